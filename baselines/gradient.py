@@ -1,0 +1,66 @@
+"""Gradient ascent on the equivalent, with an optimiser from optax."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from econjax import BracketSchedule
+from econjax.planning import Favourite, Report
+
+
+class Ascent(NamedTuple):
+    """Where the optimiser stands: `effort[j]` = -log(1 - rates[j]), the next point to try."""
+
+    effort: Float[Array, " brackets"]
+    optimiser: optax.OptState
+    favourite: Favourite
+
+
+class GradientPlanner(NamedTuple):
+    """Climb the gradient of the log equivalent in -log(1 - rate), from `start`; recommend the best seen.
+
+    The log net-of-tax rate is the scale on which workers respond. The default optimiser is L-BFGS with
+    every step cut to 0.5 in its largest component and no line search, so each evaluation is a step;
+    pass any `optax.GradientTransformation` that minimises instead. Rates stay within [-0.8, 0.999].
+    """
+
+    start: BracketSchedule
+    optimiser: optax.GradientTransformation = optax.chain(
+        optax.scale_by_lbfgs(memory_size=10), optax.scale(-1.0), optax.clip(0.5)
+    )
+    needs_gradient = True
+
+    def init(self, key):
+        """Return the start."""
+        effort = _bounded(-jnp.log1p(-jnp.minimum(self.start.rates, _HIGHEST)))
+        return Ascent(effort, self.optimiser.init(effort), Favourite.none(self.start))
+
+    def ask(self, key, state):
+        """Propose the optimiser's next point."""
+        return BracketSchedule(self.start.thresholds, -jnp.expm1(-state.effort)), state
+
+    def tell(self, state, schedule, report):
+        """Take a step along the gradient that was heard."""
+        effort, optimiser = _step(self.optimiser, state.effort, state.optimiser, report)
+        return Ascent(effort, optimiser, state.favourite.or_better(schedule, report))
+
+    def recommend(self, state):
+        """Recommend the best schedule seen."""
+        return state.favourite.schedule
+
+
+@eqx.filter_jit
+def _step(optimiser: optax.GradientTransformation, effort: Float[Array, " brackets"], state, report: Report):
+    loss_gradient = -report.gradient * jnp.exp(-effort) / jnp.maximum(report.equivalent, 1.0)
+    change, state = optimiser.update(loss_gradient, state, effort)
+    return _bounded(effort + change), state
+
+
+_LOWEST, _HIGHEST = -0.8, 0.999
+
+
+def _bounded(effort: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
+    return jnp.clip(effort, -jnp.log1p(-_LOWEST), -jnp.log1p(-_HIGHEST))

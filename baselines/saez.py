@@ -1,0 +1,42 @@
+"""The bracket formula of Saez (2001), iterated on the economy until it agrees with itself."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+from econjax import BracketSchedule
+from econjax.saez import saez_rates
+
+
+class SaezPlanner(NamedTuple):
+    """Set rates by the first-order condition of each bracket, at the statistics the last rates brought.
+
+    It is told the workers' elasticity. Each step goes half of the way, in log net-of-tax rates, to what
+    the formula says; the fixed point is recommended. Where rates fall with income the formula leaves out
+    workers who jump over a threshold, so there the fixed point is near the optimum, not at it.
+    """
+
+    start: BracketSchedule
+    elasticity: float
+    needs_gradient = False
+
+    def init(self, key):
+        """Return the start."""
+        return self.start
+
+    def ask(self, key, state):
+        """Propose the current rates."""
+        return state, state
+
+    def tell(self, state, schedule, report):
+        """Move half of the way to the rates that the formula implies here."""
+        implied = saez_rates(report.brackets, elasticity=self.elasticity, current=schedule.rates)
+        kept = jnp.sqrt((1 - schedule.rates) * jnp.maximum(1 - implied, _LEAST_KEPT))
+        return BracketSchedule(schedule.thresholds, jnp.clip(1 - kept, -1, 1 - _LEAST_KEPT))
+
+    def recommend(self, state):
+        """Recommend the rates reached."""
+        return state
+
+
+_LEAST_KEPT = 1e-3

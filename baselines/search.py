@@ -1,0 +1,87 @@
+"""Search without gradients: rates drawn at random, and the best flat rate."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from econjax import BracketSchedule
+from econjax.planning import Favourite
+
+
+class RandomSearch(NamedTuple):
+    """Draw the rate of every bracket independently and uniformly from [0, 1); recommend the best draw."""
+
+    thresholds: Float[Array, " brackets"]
+    needs_gradient = False
+
+    def init(self, key):
+        """Return no favourite yet."""
+        return Favourite.none(_flat(self.thresholds, jnp.zeros(())))
+
+    def ask(self, key, state):
+        """Propose a draw."""
+        rates = jax.random.uniform(key, self.thresholds.shape, self.thresholds.dtype)
+        return BracketSchedule(self.thresholds, rates), state
+
+    def tell(self, state, schedule, report):
+        """Keep the better one."""
+        return state.or_better(schedule, report)
+
+    def recommend(self, state):
+        """Recommend the best draw."""
+        return state.schedule
+
+
+class Section(NamedTuple):
+    """The interval of a golden-section search: `points` inside `ends`, and what was found at each."""
+
+    ends: tuple[float, float]
+    points: tuple[float, float]
+    values: tuple[float | None, float | None]
+    favourite: Favourite
+
+
+class FlatSearch(NamedTuple):
+    """Search the best flat rate in [0, 1] by golden section; recommend the best seen.
+
+    The interval shrinks by 0.618 with every evaluation, so 40 of them fix the rate to 1e-8 where welfare
+    has one peak, as it has in a flat rate for quasi-linear workers.
+    """
+
+    thresholds: Float[Array, " brackets"]
+    needs_gradient = False
+
+    def init(self, key):
+        """Return the whole interval with two points to try."""
+        favourite = Favourite.none(_flat(self.thresholds, jnp.zeros(())))
+        return Section((0.0, 1.0), (1 - _GOLDEN, _GOLDEN), (None, None), favourite)
+
+    def ask(self, key, state):
+        """Propose the point not yet tried."""
+        rate = state.points[0] if state.values[0] is None else state.points[1]
+        return _flat(self.thresholds, jnp.asarray(rate)), state
+
+    def tell(self, state, schedule, report):
+        """Drop the part of the interval beyond the worse point, once both are known."""
+        value, (left, right) = float(report.equivalent), state.values
+        left, right = (value, right) if left is None else (left, value)
+        state = state._replace(values=(left, right), favourite=state.favourite.or_better(schedule, report))
+        if right is None:
+            return state
+        (low, high), (a, b) = state.ends, state.points
+        if left > right:
+            return state._replace(ends=(low, b), points=(b - _GOLDEN * (b - low), a), values=(None, left))
+        return state._replace(ends=(a, high), points=(b, a + _GOLDEN * (high - a)), values=(right, None))
+
+    def recommend(self, state):
+        """Recommend the best rate seen."""
+        return state.favourite.schedule
+
+
+_GOLDEN = (5**0.5 - 1) / 2
+
+
+def _flat(thresholds: Float[Array, " brackets"], rate: Float[Array, ""]) -> BracketSchedule:
+    return BracketSchedule(thresholds, jnp.full_like(thresholds, rate))

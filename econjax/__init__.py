@@ -1,0 +1,31 @@
+"""A differentiable economy in JAX: bracket taxes, exact worker responses, welfare in dollars."""
+
+from econjax.calibration import calibrate
+from econjax.economy import Economy, Outcome, settle
+from econjax.inequality import gini
+from econjax.law import us_federal
+from econjax.population import Population, gb2
+from econjax.preferences import Quasilinear
+from econjax.response import Equilibrium, best_response, equilibrium
+from econjax.schedule import BracketSchedule
+from econjax.welfare import Atkinson, InverseIncome, Rawlsian, Utilitarian
+
+__all__ = [
+    "Atkinson",
+    "BracketSchedule",
+    "Economy",
+    "Equilibrium",
+    "InverseIncome",
+    "Outcome",
+    "Population",
+    "Quasilinear",
+    "Rawlsian",
+    "Utilitarian",
+    "best_response",
+    "calibrate",
+    "equilibrium",
+    "gb2",
+    "gini",
+    "settle",
+    "us_federal",
+]

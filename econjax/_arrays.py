@@ -1,0 +1,26 @@
+"""Conversion and checks at the door: what enters a public constructor becomes a legal floating-point array."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Bool, Float
+
+
+def as_float(values: ArrayLike) -> Float[Array, "..."]:
+    """Return a JAX array of floats; a float keeps its precision, anything else takes JAX's default one."""
+    array = jnp.asarray(values)
+    return array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(float)
+
+
+def require(values: Float[Array, "..."], ok: Bool[Array, ""], remedy: str) -> Float[Array, "..."]:
+    """Return a few `values` if they are legal, or raise with the remedy.
+
+    Raises:
+        ValueError: at once, with the values, where they are known. Under `jit` the compiled function raises.
+    """
+    if isinstance(ok, jax.core.Tracer):
+        return eqx.error_if(values, ~ok, remedy)
+    if not ok:
+        raise ValueError(f"{remedy} Got {np.asarray(values).tolist()}.")
+    return values

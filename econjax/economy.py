@@ -1,0 +1,89 @@
+"""The economy: what a planner takes as given, and the one place where money moves."""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float
+
+from econjax._arrays import as_float
+from econjax.population import Population
+from econjax.preferences import AbstractPreferences
+from econjax.schedule import AbstractSchedule
+
+
+class Economy(eqx.Module):
+    """All that a planner takes as given. A batch of economies is a `vmap` over this pytree.
+
+    `spending` is public spending per head and `consumption_floor` the least consumption that utility
+    sees, both in dollars a year; `max_labor` is the longest possible working week, in hours
+    (`jnp.inf`: no limit).
+    """
+
+    population: Population
+    preferences: AbstractPreferences
+    spending: Float[Array, ""]
+    max_labor: Float[Array, ""]
+    consumption_floor: Float[Array, ""]
+
+    def __init__(
+        self,
+        *,
+        population: Population,
+        preferences: AbstractPreferences,
+        spending: ArrayLike = 0.0,
+        max_labor: ArrayLike = 100.0,
+        consumption_floor: ArrayLike = -jnp.inf,
+    ):
+        self.population = population
+        self.preferences = preferences
+        self.spending = as_float(spending)
+        self.max_labor = as_float(max_labor)
+        self.consumption_floor = as_float(consumption_floor)
+
+
+class Outcome(eqx.Module):
+    """What a year brought every worker. The budget balances: sum of weight * (income - consumption) = spending.
+
+    Labor is in hours a week, utility in utils, the rest in dollars a year; `floored` is the share of
+    workers whose consumption fell below the economy's floor (their consumption is shown as it is).
+    """
+
+    labor: Float[Array, " agents"]
+    income: Float[Array, " agents"]
+    tax: Float[Array, " agents"]
+    consumption: Float[Array, " agents"]
+    utility: Float[Array, " agents"]
+    rebate: Float[Array, ""]
+    floored: Float[Array, ""]
+
+
+def settle(economy: Economy, schedule: AbstractSchedule, labor: Float[Array, " agents"]) -> Outcome:
+    """Return what follows from everybody's hours: incomes, taxes, the rebate of all revenue, utilities.
+
+    Labor is data: who chose it does not matter here. Revenue less public spending goes back as one
+    equal rebate, negative if spending exceeds revenue.
+
+    Raises:
+        ValueError: `labor` does not have one entry per worker.
+    """
+    population = economy.population
+    labor = as_float(labor)
+    if labor.shape != population.skill.shape:
+        raise ValueError(f"labor needs one entry for each of {population.agents} workers; got {labor.shape}.")
+    income = population.skill * labor
+    tax = schedule.tax(income)
+    rebate = jnp.sum(population.weight * tax) - economy.spending
+    consumption = income - tax + rebate
+    return Outcome(
+        labor=labor,
+        income=income,
+        tax=tax,
+        consumption=consumption,
+        utility=economy.preferences.utility(
+            jnp.maximum(consumption, economy.consumption_floor),
+            labor,
+            skill=population.skill,
+            taste=population.taste,
+        ),
+        rebate=rebate,
+        floored=jnp.sum(population.weight * (consumption < economy.consumption_floor)),
+    )

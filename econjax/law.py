@@ -1,0 +1,34 @@
+"""The law as it stands: dated, sourced federal income-tax schedules of the United States."""
+
+import functools
+import importlib.resources
+import tomllib
+from typing import Any
+
+from econjax.schedule import BracketSchedule
+
+
+def us_federal(year: int, status: str = "single") -> BracketSchedule:
+    """Return the federal income-tax brackets of a year, for a filing status.
+
+    `status` is "single", "joint", "separate" or "head_of_household". The brackets apply to taxable
+    income: whoever applies them to gross wages leaves out the standard deduction. Source and checks:
+    `econjax/data/us_federal.toml`.
+
+    Raises:
+        ValueError: a year or status that the table does not hold.
+    """
+    law = _law_book()
+    if str(year) not in law:
+        raise ValueError(f"No federal schedule for year {year}; the table holds {min(law)} to {max(law)}.")
+    if status not in law[str(year)]:
+        raise ValueError(f"Unknown filing status {status!r}; choose one of {', '.join(law[str(year)])}.")
+    entry = law[str(year)][status]
+    return BracketSchedule(entry["thresholds"], entry["rates"])
+
+
+@functools.cache
+def _law_book() -> dict[str, dict[str, dict[str, Any]]]:
+    return tomllib.loads(
+        importlib.resources.files("econjax").joinpath("data/us_federal.toml").read_text("utf-8")
+    )

@@ -1,0 +1,193 @@
+"""Planners ask and tell; one counted evaluator is the only road to the economy."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from econjax.economy import Economy, Outcome
+from econjax.inequality import gini
+from econjax.population import Population
+from econjax.response import equilibrium
+from econjax.saez import BracketStatistics, bracket_statistics
+from econjax.schedule import BracketSchedule
+from econjax.welfare import AbstractWelfare
+
+
+class Report(eqx.Module):
+    """What a planner hears of a schedule: dollars a year per head unless said otherwise.
+
+    `equivalent` is the welfare function's equally-distributed equivalent, averaged over the steps of
+    the tax year, and `standard_error` that of its mean (0 for one settled equilibrium). `gini` is that
+    of consumption, `hours` the mean week, `floored` the share of workers whose utility the welfare
+    function had to floor, `understood` the share of workers' answers that could be read (1 where
+    nobody was asked). `gradient` is d equivalent / d rates, in dollars per unit of rate, if asked for.
+    """
+
+    equivalent: Float[Array, ""]
+    standard_error: Float[Array, ""]
+    rebate: Float[Array, ""]
+    income: Float[Array, ""]
+    hours: Float[Array, ""]
+    gini: Float[Array, ""]
+    floored: Float[Array, ""]
+    understood: Float[Array, ""]
+    brackets: BracketStatistics
+    gradient: Float[Array, " brackets"] | None = None
+
+
+class Planner(Protocol):
+    """Whoever sets the schedule. `state` is the planner's own; only the functions below read it.
+
+    `needs_gradient` says which kind of evaluation answers it.
+    """
+
+    needs_gradient: bool
+
+    def init(self, key: Key[Array, ""]) -> Any:
+        """Return the state before anything was seen."""
+        ...
+
+    def ask(self, key: Key[Array, ""], state: Any) -> tuple[BracketSchedule, Any]:
+        """Propose a schedule to evaluate."""
+        ...
+
+    def tell(self, state: Any, schedule: BracketSchedule, report: Report) -> Any:
+        """Hear what the schedule brought."""
+        ...
+
+    def recommend(self, state: Any) -> BracketSchedule:
+        """Return the schedule the planner would now enact."""
+        ...
+
+
+class Evaluator(Protocol):
+    """The only road from a planner to an economy; every evaluation is counted by kind."""
+
+    counts: dict[str, int]
+
+    def value(self, schedule: BracketSchedule) -> Report:
+        """Evaluate a schedule."""
+        ...
+
+    def value_and_grad(self, schedule: BracketSchedule) -> Report:
+        """Evaluate a schedule and the gradient of the equivalent with respect to its rates."""
+        ...
+
+
+class RationalEvaluator:
+    """Evaluate schedules in an economy whose workers all best-respond.
+
+    Values are of the exact finite population; gradients as `equilibrium` documents them.
+    """
+
+    def __init__(self, economy: Economy, welfare: AbstractWelfare):
+        """Hold the economy and the welfare function; nothing is counted yet."""
+        self.economy = economy
+        self.welfare = welfare
+        self.counts = {"value": 0, "gradient": 0}
+
+    def value(self, schedule: BracketSchedule) -> Report:
+        """Return the report on one settled equilibrium."""
+        self.counts["value"] += 1
+        return _value(self.economy, self.welfare, schedule)
+
+    def value_and_grad(self, schedule: BracketSchedule) -> Report:
+        """Return the report on one settled equilibrium, with the gradient."""
+        self.counts["gradient"] += 1
+        return _value_and_grad(self.economy, self.welfare, schedule)
+
+
+def summarise(
+    population: Population,
+    schedule: BracketSchedule,
+    outcome: Outcome,
+    welfare: AbstractWelfare,
+    *,
+    understood: Float[Array, ""] | float = 1.0,
+) -> Report:
+    """Return the report on one outcome. Workers of weight 0 count for nothing."""
+    weight = population.weight
+    return Report(
+        equivalent=welfare.equivalent(population, outcome),
+        standard_error=jnp.zeros_like(outcome.rebate),
+        rebate=outcome.rebate,
+        income=weight @ outcome.income,
+        hours=weight @ outcome.labor,
+        gini=gini(outcome.consumption, weight),
+        floored=welfare.floored(population, outcome),
+        understood=jnp.asarray(understood, weight.dtype),
+        brackets=bracket_statistics(population, schedule, outcome, welfare),
+    )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One planner's run: every schedule it proposed, the report on each, and what it recommends in the end."""
+
+    schedules: tuple[BracketSchedule, ...]
+    reports: tuple[Report, ...]
+    recommended: BracketSchedule
+
+
+def plan(
+    key: Key[Array, ""],
+    planner: Planner,
+    evaluate: Evaluator,
+    *,
+    steps: int,
+    on_step: Callable[[int, BracketSchedule, Report], None] = lambda step, schedule, report: None,
+) -> Plan:
+    """Let a planner propose and hear `steps` times, and return all of it.
+
+    `on_step(step, schedule, report)` is called after each evaluation.
+    """
+    init_key, ask_key = jax.random.split(key)
+    state = planner.init(init_key)
+    schedules, reports = [], []
+    for step in range(steps):
+        schedule, state = planner.ask(jax.random.fold_in(ask_key, step), state)
+        report = evaluate.value_and_grad(schedule) if planner.needs_gradient else evaluate.value(schedule)
+        state = planner.tell(state, schedule, report)
+        on_step(step, schedule, report)
+        schedules.append(schedule)
+        reports.append(report)
+    return Plan(tuple(schedules), tuple(reports), planner.recommend(state))
+
+
+class Favourite(eqx.Module):
+    """The best schedule a planner has seen so far: what most planners recommend."""
+
+    schedule: BracketSchedule
+    equivalent: Float[Array, ""]
+
+    @classmethod
+    def none(cls, schedule: BracketSchedule) -> "Favourite":
+        """Return a favourite that any evaluated schedule replaces."""
+        return cls(schedule, jnp.asarray(-jnp.inf))
+
+    def or_better(self, schedule: BracketSchedule, report: Report) -> "Favourite":
+        """Return the better of this favourite and a schedule just evaluated."""
+        return Favourite(schedule, report.equivalent) if report.equivalent > self.equivalent else self
+
+
+@eqx.filter_jit
+def _value(economy: Economy, welfare: AbstractWelfare, schedule: BracketSchedule) -> Report:
+    outcome = equilibrium(economy, schedule).outcome
+    return summarise(economy.population, schedule, outcome, welfare)
+
+
+@eqx.filter_jit
+def _value_and_grad(economy: Economy, welfare: AbstractWelfare, schedule: BracketSchedule) -> Report:
+    def equivalent(rates: Float[Array, " brackets"]) -> tuple[Float[Array, ""], Outcome]:
+        at = eqx.tree_at(lambda s: s.rates, schedule, rates)
+        outcome = equilibrium(economy, at).outcome
+        return welfare.equivalent(economy.population, outcome), outcome
+
+    gradient, outcome = jax.grad(equivalent, has_aux=True)(schedule.rates)
+    report = summarise(economy.population, schedule, outcome, welfare)
+    return eqx.tree_at(lambda r: r.gradient, report, gradient, is_leaf=lambda leaf: leaf is None)

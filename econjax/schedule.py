@@ -1,0 +1,73 @@
+"""Tax schedules: what a worker with a given income owes."""
+
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float
+
+from econjax._arrays import as_float, require
+
+
+class AbstractSchedule(eqx.Module):
+    """A tax function T of annual income, in dollars."""
+
+    @abc.abstractmethod
+    def tax(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """Return T(income), in dollars a year, for incomes of any shape."""
+
+    @abc.abstractmethod
+    def marginal_rate(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """Return the tax on the next dollar earned, as a share of it, for incomes of any shape."""
+
+
+class BracketSchedule(AbstractSchedule):
+    """A piecewise-linear schedule: within each bracket, every dollar is taxed at the bracket's rate.
+
+    Bracket j taxes the income from `thresholds[j]` up to the next threshold; the last has no end.
+    `thresholds` are dollars a year, rise strictly and start at 0. `rates` are shares of a dollar in
+    [-1, 1] and need not rise. Both are pytree leaves: differentiate with respect to them, or `vmap`
+    over a batch of schedules.
+
+    Raises:
+        ValueError: unequal lengths, not one-dimensional, or an illegal value. Inside `jit`, where
+            values are not yet known, an illegal value raises when the compiled function runs.
+    """
+
+    thresholds: Float[Array, " brackets"]
+    rates: Float[Array, " brackets"]
+
+    def __init__(self, thresholds: ArrayLike, rates: ArrayLike):
+        thresholds, rates = as_float(thresholds), as_float(rates)
+        if thresholds.ndim != 1 or rates.shape != thresholds.shape or thresholds.size == 0:
+            raise ValueError(
+                f"A schedule needs as many rates as thresholds, in two flat lists; got thresholds of shape "
+                f"{thresholds.shape} and rates of shape {rates.shape}."
+            )
+        self.thresholds = require(
+            thresholds,
+            (thresholds[0] == 0) & jnp.all(jnp.diff(thresholds) > 0) & jnp.all(jnp.isfinite(thresholds)),
+            "Thresholds are dollars a year, finite, rising strictly from 0. Write the first as 0.",
+        )
+        self.rates = require(
+            rates,
+            jnp.all(jnp.abs(rates) <= 1),
+            "Rates are shares of a dollar between -1 and 1: 35 % is 0.35, not 35.",
+        )
+
+    def tax(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """Return T(income), in dollars a year, for incomes of any shape."""
+        income = as_float(income)
+        owed = self.rates[0] * income
+        for step, threshold in zip(jnp.diff(self.rates), self.thresholds[1:], strict=True):
+            owed = owed + step * jax.nn.relu(income - threshold)
+        return owed
+
+    def marginal_rate(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """Return the tax on the next dollar earned; at a threshold, the rate of the bracket above it."""
+        income = as_float(income)
+        rate = jnp.broadcast_to(self.rates[0], income.shape)
+        for below, above, threshold in zip(self.rates, self.rates[1:], self.thresholds[1:], strict=False):
+            rate = rate + (above - below) * (income >= threshold)
+        return rate
