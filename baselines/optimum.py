@@ -13,7 +13,7 @@ from econjax.planning import Evaluator, plan
 def best_found(
     evaluate: Evaluator, starts: list[BracketSchedule], *, steps: int = 80, polish: int = 600
 ) -> BracketSchedule:
-    """Return the best schedule that two methods find: gradients from every start, then a simplex around the best.
+    """Return the best schedule that gradients from every start, and then a simplex search around it, find.
 
     "Best found", not proven best. The gradient planner climbs `steps` times from each of `starts`;
     Nelder-Mead (scipy) then searches the exact, step-like values for up to `polish` evaluations.

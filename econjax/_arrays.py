@@ -1,4 +1,4 @@
-"""Conversion and checks at the door: what enters a public constructor becomes a legal floating-point array."""
+"""Conversion and checks at the door: what enters a constructor becomes a legal floating-point array."""
 
 import equinox as eqx
 import jax

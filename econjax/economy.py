@@ -41,8 +41,9 @@ class Economy(eqx.Module):
 
 
 class Outcome(eqx.Module):
-    """What a year brought every worker. The budget balances: sum of weight * (income - consumption) = spending.
+    """What a year brought every worker.
 
+    The budget balances: the sum of weight * (income - consumption) is the economy's spending.
     Labor is in hours a week, utility in utils, the rest in dollars a year; `floored` is the share of
     workers whose consumption fell below the economy's floor (their consumption is shown as it is).
     """

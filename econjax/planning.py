@@ -127,7 +127,7 @@ def summarise(
 
 @dataclass(frozen=True)
 class Plan:
-    """One planner's run: every schedule it proposed, the report on each, and what it recommends in the end."""
+    """One planner's run: the schedules it proposed, the report on each, and what it recommends in the end."""
 
     schedules: tuple[BracketSchedule, ...]
     reports: tuple[Report, ...]

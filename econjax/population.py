@@ -80,12 +80,24 @@ def gb2(
     Raises:
         ValueError: n is not positive.
     """
-    share = _shares(n, key)
+    income = gb2_quantile(_shares(n, key), mu=mu, sigma=sigma, nu=nu, tau=tau)
+    return Population(skill=income / REFERENCE_HOURS)
+
+
+def gb2_quantile(
+    share: Float[np.ndarray, " n"],
+    *,
+    mu: float = GB2_ACS_2023["mu"],
+    sigma: float = GB2_ACS_2023["sigma"],
+    nu: float = GB2_ACS_2023["nu"],
+    tau: float = GB2_ACS_2023["tau"],
+) -> Float[np.ndarray, " n"]:
+    """Return the quantiles of a GB2 at shares in (0, 1), in dollars; computed on the host in float64."""
     # v/(1-v) for the beta quantile v of nu, tau; the upper half from its mirror image, to keep digits.
     lower = special.betaincinv(nu, tau, np.minimum(share, 0.5))
     upper = special.betaincinv(tau, nu, 1 - np.maximum(share, 0.5))
     odds = np.where(share <= 0.5, lower / (1 - lower), (1 - upper) / upper)
-    return Population(skill=mu * odds ** (1 / sigma) / REFERENCE_HOURS)
+    return mu * odds ** (1 / sigma)
 
 
 def _shares(n: int, key: Key[Array, ""] | None) -> Float[np.ndarray, " n"]:

@@ -149,7 +149,7 @@ def _jump_revenue_jvp(primals, tangents):
 
 
 def _indifferent_log_skill(economy: Economy, schedule: BracketSchedule) -> Float[Array, " inner"]:
-    """Return, for each inner threshold, the log skill from which the points above it are better, by bisection."""
+    """Return, for each inner threshold, the log skill from which points above it are better (bisection)."""
     centre = jnp.log(schedule.thresholds[1:] / REFERENCE_HOURS)
 
     def halve(_, ends):

@@ -23,7 +23,7 @@ class AbstractWelfare(eqx.Module):
 
     @abc.abstractmethod
     def equivalent(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
-        """Return the utility that, given equally to everyone, would be as good: a rising function of welfare."""
+        """Return the utility that, given equally to everyone, would be as good; it rises with welfare."""
 
     def floored(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return the share of workers whose utility lies below what the function can value."""

@@ -1,0 +1,1 @@
+"""Experiments: what runs, prints, plots and writes files."""

@@ -1,0 +1,78 @@
+"""What a comparison is: every choice that its figures depend on."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Goal = Literal["atkinson", "rawlsian"]
+
+
+@dataclass(frozen=True)
+class CompareConfig:
+    """Compare planners on the same economy, with the same seed and the same number of evaluations."""
+
+    workers: Literal["rational", "llm"] = "rational"
+    """Who works: exact best responses, or language models that read personas."""
+    agents: int | None = None
+    """Workers on the quantile grid of ACS-2023 incomes; 10,000 rational ones or 100 language models."""
+    elasticity: float = 0.25
+    """Elasticity of income with respect to the net-of-tax rate."""
+    year: int = 2024
+    """Tax year of the federal law that workers are calibrated to and planners start from."""
+    status: str = "single"
+    """Filing status under that law."""
+    welfare: tuple[Goal, ...] = ("atkinson", "rawlsian")
+    """Welfare functions to maximise, each in a comparison of its own."""
+    evaluations: int = 40
+    """Evaluations that every planner gets."""
+    tax_year: int = 3
+    """Steps of labor in one evaluation of language-model workers."""
+    seed: int = 0
+    """Names everything random in the run."""
+    model: str = "tiny"
+    """Model for vLLM: a hub name, a folder, or "tiny", a small model with random weights (its answers are noise)."""
+    server: str | None = None
+    """Ask this OpenAI-compatible server, such as http://localhost:8000/v1, instead of starting vLLM."""
+    temperature: float = 0.7
+    """Sampling temperature of the model."""
+    name: str | None = None
+    """Name of the run directory; the time if not given."""
+    runs: Path = field(default=Path("runs"))
+    """Folder that holds run directories."""
+    json: bool = False
+    """Print the result as JSON on standard output instead of tables."""
+
+    def __post_init__(self):
+        """Check what can be checked before any work.
+
+        Raises:
+            ValueError: a number that makes no comparison.
+        """
+        for name in ("evaluations", "tax_year"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name.replace('_', '-')} must be at least 1; got {getattr(self, name)}.")
+        if self.agents is not None and self.agents < 2:
+            raise ValueError(f"--agents must be at least 2; got {self.agents}.")
+        if self.temperature < 0:
+            raise ValueError(f"--temperature must not be negative; got {self.temperature}.")
+        if not self.welfare:
+            raise ValueError("--welfare needs at least one of: atkinson, rawlsian.")
+
+    @property
+    def size(self) -> int:
+        """The number of workers."""
+        return self.agents or (10_000 if self.workers == "rational" else 100)
+
+    def asdict(self) -> dict:
+        """Return the choices that figures depend on, ready for JSON: not where they are written or how printed."""
+        return {
+            key: value
+            for key, value in dataclasses.asdict(self).items()
+            if key not in ("name", "runs", "json", "server")
+        } | {"agents": self.size, "welfare": list(self.welfare)}
+
+    @classmethod
+    def fromdict(cls, choices: dict) -> "CompareConfig":
+        """Return the configuration that `asdict` described."""
+        return cls(**choices | {"welfare": tuple(choices["welfare"])})

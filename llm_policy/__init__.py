@@ -1,0 +1,1 @@
+"""Workers and planners that are language models, asked in batches."""
