@@ -3,9 +3,10 @@
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 Goal = Literal["atkinson", "rawlsian"]
+PlannerName = Literal["laissez-faire", "federal", "flat", "random", "saez", "gradient", "llm"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class CompareConfig:
     """Filing status under that law."""
     welfare: tuple[Goal, ...] = ("atkinson", "rawlsian")
     """Welfare functions to maximise, each in a comparison of its own."""
+    planners: tuple[PlannerName, ...] = get_args(PlannerName)
+    """Planners to run."""
     evaluations: int = 40
     """Evaluations that every planner gets."""
     tax_year: int = 3
@@ -56,23 +59,26 @@ class CompareConfig:
             raise ValueError(f"--agents must be at least 2; got {self.agents}.")
         if self.temperature < 0:
             raise ValueError(f"--temperature must not be negative; got {self.temperature}.")
-        if not self.welfare:
-            raise ValueError("--welfare needs at least one of: atkinson, rawlsian.")
+        for name, options in (("welfare", Goal), ("planners", PlannerName)):
+            if not getattr(self, name):
+                raise ValueError(f"--{name} needs at least one of: {', '.join(get_args(options))}.")
 
     @property
     def size(self) -> int:
         """The number of workers."""
         return self.agents or (10_000 if self.workers == "rational" else 100)
 
+    @property
+    def asks_a_model(self) -> bool:
+        """Whether anyone in the run is a language model."""
+        return self.workers == "llm" or "llm" in self.planners
+
     def asdict(self) -> dict:
-        """Return the choices that figures depend on, ready for JSON: not where they are written or how printed."""
-        return {
-            key: value
-            for key, value in dataclasses.asdict(self).items()
-            if key not in ("name", "runs", "json", "server")
-        } | {"agents": self.size, "welfare": list(self.welfare)}
+        """Return the choices that figures depend on, ready for JSON."""
+        choices = dataclasses.asdict(self) | {"agents": self.size}
+        return {key: value for key, value in choices.items() if key not in ("name", "runs", "json")}
 
     @classmethod
     def fromdict(cls, choices: dict) -> "CompareConfig":
         """Return the configuration that `asdict` described."""
-        return cls(**choices | {"welfare": tuple(choices["welfare"])})
+        return cls(**choices | {name: tuple(choices[name]) for name in ("welfare", "planners")})

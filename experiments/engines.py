@@ -1,11 +1,12 @@
 """Which engine answers, from the choices of a run."""
 
+import os
 from pathlib import Path
 
 from llm_policy.engine import Engine
 from llm_policy.tiny_model import build_tiny_model
 
-TINY = Path(".cache") / "tiny-llama"
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "econjax"
 
 
 def start_engine(*, model: str, server: str | None, temperature: float) -> Engine:
@@ -20,5 +21,5 @@ def start_engine(*, model: str, server: str | None, temperature: float) -> Engin
         return OpenAIEngine(server, model, temperature=temperature)
     from llm_policy.engines.vllm import VLLMEngine
 
-    path = str(build_tiny_model(TINY)) if model == "tiny" else model
+    path = str(build_tiny_model(_CACHE / "tiny-llama")) if model == "tiny" else model
     return VLLMEngine(path, temperature=temperature)

@@ -39,9 +39,7 @@ class ModelEvaluator:
         self.counts["gradient"] += 1
         rational = RationalEvaluator(self.economy, self.welfare).value_and_grad(schedule)
         report = self._tax_year(schedule)
-        return eqx.tree_at(
-            lambda r: r.gradient, report, rational.gradient, is_leaf=lambda leaf: leaf is None
-        )
+        return eqx.tree_at(lambda r: r.gradient, report, rational.gradient, is_leaf=lambda leaf: leaf is None)
 
     def _tax_year(self, schedule: BracketSchedule) -> Report:
         record, reports = usual_hours(self.economy, schedule), []

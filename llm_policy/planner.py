@@ -39,6 +39,7 @@ class LLMPlanner:
         shown: int = 5,
         attempts: int = 3,
         max_tokens: int = 64,
+        tally: Tally | None = None,
     ):
         """Hold the engine; `goal` tells the model what to maximise, `shown` how many trials it rereads."""
         self.engine = engine
@@ -47,7 +48,7 @@ class LLMPlanner:
         self.shown = shown
         self.attempts = attempts
         self.max_tokens = max_tokens
-        self.tally = Tally()
+        self.tally = tally or Tally()
 
     def init(self, key) -> Experience:
         """Return the start, with nothing seen."""

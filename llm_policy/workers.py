@@ -39,6 +39,7 @@ class LLMWorkers:
         attempts: int = 3,
         most_unread: float = 0.2,
         max_tokens: int = 24,
+        tally: Tally | None = None,
     ):
         """Hold the engine and the people; nothing is asked yet."""
         self.engine = engine
@@ -46,7 +47,7 @@ class LLMWorkers:
         self.attempts = attempts
         self.most_unread = most_unread
         self.max_tokens = max_tokens
-        self.tally = Tally()
+        self.tally = tally or Tally()
 
     def answer(self, economy: Economy, schedule: BracketSchedule, record: WorkerRecord) -> Answers:
         """Ask every worker for next year's hours.
@@ -61,27 +62,28 @@ class LLMWorkers:
             skill=np.asarray(economy.population.skill),
             effort_cost=np.asarray(_effort_cost(economy)),
         )
-        hours, understood = np.zeros(len(prompts)), np.zeros(len(prompts), bool)
+        hours, understood, text = np.zeros(len(prompts)), np.zeros(len(prompts), bool), ""
         for _ in range(self.attempts):
             asked = np.flatnonzero(~understood)
             if not asked.size:
                 break
-            texts, hours[asked], understood[asked] = self._ask([prompts[i] for i in asked])
+            hours[asked], understood[asked], text = self._ask([prompts[i] for i in asked])
         unread = 1 - understood.mean()
         if unread > self.most_unread:
             raise EngineError(
-                f"{unread:.0%} of the workers' answers could not be read after {self.attempts} attempts, more "
-                f"than {self.most_unread:.0%}. The last was {texts[-1]!r}. Use a model that follows a schema."
+                f"{unread:.0%} of the workers' answers could not be read after {self.attempts} attempts "
+                f"(at most {self.most_unread:.0%}); the last was {text!r}. Use a model that follows a schema."
             )
         return Answers(jnp.asarray(hours, economy.population.skill.dtype), jnp.asarray(understood))
 
-    def _ask(self, prompts: list[Prompt]):
+    def _ask(self, prompts: list[Prompt]) -> tuple[np.ndarray, np.ndarray, str]:
+        """Return the hours, which could be read, and the last text."""
         completions = self.engine.complete(prompts, HOURS_SCHEMA, max_tokens=self.max_tokens)
         texts = [completion.texts[0] for completion in completions]
         hours, understood = read_hours(texts)
         self.tally.asked += len(texts)
         self.tally.read += int(understood.sum())
-        return texts, hours, understood
+        return hours, understood, texts[-1]
 
 
 def present(population: Population, understood: Bool[Array, " agents"]) -> Population:

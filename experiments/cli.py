@@ -1,0 +1,158 @@
+"""The command line: econjax compare, econjax replay, econjax parity."""
+
+import dataclasses
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import jax
+import tyro
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from econjax import us_federal
+from experiments.compare import Comparison, compare
+from experiments.config import CompareConfig
+from experiments.engines import start_engine
+from experiments.parity import preset, reference_welfare
+from experiments.plots import plot_schedules, plot_welfare
+from experiments.runs import new_run_path, read_config, write_manifest, write_table
+from experiments.tables import print_comparison
+from llm_policy.engine import Engine, EngineError
+from llm_policy.journal import Journal
+
+_ERRORS = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+@dataclass(frozen=True)
+class ReplayConfig:
+    """Repeat a run from its journal, with no model, and compare the figures byte by byte."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """The run directory to repeat."""
+    name: str | None = None
+    """Name of the new run directory, beside the old one; the old name with "-replay" if not given."""
+    json: bool = False
+    """Print the result as JSON on standard output instead of tables."""
+
+
+@dataclass(frozen=True)
+class ParityConfig:
+    """Print the welfare of the LLM Economist's economies at 40 hours and 2024 federal rates."""
+
+
+def main() -> None:
+    """Run a command; what the user can mend is told in one line, with exit code 2."""
+    jax.config.update("jax_enable_x64", True)
+    commands = {"compare": CompareConfig, "replay": ReplayConfig, "parity": ParityConfig}
+    try:
+        config = tyro.extras.subcommand_cli_from_dict(commands, prog="econjax")
+        {CompareConfig: _compare, ReplayConfig: _replay, ParityConfig: _parity}[type(config)](config)
+    except (ValueError, EngineError) as error:
+        _ERRORS.print(f"econjax: {error}", style="red", markup=False)
+        sys.exit(2)
+
+
+def _compare(config: CompareConfig) -> None:
+    us_federal(config.year, config.status)
+    path = new_run_path(config.runs, config.name, kind="compare")
+    engine = None
+    if config.asks_a_model:
+        with _ERRORS.status(f"starting the model {config.server or config.model} ..."):
+            engine = start_engine(model=config.model, server=config.server, temperature=config.temperature)
+    try:
+        path.mkdir(parents=True)
+        _run(config, path, engine and Journal(engine, path / "journal.sqlite"), as_json=config.json)
+    finally:
+        if engine is not None:
+            engine.close()
+
+
+def _replay(config: ReplayConfig) -> None:
+    old = CompareConfig.fromdict(read_config(config.run))
+    path = new_run_path(config.run.parent, config.name or f"{config.run.name}-replay", kind="replay")
+    path.mkdir()
+    journal = Journal(None, config.run / "journal.sqlite") if old.asks_a_model else None
+    _run(old, path, journal, as_json=config.json)
+    same = (path / "metrics.parquet").read_bytes() == (config.run / "metrics.parquet").read_bytes()
+    _ERRORS.print(f"metrics.parquet is {'identical to' if same else 'NOT identical to'} that of {config.run}")
+    if not same:
+        sys.exit(1)
+
+
+def _parity(config: ParityConfig) -> None:
+    for tag in ("E1", "E2"):
+        print(f"{tag}: inverse-income welfare {reference_welfare(preset(tag)):.3f} (100 workers, seed 42)")
+
+
+def _run(config: CompareConfig, path: Path, journal: Journal | None, *, as_json: bool) -> None:
+    """Compare, write the run directory, print."""
+    description = journal.describe() if journal else None
+    write_manifest(path, config=config.asdict(), engine=description)
+    started = time.perf_counter()
+    comparison = _with_progress(config, journal)
+    write_table(path / "metrics.parquet", comparison.metrics)
+    write_table(path / "timings.parquet", _timings(comparison))
+    law = us_federal(config.year, config.status)
+    plot_schedules(comparison, law, path / "schedules.png")
+    plot_welfare(comparison, path / "welfare.png")
+    if as_json:
+        tables = {w: [dataclasses.asdict(row) for row in rows] for w, rows in comparison.tables.items()}
+        print(
+            json.dumps({"run": str(path), "engine": description, "tables": tables}, indent=2, allow_nan=False)
+        )
+        return
+    remarks = _remarks(config, description, journal)
+    console = Console(width=None if sys.stdout.isatty() else 230, highlight=False)
+    print_comparison(comparison, console, remarks=remarks)
+    console.print(f"{time.perf_counter() - started:.0f} s. Run directory: {path}")
+
+
+def _with_progress(config: CompareConfig, journal: Journal | None) -> Comparison:
+    columns = (TextColumn("{task.description:<50}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=_ERRORS) as progress:
+        tasks = {}
+
+        def on_progress(welfare: str, planner: str, done: int) -> None:
+            name = f"{welfare}: {planner}"
+            if name not in tasks:
+                tasks[name] = progress.add_task(name, total=config.evaluations)
+            progress.update(tasks[name], completed=done)
+
+        return compare(config, journal, on_progress)
+
+
+def _timings(comparison: Comparison) -> list[dict]:
+    return [
+        {"welfare": welfare, "planner": row.planner, "seconds": row.seconds, "calls": row.calls}
+        for welfare, rows in comparison.tables.items()
+        for row in rows
+    ]
+
+
+def _remarks(config: CompareConfig, description: dict | None, journal: Journal | None) -> list[str]:
+    people = "language-model" if config.workers == "llm" else "rational"
+    remarks = [
+        f"{config.size:,} {people} workers on the quantile grid of ACS-2023 incomes, calibrated to {config.year} "
+        f"{config.status} law, elasticity {config.elasticity:g}, seed {config.seed}."
+    ]
+    if config.workers == "llm":
+        remarks.append(
+            f"One evaluation is a tax year of {config.tax_year} steps; ± is the standard error of its mean. "
+            "Language models have no gradient: the gradient planner hears that of rational workers."
+        )
+    if journal and description:
+        remarks.append(
+            f"Model: {description['model']}; {journal.calls:,} answers, {journal.prompt_tokens:,} tokens read, "
+            f"{journal.answer_tokens:,} written."
+        )
+        if description.get("noise"):
+            remarks.append("THIS MODEL HAS RANDOM WEIGHTS: ITS ANSWERS ARE NOISE. See --model and --server.")
+    return remarks
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""The planners of a comparison: a new one is a file of its own and one entry here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+
+from baselines.fixed import FixedPlanner
+from baselines.gradient import GradientPlanner
+from baselines.saez import SaezPlanner
+from baselines.search import FlatSearch, RandomSearch
+from econjax import Atkinson, BracketSchedule, Rawlsian
+from econjax.planning import Planner
+from econjax.welfare import AbstractWelfare
+from experiments.config import Goal
+from llm_policy.answers import Tally
+from llm_policy.engine import Engine
+from llm_policy.planner import LLMPlanner
+
+
+@dataclass(frozen=True)
+class Aim:
+    """A welfare function, its name for people, and what a language model is told of it."""
+
+    name: str
+    welfare: AbstractWelfare
+    goal: str
+
+
+def aim(goal: Goal) -> Aim:
+    """Return the welfare function that a name stands for."""
+    if goal == "atkinson":
+        return Aim(
+            "Atkinson, aversion 1",
+            Atkinson(1.0),
+            "Your aim is the average logarithm of what everyone's life is worth to them in dollars, after "
+            "tax, rebate and the effort of work. The result of a schedule is the amount that, given equally "
+            "to all, would be as good.",
+        )
+    return Aim(
+        "Rawlsian",
+        Rawlsian(),
+        "Your aim is the worst-off person. The result of a schedule is what the life of that person is worth "
+        "in dollars, after tax, rebate and the effort of work.",
+    )
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What planners may start from: the law, the elasticity that only Saez is told, an engine, the aim.
+
+    `tally` counts the answers of models, whoever asks them.
+    """
+
+    law: BracketSchedule
+    elasticity: float
+    engine: Engine | None
+    aim: Aim
+    tally: Tally
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A planner of the comparison: its name, what it sees of each evaluation, and how to make it."""
+
+    name: str
+    sees: str
+    make: Callable[[Setting], Planner]
+
+
+def _no_tax(setting: Setting) -> FixedPlanner:
+    return FixedPlanner(BracketSchedule(setting.law.thresholds, jnp.zeros_like(setting.law.rates)))
+
+
+def _language_model(setting: Setting) -> LLMPlanner:
+    if setting.engine is None:
+        raise ValueError("The planner llm needs a model: give --model or --server.")
+    return LLMPlanner(setting.engine, setting.law, goal=setting.aim.goal, tally=setting.tally)
+
+
+ROSTER = {
+    "laissez-faire": Entry("laissez-faire", "nothing", _no_tax),
+    "federal": Entry("US federal", "nothing", lambda s: FixedPlanner(s.law)),
+    "flat": Entry("flat, best by search", "values", lambda s: FlatSearch(s.law.thresholds)),
+    "random": Entry("random search, rates U[0,1)", "values", lambda s: RandomSearch(s.law.thresholds)),
+    "saez": Entry("Saez, iterated", "brackets, elasticity", lambda s: SaezPlanner(s.law, s.elasticity)),
+    "gradient": Entry("gradient (L-BFGS)", "gradients", lambda s: GradientPlanner(s.law)),
+    "llm": Entry("language model", "values", _language_model),
+}

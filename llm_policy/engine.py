@@ -1,0 +1,81 @@
+"""The batch-first protocol between prompts and language models, its records and its errors."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from jaxtyping import Float, Int
+
+Schema = Mapping[str, Any]
+"""A JSON schema (draft 2020-12) that an answer must satisfy."""
+
+
+class Prompt(NamedTuple):
+    """One question to a model: the text shared by a whole batch first, the text of one asker last.
+
+    `shared` becomes the system message and `personal` the user message, so that an engine with a
+    prefix cache reads the shared text once.
+    """
+
+    shared: str
+    personal: str
+
+
+@dataclass(frozen=True)
+class Completion:
+    """The texts that a model wrote to one prompt, one per sample, and their cost in tokens."""
+
+    texts: tuple[str, ...]
+    prompt_tokens: int
+    answer_tokens: int
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How likely a model finds each option, after each of a batch of prompts.
+
+    `logprob` is renormalised over the options (each row's probabilities sum to 1); `leaked` is the
+    probability that the model gave to anything else, in [0, 1].
+    """
+
+    logprob: Float[np.ndarray, "prompts options"]
+    leaked: Float[np.ndarray, " prompts"]
+    prompt_tokens: Int[np.ndarray, " prompts"]
+
+
+class Engine(Protocol):
+    """Batch in, batch out, in order. A wrapper (journal, budget) has the same three verbs and `close`."""
+
+    def complete(
+        self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
+    ) -> list[Completion]:
+        """Return `samples` texts under a JSON schema for every prompt.
+
+        A text may be cut at `max_tokens` and then be no JSON: reading it is the caller's business.
+
+        Raises:
+            EngineError: the engine cannot answer at all (no server, no model).
+        """
+        ...
+
+    def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
+        """Score every option as the first thing said after every prompt, in one forward pass each.
+
+        Raises:
+            ValueError: an option is not a single token of this model.
+            EngineError: the engine cannot answer at all.
+        """
+        ...
+
+    def describe(self) -> dict[str, str | int | float | bool]:
+        """Say what answers: engine, versions, model, revision, dtype, temperature, chat template, noise."""
+        ...
+
+    def close(self) -> None:
+        """Free what the engine holds. No call may follow."""
+        ...
+
+
+class EngineError(RuntimeError):
+    """An engine cannot answer at all; the message names the engine and the remedy."""

@@ -1,0 +1,51 @@
+"""Settings for every test: shapes are checked at run time, and the precision is asked for by name."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import hypothesis
+import jax
+import jax.monitoring
+import jaxtyping
+import pytest
+
+jaxtyping.install_import_hook(["econjax"], "beartype.beartype")  # before anything imports econjax
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_debug_nans", False)
+hypothesis.settings.register_profile("tests", deadline=None, derandomize=True, max_examples=60)
+hypothesis.settings.load_profile("tests")
+sys.path.append(str(Path(__file__).parent / "econjax"))  # the helpers reference.py and laboratory.py
+
+_compilations: list[str] = []
+
+
+def _on_duration(event: str, duration: float, **_) -> None:
+    if event == "/jax/core/compile/backend_compile_duration":
+        _compilations.append(event)
+
+
+jax.monitoring.register_event_duration_secs_listener(_on_duration)
+
+
+@pytest.fixture
+def x64() -> Iterator[None]:
+    """Run the test in float64; without it, the default is float32."""
+    from laboratory import float64
+
+    with float64():
+        yield
+
+
+@pytest.fixture
+def compilations() -> Callable:
+    """Count what XLA compiles within a `with` block."""
+
+    @contextmanager
+    def count() -> Iterator[list[str]]:
+        before, seen = len(_compilations), []
+        yield seen
+        seen.extend(_compilations[before:])
+
+    return count

@@ -1,0 +1,83 @@
+"""Economies of oracles.md as econjax objects, and the functions that tests share compiled."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from econjax import (
+    Atkinson,
+    BracketSchedule,
+    Economy,
+    Outcome,
+    Population,
+    Quasilinear,
+    Rawlsian,
+    best_response,
+    equilibrium,
+    settle,
+)
+
+solve = eqx.filter_jit(equilibrium)
+respond = eqx.filter_jit(best_response)
+settled = eqx.filter_jit(settle)
+
+
+def float64():
+    """Return the context in which JAX computes in float64."""
+    if hasattr(jax, "enable_x64"):
+        return jax.enable_x64(True)
+    from jax.experimental import enable_x64  # jax before 0.8
+
+    return enable_x64(True)
+
+
+def economy_of(potential, elasticity, *, weight=None, max_labor=jnp.inf, **options) -> Economy:
+    """Return the economy of workers whose income at a zero rate is `potential`."""
+    population = Population(np.asarray(potential) / 40, weight=weight)
+    return Economy(population=population, preferences=Quasilinear(elasticity), max_labor=max_labor, **options)
+
+
+def power_economy(skill, scale, power, **options) -> Economy:
+    """Return the economy in which u = c - scale * labor^power, the LLM Economist's form."""
+    skill = np.asarray(skill, float)
+    taste = scale * power * 40 ** (power - 1) / skill
+    return Economy(population=Population(skill, taste), preferences=Quasilinear(1 / (power - 1)), **options)
+
+
+def outcome_of(utility, income=None) -> Outcome:
+    """Return an outcome of which only utility (and income) matters."""
+    utility = jnp.asarray(utility, float)
+    income = utility if income is None else jnp.asarray(income, float)
+    zero = jnp.zeros(())
+    return Outcome(
+        labor=jnp.zeros_like(utility),
+        income=income,
+        tax=jnp.zeros_like(utility),
+        consumption=income,
+        utility=utility,
+        rebate=zero,
+        floored=zero,
+    )
+
+
+def welfare_of(aversion: float):
+    return Rawlsian() if aversion == np.inf else Atkinson(aversion)
+
+
+@eqx.filter_jit
+def equivalent(economy, welfare, schedule):
+    """Return rebate, mean income and equivalent."""
+    outcome = equilibrium(economy, schedule).outcome
+    mean = jnp.sum(economy.population.weight * outcome.income)
+    return outcome.rebate, mean, welfare.equivalent(economy.population, outcome)
+
+
+@eqx.filter_jit
+def rebate_and_gradients(economy, thresholds, rates, bandwidth=None):
+    """Return the rebate with its derivatives with respect to thresholds and rates."""
+
+    def rebate(thresholds, rates):
+        return equilibrium(economy, BracketSchedule(thresholds, rates), bandwidth=bandwidth).rebate
+
+    return rebate(thresholds, rates), *jax.grad(rebate, (0, 1))(thresholds, rates)

@@ -1,0 +1,252 @@
+import asyncio
+import contextlib
+import json
+import math
+import random
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from llm_policy.engine import EngineError, Prompt
+from llm_policy.engines.openai import OpenAIEngine
+
+KEY = "sk-abcdefghij"
+MODELS = {"data": [{"id": "small"}, {"id": "large"}]}
+PROMPTS = [Prompt("You work.", f"Your skill is {skill}.") for skill in range(20)]
+
+
+def reply(text="{}", samples=1, logprobs=None):
+    choice = {"message": {"content": text}, "logprobs": logprobs}
+    return {"choices": [choice] * samples, "usage": {"prompt_tokens": 7, "completion_tokens": 3}}
+
+
+def scores(**shares):
+    entries = [{"token": token, "logprob": math.log(share)} for token, share in shares.items()]
+    return {"content": [{**entries[0], "top_logprobs": entries}]}
+
+
+@contextlib.contextmanager
+def fake_server(chat, models=MODELS):
+    """Serve `models`, and `chat(body, headers) -> (status, JSON or text)`, on the loopback address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.answer(*(models if isinstance(models, tuple) else (200, models)))
+
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self.answer(*chat(body, self.headers))
+
+        def answer(self, status, content):
+            data = (content if isinstance(content, str) else json.dumps(content)).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.send_header("Retry-After-Ms", "1")
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_):
+            pass
+
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 128
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/v1"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextlib.contextmanager
+def fake_engine(chat, **options):
+    with fake_server(chat) as url, contextlib.closing(OpenAIEngine(url, "small", **options)) as engine:
+        yield engine
+
+
+def assert_one_line(error, *parts):
+    message = str(error.value)
+    assert "\n" not in message
+    for part in parts:
+        assert part in message
+    assert error.value.__cause__ is None
+
+
+def test_a_server_that_is_down_fails_at_once_and_names_the_url():
+    start = time.monotonic()
+    with pytest.raises(EngineError) as error:
+        OpenAIEngine("http://127.0.0.1:9/v1", "small")
+    assert_one_line(error, "http://127.0.0.1:9/v1", "start the server")
+    assert time.monotonic() - start < 30
+
+
+def test_an_unknown_model_lists_those_there_are():
+    with fake_server(None) as url, pytest.raises(EngineError) as error:
+        OpenAIEngine(url, "smal")
+    assert_one_line(error, "has no model 'smal'", "large, small")
+
+
+@pytest.mark.parametrize("models", ["<html>welcome</html>", {"models": []}, [], (404, "nothing here")])
+def test_what_is_no_such_server_is_said_to_be_none(models):
+    with fake_server(None, models) as url, pytest.raises(EngineError) as error:
+        OpenAIEngine(url, "small")
+    assert_one_line(error, url, "does the URL end in /v1?")
+
+
+def test_the_key_is_sent_and_never_shown(monkeypatch):
+    seen = []
+
+    def chat(body, headers):
+        seen.append(headers["Authorization"])
+        return (400, {"error": {"message": f"your key {KEY} is fine, the rest is not"}})
+
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with fake_engine(chat) as engine:
+        with pytest.raises(EngineError) as error:
+            engine.complete(PROMPTS[:1], {})
+        assert KEY not in json.dumps(engine.describe()) + repr(engine)
+    assert seen == [f"Bearer {KEY}"]
+    assert_one_line(error, "your key *** is fine")
+
+    with fake_server(None, (401, {"error": {"message": f"wrong key {KEY}"}})) as url:
+        with pytest.raises(EngineError) as error:
+            OpenAIEngine(url.replace("://", "://user:password@"), "small")
+        assert_one_line(error, url, "refuses the API key")
+    assert KEY not in str(error.value)
+    assert "password" not in str(error.value)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_full_or_failing_server_is_asked_again(status):
+    failures = iter([status, status])
+
+    def chat(body, headers):
+        bad = next(failures, None)
+        return (bad, {"error": "busy"}) if bad else (200, reply(body["messages"][1]["content"]))
+
+    with fake_engine(chat) as engine:
+        answers = engine.complete(PROMPTS, {})
+    assert [answer.texts for answer in answers] == [(prompt.personal,) for prompt in PROMPTS]
+
+
+@pytest.mark.parametrize(("status", "words"), [(429, "lower concurrency"), (500, "failed: ")])
+def test_a_server_that_stays_so_is_an_error(status, words):
+    count = []
+
+    def chat(body, headers):
+        count.append(1)
+        return status, {"error": {"message": "still busy"}}
+
+    with fake_engine(chat, max_retries=2) as engine, pytest.raises(EngineError) as error:
+        engine.complete(PROMPTS[:1], {})
+    assert_one_line(error, words, "still busy")
+    assert len(count) == 3
+
+
+def test_a_timeout_says_so():
+    def chat(body, headers):
+        time.sleep(0.5)
+        return 200, reply()
+
+    with fake_engine(chat, timeout=0.1, max_retries=0) as engine, pytest.raises(EngineError) as error:
+        engine.complete(PROMPTS[:1], {})
+    assert_one_line(error, "did not answer in time")
+
+
+@pytest.mark.parametrize("garbage", ["oops", {}, {"choices": []}, {"choices": 3}, [1], {"choices": [{}]}])
+def test_garbage_is_an_error(garbage):
+    with fake_engine(lambda body, headers: (200, garbage)) as engine:
+        for ask in (lambda: engine.complete(PROMPTS, {}), lambda: engine.choose(PROMPTS, ["A", "B"])):
+            with pytest.raises(EngineError) as error:
+                ask()
+            assert_one_line(error, engine.url)
+
+
+def test_answers_keep_their_order_however_late_they_come():
+    def chat(body, headers):
+        time.sleep(random.random() / 20)
+        return 200, reply(body["messages"][1]["content"], body["n"])
+
+    with fake_engine(chat, concurrency=8) as engine:
+        answers = engine.complete(PROMPTS, {}, samples=2)
+        assert [answer.texts for answer in answers] == [(prompt.personal,) * 2 for prompt in PROMPTS]
+        assert (answers[0].prompt_tokens, answers[0].answer_tokens) == (7, 3)
+
+        async def in_a_notebook():
+            return engine.complete(PROMPTS[:2], {})
+
+        assert len(asyncio.run(in_a_notebook())) == 2
+
+
+def test_the_request_is_what_the_protocol_says():
+    seen = []
+
+    def chat(body, headers):
+        seen.append(body)
+        return 200, reply(None, samples=body.get("n", 1), logprobs=scores(A=0.5))
+
+    schema = {"type": "object"}
+    with fake_engine(chat, temperature=0.3) as engine:
+        assert engine.complete(PROMPTS[:1], schema, samples=2, max_tokens=9)[0].texts == ("", "")
+        engine.choose(PROMPTS[:1], ["A", "B"])
+    complete, choose = seen
+    assert complete["messages"] == [
+        {"role": "system", "content": "You work."},
+        {"role": "user", "content": "Your skill is 0."},
+    ]
+    assert complete["response_format"]["json_schema"]["schema"] == schema
+    assert (complete["n"], complete["max_tokens"], complete["temperature"]) == (2, 9, 0.3)
+    assert (choose["max_tokens"], choose["logprobs"], choose["top_logprobs"]) == (1, True, 20)
+    assert choose["temperature"] == 1.0
+
+
+def test_a_server_that_ignores_samples_is_an_error():
+    with fake_engine(lambda body, headers: (200, reply())) as engine, pytest.raises(EngineError) as error:
+        engine.complete(PROMPTS, {}, samples=3)
+    assert_one_line(error, "returned 1 samples of 3")
+
+
+def test_options_that_are_not_named_have_no_probability_and_the_rest_leaks():
+    with fake_engine(lambda *_: (200, reply(logprobs=scores(A=0.5, B=0.2, a=0.1)))) as engine:
+        choices = engine.choose(PROMPTS[:1], ["B", "A", "C"])
+        np.testing.assert_allclose(np.exp(choices.logprob), [[2 / 7, 5 / 7, 0.0]])
+        np.testing.assert_allclose(choices.leaked, [0.3])
+        unknown = engine.choose(PROMPTS[:1], ["X", "Y"])
+        np.testing.assert_allclose(np.exp(unknown.logprob), [[0.5, 0.5]])
+        assert unknown.leaked.tolist() == [1.0]
+
+
+def test_a_server_without_scores_is_an_error():
+    with fake_engine(lambda *_: (200, reply())) as engine, pytest.raises(EngineError) as error:
+        engine.choose(PROMPTS, ["A", "B"])
+    assert_one_line(error, "gives no scores for 'small'")
+
+
+@pytest.mark.vllm
+def test_a_served_model_scores_as_it_does_in_process(vllm_server, vllm_engine):
+    options = [*map(str, range(0, 101, 4)), *"ABCDEFGHIJK"]
+    assert len(options) > 20
+    with contextlib.closing(OpenAIEngine(vllm_server.url, vllm_server.model)) as served:
+        there, here = served.choose(PROMPTS, options), vllm_engine.choose(PROMPTS, options)
+        np.testing.assert_allclose(there.logprob, here.logprob, atol=0.05)
+        np.testing.assert_allclose(there.leaked, here.leaked, atol=0.01)
+        assert there.prompt_tokens.tolist() == here.prompt_tokens.tolist()
+        assert served.describe()["server"] == f"vllm {vllm_engine.describe()['version']}"
+
+
+@pytest.mark.vllm
+def test_a_real_server_names_its_models_and_its_limits(vllm_server):
+    with pytest.raises(EngineError) as error:
+        OpenAIEngine(vllm_server.url, "huge")
+    assert_one_line(error, "Name one it has: tiny")
+    with contextlib.closing(OpenAIEngine(vllm_server.url, "tiny")) as engine:
+        with pytest.raises(EngineError) as error:
+            engine.complete([Prompt("word " * 9000, "and more")], {})
+        assert_one_line(error, "8192")

@@ -1,0 +1,138 @@
+import contextlib
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import psutil
+import pytest
+
+from llm_policy.engine import EngineError, Prompt
+
+pytestmark = pytest.mark.vllm
+
+PROMPTS = [Prompt("You are a worker.", f"Your skill is {skill}. How many hours?") for skill in range(5)]
+OPTIONS = [str(hours) for hours in range(0, 101, 10)]
+
+
+def test_scores_are_the_model_s_own_probabilities(vllm_engine, tiny_model):
+    import torch
+    from transformers import AutoTokenizer, LlamaForCausalLM
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    model = LlamaForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
+    options = [tokenizer.convert_tokens_to_ids(option) for option in OPTIONS]
+    choices = vllm_engine.choose(PROMPTS, OPTIONS)
+    assert vllm_engine.temperature != 1.0
+    for row, (shared, personal) in enumerate(PROMPTS):
+        text = f"<|begin|><|system|>\n{shared}<|end|>\n<|user|>\n{personal}<|end|>\n<|assistant|>\n"
+        tokens = tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
+        with torch.no_grad():
+            logprob = model(tokens).logits[0, -1].log_softmax(-1).double().numpy()[options]
+        mass = np.exp(logprob).sum()
+        np.testing.assert_allclose(choices.logprob[row], logprob - np.log(mass), atol=0.1)
+        np.testing.assert_allclose(choices.leaked[row], 1 - mass, atol=0.01)
+        assert choices.prompt_tokens[row] == tokens.shape[1]
+
+
+def test_a_prompt_that_does_not_fit_is_refused_before_anything_is_sent(vllm_engine):
+    long = Prompt("word " * 9000, "")
+    with pytest.raises(ValueError, match=r"Prompt 1 has \d+ tokens and its answer up to 64.*holds 8192"):
+        vllm_engine.complete([PROMPTS[0], long], {"type": "integer"})
+    with pytest.raises(ValueError, match=r"Prompt 0 has \d+ tokens and its answer up to 1,"):
+        vllm_engine.choose([long], OPTIONS)
+
+
+def test_thinking_is_off_and_a_model_without_a_template_reads_plain_text(vllm_engine, monkeypatch):
+    tokenizer = vllm_engine._tokenizer
+    template = "{{ messages[1].content }} thinking={{ enable_thinking }} end={{ add_generation_prompt }}"
+    monkeypatch.setattr(vllm_engine, "_template", template)
+    (tokens,) = vllm_engine._encode(PROMPTS[:1])
+    assert tokenizer.decode(tokens) == "Your skill is 0. How many hours? thinking=False end=True"
+    monkeypatch.setattr(vllm_engine, "_template", "")
+    (tokens,) = vllm_engine._encode(PROMPTS[:1])
+    assert tokenizer.decode(tokens) == "You are a worker.\n\nYour skill is 0. How many hours?\n"
+    assert vllm_engine.describe()["chat_template"] == "none"
+
+
+@pytest.mark.parametrize("model", ["/no/such/folder", "./nothing", "~/nothing-here"])
+def test_a_missing_folder_is_named_at_once(model):
+    from llm_policy.engines.vllm import VLLMEngine
+
+    start = time.monotonic()
+    with pytest.raises(EngineError, match=f"vLLM finds no model in '{model}': give a folder"):
+        VLLMEngine(model)
+    assert time.monotonic() - start < 5
+
+
+def test_a_model_the_hub_cannot_give_is_named(monkeypatch):
+    from llm_policy.engines.vllm import VLLMEngine
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(EngineError, match="cannot start with the model 'no-such/model'") as error:
+        VLLMEngine("no-such/model")
+    assert "\n" not in str(error.value)
+    assert error.value.__cause__ is not None
+
+
+def test_a_dead_engine_is_an_engine_error(vllm_engine, monkeypatch):
+    from vllm.v1.engine.exceptions import EngineDeadError
+
+    def dead(*arguments, **options):
+        raise EngineDeadError
+
+    monkeypatch.setattr(vllm_engine._llm, "generate", dead)
+    with pytest.raises(EngineError, match=r"has died .* start it again"):
+        vllm_engine.choose(PROMPTS, OPTIONS)
+
+
+SCRIPT = """
+import sys
+
+import jax
+
+from llm_policy.engine import Prompt
+
+
+def main() -> None:
+    assert float(jax.jit(lambda x: (x @ x).sum())(jax.numpy.ones((8, 8)))) == 512.0
+    from llm_policy.engines.vllm import VLLMEngine
+
+    engine = VLLMEngine(sys.argv[1], max_model_len=1024)
+    print(engine.describe()["context"], engine.complete([Prompt("a", "b")], {"type": "boolean"})[0].texts[0])
+    engine.close()
+
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def left_of(group):
+    """Return the processes of a group that still run; one that has ended may wait for its parent."""
+    left = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                left.append(process)
+    return left
+
+
+def test_a_script_may_use_jax_first_and_leaves_no_process_behind(tiny_model, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error::RuntimeWarning", str(script), str(tiny_model)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert output.strip() in ("1024 true", "1024 false")
+    assert "Traceback" not in errors
+    assert "leaked" not in errors
+    assert left_of(process.pid) == []
