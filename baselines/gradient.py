@@ -8,7 +8,7 @@ import optax
 from jaxtyping import Array, Float
 
 from econjax import BracketSchedule
-from econjax.planning import Favourite, Report
+from econjax.planning import Favourite
 
 
 class Ascent(NamedTuple):
@@ -44,7 +44,10 @@ class GradientPlanner(NamedTuple):
 
     def tell(self, state, schedule, report):
         """Take a step along the gradient that was heard."""
-        effort, optimiser = _step(self.optimiser, state.effort, state.optimiser, report)
+        if report.gradient is None:
+            raise ValueError("The report has no gradient: evaluate with value_and_grad.")
+        slope = report.gradient / jnp.maximum(report.equivalent, 1.0)
+        effort, optimiser = _step(self.optimiser, state.effort, state.optimiser, slope)
         return Ascent(effort, optimiser, state.favourite.or_better(schedule, report))
 
     def recommend(self, state):
@@ -53,10 +56,12 @@ class GradientPlanner(NamedTuple):
 
 
 @eqx.filter_jit
-def _step(optimiser: optax.GradientTransformation, effort: Float[Array, " brackets"], state, report: Report):
-    loss_gradient = -report.gradient * jnp.exp(-effort) / jnp.maximum(report.equivalent, 1.0)
-    change, state = optimiser.update(loss_gradient, state, effort)
-    return _bounded(effort + change), state
+def _step(
+    optimiser: optax.GradientTransformation, effort: Float[Array, " brackets"], state, slope: Array
+) -> tuple[Float[Array, " brackets"], optax.OptState]:
+    """Return the effort after a step up the `slope` in rates, and the optimiser's new state."""
+    change, state = optimiser.update(-slope * jnp.exp(-effort), state, effort)
+    return _bounded(jnp.asarray(optax.apply_updates(effort, change))), state
 
 
 _LOWEST, _HIGHEST = -0.8, 0.999

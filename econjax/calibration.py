@@ -1,9 +1,9 @@
 """Calibration: the tastes for which observed incomes are what workers would choose under a law."""
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 
+from econjax._arrays import known
 from econjax.population import Population
 from econjax.preferences import REFERENCE_HOURS
 from econjax.schedule import AbstractSchedule
@@ -21,6 +21,6 @@ def calibrate(population: Population, law: AbstractSchedule) -> Population:
         ValueError: the law takes the whole of someone's next dollar, which no taste for work explains.
     """
     taste = 1 - law.marginal_rate(REFERENCE_HOURS * population.skill)
-    if not isinstance(taste, jax.core.Tracer) and not bool(jnp.all(taste > 0)):
+    if known(taste) and not bool(jnp.all(taste > 0)):
         raise ValueError("A law with a marginal rate of 100 % explains nobody's work; use lower rates.")
     return eqx.tree_at(lambda p: p.taste, population, taste)

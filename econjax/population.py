@@ -4,10 +4,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Key
+from jaxtyping import Array, Float, Key
+from numpy.typing import ArrayLike
 from scipy import special
 
-from econjax._arrays import as_float
+from econjax._arrays import as_float, known
 from econjax.preferences import REFERENCE_HOURS
 
 
@@ -38,9 +39,9 @@ class Population(eqx.Module):
                 raise ValueError(
                     f"skill, taste and weight are flat arrays of one length; got shapes {shapes}."
                 )
-            if not isinstance(values, jax.core.Tracer):
+            if known(values):
                 _require_nonnegative(name, np.asarray(values))
-        if weight is not None and not isinstance(self.weight, jax.core.Tracer):
+        if weight is not None and known(self.weight):
             total = float(np.asarray(self.weight, float).sum())
             if abs(total - 1) > 10 * float(jnp.finfo(self.weight.dtype).eps) * self.weight.size**0.5:
                 raise ValueError(

@@ -21,7 +21,7 @@ from experiments.parity import preset, reference_welfare
 from experiments.plots import plot_schedules, plot_welfare
 from experiments.runs import new_run_path, read_config, write_manifest, write_table
 from experiments.tables import print_comparison
-from llm_policy.engine import Engine, EngineError
+from llm_policy.engine import EngineError
 from llm_policy.journal import Journal
 
 _ERRORS = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -136,8 +136,8 @@ def _timings(comparison: Comparison) -> list[dict]:
 def _remarks(config: CompareConfig, description: dict | None, journal: Journal | None) -> list[str]:
     people = "language-model" if config.workers == "llm" else "rational"
     remarks = [
-        f"{config.size:,} {people} workers on the quantile grid of ACS-2023 incomes, calibrated to {config.year} "
-        f"{config.status} law, elasticity {config.elasticity:g}, seed {config.seed}."
+        f"{config.size:,} {people} workers on the quantile grid of ACS-2023 incomes, calibrated to "
+        f"{config.year} {config.status} law, elasticity {config.elasticity:g}, seed {config.seed}."
     ]
     if config.workers == "llm":
         remarks.append(
@@ -146,8 +146,8 @@ def _remarks(config: CompareConfig, description: dict | None, journal: Journal |
         )
     if journal and description:
         remarks.append(
-            f"Model: {description['model']}; {journal.calls:,} answers, {journal.prompt_tokens:,} tokens read, "
-            f"{journal.answer_tokens:,} written."
+            f"Model: {description['model']}; {journal.calls:,} answers, {journal.prompt_tokens:,} tokens "
+            f"read, {journal.answer_tokens:,} written."
         )
         if description.get("noise"):
             remarks.append("THIS MODEL HAS RANDOM WEIGHTS: ITS ANSWERS ARE NOISE. See --model and --server.")

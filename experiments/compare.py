@@ -21,7 +21,7 @@ from llm_policy.personas import draw_personas
 from llm_policy.workers import LLMWorkers
 
 STATUS_QUO = ROSTER["federal"].name
-OPTIMISER = Entry("optimiser, no limit", "values, gradients", lambda setting: None)
+OPTIMISER = "optimiser, no limit"
 
 
 @dataclass(frozen=True)
@@ -120,19 +120,25 @@ class _Contest:
         evaluate, budget = self._evaluator(), self.config.evaluations
 
         def on_step(step: int, schedule: BracketSchedule, report: Report) -> None:
-            self._record(entry, step, "evaluated", schedule, report)
+            self._record(entry.name, step, "evaluated", schedule, report)
             self.progress(self.setting.aim.name, entry.name, step + 1)
 
         result = plan(self.key, entry.make(self.setting), evaluate, steps=budget, on_step=on_step)
         final = self._evaluator().value(result.recommended)
-        self._record(entry, budget, "recommended", result.recommended, final)
+        self._record(entry.name, budget, "recommended", result.recommended, final)
         return self._row(
-            entry, result.recommended, final, result.reports[-1], evaluate.counts, started, tally
+            (entry.name, entry.sees),
+            result.recommended,
+            final,
+            result.reports[-1],
+            evaluate.counts,
+            started,
+            tally,
         )
 
     def _optimiser(self, best: Row) -> Row:
         """Search without a limit: from the law, no tax, 50 % for all, and the best recommendation."""
-        self.progress(self.setting.aim.name, OPTIMISER.name, 0)
+        self.progress(self.setting.aim.name, OPTIMISER, 0)
         started, tally, evaluate = time.perf_counter(), replace(self.setting.tally), self._evaluator()
         law = self.setting.law
         others = [jnp.zeros_like(law.rates), jnp.full_like(law.rates, 0.5), jnp.asarray(best.rates)]
@@ -140,8 +146,10 @@ class _Contest:
         schedule = best_found(evaluate, starts)
         final = self._evaluator().value(schedule)
         self._record(OPTIMISER, 0, "recommended", schedule, final)
-        self.progress(self.setting.aim.name, OPTIMISER.name, self.config.evaluations)
-        return self._row(OPTIMISER, schedule, final, final, evaluate.counts, started, tally)
+        self.progress(self.setting.aim.name, OPTIMISER, self.config.evaluations)
+        return self._row(
+            (OPTIMISER, "values, gradients"), schedule, final, final, evaluate.counts, started, tally
+        )
 
     def _evaluator(self) -> Evaluator:
         if self.workers is None:
@@ -152,7 +160,7 @@ class _Contest:
 
     def _row(
         self,
-        entry: Entry,
+        who: tuple[str, str],
         schedule: BracketSchedule,
         final: Report,
         last: Report,
@@ -162,8 +170,8 @@ class _Contest:
     ) -> Row:
         calls = self.setting.tally.asked - before.asked
         return Row(
-            planner=entry.name,
-            sees=entry.sees,
+            planner=who[0],
+            sees=who[1],
             rates=tuple(np.asarray(schedule.rates, float).tolist()),
             equivalent=float(final.equivalent),
             standard_error=float(final.standard_error),
@@ -179,8 +187,8 @@ class _Contest:
             understood=(self.setting.tally.read - before.read) / calls if calls else None,
         )
 
-    def _record(self, entry: Entry, step: int, kind: str, schedule: BracketSchedule, report: Report):
-        record = {"welfare": self.setting.aim.name, "planner": entry.name, "seed": self.config.seed}
+    def _record(self, planner: str, step: int, kind: str, schedule: BracketSchedule, report: Report):
+        record = {"welfare": self.setting.aim.name, "planner": planner, "seed": self.config.seed}
         record |= {"step": step, "kind": kind, "rates": np.asarray(schedule.rates, float).tolist()}
         self.metrics.append(record | {name: float(getattr(report, name)) for name in _RECORDED})
 

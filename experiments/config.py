@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 Goal = Literal["atkinson", "rawlsian"]
 PlannerName = Literal["laissez-faire", "federal", "flat", "random", "saez", "gradient", "llm"]
@@ -34,7 +34,7 @@ class CompareConfig:
     seed: int = 0
     """Names everything random in the run."""
     model: str = "tiny"
-    """Model for vLLM: a hub name, a folder, or "tiny", a small model with random weights (its answers are noise)."""
+    """Model for vLLM: a hub name, a folder, or "tiny": random weights, whose answers are noise."""
     server: str | None = None
     """Ask this OpenAI-compatible server, such as http://localhost:8000/v1, instead of starting vLLM."""
     temperature: float = 0.7
@@ -79,6 +79,7 @@ class CompareConfig:
         return {key: value for key, value in choices.items() if key not in ("name", "runs", "json")}
 
     @classmethod
-    def fromdict(cls, choices: dict) -> "CompareConfig":
+    def fromdict(cls, choices: dict[str, Any]) -> "CompareConfig":
         """Return the configuration that `asdict` described."""
-        return cls(**choices | {name: tuple(choices[name]) for name in ("welfare", "planners")})
+        several: dict[str, Any] = {name: tuple(choices[name]) for name in ("welfare", "planners")}
+        return cls(**(choices | several))

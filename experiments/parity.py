@@ -22,7 +22,7 @@ _A1_THRESHOLDS = [0, 23_000, 47_000, 94_000, 192_000, 244_000, 500_000]
 
 @dataclass(frozen=True)
 class Preset:
-    """One of its economies: u = c - scale * l^power, its brackets with federal rates, its welfare function."""
+    """One of its economies: u = c - scale * l^power, its brackets with federal rates, its welfare."""
 
     scale: float
     power: float
@@ -46,7 +46,7 @@ def preset(tag: str, *, agents: int = 100, seed: int = 42) -> Preset:
         scale, power, law, floor = 0.01, 2.0, BracketSchedule(_A1_THRESHOLDS, federal.rates), 0.0
     else:
         raise ValueError(f"No economy {tag!r}; choose E1 or E2.")
-    share = np.random.RandomState(seed).uniform(size=agents)  # noqa: NPY002, the reference's generator
+    share = np.random.RandomState(seed).uniform(size=agents)
     skill = gb2_quantile(share) / REFERENCE_HOURS
     # scale * l^power in reference-hours form: e = 1 / (power - 1), and the taste that fits the scale.
     taste = scale * power * REFERENCE_HOURS ** (power - 1) / skill

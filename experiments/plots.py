@@ -10,7 +10,7 @@ from econjax import BracketSchedule
 from experiments.compare import OPTIMISER, Comparison
 
 matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402  (the backend comes first)
+from matplotlib import pyplot as plt
 
 _INCOMES = np.geomspace(2e3, 1e6, 400)
 
@@ -52,7 +52,7 @@ def _equivalents(metrics: list[dict[str, Any]], welfare: str, planner: str) -> l
 
 
 def _style(planner: str) -> dict[str, Any]:
-    return {"color": "black", "linestyle": ":"} if planner == OPTIMISER.name else {"linewidth": 1.5}
+    return {"color": "black", "linestyle": ":"} if planner == OPTIMISER else {"linewidth": 1.5}
 
 
 def _panels(count: int):

@@ -75,7 +75,7 @@ def _versions() -> dict[str, str]:
 
 
 def _git_commit() -> str | None:
-    """Return the commit of the code that runs, with "+changes" if files differ from it; None outside a checkout."""
+    """Return the commit of this code, with "+changes" if files differ from it; None outside a checkout."""
     here = Path(__file__).parent
 
     def git(*arguments: str) -> str:

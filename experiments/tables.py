@@ -43,14 +43,14 @@ def print_comparison(comparison: Comparison, console: Console, *, remarks: list[
 
 
 _LEGEND = [
-    "equivalent: what everyone could get equally, in dollars a year, for the same welfare, under the schedule "
-    "that the planner recommends.",
-    "regret: dollars short of the best schedule anyone found. US→best: share of the distance from US federal "
-    "to the best that is covered.",
+    "equivalent: what everyone could get equally, in dollars a year, for the same welfare, under the "
+    "schedule that the planner recommends.",
+    "regret: dollars short of the best schedule anyone found. US→best: share of the distance from US "
+    "federal to the best that is covered.",
     "last: equivalent of the last schedule tried. Gini: of income after tax and rebate. values, grads: "
     "evaluations by kind. read: share of model answers understood.",
-    "Taxed is all income, without a standard deduction. All revenue is paid back in equal rebates, in the row "
-    "US federal too: today nobody receives that rebate.",
+    "Taxed is all income, without a standard deduction. All revenue is paid back in equal rebates, in the "
+    "row US federal too: today nobody receives that rebate.",
 ]
 
 

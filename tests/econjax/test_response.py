@@ -219,7 +219,7 @@ def test_a_worker_without_distaste_works_to_the_cap():
 def test_a_single_agent_gets_its_tax_back(x64):
     outcome = solve(economy_of([50000.0], 0.25), BracketSchedule([0], [0.5])).outcome
     assert outcome.labor[0] == pytest.approx(40 * 0.5**0.25, rel=1e-14)
-    assert outcome.consumption[0] == pytest.approx(outcome.income[0], rel=1e-14)
+    assert outcome.consumption[0] == pytest.approx(float(outcome.income[0]), rel=1e-14)
 
 
 def test_one_bracket_equals_seven_equal_ones(x64):
@@ -261,7 +261,7 @@ def test_the_order_of_workers_does_not_matter(x64):
     schedule = BracketSchedule(THRESHOLDS, US_2024[::-1])
     one, other = (solve(economy_of(x, 0.25), schedule).outcome for x in (n, n[order]))
     np.testing.assert_allclose(np.asarray(one.income)[order], other.income, rtol=1e-13)
-    assert one.rebate == pytest.approx(other.rebate, rel=1e-12)
+    assert one.rebate == pytest.approx(float(other.rebate), rel=1e-12)
 
 
 def statistics(economy, schedule):

@@ -1,0 +1,178 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from laboratory import economy_of, equivalent, float64, outcome_of, welfare_of
+from reference import THRESHOLDS, US_2024, continuum, gb2_quantile, lognormal_quantile
+
+from econjax import Atkinson, BracketSchedule, InverseIncome, Population, Rawlsian, Utilitarian
+
+FOUR = Population(np.ones(4))
+utilities = st.lists(st.floats(10.0, 1e6), min_size=4, max_size=4)
+MEASURES = [Utilitarian, lambda: Atkinson(0.5), Atkinson, lambda: Atkinson(2.0), Rawlsian]
+
+
+def test_values_of_one_to_four(x64):
+    u = outcome_of([1.0, 2, 3, 4])
+    assert Utilitarian()(FOUR, u) == pytest.approx(2.5)
+    assert Atkinson(1.0)(FOUR, u) == pytest.approx(np.log(24) / 4, rel=1e-14)
+    assert Atkinson(2.0)(FOUR, u) == pytest.approx(-(1 + 1 / 2 + 1 / 3 + 1 / 4) / 4, rel=1e-14)
+    assert Atkinson(0.5)(FOUR, u) == pytest.approx((1 + 2**0.5 + 3**0.5 + 2) / 2, rel=1e-14)
+    assert Rawlsian()(FOUR, u) == 1
+
+
+@pytest.mark.parametrize(("aversion", "index"), [(0.5, 0.055585857370), (1.0, 0.114654464240), (2.0, 0.232)])
+def test_equivalents_are_those_of_the_atkinson_index(x64, aversion, index):
+    # Oracles, section 7a: Atkinson index of [1, 2, 3, 4] = 1 - EDE / 2.5.
+    found = Atkinson(aversion).equivalent(FOUR, outcome_of([1.0, 2, 3, 4]))
+    assert 1 - found / 2.5 == pytest.approx(index, abs=5.1e-13)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@given(utilities, st.floats(1.1, 100))
+def test_equivalents_are_means(measure, u, factor):
+    with float64():
+        w = measure()
+        found = float(w.equivalent(FOUR, outcome_of(u)))
+        assert min(u) * (1 - 1e-12) <= found <= np.mean(u) * (1 + 1e-12)
+        assert w.equivalent(FOUR, outcome_of(np.array(u) * factor)) == pytest.approx(
+            found * factor, rel=1e-11
+        )
+        assert w.equivalent(FOUR, outcome_of(np.full(4, u[0]))) == pytest.approx(u[0], rel=1e-12)
+        assert w.equivalent(FOUR, outcome_of(u[::-1])) == pytest.approx(found, rel=1e-12)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@given(utilities, utilities)
+def test_equivalents_rank_as_welfare_does(measure, one, other):
+    with float64():
+        w, a, b = measure(), outcome_of(one), outcome_of(other)
+        difference = float(w.equivalent(FOUR, a) - w.equivalent(FOUR, b))
+        if abs(difference) > 1e-6 * max(*one, *other):
+            assert (w(FOUR, a) > w(FOUR, b)) == (difference > 0)
+
+
+def test_aversion_one_is_the_limit(x64):
+    u = outcome_of([100.0, 2000, 30000, 400000])
+    exact = float(Atkinson(1.0).equivalent(FOUR, u))
+    for aversion in (1 - 1e-6, 1 + 1e-6):
+        assert Atkinson(aversion).equivalent(FOUR, u) == pytest.approx(exact, rel=1e-5)
+
+
+def test_weights_are_shares_of_the_population(x64):
+    once, twice = Population(np.ones(2), weight=[0.25, 0.75]), Population(np.ones(4))
+    for measure in MEASURES:
+        np.testing.assert_allclose(
+            measure()(once, outcome_of([10.0, 50])),
+            measure()(twice, outcome_of([10.0, 50, 50, 50])),
+            rtol=1e-14,
+        )
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_weightless_workers_count_for_nothing(x64, measure):
+    with_ghost = Population(np.ones(3), weight=[0.0, 0.5, 0.5])
+    found = measure().equivalent(with_ghost, outcome_of([-5.0, 20, 80]))
+    alone = measure().equivalent(Population(np.ones(2)), outcome_of([20.0, 80]))
+    assert found == pytest.approx(float(alone), rel=1e-13)
+
+
+def test_utilities_below_the_floor_count_as_the_floor(x64):
+    u, raised = outcome_of([-100.0, 0, 30, 40]), outcome_of([1.0, 1, 30, 40])
+    for aversion in (0.5, 1.0, 2.0):
+        w = Atkinson(aversion)
+        np.testing.assert_allclose(w.equivalent(FOUR, u), w.equivalent(FOUR, raised), rtol=1e-14)
+        assert w.floored(FOUR, u) == pytest.approx(0.5)
+        assert w.floored(FOUR, raised) == 0
+    assert Atkinson(1.0, floor=35.0).floored(FOUR, u) == pytest.approx(0.75)
+    assert Utilitarian().floored(FOUR, u) == 0
+    assert Rawlsian().floored(FOUR, u) == 0
+    assert Rawlsian().equivalent(FOUR, u) == -100
+
+
+def test_the_derivative_of_mean_log_utility(x64):
+    u = np.array([1.0, 2, 3, 4])
+    gradient = jax.grad(lambda x: Atkinson(1.0)(FOUR, outcome_of(x)))(jnp.array(u))
+    np.testing.assert_allclose(gradient, 1 / (4 * u), rtol=1e-14)
+
+
+def test_float32_aversion_two_keeps_its_digits():
+    # Oracles, section 9c: in dollars one float32 step of (c^(1-a) - 1)/(1-a), a = 2, is $149 at $50,000.
+    u = np.linspace(49000, 51000, 1001)
+    people = Population(np.ones(1001))
+    expected = 1 / np.mean(1 / u)
+    assert Atkinson(2.0).equivalent(people, outcome_of(u)) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("aversion", [3.0, 5.0])
+def test_float32_does_not_underflow_at_high_aversion(aversion):
+    # u^(1-a) of $2e5 at a = 5 is 6e-22; of $1e10, 1e-40, below the smallest float32.
+    u = np.array([1e4, 2e5, 1e8, 1e10])
+    expected = np.mean(u ** (1 - aversion)) ** (1 / (1 - aversion))
+    assert Atkinson(aversion).equivalent(FOUR, outcome_of(u)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_inverse_income_with_a_floor(x64):
+    u, income = [10.0, 20, 30, 40], [0.0, 0.5, 10, 2000]
+    outcome = outcome_of(u, income)
+    assert InverseIncome(1.0)(FOUR, outcome) == pytest.approx((10 + 20 + 3 + 0.02) / 4, rel=1e-14)
+    assert InverseIncome(1000.0)(FOUR, outcome) == pytest.approx((0.06 + 0.02) / 4, rel=1e-14)
+    # llm_economist 1.7: without a floor, workers with z = 0 are skipped (in the sum).
+    assert InverseIncome(0.0)(FOUR, outcome) == pytest.approx((40 + 3 + 0.02) / 4, rel=1e-14)
+    assert InverseIncome(0.0).equivalent(FOUR, outcome) == pytest.approx((40 + 3 + 0.02) / 4, rel=1e-14)
+
+
+def test_inverse_income_has_finite_derivatives_at_zero_income(x64):
+    def welfare(income):
+        return InverseIncome(0.0)(FOUR, outcome_of([10.0, 20, 30, 40], income))
+
+    assert np.all(np.isfinite(jax.grad(welfare)(jnp.array([0.0, 0.5, 10, 2000]))))
+
+
+GROUPS = {"GB2": gb2_quantile, "LN": lognormal_quantile}
+RAWLS = np.inf
+# Oracles, section 2.2: rates to five digits, EDE, rebate, mean income of the continuum.
+CONTINUUM = [
+    ("GB2", 0.25, 1, "0.60399 0.54771 0.52462 0.54185 0.56269 0.58257 0.61135", 40923.602128, 27061.4117, 48594.4224),
+    ("GB2", 0.25, 2, "0.69313 0.63709 0.60623 0.60820 0.61534 0.62126 0.62719", 39223.136501, 29717.1690, 46506.3676),
+    ("GB2", 0.25, RAWLS, "0.95979 0.82931 0.70379 0.65483 0.63896 0.63292 0.62900", 33480.562084, 33480.5621, 41892.6903),
+    ("GB2", 0.4, 1, "0.52767 0.46214 0.43226 0.44343 0.46010 0.47637 0.50004", 35500.753267, 21849.3065, 46530.9800),
+    ("GB2", 0.5, 1, "0.48859 0.41981 0.38764 0.39606 0.41059 0.42497 0.44597", 32697.716295, 19450.3988, 45588.9846),
+    ("LN", 0.25, 1, "0.40961 0.45786 0.46982 0.46365 0.45184 0.43688 0.39853", 47611.236255, 25586.0669, 56729.9837),
+    ("LN", 0.25, 2, "0.52410 0.56219 0.56043 0.53698 0.51027 0.48297 0.42103", 45779.294749, 29831.8530, 54281.5448),
+    ("LN", 0.25, RAWLS, "0.97744 0.82897 0.68309 0.59562 0.53885 0.49948 0.42352", 38192.502314, 38192.5023, 47804.0789),
+    ("LN", 0.4, 1, "0.34126 0.37651 0.37904 0.36596 0.35048 0.33401 0.29563", 41746.796548, 20235.3651, 55019.8417),
+    ("LN", 0.5, 1, "0.30905 0.33796 0.33654 0.32125 0.30506 0.28881 0.25220", 38650.548753, 17841.0380, 54250.5453),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", CONTINUUM, ids=lambda row: "-".join(map(str, row[:3])))
+def test_the_continuum(x64, row):
+    name, elasticity, aversion, rates, ede, rebate, income = row
+    n, weight = continuum(GROUPS[name])
+    economy = economy_of(n, elasticity, weight=weight)
+    found = equivalent(
+        economy, welfare_of(aversion), BracketSchedule(THRESHOLDS, np.fromstring(rates, sep=" "))
+    )
+    # Rates of five digits move the rebate and mean income by 1e-5; the EDE is flat there, but for Rawls.
+    np.testing.assert_allclose(found[:2], [rebate, income], rtol=2e-5)
+    assert found[2] == pytest.approx(ede, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("rates", "mean"), [(np.zeros(7), 47399.363059), (np.full(7, 0.1), 47321.336128), (US_2024, 46894.454806)]
+)
+def test_mean_utility_of_the_continuum(x64, rates, mean):
+    # Oracles, section 2.5: GB2, e = .25; E[n] / (1 + e) without a tax.
+    n, weight = continuum(gb2_quantile)
+    economy = economy_of(n, 0.25, weight=weight)
+    *_, found = equivalent(economy, Utilitarian(), BracketSchedule(THRESHOLDS, rates))
+    assert found == pytest.approx(mean, rel=1e-6)
+
+
+@pytest.mark.parametrize("bad", [-1.0, np.nan])
+def test_aversion_is_not_negative(bad):
+    with pytest.raises(ValueError, match=str(bad)):
+        Atkinson(bad)
