@@ -44,9 +44,7 @@ class Population(eqx.Module):
         if weight is not None and known(self.weight):
             total = float(np.asarray(self.weight, float).sum())
             if abs(total - 1) > 10 * float(jnp.finfo(self.weight.dtype).eps) * self.weight.size**0.5:
-                raise ValueError(
-                    f"Weights are shares that sum to 1; these sum to {total}. Divide by their sum."
-                )
+                raise ValueError(f"Weights are shares that sum to 1, not {total}: divide by their sum.")
 
     @property
     def agents(self) -> int:

@@ -1,5 +1,6 @@
 """The command line: econjax compare, econjax replay, econjax parity."""
 
+import contextlib
 import dataclasses
 import json
 import sys
@@ -59,28 +60,31 @@ def main() -> None:
 def _compare(config: CompareConfig) -> None:
     us_federal(config.year, config.status)
     path = new_run_path(config.runs, config.name, kind="compare")
-    engine = None
-    if config.asks_a_model:
-        with _ERRORS.status(f"starting the model {config.server or config.model} ..."):
-            engine = start_engine(model=config.model, server=config.server, temperature=config.temperature)
-    try:
-        path.mkdir(parents=True)
-        _run(config, path, engine and Journal(engine, path / "journal.sqlite"), as_json=config.json)
-    finally:
-        if engine is not None:
-            engine.close()
+    with contextlib.ExitStack() as stack:
+        journal = None
+        if config.asks_a_model:
+            with _ERRORS.status(f"starting the model {config.server or config.model} ..."):
+                engine = start_engine(
+                    model=config.model, server=config.server, temperature=config.temperature
+                )
+            path.mkdir(parents=True)
+            journal = stack.enter_context(contextlib.closing(Journal(engine, path / "journal.sqlite")))
+        path.mkdir(parents=True, exist_ok=True)
+        _run(config, path, journal, as_json=config.json)
 
 
 def _replay(config: ReplayConfig) -> None:
     old = CompareConfig.fromdict(read_config(config.run))
     path = new_run_path(config.run.parent, config.name or f"{config.run.name}-replay", kind="replay")
-    path.mkdir()
-    journal = Journal(None, config.run / "journal.sqlite") if old.asks_a_model else None
-    _run(old, path, journal, as_json=config.json)
-    same = (path / "metrics.parquet").read_bytes() == (config.run / "metrics.parquet").read_bytes()
-    _ERRORS.print(f"metrics.parquet is {'identical to' if same else 'NOT identical to'} that of {config.run}")
-    if not same:
-        sys.exit(1)
+    with contextlib.ExitStack() as stack:
+        journal = None
+        if old.asks_a_model:
+            journal = stack.enter_context(contextlib.closing(Journal(None, config.run / "journal.sqlite")))
+        path.mkdir(parents=True)
+        _run(old, path, journal, as_json=config.json)
+    if (path / "metrics.parquet").read_bytes() != (config.run / "metrics.parquet").read_bytes():
+        raise ValueError(f"metrics.parquet is NOT identical to that of {config.run}: the code has changed.")
+    _ERRORS.print(f"metrics.parquet is identical to that of {config.run}")
 
 
 def _parity(config: ParityConfig) -> None:

@@ -68,21 +68,26 @@ def compare(config: CompareConfig, engine: Engine | None, progress: Progress) ->
     """Run every planner of `config` under every welfare function.
 
     Figures are as exact as JAX's default precision: enable float64 for cents.
+
+    Raises:
+        ValueError: a language model takes part and there is no engine.
+        EngineError: the engine cannot answer, or too few of its answers can be read.
     """
     law = us_federal(config.year, config.status)
     population = calibrate(gb2(config.size), law)
     economy = Economy(population=population, preferences=Quasilinear(config.elasticity))
     key, tally = jax.random.key(config.seed), Tally()
+    if config.asks_a_model and engine is None:
+        raise ValueError("Language models take part: give --model or --server, or drop llm from --planners.")
+    noise = engine is not None and bool(engine.describe().get("noise"))
     workers = None
-    if config.workers == "llm":
-        if engine is None:
-            raise ValueError("Workers that are language models need a model: give --model or --server.")
+    if config.workers == "llm" and engine is not None:
         workers = LLMWorkers(engine, draw_personas(key, population), tally=tally)
     tables, metrics = {}, []
     for goal in config.welfare:
         setting = Setting(law, config.elasticity, engine, aim(goal), tally)
-        contest = _Contest(config, economy, setting, workers, key, progress)
-        tables[setting.aim.name] = contest.rows()
+        contest = _Contest(config, economy, setting, workers, key, progress, noise)
+        tables[contest.title] = contest.rows()
         metrics += contest.metrics
     return Comparison(tables, metrics)
 
@@ -97,7 +102,13 @@ class _Contest:
     workers: LLMWorkers | None
     key: jax.Array
     progress: Progress
+    noise: bool
     metrics: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """The welfare function, and whether noise does the work."""
+        return self.setting.aim.name + (" (workers are noise)" if self.workers and self.noise else "")
 
     def rows(self) -> list[Row]:
         """Run everyone; then measure all against the best row and the status quo."""
@@ -116,62 +127,47 @@ class _Contest:
         ]
 
     def _planner(self, entry: Entry) -> Row:
-        started, tally = time.perf_counter(), replace(self.setting.tally)
-        evaluate, budget = self._evaluator(), self.config.evaluations
+        name = entry.name + (" (noise)" if entry.is_model and self.noise else "")
 
         def on_step(step: int, schedule: BracketSchedule, report: Report) -> None:
-            self._record(entry.name, step, "evaluated", schedule, report)
-            self.progress(self.setting.aim.name, entry.name, step + 1)
+            self._record(name, "evaluated", step, schedule, report)
+            self.progress(self.title, name, step + 1)
 
-        result = plan(self.key, entry.make(self.setting), evaluate, steps=budget, on_step=on_step)
-        final = self._evaluator().value(result.recommended)
-        self._record(entry.name, budget, "recommended", result.recommended, final)
-        return self._row(
-            (entry.name, entry.sees),
-            result.recommended,
-            final,
-            result.reports[-1],
-            evaluate.counts,
-            started,
-            tally,
-        )
+        def search(evaluate: Evaluator) -> tuple[BracketSchedule, Report]:
+            planner, steps = entry.make(self.setting), self.config.evaluations
+            result = plan(self.key, planner, evaluate, steps=steps, on_step=on_step)
+            return result.recommended, result.reports[-1]
+
+        return self._row(name, entry.sees, search)
 
     def _optimiser(self, best: Row) -> Row:
         """Search without a limit: from the law, no tax, 50 % for all, and the best recommendation."""
-        self.progress(self.setting.aim.name, OPTIMISER, 0)
-        started, tally, evaluate = time.perf_counter(), replace(self.setting.tally), self._evaluator()
         law = self.setting.law
         others = [jnp.zeros_like(law.rates), jnp.full_like(law.rates, 0.5), jnp.asarray(best.rates)]
         starts = [law, *(BracketSchedule(law.thresholds, rates) for rates in others)]
-        schedule = best_found(evaluate, starts)
-        final = self._evaluator().value(schedule)
-        self._record(OPTIMISER, 0, "recommended", schedule, final)
-        self.progress(self.setting.aim.name, OPTIMISER, self.config.evaluations)
-        return self._row(
-            (OPTIMISER, "values, gradients"), schedule, final, final, evaluate.counts, started, tally
-        )
 
-    def _evaluator(self) -> Evaluator:
-        if self.workers is None:
-            return RationalEvaluator(self.economy, self.setting.aim.welfare)
-        return ModelEvaluator(
-            self.economy, self.setting.aim.welfare, self.workers, steps=self.config.tax_year
-        )
+        def search(evaluate: Evaluator) -> tuple[BracketSchedule, Report]:
+            self.progress(self.title, OPTIMISER, 0)
+            schedule = best_found(evaluate, starts)
+            self.progress(self.title, OPTIMISER, self.config.evaluations)
+            return schedule, self._evaluator().value(schedule)
+
+        return self._row(OPTIMISER, "values, gradients", search)
 
     def _row(
-        self,
-        who: tuple[str, str],
-        schedule: BracketSchedule,
-        final: Report,
-        last: Report,
-        counts: dict[str, int],
-        started: float,
-        before: Tally,
+        self, name: str, sees: str, search: Callable[[Evaluator], tuple[BracketSchedule, Report]]
     ) -> Row:
+        """Let `search` return the schedule to recommend and the last report; evaluate the schedule afresh."""
+        started, before, evaluate = time.perf_counter(), replace(self.setting.tally), self._evaluator()
+        schedule, last = search(evaluate)
+        final = self._evaluator().value(schedule)
+        self._record(
+            name, "recommended", evaluate.counts["value"] + evaluate.counts["gradient"], schedule, final
+        )
         calls = self.setting.tally.asked - before.asked
         return Row(
-            planner=who[0],
-            sees=who[1],
+            planner=name,
+            sees=sees,
             rates=tuple(np.asarray(schedule.rates, float).tolist()),
             equivalent=float(final.equivalent),
             standard_error=float(final.standard_error),
@@ -180,17 +176,29 @@ class _Contest:
             hours=float(final.hours),
             rebate=float(final.rebate),
             floored=float(final.floored),
-            values=counts["value"],
-            gradients=counts["gradient"],
+            values=evaluate.counts["value"],
+            gradients=evaluate.counts["gradient"],
             seconds=time.perf_counter() - started,
             calls=calls,
             understood=(self.setting.tally.read - before.read) / calls if calls else None,
         )
 
-    def _record(self, planner: str, step: int, kind: str, schedule: BracketSchedule, report: Report):
-        record = {"welfare": self.setting.aim.name, "planner": planner, "seed": self.config.seed}
-        record |= {"step": step, "kind": kind, "rates": np.asarray(schedule.rates, float).tolist()}
-        self.metrics.append(record | {name: float(getattr(report, name)) for name in _RECORDED})
+    def _evaluator(self) -> Evaluator:
+        welfare = self.setting.aim.welfare
+        if self.workers is None:
+            return RationalEvaluator(self.economy, welfare)
+        return ModelEvaluator(self.economy, welfare, self.workers, steps=self.config.tax_year)
+
+    def _record(self, planner: str, kind: str, step: int, schedule: BracketSchedule, report: Report) -> None:
+        who = {
+            "welfare": self.title,
+            "planner": planner,
+            "seed": self.config.seed,
+            "kind": kind,
+            "step": step,
+        }
+        rates = {"rates": np.asarray(schedule.rates, float).tolist()}
+        self.metrics.append(who | rates | {name: float(getattr(report, name)) for name in _RECORDED})
 
 
 _RECORDED = (

@@ -66,6 +66,7 @@ class Entry:
     name: str
     sees: str
     make: Callable[[Setting], Planner]
+    is_model: bool = False
 
 
 def _no_tax(setting: Setting) -> FixedPlanner:
@@ -74,7 +75,7 @@ def _no_tax(setting: Setting) -> FixedPlanner:
 
 def _language_model(setting: Setting) -> LLMPlanner:
     if setting.engine is None:
-        raise ValueError("The planner llm needs a model: give --model or --server.")
+        raise ValueError("A planner that is a language model needs an engine.")
     return LLMPlanner(setting.engine, setting.law, goal=setting.aim.goal, tally=setting.tally)
 
 
@@ -85,5 +86,5 @@ ROSTER = {
     "random": Entry("random search, rates U[0,1)", "values", lambda s: RandomSearch(s.law.thresholds)),
     "saez": Entry("Saez, iterated", "brackets, elasticity", lambda s: SaezPlanner(s.law, s.elasticity)),
     "gradient": Entry("gradient (L-BFGS)", "gradients", lambda s: GradientPlanner(s.law)),
-    "llm": Entry("language model", "values", _language_model),
+    "llm": Entry("language model", "values", _language_model, is_model=True),
 }
