@@ -2,7 +2,10 @@
 
 from typing import NamedTuple
 
+from jaxtyping import Array, Key
+
 from econjax import BracketSchedule
+from econjax.planning import Report
 
 
 class FixedPlanner(NamedTuple):
@@ -11,18 +14,16 @@ class FixedPlanner(NamedTuple):
     schedule: BracketSchedule
     needs_gradient = False
 
-    def init(self, key):
+    def init(self, key: Key[Array, ""]) -> None:
         """Return no state."""
-        return None
 
-    def ask(self, key, state):
+    def ask(self, key: Key[Array, ""], state: None) -> tuple[BracketSchedule, None]:
         """Propose the schedule."""
-        return self.schedule, state
+        return self.schedule, None
 
-    def tell(self, state, schedule, report):
+    def tell(self, state: None, schedule: BracketSchedule, report: Report) -> None:
         """Learn nothing."""
-        return state
 
-    def recommend(self, state):
+    def recommend(self, state: None) -> BracketSchedule:
         """Recommend the schedule."""
         return self.schedule

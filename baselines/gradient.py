@@ -5,10 +5,10 @@ from typing import NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
-from econjax.planning import Favourite
+from econjax.planning import Favourite, Report
 
 
 class Ascent(NamedTuple):
@@ -33,16 +33,16 @@ class GradientPlanner(NamedTuple):
     )
     needs_gradient = True
 
-    def init(self, key):
+    def init(self, key: Key[Array, ""]) -> Ascent:
         """Return the start."""
         effort = _bounded(-jnp.log1p(-jnp.minimum(self.start.rates, _HIGHEST)))
         return Ascent(effort, self.optimiser.init(effort), Favourite.none(self.start))
 
-    def ask(self, key, state):
+    def ask(self, key: Key[Array, ""], state: Ascent) -> tuple[BracketSchedule, Ascent]:
         """Propose the optimiser's next point."""
         return BracketSchedule(self.start.thresholds, -jnp.expm1(-state.effort)), state
 
-    def tell(self, state, schedule, report):
+    def tell(self, state: Ascent, schedule: BracketSchedule, report: Report) -> Ascent:
         """Take a step along the gradient that was heard."""
         if report.gradient is None:
             raise ValueError("The report has no gradient: evaluate with value_and_grad.")
@@ -50,7 +50,7 @@ class GradientPlanner(NamedTuple):
         effort, optimiser = _step(self.optimiser, state.effort, state.optimiser, slope)
         return Ascent(effort, optimiser, state.favourite.or_better(schedule, report))
 
-    def recommend(self, state):
+    def recommend(self, state: Ascent) -> BracketSchedule:
         """Recommend the best schedule seen."""
         return state.favourite.schedule
 

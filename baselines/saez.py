@@ -3,8 +3,10 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
+from jaxtyping import Array, Key
 
 from econjax import BracketSchedule
+from econjax.planning import Report
 from econjax.saez import saez_rates
 
 
@@ -20,21 +22,21 @@ class SaezPlanner(NamedTuple):
     elasticity: float
     needs_gradient = False
 
-    def init(self, key):
+    def init(self, key: Key[Array, ""]) -> BracketSchedule:
         """Return the start."""
         return self.start
 
-    def ask(self, key, state):
+    def ask(self, key: Key[Array, ""], state: BracketSchedule) -> tuple[BracketSchedule, BracketSchedule]:
         """Propose the current rates."""
         return state, state
 
-    def tell(self, state, schedule, report):
+    def tell(self, state: BracketSchedule, schedule: BracketSchedule, report: Report) -> BracketSchedule:
         """Move half of the way to the rates that the formula implies here."""
         implied = saez_rates(report.brackets, elasticity=self.elasticity, current=schedule.rates)
         kept = jnp.sqrt((1 - schedule.rates) * jnp.maximum(1 - implied, _LEAST_KEPT))
         return BracketSchedule(schedule.thresholds, jnp.clip(1 - kept, -1, 1 - _LEAST_KEPT))
 
-    def recommend(self, state):
+    def recommend(self, state: BracketSchedule) -> BracketSchedule:
         """Recommend the rates reached."""
         return state
 

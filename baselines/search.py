@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
-from econjax.planning import Favourite
+from econjax.planning import Favourite, Report
 
 
 class RandomSearch(NamedTuple):
@@ -16,20 +16,20 @@ class RandomSearch(NamedTuple):
     thresholds: Float[Array, " brackets"]
     needs_gradient = False
 
-    def init(self, key):
+    def init(self, key: Key[Array, ""]) -> Favourite:
         """Return no favourite yet."""
         return Favourite.none(_flat(self.thresholds, jnp.zeros(())))
 
-    def ask(self, key, state):
+    def ask(self, key: Key[Array, ""], state: Favourite) -> tuple[BracketSchedule, Favourite]:
         """Propose a draw."""
         rates = jax.random.uniform(key, self.thresholds.shape, self.thresholds.dtype)
         return BracketSchedule(self.thresholds, rates), state
 
-    def tell(self, state, schedule, report):
+    def tell(self, state: Favourite, schedule: BracketSchedule, report: Report) -> Favourite:
         """Keep the better one."""
         return state.or_better(schedule, report)
 
-    def recommend(self, state):
+    def recommend(self, state: Favourite) -> BracketSchedule:
         """Recommend the best draw."""
         return state.schedule
 
@@ -46,24 +46,24 @@ class Section(NamedTuple):
 class FlatSearch(NamedTuple):
     """Search the best flat rate in [0, 1] by golden section; recommend the best seen.
 
-    The interval shrinks by 0.618 with every evaluation, so 40 of them fix the rate to 1e-8 where welfare
-    has one peak, as it has in a flat rate for quasi-linear workers.
+    The interval shrinks by 0.618 with every evaluation after the first, to 1e-8 after 40. It keeps the best
+    rate inside if welfare has one peak in the rate.
     """
 
     thresholds: Float[Array, " brackets"]
     needs_gradient = False
 
-    def init(self, key):
+    def init(self, key: Key[Array, ""]) -> Section:
         """Return the whole interval with two points to try."""
         favourite = Favourite.none(_flat(self.thresholds, jnp.zeros(())))
         return Section((0.0, 1.0), (1 - _GOLDEN, _GOLDEN), (None, None), favourite)
 
-    def ask(self, key, state):
+    def ask(self, key: Key[Array, ""], state: Section) -> tuple[BracketSchedule, Section]:
         """Propose the point not yet tried."""
         rate = state.points[0] if state.values[0] is None else state.points[1]
         return _flat(self.thresholds, jnp.asarray(rate)), state
 
-    def tell(self, state, schedule, report):
+    def tell(self, state: Section, schedule: BracketSchedule, report: Report) -> Section:
         """Drop the part of the interval beyond the worse point, once both are known."""
         value, (left, right) = float(report.equivalent), state.values
         left, right = (value, right) if left is None else (left, value)
@@ -75,7 +75,7 @@ class FlatSearch(NamedTuple):
             return state._replace(ends=(low, b), points=(b - _GOLDEN * (b - low), a), values=(None, left))
         return state._replace(ends=(a, high), points=(b, a + _GOLDEN * (high - a)), values=(right, None))
 
-    def recommend(self, state):
+    def recommend(self, state: Section) -> BracketSchedule:
         """Recommend the best rate seen."""
         return state.favourite.schedule
 

@@ -136,6 +136,8 @@ def _jump_revenue(
 @_jump_revenue.defjvp
 def _jump_revenue_jvp(primals, tangents):
     schedule, economy, bandwidth = primals
+    if schedule.thresholds.shape[0] == 1:  # nothing to jump over
+        return jnp.zeros_like(bandwidth), jnp.zeros_like(bandwidth)
     at = _indifferent_log_skill(economy, schedule)
     low, high = _sides(economy, schedule, at)
     _, slope = jax.jvp(lambda log_skill: _lead(economy, schedule, log_skill), (at,), (jnp.ones_like(at),))

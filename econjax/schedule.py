@@ -69,6 +69,6 @@ class BracketSchedule(AbstractSchedule):
         """Return the tax on the next dollar earned; at a threshold, the rate of the bracket above it."""
         income = as_float(income)
         rate = jnp.broadcast_to(self.rates[0], income.shape)
-        for below, above, threshold in zip(self.rates, self.rates[1:], self.thresholds[1:], strict=False):
-            rate = rate + (above - below) * (income >= threshold)
+        for above, threshold in zip(self.rates[1:], self.thresholds[1:], strict=True):
+            rate = jnp.where(income >= threshold, above, rate)
         return rate

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from baselines.optimum import best_found
-from econjax import BracketSchedule, Economy, Quasilinear, calibrate, gb2, us_federal
+from econjax import BracketSchedule, Economy, Quasilinear, calibrate, equilibrium, gb2, us_federal
 from econjax.planning import Evaluator, RationalEvaluator, Report, plan
 from experiments.config import CompareConfig
 from experiments.evaluation import ModelEvaluator
@@ -74,15 +74,14 @@ def compare(config: CompareConfig, engine: Engine | None, progress: Progress) ->
         EngineError: the engine cannot answer, or too few of its answers can be read.
     """
     law = us_federal(config.year, config.status)
-    population = calibrate(gb2(config.size), law)
-    economy = Economy(population=population, preferences=Quasilinear(config.elasticity))
+    economy = _economy(config, law)
     key, tally = jax.random.key(config.seed), Tally()
     if config.asks_a_model and engine is None:
         raise ValueError("Language models take part: give --model or --server, or drop llm from --planners.")
     noise = engine is not None and bool(engine.describe().get("noise"))
     workers = None
     if config.workers == "llm" and engine is not None:
-        workers = LLMWorkers(engine, draw_personas(key, population), tally=tally)
+        workers = LLMWorkers(engine, draw_personas(key, economy.population), tally=tally)
     tables, metrics = {}, []
     for goal in config.welfare:
         setting = Setting(law, config.elasticity, engine, aim(goal), tally)
@@ -90,6 +89,15 @@ def compare(config: CompareConfig, engine: Engine | None, progress: Progress) ->
         tables[contest.title] = contest.rows()
         metrics += contest.metrics
     return Comparison(tables, metrics)
+
+
+def _economy(config: CompareConfig, law: BracketSchedule) -> Economy:
+    population, preferences = calibrate(gb2(config.size), law), Quasilinear(config.elasticity)
+    economy = Economy(population=population, preferences=preferences)
+    if config.spending == "none":
+        return economy
+    revenue = equilibrium(economy, law).rebate
+    return Economy(population=population, preferences=preferences, spending=revenue)
 
 
 @dataclass

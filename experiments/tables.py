@@ -49,8 +49,8 @@ _LEGEND = [
     "federal to the best that is covered.",
     "last: equivalent of the last schedule tried. Gini: of income after tax and rebate. values, grads: "
     "evaluations by kind. read: share of model answers understood.",
-    "Taxed is all income, without a standard deduction. All revenue is paid back in equal rebates, in the "
-    "row US federal too: today nobody receives that rebate.",
+    "Taxed is all income, without a standard deduction. Revenue beyond --spending is paid back in equal "
+    "rebates, in the row US federal too: today nobody receives one.",
 ]
 
 

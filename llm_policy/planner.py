@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
 from econjax.planning import Favourite, Report
@@ -50,11 +51,11 @@ class LLMPlanner:
         self.max_tokens = max_tokens
         self.tally = tally or Tally()
 
-    def init(self, key) -> Experience:
+    def init(self, key: Key[Array, ""]) -> Experience:
         """Return the start, with nothing seen."""
         return Experience(self.start, (), Favourite.none(self.start))
 
-    def ask(self, key, state: Experience) -> tuple[BracketSchedule, Experience]:
+    def ask(self, key: Key[Array, ""], state: Experience) -> tuple[BracketSchedule, Experience]:
         """Propose the start, and from then on what the model answers."""
         if not state.trials:
             return state.current, state
@@ -76,7 +77,8 @@ class LLMPlanner:
         """Recommend the best schedule seen."""
         return state.favourite.schedule
 
-    def _changes(self, state: Experience):
+    def _changes(self, state: Experience) -> Float[np.ndarray, " brackets"]:
+        """Ask the model, again if its answer cannot be read; no change if it never can."""
         ranked = sorted({trial.rates: trial for trial in state.trials}.values(), key=lambda t: -t.equivalent)
         thresholds = np.asarray(state.current.thresholds)
         prompt = planner_prompt(thresholds, self.goal, state.trials[-self.shown :], best=ranked[: self.shown])

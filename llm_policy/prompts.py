@@ -92,11 +92,11 @@ _WORKER_RULES = """You take part in a study of work and taxes. You decide how ma
 You want money to live on, and you want your effort to be worth it.
 Annual income tax; each rate applies only to the income within its bracket:
 {table}
-All tax revenue is paid back in equal shares: everyone receives a rebate of {rebate} a year.
+Tax revenue beyond public spending is paid back in equal shares: everyone gets a rebate of {rebate} a year.
 Answer with JSON only: {{"hours": H}}, where H is a number of weekly hours from 0 to 100."""
 
 _PLANNER_RULES = """You set the income tax of a country. {goal}
-All tax revenue is paid back to everyone in equal shares. Higher rates make people work less.
+Tax revenue beyond public spending is paid back in equal shares. Higher rates make people work less.
 The {count} brackets of annual income: {brackets}.
 Each rate may change by {steps} percentage points; rates stay between 0 and 100 per cent.
 Try schedules that you have not tried, and come back to the best if they are worse.
