@@ -62,11 +62,12 @@ def equilibrium(
     Without income effects nobody's hours depend on the rebate, so one round is exact (`gap` 0).
 
     What is smooth. Values are those of the workers given: a step function of the rates wherever a rate
-    falls with income, since there each worker jumps at once. Derivatives of revenue, and of all that
-    follows from it, count those who jump by a density of workers, logistic in log skill with scale
-    `bandwidth` (agents^(-1/3) if not given): they are the continuum's, up to the error of that density
-    and provided that the hours cap does not bind for those who jump. Utility needs no such term, for
-    whoever jumps is indifferent. At a rate of exactly 1 derivatives are not defined.
+    falls with income, since there each worker jumps at once. Derivatives of revenue with respect to the
+    schedule, and of all that follows from it, count those who jump by a density of workers, logistic in
+    log skill with scale `bandwidth` (agents^(-1/3) if not given): they are the continuum's, up to the
+    error of that density and provided that the hours cap does not bind for those who jump. Utility needs
+    no such term, for whoever jumps is indifferent. Derivatives with respect to the economy (skill, taste,
+    elasticity) leave jumpers out, and at a rate of exactly 1 there are none.
     """
     if bandwidth is None:
         bandwidth = economy.population.agents ** (-1 / 3)

@@ -81,11 +81,13 @@ def compare(config: CompareConfig, engine: Engine | None, progress: Progress) ->
     noise = engine is not None and bool(engine.describe().get("noise"))
     workers = None
     if config.workers == "llm" and engine is not None:
-        workers = LLMWorkers(engine, draw_personas(key, economy.population), tally=tally)
+        workers = LLMWorkers(
+            engine, draw_personas(jax.random.fold_in(key, 0), economy.population), tally=tally
+        )
     tables, metrics = {}, []
     for goal in config.welfare:
         setting = Setting(law, config.elasticity, engine, aim(goal), tally)
-        contest = _Contest(config, economy, setting, workers, key, progress, noise)
+        contest = _Contest(config, economy, setting, workers, jax.random.fold_in(key, 1), progress, noise)
         tables[contest.title] = contest.rows()
         metrics += contest.metrics
     return Comparison(tables, metrics)

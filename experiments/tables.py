@@ -48,7 +48,7 @@ _LEGEND = [
     "regret: dollars short of the best schedule anyone found. US→best: share of the distance from US "
     "federal to the best that is covered.",
     "last: equivalent of the last schedule tried. Gini: of income after tax and rebate. values, grads: "
-    "evaluations by kind. read: share of model answers understood.",
+    "evaluations by kind. seconds: with compilation. read: share of model answers understood.",
     "Taxed is all income, without a standard deduction. Revenue beyond --spending is paid back in equal "
     "rebates, in the row US federal too: today nobody receives one.",
 ]
