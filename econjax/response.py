@@ -5,7 +5,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 from numpy.typing import ArrayLike
 
 from econjax.economy import Economy, Outcome, settle
@@ -181,13 +181,14 @@ def _sides(
     unlimited = jnp.full_like(economy.max_labor, jnp.inf)
     economy = eqx.tree_at(lambda e: (e.population, e.max_labor), economy, (workers, unlimited))
     optima = _bracket_optima(economy, schedule, jnp.zeros_like(economy.spending))
+    table = jax.tree.map(lambda *rows: jnp.stack(rows), *optima)
+    below = jnp.arange(len(optima))[:, None] <= jnp.arange(workers.agents)
 
-    def side(brackets: slice, inner: int) -> _Optimum:
-        return _best([_Optimum(*(field[inner] for field in optimum)) for optimum in optima[brackets]])
+    def best(among: Bool[Array, "brackets inner"]) -> _Optimum:
+        chosen = jnp.argmax(jnp.where(among, table.utility, -jnp.inf), axis=0, keepdims=True)
+        return jax.tree.map(lambda field: jnp.take_along_axis(field, chosen, axis=0)[0], table)
 
-    low = [side(slice(None, k + 1), k) for k in range(workers.agents)]
-    high = [side(slice(k + 1, None), k) for k in range(workers.agents)]
-    return jax.tree.map(lambda *x: jnp.stack(x), *low), jax.tree.map(lambda *x: jnp.stack(x), *high)
+    return best(below), best(~below)
 
 
 def _log_skill_density(

@@ -78,10 +78,14 @@ class CompareConfig:
     def asdict(self) -> dict:
         """Return the choices that figures depend on, ready for JSON."""
         choices = dataclasses.asdict(self) | {"agents": self.size}
-        return {key: value for key, value in choices.items() if key not in ("name", "runs", "json")}
+        return {name: value for name, value in choices.items() if name not in _NO_MATTER}
 
     @classmethod
     def fromdict(cls, choices: dict[str, Any]) -> "CompareConfig":
         """Return the configuration that `asdict` described."""
         several: dict[str, Any] = {name: tuple(choices[name]) for name in ("welfare", "planners")}
         return cls(**(choices | several))
+
+
+_NO_MATTER = ("name", "runs", "json", "server")
+"""Where a run is written, how it is printed, and an address, which may hold a password."""

@@ -44,7 +44,8 @@ def test_whatever_the_elasticity(elasticity):
 def test_float32_hours():
     law = us_federal(2024)
     economy = Economy(population=calibrate(gb2(20000), law), preferences=Quasilinear(0.25))
-    np.testing.assert_allclose(solve(economy, law).labor, 40, rtol=1e-5)
+    # Next to a threshold utility is flat: hours are known to the root of the precision.
+    np.testing.assert_allclose(solve(economy, law).labor, 40, rtol=np.finfo(np.float32).eps ** 0.5)
 
 
 def test_tastes_are_what_the_law_leaves(x64):
@@ -71,7 +72,7 @@ def landmark():
     with float64():
         population = calibrate(gb2(10_000), us_federal(2024))
         economy = Economy(population=population, preferences=Quasilinear(0.25), max_labor=100.0)
-        yield RationalEvaluator(economy, Atkinson(1.0))
+        return RationalEvaluator(economy, Atkinson(1.0))
 
 
 @pytest.mark.parametrize(("rates", "dollars"), [(np.zeros(7), 27_152), (US_2024, 38_415)])

@@ -60,7 +60,7 @@ def test_the_marginal_rate_is_the_derivative_of_the_tax(x64):
 
 def test_tax_differentiates_to_the_base_of_each_bracket(x64):
     # dT/dt_j = income within bracket j: min(z, b_{j+1}) - b_j (oracles, section 1, formula 5).
-    gradient = jax.grad(lambda rates: BracketSchedule(THRESHOLDS, rates).tax(jnp.array(60000.0)))
+    gradient = jax.grad(lambda rates: BracketSchedule(THRESHOLDS.tolist(), rates).tax(jnp.array(60000.0)))
     np.testing.assert_allclose(gradient(jnp.array(US_2024)), [11600, 35550, 12850, 0, 0, 0, 0], rtol=1e-14)
 
 
@@ -102,7 +102,7 @@ def test_a_single_bracket_is_a_flat_tax():
 def test_vmap_over_schedules_equals_a_loop():
     rates = jnp.linspace(-0.5, 0.9, 21).reshape(3, 7)
     income = jnp.linspace(0, 1e6, 50)
-    batch = jax.vmap(lambda r: BracketSchedule(THRESHOLDS, r).tax(income))(rates)
+    batch = jax.vmap(lambda r: BracketSchedule(THRESHOLDS.tolist(), r).tax(income))(rates)
     loop = jnp.stack([BracketSchedule(THRESHOLDS, r).tax(income) for r in rates])
     np.testing.assert_allclose(batch, loop, rtol=1e-6)
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a table)
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -93,7 +94,7 @@ def test_utilities_below_the_floor_count_as_the_floor(x64):
 
 
 def test_the_derivative_of_mean_log_utility(x64):
-    u = np.array([1.0, 2, 3, 4])
+    u = np.array([2.0, 3, 4, 5])
     gradient = jax.grad(lambda x: Atkinson(1.0)(FOUR, outcome_of(x)))(jnp.array(u))
     np.testing.assert_allclose(gradient, 1 / (4 * u), rtol=1e-14)
 
@@ -151,14 +152,16 @@ CONTINUUM = [
 @pytest.mark.parametrize("row", CONTINUUM, ids=lambda row: "-".join(map(str, row[:3])))
 def test_the_continuum(x64, row):
     name, elasticity, aversion, rates, ede, rebate, income = row
-    n, weight = continuum(GROUPS[name])
+    n, weight = continuum(GROUPS[name], 400_001)
     economy = economy_of(n, elasticity, weight=weight)
     found = equivalent(
         economy, welfare_of(aversion), BracketSchedule(THRESHOLDS, np.fromstring(rates, sep=" "))
     )
     # Rates of five digits move the rebate and mean income by 1e-5; the EDE is flat there, but for Rawls.
     np.testing.assert_allclose(found[:2], [rebate, income], rtol=2e-5)
-    assert found[2] == pytest.approx(ede, rel=1e-6)
+    # Under Rawls the continuum's worst-off has the rebate alone (section 9.9); no grid reaches it.
+    value = found[0] if aversion == RAWLS else found[2]
+    assert value == pytest.approx(ede, rel=2e-6)  # a jump within one cell of the quadrature
 
 
 @pytest.mark.parametrize(
