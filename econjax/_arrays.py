@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 def as_float(values: ArrayLike) -> Float[Array, "..."]:
     """Return a JAX array of floats; a float keeps its precision, anything else takes JAX's default one."""
     array = jnp.asarray(values)
-    return array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(float)
+    return array.astype(array.dtype if jnp.issubdtype(array.dtype, jnp.floating) else float)
 
 
 def known(values: Array) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -40,6 +40,7 @@ class Report(eqx.Module):
     gradient: Float[Array, " brackets"] | None = None
 
 
+@runtime_checkable
 class Planner(Protocol):
     """Whoever sets the schedule. `state` is the planner's own; only the functions below read it.
 
@@ -65,8 +66,12 @@ class Planner(Protocol):
         ...
 
 
+@runtime_checkable
 class Evaluator(Protocol):
-    """The only road from a planner to an economy; every evaluation is counted by kind."""
+    """The only road from a planner to an economy.
+
+    `counts` says how many evaluations of each kind there were: "value" and "gradient".
+    """
 
     counts: dict[str, int]
 

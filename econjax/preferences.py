@@ -65,8 +65,9 @@ class Quasilinear(AbstractPreferences):
 
     def linear_labor(self, net_rate, *, skill, taste):
         """Return L0 * (net rate / taste)^e hours; nothing is worked where nothing is kept."""
-        kept = jnp.maximum(net_rate, jnp.finfo(taste.dtype).tiny)
-        return REFERENCE_HOURS * kept**self.elasticity * taste**-self.elasticity
+        kept = jnp.where(net_rate > 0, net_rate, 1)
+        hours = REFERENCE_HOURS * kept**self.elasticity * taste**-self.elasticity
+        return jnp.where(net_rate > 0, hours, 0)
 
     def equivalent_skill(self, skill, *, taste):
         """Return skill * taste^(-e)."""

@@ -182,7 +182,7 @@ def _sides(
     economy = eqx.tree_at(lambda e: (e.population, e.max_labor), economy, (workers, unlimited))
     optima = _bracket_optima(economy, schedule, jnp.zeros_like(economy.spending))
     table = jax.tree.map(lambda *rows: jnp.stack(rows), *optima)
-    below = jnp.arange(len(optima))[:, None] <= jnp.arange(workers.agents)
+    below = jnp.arange(len(optima))[:, None] <= jnp.arange(workers.agents)[None, :]
 
     def best(among: Bool[Array, "brackets inner"]) -> _Optimum:
         chosen = jnp.argmax(jnp.where(among, table.utility, -jnp.inf), axis=0, keepdims=True)

@@ -38,12 +38,14 @@ def bracket_statistics(
     social = jax.grad(equivalent)(outcome.utility)
     social = social / jnp.sum(social)
     income, weight = outcome.income, population.weight
-    tolerance = 32 * jnp.finfo(income.dtype).eps
-    ends = jnp.append(schedule.thresholds[1:], jnp.inf)
+    # A worker at a threshold, up to rounding, has its last dollar in the bracket below.
+    rounding = 32 * jnp.finfo(income.dtype).eps
+    starts, ends = schedule.thresholds, jnp.append(schedule.thresholds[1:], jnp.inf)
     rows = []
-    for start, end in zip(schedule.thresholds, ends, strict=True):
-        inside = (income > start * (1 + tolerance)) & (income < end * (1 - tolerance))
-        last = (income >= start) & (income < end)
+    for j, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        above = (income > start * (1 + rounding)) | (j == 0)
+        last = above & (income <= end * (1 + rounding))
+        inside = above & (income < end * (1 - rounding)) & (income > 0)
         base = jnp.clip(income, start, end) - start
         rows.append((weight @ last, weight @ base, social @ base, weight @ jnp.where(inside, income, 0)))
     return BracketStatistics(*(jnp.stack(column) for column in zip(*rows, strict=True)))
@@ -55,9 +57,9 @@ def saez_rates(
     """Return the rates that the first-order condition of each bracket implies for given statistics.
 
     rate / (1 - rate) = (base - weighted_base) / (elasticity * active): an exact condition for quasi-linear
-    preferences wherever no worker jumps over a threshold, so biased where rates fall with income (Saez
-    2001, equation 9, written for a bracket). Statistics change with the rates: iterate. Where nobody is
-    strictly inside a bracket its rate is not identified and stays as in `current`.
+    preferences wherever no worker jumps over a threshold, so biased where rates fall with income (the
+    perturbation of Saez 2001, section 3, made to the rate of one bracket). Statistics change with the
+    rates: iterate. Where nobody is strictly inside a bracket its rate stays as in `current`.
     """
     identified = statistics.active > 0
     gain = statistics.base - statistics.weighted_base

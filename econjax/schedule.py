@@ -43,8 +43,8 @@ class BracketSchedule(AbstractSchedule):
         thresholds, rates = as_float(thresholds), as_float(rates)
         if thresholds.ndim != 1 or rates.shape != thresholds.shape or thresholds.size == 0:
             raise ValueError(
-                f"A schedule needs as many rates as thresholds, in two flat lists; got thresholds of shape "
-                f"{thresholds.shape} and rates of shape {rates.shape}."
+                "A schedule needs at least one bracket and as many rates as thresholds, in two flat lists; "
+                f"got thresholds of shape {thresholds.shape} and rates of shape {rates.shape}."
             )
         self.thresholds = require(
             thresholds,

@@ -11,12 +11,12 @@ import jax.monitoring
 import jaxtyping
 import pytest
 
-jaxtyping.install_import_hook(["econjax"], "beartype.beartype")  # before anything imports econjax
+sys.path.append(str(Path(__file__).parent / "econjax"))  # where the tests' helpers are
+jaxtyping.install_import_hook(["econjax"], "typecheck.check")  # before anything imports econjax
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_nans", False)
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True, max_examples=60)
 hypothesis.settings.load_profile("tests")
-sys.path.append(str(Path(__file__).parent / "econjax"))  # the helpers reference.py and laboratory.py
 
 _compilations: list[str] = []
 

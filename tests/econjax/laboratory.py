@@ -1,4 +1,8 @@
-"""Economies of oracles.md as econjax objects, and the functions that tests share compiled."""
+"""Economies of oracles.md as econjax objects, and the functions that tests share compiled.
+
+A NumPy array that a compiled function closes over is remembered by JAX 0.10 in the precision of that
+call, and `jnp.asarray` of the same array returns it in the other precision: hence the `.tolist()`s.
+"""
 
 import equinox as eqx
 import jax
@@ -62,7 +66,7 @@ def outcome_of(utility, income=None) -> Outcome:
 
 
 def welfare_of(aversion: float):
-    return Rawlsian() if aversion == np.inf else Atkinson(aversion)
+    return Rawlsian() if aversion == np.inf else Atkinson(float(aversion))
 
 
 @eqx.filter_jit

@@ -1,0 +1,139 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from laboratory import economy_of, float64, power_economy, settled, welfare_of
+from reference import GB2, THRESHOLDS, US_2024, grid
+from reference import solve as reference_solve
+from scipy import stats
+
+from baselines.fixed import FixedPlanner
+from econjax import (
+    Atkinson,
+    BracketSchedule,
+    InverseIncome,
+    Utilitarian,
+    gini,
+    us_federal,
+)
+from econjax.planning import RationalEvaluator, plan
+
+
+def law():
+    return BracketSchedule(THRESHOLDS, US_2024)
+
+
+def evaluator(welfare=None):
+    return RationalEvaluator(
+        economy_of(grid("GB2", 400), 0.25), Atkinson(1.0) if welfare is None else welfare
+    )
+
+
+def test_a_report_is_what_the_economy_says(x64):
+    n = grid("GB2", 400)
+    report, exact = evaluator().value(law()), reference_solve(n, THRESHOLDS, US_2024, 0.25)
+    assert report.equivalent == pytest.approx(exact.equivalent(1), rel=1e-12)
+    assert report.standard_error == 0
+    assert report.rebate == pytest.approx(exact.rebate, rel=1e-12)
+    assert report.income == pytest.approx(exact.income.mean(), rel=1e-12)
+    assert report.hours == pytest.approx(np.mean(40 * exact.income / n), rel=1e-12)
+    assert report.floored == 0
+    assert report.understood == 1
+    consumption = exact.income - np.asarray(law().tax(jnp.array(exact.income))) + exact.rebate
+    pairs = np.abs(np.subtract.outer(consumption, consumption)).mean()
+    assert report.gini == pytest.approx(pairs / (2 * consumption.mean()), rel=1e-10)
+    assert report.gini == pytest.approx(float(gini(jnp.array(consumption))), rel=1e-10)
+    np.testing.assert_allclose(report.brackets.share.sum(), 1, rtol=1e-12)
+    assert report.gradient is None
+
+
+@pytest.mark.parametrize("aversion", [1, np.inf])
+def test_the_gradient_is_that_of_the_equivalent_in_equilibrium(x64, aversion):
+    n = grid("GB2")
+    evaluate = RationalEvaluator(economy_of(n, 0.25), welfare_of(aversion))
+    report = evaluate.value_and_grad(law())
+    ends = [
+        [reference_solve(n, THRESHOLDS, US_2024 + s * d, 0.25).equivalent(aversion) for s in (1, -1)]
+        for d in 1e-3 * np.eye(7)
+    ]
+    expected = np.array([(up - down) / 2e-3 for up, down in ends])
+    np.testing.assert_allclose(report.gradient, expected, atol=1e-3 * np.abs(expected).max())
+    assert report.equivalent == pytest.approx(float(evaluate.value(law()).equivalent), rel=1e-13)
+
+
+def test_the_floored_are_counted(x64):
+    economy = economy_of(grid("GB2", 400), 0.25, spending=20000.0)
+    report = RationalEvaluator(economy, Atkinson(1.0)).value(law())
+    exact = reference_solve(grid("GB2", 400), THRESHOLDS, US_2024, 0.25, spending=20000.0)
+    assert 0 < report.floored == pytest.approx(np.mean(exact.utility < 1), abs=1e-12)
+
+
+def test_every_evaluation_is_counted_by_kind():
+    evaluate = evaluator()
+    assert sum(evaluate.counts.values()) == 0
+    evaluate.value(law())
+    evaluate.value(law())
+    evaluate.value_and_grad(law())
+    assert evaluate.counts["value"] == 2
+    assert evaluate.counts["gradient"] == 1
+
+
+def test_counts_belong_to_one_evaluator():
+    one, other = evaluator(), evaluator()
+    one.value(law())
+    assert sum(other.counts.values()) == 0
+
+
+def test_a_plan_is_everything_that_happened():
+    heard = []
+    found = plan(
+        jax.random.key(0),
+        FixedPlanner(law()),
+        evaluator(),
+        steps=3,
+        on_step=lambda step, schedule, report: heard.append((step, schedule, report)),
+    )
+    assert len(found.schedules) == len(found.reports) == 3
+    assert [step for step, *_ in heard] == [0, 1, 2]
+    assert all(a is b for a, (_, b, _) in zip(found.schedules, heard, strict=True))
+    assert all(a is b for a, (_, _, b) in zip(found.reports, heard, strict=True))
+    np.testing.assert_array_equal(found.recommended.rates, law().rates)
+
+
+def test_evaluators_of_equal_shape_share_their_compilation(compilations):
+    evaluator().value(law())
+    other = RationalEvaluator(economy_of(grid("LN", 400), 0.4), Atkinson(2.0))
+    with compilations() as seen:
+        other.value(law())
+    assert not seen
+
+
+def sampled_skills():
+    """Return the skills of the LLM Economist's run with seed 42 (llm_economist, section 1.1)."""
+    b, a, p, q = GB2
+    shares = np.random.RandomState(42).uniform(size=100)
+    return b * stats.betaprime(p, q).ppf(shares) ** (1 / a) / 40
+
+
+def test_parity_with_the_paper_code(x64):
+    # Economy E1: federal brackets of 2024, u = c - .0005 l^3.5, sum of u / max(z, 1), 40 hours.
+    economy = power_economy(sampled_skills(), 0.0005, 3.5)
+    outcome = settled(economy, us_federal(2024), jnp.full(100, 40.0))
+    assert 100 * InverseIncome(1.0)(economy.population, outcome) == pytest.approx(165.883, abs=5e-4)
+
+
+def test_parity_with_the_asynchronous_code(x64):
+    # Economy E2/A1: its own brackets, u = c - .01 l^2, sum of u / z, 40 hours; section 1.1: 166.70.
+    economy = power_economy(sampled_skills(), 0.01, 2.0)
+    schedule = BracketSchedule([0, 23000, 47000, 94000, 192000, 244000, 500000], US_2024)
+    outcome = settled(economy, schedule, jnp.full(100, 40.0))
+    assert 100 * InverseIncome(0.0)(economy.population, outcome) == pytest.approx(166.700, abs=5e-4)
+
+
+def test_float32_reports_agree_with_float64():
+    single = evaluator(Utilitarian()).value(law())
+    assert single.equivalent.dtype == jnp.float32
+    with float64():
+        double = evaluator(Utilitarian()).value(law())
+    for a, b in zip(jax.tree.leaves(single), jax.tree.leaves(double), strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-5)
