@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def _compare(config: CompareConfig) -> None:
-    us_federal(config.year, config.status)
+    config.check()
     path = new_run_path(config.runs, config.name, kind="compare")
     with contextlib.ExitStack() as stack:
         journal = None
@@ -75,6 +75,8 @@ def _compare(config: CompareConfig) -> None:
 
 def _replay(config: ReplayConfig) -> None:
     old = CompareConfig.fromdict(read_config(config.run))
+    if not (config.run / "metrics.parquet").is_file():
+        raise ValueError(f"{config.run} has no metrics.parquet: it did not finish. Run it again.")
     path = new_run_path(config.run.parent, config.name or f"{config.run.name}-replay", kind="replay")
     with contextlib.ExitStack() as stack:
         journal = None

@@ -70,9 +70,10 @@ def compare(config: CompareConfig, engine: Engine | None, progress: Progress) ->
     Figures are as exact as JAX's default precision: enable float64 for cents.
 
     Raises:
-        ValueError: a language model takes part and there is no engine.
+        ValueError: a choice makes no comparison, or a language model takes part and there is no engine.
         EngineError: the engine cannot answer, or too few of its answers can be read.
     """
+    config.check()
     law = us_federal(config.year, config.status)
     economy = _economy(config, law)
     key, tally = jax.random.key(config.seed), Tally()

@@ -1,9 +1,12 @@
 """What a comparison is: every choice that its figures depend on."""
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
+
+from econjax import us_federal
 
 Goal = Literal["atkinson", "rawlsian"]
 PlannerName = Literal["laissez-faire", "federal", "flat", "random", "saez", "gradient", "llm"]
@@ -48,22 +51,28 @@ class CompareConfig:
     json: bool = False
     """Print the result as JSON on standard output instead of tables."""
 
-    def __post_init__(self):
-        """Check what can be checked before any work.
+    def check(self) -> None:
+        """Check all that can be checked before any work.
 
         Raises:
-            ValueError: a number that makes no comparison.
+            ValueError: a choice that makes no comparison.
         """
-        for name in ("evaluations", "tax_year"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"--{name.replace('_', '-')} must be at least 1; got {getattr(self, name)}.")
-        if self.agents is not None and self.agents < 2:
-            raise ValueError(f"--agents must be at least 2; got {self.agents}.")
-        if self.temperature < 0:
+        us_federal(self.year, self.status)
+        for name, least in (("evaluations", 1), ("tax_year", 1), ("agents", 2)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"--{name.replace('_', '-')} must be at least {least}; got {value}.")
+        if not 0 < self.elasticity < math.inf:
+            raise ValueError(f"--elasticity must be a positive number; got {self.elasticity}.")
+        if not 0 <= self.temperature < math.inf:
             raise ValueError(f"--temperature must not be negative; got {self.temperature}.")
         for name, options in (("welfare", Goal), ("planners", PlannerName)):
-            if not getattr(self, name):
-                raise ValueError(f"--{name} needs at least one of: {', '.join(get_args(options))}.")
+            chosen = getattr(self, name)
+            if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(get_args(options)):
+                wanted = ", ".join(get_args(options))
+                raise ValueError(
+                    f"--{name} takes some of {wanted}, each once; got {' '.join(chosen) or 'none'}."
+                )
 
     @property
     def size(self) -> int:

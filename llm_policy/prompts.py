@@ -46,7 +46,7 @@ def worker_prompts(
                 f"{personas.occupation[i].lower()}. Each weekly hour that you work all year earns you "
                 f"{_dollars(skill[i])} a year before tax. The effort of one more weekly hour is to you like "
                 f"losing {_dollars(low)} a year when you work 20 hours, {_dollars(middle)} at 40 hours and "
-                f"{_dollars(high)} at 60 hours. At {record.labor[i]:.0f} hours a week you earn "
+                f"{_dollars(high)} at 60 hours. At {record.labor[i]:.3g} hours a week you earn "
                 f"{_dollars(record.income[i])} a year, pay {_dollars(record.tax[i])} in tax, receive the "
                 f"rebate and keep {_dollars(record.income[i] - record.tax[i] + record.rebate)}.\n"
                 "How many hours a week do you work next year?",
@@ -118,4 +118,5 @@ def _rates(rates: Sequence[float]) -> str:
 
 
 def _dollars(amount: float) -> str:
-    return f"-${-amount:,.0f}" if amount <= -0.5 else f"${amount:,.0f}"
+    whole = round(float(amount))
+    return f"-${-whole:,}" if whole < 0 else f"${whole:,}"

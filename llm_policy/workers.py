@@ -62,28 +62,29 @@ class LLMWorkers:
             skill=np.asarray(economy.population.skill),
             effort_cost=np.asarray(_effort_cost(economy)),
         )
-        hours, understood, text = np.zeros(len(prompts)), np.zeros(len(prompts), bool), ""
+        hours, understood = np.zeros(len(prompts)), np.zeros(len(prompts), bool)
+        unreadable = ""
         for _ in range(self.attempts):
             asked = np.flatnonzero(~understood)
             if not asked.size:
                 break
-            hours[asked], understood[asked], text = self._ask([prompts[i] for i in asked])
-        unread = 1 - understood.mean()
-        if unread > self.most_unread:
+            hours[asked], understood[asked], unreadable = self._ask([prompts[i] for i in asked])
+        unread = np.mean(~understood)
+        if unread > self.most_unread or not understood.any():
             raise EngineError(
-                f"{unread:.0%} of the workers' answers could not be read after {self.attempts} attempts "
-                f"(at most {self.most_unread:.0%}); the last was {text!r}. Use a model that follows a schema."
+                f"{unread:.0%} of the workers' answers could not be read after {self.attempts} attempts (at "
+                f"most {self.most_unread:.0%}); one was {unreadable!r}. Use a model that follows a schema."
             )
         return Answers(jnp.asarray(hours, economy.population.skill.dtype), jnp.asarray(understood))
 
     def _ask(self, prompts: list[Prompt]) -> tuple[np.ndarray, np.ndarray, str]:
-        """Return the hours, which could be read, and the last text."""
+        """Return the hours, which of them could be read, and a text that could not."""
         completions = self.engine.complete(prompts, HOURS_SCHEMA, max_tokens=self.max_tokens)
         texts = [completion.texts[0] for completion in completions]
         hours, understood = read_hours(texts)
         self.tally.asked += len(texts)
         self.tally.read += int(understood.sum())
-        return hours, understood, texts[-1]
+        return hours, understood, next((t for t, ok in zip(texts, understood, strict=True) if not ok), "")
 
 
 def present(population: Population, understood: Bool[Array, " agents"]) -> Population:

@@ -4,12 +4,12 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from llm_policy.engine import Choices, Completion, EngineError, Prompt, Schema
+from llm_policy.engines.folder import model_folder
 from llm_policy.engines.scores import choices, single_tokens
 from llm_policy.tiny_model import is_noise
 
@@ -56,7 +56,7 @@ class VLLMEngine:
             os.environ.setdefault("TORCH_COMPILE_DISABLE", "1")
         self.temperature = temperature
         self._llm = _start(
-            _existing(model),
+            model_folder(model),
             max_model_len=max_model_len,
             gpu_memory_utilization=gpu_memory_utilization,
             dtype="bfloat16" if on_cpu and dtype == "auto" else dtype,
@@ -174,23 +174,6 @@ class VLLMEngine:
             enable_thinking=False,
         )
         return self._tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-
-
-def _existing(model: str) -> str:
-    """Return `model` as vLLM wants it: an existing folder, or a name to ask the model hub for.
-
-    Raises:
-        EngineError: `model` is spelled as a path, or is a folder, and holds no model.
-    """
-    path = Path(model).expanduser()
-    if path.is_dir() or model.startswith(("/", "./", "../", "~")):
-        if not (path / "config.json").is_file():
-            raise EngineError(
-                f"vLLM finds no model in {model!r}: give a folder with a config.json, or the name of a "
-                "model on the hub, such as 'Qwen/Qwen3-0.6B'."
-            )
-        return str(path)
-    return model
 
 
 def _start(model: str, **options: Any) -> LLM:

@@ -1,0 +1,277 @@
+import dataclasses
+import json
+import math
+from typing import get_args
+
+import numpy as np
+import pytest
+from laboratory import float64
+
+from econjax import Atkinson, Economy, Quasilinear, Rawlsian, calibrate, gb2, us_federal
+from econjax.planning import RationalEvaluator
+from experiments.compare import OPTIMISER, STATUS_QUO, compare
+from experiments.config import CompareConfig, PlannerName
+from experiments.roster import ROSTER
+
+AGENTS, EVALUATIONS = 300, 6
+WELFARE = {"Atkinson, aversion 1": Atkinson(1.0), "Rawlsian": Rawlsian()}
+RANDOM, GRADIENT, MODEL = ROSTER["random"].name, ROSTER["gradient"].name, ROSTER["llm"].name
+WITHOUT_MODEL = tuple(name for name in get_args(PlannerName) if name != "llm")
+
+
+def run(engine=None, *, heard=None, **choices):
+    config = CompareConfig(**{"agents": AGENTS, "evaluations": EVALUATIONS} | choices)
+    progress = (lambda *call: None) if heard is None else (lambda *call: heard.append(call))
+    with float64():
+        return compare(config, engine, progress)
+
+
+@pytest.fixture(scope="module")
+def heard():
+    return []
+
+
+@pytest.fixture(scope="module")
+def comparison(heard, improviser):
+    return run(improviser(), heard=heard)
+
+
+@pytest.fixture(scope="module")
+def modelled(improviser):
+    """Workers who are language models, and every planner."""
+    return run(improviser(), workers="llm", evaluations=2, tax_year=2, welfare=("rawlsian",))
+
+
+def by_name(rows):
+    return {row.planner: row for row in rows}
+
+
+def findings(row):
+    """Return what a planner found, without what depends on the clock or on others."""
+    return dataclasses.replace(row, seconds=0.0, regret=0.0, share=None)
+
+
+def test_everyone_takes_part_under_every_welfare_function(comparison):
+    expected = {ROSTER[name].name for name in get_args(PlannerName)} | {OPTIMISER}
+    assert set(comparison.tables) == set(WELFARE)
+    for rows in comparison.tables.values():
+        assert {row.planner for row in rows} == expected
+        assert len(rows) == len(expected)
+
+
+def test_random_search_takes_part_unless_it_is_left_out():
+    assert "random" in CompareConfig().planners
+
+
+def test_every_planner_gets_the_same_number_of_evaluations(comparison):
+    for rows in comparison.tables.values():
+        for row in rows:
+            if row.planner != OPTIMISER:
+                assert row.values + row.gradients == EVALUATIONS, row.planner
+                assert (row.gradients > 0) == (row.planner == GRADIENT)
+
+
+def test_every_evaluation_is_on_record(comparison):
+    seen = {}
+    for record in comparison.metrics:
+        seen.setdefault((record["welfare"], record["planner"]), []).append((record["kind"], record["step"]))
+    for welfare, rows in comparison.tables.items():
+        for row in rows:
+            evaluated = 0 if row.planner == OPTIMISER else EVALUATIONS
+            last = row.values + row.gradients
+            expected = [("evaluated", step) for step in range(evaluated)] + [("recommended", last)]
+            assert seen.pop((welfare, row.planner)) == expected
+    assert not seen
+
+
+def test_progress_counts_every_evaluation(comparison, heard):
+    for welfare, rows in comparison.tables.items():
+        for row in rows:
+            steps = [done for title, planner, done in heard if (title, planner) == (welfare, row.planner)]
+            expected = [0, EVALUATIONS] if row.planner == OPTIMISER else list(range(1, EVALUATIONS + 1))
+            assert steps == expected
+
+
+def test_regret_is_the_distance_to_the_best(comparison):
+    for rows in comparison.tables.values():
+        best = max(row.equivalent for row in rows)
+        for row in rows:
+            assert row.regret == best - row.equivalent >= 0
+        assert min(row.regret for row in rows) == 0
+
+
+def test_share_runs_from_us_federal_to_the_best(comparison):
+    for rows in comparison.tables.values():
+        rows = by_name(rows)
+        best = max(rows.values(), key=lambda row: row.equivalent)
+        assert rows[STATUS_QUO].share == 0
+        assert best.share == 1
+        for row in rows.values():
+            assert (row.share > 0) == (row.equivalent > rows[STATUS_QUO].equivalent)
+            way = best.equivalent - rows[STATUS_QUO].equivalent
+            assert row.share * way == pytest.approx(row.equivalent - rows[STATUS_QUO].equivalent)
+
+
+def test_nobody_beats_the_search_without_a_limit(comparison):
+    for rows in comparison.tables.values():
+        assert by_name(rows)[OPTIMISER].regret == 0
+
+
+def test_figures_are_numbers(comparison, modelled):
+    for one in (comparison, modelled):
+        for rows in one.tables.values():
+            for row in rows:
+                json.dumps(dataclasses.asdict(row), allow_nan=False)
+        json.dumps(one.metrics, allow_nan=False)
+
+
+def test_a_row_is_what_a_fresh_evaluation_of_its_rates_says(comparison, x64):
+    law = us_federal(2024)
+    economy = Economy(population=calibrate(gb2(AGENTS), law), preferences=Quasilinear(0.25))
+    for title, rows in comparison.tables.items():
+        for row in rows:
+            schedule = type(law)(law.thresholds, list(row.rates))
+            report = RationalEvaluator(economy, WELFARE[title]).value(schedule)
+            for name in ("equivalent", "gini", "hours", "rebate", "floored"):
+                assert getattr(row, name) == pytest.approx(float(getattr(report, name)), rel=1e-12), name
+            assert row.standard_error == 0
+
+
+def test_a_recommendation_is_the_best_that_the_planner_saw(comparison):
+    """Saez recommends its latest iterate; fixed planners have nothing to choose."""
+    for title, rows in comparison.tables.items():
+        for name in ("flat", "random", "gradient", "llm"):
+            row = by_name(rows)[ROSTER[name].name]
+            seen = [
+                record["equivalent"]
+                for record in comparison.metrics
+                if (record["welfare"], record["planner"]) == (title, row.planner)
+                and record["kind"] == "evaluated"
+            ]
+            assert row.equivalent == pytest.approx(max(seen), rel=1e-9), name
+            assert row.last == seen[-1]
+
+
+@pytest.fixture(scope="module")
+def other_seed():
+    return run(seed=1, planners=WITHOUT_MODEL)
+
+
+def test_the_seed_moves_random_search_and_nobody_else(comparison, other_seed):
+    for title, rows in other_seed.tables.items():
+        before = by_name(comparison.tables[title])
+        for row in rows:
+            if row.planner == RANDOM:
+                assert row.rates != before[RANDOM].rates
+            elif row.planner != OPTIMISER:  # whose starts are all recommendations
+                assert findings(row) == findings(before[row.planner])
+
+
+def test_whoever_else_takes_part_does_not_matter(comparison):
+    few = run(planners=("random", "federal"), welfare=("rawlsian",))
+    before = by_name(comparison.tables["Rawlsian"])
+    for row in few.tables["Rawlsian"]:
+        if row.planner != OPTIMISER:
+            assert findings(row) == findings(before[row.planner])
+
+
+def test_without_the_status_quo_there_is_no_share():
+    [rows] = run(planners=("flat",), welfare=("rawlsian",)).tables.values()
+    assert all(row.share is None for row in rows)
+
+
+def test_only_models_are_called_and_understood(comparison):
+    for rows in comparison.tables.values():
+        for row in rows:
+            if row.planner == MODEL:
+                assert row.calls >= EVALUATIONS - 1  # the first schedule is the law
+                assert row.understood == pytest.approx((EVALUATIONS - 1) / row.calls)
+            else:
+                assert row.calls == 0
+                assert row.understood is None
+
+
+def test_workers_who_are_models_are_asked_in_every_evaluation(modelled):
+    asked = AGENTS * 2  # workers and steps of a tax year
+    for rows in modelled.tables.values():
+        assert OPTIMISER not in by_name(rows)
+        for row in rows:
+            assert row.calls >= asked * (2 + 1)  # the recommendation is evaluated afresh
+            assert 0.9 < row.understood <= 1
+            assert row.standard_error > 0
+            assert row.regret >= 0
+        assert by_name(rows)[STATUS_QUO].share in (0, None)
+
+
+def test_noise_is_called_noise(improviser):
+    noisy = run(improviser(noise=True), planners=("federal", "llm"), welfare=("rawlsian",))
+    [(title, rows)] = noisy.tables.items()
+    assert title == "Rawlsian"
+    assert {row.planner for row in rows} == {STATUS_QUO, f"{MODEL} (noise)", OPTIMISER}
+    assert {record["planner"] for record in noisy.metrics} == {row.planner for row in rows}
+
+
+def test_noisy_workers_are_called_noise(improviser):
+    choices = dict(workers="llm", agents=5, evaluations=1, tax_year=1, welfare=("rawlsian",))
+    noisy = run(improviser(noise=True), planners=("federal", "llm"), **choices)
+    [(title, rows)] = noisy.tables.items()
+    assert title == "Rawlsian (workers are noise)"
+    assert {row.planner for row in rows} == {STATUS_QUO, f"{MODEL} (noise)"}
+    assert {record["welfare"] for record in noisy.metrics} == {title}
+
+
+def test_a_model_that_is_no_noise_is_not_called_so(comparison, modelled):
+    for one in (comparison, modelled):
+        assert not any("noise" in title for title in one.tables)
+        assert not any("noise" in record["planner"] for record in one.metrics)
+
+
+@pytest.mark.parametrize("choices", [{"planners": ("llm",)}, {"workers": "llm", "planners": ("federal",)}])
+def test_a_model_without_an_engine_is_an_error(choices):
+    with pytest.raises(ValueError, match="give --model or --server"):
+        run(**choices)
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"evaluations": 0}, "--evaluations must be at least 1; got 0"),
+        ({"tax_year": 0}, "--tax-year must be at least 1; got 0"),
+        ({"agents": 1}, "--agents must be at least 2; got 1"),
+        ({"temperature": -0.1}, r"--temperature must not be negative; got -0\.1"),
+        ({"planners": ()}, "--planners takes some of laissez-faire.* got none"),
+        ({"welfare": ()}, "--welfare takes some of atkinson.* got none"),
+        ({"planners": ("flat", "flat")}, "--planners .*flat"),
+        ({"welfare": ("rawlsian", "rawlsian")}, "--welfare .*rawlsian"),
+        ({"elasticity": 0.0}, r"--elasticity .*0\.0"),
+        ({"elasticity": math.nan}, "--elasticity .*nan"),
+    ],
+)
+def test_a_choice_that_makes_no_comparison_is_refused_by_name_and_value(choices, message):
+    with pytest.raises(ValueError, match=message):
+        CompareConfig(**choices).check()
+
+
+def test_what_figures_depend_on_survives_the_manifest():
+    config = CompareConfig(agents=12, planners=("flat",), welfare=("rawlsian",), seed=3, temperature=0.0)
+    assert CompareConfig.fromdict(json.loads(json.dumps(config.asdict()))) == config
+    assert CompareConfig.fromdict(CompareConfig(workers="llm").asdict()).size == 100
+
+
+def test_an_address_that_may_hold_a_password_is_not_written_down():
+    config = CompareConfig(server="http://me:secret@host/v1")
+    assert "secret" not in json.dumps(config.asdict())
+
+
+def test_landmarks_of_the_default_economy():
+    """Rounded dollars, found independently with SciPy before this code existed."""
+    [rows] = run(agents=None, evaluations=40, planners=WITHOUT_MODEL, welfare=("atkinson",)).tables.values()
+    rows = by_name(rows)
+    flat = rows[ROSTER["flat"].name]
+    assert round(rows[ROSTER["laissez-faire"].name].equivalent) == 27_152
+    assert round(rows[STATUS_QUO].equivalent) == 38_415
+    assert round(flat.equivalent) == 43_584
+    assert np.unique(flat.rates).size == 1
+    assert round(100 * flat.rates[0], 1) == 55.3
+    assert round(rows[OPTIMISER].equivalent) == 43_602
+    assert round(rows[GRADIENT].equivalent) == 43_602

@@ -1,0 +1,282 @@
+import json
+import shutil
+import subprocess
+import sys
+
+import pyarrow.parquet as pq
+import pytest
+
+from experiments import cli
+from experiments.compare import OPTIMISER
+from experiments.config import CompareConfig
+from experiments.roster import ROSTER
+from experiments.runs import new_run_path, read_config, write_table
+from llm_policy.engines.scripted import ScriptedEngine
+
+ALWAYS = {"manifest.json", "metrics.parquet", "timings.parquet", "schedules.png", "welfare.png"}
+QUICK = ("--agents", 300, "--evaluations", 3, "--welfare", "rawlsian", "--planners", "federal", "random")
+LLM_WORKERS = ("--workers", "llm", "--agents", 20, "--evaluations", 2, "--tax-year", 2)
+
+
+def shell(*arguments, cwd):
+    """Run the command line as a user does, in a process of its own."""
+    command = [sys.executable, "-m", "experiments.cli", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def strict(text):
+    """Read JSON that holds neither NaN nor Infinity."""
+
+    def refuse(constant):
+        raise ValueError(f"{constant} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def model(monkeypatch, improviser):
+    """Put an improvising model where the command line starts vLLM."""
+    monkeypatch.setattr(cli, "start_engine", lambda **_: improviser())
+
+
+@pytest.fixture
+def no_model(monkeypatch):
+    """Return a function after whose call no engine can start."""
+
+    def refuse(**_):
+        raise AssertionError("a replay starts no engine")
+
+    return lambda: monkeypatch.setattr(cli, "start_engine", refuse)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """Return a run from the shell, without models: its directory and how it ended."""
+    home = tmp_path_factory.mktemp("home")
+    return home / "runs" / "first", shell("compare", *QUICK, "--json", "--name", "first", cwd=home)
+
+
+@pytest.fixture
+def one(plain, runs):
+    """Return a copy of that run, to do with as one likes."""
+    return shutil.copytree(plain[0], runs / "one")
+
+
+def test_a_plain_run_from_the_shell(plain):
+    path, ran = plain
+    assert ran.returncode == 0, ran.stderr
+    assert "Traceback" not in ran.stderr
+    result = strict(ran.stdout)  # one document and nothing else
+    assert path == path.parents[1] / result["run"]
+    assert result["engine"] is None
+    planners = [ROSTER["federal"].name, ROSTER["random"].name, OPTIMISER]
+    assert [row["planner"] for row in result["tables"]["Rawlsian"]] == planners
+    assert set(contents(path)) == ALWAYS
+
+
+def test_a_run_directory_says_what_was_run(plain):
+    manifest = strict((plain[0] / "manifest.json").read_text())
+    assert manifest["engine"] is None
+    assert {"python", "jax", "numpy", "econjax"} <= set(manifest["versions"])
+    assert manifest["hardware"]["devices"]
+    expected = CompareConfig(agents=300, evaluations=3, welfare=("rawlsian",), planners=("federal", "random"))
+    assert CompareConfig.fromdict(read_config(plain[0])) == expected
+
+
+def test_a_run_directory_says_what_came_out(plain):
+    path, ran = plain
+    for figure in ("schedules.png", "welfare.png"):
+        assert (path / figure).read_bytes().startswith(b"\x89PNG")
+    metrics, timings = (
+        pq.read_table(path / f"{name}.parquet").to_pylist() for name in ("metrics", "timings")
+    )
+    rows = strict(ran.stdout)["tables"]["Rawlsian"]
+    assert len(metrics) == 2 * (3 + 1) + 1
+    recommended = {r["planner"]: r["equivalent"] for r in metrics if r["kind"] == "recommended"}
+    assert recommended == {row["planner"]: row["equivalent"] for row in rows}
+    assert [timing["planner"] for timing in timings] == [row["planner"] for row in rows]
+
+
+def test_the_table_for_people_names_every_planner_and_the_run(econjax, runs):
+    ran = econjax("compare", *QUICK, "--runs", runs, "--name", "one")
+    assert ran.code == 0, ran.err
+    for name in (ROSTER["federal"].name, ROSTER["random"].name, OPTIMISER):
+        assert name in ran.out
+    assert f"Run directory: {runs / 'one'}" in ran.out
+    assert "300 rational workers" in ran.out
+
+
+def test_a_name_that_is_taken_is_refused_and_nothing_is_overwritten(econjax, runs, model):
+    taken = runs / "mine"
+    taken.mkdir(parents=True)
+    (taken / "manifest.json").write_text("precious")
+    for choices in (QUICK, LLM_WORKERS):
+        ran = econjax("compare", *choices, "--runs", runs, "--name", "mine")
+        assert_told(ran, str(taken), "Choose another --name")
+        assert contents(taken) == {"manifest.json": b"precious"}
+
+
+def assert_told(ran, *parts):
+    """Check for exit code 2 and one line on standard error that says all `parts`."""
+    assert ran.code == 2
+    assert ran.out == ""
+    assert "Traceback" not in ran.err
+    assert len(ran.err.splitlines()) == 1, ran.err
+    assert ran.err.startswith("econjax: ")
+    for part in parts:
+        assert part in ran.err
+
+
+@pytest.mark.parametrize(
+    ("choices", "value", "remedy"),
+    [
+        (("--agents", 1), "1", "at least 2"),
+        (("--evaluations", 0), "0", "at least 1"),
+        (("--temperature", -1), "-1", "not be negative"),
+        (("--year", 1900), "1900", "2013 to 2026"),
+        (("--status", "widowed"), "'widowed'", "choose one of single, joint"),
+        (("--elasticity", -1), "-1", "positive"),
+        (
+            ("--workers", "llm", "--server", "http://127.0.0.1:9/v1"),
+            "http://127.0.0.1:9/v1",
+            "start the server",
+        ),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else "",
+)
+def test_a_mistake_is_told_in_one_line_and_leaves_no_run(econjax, runs, choices, value, remedy):
+    planners = () if "--server" in choices else ("--planners", "flat")
+    ran = econjax("compare", "--runs", runs, *choices, *planners)
+    assert_told(ran, value, remedy)
+    assert not runs.exists() or not any(runs.iterdir())
+
+
+def test_a_model_that_does_not_exist_is_told_from_the_shell(tmp_path):
+    nowhere = str(tmp_path / "no-model")
+    ran = shell("compare", "--model", nowhere, cwd=tmp_path)
+    assert ran.returncode == 2
+    assert "Traceback" not in ran.stderr
+    [line] = ran.stderr.splitlines()
+    assert line.startswith("econjax: ")
+    assert nowhere in line
+    assert "config.json" in line
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_mistake_in_the_shell_ends_with_code_2(tmp_path):
+    ran = shell("compare", "--year", 1900, cwd=tmp_path)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("econjax: No federal schedule for year 1900")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        pytest.param(LLM_WORKERS, id="workers and planner"),
+        pytest.param(("--agents", 300, "--evaluations", 4), id="planner"),
+    ],
+)
+def test_a_replay_needs_no_engine_and_gives_the_same_bytes(econjax, runs, model, no_model, choices):
+    planners = ("--planners", "federal", "random", "llm")
+    ran = econjax("compare", *choices, *planners, "--runs", runs, "--name", "one", "--json")
+    assert ran.code == 0, ran.err
+    before = contents(runs / "one")
+    assert set(before) == ALWAYS | {"journal.sqlite"}
+    no_model()
+    again = econjax("replay", runs / "one", "--json")
+    assert again.code == 0, again.err
+    assert "identical" in again.err
+    after = contents(runs / "one-replay")
+    assert after["metrics.parquet"] == before["metrics.parquet"]
+    assert contents(runs / "one") == before
+    told, retold = strict(ran.out), strict(again.out)
+    assert retold["engine"] == told["engine"] == strict(before["manifest.json"])["engine"]
+    for title, rows in told["tables"].items():
+        for row, other in zip(rows, retold["tables"][title], strict=True):
+            assert {k: v for k, v in row.items() if k != "seconds"} == {
+                k: v for k, v in other.items() if k != "seconds"
+            }
+
+
+def test_a_run_without_a_model_is_replayed_to_the_same_bytes_in_another_process(econjax, one):
+    ran = econjax("replay", one, "--name", "two")
+    assert ran.code == 0, ran.err
+    assert contents(one.parent / "two")["metrics.parquet"] == contents(one)["metrics.parquet"]
+
+
+def test_a_replay_that_differs_says_so(econjax, one):
+    write_table(one / "metrics.parquet", [{"equivalent": 1.0}])
+    ran = econjax("replay", one)
+    assert ran.code == 2
+    assert "metrics.parquet is NOT identical" in ran.err
+    assert str(one) in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_replay_without_its_journal_is_refused(econjax, runs, model, no_model):
+    ran = econjax("compare", *LLM_WORKERS, "--planners", "federal", "--runs", runs, "--name", "one")
+    assert ran.code == 0, ran.err
+    journal = runs / "one" / "journal.sqlite"
+    journal.unlink()
+    no_model()
+    assert_told(econjax("replay", runs / "one"), str(journal), "There is no journal", "correct the path")
+    assert [path.name for path in runs.iterdir()] == ["one"]
+
+
+def test_a_replay_of_what_is_no_run_is_refused(econjax, runs):
+    runs.mkdir()
+    for folder in (runs, runs / "nowhere"):
+        assert_told(
+            econjax("replay", folder), str(folder), "holds no run", "Give the path that the run printed"
+        )
+    assert list(runs.iterdir()) == []
+
+
+def test_a_replay_of_a_run_that_was_interrupted_is_refused(econjax, one):
+    (one / "metrics.parquet").unlink()
+    assert_told(econjax("replay", one), str(one), "metrics.parquet")
+    assert [path.name for path in one.parent.iterdir()] == ["one"]
+
+
+def test_a_model_that_nobody_understands_ends_the_run_with_its_words(econjax, runs, monkeypatch):
+    monkeypatch.setattr(cli, "start_engine", lambda **_: ScriptedEngine(lambda prompt: "bla"))
+    ran = econjax("compare", *LLM_WORKERS, "--planners", "federal", "--runs", runs, "--name", "one")
+    assert ran.code == 2
+    assert "econjax: 100% of the workers' answers could not be read" in ran.err
+    assert "'bla'" in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_run_whose_model_is_noise_says_so(econjax, runs, monkeypatch, improviser):
+    monkeypatch.setattr(cli, "start_engine", lambda **_: improviser(noise=True))
+    ran = econjax("compare", *LLM_WORKERS, "--planners", "federal", "llm", "--runs", runs)
+    assert ran.code == 0, ran.err
+    assert "ITS ANSWERS ARE NOISE" in ran.out
+    assert "(workers are noise)" in ran.out
+
+
+def test_a_run_without_a_name_is_called_by_its_time(tmp_path):
+    path = new_run_path(tmp_path, None, kind="compare")
+    assert path.parent == tmp_path
+    assert path.name.startswith("compare-2")
+    path.mkdir()
+    with pytest.raises(ValueError, match="exists"):
+        new_run_path(tmp_path, path.name, kind="compare")
+
+
+def test_equal_rows_give_equal_bytes(tmp_path):
+    rows = [{"name": "a", "value": 0.1, "rates": [0.1, 0.2]}, {"name": "b", "value": 1e-300, "rates": []}]
+    for name in ("one", "two"):
+        write_table(tmp_path / name, [dict(row) for row in rows])
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    assert pq.read_table(tmp_path / "one").to_pylist() == rows

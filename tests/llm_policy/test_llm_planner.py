@@ -1,0 +1,200 @@
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from econjax import Atkinson, BracketSchedule, Economy, Quasilinear, calibrate, gb2, us_federal
+from econjax.planning import RationalEvaluator, Report, plan
+from econjax.saez import BracketStatistics
+from llm_policy.answers import STEPS, Tally, changes_schema
+from llm_policy.engines.scripted import ScriptedEngine
+from llm_policy.planner import LLMPlanner
+
+KEY = jax.random.key(0)
+THRESHOLDS = [0, 20_000, 80_000]
+GOAL = "Your aim is the average."
+
+
+class Script(ScriptedEngine):
+    """Gives the `answers` in order, the last one for ever, and keeps what it was asked."""
+
+    def __init__(self, *answers):
+        self.prompts, self.requests = [], []
+        super().__init__(lambda prompt: answers[min(len(self.prompts), len(answers)) - 1])
+
+    def complete(self, prompts, schema, **options):
+        self.prompts += prompts
+        self.requests.append((schema, options))
+        return super().complete(prompts, schema, **options)
+
+
+def answer(*changes):
+    return f'{{"changes": [{", ".join(map(str, changes))}]}}'
+
+
+def planner(*answers, rates=(0.1, 0.2, 0.3), **options):
+    engine, tally = Script(*answers), Tally()
+    options = {"goal": GOAL, "tally": tally} | options
+    return LLMPlanner(engine, BracketSchedule(THRESHOLDS, list(rates)), **options), engine, tally
+
+
+def report(equivalent):
+    nothing = jnp.zeros(())
+    others = ("standard_error", "rebate", "income", "hours", "gini", "floored", "understood")
+    brackets = BracketStatistics(*[jnp.zeros(3)] * 4)
+    return Report(equivalent=jnp.asarray(equivalent), brackets=brackets, **dict.fromkeys(others, nothing))
+
+
+def run(planner, results):
+    """Let the planner propose and hear `results`, one each; return its schedules and its last state."""
+    state, schedules = planner.init(KEY), []
+    for result in results:
+        schedule, state = planner.ask(KEY, state)
+        schedules.append(schedule)
+        state = planner.tell(state, schedule, report(result))
+    return schedules, state
+
+
+def rates_of(schedules):
+    return [np.asarray(schedule.rates, float).round(6).tolist() for schedule in schedules]
+
+
+def said_rates(text):
+    """Return the rates of the best and of the latest trials that a prompt shows, each with its result."""
+    best, latest = text.split("The latest schedules")
+    return [
+        [
+            (tuple(round(float(rate) / 100, 6) for rate in rates.split(", ")), float(result.replace(",", "")))
+            for rates, result in re.findall(r"- rates in per cent ([-\d., ]+): result (-?[\d,.]+) a", half)
+        ]
+        for half in (best.replace("$", ""), latest.replace("$", ""))
+    ]
+
+
+def test_the_first_proposal_is_the_start_and_asks_no_model():
+    model, engine, tally = planner(answer(10, 10, 10))
+    schedules, _ = run(model, [1.0])
+    np.testing.assert_array_equal(schedules[0].rates, model.start.rates)
+    np.testing.assert_array_equal(schedules[0].thresholds, THRESHOLDS)
+    assert not engine.prompts
+    assert tally.asked == 0
+
+
+def test_changes_add_up_on_the_schedule_in_force_not_on_the_best():
+    model, *_ = planner(answer(10, -10, 20), answer(10, 0, -20), answer(0, 10, 10))
+    schedules, _ = run(model, [5.0, 1.0, 2.0, 0.0])
+    assert rates_of(schedules) == [[0.1, 0.2, 0.3], [0.2, 0.1, 0.5], [0.3, 0.1, 0.3], [0.3, 0.2, 0.4]]
+
+
+@given(
+    st.lists(st.integers(0, 100), min_size=3, max_size=3),
+    st.lists(st.lists(st.sampled_from(STEPS), min_size=3, max_size=3), min_size=1, max_size=4),
+)
+def test_rates_move_by_the_changes_and_stay_between_0_and_1(start, moves):
+    model, *_ = planner(*(answer(*move) for move in moves), rates=[rate / 100 for rate in start])
+    schedules, _ = run(model, [1.0] * (len(moves) + 1))
+    expected = np.array(start)
+    for schedule, move in zip(schedules[1:], moves, strict=True):
+        expected = np.clip(expected + move, 0, 100)
+        np.testing.assert_allclose(schedule.rates, expected / 100, atol=1e-6)
+        assert np.all((schedule.rates >= 0) & (schedule.rates <= 1))
+
+
+@pytest.mark.parametrize("rates", [(0.1, 0.2, 0.3), (1 / 3, 2 / 3, 0.123456)])
+@pytest.mark.parametrize("attempts", [1, 3])
+def test_a_planner_that_cannot_be_read_leaves_the_schedule_and_is_counted(rates, attempts):
+    model, engine, tally = planner("raise them all", rates=rates, attempts=attempts)
+    schedules, _ = run(model, [1.0, 1.0])
+    np.testing.assert_array_equal(schedules[1].rates, model.start.rates)
+    assert (tally.asked, tally.read) == (attempts, 0)
+    assert len(engine.prompts) == attempts
+    assert len(set(engine.prompts)) == 1
+
+
+def test_a_change_of_nothing_leaves_the_schedule():
+    model, *_ = planner(answer(0, 0, 0), rates=(1 / 3, 2 / 3, 0.123456))
+    schedules, _ = run(model, [1.0, 1.0])
+    np.testing.assert_array_equal(schedules[1].rates, model.start.rates)
+
+
+@pytest.mark.parametrize(
+    "unreadable", ["", answer(10, 10), answer(10, 10, 10, 10), answer(15, 0, 0), '{"changes']
+)
+def test_whoever_cannot_be_read_is_asked_again(unreadable):
+    model, engine, tally = planner(unreadable, unreadable, answer(10, 0, 0))
+    schedules, _ = run(model, [1.0, 1.0])
+    assert rates_of(schedules)[1] == [0.2, 0.2, 0.3]
+    assert (tally.asked, tally.read) == (3, 1)
+    assert engine.requests[0][0] == changes_schema(3)
+
+
+def test_after_silence_the_planner_is_asked_anew():
+    model, _, tally = planner("", "", "", answer(10, 0, 0))
+    schedules, _ = run(model, [1.0, 1.0, 1.0])
+    assert rates_of(schedules) == [[0.1, 0.2, 0.3], [0.1, 0.2, 0.3], [0.2, 0.2, 0.3]]
+    assert (tally.asked, tally.read) == (4, 1)
+
+
+@pytest.mark.parametrize("results", [[3.0, 2.0, 1.0], [1.0, 3.0, 2.0], [1.0, 2.0, 3.0], [-1.0, -3.0, -2.0]])
+def test_it_recommends_the_best_it_has_seen(results):
+    model, *_ = planner(answer(10, 0, 0))
+    schedules, state = run(model, results)
+    best = schedules[int(np.argmax(results))]
+    np.testing.assert_array_equal(model.recommend(state).rates, best.rates)
+
+
+def test_the_model_reads_what_was_told_and_no_more():
+    model, engine, _ = planner(answer(10, 0, 0), shown=2)
+    results = [100.0, 400.0, 200.0, 300.0, 50.0]
+    schedules, _ = run(model, results)
+    trials = [(tuple(rates), result) for rates, result in zip(rates_of(schedules), results, strict=True)]
+    assert len(engine.prompts) == 4
+    for step, prompt in enumerate(engine.prompts, start=1):
+        best, latest = said_rates(prompt.personal)
+        told = trials[:step]
+        assert latest == told[-2:]
+        assert best == sorted(told, key=lambda trial: -trial[1])[:2]
+        assert GOAL in prompt.shared
+
+
+def test_a_schedule_that_was_tried_twice_is_shown_once_among_the_best():
+    model, engine, _ = planner(answer(10, 0, 0), answer(-10, 0, 0))
+    run(model, [1.0, 2.0, 1.0, 0.0])
+    best, latest = said_rates(engine.prompts[2].personal)
+    assert [result for _, result in best] == [2.0, 1.0]
+    assert [result for _, result in latest] == [1.0, 2.0, 1.0]
+
+
+def climber():
+    """Return an engine that reads its prompt: from the best schedule shown it moves one rate by 10 points."""
+    count = iter(range(10**6))
+
+    def say(prompt):
+        best = np.array(said_rates(prompt.personal)[0][0][0])
+        [current] = re.findall(r"Current rates in per cent: (.*)\.\n", prompt.personal)
+        current = np.array([float(rate) for rate in current.split(", ")]) / 100
+        step = next(count)
+        move = np.zeros_like(best)
+        move[step // 2 % len(best)] = (0.1, -0.1)[step % 2]
+        changes = 100 * (np.clip(best + move, 0, 1) - current)
+        return answer(*changes.round().astype(int))
+
+    return ScriptedEngine(say)
+
+
+def test_a_model_that_reads_its_prompt_climbs():
+    law = us_federal(2024)
+    start = BracketSchedule(law.thresholds, jnp.zeros(7))
+    economy = Economy(population=calibrate(gb2(100), law), preferences=Quasilinear(0.25))
+    evaluate, tally = RationalEvaluator(economy, Atkinson(1.0)), Tally()
+    found = plan(KEY, LLMPlanner(climber(), start, goal=GOAL, tally=tally), evaluate, steps=60)
+    results = [float(report.equivalent) for report in found.reports]
+    assert tally.read == tally.asked == 59
+    assert evaluate.counts == {"value": 60, "gradient": 0}
+    assert float(evaluate.value(found.recommended).equivalent) == max(results)
+    flat = evaluate.value(BracketSchedule(law.thresholds, jnp.full(7, 0.3)))
+    assert max(results) > float(flat.equivalent) > results[0]

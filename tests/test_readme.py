@@ -1,0 +1,44 @@
+"""The README is a program: it runs as printed, and prints what its comments say."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+README = Path(__file__).parents[1] / "README.md"
+LINES = README.read_text("utf-8").splitlines()
+
+
+def python_of(lines):
+    """Return the lines of the Python blocks, and empty lines between, so that line numbers stay."""
+    code, inside = [], False
+    for line in lines:
+        fence = line.startswith("```")
+        code.append(line if inside and not fence else "")
+        inside = line.strip() == "```python" if fence and not inside else inside and not fence
+    return code
+
+
+def test_the_python_of_the_readme_runs_and_prints_what_it_says(tmp_path):
+    code = python_of(LINES)
+    assert any(code), "README.md has no Python block"
+    program = tmp_path / "README.py"
+    program.write_text("\n".join(code), encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", str(program)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    for line in code:
+        if line.startswith("print(") and "#" in line:
+            for said in re.findall(r"\d{4,}(?:\.\d+)?", line.split("#")[1]):
+                assert said in ran.stdout, f"{line}\nprinted\n{ran.stdout}"
+
+
+def test_the_first_page_says_how_to_begin():
+    first_page = "\n".join(LINES[:40])
+    assert "make compare" in first_page
+    assert "make test" in first_page
