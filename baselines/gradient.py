@@ -12,9 +12,9 @@ from econjax.planning import Favourite, Report
 
 
 class Ascent(NamedTuple):
-    """Where the optimiser stands: `effort[j]` = -log(1 - rates[j]), the next point to try."""
+    """Where the optimiser stands: `position` is -log(1 - rates), the next point to try."""
 
-    effort: Float[Array, " brackets"]
+    position: Float[Array, " brackets"]
     optimiser: optax.OptState
     favourite: Favourite
 
@@ -35,20 +35,22 @@ class GradientPlanner(NamedTuple):
 
     def init(self, key: Key[Array, ""]) -> Ascent:
         """Return the start."""
-        effort = _bounded(-jnp.log1p(-jnp.minimum(self.start.rates, _HIGHEST)))
-        return Ascent(effort, self.optimiser.init(effort), Favourite.none(self.start))
+        position = _bounded(-jnp.log1p(-jnp.minimum(self.start.rates, _HIGHEST)))
+        return Ascent(position, self.optimiser.init(position), Favourite.none(self.start))
 
     def ask(self, key: Key[Array, ""], state: Ascent) -> tuple[BracketSchedule, Ascent]:
         """Propose the optimiser's next point."""
-        return BracketSchedule(self.start.thresholds, -jnp.expm1(-state.effort)), state
+        return BracketSchedule(self.start.thresholds, -jnp.expm1(-state.position)), state
 
     def tell(self, state: Ascent, schedule: BracketSchedule, report: Report) -> Ascent:
         """Take a step along the gradient that was heard."""
-        if report.gradient is None:
-            raise ValueError("The report has no gradient: evaluate with value_and_grad.")
+        if report.gradient is None or not jnp.all(jnp.isfinite(report.gradient)):
+            raise ValueError(
+                f"No step can be taken from rates {schedule.rates} with gradient {report.gradient}."
+            )
         slope = report.gradient / jnp.maximum(report.equivalent, 1.0)
-        effort, optimiser = _step(self.optimiser, state.effort, state.optimiser, slope)
-        return Ascent(effort, optimiser, state.favourite.or_better(schedule, report))
+        position, optimiser = _step(self.optimiser, state.position, state.optimiser, slope)
+        return Ascent(position, optimiser, state.favourite.or_better(schedule, report))
 
     def recommend(self, state: Ascent) -> BracketSchedule:
         """Recommend the best schedule seen."""
@@ -57,15 +59,15 @@ class GradientPlanner(NamedTuple):
 
 @eqx.filter_jit
 def _step(
-    optimiser: optax.GradientTransformation, effort: Float[Array, " brackets"], state, slope: Array
+    optimiser: optax.GradientTransformation, position: Float[Array, " brackets"], state, slope: Array
 ) -> tuple[Float[Array, " brackets"], optax.OptState]:
-    """Return the effort after a step up the `slope` in rates, and the optimiser's new state."""
-    change, state = optimiser.update(-slope * jnp.exp(-effort), state, effort)
-    return _bounded(jnp.asarray(optax.apply_updates(effort, change))), state
+    """Return the position after a step up the `slope` in rates, and the optimiser's new state."""
+    change, state = optimiser.update(-slope * jnp.exp(-position), state, position)
+    return _bounded(jnp.asarray(optax.apply_updates(position, change))), state
 
 
 _LOWEST, _HIGHEST = -0.8, 0.999
 
 
-def _bounded(effort: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
-    return jnp.clip(effort, -jnp.log1p(-_LOWEST), -jnp.log1p(-_HIGHEST))
+def _bounded(position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
+    return jnp.clip(position, -jnp.log1p(-_LOWEST), -jnp.log1p(-_HIGHEST))

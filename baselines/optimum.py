@@ -15,8 +15,9 @@ def best_found(
 ) -> BracketSchedule:
     """Return the best schedule that gradients from every start, and then a simplex search around it, find.
 
-    "Best found", not proven best. The gradient planner climbs `steps` times from each of `starts`;
-    Nelder-Mead (scipy) then searches the exact, step-like values for up to `polish` evaluations.
+    "Best found", not proven best, and by one method polished by another. The gradient planner climbs
+    `steps` times from each of `starts`; Nelder-Mead (scipy) then searches the exact, step-like values
+    for up to `polish` evaluations.
     """
     key = jax.random.key(0)
     plans = [plan(key, GradientPlanner(start), evaluate, steps=steps) for start in starts]

@@ -19,6 +19,22 @@ def known(values: Array) -> bool:
     return not isinstance(values, Tracer)
 
 
+def require_scalar(
+    name: str, value: ArrayLike, *, positive: bool = False, least: float = -np.inf
+) -> Float[Array, ""]:
+    """Return a value as one float, `least` or more, and above 0 if it must be `positive`.
+
+    Raises:
+        ValueError: not one number, or outside the bounds (or, under `jit`, when the function runs).
+    """
+    number = as_float(value)
+    if number.shape != ():
+        raise ValueError(f"{name} is one number; got an array of shape {number.shape}. Use vmap for several.")
+    if positive:
+        return require(number, number > 0, f"{name} must be a positive number.")
+    return require(number, number >= least, f"{name} must be a number, {least:g} or more.")
+
+
 def require(values: Float[Array, "..."], ok: Bool[Array, ""], remedy: str) -> Float[Array, "..."]:
     """Return a few `values` if they are legal, or raise with the remedy.
 

@@ -22,5 +22,8 @@ def calibrate(population: Population, law: AbstractSchedule) -> Population:
     """
     taste = 1 - law.marginal_rate(REFERENCE_HOURS * population.skill)
     if known(taste) and not bool(jnp.all(taste > 0)):
-        raise ValueError("A law with a marginal rate of 100 % explains nobody's work; use lower rates.")
+        raise ValueError(
+            f"Nobody's work is explained by a law with a marginal rate of {1 - float(jnp.min(taste)):.0%}: "
+            "use rates below 100 %."
+        )
     return eqx.tree_at(lambda p: p.taste, population, taste)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float
+from econjax._arrays import as_float, require_scalar
 from econjax.population import Population
 from econjax.preferences import AbstractPreferences
 from econjax.schedule import AbstractSchedule
@@ -17,6 +17,9 @@ class Economy(eqx.Module):
     `spending` is public spending per head and `consumption_floor` the least consumption that utility
     sees, both in dollars a year; `max_labor` is the longest possible working week, in hours
     (`jnp.inf`: no limit).
+
+    Raises:
+        ValueError: a field that is not one number, or a longest week that is not positive.
     """
 
     population: Population
@@ -36,9 +39,9 @@ class Economy(eqx.Module):
     ):
         self.population = population
         self.preferences = preferences
-        self.spending = as_float(spending)
-        self.max_labor = as_float(max_labor)
-        self.consumption_floor = as_float(consumption_floor)
+        self.spending = require_scalar("spending", spending)
+        self.max_labor = require_scalar("max_labor", max_labor, positive=True)
+        self.consumption_floor = require_scalar("consumption_floor", consumption_floor)
 
 
 class Outcome(eqx.Module):

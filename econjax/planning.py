@@ -23,7 +23,7 @@ class Report(eqx.Module):
 
     `equivalent` is the welfare function's equally-distributed equivalent, averaged over the steps of
     the tax year, and `standard_error` that of its mean (0 for one settled equilibrium). `gini` is that
-    of consumption, `hours` the mean week, `floored` the share of workers whose utility the welfare
+    of consumption, `labor` the mean week in hours, `floored` the share of workers whose utility the welfare
     function had to floor, `understood` the share of workers' answers that could be read (1 where
     nobody was asked). `gradient` is d equivalent / d rates, in dollars per unit of rate, if asked for.
     """
@@ -32,7 +32,7 @@ class Report(eqx.Module):
     standard_error: Float[Array, ""]
     rebate: Float[Array, ""]
     income: Float[Array, ""]
-    hours: Float[Array, ""]
+    labor: Float[Array, ""]
     gini: Float[Array, ""]
     floored: Float[Array, ""]
     understood: Float[Array, ""]
@@ -122,7 +122,7 @@ def summarise(
         standard_error=jnp.zeros_like(outcome.rebate),
         rebate=outcome.rebate,
         income=weight @ outcome.income,
-        hours=weight @ outcome.labor,
+        labor=weight @ outcome.labor,
         gini=gini(outcome.consumption, weight),
         floored=welfare.floored(population, outcome),
         understood=jnp.asarray(understood, weight.dtype),

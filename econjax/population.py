@@ -28,7 +28,7 @@ class Population(eqx.Module):
     taste: Float[Array, " agents"]
     weight: Float[Array, " agents"]
 
-    def __init__(self, skill: ArrayLike, taste: ArrayLike | None = None, weight: ArrayLike | None = None):
+    def __init__(self, skill: ArrayLike, *, taste: ArrayLike | None = None, weight: ArrayLike | None = None):
         self.skill = as_float(skill)
         self.taste = jnp.ones_like(self.skill) if taste is None else as_float(taste)
         self.weight = jnp.ones_like(self.skill) / self.skill.size if weight is None else as_float(weight)
@@ -77,7 +77,7 @@ def gb2(
     `sigma`, `nu` and `tau` the shapes a, p and q of McDonald (1984, Econometrica 52, 647-663).
 
     Raises:
-        ValueError: n is not positive.
+        ValueError: n is not a positive whole number, or a parameter is not positive.
     """
     income = gb2_quantile(_shares(n, key), mu=mu, sigma=sigma, nu=nu, tau=tau)
     return Population(skill=income / REFERENCE_HOURS)
@@ -91,7 +91,14 @@ def gb2_quantile(
     nu: float = GB2_ACS_2023["nu"],
     tau: float = GB2_ACS_2023["tau"],
 ) -> Float[np.ndarray, " n"]:
-    """Return the quantiles of a GB2 at shares in (0, 1), in dollars; computed on the host in float64."""
+    """Return the quantiles of a GB2 at shares in (0, 1), in dollars; computed on the host in float64.
+
+    Raises:
+        ValueError: a parameter is not positive.
+    """
+    parameters = {"mu": mu, "sigma": sigma, "nu": nu, "tau": tau}
+    if not all(value > 0 for value in parameters.values()):
+        raise ValueError(f"The parameters of a GB2 are positive; got {parameters}.")
     # v/(1-v) for the beta quantile v of nu, tau; the upper half from its mirror image, to keep digits.
     lower = special.betaincinv(nu, tau, np.minimum(share, 0.5))
     upper = special.betaincinv(tau, nu, 1 - np.maximum(share, 0.5))
@@ -100,8 +107,8 @@ def gb2_quantile(
 
 
 def _shares(n: int, key: Key[Array, ""] | None) -> Float[np.ndarray, " n"]:
-    if n < 1:
-        raise ValueError(f"A population needs at least one worker; got n = {n}.")
+    if n < 1 or n != int(n):
+        raise ValueError(f"A population needs a whole number of workers, at least one; got n = {n}.")
     if key is None:
         return (np.arange(n) + 0.5) / n
     tiny = float(jnp.finfo(float).tiny)
@@ -112,4 +119,4 @@ def _require_nonnegative(name: str, values: Float[np.ndarray, " agents"]) -> Non
     bad = ~(np.isfinite(values) & (values >= 0))
     if bad.any():
         where = int(np.argmax(bad))
-        raise ValueError(f"{name} must be finite and not negative; entry {where} is {values[where]}.")
+        raise ValueError(f"{name} must be finite and 0 or more: mend entry {where}, {values[where]}.")

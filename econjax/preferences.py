@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, require
+from econjax._arrays import require_scalar
 
 REFERENCE_HOURS = 40.0
 """L0, hours a week: a worker with taste 1 works so long at a zero rate."""
@@ -31,7 +31,7 @@ class AbstractPreferences(eqx.Module):
     def linear_labor(
         self, net_rate: Float[Array, ""], *, skill: Float[Array, " agents"], taste: Float[Array, " agents"]
     ) -> Float[Array, " agents"]:
-        """Return the best hours on a straight budget line on which `net_rate` of each dollar is kept."""
+        """Return the best weekly hours on a straight budget line that leaves `net_rate` of every dollar."""
 
     @abc.abstractmethod
     def equivalent_skill(
@@ -54,21 +54,33 @@ class Quasilinear(AbstractPreferences):
     elasticity: Float[Array, ""]
 
     def __init__(self, elasticity: ArrayLike):
-        elasticity = as_float(elasticity)
-        self.elasticity = require(elasticity, elasticity > 0, "An elasticity must be positive.")
+        self.elasticity = require_scalar("elasticity", elasticity, positive=True)
 
-    def utility(self, consumption, labor, *, skill, taste):
+    def utility(
+        self,
+        consumption: Float[Array, " agents"],
+        labor: Float[Array, " agents"],
+        *,
+        skill: Float[Array, " agents"],
+        taste: Float[Array, " agents"],
+    ) -> Float[Array, " agents"]:
         """Return consumption less the cost of labor, in dollars a year."""
         exponent = 1 + 1 / self.elasticity
-        effort = (labor / REFERENCE_HOURS) ** exponent
+        # Cut where only hopeless choices lie, so that no power overflows and no gradient is 0 * inf.
+        most = jnp.finfo(labor.dtype).max ** (0.5 / exponent)
+        effort = jnp.minimum(labor / REFERENCE_HOURS, most) ** exponent
         return consumption - taste * skill * (REFERENCE_HOURS / exponent) * effort
 
-    def linear_labor(self, net_rate, *, skill, taste):
+    def linear_labor(
+        self, net_rate: Float[Array, ""], *, skill: Float[Array, " agents"], taste: Float[Array, " agents"]
+    ) -> Float[Array, " agents"]:
         """Return L0 * (net rate / taste)^e hours; nothing is worked where nothing is kept."""
         kept = jnp.where(net_rate > 0, net_rate, 1)
         hours = REFERENCE_HOURS * kept**self.elasticity * taste**-self.elasticity
         return jnp.where(net_rate > 0, hours, 0)
 
-    def equivalent_skill(self, skill, *, taste):
+    def equivalent_skill(
+        self, skill: Float[Array, " agents"], *, taste: Float[Array, " agents"]
+    ) -> Float[Array, " agents"]:
         """Return skill * taste^(-e)."""
         return skill * taste**-self.elasticity

@@ -23,7 +23,8 @@ def best_response(
     the unconstrained one, moved to the bracket's nearer end if it lies outside. The best of these
     points over all brackets is exact for every schedule: workers bunch where rates rise, jump over
     thresholds where rates fall, and skip brackets (Hausman 1985, Econometrica 53, 1255-1282). Among
-    equally good points the one with the lowest income is taken.
+    equally good points the one with the lowest income is taken. Workers do not count on the economy's
+    consumption floor.
 
     Derivatives with respect to rates are those of workers who stay in their bracket; they miss that
     some would jump over a threshold where rates fall. `equilibrium` counts those.
@@ -66,8 +67,8 @@ def equilibrium(
     schedule, and of all that follows from it, count those who jump by a density of workers, logistic in
     log skill with scale `bandwidth` (agents^(-1/3) if not given): they are the continuum's, up to the
     error of that density and provided that the hours cap does not bind for those who jump. Utility needs
-    no such term, for whoever jumps is indifferent. Derivatives with respect to the economy (skill, taste,
-    elasticity) leave jumpers out, and at a rate of exactly 1 there are none.
+    no such term, for whoever jumps is indifferent. Only first derivatives, and only those with respect to
+    the schedule, are right where rates fall; a rate of exactly 1 has no derivative.
     """
     if bandwidth is None:
         bandwidth = economy.population.agents ** (-1 / 3)
@@ -98,7 +99,7 @@ def _bracket_optima(economy: Economy, schedule: BracketSchedule, rebate: Float[A
         income = jnp.clip(skill * jnp.minimum(hours, economy.max_labor), starts[j], end)
         tax = owed[j] + rate * (income - starts[j])
         utility = economy.preferences.utility(
-            jnp.maximum(income - tax + rebate, economy.consumption_floor),
+            income - tax + rebate,
             _hours(income, skill),
             skill=skill,
             taste=taste,
@@ -163,7 +164,9 @@ def _indifferent_log_skill(economy: Economy, schedule: BracketSchedule) -> Float
         return jnp.where(above, low, middle), jnp.where(above, middle, high)
 
     low, high = jax.lax.fori_loop(0, 60, halve, (centre - 10, centre + 20))
-    return jax.lax.stop_gradient((low + high) / 2)
+    # Where rates rise nobody is indifferent, and the far skills that bisection ends at overflow.
+    falls = jnp.diff(schedule.rates) < 0
+    return jax.lax.stop_gradient(jnp.where(falls, (low + high) / 2, centre))
 
 
 def _lead(

@@ -17,7 +17,8 @@ class BracketStatistics(eqx.Module):
     `share` of the population has its last dollar in the bracket; `base` is the income in the bracket,
     in dollars a year; `weighted_base` is the same with every worker counted at its marginal welfare
     weight (mean 1); `active` is the whole income of those strictly inside the bracket, who alone respond
-    to its rate: workers bunched at a threshold do not.
+    to its rate: workers bunched at a threshold do not. Those who already work the longest week do not
+    either, but count here as if they did.
     """
 
     share: Float[Array, " brackets"]

@@ -3,11 +3,12 @@
 import abc
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, require
+from econjax._arrays import require_scalar
 from econjax.economy import Outcome
 from econjax.population import Population
 
@@ -54,9 +55,8 @@ class Atkinson(AbstractWelfare):
     floor: Float[Array, ""]
 
     def __init__(self, aversion: ArrayLike = 1.0, *, floor: ArrayLike = 1.0):
-        aversion, floor = as_float(aversion), as_float(floor)
-        self.aversion = require(aversion, aversion >= 0, "Aversion to inequality is 0 or more.")
-        self.floor = require(floor, floor > 0, "The floor of utility is a positive number of dollars.")
+        self.aversion = require_scalar("aversion", aversion, least=0)
+        self.floor = require_scalar("floor, in dollars of utility,", floor, positive=True)
 
     def __call__(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return the weighted mean of the concave transform of utility."""
@@ -68,15 +68,19 @@ class Atkinson(AbstractWelfare):
 
     def equivalent(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return the equally-distributed equivalent, in dollars a year."""
-        # Relative to the largest utility, so that no power over- or underflows.
-        top = jnp.max(jnp.maximum(outcome.utility, self.floor))
-        utility = jnp.maximum(outcome.utility, self.floor) / top
+        utility = jnp.maximum(outcome.utility, self.floor)
+        top = jax.lax.stop_gradient(jnp.max(utility))
+        log_utility = jnp.log(utility / top)
+        mean = jnp.sum(population.weight * log_utility)
         power = 1 - self.aversion
-        is_log = power == 0
-        safe = jnp.where(is_log, 1, power)
-        log_mean = jnp.sum(population.weight * jnp.log(utility))
-        power_mean = jnp.sum(population.weight * utility**safe)
-        return top * jnp.where(is_log, jnp.exp(log_mean), power_mean ** (1 / safe))
+        # Two forms of log(mean of exp(power * deviation)) / power: digits near power 0, range elsewhere.
+        near = jnp.abs(power) < 0.01
+        small = jnp.where(near & (power != 0), power, 1)
+        large = jnp.where(near, 1, power)
+        deviation = jnp.where(near, log_utility - mean, 0)
+        close = jnp.log1p(jnp.sum(population.weight * jnp.expm1(small * deviation))) / small
+        far = jax.nn.logsumexp(large * (log_utility - mean), b=population.weight) / large
+        return top * jnp.exp(mean + jnp.where(power == 0, 0, jnp.where(near, close, far)))
 
     def floored(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return the share of workers with a utility below the floor."""
@@ -105,7 +109,7 @@ class InverseIncome(AbstractWelfare):
     floor: Float[Array, ""]
 
     def __init__(self, floor: ArrayLike):
-        self.floor = as_float(floor)
+        self.floor = require_scalar("floor, in dollars of income,", floor, least=0)
 
     def __call__(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return mean utility per dollar of own income."""

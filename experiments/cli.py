@@ -1,10 +1,11 @@
-"""The command line: econjax compare, econjax replay, econjax parity."""
+"""The command line: econjax compare, resume, replay, parity."""
 
 import contextlib
 import dataclasses
 import json
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -22,15 +23,27 @@ from experiments.parity import preset, reference_welfare
 from experiments.plots import plot_schedules, plot_welfare
 from experiments.runs import new_run_path, read_config, write_manifest, write_table
 from experiments.tables import print_comparison
-from llm_policy.engine import EngineError
+from llm_policy.engine import Engine, EngineError
 from llm_policy.journal import Journal
 
 _ERRORS = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 @dataclass(frozen=True)
+class ResumeConfig:
+    """Finish a run that was cut short: what its journal holds is not asked again."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """The run directory to finish."""
+    server: str | None = None
+    """The server that the run asked, if it asked one."""
+    json: bool = False
+    """Print the result as JSON on standard output instead of tables."""
+
+
+@dataclass(frozen=True)
 class ReplayConfig:
-    """Repeat a run from its journal, with no model, and compare the figures byte by byte."""
+    """Repeat a finished run from its journal, with no model, and compare the metrics byte by byte."""
 
     run: Annotated[Path, tyro.conf.Positional]
     """The run directory to repeat."""
@@ -48,45 +61,87 @@ class ParityConfig:
 def main() -> None:
     """Run a command; what the user can mend is told in one line, with exit code 2."""
     jax.config.update("jax_enable_x64", True)
-    commands = {"compare": CompareConfig, "replay": ReplayConfig, "parity": ParityConfig}
+    commands = {
+        "compare": (CompareConfig, _compare),
+        "resume": (ResumeConfig, _resume),
+        "replay": (ReplayConfig, _replay),
+        "parity": (ParityConfig, _parity),
+    }
+    kinds = {name: kind for name, (kind, _) in commands.items()}
+    config = tyro.extras.subcommand_cli_from_dict(kinds, prog="econjax")
+    with _told_in_one_line(EngineError, OSError):
+        next(run for kind, run in commands.values() if kind is type(config))(config)
+
+
+@contextlib.contextmanager
+def _told_in_one_line(*kinds: type[Exception]) -> Iterator[None]:
     try:
-        config = tyro.extras.subcommand_cli_from_dict(commands, prog="econjax")
-        {CompareConfig: _compare, ReplayConfig: _replay, ParityConfig: _parity}[type(config)](config)
-    except (ValueError, EngineError) as error:
+        yield
+    except kinds as error:
         _ERRORS.print(f"econjax: {error}", style="red", markup=False)
         sys.exit(2)
 
 
 def _compare(config: CompareConfig) -> None:
-    config.check()
-    path = new_run_path(config.runs, config.name, kind="compare")
-    with contextlib.ExitStack() as stack:
-        journal = None
-        if config.asks_a_model:
-            with _ERRORS.status(f"starting the model {config.server or config.model} ..."):
-                engine = start_engine(
-                    model=config.model, server=config.server, temperature=config.temperature
-                )
-            path.mkdir(parents=True)
-            journal = stack.enter_context(contextlib.closing(Journal(engine, path / "journal.sqlite")))
-        path.mkdir(parents=True, exist_ok=True)
+    with _told_in_one_line(ValueError):
+        config.check()
+        path = new_run_path(config.runs, config.name)
+    engine = _engine(config) if config.asks_a_model else None
+    path.mkdir(parents=True)
+    with _journal(engine, path) as journal:
+        write_manifest(path, config=config.asdict(), engine=journal and journal.describe())
         _run(config, path, journal, as_json=config.json)
 
 
+def _resume(config: ResumeConfig) -> None:
+    with _told_in_one_line(ValueError):
+        old = CompareConfig.fromdict(read_config(config.run))
+        if (config.run / "metrics.parquet").exists():
+            raise ValueError(f"{config.run} is finished. To repeat it: econjax replay {config.run}")
+    engine = _engine(dataclasses.replace(old, server=config.server)) if old.asks_a_model else None
+    with _journal(engine, config.run) as journal:
+        _run(old, config.run, journal, as_json=config.json)
+
+
 def _replay(config: ReplayConfig) -> None:
-    old = CompareConfig.fromdict(read_config(config.run))
-    if not (config.run / "metrics.parquet").is_file():
-        raise ValueError(f"{config.run} has no metrics.parquet: it did not finish. Run it again.")
-    path = new_run_path(config.run.parent, config.name or f"{config.run.name}-replay", kind="replay")
-    with contextlib.ExitStack() as stack:
-        journal = None
-        if old.asks_a_model:
-            journal = stack.enter_context(contextlib.closing(Journal(None, config.run / "journal.sqlite")))
+    with _told_in_one_line(ValueError):
+        old = CompareConfig.fromdict(read_config(config.run))
+        if not (config.run / "metrics.parquet").is_file():
+            raise ValueError(
+                f"{config.run} has no metrics.parquet: it did not finish. To finish: econjax resume {config.run}"
+            )
+        path = new_run_path(config.run.parent, config.name or f"{config.run.name}-replay")
+    source = Journal(None, config.run / "journal.sqlite") if old.asks_a_model else None
+    with contextlib.nullcontext() if source is None else contextlib.closing(source):
         path.mkdir(parents=True)
-        _run(old, path, journal, as_json=config.json)
+        write_manifest(path, config=old.asdict(), engine=source and source.describe())
+        _run(old, path, source, as_json=config.json)
     if (path / "metrics.parquet").read_bytes() != (config.run / "metrics.parquet").read_bytes():
-        raise ValueError(f"metrics.parquet is NOT identical to that of {config.run}: the code has changed.")
+        raise EngineError(f"metrics.parquet is NOT identical to that of {config.run}: the code has changed.")
     _ERRORS.print(f"metrics.parquet is identical to that of {config.run}")
+
+
+def _engine(config: CompareConfig) -> Engine:
+    with _ERRORS.status(f"starting the model {config.server or config.model} ..."):
+        return start_engine(
+            model=config.model,
+            server=config.server,
+            temperature=config.temperature,
+            context=config.context,
+        )
+
+
+@contextlib.contextmanager
+def _journal(engine: Engine | None, path: Path) -> Iterator[Journal | None]:
+    """Open the run's journal around an engine; say how to go on if the engine fails."""
+    if engine is None:
+        yield None
+        return
+    with contextlib.closing(Journal(engine, path / "journal.sqlite")) as journal:
+        try:
+            yield journal
+        except EngineError as error:
+            raise EngineError(f"{error} Answers so far are kept; to go on: econjax resume {path}") from error
 
 
 def _parity(config: ParityConfig) -> None:
@@ -95,9 +150,8 @@ def _parity(config: ParityConfig) -> None:
 
 
 def _run(config: CompareConfig, path: Path, journal: Journal | None, *, as_json: bool) -> None:
-    """Compare, write the run directory, print."""
+    """Compare, write what came out into the run directory, print."""
     description = journal.describe() if journal else None
-    write_manifest(path, config=config.asdict(), engine=description)
     started = time.perf_counter()
     comparison = _with_progress(config, journal)
     write_table(path / "metrics.parquet", comparison.metrics)
@@ -147,8 +201,9 @@ def _remarks(config: CompareConfig, description: dict | None, journal: Journal |
     ]
     if config.workers == "llm":
         remarks.append(
-            f"One evaluation is a tax year of {config.tax_year} steps; ± is the standard error of its mean. "
-            "Language models have no gradient: the gradient planner hears that of rational workers."
+            f"One evaluation is a tax year of {config.tax_year} steps; ± is the standard error of its mean, "
+            "steps taken as independent. Language models have no gradient: the gradient planner hears that "
+            "of rational workers."
         )
     if journal and description:
         remarks.append(

@@ -1,5 +1,6 @@
 """The main job: every planner on the same economy, with the same seed and number of evaluations."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from econjax import BracketSchedule, Economy, Quasilinear, calibrate, equilibriu
 from econjax.planning import Evaluator, RationalEvaluator, Report, plan
 from experiments.config import CompareConfig
 from experiments.evaluation import ModelEvaluator
-from experiments.roster import ROSTER, Entry, Setting, aim
+from experiments.roster import AIMS, ROSTER, Entry, Setting
 from llm_policy.answers import Tally
 from llm_policy.engine import Engine
 from llm_policy.personas import draw_personas
@@ -28,9 +29,10 @@ OPTIMISER = "optimiser, no limit"
 class Row:
     """One planner under one welfare function: what it recommends, what that brings, what it took.
 
-    In dollars a year. `regret` is the distance to the best row, `share` the part of the distance from US
-    federal to the best row that was covered (None without such a distance), `last` the equivalent of the
-    last schedule evaluated, `understood` the share of model answers read (None where no model was asked).
+    In dollars a year; `labor` is the mean week in hours. `regret` is the distance to the best row, `share`
+    the part of the distance from US federal to the best row that was covered (None without such a
+    distance), `last` the equivalent of the last schedule evaluated, `understood` the share of model
+    answers read (None where no model was asked).
     """
 
     planner: str
@@ -40,7 +42,7 @@ class Row:
     standard_error: float
     last: float
     gini: float
-    hours: float
+    labor: float
     rebate: float
     floored: float
     values: int
@@ -78,7 +80,7 @@ def compare(config: CompareConfig, engine: Engine | None, progress: Progress) ->
     economy = _economy(config, law)
     key, tally = jax.random.key(config.seed), Tally()
     if config.asks_a_model and engine is None:
-        raise ValueError("Language models take part: give --model or --server, or drop llm from --planners.")
+        raise ValueError("Language models take part and there is no engine to ask.")
     noise = engine is not None and bool(engine.describe().get("noise"))
     workers = None
     if config.workers == "llm" and engine is not None:
@@ -86,8 +88,8 @@ def compare(config: CompareConfig, engine: Engine | None, progress: Progress) ->
             engine, draw_personas(jax.random.fold_in(key, 0), economy.population), tally=tally
         )
     tables, metrics = {}, []
-    for goal in config.welfare:
-        setting = Setting(law, config.elasticity, engine, aim(goal), tally)
+    for name in config.welfare:
+        setting = Setting(law, config.elasticity, engine, AIMS[name], tally)
         contest = _Contest(config, economy, setting, workers, jax.random.fold_in(key, 1), progress, noise)
         tables[contest.title] = contest.rows()
         metrics += contest.metrics
@@ -127,7 +129,9 @@ class _Contest:
         if self.workers is None:
             rows.append(self._optimiser(max(rows, key=lambda row: row.equivalent)))
         best = max(row.equivalent for row in rows)
-        start = next((row.equivalent for row in rows if row.planner == STATUS_QUO), best)
+        start = next((row.equivalent for row in rows if row.planner == STATUS_QUO), None)
+        if start is None:
+            start = float(self._evaluator().value(self.setting.law).equivalent)
         return [
             replace(
                 row,
@@ -184,7 +188,7 @@ class _Contest:
             standard_error=float(final.standard_error),
             last=float(last.equivalent),
             gini=float(final.gini),
-            hours=float(final.hours),
+            labor=float(final.labor),
             rebate=float(final.rebate),
             floored=float(final.floored),
             values=evaluate.counts["value"],
@@ -209,7 +213,10 @@ class _Contest:
             "step": step,
         }
         rates = {"rates": np.asarray(schedule.rates, float).tolist()}
-        self.metrics.append(who | rates | {name: float(getattr(report, name)) for name in _RECORDED})
+        figures = {name: float(getattr(report, name)) for name in _RECORDED}
+        if not all(math.isfinite(figure) for figure in figures.values()):
+            raise ArithmeticError(f"{planner}, evaluation {step + 1}, at {rates}: not all finite: {figures}.")
+        self.metrics.append(who | rates | figures)
 
 
 _RECORDED = (
@@ -217,7 +224,7 @@ _RECORDED = (
     "standard_error",
     "rebate",
     "income",
-    "hours",
+    "labor",
     "gini",
     "floored",
     "understood",

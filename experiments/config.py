@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from econjax import us_federal
 
-Goal = Literal["atkinson", "rawlsian"]
+WelfareName = Literal["atkinson", "rawlsian"]
 PlannerName = Literal["laissez-faire", "federal", "flat", "random", "saez", "gradient", "llm"]
 
 
@@ -28,7 +28,7 @@ class CompareConfig:
     """Filing status under that law."""
     spending: Literal["none", "federal"] = "none"
     """Public spending: none, so that rebates return all revenue, or what the law collects today."""
-    welfare: tuple[Goal, ...] = ("atkinson", "rawlsian")
+    welfare: tuple[WelfareName, ...] = ("atkinson", "rawlsian")
     """Welfare functions to maximise, each in a comparison of its own."""
     planners: tuple[PlannerName, ...] = get_args(PlannerName)
     """Planners to run."""
@@ -42,6 +42,8 @@ class CompareConfig:
     """Model for vLLM: a hub name, a folder, or "tiny": random weights, whose answers are noise."""
     server: str | None = None
     """Ask this OpenAI-compatible server, such as http://localhost:8000/v1, instead of starting vLLM."""
+    context: int = 8192
+    """Tokens that vLLM makes room for, prompt and answer together."""
     temperature: float = 0.7
     """Sampling temperature of the model."""
     name: str | None = None
@@ -58,7 +60,7 @@ class CompareConfig:
             ValueError: a choice that makes no comparison.
         """
         us_federal(self.year, self.status)
-        for name, least in (("evaluations", 1), ("tax_year", 1), ("agents", 2)):
+        for name, least in (("evaluations", 1), ("tax_year", 1), ("agents", 2), ("context", 1)):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"--{name.replace('_', '-')} must be at least {least}; got {value}.")
@@ -66,7 +68,7 @@ class CompareConfig:
             raise ValueError(f"--elasticity must be a positive number; got {self.elasticity}.")
         if not 0 <= self.temperature < math.inf:
             raise ValueError(f"--temperature must not be negative; got {self.temperature}.")
-        for name, options in (("welfare", Goal), ("planners", PlannerName)):
+        for name, options in (("welfare", WelfareName), ("planners", PlannerName)):
             chosen = getattr(self, name)
             if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(get_args(options)):
                 wanted = ", ".join(get_args(options))
@@ -91,9 +93,16 @@ class CompareConfig:
 
     @classmethod
     def fromdict(cls, choices: dict[str, Any]) -> "CompareConfig":
-        """Return the configuration that `asdict` described."""
-        several: dict[str, Any] = {name: tuple(choices[name]) for name in ("welfare", "planners")}
-        return cls(**(choices | several))
+        """Return the configuration that `asdict` described.
+
+        Raises:
+            ValueError: it was written by a version with other choices.
+        """
+        try:
+            several: dict[str, Any] = {name: tuple(choices[name]) for name in ("welfare", "planners")}
+            return cls(**(choices | several))
+        except (LookupError, TypeError) as error:
+            raise ValueError(f"The manifest was written by another version of econjax: {error}.") from error
 
 
 _NO_MATTER = ("name", "runs", "json", "server")

@@ -12,7 +12,7 @@ from baselines.search import FlatSearch, RandomSearch
 from econjax import Atkinson, BracketSchedule, Rawlsian
 from econjax.planning import Planner
 from econjax.welfare import AbstractWelfare
-from experiments.config import Goal
+from experiments.config import WelfareName
 from llm_policy.answers import Tally
 from llm_policy.engine import Engine
 from llm_policy.planner import LLMPlanner
@@ -20,29 +20,28 @@ from llm_policy.planner import LLMPlanner
 
 @dataclass(frozen=True)
 class Aim:
-    """A welfare function, its name for people, and what a language model is told of it."""
+    """A welfare function, its name for people, and the words for it that a language model is given."""
 
     name: str
     welfare: AbstractWelfare
-    goal: str
+    words: str
 
 
-def aim(goal: Goal) -> Aim:
-    """Return the welfare function that a name stands for."""
-    if goal == "atkinson":
-        return Aim(
-            "Atkinson, aversion 1",
-            Atkinson(1.0),
-            "Your aim is the average logarithm of what everyone's life is worth to them in dollars, after "
-            "tax, rebate and the effort of work. The result of a schedule is the amount that, given equally "
-            "to all, would be as good.",
-        )
-    return Aim(
+AIMS: dict[WelfareName, Aim] = {
+    "atkinson": Aim(
+        "Atkinson, aversion 1",
+        Atkinson(1.0),
+        "Your aim is the average logarithm of what everyone's life is worth to them in dollars, after tax, "
+        "rebate and the effort of work. The result of a schedule is the amount that, given equally to all, "
+        "would be as good.",
+    ),
+    "rawlsian": Aim(
         "Rawlsian",
         Rawlsian(),
         "Your aim is the worst-off person. The result of a schedule is what the life of that person is worth "
         "in dollars, after tax, rebate and the effort of work.",
-    )
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def _no_tax(setting: Setting) -> FixedPlanner:
 def _language_model(setting: Setting) -> LLMPlanner:
     if setting.engine is None:
         raise ValueError("A planner that is a language model needs an engine.")
-    return LLMPlanner(setting.engine, setting.law, goal=setting.aim.goal, tally=setting.tally)
+    return LLMPlanner(setting.engine, setting.law, goal=setting.aim.words, tally=setting.tally)
 
 
 ROSTER = {

@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 
-def new_run_path(runs: Path, name: str | None, *, kind: str) -> Path:
-    """Return the path of a run directory that does not exist yet.
+def new_run_path(runs: Path, name: str | None) -> Path:
+    """Return the path of a run directory that does not exist yet, named by the time without a name.
 
     Raises:
         ValueError: the named run exists.
     """
-    path = runs / (name or f"{kind}-{datetime.now():%Y%m%d-%H%M%S}")
+    path = runs / (name or f"compare-{datetime.now():%Y%m%d-%H%M%S}")
     if path.exists():
         raise ValueError(f"The run directory {path} exists. Choose another --name, or move it away.")
     return path
@@ -53,7 +53,10 @@ def read_config(path: Path) -> dict[str, Any]:
     manifest = path / "manifest.json"
     if not manifest.is_file():
         raise ValueError(f"{path} holds no run: there is no {manifest}. Give the path that the run printed.")
-    return json.loads(manifest.read_text("utf-8"))["config"]
+    try:
+        return json.loads(manifest.read_text("utf-8"))["config"]
+    except (ValueError, LookupError) as error:
+        raise ValueError(f"{manifest} is no manifest of a run ({error}).") from error
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

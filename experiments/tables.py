@@ -1,46 +1,66 @@
 """The result of a comparison for people: one table per welfare function."""
 
+from collections.abc import Sequence
+
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from experiments.compare import Comparison, Row
 
-_COLUMNS = (
-    ("planner", "left"),
-    ("equivalent $", "right"),
-    ("regret $", "right"),
-    ("US→best %", "right"),
-    ("last $", "right"),
-    ("Gini", "right"),
-    ("hours", "right"),
-    ("rebate $", "right"),
-    ("rates, % by bracket", "left"),
-    ("values", "right"),
-    ("grads", "right"),
-    ("sees", "left"),
-    ("seconds", "right"),
-    ("calls", "right"),
-    ("read %", "right"),
-)
-
 
 def print_comparison(comparison: Comparison, console: Console, *, remarks: list[str]) -> None:
-    """Print the tables, the `remarks`, and what the columns mean."""
-    for welfare, rows in comparison.tables.items():
-        table = Table(title=f"Welfare: {welfare}", title_justify="left", title_style="bold", pad_edge=False)
-        for name, justify in _COLUMNS:
-            table.add_column(name, justify=justify, no_wrap=True)  # pyright: ignore[reportArgumentType]
-        for row in sorted(rows, key=lambda row: -row.equivalent):
-            table.add_row(*_cells(row))
-        console.print(table)
+    """Print the tables, the `remarks`, and what the columns mean.
+
+    On a narrow terminal each table is printed in two halves.
+    """
+    for title, rows in comparison.tables.items():
+        rows = sorted(rows, key=lambda row: -row.equivalent)
+        whole = _table(f"Welfare: {title}", rows, range(len(_COLUMNS)))
+        if console.measure(whole).maximum <= console.width:
+            console.print(whole)
+        else:
+            console.print(_table(f"Welfare: {title}", rows, range(_HALF)))
+            console.print(_table("", rows, [0, *range(_HALF, len(_COLUMNS))]))
         for row in rows:
             if row.floored > 0:
                 console.print(
-                    f"{row.planner}: {row.floored:.2%} of workers' utilities were below the floor of $1."
+                    f"{row.planner}: {row.floored:.2%} of workers had a utility below the floor that this "
+                    "welfare function counts it as."
                 )
     for remark in (*_LEGEND, *remarks):
         console.print(remark)
 
+
+def _table(title: str, rows: Sequence[Row], columns: Sequence[int]) -> Table:
+    table = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for column in columns:
+        left = column == 0 or _COLUMNS[column] in ("rates, % by bracket", "sees")
+        table.add_column(_COLUMNS[column], justify="left" if left else "right", no_wrap=True)
+    for row in rows:
+        cells = _cells(row)
+        table.add_row(*(cells[column] for column in columns))
+    return table
+
+
+_COLUMNS = (
+    "planner",
+    "equivalent $",
+    "regret $",
+    "US→best %",
+    "last $",
+    "Gini",
+    "hours",
+    "rebate $",
+    "rates, % by bracket",
+    "values",
+    "grads",
+    "sees",
+    "seconds",
+    "calls",
+    "read %",
+)
+_HALF = 8
 
 _LEGEND = [
     "equivalent: what everyone could get equally, in dollars a year, for the same welfare, under the "
@@ -63,7 +83,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         "-" if row.share is None else f"{100 * row.share:.2f}",
         f"{row.last:,.2f}",
         f"{row.gini:.4f}",
-        f"{row.hours:.2f}",
+        f"{row.labor:.2f}",
         f"{row.rebate:,.0f}",
         " ".join(f"{100 * rate:4.1f}" for rate in row.rates),
         str(row.values),

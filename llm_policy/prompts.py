@@ -72,7 +72,7 @@ def planner_prompt(
     """
     steps = ", ".join(f"{step:+d}" if step else "0" for step in STEPS)
     shared = _PLANNER_RULES.format(
-        goal=goal, brackets=_bracket_names(thresholds), count=len(thresholds), steps=steps
+        goal=goal, brackets="; ".join(_bracket_names(thresholds)), count=len(thresholds), steps=steps
     )
     lines = ["The best schedules so far, best first:", *(_trial(trial) for trial in best)]
     lines += ["The latest schedules, latest last:", *(_trial(trial) for trial in trials)]
@@ -83,7 +83,7 @@ def planner_prompt(
 
 def schedule_table(schedule: BracketSchedule) -> str:
     """Return the brackets and their rates in per cent, one line each."""
-    names = _bracket_names(np.asarray(schedule.thresholds)).split("; ")
+    names = _bracket_names(np.asarray(schedule.thresholds))
     rates = np.asarray(schedule.rates)
     return "\n".join(f"- {name}: {100 * rate:.4g} %" for name, rate in zip(names, rates, strict=True))
 
@@ -93,7 +93,7 @@ You want money to live on, and you want your effort to be worth it.
 Annual income tax; each rate applies only to the income within its bracket:
 {table}
 Tax revenue beyond public spending is paid back in equal shares: everyone gets a rebate of {rebate} a year.
-Answer with JSON only: {{"hours": H}}, where H is a number of weekly hours from 0 to 100."""
+Answer with JSON only: {{"hours": H}}, where H is a whole number of weekly hours from 0 to 100."""
 
 _PLANNER_RULES = """You set the income tax of a country. {goal}
 Tax revenue beyond public spending is paid back in equal shares. Higher rates make people work less.
@@ -103,9 +103,9 @@ Try schedules that you have not tried, and come back to the best if they are wor
 Answer with JSON only: {{"changes": [..]}}, with {count} numbers, one for each bracket from the lowest."""
 
 
-def _bracket_names(thresholds: Float[np.ndarray, " brackets"]) -> str:
+def _bracket_names(thresholds: Float[np.ndarray, " brackets"]) -> list[str]:
     between = [f"{_dollars(low)} to {_dollars(high)}" for low, high in itertools.pairwise(thresholds)]
-    return "; ".join([*between, f"above {_dollars(thresholds[-1])}"])
+    return [*between, f"above {_dollars(thresholds[-1])}"]
 
 
 def _trial(trial: Trial) -> str:

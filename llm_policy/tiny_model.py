@@ -41,6 +41,11 @@ any machine without a download.
 """
 
 
+def tiny_model_name(*, seed: int = 0, corpus: Sequence[str] = CORPUS) -> str:
+    """Return a name for the model's folder that no other seed or corpus shares."""
+    return f"tiny-llama-{_recipe(seed, corpus)}"
+
+
 def build_tiny_model(folder: Path, *, seed: int = 0, corpus: Sequence[str] = CORPUS) -> Path:
     """Return `folder`, which holds a Llama of random weights that vLLM and transformers can load.
 
@@ -63,7 +68,11 @@ def build_tiny_model(folder: Path, *, seed: int = 0, corpus: Sequence[str] = COR
     try:
         _write_model(partial, len(_write_tokenizer(partial, corpus)), seed, marker)
         (partial / "README.md").write_text(_README.format(seed=seed), encoding="utf-8")
-        os.rename(partial, folder)
+        try:
+            os.rename(partial, folder)
+        except OSError:
+            if not marker.items() <= _config(folder).items():  # else another process was first
+                raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder

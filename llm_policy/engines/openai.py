@@ -52,6 +52,8 @@ class OpenAIEngine:
         max_retries: int = 5,
     ) -> None:
         self.url = _public(url)
+        if not url.startswith(("http://", "https://")):
+            raise EngineError(f"{self.url!r} is no address of a server: write http://HOST:PORT/v1.")
         self.model = model
         self.temperature = temperature
         self._concurrency = concurrency
@@ -235,4 +237,4 @@ def _reason(error: openai.APIError) -> str:
 def _public(url: str) -> str:
     """Return `url` without a user, a password or a query."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl().rstrip("/")

@@ -1,4 +1,4 @@
-"""Economies of oracles.md as econjax objects, and the functions that tests share compiled.
+"""The reference economies as econjax objects, and the functions that tests share compiled.
 
 A NumPy array that a compiled function closes over is remembered by JAX 0.10 in the precision of that
 call, and `jnp.asarray` of the same array returns it in the other precision: hence the `.tolist()`s.
@@ -46,7 +46,9 @@ def power_economy(skill, scale, power, **options) -> Economy:
     """Return the economy in which u = c - scale * labor^power, the LLM Economist's form."""
     skill = np.asarray(skill, float)
     taste = scale * power * 40 ** (power - 1) / skill
-    return Economy(population=Population(skill, taste), preferences=Quasilinear(1 / (power - 1)), **options)
+    return Economy(
+        population=Population(skill, taste=taste), preferences=Quasilinear(1 / (power - 1)), **options
+    )
 
 
 def outcome_of(utility, income=None) -> Outcome:

@@ -1,4 +1,7 @@
-"""An independent answer to every economy of oracles.md: NumPy and SciPy only, nothing of econjax.
+"""An independent answer to every economy in these tests: NumPy and SciPy only, nothing of econjax.
+
+Comments name the sections of the tables of independently computed answers ("oracles") that figures
+were copied from: exact solutions and gold numbers found with NumPy and SciPy by other methods.
 
 A worker is a potential income n (income at a zero rate) and u = z - T(z) + R - n/(1+1/e) (z/n)^(1+1/e).
 """
@@ -8,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import betaincinv, ndtr, ndtri
 
-# Single filer, 2024 (oracles, sections 0 and 4).
+# Single filer, 2024.
 THRESHOLDS = np.array([0.0, 11600, 47150, 100525, 191950, 243725, 609350])
 US_2024 = np.array([0.10, 0.12, 0.22, 0.24, 0.32, 0.35, 0.37])
 # The default GB2 of the LLM Economist (section 0): b, a, p, q.

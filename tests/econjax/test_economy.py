@@ -127,3 +127,16 @@ def test_differentiating_through_settle_teaches_cooperation(x64):
         return settle(economy(), schedule, labor).consumption[3]
 
     assert jax.grad(consumption)(20.0) == pytest.approx(1500 * (0.5 + 0.2 * 0.5), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_labor": -5}, "max_labor must be a positive number. Got -5"),
+        ({"spending": float("nan")}, "spending must be a number"),
+        ({"spending": [1.0, 2.0]}, "spending is one number"),
+    ],
+)
+def test_illegal_economies_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        Economy(population=Population(SKILL), preferences=Quasilinear(0.25), **options)

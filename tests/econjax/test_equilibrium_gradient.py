@@ -16,6 +16,7 @@ from econjax import (
     Rawlsian,
     best_response,
     equilibrium,
+    gb2,
     settle,
 )
 from econjax.planning import RationalEvaluator
@@ -155,7 +156,9 @@ def test_tastes_are_part_of_who_jumps(x64):
     n = grid("LN")
     taste = 0.6 + 0.3 * (np.arange(len(n)) % 3)
     mixed = Economy(
-        population=Population(n / 40 * taste**0.5, taste), preferences=Quasilinear(0.5), max_labor=jnp.inf
+        population=Population(n / 40 * taste**0.5, taste=taste),
+        preferences=Quasilinear(0.5),
+        max_labor=jnp.inf,
     )
     one = rebate_and_gradients(economy_of(n, 0.5), EDGES, FALLING)
     other = rebate_and_gradients(mixed, EDGES, FALLING)
@@ -216,3 +219,17 @@ def test_float32_agrees_with_float64():
     with float64():
         double = rebate_and_gradients(economy_of(n, 0.5), EDGES, FALLING)[2]
     np.testing.assert_allclose(single, double, rtol=1e-3)
+
+
+@pytest.mark.parametrize("elasticity", [0.005, 0.02])
+@pytest.mark.parametrize("rates", [US_2024, US_2024[::-1]])
+def test_gradients_are_finite_for_workers_who_hardly_respond(rates, elasticity):
+    economy = Economy(population=gb2(100), preferences=Quasilinear(elasticity))
+    gradient = jax.grad(lambda r: equilibrium(economy, BracketSchedule(THRESHOLDS.tolist(), r)).rebate)(
+        jnp.asarray(rates.tolist())
+    )
+    # Hardly anyone responds: revenue rises with a rate by the income in its bracket.
+    income = np.asarray(40 * economy.population.skill)
+    ends = np.append(THRESHOLDS[1:], np.inf)
+    mechanical = [np.mean(np.clip(income, a, b) - a) for a, b in zip(THRESHOLDS, ends, strict=True)]
+    assert np.asarray(gradient) == pytest.approx(np.asarray(mechanical), rel=0.15, abs=10)

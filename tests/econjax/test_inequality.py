@@ -77,3 +77,7 @@ def test_float32_on_a_million_values():
     with float64():
         expected = float(gini(jnp.array(values)))
     assert gini(jnp.array(values, jnp.float32)) == pytest.approx(expected, abs=1e-4)
+
+
+def test_integers_are_as_good_as_floats():
+    assert float(gini(np.array([1, 2, 3, 4]))) == pytest.approx(0.25, rel=1e-6)

@@ -36,7 +36,7 @@ def test_a_report_is_what_the_economy_says(x64):
     assert report.standard_error == 0
     assert report.rebate == pytest.approx(exact.rebate, rel=1e-12)
     assert report.income == pytest.approx(exact.income.mean(), rel=1e-12)
-    assert report.hours == pytest.approx(np.mean(40 * exact.income / n), rel=1e-12)
+    assert report.labor == pytest.approx(np.mean(40 * exact.income / n), rel=1e-12)
     assert report.floored == 0
     assert report.understood == 1
     consumption = exact.income - np.asarray(law().tax(jnp.array(exact.income))) + exact.rebate

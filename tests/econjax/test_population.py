@@ -39,7 +39,7 @@ def test_gb2_grid_is_scipys(x64):
 
 
 def test_gb2_with_unit_shapes_is_the_fisk_distribution(x64):
-    # p = q = 1: Q(u) = b (u / (1 - u))^(1/a); its Gini is 1/a (oracles, section 6a).
+    # p = q = 1: Q(u) = b (u / (1 - u))^(1/a); its Gini is 1/a.
     population = gb2(20000, mu=1000.0, sigma=4.0, nu=1.0, tau=1.0)
     shares = (np.arange(20000) + 0.5) / 20000
     np.testing.assert_allclose(40 * population.skill, 1000 * (shares / (1 - shares)) ** 0.25, rtol=1e-12)
@@ -89,7 +89,9 @@ def test_float32_grid_agrees_with_float64():
 
 
 def test_a_population_is_a_pytree_of_its_arrays():
-    population = jax.tree.map(lambda x: x[::-1], Population([1.0, 2.0], [3.0, 4.0], [0.25, 0.75]))
+    population = jax.tree.map(
+        lambda x: x[::-1], Population([1.0, 2.0], taste=[3.0, 4.0], weight=[0.25, 0.75])
+    )
     np.testing.assert_array_equal(population.skill, [2, 1])
     np.testing.assert_array_equal(population.weight, [0.75, 0.25])
 

@@ -156,7 +156,7 @@ def test_no_deviation_beats_the_best_response(schedule, elasticity, cap, rebate)
     taste = 0.5 + (np.arange(40) % 4) / 3
     with float64():
         economy = Economy(
-            population=Population(SKILLS, taste), preferences=Quasilinear(elasticity), max_labor=cap
+            population=Population(SKILLS, taste=taste), preferences=Quasilinear(elasticity), max_labor=cap
         )
         labor = np.asarray(respond(economy, BracketSchedule(thresholds, rates), rebate))
 
@@ -210,7 +210,7 @@ def test_a_zero_skill_earns_nothing_and_is_no_nan():
 
 
 def test_a_worker_without_distaste_works_to_the_cap():
-    economy = Economy(population=Population([100.0, 100.0], [0.0, 1.0]), preferences=Quasilinear(0.25))
+    economy = Economy(population=Population([100.0, 100.0], taste=[0.0, 1.0]), preferences=Quasilinear(0.25))
     outcome = solve(economy, BracketSchedule([0, 5000], [0.2, 0.5])).outcome
     assert outcome.labor[0] == pytest.approx(100, rel=1e-6)
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(outcome))

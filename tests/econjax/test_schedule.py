@@ -59,7 +59,7 @@ def test_the_marginal_rate_is_the_derivative_of_the_tax(x64):
 
 
 def test_tax_differentiates_to_the_base_of_each_bracket(x64):
-    # dT/dt_j = income within bracket j: min(z, b_{j+1}) - b_j (oracles, section 1, formula 5).
+    # dT/dt_j = income within bracket j: min(z, b_{j+1}) - b_j.
     gradient = jax.grad(lambda rates: BracketSchedule(THRESHOLDS.tolist(), rates).tax(jnp.array(60000.0)))
     np.testing.assert_allclose(gradient(jnp.array(US_2024)), [11600, 35550, 12850, 0, 0, 0, 0], rtol=1e-14)
 

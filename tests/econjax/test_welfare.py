@@ -179,3 +179,39 @@ def test_mean_utility_of_the_continuum(x64, rates, mean):
 def test_aversion_is_not_negative(bad):
     with pytest.raises(ValueError, match=str(bad)):
         Atkinson(bad)
+
+
+@pytest.mark.parametrize("aversion", [0.0, 0.5, 0.995, 1.0, 1.0001, 1.02, 2.0, 8.0, 30.0])
+def test_any_aversion_fits_into_float32(aversion):
+    u = np.geomspace(2.0, 2e6, 1001)
+    power = 1 - aversion
+    logs = np.log(u)
+    exact = np.exp(
+        logs.mean() if power == 0 else (np.logaddexp.reduce(power * logs) - np.log(u.size)) / power
+    )
+    found = Atkinson(aversion).equivalent(Population(np.ones(u.size)), outcome_of(u))
+    assert found.dtype == jnp.float32
+    assert float(found) == pytest.approx(exact, rel=2e-5)
+
+
+def test_the_equivalent_is_smooth_in_aversion(x64):
+    u = outcome_of(np.geomspace(2.0, 2e6, 101))
+    people = Population(np.ones(101))
+    aversion = np.array([0.98, 0.9899, 0.9901, 0.9999, 1.0, 1.0001, 1.0099, 1.0101, 1.02])
+    found = [float(Atkinson(float(a)).equivalent(people, u)) for a in aversion]
+    slopes = np.diff(np.log(found)) / np.diff(aversion)
+    assert np.ptp(slopes) < 0.05 * np.abs(slopes).min()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Atkinson(-1), "aversion must be a number, 0 or more. Got -1"),
+        (lambda: Atkinson(floor=0), "must be a positive number. Got 0"),
+        (lambda: InverseIncome(-5), "must be a number, 0 or more. Got -5"),
+        (lambda: Atkinson([1.0, 2.0]), r"one number; got an array of shape \(2,\). Use vmap"),
+    ],
+)
+def test_illegal_parameters_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

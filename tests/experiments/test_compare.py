@@ -3,12 +3,15 @@ import json
 import math
 from typing import get_args
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from laboratory import float64
 
 from econjax import Atkinson, Economy, Quasilinear, Rawlsian, calibrate, gb2, us_federal
 from econjax.planning import RationalEvaluator
+from experiments import compare as compare_module
 from experiments.compare import OPTIMISER, STATUS_QUO, compare
 from experiments.config import CompareConfig, PlannerName
 from experiments.roster import ROSTER
@@ -132,7 +135,7 @@ def test_a_row_is_what_a_fresh_evaluation_of_its_rates_says(comparison, x64):
         for row in rows:
             schedule = type(law)(law.thresholds, list(row.rates))
             report = RationalEvaluator(economy, WELFARE[title]).value(schedule)
-            for name in ("equivalent", "gini", "hours", "rebate", "floored"):
+            for name in ("equivalent", "gini", "labor", "rebate", "floored"):
                 assert getattr(row, name) == pytest.approx(float(getattr(report, name)), rel=1e-12), name
             assert row.standard_error == 0
 
@@ -175,9 +178,12 @@ def test_whoever_else_takes_part_does_not_matter(comparison):
             assert findings(row) == findings(before[row.planner])
 
 
-def test_without_the_status_quo_there_is_no_share():
-    [rows] = run(planners=("flat",), welfare=("rawlsian",)).tables.values()
-    assert all(row.share is None for row in rows)
+def test_the_status_quo_need_not_take_part_to_be_measured_from():
+    with_it, without = (
+        by_name(run(planners=planners, welfare=("rawlsian",)).tables["Rawlsian"])[ROSTER["flat"].name].share
+        for planners in (("flat", "federal"), ("flat",))
+    )
+    assert with_it == pytest.approx(without, rel=1e-6)
 
 
 def test_only_models_are_called_and_understood(comparison):
@@ -228,7 +234,7 @@ def test_a_model_that_is_no_noise_is_not_called_so(comparison, modelled):
 
 @pytest.mark.parametrize("choices", [{"planners": ("llm",)}, {"workers": "llm", "planners": ("federal",)}])
 def test_a_model_without_an_engine_is_an_error(choices):
-    with pytest.raises(ValueError, match="give --model or --server"):
+    with pytest.raises(ValueError, match="no engine to ask"):
         run(**choices)
 
 
@@ -275,3 +281,22 @@ def test_landmarks_of_the_default_economy():
     assert round(100 * flat.rates[0], 1) == 55.3
     assert round(rows[OPTIMISER].equivalent) == 43_602
     assert round(rows[GRADIENT].equivalent) == 43_602
+
+
+def test_a_figure_that_is_no_number_stops_the_run(monkeypatch):
+    class Broken(RationalEvaluator):
+        def value(self, schedule):
+            return eqx.tree_at(lambda report: report.gini, super().value(schedule), jnp.asarray(math.nan))
+
+    monkeypatch.setattr(compare_module, "RationalEvaluator", Broken)
+    with pytest.raises(ArithmeticError, match=r"US federal, evaluation 1, at .*'gini': nan"):
+        run(planners=("federal",))
+
+
+def test_public_spending_of_today_leaves_no_rebate_under_todays_law():
+    [rows] = run(
+        planners=("laissez-faire", "federal"), spending="federal", welfare=("atkinson",)
+    ).tables.values()
+    rows = by_name(rows)
+    assert rows[STATUS_QUO].rebate == pytest.approx(0, abs=1e-6)
+    assert rows[ROSTER["laissez-faire"].name].rebate < -5_000

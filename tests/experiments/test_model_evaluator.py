@@ -16,7 +16,7 @@ from llm_policy.workers import LLMWorkers
 N = 10
 WELFARE = Atkinson(1.0)
 PEOPLE = Personas(("Production",) * N, ("woman", "man") * (N // 2), 30 + np.arange(N))  # worker i is 30 + i
-FIELDS = ("equivalent", "standard_error", "rebate", "income", "hours", "gini", "floored", "understood")
+FIELDS = ("equivalent", "standard_error", "rebate", "income", "labor", "gini", "floored", "understood")
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -74,7 +74,7 @@ def test_a_report_is_the_mean_of_its_steps_and_its_error(economy, law):
         summarise(economy.population, law, settle(economy, law, jnp.arange(N) + float(start)), WELFARE)
         for start in (30, 20, 10)
     ]
-    for name in ("equivalent", "rebate", "income", "hours", "gini"):
+    for name in ("equivalent", "rebate", "income", "labor", "gini"):
         mean = np.mean([float(getattr(step, name)) for step in steps])
         assert float(getattr(report, name)) == pytest.approx(mean, rel=1e-12), name
     error = np.std([float(step.equivalent) for step in steps], ddof=1) / np.sqrt(3)
@@ -137,7 +137,7 @@ def test_whoever_was_not_understood_remembers_the_last_hours_that_were(economy, 
 
     report = evaluator(economy, say, attempts=1).value(law)
     assert remembered == [40, 50, 50]
-    assert report.hours == pytest.approx(((9 * 35 + 50) / 10 + 35 + (9 * 35 + 50) / 10) / 3)
+    assert report.labor == pytest.approx(((9 * 35 + 50) / 10 + 35 + (9 * 35 + 50) / 10) / 3)
 
 
 def test_workers_remember_the_rebate_of_the_year_before(economy, law):

@@ -11,6 +11,7 @@ from experiments.compare import OPTIMISER
 from experiments.config import CompareConfig
 from experiments.roster import ROSTER
 from experiments.runs import new_run_path, read_config, write_table
+from llm_policy.engine import EngineError
 from llm_policy.engines.scripted import ScriptedEngine
 
 ALWAYS = {"manifest.json", "metrics.parquet", "timings.parquet", "schedules.png", "welfare.png"}
@@ -248,6 +249,41 @@ def test_a_replay_of_a_run_that_was_interrupted_is_refused(econjax, one):
     assert [path.name for path in one.parent.iterdir()] == ["one"]
 
 
+class Failing(ScriptedEngine):
+    """Answers `calls` batches and is gone."""
+
+    def __init__(self, calls):
+        super().__init__(lambda prompt: '{"hours": 35}' if "week" in prompt.personal else NO_CHANGE)
+        self.calls = calls
+
+    def complete(self, prompts, schema, *, samples=1, max_tokens=64):
+        self.calls -= 1
+        if self.calls < 0:
+            raise EngineError("The server has left.")
+        return super().complete(prompts, schema, samples=samples, max_tokens=max_tokens)
+
+
+NO_CHANGE = '{"changes": [0, 0, 0, 0, 0, 0, 0]}'
+
+
+def test_a_run_cut_short_keeps_its_answers_and_is_finished_from_there(econjax, runs, monkeypatch):
+    choices = (*LLM_WORKERS, "--planners", "federal", "llm", "--welfare", "rawlsian", "--runs", runs)
+    monkeypatch.setattr(cli, "start_engine", lambda **_: Failing(7))
+    ran = econjax("compare", *choices, "--name", "one")
+    assert ran.code == 2
+    assert f"The server has left. Answers so far are kept; to go on: econjax resume {runs / 'one'}" in ran.err
+    assert_told(econjax("replay", runs / "one"), "it did not finish", f"econjax resume {runs / 'one'}")
+    rest = Failing(10**6)
+    monkeypatch.setattr(cli, "start_engine", lambda **_: rest)
+    assert econjax("resume", runs / "one").code == 0
+    resumed = 10**6 - rest.calls
+    assert econjax("compare", *choices, "--name", "whole").code == 0
+    whole = 10**6 - rest.calls - resumed
+    assert resumed == whole - 7
+    assert contents(runs / "one")["metrics.parquet"] == contents(runs / "whole")["metrics.parquet"]
+    assert_told(econjax("resume", runs / "one"), "is finished", "econjax replay")
+
+
 def test_a_model_that_nobody_understands_ends_the_run_with_its_words(econjax, runs, monkeypatch):
     monkeypatch.setattr(cli, "start_engine", lambda **_: ScriptedEngine(lambda prompt: "bla"))
     ran = econjax("compare", *LLM_WORKERS, "--planners", "federal", "--runs", runs, "--name", "one")
@@ -266,12 +302,12 @@ def test_a_run_whose_model_is_noise_says_so(econjax, runs, monkeypatch, improvis
 
 
 def test_a_run_without_a_name_is_called_by_its_time(tmp_path):
-    path = new_run_path(tmp_path, None, kind="compare")
+    path = new_run_path(tmp_path, None)
     assert path.parent == tmp_path
     assert path.name.startswith("compare-2")
     path.mkdir()
     with pytest.raises(ValueError, match="exists"):
-        new_run_path(tmp_path, path.name, kind="compare")
+        new_run_path(tmp_path, path.name)
 
 
 def test_equal_rows_give_equal_bytes(tmp_path):

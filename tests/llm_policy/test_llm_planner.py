@@ -11,6 +11,7 @@ from econjax import Atkinson, BracketSchedule, Economy, Quasilinear, calibrate, 
 from econjax.planning import RationalEvaluator, Report, plan
 from econjax.saez import BracketStatistics
 from llm_policy.answers import STEPS, Tally, changes_schema
+from llm_policy.engine import EngineError
 from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.planner import LLMPlanner
 
@@ -44,7 +45,7 @@ def planner(*answers, rates=(0.1, 0.2, 0.3), **options):
 
 def report(equivalent):
     nothing = jnp.zeros(())
-    others = ("standard_error", "rebate", "income", "hours", "gini", "floored", "understood")
+    others = ("standard_error", "rebate", "income", "labor", "gini", "floored", "understood")
     brackets = BracketStatistics(*[jnp.zeros(3)] * 4)
     return Report(equivalent=jnp.asarray(equivalent), brackets=brackets, **dict.fromkeys(others, nothing))
 
@@ -198,3 +199,13 @@ def test_a_model_that_reads_its_prompt_climbs():
     assert float(evaluate.value(found.recommended).equivalent) == max(results)
     flat = evaluate.value(BracketSchedule(law.thresholds, jnp.full(7, 0.3)))
     assert max(results) > float(flat.equivalent) > results[0]
+
+
+def test_a_planner_that_can_hardly_ever_be_read_ends_the_run():
+    model, engine, _ = planner("no", attempts=1)
+    with pytest.raises(EngineError, match=r"could not be read in 3 of 3 trials; the last was 'no'"):
+        run(model, [1.0] * 10)
+    assert len(engine.prompts) == 3
+    # Two silences in ten trials are as many as may be.
+    model, *_ = planner("no", "no", *[answer(0, 0, 0)] * 20, attempts=1)
+    run(model, [1.0] * 12)

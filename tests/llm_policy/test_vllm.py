@@ -1,4 +1,5 @@
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -87,28 +88,6 @@ def test_a_dead_engine_is_an_engine_error(vllm_engine, monkeypatch):
         vllm_engine.choose(PROMPTS, OPTIONS)
 
 
-SCRIPT = """
-import sys
-
-import jax
-
-from llm_policy.engine import Prompt
-
-
-def main() -> None:
-    assert float(jax.jit(lambda x: (x @ x).sum())(jax.numpy.ones((8, 8)))) == 512.0
-    from llm_policy.engines.vllm import VLLMEngine
-
-    engine = VLLMEngine(sys.argv[1], max_model_len=1024)
-    print(engine.describe()["context"], engine.complete([Prompt("a", "b")], {"type": "boolean"})[0].texts[0])
-    engine.close()
-
-
-if __name__ == "__main__":
-    main()
-"""
-
-
 def left_of(group):
     """Return the processes of a group that still run; one that has ended may wait for its parent."""
     left = []
@@ -119,20 +98,45 @@ def left_of(group):
     return left
 
 
-def test_a_script_may_use_jax_first_and_leaves_no_process_behind(tiny_model, tmp_path):
+def run(tmp_path, code, *arguments):
+    """Run Python code as a user's script in a process group of its own; return it and what it printed."""
     script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
+    script.write_text(code)
     process = subprocess.Popen(
-        [sys.executable, "-W", "error::RuntimeWarning", str(script), str(tiny_model)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        [sys.executable, "-W", "error::RuntimeWarning", str(script), *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        cwd=tmp_path,
         text=True,
         start_new_session=True,
     )
     output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
-    assert output.strip() in ("1024 true", "1024 false")
     assert "Traceback" not in errors
     assert "leaked" not in errors
+    return process, output, errors
+
+
+WITH_VLLM = """
+from experiments.cli import main
+
+if __name__ == "__main__":
+    main()
+"""
+WITHOUT_VLLM = "import sys; sys.modules['vllm'] = None" + WITH_VLLM
+
+
+def test_the_command_line_asks_a_real_model_and_repeats_the_run_without_one(tiny_model, tmp_path):
+    choices = ("--workers", "llm", "--agents", 20, "--evaluations", 2, "--tax-year", 2, "--context", 4096)
+    who = ("--planners", "federal", "llm", "--welfare", "atkinson", "--model", tiny_model)
+    process, output, _ = run(tmp_path, WITH_VLLM, "compare", *choices, *who, "--name", "one", "--json")
     assert left_of(process.pid) == []
+    result = json.loads(output)
+    assert result["engine"]["noise"] is True
+    [(title, rows)] = result["tables"].items()
+    assert "noise" in title
+    assert [row["planner"] for row in rows] == ["US federal", "language model (noise)"]
+    assert all(row["calls"] >= 20 * 2 * 3 for row in rows)
+    assert all(0 < row["understood"] <= 1 for row in rows)
+    _, _, told = run(tmp_path, WITHOUT_VLLM, "replay", "runs/one")
+    assert "identical" in told

@@ -140,9 +140,9 @@ def test_the_left_out_are_as_if_they_had_never_been_there(x64, welfare):
     answers, *_ = ask(silent(*out))
     stay = np.delete(np.arange(N), out)
     population = economy.population
-    alone = economy_of(Population(population.skill[stay], population.taste[stay]))
+    alone = economy_of(Population(population.skill[stay], taste=population.taste[stay]))
     expected = report(alone, Answers(answers.labor[stay], answers.understood[stay]), welfare)
-    for name in ("equivalent", "rebate", "income", "hours", "gini", "floored"):
+    for name in ("equivalent", "rebate", "income", "labor", "gini", "floored"):
         found = getattr(report(economy, answers, welfare), name)
         np.testing.assert_allclose(found, getattr(expected, name), rtol=1e-9, err_msg=name)
     found = report(economy, answers, welfare).brackets
@@ -170,7 +170,7 @@ def test_hours_that_were_not_understood_are_not_used(x64, welfare):
     answers, *_ = ask(silent(3))
     before = report(economy_of(), answers, welfare)
     after = report(economy_of(), answers._replace(labor=answers.labor.at[3].set(100.0)), welfare)
-    for name in ("equivalent", "rebate", "income", "hours", "gini", "floored"):
+    for name in ("equivalent", "rebate", "income", "labor", "gini", "floored"):
         np.testing.assert_allclose(getattr(after, name), getattr(before, name), rtol=1e-9, err_msg=name)
 
 
