@@ -108,9 +108,8 @@ def _replay(config: ReplayConfig) -> None:
         old = CompareConfig.fromdict(read_config(config.run))
         if not (config.run / "metrics.parquet").is_file():
             raise ValueError(
-            raise ValueError(
-                f"{config.run} has no metrics.parquet: it did not finish. To finish: econjax resume {config.run}"
-            )
+                f"{config.run} has no metrics.parquet: it did not finish. "
+                f"To finish it: econjax resume {config.run}"
             )
         path = new_run_path(config.run.parent, config.name or f"{config.run.name}-replay")
     source = Journal(None, config.run / "journal.sqlite") if old.asks_a_model else None
