@@ -123,13 +123,12 @@ def _replay(config: ReplayConfig) -> None:
 
 
 def _engine(config: CompareConfig) -> Engine:
-    with _ERRORS.status(f"starting the model {config.server or config.model} ..."):
-        return start_engine(
-            model=config.model,
-            server=config.server,
-            temperature=config.temperature,
-            context=config.context,
-        )
+    return start_engine(
+        model=config.model,
+        server=config.server,
+        temperature=config.temperature,
+        context=config.context,
+    )
 
 
 @contextlib.contextmanager

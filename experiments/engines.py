@@ -1,6 +1,7 @@
 """Which engine answers, from the choices of a run."""
 
 import os
+import sys
 from pathlib import Path
 
 from llm_policy.engine import Engine, EngineError
@@ -21,6 +22,7 @@ def start_engine(*, model: str, server: str | None, temperature: float, context:
 
         return OpenAIEngine(server, model, temperature=temperature)
     folder = model_folder(model)
+    print(f"Starting vLLM with the model {model}: half a minute, or more if it is large.", file=sys.stderr)
     try:
         from llm_policy.engines.vllm import VLLMEngine
 
