@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from econjax import us_federal
-from experiments.compare import Comparison, compare
+from experiments.compare import OPTIMISER, Comparison, compare
 from experiments.config import CompareConfig
 from experiments.engines import start_engine
 from experiments.parity import preset, reference_welfare
@@ -179,7 +179,9 @@ def _with_progress(config: CompareConfig, journal: Journal | None) -> Comparison
         def on_progress(welfare: str, planner: str, done: int) -> None:
             name = f"{welfare}: {planner}"
             if name not in tasks:
-                tasks[name] = progress.add_task(name, total=config.evaluations)
+                tasks[name] = progress.add_task(
+                    name, total=None if planner == OPTIMISER else config.evaluations
+                )
             progress.update(tasks[name], completed=done)
 
         return compare(config, journal, on_progress)

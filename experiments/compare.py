@@ -164,7 +164,7 @@ class _Contest:
         def search(evaluate: Evaluator) -> tuple[BracketSchedule, Report]:
             self.progress(self.title, OPTIMISER, 0)
             schedule = best_found(evaluate, starts)
-            self.progress(self.title, OPTIMISER, self.config.evaluations)
+            self.progress(self.title, OPTIMISER, sum(evaluate.counts.values()))
             return schedule, self._evaluator().value(schedule)
 
         return self._row(OPTIMISER, "values, gradients", search)
@@ -176,9 +176,7 @@ class _Contest:
         started, before, evaluate = time.perf_counter(), replace(self.setting.tally), self._evaluator()
         schedule, last = search(evaluate)
         final = self._evaluator().value(schedule)
-        self._record(
-            name, "recommended", evaluate.counts["value"] + evaluate.counts["gradient"], schedule, final
-        )
+        self._record(name, "recommended", sum(evaluate.counts.values()), schedule, final)
         calls = self.setting.tally.asked - before.asked
         return Row(
             planner=name,
