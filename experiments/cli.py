@@ -140,13 +140,22 @@ def _journal(engine: Engine | None, path: Path) -> Iterator[Journal | None]:
     with contextlib.closing(Journal(engine, path / "journal.sqlite")) as journal:
         try:
             yield journal
+        except KeyboardInterrupt:
+            _ERRORS.print(f"econjax: interrupted. Answers so far are kept; to go on: econjax resume {path}")
+            sys.exit(130)
         except EngineError as error:
             raise EngineError(f"{error} Answers so far are kept; to go on: econjax resume {path}") from error
 
 
 def _parity(config: ParityConfig) -> None:
-    for tag in ("E1", "E2"):
-        print(f"{tag}: inverse-income welfare {reference_welfare(preset(tag)):.3f} (100 workers, seed 42)")
+    for tag, origin in _PARITY.items():
+        print(f"{tag}: inverse-income welfare {reference_welfare(preset(tag)):.3f} ({origin})")
+
+
+_PARITY = {
+    "E1": "the paper's synchronous code; it gives 165.883",
+    "E2": "asynchronous code, variant A1; its published run begins at 166.722 with 40.25 mean hours",
+}
 
 
 def _run(config: CompareConfig, path: Path, journal: Journal | None, *, as_json: bool) -> None:
@@ -168,7 +177,7 @@ def _run(config: CompareConfig, path: Path, journal: Journal | None, *, as_json:
     remarks = _remarks(config, description, journal)
     console = Console(width=None if sys.stdout.isatty() else 230, highlight=False)
     print_comparison(comparison, console, remarks=remarks)
-    console.print(f"{time.perf_counter() - started:.0f} s. Run directory: {path}")
+    console.print(f"{time.perf_counter() - started:.0f} s for the comparison. Run directory: {path}")
 
 
 def _with_progress(config: CompareConfig, journal: Journal | None) -> Comparison:

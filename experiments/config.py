@@ -25,17 +25,17 @@ class CompareConfig:
     year: int = 2024
     """Tax year of the federal law that workers are calibrated to and planners start from."""
     status: str = "single"
-    """Filing status under that law."""
+    """Filing status under that law: single, joint, separate or head_of_household."""
     spending: Literal["none", "federal"] = "none"
     """Public spending: none, so that rebates return all revenue, or what the law collects today."""
     welfare: tuple[WelfareName, ...] = ("atkinson", "rawlsian")
     """Welfare functions to maximise, each in a comparison of its own."""
     planners: tuple[PlannerName, ...] = get_args(PlannerName)
-    """Planners to run."""
+    """Planners to run, separated by spaces; rational workers also get an optimiser without a limit."""
     evaluations: int = 40
     """Evaluations that every planner gets."""
     tax_year: int = 3
-    """Steps of labor in one evaluation of language-model workers."""
+    """Steps of labor in one evaluation of language-model workers: a length, not a calendar year."""
     seed: int = 0
     """Names everything random in the run."""
     model: str = "tiny"
@@ -64,8 +64,10 @@ class CompareConfig:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"--{name.replace('_', '-')} must be at least {least}; got {value}.")
-        if not 0 < self.elasticity < math.inf:
-            raise ValueError(f"--elasticity must be a positive number; got {self.elasticity}.")
+        if not 0 < self.elasticity <= 10:
+            raise ValueError(
+                f"--elasticity must be positive, 10 at most (25 % is 0.25); got {self.elasticity}."
+            )
         if not 0 <= self.temperature < math.inf:
             raise ValueError(f"--temperature must not be negative; got {self.temperature}.")
         for name, options in (("welfare", WelfareName), ("planners", PlannerName)):

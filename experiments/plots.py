@@ -29,17 +29,31 @@ def plot_schedules(comparison: Comparison, law: BracketSchedule, path: Path) -> 
 
 
 def plot_welfare(comparison: Comparison, path: Path) -> None:
-    """Draw the best equivalent seen after each evaluation, one panel per welfare function."""
+    """Draw welfare by evaluation, one panel per welfare function.
+
+    Where evaluations are exact: dollars short of the best row, of the best schedule so far, on a log
+    scale from a cent. Where they carry noise: every evaluation, and a line at what the recommended
+    schedule brought when evaluated afresh.
+    """
     figure, panels = _panels(len(comparison.tables))
     for panel, (welfare, rows) in zip(panels, comparison.tables.items(), strict=True):
+        exact = all(row.standard_error == 0 for row in rows)
+        best = max(row.equivalent for row in rows)
         for row in rows:
-            seen = _equivalents(comparison.metrics, welfare, row.planner)
-            if not seen:
-                panel.axhline(row.equivalent, label=row.planner, **_style(row.planner))
-                continue
-            best = np.maximum.accumulate(seen)
-            panel.plot(np.arange(1, len(seen) + 1), best, label=row.planner, **_style(row.planner))
-        panel.set(xlabel="evaluations", ylabel="best equivalent so far, $ a year", title=welfare)
+            seen = np.array(_equivalents(comparison.metrics, welfare, row.planner))
+            steps = np.arange(1, len(seen) + 1)
+            if exact and len(seen):
+                short = np.maximum(best - np.maximum.accumulate(seen), 0.01)
+                panel.plot(steps, short, label=row.planner, **_style(row.planner))
+            elif not exact:
+                [dots] = panel.plot(steps, seen, ".", label=row.planner)
+                panel.axhline(row.equivalent, color=dots.get_color(), linewidth=1)
+        panel.set(xlabel="evaluations", title=welfare)
+        panel.xaxis.get_major_locator().set_params(integer=True)
+        if exact:
+            panel.set(yscale="log", ylabel="equivalent short of the best, $ a year")
+        else:
+            panel.set(ylabel="equivalent of each evaluation, $ a year")
     _save(figure, panels, path)
 
 

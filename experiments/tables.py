@@ -12,16 +12,13 @@ from experiments.compare import Comparison, Row
 def print_comparison(comparison: Comparison, console: Console, *, remarks: list[str]) -> None:
     """Print the tables, the `remarks`, and what the columns mean.
 
-    On a narrow terminal each table is printed in two halves.
+    What does not fit the terminal's width goes on in a further table below; no figure is cut.
     """
     for title, rows in comparison.tables.items():
         rows = sorted(rows, key=lambda row: -row.equivalent)
-        whole = _table(f"Welfare: {title}", rows, range(len(_COLUMNS)))
-        if console.measure(whole).maximum <= console.width:
-            console.print(whole)
-        else:
-            console.print(_table(f"Welfare: {title}", rows, range(_HALF)))
-            console.print(_table("", rows, [0, *range(_HALF, len(_COLUMNS))]))
+        console.print(f"Welfare: {title}", style="bold")
+        for columns in _fitting(rows, console.width):
+            console.print(_table(rows, columns), crop=False, width=10_000)
         for row in rows:
             if row.floored > 0:
                 console.print(
@@ -32,8 +29,20 @@ def print_comparison(comparison: Comparison, console: Console, *, remarks: list[
         console.print(remark)
 
 
-def _table(title: str, rows: Sequence[Row], columns: Sequence[int]) -> Table:
-    table = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+def _fitting(rows: Sequence[Row], width: int) -> list[list[int]]:
+    """Split the columns into groups that fit the width, each led by the planner's name."""
+    cells = [_COLUMNS, *(_cells(row) for row in rows)]
+    needed = [max(len(line[column]) for line in cells) + 3 for column in range(len(_COLUMNS))]
+    groups = [[0]]
+    for column in range(1, len(_COLUMNS)):
+        if sum(needed[c] for c in groups[-1]) + needed[column] > width and len(groups[-1]) > 1:
+            groups.append([0])
+        groups[-1].append(column)
+    return groups
+
+
+def _table(rows: Sequence[Row], columns: Sequence[int]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
         left = column == 0 or _COLUMNS[column] in ("rates, % by bracket", "sees")
         table.add_column(_COLUMNS[column], justify="left" if left else "right", no_wrap=True)
@@ -48,11 +57,11 @@ _COLUMNS = (
     "equivalent $",
     "regret $",
     "US→best %",
+    "rates, % by bracket",
     "last $",
     "Gini",
     "hours",
     "rebate $",
-    "rates, % by bracket",
     "values",
     "grads",
     "sees",
@@ -60,8 +69,6 @@ _COLUMNS = (
     "calls",
     "read %",
 )
-_HALF = 8
-
 _LEGEND = [
     "equivalent: what everyone could get equally, in dollars a year, for the same welfare, under the "
     "schedule that the planner recommends.",
@@ -81,11 +88,11 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{row.equivalent:,.2f}{error}",
         f"{row.regret:,.2f}",
         "-" if row.share is None else f"{100 * row.share:.2f}",
+        " ".join(f"{100 * rate:4.1f}" for rate in row.rates),
         f"{row.last:,.2f}",
         f"{row.gini:.4f}",
         f"{row.labor:.2f}",
         f"{row.rebate:,.0f}",
-        " ".join(f"{100 * rate:4.1f}" for rate in row.rates),
         str(row.values),
         str(row.gradients),
         row.sees,
