@@ -38,6 +38,18 @@ def x64() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(params=["float64", "float32"])
+def eps(request: pytest.FixtureRequest) -> Iterator[float]:
+    """Run the test in each precision and give the precision's rounding, from which tolerances come."""
+    if request.param == "float64":
+        from laboratory import float64
+
+        with float64():
+            yield 2.0**-52
+    else:
+        yield 2.0**-23
+
+
 @pytest.fixture
 def compilations() -> Callable:
     """Count what XLA compiles within a `with` block."""
