@@ -2,23 +2,28 @@
 
 from econjax.calibration import calibrate
 from econjax.economy import Economy, Outcome, settle
+from econjax.equilibrium import Equilibrium, equilibrium
 from econjax.inequality import gini
 from econjax.law import us_federal
 from econjax.planning import Evaluator, Planner, RationalEvaluator, Report, plan
-from econjax.population import Population, gb2
-from econjax.preferences import Quasilinear
-from econjax.response import Equilibrium, best_response, equilibrium
+from econjax.population import Population
+from econjax.preferences import GHH, Isoelastic, Quasilinear
+from econjax.response import best_response, grid_response, logit_probabilities, logit_response
 from econjax.saez import bracket_statistics, saez_rates
-from econjax.schedule import BracketSchedule
+from econjax.sampling import gb2
+from econjax.schedule import BracketSchedule, LogLinearSchedule
 from econjax.welfare import Atkinson, InverseIncome, Rawlsian, Utilitarian
 
 __all__ = [
+    "GHH",
     "Atkinson",
     "BracketSchedule",
     "Economy",
     "Equilibrium",
     "Evaluator",
     "InverseIncome",
+    "Isoelastic",
+    "LogLinearSchedule",
     "Outcome",
     "Planner",
     "Population",
@@ -33,6 +38,9 @@ __all__ = [
     "equilibrium",
     "gb2",
     "gini",
+    "grid_response",
+    "logit_probabilities",
+    "logit_response",
     "plan",
     "saez_rates",
     "settle",

@@ -78,17 +78,29 @@ def settle(economy: Economy, schedule: AbstractSchedule, labor: Float[Array, " a
     tax = schedule.tax(income)
     rebate = jnp.sum(population.weight * tax) - economy.spending
     consumption = income - tax + rebate
+    below = spendable(economy, consumption, labor) < economy.consumption_floor
     return Outcome(
         labor=labor,
         income=income,
         tax=tax,
         consumption=consumption,
-        utility=economy.preferences.utility(
-            jnp.maximum(consumption, economy.consumption_floor),
-            labor,
-            skill=population.skill,
-            taste=population.taste,
-        ),
+        utility=utility_of(economy, consumption, labor),
         rebate=rebate,
-        floored=jnp.sum(population.weight * (consumption < economy.consumption_floor)),
+        floored=jnp.sum(population.weight * below),
     )
+
+
+def utility_of(
+    economy: Economy, consumption: Float[Array, " agents"], labor: Float[Array, " agents"]
+) -> Float[Array, " agents"]:
+    """Return everybody's utility, in utils, of consumption less what working costs, floored."""
+    seen = jnp.maximum(spendable(economy, consumption, labor), economy.consumption_floor)
+    return economy.preferences.utility(seen, labor, economy.population)
+
+
+def spendable(
+    economy: Economy, consumption: Float[Array, " agents"], labor: Float[Array, " agents"]
+) -> Float[Array, " agents"]:
+    """Return consumption less the fixed cost of working, in dollars a year."""
+    cost = economy.population.fixed_cost
+    return consumption if cost is None else consumption - jnp.where(labor > 0, cost, 0)

@@ -8,12 +8,14 @@ from typing import Any
 from econjax.schedule import BracketSchedule
 
 
-def us_federal(year: int, status: str = "single") -> BracketSchedule:
+def us_federal(year: int, status: str = "single", *, deduction: bool = False) -> BracketSchedule:
     """Return the federal income-tax brackets of a year, for a filing status.
 
     `status` is "single", "joint", "separate" or "head_of_household". The brackets apply to taxable
-    income: whoever applies them to gross wages leaves out the standard deduction. Source and checks:
-    `econjax/data/us_federal.toml`.
+    income. With `deduction` they apply to gross wages: the first bracket is then the standard deduction,
+    taxed at 0, and the others begin that much higher. Not in it: the additions for the aged and blind, the
+    personal exemptions of 2013-2017 (3,900 to 4,050 dollars a head, taken back from high incomes), credits.
+    Source and checks: `econjax/data/us_federal.toml`.
 
     Raises:
         ValueError: a year or status that the table does not hold.
@@ -24,7 +26,11 @@ def us_federal(year: int, status: str = "single") -> BracketSchedule:
     if status not in law[str(year)]:
         raise ValueError(f"Unknown filing status {status!r}; choose one of {', '.join(law[str(year)])}.")
     entry = law[str(year)][status]
-    return BracketSchedule(entry["thresholds"], entry["rates"])
+    thresholds, rates = entry["thresholds"], entry["rates"]
+    if deduction:
+        thresholds = [0, *(entry["standard_deduction"] + threshold for threshold in thresholds)]
+        rates = [0.0, *rates]
+    return BracketSchedule(thresholds, rates)
 
 
 @functools.cache

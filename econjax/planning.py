@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Key
 from econjax.economy import Economy, Outcome
 from econjax.inequality import gini
 from econjax.population import Population
-from econjax.response import equilibrium
+from econjax.equilibrium import equilibrium
 from econjax.saez import BracketStatistics, bracket_statistics
 from econjax.schedule import BracketSchedule
 from econjax.welfare import AbstractWelfare

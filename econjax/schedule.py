@@ -8,11 +8,15 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, require
+from econjax._arrays import as_float, require, require_scalar
 
 
 class AbstractSchedule(eqx.Module):
-    """A tax function T of annual income, in dollars."""
+    """A tax function T of annual income, in dollars.
+
+    Settling, best responses, equilibria and calibration take any schedule of this module. What speaks of
+    brackets (planners, bracket statistics, the Saez formulas) takes a `BracketSchedule`.
+    """
 
     @abc.abstractmethod
     def tax(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -72,3 +76,39 @@ class BracketSchedule(AbstractSchedule):
         for above, threshold in zip(self.rates[1:], self.thresholds[1:], strict=True):
             rate = jnp.where(income >= threshold, above, rate)
         return rate
+
+
+class LogLinearSchedule(AbstractSchedule):
+    """A schedule that leaves scale * income^(1 - progressivity) dollars of income.
+
+    The two-parameter function of Benabou (2002) and Heathcote, Storesletten and Violante (2017): lambda is
+    `scale` (dollars^progressivity), p or tau is `progressivity`: 0 for a flat tax of 1 - scale, above 0
+    where the average rate rises. Low incomes receive money. At an income of 0 the marginal rate of a
+    progressive schedule is -inf.
+
+    Raises:
+        ValueError: the scale is not positive, or the progressivity is not below 1.
+    """
+
+    scale: Float[Array, ""]
+    progressivity: Float[Array, ""]
+
+    def __init__(self, scale: ArrayLike, progressivity: ArrayLike):
+        self.scale = require_scalar("scale", scale, positive=True)
+        progressivity = require_scalar("progressivity", progressivity)
+        self.progressivity = require(
+            progressivity, progressivity < 1, "progressivity is below 1: at 1 everyone keeps the same."
+        )
+
+    def tax(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """Return T(income) = income - scale * income^(1 - p), in dollars a year, for incomes of any shape."""
+        income = as_float(income)
+        earns = income > 0
+        log_income = jnp.log(jnp.where(earns, income, 1))
+        kept = self.scale * jnp.exp((1 - self.progressivity) * log_income)
+        return income - jnp.where(earns, kept, 0)
+
+    def marginal_rate(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """Return 1 - scale * (1 - p) * income^(-p)."""
+        income = as_float(income)
+        return 1 - self.scale * (1 - self.progressivity) * income**-self.progressivity

@@ -5,11 +5,12 @@ import abc
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 from numpy.typing import ArrayLike
 
-from econjax._arrays import require_scalar
-from econjax.economy import Outcome
+from econjax._arrays import as_float, known, require, require_scalar
+from econjax.economy import Economy, Outcome, utility_of
+from econjax.inequality import equally_distributed_equivalent
 from econjax.population import Population
 
 
@@ -37,7 +38,7 @@ class Utilitarian(AbstractWelfare):
 
     def __call__(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return mean utility."""
-        return jnp.sum(population.weight * outcome.utility)
+        return _mean(population.weight, outcome.utility)
 
     def equivalent(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return mean utility."""
@@ -69,18 +70,7 @@ class Atkinson(AbstractWelfare):
     def equivalent(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return the equally-distributed equivalent, in dollars a year."""
         utility = jnp.maximum(outcome.utility, self.floor)
-        top = jax.lax.stop_gradient(jnp.max(utility))
-        log_utility = jnp.log(utility / top)
-        mean = jnp.sum(population.weight * log_utility)
-        power = 1 - self.aversion
-        # Two forms of log(mean of exp(power * deviation)) / power: digits near power 0, range elsewhere.
-        near = jnp.abs(power) < 0.01
-        small = jnp.where(near & (power != 0), power, 1)
-        large = jnp.where(near, 1, power)
-        deviation = jnp.where(near, log_utility - mean, 0)
-        close = jnp.log1p(jnp.sum(population.weight * jnp.expm1(small * deviation))) / small
-        far = jax.nn.logsumexp(large * (log_utility - mean), b=population.weight) / large
-        return top * jnp.exp(mean + jnp.where(power == 0, 0, jnp.where(near, close, far)))
+        return equally_distributed_equivalent(utility, population.weight, self.aversion)
 
     def floored(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return the share of workers with a utility below the floor."""
@@ -88,14 +78,74 @@ class Atkinson(AbstractWelfare):
 
 
 class Rawlsian(AbstractWelfare):
-    """The utility of the worst-off worker (of positive weight)."""
+    """The utility of the worst-off worker (of positive weight), or its smooth stand-in.
+
+    With a `temperature` t, in the unit of utility, it is -t log(mean of exp(-u / t)): smooth, never below
+    the lowest utility nor above the mean, and nearer to the lowest the lower the temperature. It exceeds
+    the lowest by at most t log(1 / the weight of the worst-off).
+
+    Raises:
+        ValueError: the temperature is not positive.
+    """
+
+    temperature: Float[Array, ""] | None
+
+    def __init__(self, temperature: ArrayLike | None = None):
+        self.temperature = (
+            None if temperature is None else require_scalar("temperature", temperature, positive=True)
+        )
 
     def __call__(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
-        """Return the lowest utility."""
-        return jnp.min(jnp.where(population.weight > 0, outcome.utility, jnp.inf))
+        """Return the lowest utility, or its stand-in."""
+        lowest = jnp.min(jnp.where(population.weight > 0, outcome.utility, jnp.inf))
+        if self.temperature is None:
+            return lowest
+        start = jax.lax.stop_gradient(jnp.where(jnp.isfinite(lowest), lowest, 0))
+        excess = (outcome.utility - start) / self.temperature
+        return start - self.temperature * jax.nn.logsumexp(-excess, b=population.weight)
 
     def equivalent(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
-        """Return the lowest utility."""
+        """Return the lowest utility, or its stand-in."""
+        return self(population, outcome)
+
+
+class WeightedUtilitarian(AbstractWelfare):
+    """The mean of utility with a fixed social weight for every worker (Saez and Stantcheva 2016).
+
+    Only ratios of the `social_weight` [agents] matter: they are scaled to a mean of 1 over the population.
+
+    Raises:
+        ValueError: not a flat array, or a negative or infinite entry where values are known; later, not
+            one entry per worker of the population at hand, or 0 for all of them.
+    """
+
+    social_weight: Float[Array, " agents"]
+
+    def __init__(self, social_weight: ArrayLike):
+        self.social_weight = as_float(social_weight)
+        if self.social_weight.ndim != 1:
+            raise ValueError(f"social_weight is a flat array; got one of shape {self.social_weight.shape}.")
+        legal = (self.social_weight >= 0) & (self.social_weight < jnp.inf)
+        if known(legal) and not jnp.all(legal):
+            where = int(jnp.argmin(legal))
+            raise ValueError(
+                f"social_weight is finite and 0 or more: mend entry {where}, {self.social_weight[where]}."
+            )
+
+    def __call__(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
+        """Return the weighted mean of utility."""
+        if self.social_weight.shape != population.weight.shape:
+            raise ValueError(
+                f"social_weight needs one entry for each of {population.agents} workers; "
+                f"got {self.social_weight.size}."
+            )
+        weight = population.weight * self.social_weight
+        total = jnp.sum(weight)
+        total = require(total, total > 0, "social_weight must be above 0 for somebody of positive weight.")
+        return _mean(weight, outcome.utility) / total
+
+    def equivalent(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
+        """Return the weighted mean of utility."""
         return self(population, outcome)
 
 
@@ -115,8 +165,54 @@ class InverseIncome(AbstractWelfare):
         """Return mean utility per dollar of own income."""
         income = jnp.maximum(outcome.income, self.floor)
         ratio = jnp.where(income > 0, outcome.utility / jnp.where(income > 0, income, 1), 0)
-        return jnp.sum(population.weight * ratio)
+        return _mean(population.weight, ratio)
 
     def equivalent(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return the mean itself: utility per dollar has no equivalent in dollars."""
         return self(population, outcome)
+
+
+def consumption_equivalent_gain(
+    economy: Economy, before: Outcome, after: Outcome, welfare: AbstractWelfare
+) -> Float[Array, ""]:
+    """Return the share by which everyone's consumption in `before` must rise to be as good as `after`.
+
+    Labor is held as it was: g solves welfare(u((1 + g) c, l)) = welfare of `after` (Lucas 1987), by
+    bisection in log(1 + g), with the derivative of the implicit function. With the mean of log utility
+    as welfare it is exp(difference) - 1. Welfare has to rise with g, as it does if nobody's consumption
+    in `before` is negative; where it is flat, g is one of the solutions.
+
+    Raises:
+        ValueError: no 1 + g from 1/1000 to 1000 is a solution (under `jit`, when the function runs).
+    """
+
+    def scaled(log_growth: Float[Array, ""]) -> Float[Array, ""]:
+        consumption = jnp.exp(log_growth) * before.consumption
+        utility = utility_of(economy, consumption, before.labor)
+        outcome = eqx.tree_at(lambda o: (o.consumption, o.utility), before, (consumption, utility))
+        return welfare.equivalent(economy.population, outcome)
+
+    aim = welfare.equivalent(economy.population, after)
+    most = jnp.full_like(aim, jnp.log(1000.0))
+    least_aim_most = jnp.stack([scaled(-most), aim, scaled(most)])
+    reached = jnp.all(jnp.diff(least_aim_most) >= 0)
+    aim = require(least_aim_most, reached, _OUT_OF_REACH)[1]
+
+    def closer(step: Int[Array, ""], log_growth: Float[Array, ""]) -> Float[Array, ""]:
+        return log_growth + jnp.sign(aim - scaled(log_growth)) * most * 0.5 ** (step + 1)
+
+    root = jax.lax.stop_gradient(jax.lax.fori_loop(0, 60, closer, jnp.zeros_like(aim)))
+    value, slope = jax.value_and_grad(scaled)(root)
+    # Nothing in value; in derivative, what the implicit function theorem says.
+    excess = (value - aim) - jax.lax.stop_gradient(value - aim)
+    return jnp.expm1(root - excess / jax.lax.stop_gradient(jnp.where(slope > 0, slope, 1)))
+
+
+_OUT_OF_REACH = (
+    "No uniform change of consumption by a factor of 1/1000 to 1000 is as good as `after`. Welfare of the "
+    "least, of `after` and of the most, as equivalents, must rise in this order."
+)
+
+
+def _mean(weight: Float[Array, " agents"], values: Float[Array, " agents"]) -> Float[Array, ""]:
+    return jnp.sum(jnp.where(weight > 0, weight * values, 0))

@@ -14,7 +14,7 @@ from econjax import (
     settle,
     us_federal,
 )
-from econjax.population import gb2_quantile
+from econjax.distributions import GB2_ACS_2023
 from econjax.preferences import REFERENCE_HOURS
 
 _A1_THRESHOLDS = [0, 23_000, 47_000, 94_000, 192_000, 244_000, 500_000]
@@ -47,7 +47,7 @@ def preset(tag: str, *, agents: int = 100, seed: int = 42) -> Preset:
     else:
         raise ValueError(f"No economy {tag!r}; choose E1 or E2.")
     share = np.random.RandomState(seed).uniform(size=agents)
-    skill = gb2_quantile(share) / REFERENCE_HOURS
+    skill = GB2_ACS_2023.quantile(share) / REFERENCE_HOURS
     # scale * l^power in reference-hours form: e = 1 / (power - 1), and the taste that fits the scale.
     taste = scale * power * REFERENCE_HOURS ** (power - 1) / skill
     economy = Economy(

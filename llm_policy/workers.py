@@ -130,7 +130,7 @@ def _effort_cost(economy: Economy) -> Float[Array, "agents 3"]:
 
         def utility(labor):
             nothing = jnp.zeros_like(labor)
-            return economy.preferences.utility(nothing, labor, skill=population.skill, taste=population.taste)
+            return economy.preferences.utility(nothing, labor, population)
 
         return -jax.jvp(utility, (labor,), (jnp.ones_like(labor),))[1]
 

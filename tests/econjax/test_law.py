@@ -108,6 +108,31 @@ def test_hand_checked_taxes(x64, year):
     np.testing.assert_allclose(us_federal(year).tax(jnp.array(income, float)), tax, rtol=1e-13)
 
 
+# Oracles, section 4, Tax-Calculator cross-check: single filer, 2024, wages only: wages and tax (c05200).
+ON_WAGES = """
+0 0, 5000 0, 12000 0, 14600 0, 16000 140, 20000 540, 26200 1160, 35000 2216, 47150 3674, 61750 5426,
+80000 9441, 100000 13841, 115125 17168.5, 150000 25538.5, 206550 39110.5, 250000 53014.5, 258325 55678.5,
+400000 105264.75, 623950 183647.25, 1500000 507785.75"""
+
+
+def test_tax_on_gross_wages_is_tax_calculators(eps):
+    wages, tax = np.array([row.split() for row in ON_WAGES.split(",")], float).T
+    found = us_federal(2024, deduction=True).tax(jnp.array(wages.tolist()))
+    np.testing.assert_allclose(found, tax, rtol=10 * eps, atol=1e6 * eps)
+
+
+@pytest.mark.parametrize("year", YEARS)
+@pytest.mark.parametrize("status", STATUSES)
+def test_the_deduction_is_the_first_bracket(x64, year, status):
+    law, on_wages = us_federal(year, status), us_federal(year, status, deduction=True)
+    deduction = BOOK[str(year)][status]["standard_deduction"]
+    wages = jnp.concatenate([jnp.linspace(0.0, 1e6, 997), deduction + law.thresholds])
+    np.testing.assert_allclose(
+        on_wages.tax(wages), law.tax(jnp.maximum(wages - deduction, 0.0)), rtol=1e-12, atol=1e-9
+    )
+    assert on_wages.thresholds[1] == deduction
+
+
 @pytest.mark.parametrize("year", YEARS)
 def test_separate_filers_have_half_the_joint_thresholds(x64, year):
     # Internal Revenue Code, sections 1(d) and 1(j)(2)(D).

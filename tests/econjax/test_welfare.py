@@ -1,14 +1,29 @@
 # ruff: noqa: E501 (a table)
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jax.test_util import check_grads
 from laboratory import economy_of, equivalent, float64, outcome_of, welfare_of
-from reference import THRESHOLDS, US_2024, continuum, gb2_quantile, lognormal_quantile
+from reference import THRESHOLDS, US_2024, continuum, gb2_quantile, grid, lognormal_quantile, tax
 
-from econjax import Atkinson, BracketSchedule, InverseIncome, Population, Rawlsian, Utilitarian
+from econjax import (
+    Atkinson,
+    BracketSchedule,
+    Economy,
+    InverseIncome,
+    Isoelastic,
+    Population,
+    Quasilinear,
+    Rawlsian,
+    Utilitarian,
+    bracket_statistics,
+    settle,
+)
+from econjax.welfare import WeightedUtilitarian, consumption_equivalent_gain
 
 FOUR = Population(np.ones(4))
 utilities = st.lists(st.floats(10.0, 1e6), min_size=4, max_size=4)
@@ -210,8 +225,211 @@ def test_the_equivalent_is_smooth_in_aversion(x64):
         (lambda: Atkinson(floor=0), "must be a positive number. Got 0"),
         (lambda: InverseIncome(-5), "must be a number, 0 or more. Got -5"),
         (lambda: Atkinson([1.0, 2.0]), r"one number; got an array of shape \(2,\). Use vmap"),
+        (lambda: Rawlsian(0), "temperature must be a positive number. Got 0"),
+        (lambda: WeightedUtilitarian([1.0, -3.0]), "finite and 0 or more: mend entry 1, -3"),
+        (lambda: WeightedUtilitarian([[1.0]]), r"a flat array; got one of shape \(1, 1\)"),
+        (lambda: WeightedUtilitarian([1.0])(FOUR, outcome_of([1.0, 2, 3, 4])), "each of 4 workers; got 1"),
+        (lambda: WeightedUtilitarian(np.zeros(4))(FOUR, outcome_of([1.0, 2, 3, 4])), "above 0 for somebody"),
     ],
 )
 def test_illegal_parameters_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+EVERY = {
+    "utilitarian": Utilitarian,
+    "atkinson 1": Atkinson,
+    "atkinson 2": lambda: Atkinson(2.0),
+    "rawlsian": Rawlsian,
+    "soft rawlsian": lambda: Rawlsian(3000.0),
+    "weighted": lambda: WeightedUtilitarian([3.0, 1, 0, 2]),
+    "inverse income": lambda: InverseIncome(1000.0),
+}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_derivatives(x64, name):
+    w, people = EVERY[name](), Population(np.ones(4), weight=[0.1, 0.4, 0.3, 0.2])
+
+    @jax.jit
+    def values(utility, income):
+        outcome = outcome_of(utility, income)
+        return w(people, outcome), w.equivalent(people, outcome)
+
+    u, z = jnp.array([9000.0, 5000, 20000, 7000]), jnp.array([20000.0, 3000, 50000, 500])
+    check_grads(values, (u, z), order=1, modes=["rev"], rtol=1e-6, atol=1e-9, eps=1e-2)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_weightless_may_be_without_any_utility(x64, name):
+    # Separable preferences give -inf where nothing is consumed.
+    ghost = Population(np.ones(4), weight=[0.5, 0.25, 0, 0.25])
+    found = [EVERY[name]()(ghost, outcome_of([1e4, 2e4, u, 3e4], np.full(4, 1e4))) for u in (-np.inf, 5.0)]
+    assert np.isfinite(found[0])
+    assert found[0] == pytest.approx(float(found[1]), rel=1e-14)
+
+
+def test_the_soft_minimum_by_hand(eps):
+    u = [1000.0, 3000, 3000, 9000]
+    expected = 1000 - 2000 * np.log((1 + 2 * np.exp(-1) + np.exp(-4)) / 4)
+    assert Rawlsian(2000.0)(FOUR, outcome_of(u)) == pytest.approx(expected, rel=10 * eps)
+    halves = Population(np.ones(3), weight=[0.25, 0.5, 0.25])
+    assert Rawlsian(2000.0)(halves, outcome_of([1000.0, 3000, 9000])) == pytest.approx(expected, rel=10 * eps)
+
+
+@given(utilities, st.floats(0.01, 1e5), st.floats(-1e5, 1e5))
+def test_the_soft_minimum_lies_between_the_lowest_and_the_mean(u, temperature, gift):
+    with float64():
+        soft = float(Rawlsian(temperature)(FOUR, outcome_of(u)))
+        rounding = 1e-9 * (max(u) + temperature)
+        assert min(u) - rounding <= soft <= np.mean(u) + rounding
+        assert soft <= min(u) + temperature * np.log(4) + rounding
+        assert Rawlsian(temperature / 2)(FOUR, outcome_of(u)) <= soft + rounding
+        given_all = Rawlsian(temperature)(FOUR, outcome_of(np.array(u) + gift))
+        assert given_all == pytest.approx(soft + gift, abs=rounding + 1e-9 * abs(gift))
+
+
+def test_the_soft_minimum_tells_cents_apart_in_float32():
+    # Two of four at the lowest of $500,000: t log 2 more than the lowest, at t = $0.25.
+    u = outcome_of([500_000.0, 500_000, 500_100, 600_000])
+    assert Rawlsian(0.25)(FOUR, u) - 500_000 == pytest.approx(0.25 * np.log(2), abs=0.04)
+    weights = jax.grad(lambda x: Rawlsian(0.25)(FOUR, outcome_of(x)))(u.utility)
+    np.testing.assert_allclose(weights, [0.5, 0.5, 0, 0], atol=1e-6)
+
+
+def test_social_weights(x64):
+    people, u = Population(np.ones(4), weight=[0.1, 0.4, 0.3, 0.2]), outcome_of([10.0, 50, 20, 40])
+    weighted = lambda g: float(WeightedUtilitarian(g)(people, u))  # noqa: E731
+    assert weighted([5.0, 5, 5, 5]) == pytest.approx(float(Utilitarian()(people, u)), rel=1e-14)
+    assert weighted([0.0, 0, 7, 0]) == pytest.approx(20, rel=1e-14)
+    assert weighted([3.0, 1, 0, 2]) == pytest.approx((0.3 * 10 + 0.4 * 50 + 0.4 * 40) / 1.1, rel=1e-14)
+    assert weighted([6.0, 2, 0, 4]) == pytest.approx(weighted([3.0, 1, 0, 2]), rel=1e-14)
+
+
+def test_at_its_own_marginal_weights_any_welfare_is_a_weighted_mean(x64):
+    # Saez and Stantcheva 2016: what a small reform is worth depends on marginal weights alone.
+    economy = economy_of([10000.0, 30000, 60000, 200000], 0.25)
+    schedule = BracketSchedule(THRESHOLDS, US_2024)
+    outcome = settle(economy, schedule, jnp.array([38.0, 40, 39, 36]))
+    generalised = WeightedUtilitarian(1 / outcome.utility)
+    statistics = eqx.filter_jit(bracket_statistics)
+    found, expected = (
+        statistics(economy.population, schedule, outcome, w) for w in (generalised, Atkinson(1.0))
+    )
+    np.testing.assert_allclose(found.weighted_base, expected.weighted_base, rtol=1e-12)
+
+
+gain = eqx.filter_jit(consumption_equivalent_gain)
+LABOR, HARDER = jnp.array([38.0, 41, 39, 36]).tolist(), jnp.array([40.0, 44, 30, 38]).tolist()
+
+
+def two_outcomes(preferences, **options):
+    """Return an economy of four, its outcome under US rates, and that of other hours and a flat rate."""
+    population = Population([200.0, 700, 1500, 5000], weight=[0.1, 0.4, 0.3, 0.2])
+    economy = Economy(population=population, preferences=preferences, **options)
+    before = settle(economy, BracketSchedule(THRESHOLDS, US_2024), jnp.array(LABOR))
+    return economy, before, settle(economy, BracketSchedule([0.0], [0.4]), jnp.array(HARDER))
+
+
+def test_the_gain_of_log_utility(eps):
+    economy, before, after = two_outcomes(Isoelastic(1.0, exponent=3.0, scale=1e-6))
+    difference = Utilitarian()(economy.population, after) - Utilitarian()(economy.population, before)
+    found = gain(economy, before, after, Utilitarian())
+    assert found == pytest.approx(np.expm1(float(difference)), abs=1e2 * eps)
+
+
+def test_the_gain_of_money_metric_utility(eps):
+    economy, before, after = two_outcomes(Quasilinear(0.25))
+    weight = economy.population.weight
+    expected = weight @ (after.utility - before.utility) / (weight @ before.consumption)
+    assert gain(economy, before, after, Utilitarian()) == pytest.approx(float(expected), abs=1e2 * eps)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_everyone_with_a_fifth_more_gains_a_fifth(eps, name):
+    economy, before, _ = two_outcomes(Quasilinear(0.25), consumption_floor=15000.0)
+    more = jnp.maximum(1.2 * before.consumption, 15000)
+    richer = economy.preferences.utility(more, before.labor, economy.population)
+    after = eqx.tree_at(lambda o: o.utility, before, richer)
+    assert gain(economy, before, after, EVERY[name]()) == pytest.approx(0.2, abs=1e3 * eps)
+    assert gain(economy, before, before, EVERY[name]()) == pytest.approx(0, abs=1e2 * eps)
+
+
+# Oracles, section 2.4: curvature, scale, dollars per unit, median wage; US-2024 W and rebate; W and CE gain of the best
+# flat and seven-bracket schedules.
+CRRA = {
+    "C1": (1, 5.208333333333e-06, 1.0, 1250, 10.599187042, 9941.229, [(10.664674352, 0.067679), (10.6650127537, 0.068041)]),
+    "C4": (2, 1.041666666667e-06, 1e4, 0.125, 0.717870059907, 0.82147354, [(0.75027640928, 0.167192), (0.750440985246, 0.168184)]),
+}  # fmt: skip
+
+
+def hours_under_us_rates(wage, curvature, scale, unit, exponent=3):
+    """Return hours and consumption in units: rates rise with income, so the first-order condition decides."""
+    rebate = 0.0
+    for _ in range(40):
+        low, high = np.zeros_like(wage), np.full_like(wage, 200.0)
+        for _ in range(60):
+            labor = (low + high) / 2
+            income = wage * labor
+            consumption = income - tax(THRESHOLDS / unit, US_2024, income) + rebate
+            rate = US_2024[np.searchsorted(THRESHOLDS / unit, income, side="right") - 1]
+            more = (1 - rate) * wage * consumption**-curvature > scale * exponent * labor ** (exponent - 1)
+            low, high = np.where(more, labor, low), np.where(more, high, labor)
+        rebate = tax(THRESHOLDS / unit, US_2024, income).mean()
+    return labor, income - tax(THRESHOLDS / unit, US_2024, income) + rebate, rebate
+
+
+@pytest.mark.parametrize("name", CRRA)
+def test_the_gain_over_us_rates_with_income_effects(x64, name):
+    curvature, scale, unit, median, welfare, us_rebate, best = CRRA[name]
+    wage = grid("LN", 2000) / 50000 * median
+    labor, consumption, rebate = hours_under_us_rates(wage, curvature, scale, unit)
+    assert rebate == pytest.approx(us_rebate, rel=1e-7)
+    preferences = Isoelastic(float(curvature), exponent=3.0, scale=scale, unit=unit)
+    economy = Economy(population=Population(wage * unit), preferences=preferences)
+    utility = preferences.utility(jnp.array(consumption * unit), jnp.array(labor), economy.population)
+    before = eqx.tree_at(
+        lambda o: (o.labor, o.consumption),
+        outcome_of(utility),
+        (jnp.array(labor), jnp.array(consumption * unit)),
+    )
+    assert Utilitarian()(economy.population, before) == pytest.approx(welfare, rel=1e-9)
+    for reached, expected in best:
+        after = outcome_of(np.full(2000, reached))
+        assert gain(economy, before, after, Utilitarian()) == pytest.approx(expected, abs=5.1e-7)
+
+
+@pytest.mark.parametrize("name", ["atkinson 1", "weighted", "inverse income"])
+def test_the_derivative_of_the_gain(x64, name):
+    economy, before, after = two_outcomes(Quasilinear(0.25))
+
+    @jax.jit
+    def value(utility, consumption, labor):
+        one = eqx.tree_at(lambda o: (o.consumption, o.labor), before, (consumption, labor))
+        other = eqx.tree_at(lambda o: o.utility, after, utility)
+        return consumption_equivalent_gain(economy, one, other, EVERY[name]())
+
+    at = (after.utility, before.consumption, before.labor)
+    check_grads(value, at, order=1, modes=["rev"], rtol=1e-5, atol=1e-9, eps=1e-3)
+
+
+def test_gains_of_one_shape_compile_once_and_in_batches(compilations):
+    economy, before, after = two_outcomes(Quasilinear(0.25))
+    first = gain(economy, before, after, Atkinson(1.0))
+    welfare = Atkinson(3.0)
+    with compilations() as seen:
+        gain(economy, after, before, welfare)
+    assert not seen
+    batch = jax.tree.map(lambda a, b: jnp.stack([a, b]), before, after)
+    gains = jax.vmap(lambda after: gain(economy, before, after, Atkinson(1.0)))(batch)
+    np.testing.assert_allclose(gains, [0, first], atol=1e-5)
+
+
+def test_a_gain_beyond_reach_is_an_error():
+    economy, before, _ = two_outcomes(Quasilinear(0.25))
+    after = eqx.tree_at(lambda o: o.utility, before, 1e9 + before.utility)
+    with pytest.raises(ValueError, match=r"by a factor of 1/1000 to 1000 is as good .* Got \["):
+        consumption_equivalent_gain(economy, before, after, Utilitarian())
+    with pytest.raises(RuntimeError, match="by a factor of 1/1000 to 1000"):
+        jax.block_until_ready(gain(economy, before, after, Utilitarian()))

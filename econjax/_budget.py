@@ -1,0 +1,278 @@
+"""Budgets: the best point of a worker within a bracket, and which bracket holds the best of all."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from econjax.economy import Economy
+from econjax.population import REFERENCE_HOURS, Population
+from econjax.schedule import AbstractSchedule, BracketSchedule, LogLinearSchedule
+
+
+class Point(NamedTuple):
+    """A point on everybody's budget; consumption is what is left after the fixed cost of working."""
+
+    labor: Float[Array, "..."]
+    income: Float[Array, "..."]
+    tax: Float[Array, "..."]
+    consumption: Float[Array, "..."]
+
+
+class Bracket(NamedTuple):
+    """A bracket (or one for each worker): its rate, its ends, and the tax owed where it starts."""
+
+    rate: Float[Array, "..."]
+    start: Float[Array, "..."]
+    end: Float[Array, "..."]
+    owed: Float[Array, "..."]
+
+
+def best_point(economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""]) -> Point:
+    """Return the best point of every worker who works; which bracket it lies in has no derivative."""
+    if isinstance(schedule, LogLinearSchedule):
+        return _log_linear_optimum(economy, schedule, rebate)
+    schedule = _with_brackets(schedule)
+    chosen = jax.lax.stop_gradient(_choose(*jax.lax.stop_gradient((economy, schedule, rebate))))
+    own = jax.tree.map(lambda values: _pick(values, chosen), _brackets(schedule))
+    return _optimum(economy, own, rebate)
+
+
+def home(rebate: Float[Array, ""], workers: Population) -> Point:
+    """Return the point at which nobody works."""
+    zero = jnp.zeros_like(workers.skill)
+    return Point(zero, zero, zero, zero + rebate)
+
+
+def lead(economy: Economy, point: Point, over: Point) -> Float[Array, " agents"]:
+    """Return how much better one point is than another for every worker, in dollars."""
+    return economy.preferences.advantage(
+        point.consumption, point.labor, (over.consumption, over.labor), economy.population
+    )
+
+
+def entry_types(
+    economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""]
+) -> Float[Array, "borders agents"]:
+    """Return the log type from which each worker's best point lies above each border, by bisection.
+
+    Borders lie between home and the lowest bracket, if working has a fixed cost, and between brackets. A
+    better type earns more (single crossing), so there is one such type; inf if there is none.
+    """
+    workers = economy.population
+    starts = jnp.zeros(1) if isinstance(schedule, LogLinearSchedule) else _with_brackets(schedule).thresholds
+    starts = starts[first_border(workers) :, None]
+    cost = jnp.zeros_like(workers.skill) if workers.fixed_cost is None else workers.fixed_cost
+    centre = jnp.log(jnp.maximum(jnp.maximum(starts, cost[None, :]), 1e-6) / REFERENCE_HOURS)
+
+    def is_above(log_types: Float[Array, "borders agents"]) -> Bool[Array, "borders agents"]:
+        low, high, _, ahead = sides(economy, schedule, rebate, log_types)
+        # Next to a border where rates rise the lead is of second order and drowns in rounding; whoever is
+        # at the border if confined below it wants more if the upper optimum is beyond it.
+        return (ahead > 0) | ((low.income >= starts) & (high.income > starts) & (starts > 0))
+
+    def halve(_, ends):
+        low, high = ends
+        middle = (low + high) / 2
+        above = is_above(middle)
+        return jnp.where(above, low, middle), jnp.where(above, middle, high)
+
+    lowest, highest = centre - 10, centre + 20
+    low, high = jax.lax.fori_loop(0, jnp.finfo(centre.dtype).nmant + 6, halve, (lowest, highest))
+    return jnp.where(high < highest, (low + high) / 2, jnp.inf)
+
+
+def sides(
+    economy: Economy,
+    schedule: AbstractSchedule,
+    rebate: Float[Array, ""],
+    log_types: Float[Array, "borders agents"],
+) -> tuple[Point, Point, Int[Array, "borders agents"], Float[Array, "borders agents"]]:
+    """Return the best points below and above every border for workers moved to the given log types.
+
+    Then which option holds the upper point (0: home, 1: the lowest bracket, ...), and its lead over the
+    lower one, in dollars.
+    """
+    unit = eqx.tree_at(lambda e: e.population.skill, economy, jnp.ones_like(economy.population.skill))
+    unit_type = economy.preferences.log_type(unit.population)
+
+    def at_border(border: Int[Array, ""], log_type: Float[Array, " agents"]):
+        moved = eqx.tree_at(lambda e: e.population.skill, unit, jnp.exp(log_type - unit_type))
+        points, reached = _options(moved, schedule, rebate)
+        below = (jnp.arange(reached.shape[0]) <= border)[:, None]
+        low, _ = _best(moved, points, reached & below)
+        high, option = _best(moved, points, reached & ~below)
+        reachable = jnp.any(reached & ~below, axis=0)
+        return low, high, option, jnp.where(reachable, lead(moved, high, low), -jnp.inf)
+
+    first = first_border(economy.population)
+    return jax.vmap(at_border)(jnp.arange(first, first + log_types.shape[0]), log_types)
+
+
+def first_border(workers: Population) -> int:
+    """Return 0 if working has a fixed cost, so that home is a choice of its own, else 1."""
+    return 0 if workers.fixed_cost is not None else 1
+
+
+def is_shared(workers: Population) -> bool:
+    """Return whether one type, of skill and taste together, says all about a worker."""
+    return workers.elasticity is None and workers.fixed_cost is None
+
+
+def one_worker(economy: Economy) -> Economy:
+    """Return the economy of a single worker of taste 1 with no longest week."""
+    dtype = economy.population.skill.dtype
+    alone = (Population(skill=jnp.ones(1, dtype)), jnp.asarray(jnp.inf, dtype))
+    return eqx.tree_at(lambda e: (e.population, e.max_labor), economy, alone)
+
+
+def _with_brackets(schedule: AbstractSchedule) -> BracketSchedule:
+    if not isinstance(schedule, BracketSchedule):
+        raise TypeError(
+            f"No best response to a {type(schedule).__name__} is known: use a BracketSchedule or a "
+            "LogLinearSchedule."
+        )
+    return schedule
+
+
+def _brackets(schedule: BracketSchedule) -> Bracket:
+    ends = jnp.append(schedule.thresholds[1:], jnp.inf)
+    return Bracket(schedule.rates, schedule.thresholds, ends, schedule.tax(schedule.thresholds))
+
+
+def _optimum(economy: Economy, bracket: Bracket, rebate: Float[Array, ""]) -> Point:
+    """Return the best point within a bracket, or as far towards it as the longest week reaches."""
+    at_zero = rebate - (bracket.owed - bracket.rate * bracket.start) - _cost(economy.population)
+    hours = economy.preferences.linear_labor(1 - bracket.rate, at_zero, economy.population)
+    unlimited = jnp.clip(_earned(economy, hours), bracket.start, bracket.end)
+    income = jnp.minimum(unlimited, _reach(economy))
+    return _point(economy, income, bracket.owed + bracket.rate * (income - bracket.start), rebate)
+
+
+def _log_linear_optimum(economy: Economy, schedule: LogLinearSchedule, rebate: Float[Array, ""]) -> Point:
+    at_zero = rebate - _cost(economy.population)
+    hours = economy.preferences.log_linear_labor(
+        schedule.scale, schedule.progressivity, at_zero, economy.population
+    )
+    income = _earned(economy, hours)
+    return _point(economy, income, schedule.tax(income), rebate)
+
+
+def _point(
+    economy: Economy, income: Float[Array, " agents"], tax: Float[Array, " agents"], rebate: Float[Array, ""]
+) -> Point:
+    skill = economy.population.skill
+    labor = jnp.where(skill > 0, income / jnp.where(skill > 0, skill, 1), 0)
+    return Point(labor, income, tax, income - tax + rebate - _cost(economy.population))
+
+
+def _cost(workers: Population) -> Float[Array, "..."]:
+    return jnp.zeros((), workers.skill.dtype) if workers.fixed_cost is None else workers.fixed_cost
+
+
+def _earned(economy: Economy, hours: Float[Array, " agents"]) -> Float[Array, " agents"]:
+    skill = economy.population.skill
+    return jnp.where(skill > 0, skill * jnp.minimum(hours, economy.max_labor), 0)
+
+
+def _reach(economy: Economy) -> Float[Array, " agents"]:
+    """Return the income of the longest week; its derivative is finite where there is no longest week."""
+    skill, limited = economy.population.skill, jnp.isfinite(economy.max_labor)
+    reach = skill * jnp.where(limited, economy.max_labor, 1)
+    return jnp.where(limited | (skill == 0), reach, jnp.inf)
+
+
+def _pick(values: Float[Array, " brackets"], chosen: Int[Array, " agents"]) -> Float[Array, " agents"]:
+    """Return values[chosen]: a chain of selections, which fuses where a gather does not."""
+    own = jnp.broadcast_to(values[0], chosen.shape)
+    for j in range(1, values.shape[0]):
+        own = jnp.where(chosen >= j, values[j], own)
+    return own
+
+
+def _choose(economy: Economy, schedule: BracketSchedule, rebate: Float[Array, ""]) -> Int[Array, " agents"]:
+    """Return the number of the bracket that holds each worker's best point.
+
+    Workers of one type need only compare it with the types that enter each bracket, but for those whom the
+    longest week keeps from earning what their type would: where rates fall, all points are compared.
+    """
+    if schedule.rates.shape[0] == 1:
+        return jnp.zeros(economy.population.skill.shape, int)
+    if not is_shared(economy.population):
+        nobody = jnp.zeros(economy.population.skill.shape, int)
+        return _compare(economy, schedule, rebate, none=nobody - 1)
+    entries = entry_types(one_worker(economy), schedule, rebate)[:, 0]
+    log_type = economy.preferences.log_type(economy.population)
+    chosen = sum((log_type > entry).astype(int) for entry in entries)
+    own = jax.tree.map(lambda values: _pick(values, chosen), _brackets(schedule))
+    free = eqx.tree_at(lambda e: e.max_labor, economy, jnp.full_like(economy.max_labor, jnp.inf))
+    wanted = _optimum(free, own, rebate).income
+    kept = jnp.any(jnp.diff(schedule.rates) < 0) & jnp.any(wanted > _reach(economy))
+    # A conditional that `vmap` does not turn into always doing both.
+    return jax.lax.while_loop(
+        lambda state: state[0],
+        lambda state: (
+            jnp.zeros_like(state[0]),
+            _compare(economy, schedule, rebate, none=_minus_one(state[1])),
+        ),
+        (kept, chosen),
+    )[1]
+
+
+def _compare(
+    economy: Economy, schedule: BracketSchedule, rebate: Float[Array, ""], *, none: Int[Array, " agents"]
+) -> Int[Array, " agents"]:
+    """Return the bracket that holds each worker's best point, the best points of all compared.
+
+    `none` is -1 for everyone.
+    """
+    table = _brackets(schedule)
+
+    def challenge(j: Int[Array, ""], held: tuple[Point, Int[Array, " agents"]]):
+        best, chosen = held
+        bracket = jax.tree.map(lambda values: values[j], table)
+        point = _optimum(economy, bracket, rebate)
+        better = (_reach(economy) >= bracket.start) & ((chosen < 0) | (lead(economy, point, best) > 0))
+        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), point, best)
+        return best, jnp.where(better, j, chosen)
+
+    return jax.lax.fori_loop(0, table.rate.shape[0], challenge, (home(rebate, economy.population), none))[1]
+
+
+def _minus_one(chosen: Int[Array, " agents"]) -> Int[Array, " agents"]:
+    """Return -1 in a way that depends on a loop's state, or XLA would do the loop's work before it."""
+    return jnp.minimum(chosen, 0) - 1
+
+
+def _options(
+    economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""]
+) -> tuple[Point, Bool[Array, "options agents"]]:
+    """Return home and the best point of each bracket, and whether the longest week reaches them."""
+    if isinstance(schedule, LogLinearSchedule):
+        points = jax.tree.map(lambda x: x[None], _log_linear_optimum(economy, schedule, rebate))
+        starts = jnp.zeros((1, 1))
+    else:
+        table = _brackets(_with_brackets(schedule))
+        points = jax.vmap(lambda bracket: _optimum(economy, bracket, rebate))(table)
+        starts = table.start[:, None]
+    at_home = home(rebate, economy.population)
+    points = jax.tree.map(lambda one, more: jnp.concatenate([one[None], more]), at_home, points)
+    reached = _reach(economy)[None] >= starts
+    return points, jnp.concatenate([jnp.ones_like(reached[:1]), reached])
+
+
+def _best(
+    economy: Economy, points: Point, allowed: Bool[Array, "options agents"]
+) -> tuple[Point, Int[Array, " agents"]]:
+    """Return the best of the allowed options and its number; the lowest of equals."""
+
+    def take(option: Int[Array, " agents"]) -> Point:
+        chosen = jnp.arange(allowed.shape[0])[:, None] == option
+        return jax.tree.map(lambda x: jnp.sum(jnp.where(chosen, x, 0), axis=0), points)
+
+    richest = take(jnp.argmax(jnp.where(allowed, points.consumption, -jnp.inf), axis=0))
+    ahead = jax.vmap(lambda point: lead(economy, point, richest))(points)
+    option = jnp.argmax(jnp.where(allowed, ahead, -jnp.inf), axis=0)
+    return take(option), option

@@ -1,0 +1,199 @@
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from laboratory import economy_of, solve
+from reference import grid
+
+from econjax import Atkinson, BracketSchedule, Utilitarian
+from econjax.env import Box, TaxEnv, WorkerEnv
+from econjax.simulation import Ar1Skills, Lagged, Rational
+
+STARTS, RATES = [0.0, 30000.0, 100000.0], [0.1, 0.3, 0.5]
+N = 40
+
+
+def economy(**options):
+    return economy_of(grid("GB2", N), 0.25, max_labor=80.0, **options)
+
+
+def tax_env(**options):
+    return TaxEnv(economy(), STARTS, Atkinson(1.0), periods=3, **options)
+
+
+def worker_env(**options):
+    return WorkerEnv(economy(), BracketSchedule(STARTS, RATES), periods=3, **options)
+
+
+ENVS = {
+    "planner": tax_env,
+    "planner, lags and skills": lambda: tax_env(
+        policy=Lagged(Rational(), 0.5), skill_process=Ar1Skills(0.9, 0.1)
+    ),
+    "workers": worker_env,
+    "workers, skills": lambda: worker_env(skill_process=Ar1Skills(0.9, 0.1)),
+}
+
+
+@pytest.mark.parametrize("name", ENVS)
+def test_an_environment_keeps_its_contract(eps, name):
+    env, keys = ENVS[name](), jax.random.split(jax.random.key(0), 4)
+    reset, step = jax.jit(env.reset), jax.jit(env.step)
+    observation, state = reset(keys[0])
+    observations = [observation]
+    for year in range(3):
+        action = env.action_space.sample(keys[1 + year])
+        assert env.action_space.contains(action)
+        observation, state, reward, terminated, truncated, info = step(keys[1 + year], state, action)
+        observations.append(observation)
+        assert reward.shape == (() if isinstance(env, TaxEnv) else (N,))
+        assert not terminated
+        assert truncated == (year == 2)
+        assert set(info) == {"rebate", "income", "labor", "gini"}
+    for observation in observations:
+        assert observation.shape == env.observation_space.shape
+        assert env.observation_space.contains(observation)
+        assert observation.dtype == env.economy.population.skill.dtype
+    # The same in one scan, and again from the same keys.
+    _, first = reset(keys[0])
+
+    def year(state, key):
+        observation, state, *_ = env.step(key, state, env.action_space.sample(key))
+        return state, observation
+
+    _, scanned = jax.jit(lambda first: jax.lax.scan(year, first, keys[1:]))(first)
+    np.testing.assert_allclose(scanned, observations[1:], rtol=1e3 * eps, atol=1e2 * eps)
+
+
+def test_the_reward_is_the_equivalent_of_the_year(x64):
+    env = tax_env()
+    _, state = env.reset(jax.random.key(0))
+    observation, state, reward, _, _, info = env.step(jax.random.key(1), state, jnp.array(RATES))
+    outcome = solve(economy(), BracketSchedule(STARTS, RATES)).outcome
+    assert reward == pytest.approx(np.exp(np.mean(np.log(outcome.utility))), rel=1e-10)
+    assert info["rebate"] == pytest.approx(float(outcome.rebate), rel=1e-12)
+    income = np.asarray(outcome.income)
+    ends = np.append(STARTS[1:], np.inf)
+    within = [np.mean(np.clip(income - low, 0, high - low)) for low, high in zip(STARTS, ends, strict=True)]
+    people = [
+        np.mean((income > low * (1 + 1e-9)) & (income <= high * (1 + 1e-9)))
+        for low, high in zip(STARTS, ends, strict=True)
+    ]
+    expected = [*RATES, *people, *(within / income.mean()), 1 / 3]
+    np.testing.assert_allclose(observation, expected, rtol=1e-9)
+
+
+def test_the_rewards_of_workers_are_their_utilities(x64):
+    env, hours = worker_env(), jnp.linspace(0.0, 80.0, N)
+    before, state = env.reset(jax.random.key(0))
+    np.testing.assert_allclose(before[:, 1], np.full(N, 40.0), rtol=1e-12)  # the year without taxes
+    after, _, reward, _, _, info = env.step(jax.random.key(1), state, hours)
+    skill = np.asarray(economy().population.skill)
+    income = skill * np.asarray(hours)
+    tax = sum(
+        rate * np.clip(income - low, 0, high - low)
+        for rate, low, high in zip(RATES, STARTS, np.append(STARTS[1:], np.inf), strict=True)
+    )
+    consumption = income - tax + tax.mean()
+    cost = 40 * skill / 5 * (np.asarray(hours) / 40) ** 5
+    np.testing.assert_allclose(reward, consumption - cost, rtol=1e-10)
+    np.testing.assert_allclose(after[:, :4].T, [skill, hours, income, consumption], rtol=1e-10)
+    assert info["rebate"] == pytest.approx(tax.mean())
+
+
+def test_workers_see_the_skills_that_they_will_work_with(x64):
+    env = worker_env(skill_process=Ar1Skills(0.9, 0.5))
+    observation, state = env.reset(jax.random.key(0))
+    seen = []
+    for year in range(2):
+        seen.append(observation[:, 0])
+        observation, state, *_ = env.step(jax.random.key(year), state, jnp.full(N, 30.0))
+        np.testing.assert_allclose(observation[:, 2], 30 * seen[-1], rtol=1e-12)
+    assert np.all(np.asarray(seen[0]) != np.asarray(seen[1]))
+
+
+def test_keys_and_economies_are_batches():
+    env = tax_env(skill_process=Ar1Skills(0.9, 0.3))
+    keys = jax.random.split(jax.random.key(0), 3)
+    action = jnp.array(RATES)
+
+    def reward(env, key):
+        _, state = env.reset(key)
+        return env.step(key, state, action)[2]
+
+    batch = jax.jit(jax.vmap(reward, in_axes=(None, 0)))(env, keys)
+    assert len(set(batch.tolist())) == 3
+    spending = eqx.tree_at(lambda e: e.economy.spending, env, jnp.array([0.0, 1000.0]))
+    axes = jax.tree.map(lambda leaf: 0 if leaf is spending.economy.spending else None, spending)
+    free, costly = jax.jit(jax.vmap(reward, in_axes=(axes, None)))(spending, keys[0])
+    assert free == pytest.approx(float(batch[0]), rel=1e-5)
+    assert free > costly + 900
+
+
+def test_other_actions_compile_nothing_and_environments_are_themselves(compilations):
+    env, actions = tax_env(), [jnp.array(RATES), jnp.array(RATES) / 2]
+    step = jax.jit(env.step)
+    _, state = env.reset(jax.random.key(0))
+    key = jax.random.key(1)
+    step(key, state, actions[0])
+    with compilations() as seen:
+        step(key, state, actions[1])
+    assert not seen
+    assert env == env
+    assert env != tax_env()
+    assert {env: "found"}[env] == "found"
+
+
+def test_rewards_have_gradients(x64):
+    env = TaxEnv(economy(), STARTS, Utilitarian(), periods=1)
+    _, state = env.reset(jax.random.key(0))
+    reward = jax.jit(lambda action: env.step(jax.random.key(1), state, action)[2])
+    rates = jnp.array(RATES)
+    for slope, step in zip(jax.grad(reward)(rates), 1e-6 * np.eye(3), strict=True):
+        expected = float(reward(rates + step) - reward(rates - step)) / 2e-6
+        assert slope == pytest.approx(expected, rel=1e-5, abs=1e-3)
+
+
+def test_a_box_is_its_bounds():
+    box = Box([0.0, -2.0], [1.0, 3.0])
+    draws = jax.vmap(box.sample)(jax.random.split(jax.random.key(0), 500))
+    assert jax.vmap(box.contains)(draws).all()
+    np.testing.assert_allclose(draws.mean(axis=0), [0.5, 0.5], atol=0.25)
+    assert draws[:, 1].min() < -1.8
+    assert draws[:, 1].max() > 2.8
+    assert not box.contains(jnp.array([0.5, 3.5]))
+    assert box.contains(jnp.array([1.0, -2.0]))
+
+
+BAD = {
+    "box": (lambda: Box([0.0], [1.0, 2.0]), r"\(1,\)", "one shape"),
+    "endless box": (lambda: Box([0.0], [np.inf]).sample(jax.random.key(0)), "inf", "finite bounds"),
+    "periods": (lambda: TaxEnv(economy(), STARTS, Utilitarian(), periods=0), "got 0", "or more"),
+    "thresholds": (lambda: TaxEnv(economy(), [1.0, 2.0], Utilitarian(), periods=1), r"1\.0", "first as 0"),
+    "rates": (lambda: step_with(tax_env(), [0.1, 0.2, 35.0]), r"35\.0", "share"),
+    "hours": (lambda: step_with(worker_env(), [90.0] * N), "90", "between 0 and 80"),
+    "no longest week": (
+        lambda: WorkerEnv(economy_of([1e4], 0.25), BracketSchedule([0], [0.1]), periods=1),
+        "inf",
+        "max_labor",
+    ),
+}
+
+
+def step_with(env, action):
+    return env.step(jax.random.key(0), env.reset(jax.random.key(0))[1], jnp.array(action))
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_an_error_names_the_value_and_the_remedy(name):
+    call, value, remedy = BAD[name]
+    with pytest.raises(ValueError, match=rf"(?s){value}") as error:
+        call()
+    assert error.match(rf"(?s){remedy}")
+
+
+def test_illegal_rates_raise_inside_jit():
+    env = tax_env()
+    with pytest.raises(Exception, match="share between 0 and 1"):
+        jax.block_until_ready(jax.jit(lambda action: step_with(env, action))(jnp.array([0.1, 0.2, 1.5])))
