@@ -1,8 +1,11 @@
 """The best schedule that can be found with no limit on evaluations: the yardstick of regret."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 from scipy import optimize
 
 from baselines.gradient import GradientPlanner
@@ -10,29 +13,68 @@ from econjax import BracketSchedule
 from econjax.planning import Evaluator, plan
 
 
+class Found(NamedTuple):
+    """A schedule and its equivalent."""
+
+    schedule: BracketSchedule
+    equivalent: float
+
+
 def best_found(
-    evaluate: Evaluator, starts: list[BracketSchedule], *, steps: int = 80, polish: int = 600
+    evaluate: Evaluator, starts: list[BracketSchedule], *, steps: int = 80, most: int = 600
 ) -> BracketSchedule:
     """Return the best schedule that gradients from every start, and then a simplex search around it, find.
 
     "Best found", not proven best, and by one method polished by another. The gradient planner climbs
-    `steps` times from each of `starts`; Nelder-Mead (scipy) then searches the exact, step-like values
-    for up to `polish` evaluations.
+    `steps` times from each of `starts`; `simplex` then searches for up to `most` evaluations.
     """
+    return simplex(evaluate, climb(evaluate, starts, steps=steps).schedule, most=most).schedule
+
+
+def climb(evaluate: Evaluator, starts: list[BracketSchedule], *, steps: int = 80) -> Found:
+    """Return the best that the gradient planner finds in `steps` evaluations from any of `starts`."""
     key = jax.random.key(0)
     plans = [plan(key, GradientPlanner(start), evaluate, steps=steps) for start in starts]
-    best = max(
-        (schedule_report for p in plans for schedule_report in zip(p.schedules, p.reports, strict=True)),
-        key=lambda schedule_report: float(schedule_report[1].equivalent),
-    )[0]
+    tried = [pair for p in plans for pair in zip(p.schedules, p.reports, strict=True)]
+    schedule, report = max(tried, key=lambda pair: float(pair[1].equivalent))
+    return Found(schedule, float(report.equivalent))
 
-    def loss(rates: np.ndarray) -> float:
-        return -float(evaluate.value(BracketSchedule(best.thresholds, jnp.asarray(rates))).equivalent)
 
-    centre = np.asarray(best.rates)
-    simplex = np.vstack([centre, centre + 0.01 * np.diag(np.where(centre > 0.95, -1.0, 1.0))])
-    options = {"initial_simplex": simplex, "maxfev": polish, "adaptive": True, "fatol": 1e-6, "xatol": 1e-7}
-    found = optimize.minimize(
-        loss, centre, method="Nelder-Mead", bounds=[(-0.999, 0.999)] * centre.size, options=options
+def evolve(
+    evaluate: Evaluator, thresholds: Float[Array, " brackets"], *, seed: int = 0, generations: int = 40
+) -> Found:
+    """Return the best that differential evolution and then a simplex find, from scratch, without gradients.
+
+    Storn and Price (1997), as scipy has it, on rates in [-0.5, 0.999]: ten schedules per bracket.
+    """
+    loss = _loss(evaluate, thresholds)
+    bounds = [(-0.5, _HIGHEST)] * thresholds.shape[0]
+    found = optimize.differential_evolution(
+        loss, bounds, popsize=10, maxiter=generations, tol=1e-7, rng=seed, polish=False, init="sobol"
     )
-    return BracketSchedule(best.thresholds, jnp.asarray(found.x))
+    return simplex(evaluate, BracketSchedule(thresholds, jnp.asarray(found.x)), most=1200)
+
+
+def simplex(evaluate: Evaluator, schedule: BracketSchedule, *, most: int) -> Found:
+    """Return the best that Nelder-Mead (scipy) finds around a schedule, on exact, step-like values."""
+    centre = np.asarray(schedule.rates)
+    start = np.vstack([centre, centre + 0.01 * np.diag(np.where(centre > 0.95, -1.0, 1.0))])
+    options = {"initial_simplex": start, "maxfev": most, "adaptive": True, "fatol": 1e-6, "xatol": 1e-7}
+    found = optimize.minimize(
+        _loss(evaluate, schedule.thresholds),
+        centre,
+        method="Nelder-Mead",
+        bounds=[(-_HIGHEST, _HIGHEST)] * centre.size,
+        options=options,
+    )
+    return Found(BracketSchedule(schedule.thresholds, jnp.asarray(found.x)), -float(found.fun))
+
+
+_HIGHEST = 0.999
+
+
+def _loss(evaluate: Evaluator, thresholds: Float[Array, " brackets"]):
+    def loss(rates: np.ndarray) -> float:
+        return -float(evaluate.value(BracketSchedule(thresholds, jnp.asarray(rates))).equivalent)
+
+    return loss

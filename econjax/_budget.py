@@ -205,7 +205,9 @@ def _choose(economy: Economy, schedule: BracketSchedule, rebate: Float[Array, ""
         return _compare(economy, schedule, rebate, none=nobody - 1)
     entries = entry_types(one_worker(economy), schedule, rebate)[:, 0]
     log_type = economy.preferences.log_type(economy.population)
-    chosen = sum((log_type > entry).astype(int) for entry in entries)
+    chosen = jnp.zeros(log_type.shape, int)
+    for entry in entries:
+        chosen += log_type > entry
     own = jax.tree.map(lambda values: _pick(values, chosen), _brackets(schedule))
     free = eqx.tree_at(lambda e: e.max_labor, economy, jnp.full_like(economy.max_labor, jnp.inf))
     wanted = _optimum(free, own, rebate).income
@@ -269,7 +271,7 @@ def _best(
     """Return the best of the allowed options and its number; the lowest of equals."""
 
     def take(option: Int[Array, " agents"]) -> Point:
-        chosen = jnp.arange(allowed.shape[0])[:, None] == option
+        chosen = jnp.arange(allowed.shape[0])[:, None] == option[None]
         return jax.tree.map(lambda x: jnp.sum(jnp.where(chosen, x, 0), axis=0), points)
 
     richest = take(jnp.argmax(jnp.where(allowed, points.consumption, -jnp.inf), axis=0))

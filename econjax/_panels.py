@@ -71,9 +71,9 @@ class Panels:
         return np.where(self.log_odds < 0, -below.ravel(), above.ravel())
 
     def mostly_rising(self, income: Float[np.ndarray, " nodes"]) -> bool:
-        """Return whether incomes rise with the type, but for a share of 1e-9 of the people (rounding)."""
-        falls = income < np.maximum.accumulate(income) * (1 - 1e-9)
-        return float(self.weight @ falls) < 1e-9
+        """Return whether incomes rise with the type, but for rounding and a share of 1e-6 at either end."""
+        inner = income[(self.below > 1e-6) & (self.above > 1e-6)]
+        return bool(np.all(inner >= np.maximum.accumulate(inner) * (1 - 1e-7)))
 
 
 def rate_at(
@@ -91,8 +91,12 @@ def rate_at(
     if not monotone:
         raise ValueError("Incomes fall with the type somewhere, so no schedule has these marginal rates.")
     income = np.asarray(income, np.float64)
-    log = np.log(np.maximum(incomes, np.finfo(float).tiny))
-    apart = np.append(True, np.diff(np.maximum.accumulate(log)) > 1e-9) & (incomes > 0)
+    log, rates = np.log(incomes[incomes > 0]), rates[incomes > 0]
+    # From the middle outward, so that rounding at the ends, where types hardly differ, stays there.
+    middle = log.size // 2
+    down = np.diff(np.minimum.accumulate(log[middle::-1])) < -1e-9
+    up = np.diff(np.maximum.accumulate(log[middle:])) > 1e-9
+    apart = np.concatenate([down[::-1], [True], up])
     log, rates = log[apart], rates[apart]
     if np.any((income < np.exp(log[0])) | (income > np.exp(log[-1]))):
         raise ValueError(

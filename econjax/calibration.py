@@ -32,8 +32,8 @@ def calibrate(
     net_rate = 1 - law.marginal_rate(income)
     if known(net_rate) and not bool(jnp.all(net_rate > 0)):
         raise ValueError(
-            f"Nobody's work is explained by a law with a marginal rate of {1 - float(jnp.min(net_rate)):.0%}: "
-            "use rates below 100 %."
+            f"Nobody's work is explained by a law with a marginal rate of "
+            f"{1 - float(jnp.min(net_rate)):.0%}: use rates below 100 %."
         )
     consumption = income - law.tax(income) + as_float(rebate)
     hours = jnp.full_like(income, REFERENCE_HOURS)

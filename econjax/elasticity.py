@@ -104,7 +104,7 @@ def difference_ols(panel: Panel, *, pieces: int = 0) -> Estimate:
     """Return the slope of the change of log income on that of the log net-of-tax rate: biased.
 
     Who earns more for any reason moves into a higher bracket, so with shocks to income the slope falls
-    far below the elasticity. `pieces` as in `gruber_saez`.
+    far below the elasticity. `pieces` and errors as in `gruber_saez`.
     """
     return _two_stage(
         panel.income_change, panel.rate_change, panel.rate_change, _controls(panel, pieces), panel.weight

@@ -92,7 +92,7 @@ def _fixed_point(
     def paid(expected: Float[Array, ""]) -> Float[Array, ""]:
         return settle(*fixed, best_response(*fixed, expected)).rebate
 
-    found, steps = _decreasing_root(lambda expected: paid(expected) - expected, jnp.zeros_like(economy.spending))
+    found, steps = _decreasing_root(lambda r: paid(r) - r, jnp.zeros_like(economy.spending))
     found = jax.lax.stop_gradient(found)
     # One Newton step, of which only the derivative is kept: d rebate = d paid / (1 - d paid / d expected).
     again, tangent = jax.linearize(lambda r: _round(economy, schedule, r, bandwidth).rebate, found)
@@ -175,7 +175,7 @@ def _jump_revenue_jvp(primals, tangents):
     stretch = jnp.cumsum(falls)[:, None]
     last = stretch[jnp.maximum(option - first_border(economy.population) - 1, 0), 0] == stretch
     counted = exists & last & (slope > 0)
-    moved = 0 if lift is None else lift / jnp.where(counted, slope, 1)
+    moved = jnp.zeros_like(at) if lift is None else lift / jnp.where(counted, slope, 1)
     gain = jnp.where(counted, high.tax - low.tax, 0)
     types, type_moves = eqx.filter_jvp(_log_types, (economy,), tangents[:1])
     arriving = zero

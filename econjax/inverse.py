@@ -24,8 +24,9 @@ class WelfareWeights(eqx.Module):
     at the threshold, falling linearly to nothing at the thresholds next to it; whoever earns more than
     the last threshold counts fully there. These counts are in `people`: shares that sum to 1, as
     does `people @ near`. `dollar[j]` is the mean weight of the dollars in bracket j: the tail beyond the
-    last threshold is seen in its last entry alone. What no worker reveals is 0 and not `identified`
-    (`near`) or not `held` (`dollar`).
+    last threshold is seen in its last entry alone. At the optimum of a welfare function both are that
+    function's own marginal weights, averaged in these two ways. What no worker reveals is 0 and not
+    `identified` (`near`) or not `held` (`dollar`).
 
     `dominated` marks the thresholds with a negative weight, and the last also where the dollars beyond
     it have one: no welfare function that values everybody prefers the schedule, since a small change of

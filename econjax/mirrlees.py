@@ -64,7 +64,8 @@ def mirrlees_bound(economy: Economy, welfare: AbstractWelfare) -> MirrleesBound:
     types = _finite_types(potential, share, elasticity, float(economy.spending))
     cost, equivalent = _optimum(types, aversion)
     income, utility = types.income(cost), types.utility(cost)
-    if np.any(income[member] > skill * float(economy.max_labor) * (1 + 1e-6)):
+    works = skill > 0
+    if np.any(income[member][works] > skill[works] * float(economy.max_labor) * (1 + 1e-6)):
         raise ValueError(
             f"At the optimum without an hours cap somebody works more than max_labor = {economy.max_labor} "
             "hours, so the bound does not apply: set max_labor=jnp.inf."
@@ -132,7 +133,7 @@ def mirrlees_continuum(
     return MirrleesContinuum(
         equivalent=_equivalent(utility, types.weight, aversion),
         lowest=float(utility[0]),
-        mean_income=float(types.weight @ income),
+        mean_income=types.mean(income),
         below=panels.below[inner],
         income=income[inner],
         rate=(1 - (income / types.potential) ** (1 / elasticity))[inner],
@@ -160,6 +161,9 @@ class _Types(NamedTuple):
         kept = np.exp(-(1 + self.elasticity) * self.log_markup(social))
         return self.potential * kept / (1 + 1 / self.elasticity)
 
+    def mean(self, values: Float[np.ndarray, " types"]) -> float:
+        return float(np.sum(self.weight * values))
+
     def income(self, cost: Float[np.ndarray, " types"]) -> Float[np.ndarray, " types"]:
         positive = np.where(self.potential > 0, self.potential, 1)
         power = 1 + 1 / self.elasticity
@@ -167,16 +171,16 @@ class _Types(NamedTuple):
 
     def utility(self, cost: Float[np.ndarray, " types"]) -> Float[np.ndarray, " types"]:
         rents = self.rents(cost)
-        return rents + self.weight @ (self.income(cost) - cost - rents) - self.spending
+        return rents + self.mean(self.income(cost) - cost - rents) - self.spending
 
     def gain(
         self, cost: Float[np.ndarray, " types"], move: Float[np.ndarray, " types"]
     ) -> Float[np.ndarray, " types"]:
         """Return the derivative of utility in the direction of a move of the costs."""
         rents = self.rents(move)
-        # d income = (1 - rate)^-1 d cost = (z / n)^(-1/e) d cost.
-        per_cost = self.income(cost) / np.where(cost > 0, cost, 1) / (1 + 1 / self.elasticity)
-        return rents + self.weight @ (per_cost * move - move - rents)
+        # Cost is proportional to income^(1 + 1/e).
+        earned = self.income(cost) / np.where(cost > 0, cost, 1) / (1 + 1 / self.elasticity) * move
+        return rents + self.mean(earned - move - rents)
 
 
 def _optimum(types: _Types, aversion: float) -> tuple[Float[np.ndarray, " types"], float]:
@@ -198,13 +202,14 @@ def _optimum(types: _Types, aversion: float) -> tuple[Float[np.ndarray, " types"
     bound = np.inf
     for _ in range(_MOST_STEPS):
         social = (utility / utility[0]) ** -aversion
-        target = types.best_cost(social / (types.weight @ social))
+        target = types.best_cost(social / types.mean(social))
         reached = types.utility(target)
-        tangent = (types.weight @ (social * reached)) / (types.weight @ (social * utility))
+        tangent = types.mean(social * reached) / types.mean(social * utility)
         bound = min(bound, tangent * _equivalent(utility, types.weight, aversion))
-        if np.max(np.abs(reached / utility - 1)) < _CLOSE:
+        length = _step(types, cost, target - cost, aversion)
+        if length == 0 or np.max(np.abs(reached / utility - 1)) < _CLOSE:
             break
-        cost = cost + _step(types, cost, target - cost, aversion) * (target - cost)
+        cost = cost + length * (target - cost)
         utility = types.utility(cost)
     return cost, float(max(bound, _equivalent(utility, types.weight, aversion)))
 
@@ -216,20 +221,18 @@ _CLOSE = 1e-11
 def _step(
     types: _Types, cost: Float[np.ndarray, " types"], move: Float[np.ndarray, " types"], aversion: float
 ) -> float:
+    """Return how much of a move is best, about: the root of the derivative; 0 where only rounding is left."""
+
     def slope(length: float) -> float:
         at = cost + length * move
         utility = types.utility(at)
         if utility[0] <= 0:
-            return -np.inf
-        return float(types.weight @ ((utility / utility[0]) ** -aversion * types.gain(at, move)))
+            return -1.0
+        return types.mean((utility / utility[0]) ** -aversion * types.gain(at, move))
 
-    low, high = 0.0, 1.0
-    if slope(high) >= 0:
-        return high
-    for _ in range(8):
-        middle = (low + high) / 2
-        low, high = (middle, high) if slope(middle) > 0 else (low, middle)
-    return (low + high) / 2
+    if slope(1.0) >= 0:
+        return 1.0
+    return optimize.brentq(slope, 0.0, 1.0, xtol=0.05) if slope(0.0) > 0 else 0.0
 
 
 def _finite_types(
@@ -263,14 +266,15 @@ def _pooled(
     """
     lowest_before = np.minimum.accumulate(level)[:-1]
     highest_after = np.maximum.accumulate(level[::-1])[::-1][1:]
-    starts = np.flatnonzero(np.append(True, lowest_before >= highest_after))
+    edges = np.flatnonzero(np.concatenate([[True], lowest_before >= highest_after, [True]]))
     pooled = level.copy()
-    for start, end in zip(starts, np.append(starts[1:], level.size), strict=True):
-        if end > start + 1:
-            top = level[start:end].max()
-            run = np.exp(level[start:end] - top)
-            falling = optimize.isotonic_regression(run, weights=weight[start:end], increasing=False)
-            pooled[start:end] = top + np.log(falling.x)
+    for run in np.flatnonzero(np.diff(edges) > 1):
+        here = slice(edges[run], edges[run + 1])
+        top = level[here].max()
+        falling = optimize.isotonic_regression(
+            np.exp(level[here] - top), weights=weight[here], increasing=False
+        )
+        pooled[here] = top + np.log(falling.x)
     return pooled
 
 
@@ -312,15 +316,15 @@ def _equivalent(
     utility: Float[np.ndarray, " types"], weight: Float[np.ndarray, " types"], aversion: float
 ) -> float:
     if aversion == 0:
-        return float(weight @ utility)
+        return float(np.sum(weight * utility))
     if aversion == np.inf:
         return float(utility[0])
     log = np.log(utility / utility[0])
     power = 1 - aversion
     if power == 0:
-        mean = weight @ log
+        mean = np.sum(weight * log)
     elif abs(power) < 0.01:  # digits near 0
-        mean = np.log1p(weight @ np.expm1(power * log)) / power
+        mean = np.log1p(np.sum(weight * np.expm1(power * log))) / power
     else:
         mean = special.logsumexp(power * log, b=weight) / power
     return float(utility[0] * np.exp(mean))

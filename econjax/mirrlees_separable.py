@@ -125,7 +125,7 @@ def mirrlees_separable(
     wages = Panels(quantile)
     wage, inner = np.exp(wages.log_type), wages.inner
     rate, marginal, gap = np.full_like(wage, 0.5), np.full_like(wage, 2.0), np.inf
-    labor = income = consumption = marginal
+    labor = income = consumption = worth = marginal
     for step in range(_MOST_STEPS):
         labor = disutility.labor(marginal)
         income = wage * labor
@@ -148,10 +148,14 @@ def mirrlees_separable(
         if step > _FLAT_STEPS and gap < _CLOSE:
             break
         marginal = marginal * (worth / marginal) ** (1 / (1 + curvature))
-    power = 1 - curvature
-    utility = np.log(consumption) if power == 0 else np.expm1(power * np.log(consumption)) / power
+    # Rents integrate the worker's condition more exactly than the budget line does where work begins.
+    rents = wages.from_below(labor * worth * wages.slope)
+    cost = disutility.value(labor)
+    middle = int(np.searchsorted(wages.log_odds, 0))
+    utility = _utility(consumption, curvature)[middle] - cost[middle] + rents - rents[middle]
+    consumption = _consumption(utility + cost, curvature)
     return SeparableOptimum(
-        welfare=float(wages.weight @ (utility - disutility.value(labor))),
+        welfare=float(wages.weight @ utility),
         lowest=float(consumption[0]),
         mean_income=float(wages.weight @ income),
         below=wages.below[inner],
@@ -168,3 +172,13 @@ def mirrlees_separable(
 _FLAT_STEPS = 40
 _MOST_STEPS = 600
 _CLOSE = 1e-12
+
+
+def _utility(consumption: Float[np.ndarray, " nodes"], curvature: float) -> Float[np.ndarray, " nodes"]:
+    log, power = np.log(consumption), 1 - curvature
+    return log if power == 0 else np.expm1(power * log) / power
+
+
+def _consumption(utility: Float[np.ndarray, " nodes"], curvature: float) -> Float[np.ndarray, " nodes"]:
+    power = 1 - curvature
+    return np.exp(utility if power == 0 else np.log1p(power * utility) / power)

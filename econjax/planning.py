@@ -10,9 +10,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from econjax.economy import Economy, Outcome
+from econjax.equilibrium import equilibrium
 from econjax.inequality import gini
 from econjax.population import Population
-from econjax.equilibrium import equilibrium
 from econjax.saez import BracketStatistics, bracket_statistics
 from econjax.schedule import BracketSchedule
 from econjax.welfare import AbstractWelfare
@@ -121,8 +121,8 @@ def summarise(
         equivalent=welfare.equivalent(population, outcome),
         standard_error=jnp.zeros_like(outcome.rebate),
         rebate=outcome.rebate,
-        income=weight @ outcome.income,
-        labor=weight @ outcome.labor,
+        income=jnp.sum(weight * outcome.income),
+        labor=jnp.sum(weight * outcome.labor),
         gini=gini(outcome.consumption, weight),
         floored=welfare.floored(population, outcome),
         understood=jnp.asarray(understood, weight.dtype),

@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float, known
 
-
 REFERENCE_HOURS = 40.0
 """L0, hours a week: a `Quasilinear` worker with taste 1 works so long at a zero rate."""
 

@@ -1,7 +1,7 @@
 """Preferences: the utility of one worker over consumption and labor."""
 
 import abc
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import equinox as eqx
 import jax
@@ -12,6 +12,11 @@ from numpy.typing import ArrayLike
 from econjax._arrays import require_scalar
 from econjax.population import REFERENCE_HOURS, Population
 
+if TYPE_CHECKING:
+    from typing import ClassVar as AbstractClassVar
+else:
+    from equinox import AbstractClassVar
+
 
 class AbstractPreferences(eqx.Module):
     """How a worker trades consumption (dollars a year) against labor (hours a week).
@@ -19,7 +24,7 @@ class AbstractPreferences(eqx.Module):
     `income_effects` says whether hours depend on the rebate.
     """
 
-    income_effects: eqx.AbstractClassVar[bool]
+    income_effects: AbstractClassVar[bool]
 
     @abc.abstractmethod
     def utility(
@@ -337,7 +342,7 @@ class Isoelastic(AbstractPreferences):
         return jnp.where(works, jnp.exp((log_x - jnp.log(scale)) / power - log_skill), 0)
 
 
-_NEWTON_STEPS = 7
+_NEWTON_STEPS = 6
 
 
 def _log_root(

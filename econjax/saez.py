@@ -3,6 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 from numpy.typing import ArrayLike
 
@@ -95,15 +96,17 @@ def nonlinear_rate(
 
 
 def pareto_index(
-    income: Num[Array, " agents"], threshold: ArrayLike, weight: Float[Array, " agents"] | None = None
+    income: Num[Array | np.ndarray, " agents"],
+    threshold: ArrayLike,
+    weight: Num[Array | np.ndarray, " agents"] | None = None,
 ) -> Float[Array, ""]:
     """Return a(z) = m / (m - z), with m the mean of incomes above a threshold z; infinite if there are none.
 
-    For a Pareto tail it is the tail's index, at every z. `weight` are shares of the population, equal if
-    not given.
+    For a Pareto tail it is the tail's index, at every z. `weight` counts people, equally if not
+    given.
     """
     income, threshold = as_float(income), as_float(threshold)
-    weight = jnp.full_like(income, 1 / income.size) if weight is None else weight
+    weight = jnp.ones_like(income) if weight is None else as_float(weight)
     above = jnp.where(income > threshold, weight, 0)
     excess = jnp.sum(above * jnp.maximum(income - threshold, 0))
     mean = jnp.sum(above * income)

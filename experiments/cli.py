@@ -1,4 +1,4 @@
-"""The command line: econjax compare, resume, replay, parity."""
+"""The command line: econjax compare, resume, replay, parity, benchmark."""
 
 import contextlib
 import dataclasses
@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax
 import tyro
@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from econjax import us_federal
+from experiments.benchmarks.core import CoreBenchmarkConfig, measure
+from experiments.benchmarks.tables import print_core
 from experiments.compare import OPTIMISER, Comparison, compare
 from experiments.config import CompareConfig
 from experiments.engines import start_engine
@@ -66,11 +68,18 @@ def main() -> None:
         "resume": (ResumeConfig, _resume),
         "replay": (ReplayConfig, _replay),
         "parity": (ParityConfig, _parity),
+        "benchmark": (CoreBenchmarkConfig, _benchmark_core),
     }
-    kinds = {name: kind for name, (kind, _) in commands.items()}
+    kinds: dict[str, Any] = {name: kind for name, (kind, _) in commands.items()} | {"benchmark": _BENCHMARKS}
     config = tyro.extras.subcommand_cli_from_dict(kinds, prog="econjax")
     with _told_in_one_line(EngineError, OSError):
         next(run for kind, run in commands.values() if kind is type(config))(config)
+
+
+_BENCHMARKS = (
+    Annotated[CoreBenchmarkConfig, tyro.conf.subcommand("core")] | Annotated[None, tyro.conf.Suppress]
+)
+"""The benchmarks there are; tyro takes a union of at least two."""
 
 
 @contextlib.contextmanager
@@ -158,6 +167,18 @@ _PARITY = {
 }
 
 
+def _benchmark_core(config: CoreBenchmarkConfig) -> None:
+    with _told_in_one_line(ValueError):
+        config.check()
+    jax.config.update("jax_enable_x64", config.precision == "float64")
+    with _ERRORS.status("") as status:
+        benchmark = measure(config, status.update)
+    if config.json:
+        print(json.dumps(dataclasses.asdict(benchmark), indent=2, allow_nan=False))
+    else:
+        print_core(benchmark, _console())
+
+
 def _run(config: CompareConfig, path: Path, journal: Journal | None, *, as_json: bool) -> None:
     """Compare, write what came out into the run directory, print."""
     description = journal.describe() if journal else None
@@ -175,9 +196,13 @@ def _run(config: CompareConfig, path: Path, journal: Journal | None, *, as_json:
         )
         return
     remarks = _remarks(config, description, journal)
-    console = Console(width=None if sys.stdout.isatty() else 230, highlight=False)
+    console = _console()
     print_comparison(comparison, console, remarks=remarks)
     console.print(f"{time.perf_counter() - started:.0f} s for the comparison. Run directory: {path}")
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else 230, highlight=False)
 
 
 def _with_progress(config: CompareConfig, journal: Journal | None) -> Comparison:

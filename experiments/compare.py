@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from baselines.optimum import best_found
-from econjax import BracketSchedule, Economy, Quasilinear, calibrate, equilibrium, gb2, us_federal
+from econjax import BracketSchedule, Economy, us_federal
 from econjax.planning import Evaluator, RationalEvaluator, Report, plan
 from experiments.config import CompareConfig
 from experiments.evaluation import ModelEvaluator
@@ -77,7 +77,7 @@ def compare(config: CompareConfig, engine: Engine | None, progress: Progress) ->
     """
     config.check()
     law = us_federal(config.year, config.status)
-    economy = _economy(config, law)
+    economy = config.economy()
     key, tally = jax.random.key(config.seed), Tally()
     if config.asks_a_model and engine is None:
         raise ValueError("Language models take part and there is no engine to ask.")
@@ -94,15 +94,6 @@ def compare(config: CompareConfig, engine: Engine | None, progress: Progress) ->
         tables[contest.title] = contest.rows()
         metrics += contest.metrics
     return Comparison(tables, metrics)
-
-
-def _economy(config: CompareConfig, law: BracketSchedule) -> Economy:
-    population, preferences = calibrate(gb2(config.size), law), Quasilinear(config.elasticity)
-    economy = Economy(population=population, preferences=preferences)
-    if config.spending == "none":
-        return economy
-    revenue = equilibrium(economy, law).rebate
-    return Economy(population=population, preferences=preferences, spending=revenue)
 
 
 @dataclass

@@ -6,20 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from econjax import us_federal
+from econjax import Economy, Quasilinear, calibrate, equilibrium, gb2, us_federal
 
 WelfareName = Literal["atkinson", "rawlsian"]
 PlannerName = Literal["laissez-faire", "federal", "flat", "random", "saez", "gradient", "llm"]
 
 
 @dataclass(frozen=True)
-class CompareConfig:
-    """Compare planners on the same economy, with the same seed and the same number of evaluations."""
+class EconomyConfig:
+    """Rational workers on the quantile grid of ACS-2023 incomes, calibrated to work 40 hours under a law."""
 
-    workers: Literal["rational", "llm"] = "rational"
-    """Who works: exact best responses, or language models that read personas."""
     agents: int | None = None
-    """Workers on the quantile grid of ACS-2023 incomes; 10,000 rational ones or 100 language models."""
+    """Workers on the quantile grid; 10,000 if not given."""
     elasticity: float = 0.25
     """Elasticity of income with respect to the net-of-tax rate."""
     year: int = 2024
@@ -28,6 +26,42 @@ class CompareConfig:
     """Filing status under that law: single, joint, separate or head_of_household."""
     spending: Literal["none", "federal"] = "none"
     """Public spending: none, so that rebates return all revenue, or what the law collects today."""
+
+    @property
+    def size(self) -> int:
+        """The number of workers."""
+        return self.agents or 10_000
+
+    def check(self) -> None:
+        """Check all that can be checked before any work.
+
+        Raises:
+            ValueError: a choice that makes no economy.
+        """
+        us_federal(self.year, self.status)
+        _require_at_least(2, "agents", self.agents)
+        if not 0 < self.elasticity <= 10:
+            raise ValueError(
+                f"--elasticity must be positive, 10 at most (25 % is 0.25); got {self.elasticity}."
+            )
+
+    def economy(self) -> Economy:
+        """Return the economy, as exact as JAX's default precision."""
+        law = us_federal(self.year, self.status)
+        population, preferences = calibrate(gb2(self.size), law), Quasilinear(self.elasticity)
+        economy = Economy(population=population, preferences=preferences)
+        if self.spending == "none":
+            return economy
+        revenue = equilibrium(economy, law).rebate
+        return Economy(population=population, preferences=preferences, spending=revenue)
+
+
+@dataclass(frozen=True)
+class CompareConfig(EconomyConfig):
+    """Compare planners on the same economy, with the same seed and the same number of evaluations."""
+
+    workers: Literal["rational", "llm"] = "rational"
+    """Who works: exact best responses, or language models that read personas (100 if not said)."""
     welfare: tuple[WelfareName, ...] = ("atkinson", "rawlsian")
     """Welfare functions to maximise, each in a comparison of its own."""
     planners: tuple[PlannerName, ...] = get_args(PlannerName)
@@ -59,15 +93,9 @@ class CompareConfig:
         Raises:
             ValueError: a choice that makes no comparison.
         """
-        us_federal(self.year, self.status)
-        for name, least in (("evaluations", 1), ("tax_year", 1), ("agents", 2), ("context", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ValueError(f"--{name.replace('_', '-')} must be at least {least}; got {value}.")
-        if not 0 < self.elasticity <= 10:
-            raise ValueError(
-                f"--elasticity must be positive, 10 at most (25 % is 0.25); got {self.elasticity}."
-            )
+        EconomyConfig.check(self)
+        for name in ("evaluations", "tax_year", "context"):
+            _require_at_least(1, name, getattr(self, name))
         if not 0 <= self.temperature < math.inf:
             raise ValueError(f"--temperature must not be negative; got {self.temperature}.")
         for name, options in (("welfare", WelfareName), ("planners", PlannerName)):
@@ -109,3 +137,8 @@ class CompareConfig:
 
 _NO_MATTER = ("name", "runs", "json", "server")
 """Where a run is written, how it is printed, and an address, which may hold a password."""
+
+
+def _require_at_least(least: int, name: str, value: int | None) -> None:
+    if value is not None and value < least:
+        raise ValueError(f"--{name.replace('_', '-')} must be at least {least}; got {value}.")

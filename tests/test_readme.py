@@ -1,12 +1,14 @@
-"""The README is a program: it runs as printed, and prints what its comments say."""
+"""The README and the pages of docs are programs: they run as printed, and print what their comments say."""
 
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-README = Path(__file__).parents[1] / "README.md"
-LINES = README.read_text("utf-8").splitlines()
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def python_of(lines):
@@ -19,10 +21,11 @@ def python_of(lines):
     return code
 
 
-def test_the_python_of_the_readme_runs_and_prints_what_it_says(tmp_path):
-    code = python_of(LINES)
-    assert any(code), "README.md has no Python block"
-    program = tmp_path / "README.py"
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_python_of_a_page_runs_and_prints_what_it_says(page, tmp_path):
+    code = python_of(page.read_text("utf-8").splitlines())
+    assert any(code), f"{page.name} has no Python block"
+    program = tmp_path / "page.py"
     program.write_text("\n".join(code), encoding="utf-8")
     ran = subprocess.run(
         [sys.executable, "-W", "error", str(program)],
@@ -39,6 +42,6 @@ def test_the_python_of_the_readme_runs_and_prints_what_it_says(tmp_path):
 
 
 def test_the_first_page_says_how_to_begin():
-    first_page = "\n".join(LINES[:40])
+    first_page = "\n".join(PAGES[0].read_text("utf-8").splitlines()[:40])
     assert "make compare" in first_page
     assert "make test" in first_page

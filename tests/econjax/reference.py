@@ -112,3 +112,38 @@ def solve(n, thresholds, rates, elasticity, *, weight=None, cap=np.inf, spending
         income, best = np.where(u > best, z, income), np.maximum(u, best)
     rebate = weight @ tax(thresholds, rates, income) - spending
     return Solution(income, best + rebate, rebate, weight)
+
+
+def crra(amount, curvature):
+    """Return (x^(1 - eta) - 1) / (1 - eta), log x at eta = 1, and -inf where there is nothing."""
+    amount = np.asarray(amount, float)
+    safe = np.where(amount > 0, amount, 1.0)
+    value = np.log(safe) if curvature == 1 else (safe ** (1 - curvature) - 1) / (1 - curvature)
+    return np.where(amount > 0, value, -np.inf)
+
+
+def hsv_tax(scale, progressivity, income):
+    """Return the log-linear schedule's income - scale * income^(1 - p)."""
+    return income - scale * np.asarray(income, float) ** (1 - progressivity)
+
+
+def lognormal_pdf(n):
+    x = np.log(n / 50000) / 0.75
+    return np.exp(-(x**2) / 2) / (n * 0.75 * np.sqrt(2 * np.pi))
+
+
+def lognormal_mean_below(n):
+    """Return E[n; n below a bound] of the lognormal economy."""
+    return 50000 * np.exp(0.75**2 / 2) * ndtr(np.log(n / 50000) / 0.75 - 0.75)
+
+
+def two_bracket_revenue(rates, elasticity, edge=60000.0):
+    """Return revenue of the lognormal continuum under two brackets of which the second is taxed less."""
+    low, high = rates
+    kept = lambda rate: (1 - rate) ** elasticity  # noqa: E731
+    gain = (1 - high) * kept(high) - (1 - low) * kept(low)
+    jump = edge * (low - high) * (1 + elasticity) / gain  # section 5, interior to interior
+    below = lognormal_mean_below(jump)
+    above = lognormal_mean_below(np.inf) - below
+    share = ndtr(-np.log(jump / 50000) / 0.75)
+    return low * kept(low) * below + high * kept(high) * above + edge * (low - high) * share

@@ -3,7 +3,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from laboratory import economy_of, solve
+from laboratory import economy_of, settled
 from reference import THRESHOLDS, US_2024, continuum, grid, lognormal_pareto_quantile, pareto_quantile
 from reference import solve as reference_solve
 from scipy import integrate
@@ -14,8 +14,16 @@ from econjax.inverse import inverse_optimum, weights_by_income
 invert = eqx.filter_jit(inverse_optimum)
 
 
-def weights_of(economy, schedule, elasticity=0.25):
-    outcome = solve(economy, schedule).outcome
+def outcome_of(economy, n, schedule, elasticity=0.25):
+    """Return the outcome of the best responses that the independent solver finds."""
+    thresholds, rates = np.asarray(schedule.thresholds, float), np.asarray(schedule.rates, float)
+    income = reference_solve(n, thresholds, rates, elasticity).income
+    return settled(economy, schedule, jnp.array(40 * income / n))
+
+
+def weights_of(n, schedule, elasticity=0.25, weight=None):
+    economy = economy_of(n, elasticity, weight=weight)
+    outcome = outcome_of(economy, n, schedule, elasticity)
     return invert(economy.population, schedule, outcome, elasticity=jnp.asarray(elasticity))
 
 
@@ -36,13 +44,13 @@ def test_an_optimum_reveals_the_weights_of_its_welfare_function(x64, welfare):
         )
     )
     for _ in range(40):
-        schedule = BracketSchedule(schedule.thresholds, improve(schedule, solve(economy, schedule).outcome))
-    outcome = solve(economy, schedule).outcome
+        schedule = BracketSchedule(schedule.thresholds, improve(schedule, outcome_of(economy, n, schedule)))
+    outcome = outcome_of(economy, n, schedule)
     social = jax.grad(lambda u: welfare.equivalent(economy.population, eqx.tree_at(utility, outcome, u)))(
         outcome.utility
     )
     social = np.asarray(social / social.sum())
-    found = weights_of(economy, schedule)
+    found = weights_of(n, schedule, weight=weight)
     near = tents(schedule.thresholds, outcome.income)
     np.testing.assert_allclose(found.people, near @ weight, rtol=1e-10)
     np.testing.assert_allclose(found.near, near @ social / (near @ weight), atol=1e-3)
@@ -61,7 +69,7 @@ def test_the_weight_of_a_dollar_is_the_revenue_of_its_rate(x64):
     # First-order condition: raising a rate is worth it as long as E[g l_j] < d revenue / d rate_j.
     n, weight = continuum(lognormal_pareto_quantile, 200_001)
     income = reference_solve(n, THRESHOLDS, US_2024, 0.25, weight=weight).income
-    found = weights_of(economy_of(n, 0.25, weight=weight), BracketSchedule(THRESHOLDS, US_2024))
+    found = weights_of(n, BracketSchedule(THRESHOLDS, US_2024), weight=weight)
     for j, step in enumerate(1e-4 * np.eye(7)):
         up, down = (
             reference_solve(n, THRESHOLDS, US_2024 + s * step, 0.25, weight=weight).rebate for s in (1, -1)
@@ -78,7 +86,7 @@ def test_a_top_rate_beyond_the_peak_is_dominated(eps, top):
     # Incomes Pareto(a = 2) above 40000 dollars, so g = 1 - a e t / (1 - t): 0 at t = 1 / (1 + a e) = 2/3.
     n, weight = continuum(pareto_quantile(8000.0, 2.0))
     schedule = BracketSchedule([0, 40000], [0.4, top])
-    found = weights_of(economy_of(n, 0.25, weight=weight.tolist()), schedule)
+    found = weights_of(n, schedule, weight=weight.tolist())
     np.testing.assert_allclose(found.dollar[-1], 1 - 0.5 * top / (1 - top), atol=2e-3)
     np.testing.assert_array_equal(found.dominated, [False, top > 2 / 3])
 
@@ -97,7 +105,7 @@ def test_a_top_rate_beyond_the_peak_is_dominated(eps, top):
 )
 def test_who_mends_a_dominated_schedule_makes_everyone_better_off(x64, rates, where, reform):
     thresholds, n = np.array([0.0, 20000, 60000]), grid("PLN", 4000)
-    found = weights_of(economy_of(n, 1.0), BracketSchedule(thresholds, rates), 1.0)
+    found = weights_of(n, BracketSchedule(thresholds, rates), 1.0)
     assert found.dominated[where]
     before, after = (
         reference_solve(n, thresholds, np.array(rates) + change, 1.0) for change in (np.zeros(3), reform)
@@ -106,16 +114,16 @@ def test_who_mends_a_dominated_schedule_makes_everyone_better_off(x64, rates, wh
 
 
 def test_no_law_that_pays_its_way_is_dominated(x64):
-    found = weights_of(economy_of(grid("GB2"), 0.25), BracketSchedule(THRESHOLDS, US_2024))
+    found = weights_of(grid("GB2"), BracketSchedule(THRESHOLDS, US_2024))
     assert not found.dominated.any()
     assert np.all(np.diff(found.near) < 0.2), "weights of today's law fall with income, or nearly so"
 
 
 def test_what_no_worker_reveals_is_marked_not_invented(eps):
     # Oracles, section 0: bracket 1 of BP is empty; here the last one, too.
-    economy = economy_of(grid("BP", 500), 0.25)
+    n = grid("BP", 500)
     thresholds = np.append(THRESHOLDS[[0, 1, 2]], [4e6, 8e6])
-    found = weights_of(economy, BracketSchedule(thresholds, [0.1, 0.2, 0.3, 0.4, 0.5]))
+    found = weights_of(n, BracketSchedule(thresholds, [0.1, 0.2, 0.3, 0.4, 0.5]))
     assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(found))
     np.testing.assert_array_equal(found.identified, [False, True, True, True, False])
     np.testing.assert_array_equal(found.held, [True, True, True, False, False])
@@ -127,22 +135,22 @@ def test_what_no_worker_reveals_is_marked_not_invented(eps):
 
 def test_workers_are_exchangeable(x64):
     n, schedule = grid("LN", 200), BracketSchedule(THRESHOLDS, US_2024)
-    once = weights_of(economy_of(n, 0.25), schedule)
+    once = weights_of(n, schedule)
     order = np.random.default_rng(0).permutation(200)
-    for other in (economy_of(n[order], 0.25), economy_of(np.repeat(n, 2), 0.25)):
+    for other in (n[order], np.repeat(n, 2)):
         found = weights_of(other, schedule)
         np.testing.assert_allclose(found.near, once.near, rtol=1e-10, atol=1e-12)
         np.testing.assert_allclose(found.dollar, once.dollar, rtol=1e-10, atol=1e-12)
-    dollars = weights_of(economy_of(100 * n, 0.25), BracketSchedule(100 * THRESHOLDS, US_2024))
+    dollars = weights_of(100 * n, BracketSchedule(100 * THRESHOLDS, US_2024))
     np.testing.assert_allclose(dollars.near, once.near, rtol=1e-10)
 
 
 def test_a_second_schedule_compiles_nothing(compilations):
-    economy = economy_of(grid("LN", 200), 0.25)
-    weights_of(economy, BracketSchedule(THRESHOLDS, US_2024))
+    n = grid("LN", 200)
+    weights_of(n, BracketSchedule(THRESHOLDS, US_2024))
     other = BracketSchedule(THRESHOLDS, US_2024 / 2)
     with compilations() as seen:
-        weights_of(economy, other, elasticity=0.4)
+        weights_of(n, other, elasticity=0.4)
     assert not seen
 
 
@@ -175,9 +183,9 @@ def test_weights_of_a_smooth_schedule_integrate_to_the_formula(x64):
 
 
 def test_errors_name_the_value_and_the_remedy():
-    economy = economy_of([30000.0, 60000.0], 0.25)
-    schedule = BracketSchedule([0, 40000], [0.2, 1.0])
-    outcome = solve(economy, BracketSchedule([0, 40000], [0.2, 0.3])).outcome
+    n = np.array([30000.0, 60000.0])
+    economy, schedule = economy_of(n, 0.25), BracketSchedule([0, 40000], [0.2, 1.0])
+    outcome = outcome_of(economy, n, BracketSchedule([0, 40000], [0.2, 0.3]))
     with pytest.raises(ValueError, match=r"rates below 1.*1\.0"):
         inverse_optimum(economy.population, schedule, outcome, elasticity=0.25)
     for elasticity in (0.0, -1.0):
@@ -186,6 +194,5 @@ def test_errors_name_the_value_and_the_remedy():
         with pytest.raises(ValueError, match=f"elasticity must be a positive.*{elasticity}"):
             weights_by_income(schedule, lambda z: z, 1e4, elasticity=elasticity)
     # Where the rate of 1 stops everybody, it loses nothing that others' incomes could show.
-    rational = solve(economy, schedule).outcome
-    found = inverse_optimum(economy.population, schedule, rational, elasticity=0.25)
+    found = weights_of(n, schedule)
     assert jnp.isfinite(found.near).all()

@@ -1,8 +1,11 @@
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from laboratory import economy_of, equivalent, solve, welfare_of
+from hypothesis import given
+from hypothesis import strategies as st
+from laboratory import economy_of, equivalent, float64, solve, welfare_of
 from reference import (
     QUANTILES,
     THRESHOLDS,
@@ -15,9 +18,143 @@ from reference import (
 from reference import solve as reference_solve
 
 from baselines.saez import SaezPlanner
-from econjax import Atkinson, BracketSchedule, Rawlsian, Utilitarian
+from econjax import Atkinson, BracketSchedule, Economy, Isoelastic, Population, Rawlsian, Utilitarian
 from econjax.planning import RationalEvaluator, plan
-from econjax.saez import BracketStatistics, bracket_statistics, saez_rates
+from econjax.saez import (
+    BracketStatistics,
+    bracket_statistics,
+    converged_saez,
+    jump_revenue,
+    linear_rate,
+    nonlinear_rate,
+    optimal_linear_rate,
+    pareto_index,
+    saez_rates,
+    top_rate,
+)
+
+# Few sizes of populations, so that tests share compiled functions.
+POINTS = 20_000
+FINE = 100_000
+
+
+@eqx.filter_jit
+def converged(economy, thresholds, welfare, elasticity, tolerance):
+    start = BracketSchedule(thresholds, jnp.full_like(jnp.asarray(thresholds), 0.4))
+    return converged_saez(economy, start, welfare, elasticity=elasticity, tolerance=tolerance)
+
+
+@eqx.filter_jit
+def implied(economy, schedule, outcome, welfare, elasticity, jump):
+    statistics = bracket_statistics(economy.population, schedule, outcome, welfare)
+    return saez_rates(statistics, elasticity=elasticity, current=schedule.rates, jump=jump)
+
+
+statistics_of = eqx.filter_jit(bracket_statistics)
+jumps = eqx.filter_jit(jump_revenue)
+linear = eqx.filter_jit(optimal_linear_rate)
+
+
+def test_revenue_maximising_rates(eps):
+    # Oracles, section 1a; 1 / (1 + e) and 1 / (1 + a e).
+    index = np.array([1.5, 1.75, 2, 2.5, 3])
+    top = [0.7272727273, 0.6956521739, 0.6666666667, 0.6153846154, 0.5714285714]
+    np.testing.assert_allclose(top_rate(index, elasticity=0.25), top, rtol=max(1e-10, 4 * eps))
+    elasticity = np.array([0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1])
+    found = linear_rate(0.0, elasticity=elasticity)
+    np.testing.assert_allclose(found, 1 / (1 + elasticity), rtol=max(1e-15, 4 * eps))
+
+
+@pytest.mark.parametrize(
+    ("weight", "index", "elasticity", "rate"),
+    [
+        (0.1, 1.5, 0.25, 0.7058823529),
+        (0.25, 1.5, 0.25, 0.6666666667),
+        (0.25, 2.0, 0.5, 0.4285714286),
+        (0.5, 2.0, 0.25, 0.5),
+        (0.61, 1.0, 0.25, 0.609375),  # a flat tax is a top rate from 0
+        (0.75, 1.0, 0.5, 0.3333333333),
+    ],
+)
+def test_rates_with_welfare_weights(x64, weight, index, elasticity, rate):
+    # Oracles, section 1a.
+    assert top_rate(index, elasticity=elasticity, weight=weight) == pytest.approx(rate, abs=5.1e-11)
+
+
+def test_how_the_top_rate_moves(x64):
+    def rate(at):
+        return top_rate(at[0], elasticity=at[1], weight=at[2], compensated=at[3])
+
+    at = jnp.array([1.8, 0.25, 0.3, 0.4])
+    numeric = [(rate(at + step) - rate(at - step)) / 2e-6 for step in 1e-6 * jnp.eye(4)]
+    np.testing.assert_allclose(jax.grad(rate)(at), numeric, rtol=1e-7)
+
+
+# Oracles, section 1c: e, marginal rate at the optimum, G, (1 - H) / (z h) with the virtual density.
+ABC = [
+    (0.25, 0.56377291, 0.847231, 2.114935),
+    (0.25, 0.53008957, 0.466551, 0.528665),
+    (0.25, 0.57671668, 0.214761, 0.433780),
+    (0.25, 0.44623552, 0.925278, 2.696062),
+    (0.25, 0.46843674, 0.519174, 0.458192),
+    (0.25, 0.44012219, 0.240260, 0.258675),
+    (0.50, 0.33322918, 0.898455, 2.460811),
+    (0.50, 0.32963185, 0.449673, 0.446750),
+    (0.50, 0.29192117, 0.193795, 0.255687),
+]
+
+
+@pytest.mark.parametrize(("elasticity", "rate", "weight_above", "thinness"), ABC)
+def test_the_nonlinear_formula(x64, elasticity, rate, weight_above, thinness):
+    found = nonlinear_rate(
+        5e4, density=1 / 5e4, above=thinness, weight_above=weight_above, elasticity=elasticity
+    )
+    assert found == pytest.approx(rate, abs=3e-6)  # G is printed to 6 digits
+
+
+@pytest.mark.parametrize(
+    ("power", "index", "elasticity", "rates"),
+    [
+        (1, 2.0, 0.25, [0, 0.4, 0.5, 0.61538462, 0.64285714, 0.66442953]),
+        (1, 1.5, 0.5, [0, 0.30769231, 0.4, 0.51612903, 0.54545455, 0.56896552]),
+        (2, 2.0, 0.4, [0, 0.40983607, 0.48387097, 0.54545455, 0.55307263, 0.55553086]),
+    ],
+)
+def test_pareto_types_with_given_weights(x64, power, index, elasticity, rates):
+    # Oracles, section 1f: weights proportional to n^-k on Pareto(L, a), so that G = (n / L)^-k.
+    n = np.array([1, 1.5, 2, 5, 10, 100])
+    found = nonlinear_rate(
+        n,
+        density=index * n ** (-index - 1),
+        above=n**-index,
+        weight_above=n**-power,
+        elasticity=elasticity,
+    )
+    np.testing.assert_allclose(found, rates, atol=5.1e-9)
+
+
+def test_the_pareto_index_of_a_tail(x64):
+    values, weight = continuum(pareto_quantile(1000.0, 2.0), FINE)
+    for threshold in (1000.0, 5000.0, 100_000.0):
+        assert pareto_index(values, threshold, weight) == pytest.approx(2, rel=2e-3)
+    values, weight = continuum(QUANTILES["GB2"], FINE)
+    for threshold, index in {5e4: 1.75379609, 2e5: 2.28486203, 1e6: 2.36127159}.items():  # section 6a
+        assert pareto_index(values, threshold, weight) == pytest.approx(index, rel=1e-3)
+
+
+@given(
+    st.lists(st.integers(1, 1000), min_size=5, max_size=5),
+    st.lists(st.integers(1, 9), min_size=5, max_size=5),
+    st.integers(0, 999),
+)
+def test_the_pareto_index_by_hand(incomes, people, threshold):
+    each = np.repeat(incomes, people)
+    above = each[each > threshold]
+    expected = above.mean() / (above.mean() - threshold) if above.size else np.inf
+    with float64():
+        found = pareto_index(np.array(incomes), threshold, np.array(people) / sum(people))
+        assert found == pytest.approx(expected, rel=1e-12)
+
 
 # Oracles, section 1d: gold rates of the continuum, and what the first-order condition implies there.
 FOC = {
@@ -34,21 +171,41 @@ FOC = {
 
 @pytest.mark.parametrize("name", FOC)
 def test_the_first_order_condition_at_the_optimum(x64, name):
-    gold, implied = FOC[name]
-    n, weight = continuum(QUANTILES[name], 1_000_001)
+    gold, without_jumps = FOC[name]
+    n, weight = continuum(QUANTILES[name], FINE)
     economy, schedule = economy_of(n, 0.25, weight=weight), BracketSchedule(THRESHOLDS, gold)
     outcome = solve(economy, schedule).outcome
-    statistics = bracket_statistics(economy.population, schedule, outcome, Atkinson(1.0))
-    found = saez_rates(statistics, elasticity=0.25, current=schedule.rates)
+    found = implied(economy, schedule, outcome, Atkinson(1.0), 0.25, 0.0)
     # Rates are printed to 5e-6, and jumping workers are one cell of the quadrature off.
-    np.testing.assert_allclose(found, implied, atol=5e-5)
+    np.testing.assert_allclose(found, without_jumps, atol=3e-4)
+    found = implied(economy, schedule, outcome, Atkinson(1.0), 0.25, jumps(economy, schedule))
+    np.testing.assert_allclose(found, gold, atol=3e-4)
+
+
+def test_what_jumps_add_to_revenue(x64):
+    # Oracles, section 5b: the exact derivative less that of workers who stay in their brackets. The second of
+    # its two rates is here that of the last six brackets.
+    n, weight = continuum(QUANTILES["LN"], FINE)
+    economy = economy_of(n, 0.5, weight=weight)
+    thresholds = 60000.0 * np.arange(7)
+    found = jumps(economy, BracketSchedule(thresholds, [0.5] + [0.3] * 6))
+    exact = [26148.656611 - 26929.208049, 7131.488892 - 7869.559302]
+    np.testing.assert_allclose([found[0], found[1:].sum()], exact, rtol=1e-3)
+    np.testing.assert_allclose(jumps(economy, BracketSchedule(thresholds, [0.3] + [0.5] * 6)), 0, atol=1e-8)
+
+
+def test_jumps_need_preferences_without_income_effects():
+    preferences = Isoelastic(1.0, exponent=3.0, scale=1e-6)
+    economy = Economy(population=Population([500.0, 900.0]), preferences=preferences)
+    with pytest.raises(ValueError, match="Isoelastic has: use Quasilinear"):
+        jump_revenue(economy, BracketSchedule([0.0], [0.3]))
 
 
 @pytest.mark.parametrize("rates", [US_2024, US_2024[::-1].copy()], ids=["rising", "falling"])
 def test_statistics_by_hand(x64, rates):
-    n = grid("GB2", 3000)
+    n = grid("GB2", POINTS)
     economy, schedule = economy_of(n, 0.25), BracketSchedule(THRESHOLDS, rates)
-    found = bracket_statistics(economy.population, schedule, solve(economy, schedule).outcome, Atkinson(1.0))
+    found = statistics_of(economy.population, schedule, solve(economy, schedule).outcome, Atkinson(1.0))
     exact = reference_solve(n, THRESHOLDS, rates, 0.25)
     ends = np.append(THRESHOLDS[1:], np.inf)
     within = [np.clip(exact.income - b, 0, top - b) for b, top in zip(THRESHOLDS, ends, strict=True)]
@@ -62,18 +219,18 @@ def test_statistics_by_hand(x64, rates):
 
 
 def test_statistics_add_up(x64):
-    n = grid("LN", 3000)
+    n = grid("LN", POINTS)
     economy, schedule = economy_of(n, 0.25), BracketSchedule(THRESHOLDS, US_2024)
     outcome = solve(economy, schedule).outcome
     for welfare in (Utilitarian(), Atkinson(2.0), Rawlsian()):
-        found = bracket_statistics(economy.population, schedule, outcome, welfare)
+        found = statistics_of(economy.population, schedule, outcome, welfare)
         assert found.share.sum() == pytest.approx(1, rel=1e-12)
         assert found.base.sum() == pytest.approx(float(outcome.income.mean()), rel=1e-12)
         assert found.base @ schedule.rates == pytest.approx(float(outcome.rebate), rel=1e-12)
         assert np.all(np.asarray(found.active) <= np.asarray(outcome.income.mean()))
-    utilitarian = bracket_statistics(economy.population, schedule, outcome, Utilitarian())
+    utilitarian = statistics_of(economy.population, schedule, outcome, Utilitarian())
     np.testing.assert_allclose(utilitarian.weighted_base, utilitarian.base, rtol=1e-12)
-    rawlsian = bracket_statistics(economy.population, schedule, outcome, Rawlsian())
+    rawlsian = statistics_of(economy.population, schedule, outcome, Rawlsian())
     assert rawlsian.weighted_base.sum() == pytest.approx(float(outcome.income[0]), rel=1e-12)
 
 
@@ -87,31 +244,110 @@ def test_a_rate_of_a_bracket_by_hand(x64):
     )
     found = saez_rates(statistics, elasticity=0.5, current=jnp.array([0.1, 0.2, 0.3]))
     np.testing.assert_allclose(found, [0.5, 0.0, 0.3], atol=1e-15)
+    # A loss of 1.5 from jumps halves the gain; a large one would call for a subsidy, never below -100 %.
+    jump = jnp.array([-1.5, -9.0, 9.0])
+    found = saez_rates(statistics, elasticity=0.5, current=jnp.array([0.1, 0.2, 0.3]), jump=jump)
+    np.testing.assert_allclose(found, [1 / 3, -1.0, 0.3], atol=1e-15)
 
 
-# Oracles, section 1b: optimal linear rate and its equivalent.
+# Oracles, section 1b: optimal linear rate, the mean weight on income there, and the equivalent.
 LINEAR = [
-    ("GB2", 0.25, 1, 0.5474816243, 40903.424335),
-    ("GB2", 0.25, 2, 0.6232518631, 39203.429318),
-    ("GB2", 0.50, 1, 0.4099379872, 32677.241099),
-    ("GB2", 0.50, 2, 0.4866341226, 30685.827059),
-    ("LN", 0.25, 1, 0.4622930660, 47608.670257),
-    ("LN", 0.25, 2, 0.5517224585, 45763.009315),
-    ("LN", 0.50, 1, 0.3304684809, 38644.335989),
-    ("LN", 0.50, 2, 0.4148473900, 36520.189700),
+    ("GB2", 0.25, 1, 0.5474816243, 0.6975362473, 40903.424335),
+    ("GB2", 0.25, 2, 0.6232518631, 0.5864267119, 39203.429318),
+    ("GB2", 0.50, 1, 0.4099379872, 0.6526314368, 32677.241099),
+    ("GB2", 0.50, 2, 0.4866341226, 0.5260357730, 30685.827059),
+    ("LN", 0.25, 1, 0.4622930660, 0.7850627188, 47608.670257),
+    ("LN", 0.25, 2, 0.5517224585, 0.6923097816, 45763.009315),
+    ("LN", 0.50, 1, 0.3304684809, 0.7532091683, 38644.335989),
+    ("LN", 0.50, 2, 0.4148473900, 0.6455220545, 36520.189700),
 ]
 
 
 @pytest.mark.parametrize("row", LINEAR, ids=lambda row: "-".join(map(str, row[:3])))
-def test_one_bracket_converges_to_the_optimal_linear_tax(x64, row):
-    name, elasticity, aversion, rate, ede = row
-    n, weight = continuum(QUANTILES[name])
-    economy = economy_of(n, elasticity, weight=weight)
-    evaluate = RationalEvaluator(economy, Atkinson(float(aversion)))
-    planner = SaezPlanner(BracketSchedule([0], [0.3]), elasticity)
-    best = plan(jax.random.key(0), planner, evaluate, steps=50).recommended
-    np.testing.assert_allclose(best.rates, rate, atol=2e-6)
-    assert equivalent(economy, welfare_of(aversion), best)[2] == pytest.approx(ede, rel=2e-7)
+def test_the_optimal_linear_tax(x64, row):
+    name, elasticity, aversion, rate, weight_of_income, ede = row
+    n, weight = continuum(QUANTILES[name], POINTS)
+    economy, welfare = economy_of(n, elasticity, weight=weight), welfare_of(aversion)
+    found = linear(economy, welfare, elasticity=jnp.asarray(elasticity))
+    assert found == pytest.approx(rate, abs=2e-6)
+    assert equivalent(economy, welfare, BracketSchedule([0.0], found[None]))[2] == pytest.approx(
+        ede, rel=2e-7
+    )
+    assert linear_rate(weight_of_income, elasticity=elasticity) == pytest.approx(rate, abs=3e-10)
+
+
+def test_the_optimal_linear_tax_in_both_precisions(eps):
+    economy = economy_of(grid("LN", 100), 0.4)
+    tried = np.linspace(0.3, 0.5, 2001)
+    worth = [reference_solve(grid("LN", 100), np.zeros(1), [t], 0.4).equivalent(1) for t in tried]
+    found = linear(economy, Atkinson(1.0), elasticity=0.4)
+    assert found == pytest.approx(tried[np.argmax(worth)], abs=1e-4)
+
+
+def test_linear_rates_of_many_elasticities_at_once(x64):
+    economy, welfare = economy_of(grid("LN", 50), 0.4), Rawlsian()
+    rates = jax.vmap(lambda e: optimal_linear_rate(economy, welfare, elasticity=e))(jnp.array([0.2, 0.4]))
+    one = linear(economy, welfare, elasticity=0.4)
+    assert rates[1] == pytest.approx(float(one), abs=1e-12)
+    assert rates[0] > rates[1]
+
+
+# Oracles, section 2.3: the best seven brackets on the grid, and their equivalent.
+GOLD = [
+    ("GB2", 0.25, 1, [0.6040, 0.5479, 0.5248, 0.5420, 0.5629, 0.5829, 0.5985], 40887.824421),
+    ("GB2", 0.25, 2, [0.6930, 0.6372, 0.6063, 0.6083, 0.6150, 0.6223, 0.6159], 39187.034244),
+    ("GB2", 0.25, np.inf, [0.9598, 0.8293, 0.7038, 0.6563, 0.6388, 0.6325, 0.6213], 33446.510760),
+    ("GB2", 0.4, 1, [0.5278, 0.4622, 0.4323, 0.4436, 0.4595, 0.4757, 0.4862], 35472.279052),
+    ("GB2", 0.5, 1, [0.4894, 0.4199, 0.3876, 0.3961, 0.4112, 0.4248, 0.4349], 32672.593644),
+    ("LN", 0.25, 1, [0.4098, 0.4578, 0.4700, 0.4636, 0.4521, 0.4399, 0.3718], 47609.932270),
+    ("LN", 0.25, 2, [0.5241, 0.5624, 0.5604, 0.5369, 0.5109, 0.4817, 0.3330], 45778.110336),
+    ("LN", 0.25, np.inf, [0.9752, 0.8294, 0.6828, 0.5960, 0.5363, 0.5029, 0.4216], 38209.345708),
+    ("LN", 0.4, 1, [0.3412, 0.3765, 0.3792, 0.3662, 0.3500, 0.3330, 0.2258], 41745.823597),
+    ("LN", 0.5, 1, [0.3091, 0.3379, 0.3363, 0.3211, 0.3051, 0.2879, 0.2450], 38649.618464),
+]
+
+
+@pytest.mark.parametrize("row", GOLD, ids=lambda row: "-".join(map(str, row[:3])))
+def test_the_fixed_point_is_the_best_schedule(x64, row):
+    name, elasticity, aversion, rates, gold = row
+    economy, welfare = economy_of(grid(name, POINTS), elasticity), welfare_of(aversion)
+    found = converged(economy, jnp.array(THRESHOLDS), welfare, jnp.asarray(elasticity), jnp.asarray(1e-3))
+    assert found.converged
+    assert found.gap <= 1e-3
+    assert found.steps < 30
+    assert equivalent(economy, welfare, found.schedule)[2] == pytest.approx(gold, rel=1.2e-5)
+    # Section 0: to 0.003 where the bracket holds 1 % of people, to 0.03 where it holds 0.1 %.
+    outcome = solve(economy, found.schedule).outcome
+    share = statistics_of(economy.population, found.schedule, outcome, welfare).share
+    off = np.abs(np.asarray(found.schedule.rates) - rates)
+    assert np.all(off[share > 0.01] < 0.003)
+    assert np.all(off[share > 0.001] < 0.03)
+
+
+def test_a_second_call_compiles_nothing(x64, compilations):
+    thresholds, elasticity, tolerance = jnp.array(THRESHOLDS), jnp.asarray(0.3), jnp.asarray(1e-3)
+    first = economy_of(grid("LN", POINTS), 0.3)
+    second = economy_of(grid("GB2", POINTS), 0.4)
+    converged(first, thresholds, Atkinson(1.0), elasticity, tolerance)
+    with compilations() as seen:
+        converged(second, thresholds, Atkinson(2.0), elasticity, tolerance)
+    assert not seen
+
+
+def test_a_gap_that_stays_is_told(x64):
+    # With 20,000 workers the statistics are steps, so that no rates agree with them to 1e-9.
+    economy = economy_of(grid("GB2", POINTS), 0.25)
+    found = converged(economy, jnp.array(THRESHOLDS), Atkinson(1.0), jnp.asarray(0.25), jnp.asarray(1e-9))
+    assert not found.converged
+    assert found.steps == 100
+    assert 1e-9 < found.gap < 5e-3
+
+
+@pytest.mark.parametrize("option", ["elasticity", "tolerance"])
+def test_bad_options(option):
+    options = {"elasticity": 0.3, "tolerance": 1e-3, option: 0.0}
+    with pytest.raises(ValueError, match=f"{option} must be a positive number"):
+        converged_saez(economy_of([100.0], 0.3), BracketSchedule([0.0], [0.1]), Rawlsian(), **options)
 
 
 # Oracles, section 2.5: Pareto(L, alpha), e, optimal rate, u_min; and the quantile grid at that rate.
@@ -125,10 +361,11 @@ PARETO = [
 @pytest.mark.parametrize("row", PARETO, ids=lambda row: "-".join(map(str, row[:3])))
 def test_pareto_and_rawls_make_all_rates_equal(x64, row):
     lowest, index, elasticity, worst, _ = row
-    n, weight = continuum(pareto_quantile(lowest, index))
+    n, weight = continuum(pareto_quantile(lowest, index), POINTS)
     economy = economy_of(n, elasticity, weight=weight)
-    planner = SaezPlanner(BracketSchedule(THRESHOLDS, np.full(7, 0.4)), elasticity)
-    best = plan(jax.random.key(0), planner, RationalEvaluator(economy, Rawlsian()), steps=50).recommended
+    best = converged(
+        economy, jnp.array(THRESHOLDS), Rawlsian(), jnp.asarray(elasticity), jnp.asarray(1e-3)
+    ).schedule
     np.testing.assert_allclose(best.rates, 1 / (1 + index * elasticity), atol=1e-3)
     _, income, found = equivalent(economy, Rawlsian(), best)
     assert found == pytest.approx(worst, rel=1e-5)
@@ -146,16 +383,15 @@ def test_pareto_grid_at_the_theoretical_rate(x64, row):
     )
 
 
-def test_the_fixed_point_is_the_optimum_where_rates_rise(x64):
-    # Section 1, formula 5: exact for a convex schedule. Bounded below so that the gradient must vanish.
-    n, weight = continuum(lognormal_pareto_quantile)
+def test_the_planner_finds_the_optimum_where_rates_rise(x64):
+    # Section 1, formula 5: exact for a convex schedule.
+    n, weight = continuum(lognormal_pareto_quantile, 4000)
     economy = economy_of(n, 0.25, weight=weight)
     evaluate = RationalEvaluator(economy, Atkinson(1.0))
     start = BracketSchedule([0.0, 60000, 150000], [0.4, 0.5, 0.6])
-    best = plan(jax.random.key(0), SaezPlanner(start, 0.25), evaluate, steps=60).recommended
-    report = evaluate.value_and_grad(best)
+    best = plan(jax.random.key(0), SaezPlanner(start, 0.25), evaluate, steps=30).recommended
     assert np.all(np.diff(best.rates) > 0), "the economy was chosen for rising rates"
-    np.testing.assert_allclose(report.gradient, np.zeros(3), atol=1e-3 * float(report.equivalent))
-    for step in 0.01 * np.vstack([np.eye(3), -np.eye(3)]):
+    worth = reference_solve(n, start.thresholds, np.asarray(best.rates), 0.25, weight=weight).equivalent(1)
+    for step in 0.001 * np.vstack([np.eye(3), -np.eye(3)]):
         moved = reference_solve(n, start.thresholds, np.asarray(best.rates) + step, 0.25, weight=weight)
-        assert moved.equivalent(1) < report.equivalent
+        assert moved.equivalent(1) < worth

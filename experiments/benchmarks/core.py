@@ -1,0 +1,185 @@
+"""`econjax benchmark core`: what a worker costs, next to NumPy and to the machine's limits."""
+
+import importlib.metadata
+import math
+import os
+import platform
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from econjax.saez import SaezFixedPoint
+from experiments.benchmarks.cases import Case, cases, many_schedules, saez
+from experiments.benchmarks.timing import Ratio, compiled, ratio, take_turns
+
+
+@dataclass(frozen=True)
+class CoreBenchmarkConfig:
+    """Time taxes, responses and welfare gradients against NumPy and against the machine's own limits."""
+
+    sizes: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+    """Numbers of workers, separated by spaces."""
+    batch: tuple[int, int] = (1_000, 10_000)
+    """Schedules, and workers, of the row that evaluates many schedules at once."""
+    precision: Literal["float32", "float64"] = "float32"
+    """Floating-point numbers to compute with."""
+    repeats: int = 20
+    """Rounds of each measurement, at most."""
+    patience: float = 3.0
+    """Seconds after which a measurement begins no further round."""
+    json: bool = False
+    """Print the result as JSON on standard output instead of tables."""
+
+    def check(self) -> None:
+        """Check all that can be checked before any work.
+
+        Raises:
+            ValueError: a size or number of rounds below 1, no size, or a patience that is no time.
+        """
+        counts = {"sizes": self.sizes, "batch": self.batch, "repeats": (self.repeats,)}
+        for name, values in counts.items():
+            if not values or min(values) < 1:
+                given = " ".join(map(str, values)) or "none"
+                raise ValueError(f"--{name} takes whole numbers of 1 or more; got {given}.")
+        if not 0 <= self.patience < math.inf:
+            raise ValueError(f"--patience is a number of seconds; got {self.patience}.")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One operation at one number of workers.
+
+    `seconds` is the median of the rounds, `least_seconds` the shortest. `bytes_per_worker` counts what the
+    compiler lays out: arguments, outputs and temporary buffers (None if it does not say). `ratios` are
+    times as fast as a NumPy form, and times as long as anything else.
+    """
+
+    operation: str
+    workers: int
+    note: str
+    compile_seconds: float
+    seconds: float
+    least_seconds: float
+    rounds: int
+    workers_per_second: float
+    bytes_per_worker: float | None
+    ratios: dict[str, Ratio]
+
+
+class Bar(NamedTuple):
+    """What an operation is held to: so many times as fast as NumPy, or at most so many times as long."""
+
+    operation: str
+    workers: int
+    reference: str
+    bar: float
+    at_least: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A bar, what was measured, and whether it is met: by the median; None where its size was not run."""
+
+    operation: str
+    workers: int
+    reference: str
+    bar: float
+    at_least: bool
+    measured: Ratio | None
+    met: bool | None
+
+
+@dataclass(frozen=True)
+class CoreBenchmark:
+    """Everything that was measured, and on what."""
+
+    machine: dict[str, Any]
+    rows: list[Row]
+    bars: list[Verdict]
+
+
+BARS = (
+    Bar("tax", 1_000_000, "numpy searchsorted", 30.0, True),
+    Bar("best response, quasi-linear", 1_000_000, "power", 3.0, False),
+    Bar("value and gradient of welfare", 1_000_000, "power", 15.0, False),
+    Bar("settle, welfare only", 10_000_000, "by hand", 1.5, False),
+)
+"""Set for float32 on two CPU cores."""
+
+
+def measure(
+    config: CoreBenchmarkConfig, on_start: Callable[[str], None] = lambda what: None
+) -> CoreBenchmark:
+    """Measure every operation at every size, in JAX's default precision.
+
+    `on_start` hears what is about to be measured.
+    """
+    rows = []
+    for size in config.sizes:
+        for case in cases(size):
+            on_start(f"{case.operation}: {size:,} workers")
+            rows.append(_row(case, config))
+    on_start("many schedules at once")
+    rows.append(_row(many_schedules(*config.batch), config))
+    return CoreBenchmark(_machine(), rows, judge(rows))
+
+
+def judge(rows: list[Row]) -> list[Verdict]:
+    """Return what the rows say about each bar."""
+    verdicts = []
+    for bar in BARS:
+        found = [row for row in rows if (row.operation, row.workers) == (bar.operation, bar.workers)]
+        measured = found[0].ratios[bar.reference] if found else None
+        met = None
+        if measured:
+            met = measured.median >= bar.bar if bar.at_least else measured.median <= bar.bar
+        verdicts.append(Verdict(*bar, measured, met))
+    return verdicts
+
+
+def _row(case: Case, config: CoreBenchmarkConfig) -> Row:
+    ours = compiled(case.function, *case.arguments)
+    sides = {_OURS: ours.run} | case.references
+    seconds = take_turns(sides, repeats=config.repeats, patience=config.patience)
+    own = seconds.pop(_OURS)
+    typical = statistics.median(own)
+    return Row(
+        operation=case.operation,
+        workers=case.workers,
+        note=_note(ours.run()) if case.function is saez else "",
+        compile_seconds=ours.seconds,
+        seconds=typical,
+        least_seconds=min(own),
+        rounds=len(own),
+        workers_per_second=case.workers / typical,
+        bytes_per_worker=None if ours.held is None else ours.held / case.workers,
+        ratios={
+            name: ratio(other, own) if name.startswith("numpy") else ratio(own, other)
+            for name, other in seconds.items()
+        },
+    )
+
+
+_OURS = "econjax"
+
+
+def _note(found: SaezFixedPoint) -> str:
+    return f"{found.steps} steps" + ("" if found.converged else f", NOT converged, gap {found.gap:.1e}")
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "device": jax.devices()[0].device_kind,
+        "precision": str(jnp.zeros(()).dtype),
+        "python": platform.python_version(),
+        "jax": jax.__version__,
+        "jaxlib": importlib.metadata.version("jaxlib"),
+        "numpy": np.__version__,
+    }

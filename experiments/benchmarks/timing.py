@@ -1,0 +1,73 @@
+"""Seconds on a machine with other work on it: compile apart, warm up, let the sides of a ratio take turns."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+
+
+class Compiled(NamedTuple):
+    """A call compiled for its arguments.
+
+    `run` calls it and waits for the result; `seconds` is the time to trace, lower and compile it; `held`
+    are the bytes of arguments, outputs and temporary buffers together, as the compiler lays them out, None
+    where it does not say.
+    """
+
+    run: Callable[[], Any]
+    seconds: float
+    held: int | None
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """The seconds of one side over those of another: the median over rounds, and that of the least times."""
+
+    median: float
+    least: float
+
+
+def compiled(function: Callable, *arguments: Any) -> Compiled:
+    """Compile a function for these arguments."""
+    started = time.perf_counter()
+    executable = jax.jit(function).lower(*arguments).compile()
+    seconds = time.perf_counter() - started
+    return Compiled(lambda: jax.block_until_ready(executable(*arguments)), seconds, _held(executable))
+
+
+def take_turns(
+    sides: Mapping[str, Callable[[], Any]], *, repeats: int, patience: float
+) -> dict[str, list[float]]:
+    """Return the seconds of every side in each round: all are warmed up, then run A, B, A, B, ...
+
+    There are `repeats` rounds, or as many as begin within `patience` seconds, but at least one.
+    """
+    for run in sides.values():
+        run()
+    seconds = {name: [] for name in sides}
+    started = time.perf_counter()
+    for done in range(repeats):
+        if done and time.perf_counter() - started > patience:
+            break
+        for name, run in sides.items():
+            begun = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - begun)
+    return seconds
+
+
+def ratio(over: Sequence[float], under: Sequence[float]) -> Ratio:
+    """Return how many times as long one side took as another, round by round."""
+    pairs = [a / b for a, b in zip(over, under, strict=True)]
+    return Ratio(statistics.median(pairs), min(over) / min(under))
+
+
+def _held(executable: jax.stages.Compiled) -> int | None:
+    memory = executable.memory_analysis()
+    if memory is None:
+        return None
+    buffers = memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes
+    return buffers - memory.alias_size_in_bytes
