@@ -1,21 +1,48 @@
-"""A differentiable economy in JAX: bracket taxes, exact worker responses, welfare in dollars."""
+"""A differentiable economy in JAX: taxes, exact worker responses, welfare in dollars, optimal schedules.
+
+The names here are what most programs need. More is in the modules: `distributions`, `elasticity`, `env`,
+`inequality`, `inverse`, `mirrlees`, `mirrlees_separable`, `progressivity`, `reference_saez`, `saez`,
+`simulation`, `voting`.
+"""
 
 from econjax.calibration import calibrate
 from econjax.economy import Economy, Outcome, settle
-from econjax.equilibrium import Equilibrium, equilibrium
+from econjax.empirical import from_incomes, from_quantiles
+from econjax.fitting import fit_gb2
 from econjax.inequality import gini
 from econjax.law import us_federal
+from econjax.mirrlees import mirrlees_bound
 from econjax.planning import Evaluator, Planner, RationalEvaluator, Report, plan
-from econjax.population import Population
-from econjax.preferences import GHH, Isoelastic, Quasilinear
-from econjax.response import best_response, grid_response, logit_probabilities, logit_response
-from econjax.saez import bracket_statistics, saez_rates
-from econjax.sampling import gb2
-from econjax.schedule import BracketSchedule, LogLinearSchedule
-from econjax.welfare import Atkinson, InverseIncome, Rawlsian, Utilitarian
+from econjax.population import REFERENCE_HOURS, Population
+from econjax.preferences import GHH, AbstractPreferences, Isoelastic, Quasilinear
+from econjax.response import (
+    Equilibrium,
+    best_response,
+    equilibrium,
+    grid_response,
+    logit_probabilities,
+    logit_response,
+)
+from econjax.saez import bracket_statistics, converged_saez, saez_rates, top_rate
+from econjax.sampling import gb2, lognormal, lognormal_pareto, pareto, stratified, uniform
+from econjax.schedule import AbstractSchedule, BracketSchedule, LogLinearSchedule
+from econjax.simulation import simulate
+from econjax.welfare import (
+    AbstractWelfare,
+    Atkinson,
+    InverseIncome,
+    Rawlsian,
+    Utilitarian,
+    WeightedUtilitarian,
+    consumption_equivalent_gain,
+)
 
 __all__ = [
     "GHH",
+    "REFERENCE_HOURS",
+    "AbstractPreferences",
+    "AbstractSchedule",
+    "AbstractWelfare",
     "Atkinson",
     "BracketSchedule",
     "Economy",
@@ -32,17 +59,31 @@ __all__ = [
     "Rawlsian",
     "Report",
     "Utilitarian",
+    "WeightedUtilitarian",
     "best_response",
     "bracket_statistics",
     "calibrate",
+    "consumption_equivalent_gain",
+    "converged_saez",
     "equilibrium",
+    "fit_gb2",
+    "from_incomes",
+    "from_quantiles",
     "gb2",
     "gini",
     "grid_response",
     "logit_probabilities",
     "logit_response",
+    "lognormal",
+    "lognormal_pareto",
+    "mirrlees_bound",
+    "pareto",
     "plan",
     "saez_rates",
     "settle",
+    "simulate",
+    "stratified",
+    "top_rate",
+    "uniform",
     "us_federal",
 ]

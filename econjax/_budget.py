@@ -79,7 +79,7 @@ def entry_types(
         above = is_above(middle)
         return jnp.where(above, low, middle), jnp.where(above, middle, high)
 
-    lowest, highest = centre - 10, centre + 20
+    lowest, highest = centre - 12, centre + 60  # however far tastes and rates push a type
     low, high = jax.lax.fori_loop(0, jnp.finfo(centre.dtype).nmant + 6, halve, (lowest, highest))
     return jnp.where(high < highest, (low + high) / 2, jnp.inf)
 

@@ -7,6 +7,7 @@ marginal rate t it earns z = n (1 - t)^e, at a cost of n / (1 + 1/e) (z / n)^(1 
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
@@ -114,7 +115,7 @@ def mirrlees_continuum(
     """Return the optimum over all schedules for a continuum of potential incomes.
 
     t / (1 - t) = (1/e) (1 - F) / (n f) (1 - G), where G is the mean marginal welfare weight of those
-    above n over that of all (Diamond 1998, equation 10; Saez 2001, section 3). `quantile(below, above)`
+    above n over that of all (Diamond 1998; Saez 2001, section 3). `quantile(below, above)`
     gives potential incomes in dollars a year by the shares of people below and above, both given so that
     neither tail loses digits: `lambda below, above: 8000 * above**-0.5` is a Pareto distribution.
     `spending` is per head.
@@ -232,7 +233,9 @@ def _step(
 
     if slope(1.0) >= 0:
         return 1.0
-    return optimize.brentq(slope, 0.0, 1.0, xtol=0.05) if slope(0.0) > 0 else 0.0
+    if slope(0.0) <= 0:
+        return 0.0
+    return max(optimize.root_scalar(slope, bracket=(0.0, 1.0), xtol=0.05).root, 0.01)
 
 
 def _finite_types(
@@ -294,7 +297,7 @@ def _aversion(welfare: AbstractWelfare) -> float:
         return 0.0
     if isinstance(welfare, Atkinson):
         return float(welfare.aversion)
-    if isinstance(welfare, Rawlsian):
+    if isinstance(welfare, Rawlsian) and not jax.tree.leaves(welfare):  # without a temperature
         return np.inf
     raise ValueError(
         f"The optimum is known for Utilitarian, Atkinson and exact Rawlsian welfare, not {welfare}."

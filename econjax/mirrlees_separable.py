@@ -60,7 +60,7 @@ class PowerDisutility(AbstractDisutility):
 
 @dataclass(frozen=True)
 class LogLeisure(AbstractDisutility):
-    """V = -log(1 - l), with l a share of the time there is (Mirrlees 1971, section 9)."""
+    """V = -log(1 - l), with l a share of the time there is (the example of Mirrlees 1971)."""
 
     def value(self, labor: Float[np.ndarray, " nodes"]) -> Float[np.ndarray, " nodes"]:
         """Return -log(1 - l)."""

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from econjax.economy import Economy, Outcome
-from econjax.equilibrium import equilibrium
 from econjax.inequality import gini
 from econjax.population import Population
+from econjax.response import equilibrium
 from econjax.saez import BracketStatistics, bracket_statistics
 from econjax.schedule import BracketSchedule
 from econjax.welfare import AbstractWelfare

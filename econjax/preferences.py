@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 from numpy.typing import ArrayLike
 
 from econjax._arrays import require_scalar
@@ -17,29 +17,26 @@ if TYPE_CHECKING:
 else:
     from equinox import AbstractClassVar
 
+Agents = Float[Array, " agents"]
+Choice = tuple[Agents, Agents]
+"""Consumption and labor."""
+
 
 class AbstractPreferences(eqx.Module):
     """How a worker trades consumption (dollars a year) against labor (hours a week).
 
-    `income_effects` says whether hours depend on the rebate.
+    `income_effects` says whether hours depend on the rebate, `utility_in_dollars` whether utility is money.
     """
 
     income_effects: AbstractClassVar[bool]
+    utility_in_dollars: AbstractClassVar[bool]
 
     @abc.abstractmethod
-    def utility(
-        self, consumption: Float[Array, " agents"], labor: Float[Array, " agents"], workers: Population
-    ) -> Float[Array, " agents"]:
+    def utility(self, consumption: Agents, labor: Agents, workers: Population) -> Agents:
         """Return each worker's utility, in utils; -inf where consumption is too low to have one."""
 
     @abc.abstractmethod
-    def advantage(
-        self,
-        consumption: Float[Array, " agents"],
-        labor: Float[Array, " agents"],
-        over: tuple[Float[Array, " agents"], Float[Array, " agents"]],
-        workers: Population,
-    ) -> Float[Array, " agents"]:
+    def advantage(self, consumption: Agents, labor: Agents, over: Choice, workers: Population) -> Agents:
         """Return how much better a choice is than the choice `over` (consumption, labor), in dollars.
 
         That is the difference of utilities over the marginal utility of consumption at `over`; it keeps
@@ -48,11 +45,8 @@ class AbstractPreferences(eqx.Module):
 
     @abc.abstractmethod
     def linear_labor(
-        self,
-        net_rate: Float[Array, "..."],
-        virtual_income: Float[Array, "..."],
-        workers: Population,
-    ) -> Float[Array, " agents"]:
+        self, net_rate: Float[Array, "..."], virtual_income: Float[Array, "..."], workers: Population
+    ) -> Agents:
         """Return the best hours on the budget c = virtual income + net rate * income."""
 
     @abc.abstractmethod
@@ -62,21 +56,17 @@ class AbstractPreferences(eqx.Module):
         progressivity: Float[Array, ""],
         virtual_income: Float[Array, "..."],
         workers: Population,
-    ) -> Float[Array, " agents"]:
+    ) -> Agents:
         """Return the best hours on the budget c = virtual income + scale * income^(1 - progressivity)."""
 
     @abc.abstractmethod
-    def log_type(self, workers: Population) -> Float[Array, " agents"]:
+    def log_type(self, workers: Population) -> Agents:
         """Return the log skill with which a worker of taste 1 would choose the same incomes."""
 
     @abc.abstractmethod
     def revealed_taste(
-        self,
-        net_rate: Float[Array, " agents"],
-        consumption: Float[Array, " agents"],
-        labor: Float[Array, " agents"],
-        workers: Population,
-    ) -> Float[Array, " agents"]:
+        self, net_rate: Agents, consumption: Agents, labor: Agents, workers: Population
+    ) -> Agents:
         """Return the taste at which these hours are the best ones."""
 
 
@@ -92,18 +82,17 @@ class Quasilinear(AbstractPreferences):
     """
 
     elasticity: Float[Array, ""]
+    utility_in_dollars: ClassVar[bool] = True
     income_effects: ClassVar[bool] = False
 
     def __init__(self, elasticity: ArrayLike):
         self.elasticity = require_scalar("elasticity", elasticity, positive=True)
 
-    def utility(
-        self, consumption: Float[Array, " agents"], labor: Float[Array, " agents"], workers: Population
-    ) -> Float[Array, " agents"]:
+    def utility(self, consumption: Agents, labor: Agents, workers: Population) -> Agents:
         """Return consumption less the cost of labor, in dollars a year."""
         return consumption - self.cost(labor, workers)
 
-    def cost(self, labor: Float[Array, " agents"], workers: Population) -> Float[Array, " agents"]:
+    def cost(self, labor: Agents, workers: Population) -> Agents:
         """Return the disutility of labor, in dollars a year."""
         exponent = 1 + 1 / self._elasticity(workers)
         # Cut where only hopeless choices lie, so that no power overflows and no gradient is 0 * inf.
@@ -111,22 +100,13 @@ class Quasilinear(AbstractPreferences):
         effort = _power(labor / REFERENCE_HOURS, exponent, most=most)
         return workers.taste * workers.skill * (REFERENCE_HOURS / exponent) * effort
 
-    def advantage(
-        self,
-        consumption: Float[Array, " agents"],
-        labor: Float[Array, " agents"],
-        over: tuple[Float[Array, " agents"], Float[Array, " agents"]],
-        workers: Population,
-    ) -> Float[Array, " agents"]:
+    def advantage(self, consumption: Agents, labor: Agents, over: Choice, workers: Population) -> Agents:
         """Return the difference of utilities, in dollars a year."""
         return (consumption - over[0]) - (self.cost(labor, workers) - self.cost(over[1], workers))
 
     def linear_labor(
-        self,
-        net_rate: Float[Array, "..."],
-        virtual_income: Float[Array, "..."],
-        workers: Population,
-    ) -> Float[Array, " agents"]:
+        self, net_rate: Float[Array, "..."], virtual_income: Float[Array, "..."], workers: Population
+    ) -> Agents:
         """Return L0 * (net rate / taste)^e hours; nothing is worked where nothing is kept."""
         kept = jnp.where(net_rate > 0, net_rate, 1)
         hours = REFERENCE_HOURS * jnp.exp(self._elasticity(workers) * jnp.log(kept / workers.taste))
@@ -138,24 +118,20 @@ class Quasilinear(AbstractPreferences):
         progressivity: Float[Array, ""],
         virtual_income: Float[Array, "..."],
         workers: Population,
-    ) -> Float[Array, " agents"]:
+    ) -> Agents:
         """Return the hours at which scale * (1 - p) * (skill l)^(-p) = taste * (l / L0)^(1/e)."""
         inverse = 1 / self._elasticity(workers)
         log_skill, _ = _log_skill(workers)
         kept = jnp.log(scale * (1 - progressivity)) - progressivity * log_skill - jnp.log(workers.taste)
         return jnp.exp((kept + inverse * jnp.log(REFERENCE_HOURS)) / (inverse + progressivity))
 
-    def log_type(self, workers: Population) -> Float[Array, " agents"]:
+    def log_type(self, workers: Population) -> Agents:
         """Return log(skill * taste^(-e))."""
         return jnp.log(workers.skill) - self._elasticity(workers) * jnp.log(workers.taste)
 
     def revealed_taste(
-        self,
-        net_rate: Float[Array, " agents"],
-        consumption: Float[Array, " agents"],
-        labor: Float[Array, " agents"],
-        workers: Population,
-    ) -> Float[Array, " agents"]:
+        self, net_rate: Agents, consumption: Agents, labor: Agents, workers: Population
+    ) -> Agents:
         """Return net rate * (l / L0)^(-1/e)."""
         return net_rate * (labor / REFERENCE_HOURS) ** (-1 / self._elasticity(workers))
 
@@ -177,6 +153,7 @@ class GHH(AbstractPreferences):
     curvature: Float[Array, ""]
     composite: Quasilinear
     unit: Float[Array, ""]
+    utility_in_dollars: ClassVar[bool] = False
     income_effects: ClassVar[bool] = False
 
     def __init__(self, curvature: ArrayLike, *, elasticity: ArrayLike, unit: ArrayLike = 1.0):
@@ -184,28 +161,17 @@ class GHH(AbstractPreferences):
         self.composite = Quasilinear(elasticity)
         self.unit = require_scalar("unit, in dollars,", unit, positive=True)
 
-    def utility(
-        self, consumption: Float[Array, " agents"], labor: Float[Array, " agents"], workers: Population
-    ) -> Float[Array, " agents"]:
+    def utility(self, consumption: Agents, labor: Agents, workers: Population) -> Agents:
         """Return the power of consumption less the cost of labor."""
         return _crra(self.composite.utility(consumption, labor, workers) / self.unit, self.curvature)
 
-    def advantage(
-        self,
-        consumption: Float[Array, " agents"],
-        labor: Float[Array, " agents"],
-        over: tuple[Float[Array, " agents"], Float[Array, " agents"]],
-        workers: Population,
-    ) -> Float[Array, " agents"]:
+    def advantage(self, consumption: Agents, labor: Agents, over: Choice, workers: Population) -> Agents:
         """Return the difference of consumption less the cost of labor, which orders choices alike."""
         return self.composite.advantage(consumption, labor, over, workers)
 
     def linear_labor(
-        self,
-        net_rate: Float[Array, "..."],
-        virtual_income: Float[Array, "..."],
-        workers: Population,
-    ) -> Float[Array, " agents"]:
+        self, net_rate: Float[Array, "..."], virtual_income: Float[Array, "..."], workers: Population
+    ) -> Agents:
         """Return L0 * (net rate / taste)^e hours; nothing is worked where nothing is kept."""
         return self.composite.linear_labor(net_rate, virtual_income, workers)
 
@@ -215,21 +181,17 @@ class GHH(AbstractPreferences):
         progressivity: Float[Array, ""],
         virtual_income: Float[Array, "..."],
         workers: Population,
-    ) -> Float[Array, " agents"]:
+    ) -> Agents:
         """Return the hours of `Quasilinear`."""
         return self.composite.log_linear_labor(scale, progressivity, virtual_income, workers)
 
-    def log_type(self, workers: Population) -> Float[Array, " agents"]:
+    def log_type(self, workers: Population) -> Agents:
         """Return log(skill * taste^(-e))."""
         return self.composite.log_type(workers)
 
     def revealed_taste(
-        self,
-        net_rate: Float[Array, " agents"],
-        consumption: Float[Array, " agents"],
-        labor: Float[Array, " agents"],
-        workers: Population,
-    ) -> Float[Array, " agents"]:
+        self, net_rate: Agents, consumption: Agents, labor: Agents, workers: Population
+    ) -> Agents:
         """Return net rate * (l / L0)^(-1/e)."""
         return self.composite.revealed_taste(net_rate, consumption, labor, workers)
 
@@ -250,6 +212,7 @@ class Isoelastic(AbstractPreferences):
     exponent: Float[Array, ""]
     scale: Float[Array, ""]
     unit: Float[Array, ""]
+    utility_in_dollars: ClassVar[bool] = False
     income_effects: ClassVar[bool] = True
 
     def __init__(self, curvature: ArrayLike, *, exponent: ArrayLike, scale: ArrayLike, unit: ArrayLike = 1.0):
@@ -258,20 +221,12 @@ class Isoelastic(AbstractPreferences):
         self.scale = require_scalar("scale", scale, positive=True)
         self.unit = require_scalar("unit, in dollars,", unit, positive=True)
 
-    def utility(
-        self, consumption: Float[Array, " agents"], labor: Float[Array, " agents"], workers: Population
-    ) -> Float[Array, " agents"]:
+    def utility(self, consumption: Agents, labor: Agents, workers: Population) -> Agents:
         """Return the utility of consumption less the disutility of labor."""
         _refuse_elasticities(workers)
         return _crra(consumption / self.unit, self.curvature) - self._disutility(labor, workers)
 
-    def advantage(
-        self,
-        consumption: Float[Array, " agents"],
-        labor: Float[Array, " agents"],
-        over: tuple[Float[Array, " agents"], Float[Array, " agents"]],
-        workers: Population,
-    ) -> Float[Array, " agents"]:
+    def advantage(self, consumption: Agents, labor: Agents, over: Choice, workers: Population) -> Agents:
         """Return the difference of utilities in dollars of the other choice's marginal utility."""
         base = jnp.where(over[0] > 0, over[0], 1)
         per_util = self.unit * _power(base / self.unit, self.curvature)  # dollars per util at `over`
@@ -281,11 +236,8 @@ class Isoelastic(AbstractPreferences):
         return jnp.where(over[0] > 0, lead, jnp.where(consumption > 0, jnp.inf, -jnp.inf))
 
     def linear_labor(
-        self,
-        net_rate: Float[Array, "..."],
-        virtual_income: Float[Array, "..."],
-        workers: Population,
-    ) -> Float[Array, " agents"]:
+        self, net_rate: Float[Array, "..."], virtual_income: Float[Array, "..."], workers: Population
+    ) -> Agents:
         """Return the hours at which the worker's first-order condition holds; none where none is kept."""
         kept = jnp.where(net_rate > 0, net_rate, 1)
         return jnp.where(net_rate > 0, self._labor(kept, jnp.ones(()), virtual_income, workers), 0)
@@ -296,28 +248,24 @@ class Isoelastic(AbstractPreferences):
         progressivity: Float[Array, ""],
         virtual_income: Float[Array, "..."],
         workers: Population,
-    ) -> Float[Array, " agents"]:
+    ) -> Agents:
         """Return the hours at which the worker's first-order condition holds."""
         return self._labor(scale, 1 - progressivity, virtual_income, workers)
 
-    def log_type(self, workers: Population) -> Float[Array, " agents"]:
+    def log_type(self, workers: Population) -> Agents:
         """Return log(skill * taste^(-1/delta))."""
         return jnp.log(workers.skill) - jnp.log(workers.taste) / self.exponent
 
     def revealed_taste(
-        self,
-        net_rate: Float[Array, " agents"],
-        consumption: Float[Array, " agents"],
-        labor: Float[Array, " agents"],
-        workers: Population,
-    ) -> Float[Array, " agents"]:
+        self, net_rate: Agents, consumption: Agents, labor: Agents, workers: Population
+    ) -> Agents:
         """Return net rate * skill * marginal utility of consumption / (scale * delta * l^(delta - 1))."""
         marginal = (consumption / self.unit) ** -self.curvature / self.unit
         return (
             net_rate * workers.skill * marginal / (self.scale * self.exponent * labor ** (self.exponent - 1))
         )
 
-    def _disutility(self, labor: Float[Array, " agents"], workers: Population) -> Float[Array, " agents"]:
+    def _disutility(self, labor: Agents, workers: Population) -> Agents:
         most = 0.5 * jnp.log(jnp.finfo(labor.dtype).max)
         return workers.taste * self.scale * _power(labor, self.exponent, most=most)
 
@@ -327,7 +275,7 @@ class Isoelastic(AbstractPreferences):
         power: Float[Array, ""],
         virtual_income: Float[Array, "..."],
         workers: Population,
-    ) -> Float[Array, " agents"]:
+    ) -> Agents:
         """Return the best hours on c = virtual income + X, where X = scale * income^power.
 
         The first-order condition is (delta / power - 1) log X + eta log(virtual income + X) = known.
@@ -346,11 +294,8 @@ _NEWTON_STEPS = 6
 
 
 def _log_root(
-    first: Float[Array, ""],
-    second: Float[Array, ""],
-    shift: Float[Array, "..."],
-    known: Float[Array, " agents"],
-) -> Float[Array, " agents"]:
+    first: Float[Array, ""], second: Float[Array, ""], shift: Float[Array, "..."], known: Agents
+) -> Agents:
     """Return the log of the X at which first * log X + second * log(shift + X) = known.
 
     In m = log X (or log(shift + X) where the shift is negative) both sides' difference is convex and
@@ -363,7 +308,7 @@ def _log_root(
     size = jnp.abs(shift)
     log_size = jnp.log(jnp.where(size > 0, size, jnp.finfo(size.dtype).tiny))
 
-    def step(m: Float[Array, " agents"], equation: tuple) -> Float[Array, " agents"]:
+    def step(m: Agents, equation: tuple) -> Agents:
         slope_m, slope_log, log_size, known = equation
         log_sum = _log_add(log_size, m)
         slope = slope_m + slope_log * jnp.exp(m - log_sum)
@@ -382,7 +327,7 @@ def _log_add(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..
     return jnp.maximum(a, b) + jnp.log1p(jnp.exp(-jnp.abs(a - b)))
 
 
-def _crra(amount: Float[Array, " agents"], curvature: Float[Array, ""]) -> Float[Array, " agents"]:
+def _crra(amount: Agents, curvature: Float[Array, ""]) -> Agents:
     """Return (x^(1 - eta) - 1) / (1 - eta), log x at eta = 1, with all digits near both; -inf at x <= 0."""
     log = jnp.log(jnp.where(amount > 0, amount, 1))
     power = 1 - curvature
@@ -392,11 +337,8 @@ def _crra(amount: Float[Array, " agents"], curvature: Float[Array, ""]) -> Float
 
 
 def _power(
-    base: Float[Array, " agents"],
-    exponent: Float[Array, "..."],
-    *,
-    most: Float[Array, ""] | float = jnp.inf,
-) -> Float[Array, " agents"]:
+    base: Agents, exponent: Float[Array, "..."], *, most: Float[Array, ""] | float = jnp.inf
+) -> Agents:
     """Return base^exponent for a base of 0 or more: several times faster than `jnp.power`.
 
     Cut at exp(most).
@@ -406,7 +348,7 @@ def _power(
     return jnp.where(positive, jnp.exp(jnp.minimum(exponent * log, most)), 0)
 
 
-def _log_skill(workers: Population) -> tuple[Float[Array, " agents"], Float[Array, " agents"]]:
+def _log_skill(workers: Population) -> tuple[Agents, Bool[Array, " agents"]]:
     """Return the log of skill, 0 where there is none, and where there is some."""
     works = workers.skill > 0
     return jnp.log(jnp.where(works, workers.skill, 1)), works

@@ -1,18 +1,20 @@
-"""What workers do: exact best responses, the best of a few choices, and quantal responses."""
+"""What workers do: exact best responses, the equilibrium they form, and choices among a few hours."""
+
+from collections.abc import Callable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float, require, require_scalar
 from econjax._budget import best_point, home, lead
-from econjax.economy import Economy, spendable
+from econjax._jumps import arriving_revenue, default_bandwidth
+from econjax.economy import Economy, Outcome, settle, spendable
 from econjax.schedule import AbstractSchedule
 
-HOURS_GRID = np.arange(0.0, 101.0, 10.0)
+HOURS_GRID = tuple(range(0, 101, 10))
 """The eleven weekly hours that workers of the LLM Economist choose from."""
 
 
@@ -40,6 +42,64 @@ def best_response(
         return point.labor
     goes = lead(economy, point, home(rebate, economy.population)) > 0
     return jnp.where(jax.lax.stop_gradient(goes), point.labor, 0)
+
+
+class Equilibrium(eqx.Module):
+    """An outcome from which no worker would deviate, and how well that was reached.
+
+    `gap` is the distance in dollars between the rebate that workers expected and the one that was paid;
+    `steps` counts the rounds of best responses.
+    """
+
+    outcome: Outcome
+    gap: Float[Array, ""]
+    steps: Int[Array, ""]
+
+    @property
+    def labor(self) -> Float[Array, " agents"]:
+        """Hours a week."""
+        return self.outcome.labor
+
+    @property
+    def rebate(self) -> Float[Array, ""]:
+        """Dollars a year, the same to every worker."""
+        return self.outcome.rebate
+
+
+def equilibrium(
+    economy: Economy, schedule: AbstractSchedule, *, bandwidth: ArrayLike | None = None
+) -> Equilibrium:
+    """Return the outcome in which every worker best-responds and the rebate returns what is collected.
+
+    Without income effects nobody's hours depend on the rebate, so one round is exact (`gap` 0). With them
+    the rebate is a fixed point: the more is paid, the less is earned and collected, so there is one, found
+    by a safeguarded secant method. Where rates fall, workers who jump at a rebate near it may leave no
+    exact fixed point: `gap` says by how much (one worker's jump, shared by all).
+
+    What is smooth. Values are those of the workers given: a step function of the rates wherever a rate
+    falls with income, since there each worker jumps at once, and wherever working has a fixed cost.
+    Derivatives of revenue, and of all that follows from it, count those who jump by a density of workers:
+    that of log types under a biweight kernel that reaches `bandwidth` far (5 * agents^(-1/3) if not given).
+    They are the continuum's, up to the error of that density, with respect to whatever the schedule and
+    the economy hold.
+    Derivatives of the rebate are those of the fixed point (implicit function theorem). Utility needs no
+    jump term, for whoever jumps is indifferent. Workers bunched at a threshold do not move with rates.
+    Not smooth or not right: second derivatives where workers jump; jumps of workers whom the longest week
+    binds, unless elasticities or fixed costs differ between workers; a rate of exactly 1, where no
+    derivative exists; welfare that values an indifferent worker's two choices differently
+    (`InverseIncome`).
+
+    Raises:
+        TypeError: a schedule that is neither of brackets nor log-linear.
+    """
+    scale = default_bandwidth(economy) if bandwidth is None else as_float(bandwidth)
+    if not economy.preferences.income_effects:
+        expected, steps = jnp.zeros_like(economy.spending), jnp.ones((), int)
+    else:
+        expected, steps = _fixed_point(economy, schedule, scale)
+    outcome = _round(economy, schedule, expected, scale)
+    gap = jnp.abs(outcome.rebate - expected) if economy.preferences.income_effects else expected
+    return Equilibrium(outcome=outcome, gap=gap, steps=steps)
 
 
 def grid_response(
@@ -87,6 +147,67 @@ def logit_response(
     """Return hours drawn for each worker from `logit_probabilities`."""
     odds = logit_probabilities(economy, schedule, rebate, temperature=temperature, grid=grid)
     return _hours_grid(grid)[jax.random.categorical(key, jnp.log(odds), axis=0)]
+
+
+def _round(
+    economy: Economy, schedule: AbstractSchedule, expected: Float[Array, ""], bandwidth: Float[Array, ""]
+) -> Outcome:
+    """Return what follows when every worker expects a rebate."""
+    labor = best_response(economy, schedule, expected)
+    # Revenue that jumpers bring works like lower spending: nothing in value, right in derivative.
+    arriving = arriving_revenue(economy, schedule, expected, bandwidth)
+    open_budget = eqx.tree_at(lambda e: e.spending, economy, economy.spending - arriving)
+    return settle(open_budget, schedule, labor)
+
+
+def _fixed_point(
+    economy: Economy, schedule: AbstractSchedule, bandwidth: Float[Array, ""]
+) -> tuple[Float[Array, ""], Int[Array, ""]]:
+    """Return the rebate that pays for itself, differentiable, and the rounds it took to find it."""
+    fixed = jax.lax.stop_gradient((economy, schedule))
+
+    def paid(expected: Float[Array, ""]) -> Float[Array, ""]:
+        return settle(*fixed, best_response(*fixed, expected)).rebate
+
+    found, steps = _decreasing_root(lambda r: paid(r) - r, jnp.zeros_like(economy.spending))
+    found = jax.lax.stop_gradient(found)
+    # One Newton step, of which only the derivative is kept: d rebate = d paid / (1 - d paid / d expected).
+    again, tangent = jax.linearize(lambda r: _round(economy, schedule, r, bandwidth).rebate, found)
+    step = again / jax.lax.stop_gradient(1 - tangent(jnp.ones_like(found)))
+    return found + (step - jax.lax.stop_gradient(step)), steps
+
+
+def _decreasing_root(
+    f: Callable[[Float[Array, ""]], Float[Array, ""]], start: Float[Array, ""]
+) -> tuple[Float[Array, ""], Int[Array, ""]]:
+    """Return where a falling function f(x) = g(x) - x is 0, or changes sign, and the number of calls.
+
+    As g falls, the root lies between `start` and g(start). The Illinois method (Dowell and Jarratt 1971):
+    false position that halves the value at an end which stays. Where f is not falling after all, the
+    interval is widened until it holds a change of sign.
+    """
+    tolerance = 8 * jnp.finfo(start.dtype).eps
+
+    def goes_on(state):
+        a, _, b, at_b, calls = state
+        width = tolerance * jnp.maximum(jnp.abs(a), jnp.abs(b))
+        return (calls < 2) | ((jnp.abs(at_b) > width / 8) & (jnp.abs(b - a) > width) & (calls < _MOST_CALLS))
+
+    def step(state):
+        a, at_a, b, at_b, calls = state  # b is the newest point; the value kept for a may be halved
+        holds = at_a * at_b < 0
+        x = jnp.where(holds, b - at_b * (b - a) / jnp.where(holds, at_b - at_a, 1), b + 2 * (b - a))
+        x = jnp.where(calls == 0, start, jnp.where(calls == 1, start + at_b, x))
+        at_x = f(x)
+        moves = (at_x * at_b < 0) | ~holds
+        return jnp.where(moves, b, a), jnp.where(moves, at_b, at_a / 2), x, at_x, calls + 1
+
+    state = (start, start, start, start, jnp.zeros((), int))
+    _, _, root, _, calls = jax.lax.while_loop(goes_on, step, state)
+    return root, calls
+
+
+_MOST_CALLS = 100
 
 
 def _hours_grid(grid: ArrayLike) -> Float[Array, " options"]:

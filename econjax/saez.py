@@ -8,10 +8,10 @@ from jaxtyping import Array, Bool, Float, Int, Num
 from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float, require_scalar
-from econjax.economy import Economy, Outcome, settle
-from econjax.equilibrium import equilibrium
+from econjax._jumps import arriving_revenue, default_bandwidth
+from econjax.economy import Economy, Outcome
 from econjax.population import Population
-from econjax.response import best_response
+from econjax.response import equilibrium
 from econjax.schedule import BracketSchedule
 from econjax.welfare import AbstractWelfare
 
@@ -32,7 +32,7 @@ def top_rate(
     weight: ArrayLike = 0.0,
     compensated: ArrayLike | None = None,
 ) -> Float[Array, "*shape"]:
-    """Return the optimal rate on high incomes, (1 - g) / (1 - g + e + e_c (a - 1)) (Saez 2001, equation 9).
+    """Return the optimal rate on high incomes, (1 - g) / (1 - g + e + e_c (a - 1)) (Saez 2001).
 
     `pareto_index` is a = m / (m - z), with m the mean of the incomes above z, and `weight` the mean marginal
     welfare weight g of those who earn them, where the mean of everyone's is 1; g = 0 maximises revenue
@@ -56,7 +56,7 @@ def three_elasticity_top_rate(
 
     (1 + t a e2 + a e3) / (1 + a (e1 + e2 + e3)), with e1 the elasticity of `real` labor supply, e2 of
     `avoidance` into a base taxed at `avoided_rate` t, and e3 of `bargaining` at others' expense
-    (Piketty, Saez and Stantcheva 2014, proposition 3).
+    (Piketty, Saez and Stantcheva 2014).
     """
     a, t = as_float(pareto_index), as_float(avoided_rate)
     e1, e2, e3 = as_float(real), as_float(avoidance), as_float(bargaining)
@@ -102,8 +102,7 @@ def pareto_index(
 ) -> Float[Array, ""]:
     """Return a(z) = m / (m - z), with m the mean of incomes above a threshold z; infinite if there are none.
 
-    For a Pareto tail it is the tail's index, at every z. `weight` counts people, equally if not
-    given.
+    For a Pareto tail it is the tail's index, at every z. `weight` counts people, equally if not given.
     """
     income, threshold = as_float(income), as_float(threshold)
     weight = jnp.ones_like(income) if weight is None else as_float(weight)
@@ -150,7 +149,8 @@ def bracket_statistics(
         last = above & (income <= end * (1 + rounding))
         inside = above & (income < end * (1 - rounding)) & (income > 0)
         base = jnp.clip(income, start, end) - start
-        rows.append((weight @ last, weight @ base, social @ base, weight @ jnp.where(inside, income, 0)))
+        terms = (weight * last, weight * base, social * base, weight * jnp.where(inside, income, 0))
+        rows.append(tuple(map(jnp.sum, terms)))
     return BracketStatistics(*(jnp.stack(column) for column in zip(*rows, strict=True)))
 
 
@@ -180,13 +180,22 @@ def saez_rates(
 def jump_revenue(economy: Economy, schedule: BracketSchedule) -> Float[Array, " brackets"]:
     """Return the derivative of revenue with respect to each rate that is due to workers who jump, in dollars.
 
-    It is what the derivative of `equilibrium` has more than that of best responses, where all stay in
-    their brackets, and 0 where rates rise with income. Preferences must be without income effects.
+    0 where rates rise with income; `equilibrium` says how those who jump are counted. Without income effects.
 
     Raises:
         ValueError: preferences with income effects.
     """
-    return _jump_revenue(economy, schedule)[0]
+    if economy.preferences.income_effects:
+        raise ValueError(
+            "The bracket formula holds without income effects, which "
+            f"{type(economy.preferences).__name__} has: use Quasilinear."
+        )
+
+    def arriving(rates: Float[Array, " brackets"]) -> Float[Array, ""]:
+        at = BracketSchedule(schedule.thresholds, rates)
+        return arriving_revenue(economy, at, jnp.zeros_like(economy.spending), default_bandwidth(economy))
+
+    return jax.grad(arriving)(schedule.rates)
 
 
 class SaezFixedPoint(eqx.Module):
@@ -216,8 +225,9 @@ def converged_saez(
 
     Each step solves the equilibrium, counts those who jump, and goes half of the way, in log net-of-tax
     rates, to the implied rates. At the fixed point every bracket's first-order condition of `welfare`
-    holds. `elasticity` is what the planner believes; the workers have their own. Thresholds are those of
-    `start`, and so is the rate of a bracket that nobody is strictly inside.
+    holds. It is sought until the gap is at most `tolerance` (a share of a dollar), with at most
+    `most_steps` equilibria. `elasticity` is what the planner believes; the workers have their own. The
+    thresholds are those of `start`, and so is the rate of a bracket that nobody is strictly inside.
 
     Raises:
         ValueError: an elasticity or tolerance that is not positive, or preferences with income effects.
@@ -227,8 +237,9 @@ def converged_saez(
 
     def implied(rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
         schedule = BracketSchedule(start.thresholds, rates)
-        jump, outcome = _jump_revenue(economy, schedule)
+        outcome = equilibrium(economy, schedule).outcome
         statistics = bracket_statistics(economy.population, schedule, outcome, welfare)
+        jump = jump_revenue(economy, schedule)
         found = saez_rates(statistics, elasticity=elasticity, current=rates, jump=jump)
         return jnp.clip(found, -1, 1 - _LEAST_KEPT)
 
@@ -259,19 +270,3 @@ def optimal_linear_rate(
 
 
 _LEAST_KEPT = 1e-3
-
-
-def _jump_revenue(economy: Economy, schedule: BracketSchedule) -> tuple[Float[Array, " brackets"], Outcome]:
-    """Return what jumps add to the derivative of revenue, and the equilibrium's outcome."""
-    if economy.preferences.income_effects:
-        raise ValueError(
-            "Jumps can be told apart only without income effects, which "
-            f"{type(economy.preferences).__name__} has: use Quasilinear."
-        )
-
-    def beyond_staying(rates: Float[Array, " brackets"]) -> tuple[Float[Array, ""], Outcome]:
-        at = BracketSchedule(schedule.thresholds, rates)
-        outcome = equilibrium(economy, at).outcome
-        return outcome.rebate - settle(economy, at, best_response(economy, at)).rebate, outcome
-
-    return jax.grad(beyond_staying, has_aux=True)(schedule.rates)

@@ -65,7 +65,8 @@ class Atkinson(AbstractWelfare):
         power = 1 - self.aversion
         is_log = power == 0
         safe = jnp.where(is_log, 1, power)
-        return jnp.sum(population.weight * jnp.where(is_log, jnp.log(utility), utility**safe / safe))
+        log = jnp.log(utility)
+        return jnp.sum(population.weight * jnp.where(is_log, log, jnp.exp(safe * log) / safe))
 
     def equivalent(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return the equally-distributed equivalent, in dollars a year."""

@@ -47,7 +47,7 @@ _LEGEND = (
     "copy of them (the memory limit), as one hand-written function with the same arithmetic.",
     "Sides of a ratio take turns in one loop; a ratio is the median over the rounds. Workers are the "
     "quantile grid of ACS-2023 incomes in random order, the schedule US federal 2024.",
-    "Bars are set for float32 on two CPU cores, and met or not by the median.",
+    "Bars are set for float32 on two CPU cores, and met where both the median and the least times meet them.",
 )
 
 

@@ -13,6 +13,7 @@ WAGES = np.array([250.0, 750, 1500, 4000, 20000])
 PRINTED = {
     "B": dict(
         preferences=lambda: Isoelastic(1, exponent=3, scale=5.208333333333e-06),
+        rtol=4e-12,
         rebate=54016.5633904558,
         labor=[15.8148342913, 24.4925264242, 30.0023892311, 34.3100333383, 37.6187576555],
         income=[3953.70857282, 18369.39481813, 45003.58384661, 137240.13335325, 752375.15310932],
@@ -24,6 +25,7 @@ PRINTED = {
     ),
     "C": dict(
         preferences=lambda: Isoelastic(0.5, exponent=3.5, scale=1.377822283272e-04),
+        rtol=3e-11,
         rebate=89202.2518267856,
         labor=[18.7704774714, 28.0461218333, 33.7875067503, 44.3714965994, 59.8946057125],
         income=[4692.61936786, 21034.59137495, 50681.2601254, 177485.98639763, 1197892.11425042],
@@ -38,11 +40,11 @@ PRINTED = {
 
 @pytest.mark.parametrize("case", PRINTED)
 def test_unit_population(eps, case):
-    # Case C's fixed point was printed with a residual of 7e-7 dollars, hence 1e-11 of the incomes.
+    # Case C was printed with a residual of 7e-7 dollars in the rebate; case B to its last digit.
     printed = PRINTED[case]
     economy = Economy(population=Population(WAGES), preferences=printed["preferences"]())
     found = solve(economy, BracketSchedule(THRESHOLDS, US_2024))
-    outcome, rtol = found.outcome, max(3e-11, 50 * eps)
+    outcome, rtol = found.outcome, max(printed["rtol"], 50 * eps)
     for name in ("labor", "income", "tax", "consumption", "utility", "rebate"):
         np.testing.assert_allclose(getattr(outcome, name), printed[name], rtol=rtol, err_msg=name)
     assert outcome.utility.sum() == pytest.approx(printed["total"], rel=rtol)
@@ -87,7 +89,7 @@ def test_welfare_of_given_schedules(x64, preferences, rates, welfare, rebate, ac
     assert found.outcome.utility.mean() == pytest.approx(welfare, abs=accuracy)
     if rebate is not None:
         assert found.rebate == pytest.approx(rebate, rel=1e-4 if accuracy > 1e-6 else 2e-8, abs=1e-9)
-    assert found.gap < 1.0  # a worker's jump over a falling rate, shared by 2,000; else nothing
+    assert found.gap < 3.0  # a worker's jump over a falling rate, shared by 2,000; else nothing
 
 
 def test_without_taxes_hours_are_the_closed_form(x64):

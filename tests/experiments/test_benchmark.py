@@ -38,9 +38,9 @@ def benchmark():
     return measure(CoreBenchmarkConfig(sizes=(200,), batch=(3, 50), repeats=2))
 
 
-def row_of(bar, value):
+def row_of(bar, median, least):
     return Row(
-        bar.operation, bar.workers, "", 1.0, 1.0, 1.0, 1, 1.0, None, {bar.reference: Ratio(value, value)}
+        bar.operation, bar.workers, "", 1.0, 1.0, 1.0, 1, 1.0, None, {bar.reference: Ratio(median, least)}
     )
 
 
@@ -98,9 +98,16 @@ def test_what_cannot_be_measured_is_told_in_one_line(econjax, wrong, told):
 def test_a_bar_is_met_on_its_own_side_and_open_where_its_size_was_not_run():
     for bar in BARS:
         for value, on_top in ((1.01 * bar.bar, True), (0.99 * bar.bar, False), (bar.bar, bar.at_least)):
-            verdicts = {v.operation: v for v in judge([row_of(bar, value)])}
+            verdicts = {v.operation: v for v in judge([row_of(bar, value, value)])}
             assert verdicts.pop(bar.operation).met == (on_top == bar.at_least)
             assert all(verdict.met is None for verdict in verdicts.values())
+
+
+def test_a_bar_that_only_the_median_or_only_the_least_times_meet_is_not_met():
+    for bar in BARS:
+        for sides in ((1.01, 0.99), (0.99, 1.01)):
+            verdict = next(v for v in judge([row_of(bar, *(side * bar.bar for side in sides))]) if v.measured)
+            assert verdict.met is False
 
 
 def test_the_numpy_forms_and_the_hand_written_one_compute_the_same(x64):
