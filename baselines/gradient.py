@@ -30,7 +30,8 @@ class GradientPlanner(NamedTuple):
 
     The log net-of-tax rate is the scale on which workers respond. The default optimiser is L-BFGS with
     every step cut to 0.5 in its largest component and no line search, so each evaluation is a step;
-    pass any `optax.GradientTransformation` that minimises instead. Rates stay within [-0.8, 0.999].
+    pass any `optax.GradientTransformation` that minimises instead. Rates stay within [-0.8, 0.999]. A
+    bracket that nobody is in has no gradient: start from rates at which somebody is.
 
     A finite population's equivalent has steps, one for each worker who jumps, which gradients cannot see.
     Once the climb has brought nothing for `patience` evaluations, the rest try random points near the best
@@ -53,7 +54,7 @@ class GradientPlanner(NamedTuple):
             self.optimiser.init(position),
             Favourite.none(self.start),
             jnp.zeros((), int),
-            jnp.full((), 0.003, position.dtype),
+            jnp.full((), 0.001, position.dtype),
         )
 
     def ask(self, key: Key[Array, ""], state: Ascent) -> tuple[BracketSchedule, Ascent]:

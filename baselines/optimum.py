@@ -22,13 +22,13 @@ class Found(NamedTuple):
 
 def best_found(
     evaluate: Evaluator, starts: list[BracketSchedule], *, steps: int = 80, most: int = 600
-) -> BracketSchedule:
+) -> Found:
     """Return the best schedule that gradients from every start, and then a simplex search around it, find.
 
     "Best found", not proven best, and by one method polished by another. The gradient planner climbs
     `steps` times from each of `starts`; `simplex` then searches for up to `most` evaluations.
     """
-    return simplex(evaluate, climb(evaluate, starts, steps=steps).schedule, most=most).schedule
+    return simplex(evaluate, climb(evaluate, starts, steps=steps).schedule, most=most)
 
 
 def climb(evaluate: Evaluator, starts: list[BracketSchedule], *, steps: int = 80) -> Found:
@@ -45,7 +45,8 @@ def evolve(
 ) -> Found:
     """Return the best that differential evolution and then a simplex find, from scratch, without gradients.
 
-    Storn and Price (1997), as scipy has it, on rates in [-0.5, 0.999]: ten schedules per bracket.
+    Storn and Price (1997), as scipy has it, on rates in [-0.5, 0.999]; 128 schedules a generation for
+    seven brackets.
     """
     loss = _loss(evaluate, thresholds)
     bounds = [(-0.5, _HIGHEST)] * thresholds.shape[0]

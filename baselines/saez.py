@@ -2,12 +2,11 @@
 
 from typing import NamedTuple
 
-import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from econjax import BracketSchedule
 from econjax.planning import Report
-from econjax.saez import saez_rates
+from econjax.saez import saez_rates, toward
 
 
 class SaezPlanner(NamedTuple):
@@ -33,12 +32,9 @@ class SaezPlanner(NamedTuple):
     def tell(self, state: BracketSchedule, schedule: BracketSchedule, report: Report) -> BracketSchedule:
         """Move half of the way to the rates that the formula implies here."""
         implied = saez_rates(report.brackets, elasticity=self.elasticity, current=schedule.rates)
-        kept = jnp.sqrt((1 - schedule.rates) * jnp.maximum(1 - implied, _LEAST_KEPT))
-        return BracketSchedule(schedule.thresholds, jnp.clip(1 - kept, -1, 1 - _LEAST_KEPT))
+        return BracketSchedule(schedule.thresholds, toward(schedule.rates, implied))
 
     def recommend(self, state: BracketSchedule) -> BracketSchedule:
         """Recommend the rates reached."""
         return state
 
-
-_LEAST_KEPT = 1e-3

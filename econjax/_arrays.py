@@ -9,9 +9,8 @@ from numpy.typing import ArrayLike
 
 
 def as_float(values: ArrayLike) -> Float[Array, "..."]:
-    """Return a JAX array of floats; a float keeps its precision, anything else takes JAX's default one."""
-    array = jnp.asarray(values)
-    return array.astype(array.dtype if jnp.issubdtype(array.dtype, jnp.floating) else float)
+    """Return a JAX array of floats, in JAX's default precision."""
+    return jnp.asarray(values).astype(float)
 
 
 def known(values: Array) -> bool:

@@ -1,5 +1,7 @@
 """Revenue that moves because workers jump: the part of its derivative that labels held fixed leave out."""
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,8 +13,18 @@ from econjax.schedule import AbstractSchedule, BracketSchedule
 
 
 def default_bandwidth(economy: Economy) -> Float[Array, ""]:
-    """Return how far the kernel of the density of log types reaches unless told."""
-    return jnp.asarray(5 * economy.population.agents ** (-1 / 3), economy.population.skill.dtype)
+    """Return how far the kernel reaches: 6 standard deviations of log type * people^(-1/3).
+
+    People count as 1 / sum of weight^2, so that workers of weight 0 do not matter.
+    """
+    types, weight = _log_types(economy), economy.population.weight
+    weight = jnp.where(jnp.isfinite(types), weight, 0)
+    types = jnp.where(jnp.isfinite(types), types, 0)
+    everyone = jnp.maximum(jnp.sum(weight), jnp.finfo(weight.dtype).tiny)
+    mean = jnp.sum(weight * types) / everyone
+    spread = jnp.sqrt(jnp.sum(weight * (types - mean) ** 2) / everyone)
+    people = everyone**2 / jnp.maximum(jnp.sum(weight**2), jnp.finfo(weight.dtype).tiny)
+    return jax.lax.stop_gradient(6 * jnp.maximum(spread, 0.01) * jnp.maximum(people, 1) ** (-1 / 3))
 
 
 @eqx.filter_custom_jvp
@@ -60,15 +72,39 @@ def _arriving_revenue_jvp(primals, tangents):
     moved = jnp.zeros_like(at) if lift is None else lift / jnp.where(counted, slope, 1)
     gain = jnp.where(counted, high.tax - low.tax, 0)
     types, type_moves = eqx.filter_jvp(_log_types, (economy,), tangents[:1])
+    density = _density(types, economy.population.weight, bandwidth)
     arriving = zero
     for border in range(falls.shape[0]):
-        inside = jax.nn.relu(1 - ((at[border] - types) / bandwidth) ** 2)
-        mass = economy.population.weight * 15 / 16 * inside**2 / bandwidth
+        mass = density(at[border])
         if type_moves is not None:
             arriving += jnp.sum(mass * gain[border] * type_moves)
         mass = jnp.sum(mass, keepdims=True) if shared else mass
         arriving += jnp.sum(mass * gain[border] * moved[border])
     return zero, arriving
+
+
+def _density(
+    types: Float[Array, " agents"], weight: Float[Array, " agents"], bandwidth: Float[Array, ""]
+) -> Callable[[Float[Array, " met"]], Float[Array, " agents"]]:
+    """Return each worker's part in the density of log types at a point.
+
+    A biweight kernel, cut and rescaled at the lowest and the highest type; there is nobody beyond them.
+    """
+    counted = (weight > 0) & jnp.isfinite(types)
+    lowest = jnp.min(jnp.where(counted, types, jnp.inf))
+    highest = jnp.max(jnp.where(counted, types, -jnp.inf))
+
+    def below(distance: Float[Array, " met"]) -> Float[Array, " met"]:
+        u = jnp.clip(distance / bandwidth, -1, 1)
+        return 0.5 + (15 * u - 10 * u**3 + 3 * u**5) / 16
+
+    def parts(at: Float[Array, " met"]) -> Float[Array, " agents"]:
+        within = (at >= lowest) & (at <= highest)
+        covered = jnp.where(within, below(highest - at) - below(lowest - at), 1)
+        kernel = jax.nn.relu(1 - ((at - types) / bandwidth) ** 2) ** 2
+        return jnp.where(within, 15 / 16 / (bandwidth * covered), 0) * weight * kernel
+
+    return parts
 
 
 def _falls(economy: Economy, schedule: AbstractSchedule) -> Bool[Array, " borders"]:

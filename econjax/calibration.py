@@ -2,11 +2,14 @@
 
 import equinox as eqx
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, known
+from econjax._arrays import known, require_scalar
+from econjax.economy import Economy
 from econjax.population import REFERENCE_HOURS, Population
 from econjax.preferences import AbstractPreferences, Quasilinear
+from econjax.response import best_response
 from econjax.schedule import AbstractSchedule
 
 
@@ -21,21 +24,54 @@ def calibrate(
 
     Saez (2001, section 5) inverts the worker's first-order condition at the observed income, which is
     40 * skill. `preferences` are `Quasilinear` if not given: taste = 1 - T'(income), whatever the
-    elasticity. With income effects the taste depends on the `rebate` that workers receive under the law, in
-    dollars a year (0: all revenue is spent). It holds where `law` leaves budget sets convex (rates that rise
-    with income, as today's do).
+    elasticity. With income effects the taste depends on the `rebate` that workers receive under the law,
+    in dollars a year (0: all revenue is spent). Workers without skill have taste 1 and do not work. It
+    holds where `law` leaves budget sets convex (rates that rise with income, as today's do).
 
     Raises:
-        ValueError: the law takes the whole of someone's next dollar, which no taste for work explains.
+        ValueError: where values are known: a law that takes the whole of someone's next dollar, which no
+            taste for work explains; nothing left to consume where utility needs something; a fixed cost
+            of working at which someone would rather stay home, or one without `preferences`.
     """
     income = REFERENCE_HOURS * population.skill
-    net_rate = 1 - law.marginal_rate(income)
+    works = population.skill > 0
+    net_rate = jnp.where(works, 1 - law.marginal_rate(jnp.where(works, income, 1)), 1)
     if known(net_rate) and not bool(jnp.all(net_rate > 0)):
         raise ValueError(
             f"Nobody's work is explained by a law with a marginal rate of "
             f"{1 - float(jnp.min(net_rate)):.0%}: use rates below 100 %."
         )
-    consumption = income - law.tax(income) + as_float(rebate)
+    cost = 0.0 if population.fixed_cost is None else population.fixed_cost
+    consumption = income - law.tax(income) + require_scalar("rebate", rebate) - cost
     hours = jnp.full_like(income, REFERENCE_HOURS)
-    taste = (preferences or Quasilinear(1.0)).revealed_taste(net_rate, consumption, hours, population)
-    return eqx.tree_at(lambda p: p.taste, population, taste)
+    wants = Quasilinear(1.0) if preferences is None else preferences
+    taste = jnp.where(works, wants.revealed_taste(net_rate, consumption, hours, population), 1)
+    found = eqx.tree_at(lambda p: p.taste, population, taste)
+    if known(taste):
+        _check(found, law, preferences, rebate, consumption)
+    return found
+
+
+def _check(
+    population: Population,
+    law: AbstractSchedule,
+    preferences: AbstractPreferences | None,
+    rebate: ArrayLike,
+    consumption: Float[Array, " agents"],
+) -> None:
+    if not bool(jnp.all(jnp.isfinite(population.taste) & (population.taste > 0))):
+        raise ValueError(
+            f"Somebody would be left with {float(jnp.min(consumption)):,.2f} dollars to consume, at which no "
+            "taste explains 40 hours of work: raise the rebate."
+        )
+    if population.fixed_cost is None:
+        return
+    if preferences is None:
+        raise ValueError("Whether someone who has a fixed cost works depends on `preferences`: state them.")
+    hours = best_response(Economy(population=population, preferences=preferences), law, rebate)
+    idle = (hours == 0) & (population.skill > 0)
+    if bool(jnp.any(idle)):
+        raise ValueError(
+            f"{int(jnp.sum(idle))} workers would rather stay home than pay their fixed cost of working "
+            f"(the first is entry {int(jnp.argmax(idle))}): lower it."
+        )

@@ -4,17 +4,22 @@ import abc
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 from numpy.typing import ArrayLike
 from scipy import special
 
+from econjax._arrays import known
 from econjax.population import REFERENCE_HOURS, Population
 
 
 class AbstractDistribution(eqx.Module):
     """A distribution of incomes, in dollars a year, 0 or more."""
+
+    @property
+    @abc.abstractmethod
+    def mean(self) -> float:
+        """E[z], in dollars; infinite where the tail is too thick."""
 
     def quantile(self, share: ArrayLike) -> Float[np.ndarray, "*shape"]:
         """Return the incomes below which these shares of the people are, for shares of any shape.
@@ -37,10 +42,10 @@ class AbstractDistribution(eqx.Module):
         """Return n workers of equal weight whose incomes at 40 hours a week follow the distribution.
 
         Without a key they are the mid-points of the quantile grid, Q((i - 1/2)/n), in rising order; with
-        one they are independent draws.
+        one they are independent draws: on the host, the same in float32 and float64.
 
         Raises:
-            ValueError: n is not a positive whole number.
+            ValueError: n is not a positive whole number, or a key inside `jit` or `vmap`.
         """
         return Population(skill=self.quantile(shares(n, key)) / REFERENCE_HOURS)
 
@@ -79,17 +84,22 @@ class GB2(AbstractDistribution):
         return float(self.mu * np.exp(ratio))
 
     def _quantile(self, share):
-        # v / (1 - v) for the beta quantile v of p, q; the upper half from its mirror image, to keep digits.
-        lower = special.betaincinv(self.nu, self.tau, np.minimum(share, 0.5))
-        upper = special.betaincinv(self.tau, self.nu, 1 - np.maximum(share, 0.5))
-        odds = np.where(share <= 0.5, lower / (1 - lower), (1 - upper) / upper)
-        return self.mu * odds ** (1 / self.sigma)
+        # v / (1 - v) for the beta quantile v of p, q; from 1 - v, the mirror image, where v is above 1/2.
+        p, q = self.nu, self.tau
+        log_v = _log_beta_quantile(special.betaincinv(p, q, share), p, q, np.log(share))
+        log_rest = _log_beta_quantile(special.betainccinv(q, p, share), q, p, np.log1p(-share))
+        low = log_v < np.log(0.5)
+        smaller = np.where(low, log_v, log_rest)
+        log_odds = np.where(low, 1, -1) * (smaller - np.log1p(-np.exp(smaller)))
+        return self.mu * np.exp(log_odds / self.sigma)
 
     def _cdf(self, income):
         # I_v(p, q) with v = x / (1 + x), x = (z / b)^a; large x from the mirror image.
-        log_odds = self.sigma * (np.log(income) - np.log(self.mu))
-        lower = special.betainc(self.nu, self.tau, special.expit(log_odds))
-        upper = special.betaincc(self.tau, self.nu, special.expit(-log_odds))
+        log_odds, p, q = self.sigma * (np.log(income) - np.log(self.mu)), self.nu, self.tau
+        lower = special.betainc(p, q, special.expit(log_odds))
+        lower = np.where(log_odds < -_FAR, _leading(p, q, log_odds), lower)
+        upper = special.betaincc(q, p, special.expit(-log_odds))
+        upper = np.where(log_odds > _FAR, 1 - _leading(q, p, -log_odds), upper)
         return np.where(log_odds <= 0, lower, upper)
 
 
@@ -232,16 +242,37 @@ class Uniform(AbstractDistribution):
 def shares(n: int, key: Key[Array, ""] | None = None) -> Float[np.ndarray, " n"]:
     """Return n shares in (0, 1): the mid-points (i - 1/2)/n, or with a key independent uniform draws.
 
+    Draws are the mid-points of 2^32 cells, on the host, the same in float32 and float64.
+
     Raises:
-        ValueError: n is not a positive whole number.
+        ValueError: n is not a positive whole number, or a key inside `jit` or `vmap`.
     """
     if n < 1 or n != int(n):
         raise ValueError(f"A population needs a whole number of workers, at least one; got n = {n}.")
     if key is None:
         return (np.arange(n) + 0.5) / n
-    draws = jax.random.uniform(key, (int(n),))
-    # Draws are multiples of the rounding unit, 0 among them: the middle of the cell stands for it.
-    return np.asarray(draws, np.float64) + float(jnp.finfo(draws.dtype).eps) / 2
+    bits = jax.random.bits(key, (int(n),), np.uint32)
+    if not known(bits):
+        raise ValueError(
+            "Populations are drawn on the host: draw them outside jit and vmap, and stack them for a batch. "
+            f"Got the traced key {key}."
+        )
+    return (np.asarray(bits, np.float64) + 0.5) / 2.0**32
+
+
+_FAR = 660.0  # exp(-660) is near the smallest float
+
+
+def _leading(p: float, q: float, log_v: ArrayLike) -> ArrayLike:
+    """Return I_v(p, q) by its leading power v^p / (p B(p, q)), exact where v is next to 0."""
+    return np.exp(p * np.minimum(log_v, 0) - np.log(p) - special.betaln(p, q))
+
+
+def _log_beta_quantile(v: ArrayLike, p: float, q: float, log_share: ArrayLike) -> np.ndarray:
+    """Return log v, where I_v(p, q) is the share, by the leading power where v is too small for a float."""
+    least = np.exp(-_FAR)
+    leading = (log_share + np.log(p) + special.betaln(p, q)) / p
+    return np.where(v < least, leading, np.log(np.maximum(v, least)))
 
 
 def _require_positive(**parameters: float) -> None:

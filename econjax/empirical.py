@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Array, Float, Key
 from numpy.typing import ArrayLike
-from scipy import interpolate, special
+from scipy import special
 
 from econjax.distributions import AbstractDistribution
 from econjax.population import REFERENCE_HOURS, Population
@@ -75,6 +75,21 @@ class Quantiles(AbstractDistribution):
                     f"got {values.tolist()}."
                 )
 
+    @property
+    def mean(self) -> float:
+        """E[z], in dollars, by quadrature between the quantiles; infinite unless the tail's index > 1."""
+        x = special.logit(self.shares)
+        slope = np.diff(np.log(self.incomes)) / np.diff(x)
+        if slope[-1] >= 1:
+            return np.inf
+        nodes, weights = np.polynomial.legendre.leggauss(40)
+        half = np.diff(x)[:, None] / 2
+        at = x[:-1, None] + half * (1 + nodes)
+        density = special.expit(at) * special.expit(-at)
+        between = np.sum(half * weights * density * np.exp(self._log_income(at)))
+        below = self.incomes[0] * _beyond(self.shares[0], slope[0])
+        return float(below + between + self.incomes[-1] * _beyond(1 - self.shares[-1], -slope[-1]))
+
     def _quantile(self, share):
         return np.exp(self._log_income(special.logit(share)))
 
@@ -88,6 +103,8 @@ class Quantiles(AbstractDistribution):
         return special.expit((low + high) / 2)
 
     def _log_income(self, log_odds):
+        from scipy import interpolate  # here: it is slow to import
+
         x, y = special.logit(self.shares), np.log(self.incomes)
         slope = np.diff(y) / np.diff(x)
         inner = interpolate.PchipInterpolator(x, y)(np.clip(log_odds, x[0], x[-1]))
@@ -127,12 +144,24 @@ class Empirical(AbstractDistribution):
             )
         self.incomes, self.weight = incomes, weight / weight.sum()
 
+    @property
+    def mean(self) -> float:
+        """The weighted mean of the sample, in dollars."""
+        return float(self.weight @ self.incomes)
+
     def _quantile(self, share):
         order = np.argsort(self.incomes, kind="stable")
         reached = np.cumsum(self.weight[order])
-        return self.incomes[order][np.searchsorted(reached / reached[-1], share)]
+        # A share that is the share reached, but for the rounding of the sum, is reached.
+        rounding = (4 + reached.size) * np.finfo(np.float64).eps
+        return self.incomes[order][np.searchsorted(reached / reached[-1], share * (1 - rounding))]
 
     def _cdf(self, income):
         order = np.argsort(self.incomes, kind="stable")
         reached = np.append(0.0, np.cumsum(self.weight[order]))
         return reached[np.searchsorted(self.incomes[order], income, side="right")] / reached[-1]
+
+
+def _beyond(share: float, slope: float) -> float:
+    """Return the integral of ((u / (1 - u)) / (share / (1 - share)))^slope over u from 0 to the share."""
+    return share * (1 - share) / (1 + slope) * special.hyp2f1(1, 2, 2 + slope, share)

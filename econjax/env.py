@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float, known, require
 from econjax.economy import Economy, settle
-from econjax.saez import bracket_statistics
+from econjax.saez import within_brackets
 from econjax.schedule import BracketSchedule
 from econjax.simulation import (
     Ar1Skills,
@@ -20,7 +20,7 @@ from econjax.simulation import (
     summary,
     with_skills,
 )
-from econjax.welfare import AbstractWelfare, Utilitarian
+from econjax.welfare import AbstractWelfare
 
 
 class Box(eqx.Module):
@@ -144,12 +144,13 @@ class TaxEnv(eqx.Module):
 
     def _observe(self, state: EnvState) -> Float[Array, " features"]:
         last = state.workers.last
-        seen = bracket_statistics(self.economy.population, state.schedule, last, Utilitarian())
-        income = jnp.sum(seen.base)
-        shares = seen.base / jnp.where(income > 0, income, 1)
+        people, base, *_ = zip(*within_brackets(self.economy, state.schedule, last), strict=True)
+        base = jnp.stack(base)
+        income = jnp.sum(base)
+        shares = base / jnp.where(income > 0, income, 1)
         gone = state.period / self.periods
         # Sums of shares may exceed 1 by their rounding.
-        return jnp.minimum(jnp.concatenate([state.schedule.rates, seen.share, shares, gone[None]]), 1)
+        return jnp.minimum(jnp.concatenate([state.schedule.rates, jnp.stack(people), shares, gone[None]]), 1)
 
 
 class WorkerEnv(eqx.Module):

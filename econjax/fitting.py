@@ -3,13 +3,13 @@
 import functools
 import importlib.resources
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
-from scipy import optimize
 
 from econjax.distributions import GB2
 
@@ -131,7 +131,9 @@ def _starts(edges: np.ndarray, share: np.ndarray) -> list[np.ndarray]:
     return [np.log([median / float(GB2(1.0, *shape).quantile(0.5)), *shape]) for shape in shapes]
 
 
-def _minimum(criterion, start: np.ndarray) -> optimize.OptimizeResult:
+def _minimum(criterion: Callable[[np.ndarray], float], start: np.ndarray) -> Any:
+    from scipy import optimize  # here: it is slow to import
+
     simplex = start + 0.3 * np.eye(5, 4, -1)
     options = dict(initial_simplex=simplex, xatol=1e-8, fatol=1e-13, maxiter=2000, maxfev=4000)
     return optimize.minimize(criterion, start, method="Nelder-Mead", options=options)

@@ -1,14 +1,17 @@
 """Inequality of one distribution of dollars, by sorting.
 
-Everywhere `values` are dollars, one per worker, and `weight` the workers' shares of the population,
-which sum to 1 and are equal if not given. Neither the order of workers nor the unit of the values
-matters. Arrays that are not flat and of one length raise a ValueError; so do, where they are known
-(not inside `jit`), negative values in the indices that take logs or powers.
+Everywhere `values` are dollars, one per worker, and `weight` says how many people each worker stands for,
+in any unit; equally many if not given. Neither the order of workers nor the unit of the values matters.
+If all have the same, nothing is unequal; otherwise the mean must be above 0, by more than rounding.
+Arrays that are not flat and of one length raise a ValueError; so do, where they are known, illegal
+weights, a mean that is not positive, and negative values in the indices that take logs or powers. Inside
+`jit` the first two give nan.
 """
+
+import math
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import xlogy
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
@@ -19,26 +22,23 @@ def gini(values: ArrayLike, weight: ArrayLike | None = None, *, sample: bool = F
     """Return the Gini coefficient of a population: the mean absolute difference over twice the mean.
 
     The population form, which does not change when everyone is duplicated. The `sample` form pairs no
-    entry with itself, so it is larger by 1 / (1 - the sum of squared weights): n/(n-1) for equal ones.
-    Where all values are equal the Gini is 0; elsewhere it has a meaning only if their mean is positive.
-    At ties, where it is not smooth, the derivative is that of tied workers who stay tied.
+    entry with itself, so it is larger by the factor 1 / (1 - the sum of squared shares of people), which is
+    n/(n-1) for equal ones. At ties, where the Gini is not smooth, the derivative is that of tied workers
+    who stay tied.
     """
     values, weight = per_worker(weight, values=values)
-    coefficient = concentration(values, values, weight)
+    coefficient = _concentration(values, values, weight)
     distinct = 1 - jnp.sum(weight**2) if sample else jnp.ones_like(coefficient)
-    return jnp.where(coefficient == 0, 0, coefficient / jnp.where(distinct == 0, 1, distinct))
+    return coefficient / jnp.where(distinct == 0, 1, distinct)
 
 
 def concentration(values: ArrayLike, by: ArrayLike, weight: ArrayLike | None = None) -> Float[Array, ""]:
     """Return the concentration coefficient: the Gini formula with workers ranked `by` something else.
 
     Twice the covariance of values and ranks over the mean (Lerman and Yitzhaki 1984); workers tied in
-    `by` share a rank. It has a meaning only if the mean is positive. Derivatives hold the ranks fixed.
+    `by` share a rank. Derivatives hold the ranks fixed.
     """
-    values, by, weight = per_worker(weight, values=values, by=by)
-    mean = jnp.sum(weight * values)
-    covariance = jnp.sum(weight * (values - mean) * position(by, weight))
-    return jnp.where(covariance == 0, 0, covariance / jnp.where(mean == 0, 1, mean))
+    return _concentration(*per_worker(weight, values=values, by=by))
 
 
 def lorenz(
@@ -47,20 +47,21 @@ def lorenz(
     """Return the Lorenz curve: shares of people, poorest first, and the shares of dollars they hold.
 
     One point per worker after (0, 0). Plot the second against the first; between points the curve is
-    straight, so its height at p is `jnp.interp(p, people, dollars)`. If nobody has a dollar all are equal.
+    straight, so its height at p is `jnp.interp(p, people, dollars)`.
     """
     values, weight = per_worker(weight, values=values)
     order = jnp.argsort(values)
-    people, dollars = (jnp.append(0, jnp.cumsum(x[order])) for x in (weight, weight * values))
-    people = people / people[-1]
-    return people, jnp.where(dollars[-1] == 0, people, dollars / jnp.where(dollars[-1] == 0, 1, dollars[-1]))
+    held = weight * _ratios_to_mean(values, weight)
+    people, dollars = (jnp.append(0, jnp.cumsum(x[order])) for x in (weight, held))
+    return people / people[-1], dollars / dollars[-1]
 
 
 def top_share(values: ArrayLike, weight: ArrayLike | None = None, *, top: ArrayLike) -> Float[Array, ""]:
     """Return the share of all dollars held by the `top` share of people, say 0.01.
 
     One minus the Lorenz curve at 1 - top, summed from above to keep the digits of a thin top; the
-    worker at the border counts in part. If nobody has a dollar all are equal.
+    worker at the border counts in part. Not smooth in `top` where the border reaches the next worker, nor
+    in values where workers tie across the border: there the derivative is that of one order of the tied.
 
     Raises:
         ValueError: `top` is not a share between 0 and 1.
@@ -69,22 +70,28 @@ def top_share(values: ArrayLike, weight: ArrayLike | None = None, *, top: ArrayL
     top = require_scalar("top", top)
     top = require(top, (top >= 0) & (top <= 1), "top is a share of people: the top 1 % is 0.01.")
     order = jnp.argsort(-values)
-    values, weight = values[order], weight[order]
+    ratio, weight = _ratios_to_mean(values, weight)[order], weight[order]
     counted = jnp.clip(top - (jnp.cumsum(weight) - weight), 0, weight)
-    total = jnp.sum(weight * values)
-    return jnp.where(total == 0, top, jnp.sum(counted * values) / jnp.where(total == 0, 1, total))
+    return jnp.sum(counted * ratio)
 
 
 def theil_t(values: ArrayLike, weight: ArrayLike | None = None) -> Float[Array, ""]:
-    """Return Theil's T, the mean of r log r, r = x / mean; a worker without a dollar adds 0 (Theil 1967)."""
-    ratio, weight = _ratios_to_mean(values, weight)
-    return jnp.sum(weight * xlogy(ratio, ratio))
+    """Return Theil's T, the mean of r log r, r = x / mean; a worker without a dollar adds 0 (Theil 1967).
+
+    Where a value is 0 the slope in it is infinite; the derivative given is what it does to the mean.
+    """
+    ratio, weight = _nonnegative_ratios(values, weight)
+    return jnp.sum(weight * ratio * jnp.log(jnp.where(ratio == 0, 1, ratio)))
 
 
 def theil_l(values: ArrayLike, weight: ArrayLike | None = None) -> Float[Array, ""]:
-    """Return Theil's L, the mean of -log r, r = x / mean; infinite if somebody has no dollar (Theil 1967)."""
-    ratio, weight = _ratios_to_mean(values, weight)
-    return -jnp.sum(weight * jnp.log(ratio))
+    """Return Theil's L, the mean of -log r, r = x / mean (Theil 1967).
+
+    Infinite, and all derivatives given as 0, if somebody has no dollar.
+    """
+    ratio, weight = _nonnegative_ratios(values, weight)
+    mean = -jnp.sum(weight * jnp.log(jnp.where(ratio == 0, 1, ratio)))
+    return jnp.where(jnp.any(ratio == 0), jnp.inf, mean)
 
 
 def atkinson_index(
@@ -93,13 +100,26 @@ def atkinson_index(
     """Return the Atkinson index, the share of all dollars that equality would make dispensable.
 
     One minus the equally-distributed equivalent over the mean (Atkinson 1970); 1 if somebody has no
-    dollar and the aversion is 1 or more. Derivatives need positive values.
+    dollar and the aversion is 1 or more. Where a value is 0 the slope in it is infinite at an aversion
+    between 0 and 1; the derivative given is what it does to the mean.
 
     Raises:
-        ValueError: the aversion is negative.
+        ValueError: the aversion is negative or infinite.
     """
-    ratio, weight = _ratios_to_mean(values, weight)
-    return 1 - equally_distributed_equivalent(ratio, weight, require_scalar("aversion", aversion, least=0))
+    ratio, weight = _nonnegative_ratios(values, weight)
+    return 1 - equally_distributed_equivalent(ratio, weight, require_aversion(aversion))
+
+
+def require_aversion(aversion: ArrayLike) -> Float[Array, ""]:
+    """Return an aversion to inequality: one number, 0 or more and finite.
+
+    Raises:
+        ValueError: anything else (under `jit`, when the function runs).
+    """
+    aversion = require_scalar("aversion", aversion, least=0)
+    return require(
+        aversion, aversion < jnp.inf, "aversion must be finite; for the worst-off alone use Rawlsian."
+    )
 
 
 def equally_distributed_equivalent(
@@ -108,21 +128,25 @@ def equally_distributed_equivalent(
     """Return what, given equally to everyone, has the mean of x^(1-a) / (1-a) that `values` have.
 
     The power mean of exponent 1 - a, the geometric mean where the aversion a is 1; values are 0 or more.
+    Smooth in the aversion, through 1; the derivative with respect to a value of 0 is given as 0.
     """
     values = jnp.where(weight > 0, values, jnp.max(values))
     top = jax.lax.stop_gradient(jnp.max(values))
-    logs = jnp.log(values / jnp.where(top > 0, top, 1))
-    mean = jnp.sum(weight * jnp.where(values > 0, logs, 0))
-    power = 1 - aversion
-    # Two forms of log(mean of exp(power * deviation)) / power: digits near power 0, range elsewhere.
-    near = jnp.abs(power) < 0.01
-    small = jnp.where(near & (power != 0), power, 1)
+    positive = values > 0
+    power, share = 1 - aversion, jnp.where(positive, weight, 0)
+    held = jnp.sum(share)  # by those with a positive value, whose power mean comes first
+    held, share = jnp.where(held > 0, held, 1), share / jnp.where(held > 0, held, 1)
+    logs = jnp.log(jnp.where(positive, values / jnp.where(top > 0, top, 1), 1))
+    mean = jnp.sum(share * logs)
+    deviation = logs - mean
+    near = jnp.abs(power) * jax.lax.stop_gradient(jnp.max(jnp.abs(deviation))) < 0.5
     large = jnp.where(near, 1, power)
-    deviation = jnp.where(near, logs - mean, 0)
-    close = jnp.log1p(jnp.sum(weight * jnp.expm1(small * deviation))) / small
-    far = jax.nn.logsumexp(large * (logs - mean), b=weight) / large
-    geometric = jnp.where(jnp.all(values > 0), 0, -jnp.inf)
-    return top * jnp.exp(mean + jnp.where(power == 0, geometric, jnp.where(near, close, far)))
+    far = jax.nn.logsumexp(large * deviation, b=share) / large
+    excess = jnp.where(near, _near_zero(power, jnp.where(near, deviation, 0), share), far)
+    # Those without a dollar bring a positive power mean down to share^(1/power) of the others', or to 0.
+    some_have_none = jnp.any(~positive)
+    down = jnp.where(some_have_none, jnp.log(held) / jnp.where(power > 0, power, 1), 0)
+    return jnp.where(some_have_none & (power <= 0), 0, top * jnp.exp(mean + excess + down))
 
 
 def position(by: Float[Array, " agents"], weight: Float[Array, " agents"]) -> Float[Array, " agents"]:
@@ -132,15 +156,15 @@ def position(by: Float[Array, " agents"], weight: Float[Array, " agents"]) -> Fl
     begins = jnp.append(True, ranked[1:] != ranked[:-1])
     ends = jnp.append(begins[1:], True)
     below = jax.lax.cummax(jnp.where(begins, jnp.append(0, reached[:-1]), 0))
-    above = 1 - jax.lax.cummin(jnp.where(ends, reached, jnp.inf), reverse=True)
+    above = reached[-1] - jax.lax.cummin(jnp.where(ends, reached, jnp.inf), reverse=True)
     return jnp.zeros_like(weight).at[order].set(below - above)
 
 
 def per_worker(weight: ArrayLike | None, **fields: ArrayLike) -> tuple[Float[Array, " agents"], ...]:
-    """Return the fields and then the weights as flat arrays of one length.
+    """Return the fields, then everybody's share of the people, as flat arrays of one length.
 
     Raises:
-        ValueError: they are not.
+        ValueError: they are not; or, where they are known, a weight is negative or infinite or all are 0.
     """
     arrays = {name: as_float(field) for name, field in fields.items()}
     first = next(iter(arrays.values()))
@@ -150,16 +174,76 @@ def per_worker(weight: ArrayLike | None, **fields: ArrayLike) -> tuple[Float[Arr
         raise ValueError(
             f"Give flat arrays with one entry per worker, all of one length; got shapes {shapes}."
         )
+    if weight is not None:
+        arrays["weight"] = _shares_of_people(arrays["weight"])
     return tuple(arrays.values())
 
 
+def _shares_of_people(weight: Float[Array, " agents"]) -> Float[Array, " agents"]:
+    total = jnp.sum(weight)
+    legal = jnp.all((weight >= 0) & (weight < jnp.inf)) & (total > 0)
+    if known(legal) and not legal:
+        raise ValueError(
+            "Weights are finite, 0 or more, and above 0 for somebody; "
+            f"the least is {jnp.min(weight)}, the greatest {jnp.max(weight)}."
+        )
+    return weight / jnp.where(legal, total, jnp.nan)
+
+
+def _concentration(
+    values: Float[Array, " agents"], by: Float[Array, " agents"], weight: Float[Array, " agents"]
+) -> Float[Array, ""]:
+    return jnp.sum(weight * (_ratios_to_mean(values, weight) - 1) * position(by, weight))
+
+
 def _ratios_to_mean(
+    values: Float[Array, " agents"], weight: Float[Array, " agents"]
+) -> Float[Array, " agents"]:
+    """Return values over their mean; 1 where all have the same, and for those who count for nothing."""
+    counted = weight > 0
+    values = jnp.where(counted, values, 0)
+    mean, gross = jnp.sum(weight * values), jnp.sum(weight * jnp.abs(values))
+    positive = mean > 1e3 * jnp.finfo(values.dtype).eps * gross
+    equal = jnp.max(values, where=counted, initial=-jnp.inf) == jnp.min(
+        values, where=counted, initial=jnp.inf
+    )
+    if known(mean) and not (positive | equal):
+        raise ValueError(
+            f"The mean must be above 0, by more than rounding, to compare values with it; got {mean}."
+        )
+    ratio = values / jnp.where(positive, mean, 1)
+    return jnp.where(counted, jnp.where(positive, ratio, jnp.where(equal, 1, jnp.nan)), 1)
+
+
+def _nonnegative_ratios(
     values: ArrayLike, weight: ArrayLike | None
 ) -> tuple[Float[Array, " agents"], Float[Array, " agents"]]:
     values, weight = per_worker(weight, values=values)
     legal = jnp.all((values >= 0) | (weight == 0))
     if known(legal) and not legal:
         raise ValueError(f"This index is of values that are 0 or more; the least is {jnp.min(values)}.")
-    mean = jnp.sum(weight * values)
-    ratio = jnp.where(mean == 0, 1, values / jnp.where(mean == 0, 1, mean))
-    return jnp.where(weight > 0, ratio, 1), weight
+    return _ratios_to_mean(values, weight), weight
+
+
+def _near_zero(
+    power: Float[Array, ""], deviation: Float[Array, " agents"], share: Float[Array, " agents"]
+) -> Float[Array, ""]:
+    """Return log(mean of exp(power d)) / power where the mean of d is 0 and |power d| at most 1/2.
+
+    By series, power * variance / 2 to first order, so that digits and derivatives are kept through 0.
+    """
+    # exp(x) = 1 + x + x^2 (1/2! + x/3! + ...), and log(1 + y) = y (1 - y/2 + ...) by that of artanh.
+    beyond = _polynomial(power * deviation, [1 / math.factorial(k + 2) for k in range(13)])
+    half_variance = jnp.sum(share * deviation**2 * beyond)
+    growth = power**2 * half_variance
+    root = growth / (2 + growth)
+    return (
+        power * half_variance * 2 / (2 + growth) * _polynomial(root**2, [1 / (2 * k + 1) for k in range(8)])
+    )
+
+
+def _polynomial(x: Float[Array, "..."], coefficients: list[float]) -> Float[Array, "..."]:
+    total = jnp.zeros_like(x)
+    for coefficient in reversed(coefficients):
+        total = total * x + coefficient
+    return total

@@ -9,12 +9,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, require, require_scalar
-from econjax.economy import Outcome
-from econjax.population import Population
-from econjax.saez import bracket_statistics
+from econjax._arrays import as_float, known, require, require_scalar
+from econjax.economy import Economy, Outcome
+from econjax.saez import require_no_income_effects, within_brackets
 from econjax.schedule import AbstractSchedule, BracketSchedule
-from econjax.welfare import Utilitarian
 
 
 class WelfareWeights(eqx.Module):
@@ -43,9 +41,9 @@ class WelfareWeights(eqx.Module):
 
 
 def inverse_optimum(
-    population: Population, schedule: BracketSchedule, outcome: Outcome, *, elasticity: ArrayLike
+    economy: Economy, schedule: BracketSchedule, outcome: Outcome, *, elasticity: ArrayLike
 ) -> WelfareWeights:
-    """Return the welfare weights that rationalise a schedule for workers with quasi-linear preferences.
+    """Return the welfare weights that rationalise a schedule for workers without income effects.
 
     The first-order condition of each bracket's rate, E[(1 - g) l_j] = e rate_j / (1 - rate_j) E[z; active in
     j] with l_j the income in the bracket, and that of the rebate, E[g] = 1, are one more than the brackets
@@ -55,25 +53,28 @@ def inverse_optimum(
     no worker jumps over a threshold, so are biased where rates fall with income.
 
     Raises:
-        ValueError: an elasticity that is not positive, or a rate of 1 at which someone still works.
+        ValueError: preferences with income effects, an elasticity that is not positive, or a rate of 1 at
+            which someone still works.
     """
     elasticity = require_scalar("elasticity", elasticity, positive=True)
-    statistics = bracket_statistics(population, schedule, outcome, Utilitarian())
+    require_no_income_effects(economy)
+    rows = within_brackets(economy, schedule, outcome)
+    base, active = (jnp.stack(column) for column in list(zip(*rows, strict=True))[1:3])
     rates = require(
         schedule.rates,
-        jnp.all((schedule.rates < 1) | (statistics.active == 0)),
+        jnp.all((schedule.rates < 1) | (active == 0)),
         "Nobody chooses to work where a rate takes the whole next dollar: use rates below 1.",
     )
     # What a rise of each rate loses to lower incomes, in dollars per head and unit of rate.
-    lost = elasticity * rates / jnp.where(rates < 1, 1 - rates, 1) * statistics.active
+    lost = elasticity * rates / jnp.where(rates < 1, 1 - rates, 1) * active
     width = jnp.diff(schedule.thresholds)
     lost_per_dollar = jnp.append(lost[:-1] / width, 0)
     gain = jnp.diff(lost_per_dollar, prepend=0)
     people = jnp.stack(
-        [population.weight @ nearness for nearness in _nearness(schedule.thresholds, outcome.income)]
+        [economy.population.weight @ nearness for nearness in _nearness(schedule.thresholds, outcome.income)]
     )
     near, identified = _ratio(people + gain, people)
-    dollar, held = _ratio(statistics.base - lost, statistics.base)
+    dollar, held = _ratio(base - lost, base)
     dominated = identified & (near < 0)
     dominated = dominated.at[-1].set(dominated[-1] | (held[-1] & (dollar[-1] < 0)))
     return WelfareWeights(near, people, dollar, identified, held, dominated)
@@ -94,10 +95,17 @@ def weights_by_income(
     at a threshold the formula does not hold. A negative weight: `WelfareWeights`.
 
     Raises:
-        ValueError: an elasticity that is not positive.
+        ValueError: an elasticity that is not positive, or, where they are known, incomes at which the
+            marginal rate is not below 1 and finite.
     """
     elasticity = require_scalar("elasticity", elasticity, positive=True)
     income = as_float(income)
+    rates = schedule.marginal_rate(income)
+    if known(rates) and not jnp.all((rates < 1) & jnp.isfinite(rates) & (income < jnp.inf)):
+        raise ValueError(
+            "Weights are known where incomes are finite and their marginal rate is, and below 1; incomes "
+            f"{income.tolist()} have rates {rates.tolist()}."
+        )
 
     def lost(z: Float[Array, ""]) -> Float[Array, ""]:
         rate, slope = jax.value_and_grad(schedule.marginal_rate)(z)

@@ -11,7 +11,6 @@ from jaxtyping import Array, Float, Key
 
 from econjax.economy import Economy, Outcome
 from econjax.inequality import gini
-from econjax.population import Population
 from econjax.response import equilibrium
 from econjax.saez import BracketStatistics, bracket_statistics
 from econjax.schedule import BracketSchedule
@@ -108,7 +107,7 @@ class RationalEvaluator:
 
 
 def summarise(
-    population: Population,
+    economy: Economy,
     schedule: BracketSchedule,
     outcome: Outcome,
     welfare: AbstractWelfare,
@@ -116,7 +115,7 @@ def summarise(
     understood: Float[Array, ""] | float = 1.0,
 ) -> Report:
     """Return the report on one outcome. Workers of weight 0 count for nothing."""
-    weight = population.weight
+    population, weight = economy.population, economy.population.weight
     return Report(
         equivalent=welfare.equivalent(population, outcome),
         standard_error=jnp.zeros_like(outcome.rebate),
@@ -126,7 +125,7 @@ def summarise(
         gini=gini(outcome.consumption, weight),
         floored=welfare.floored(population, outcome),
         understood=jnp.asarray(understood, weight.dtype),
-        brackets=bracket_statistics(population, schedule, outcome, welfare),
+        brackets=bracket_statistics(economy, schedule, outcome, welfare),
     )
 
 
@@ -183,7 +182,7 @@ class Favourite(eqx.Module):
 @eqx.filter_jit
 def _value(economy: Economy, welfare: AbstractWelfare, schedule: BracketSchedule) -> Report:
     outcome = equilibrium(economy, schedule).outcome
-    return summarise(economy.population, schedule, outcome, welfare)
+    return summarise(economy, schedule, outcome, welfare)
 
 
 @eqx.filter_jit
@@ -194,5 +193,5 @@ def _value_and_grad(economy: Economy, welfare: AbstractWelfare, schedule: Bracke
         return welfare.equivalent(economy.population, outcome), outcome
 
     gradient, outcome = jax.grad(equivalent, has_aux=True)(schedule.rates)
-    report = summarise(economy.population, schedule, outcome, welfare)
+    report = summarise(economy, schedule, outcome, welfare)
     return eqx.tree_at(lambda r: r.gradient, report, gradient, is_leaf=lambda leaf: leaf is None)

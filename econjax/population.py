@@ -56,7 +56,11 @@ class Population(eqx.Module):
                 raise ValueError(f"{', '.join(given)} are flat arrays of one length; got shapes {shapes}.")
             if known(values):
                 _require_nonnegative(name, np.asarray(values))
-        if self.elasticity is not None and known(self.elasticity) and not bool(jnp.all(self.elasticity > 0)):
+        if (
+            self.elasticity is not None
+            and known(self.elasticity)
+            and not np.all(np.asarray(self.elasticity) > 0)
+        ):
             raise ValueError("elasticity must be above 0 for everyone: 0.01 is next to no response.")
         if weight is not None and known(self.weight):
             total = float(np.asarray(self.weight, float).sum())

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 from numpy.typing import ArrayLike
 
-from econjax._arrays import require_scalar
+from econjax._arrays import require, require_scalar
 from econjax.population import REFERENCE_HOURS, Population
 
 if TYPE_CHECKING:
@@ -108,9 +108,9 @@ class Quasilinear(AbstractPreferences):
         self, net_rate: Float[Array, "..."], virtual_income: Float[Array, "..."], workers: Population
     ) -> Agents:
         """Return L0 * (net rate / taste)^e hours; nothing is worked where nothing is kept."""
-        kept = jnp.where(net_rate > 0, net_rate, 1)
-        hours = REFERENCE_HOURS * jnp.exp(self._elasticity(workers) * jnp.log(kept / workers.taste))
-        return jnp.where(net_rate > 0, hours, 0)
+        kept, taste = jnp.where(net_rate > 0, net_rate, 1), _positive_taste(workers)
+        hours = REFERENCE_HOURS * jnp.exp(self._elasticity(workers) * jnp.log(kept / taste))
+        return jnp.where(net_rate > 0, _without_end(hours, workers), 0)
 
     def log_linear_labor(
         self,
@@ -121,9 +121,12 @@ class Quasilinear(AbstractPreferences):
     ) -> Agents:
         """Return the hours at which scale * (1 - p) * (skill l)^(-p) = taste * (l / L0)^(1/e)."""
         inverse = 1 / self._elasticity(workers)
+        progressivity = require(progressivity, jnp.all(inverse + progressivity > 0), _TOO_REGRESSIVE)
         log_skill, _ = _log_skill(workers)
-        kept = jnp.log(scale * (1 - progressivity)) - progressivity * log_skill - jnp.log(workers.taste)
-        return jnp.exp((kept + inverse * jnp.log(REFERENCE_HOURS)) / (inverse + progressivity))
+        log_taste = jnp.log(_positive_taste(workers))
+        kept = jnp.log(scale * (1 - progressivity)) - progressivity * log_skill - log_taste
+        hours = jnp.exp((kept + inverse * jnp.log(REFERENCE_HOURS)) / (inverse + progressivity))
+        return _without_end(hours, workers)
 
     def log_type(self, workers: Population) -> Agents:
         """Return log(skill * taste^(-e))."""
@@ -250,6 +253,8 @@ class Isoelastic(AbstractPreferences):
         workers: Population,
     ) -> Agents:
         """Return the hours at which the worker's first-order condition holds."""
+        ok = self.exponent + progressivity > 1
+        progressivity = require(progressivity, ok, _TOO_REGRESSIVE)
         return self._labor(scale, 1 - progressivity, virtual_income, workers)
 
     def log_type(self, workers: Population) -> Agents:
@@ -282,45 +287,49 @@ class Isoelastic(AbstractPreferences):
         """
         log_skill, works = _log_skill(workers)
         per_income = self.exponent / power
-        marginal = jnp.log(self.scale * self.exponent * workers.taste) + (1 - self.curvature) * jnp.log(
-            self.unit
-        )
+        marginal = jnp.log(self.scale * self.exponent * _positive_taste(workers)) + (
+            1 - self.curvature
+        ) * jnp.log(self.unit)
         known = jnp.log(power) + self.exponent * log_skill - marginal + per_income * jnp.log(scale)
         log_x = _log_root(per_income - 1, self.curvature, virtual_income, known)
-        return jnp.where(works, jnp.exp((log_x - jnp.log(scale)) / power - log_skill), 0)
+        hours = jnp.exp((log_x - jnp.log(scale)) / power - log_skill)
+        return jnp.where(works, _without_end(hours, workers), 0)
 
 
-_NEWTON_STEPS = 6
+_NEWTON_STEPS = 7
 
 
+@jax.custom_jvp
 def _log_root(
     first: Float[Array, ""], second: Float[Array, ""], shift: Float[Array, "..."], known: Agents
 ) -> Agents:
     """Return the log of the X at which first * log X + second * log(shift + X) = known.
 
-    In m = log X (or log(shift + X) where the shift is negative) both sides' difference is convex and
-    rising, so that Newton's method falls monotonically to the root from any point right of it. Derivatives
-    are those of the root: the last step is taken from a fixed point.
+    In m = log X (or log(shift + X) where the shift is negative) the left side is convex and rising, so
+    that Newton's method falls monotonically to the root from any point right of it.
     """
     negative = shift < 0
     slope_m = jnp.where(negative, second, first)
     slope_log = jnp.where(negative, first, second)
     size = jnp.abs(shift)
     log_size = jnp.log(jnp.where(size > 0, size, jnp.finfo(size.dtype).tiny))
-
-    def step(m: Agents, equation: tuple) -> Agents:
-        slope_m, slope_log, log_size, known = equation
-        log_sum = _log_add(log_size, m)
-        slope = slope_m + slope_log * jnp.exp(m - log_sum)
-        return m - (slope_m * m + slope_log * log_sum - known) / jax.lax.stop_gradient(slope)
-
-    equation = (slope_m, slope_log, log_size, known)
-    fixed = jax.lax.stop_gradient(equation)
-    m = jnp.minimum(fixed[3] / (fixed[0] + fixed[1]), (fixed[3] - fixed[1] * fixed[2]) / fixed[0])
+    m = jnp.minimum(known / (slope_m + slope_log), (known - slope_log * log_size) / slope_m)
     for _ in range(_NEWTON_STEPS):
-        m = step(m, fixed)
-    m = step(m, equation)
+        log_sum = _log_add(log_size, m)
+        excess = slope_m * m + slope_log * log_sum - known
+        m = m - excess / (slope_m + slope_log * jnp.exp(m - log_sum))
     return jnp.where(negative, _log_add(log_size, m), m)
+
+
+@_log_root.defjvp
+def _log_root_jvp(primals, tangents):
+    first, second, _, known = primals
+    log_x = _log_root(*primals)
+    log_sum = (known - first * log_x) / second
+    slope = first + second * jnp.exp(log_x - log_sum)
+    by_first, by_second, by_shift, by_known = tangents
+    excess = by_first * log_x + by_second * log_sum + second * by_shift * jnp.exp(-log_sum) - by_known
+    return log_x, -excess / slope
 
 
 def _log_add(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -352,6 +361,21 @@ def _log_skill(workers: Population) -> tuple[Agents, Bool[Array, " agents"]]:
     """Return the log of skill, 0 where there is none, and where there is some."""
     works = workers.skill > 0
     return jnp.log(jnp.where(works, workers.skill, 1)), works
+
+
+_TOO_REGRESSIVE = (
+    "So regressive a schedule has no best hours between none and the longest week: marginal disutility must "
+    "rise faster than the net-of-tax rate. Use a higher progressivity or a lower elasticity of labor."
+)
+
+
+def _positive_taste(workers: Population) -> Agents:
+    return jnp.where(workers.taste > 0, workers.taste, 1)
+
+
+def _without_end(hours: Agents, workers: Population) -> Agents:
+    """Return the hours, or inf for workers whom labor costs nothing."""
+    return jnp.where(workers.taste > 0, hours, jnp.inf)
 
 
 def _refuse_elasticities(workers: Population) -> None:

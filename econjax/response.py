@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, require, require_scalar
+from econjax._arrays import as_float, known, require, require_scalar
 from econjax._budget import best_point, home, lead
 from econjax._jumps import arriving_revenue, default_bandwidth
 from econjax.economy import Economy, Outcome, settle, spendable
@@ -35,8 +35,10 @@ def best_response(
 
     Raises:
         TypeError: a schedule that is neither of brackets nor log-linear.
+        ValueError: a rebate that is not one number; a log-linear schedule so regressive that labor without
+            end would pay.
     """
-    rebate = as_float(rebate)
+    rebate = _one_rebate(rebate)
     point = best_point(economy, schedule, rebate)
     if economy.population.fixed_cost is None:
         return point.labor
@@ -79,11 +81,13 @@ def equilibrium(
     What is smooth. Values are those of the workers given: a step function of the rates wherever a rate
     falls with income, since there each worker jumps at once, and wherever working has a fixed cost.
     Derivatives of revenue, and of all that follows from it, count those who jump by a density of workers:
-    that of log types under a biweight kernel that reaches `bandwidth` far (5 * agents^(-1/3) if not given).
-    They are the continuum's, up to the error of that density, with respect to whatever the schedule and
-    the economy hold.
-    Derivatives of the rebate are those of the fixed point (implicit function theorem). Utility needs no
-    jump term, for whoever jumps is indifferent. Workers bunched at a threshold do not move with rates.
+    that of log types under a biweight kernel that reaches `bandwidth` far (6 standard deviations of log
+    type * agents^(-1/3) if not given). They are the continuum's, up to the error of that density, with
+    respect to whatever the schedule and the economy hold: 1 % of the jump term with 20,000 workers of a
+    smooth density, 7 % with 1,000, a third with 100. Derivatives of the rebate are those of the fixed
+    point (implicit function theorem). Utility needs no jump term, for whoever jumps is indifferent.
+    Workers bunched at a threshold do not move with rates.
+
     Not smooth or not right: second derivatives where workers jump; jumps of workers whom the longest week
     binds, unless elasticities or fixed costs differ between workers; a rate of exactly 1, where no
     derivative exists; welfare that values an indifferent worker's two choices differently
@@ -91,15 +95,19 @@ def equilibrium(
 
     Raises:
         TypeError: a schedule that is neither of brackets nor log-linear.
+        ValueError: a bandwidth that is not positive.
     """
-    scale = default_bandwidth(economy) if bandwidth is None else as_float(bandwidth)
-    if not economy.preferences.income_effects:
-        expected, steps = jnp.zeros_like(economy.spending), jnp.ones((), int)
+    if bandwidth is None:
+        scale = default_bandwidth(economy)
     else:
-        expected, steps = _fixed_point(economy, schedule, scale)
+        scale = require_scalar("bandwidth", bandwidth, positive=True)
+    if not economy.preferences.income_effects:
+        expected, rounds = jnp.zeros_like(economy.spending), jnp.ones(())
+    else:
+        expected, rounds = _fixed_point(economy, schedule, scale)
     outcome = _round(economy, schedule, expected, scale)
     gap = jnp.abs(outcome.rebate - expected) if economy.preferences.income_effects else expected
-    return Equilibrium(outcome=outcome, gap=gap, steps=steps)
+    return Equilibrium(outcome=outcome, gap=gap, steps=rounds.astype(int))
 
 
 def grid_response(
@@ -111,7 +119,7 @@ def grid_response(
     of everything, so a gradient through them would say that nobody responds and that every rate should
     rise. Use `best_response` or `logit_probabilities`.
     """
-    return _grid_response(economy, schedule, as_float(rebate), _hours_grid(grid))
+    return _grid_response(economy, schedule, _one_rebate(rebate), _hours_grid(grid, economy))
 
 
 def logit_probabilities(
@@ -126,12 +134,15 @@ def logit_probabilities(
 
     The log odds of two choices are their difference in utility over `temperature`, both in dollars: utils
     over the marginal utility of consumption at the best choice (McFadden 1974; McKelvey and Palfrey
-    1995). Smooth in rates, rebate and temperature. Hours beyond `max_labor` have probability 0.
+    1995). Smooth in rates, rebate and temperature. Hours beyond `max_labor` have probability 0; a worker
+    whom no choice leaves positive consumption, where utility needs it, takes any as likely.
     """
     temperature = require_scalar("temperature, in dollars,", temperature, positive=True)
-    hours, rebate = _hours_grid(grid), as_float(rebate)
+    hours, rebate = _hours_grid(grid, economy), _one_rebate(rebate)
     best = jax.lax.stop_gradient(_best_of_grid(*jax.lax.stop_gradient((economy, schedule, rebate, hours))))
     ahead = jax.vmap(lambda h: _ahead(economy, schedule, rebate, jnp.full_like(best, h), best))(hours)
+    hopeless = jnp.all(ahead == -jnp.inf, axis=0)[None]
+    ahead = jnp.where(hopeless & (hours <= economy.max_labor)[:, None], 0, ahead)
     return jax.nn.softmax(ahead / temperature, axis=0)
 
 
@@ -146,7 +157,7 @@ def logit_response(
 ) -> Float[Array, " agents"]:
     """Return hours drawn for each worker from `logit_probabilities`."""
     odds = logit_probabilities(economy, schedule, rebate, temperature=temperature, grid=grid)
-    return _hours_grid(grid)[jax.random.categorical(key, jnp.log(odds), axis=0)]
+    return _hours_grid(grid, economy)[jax.random.categorical(key, jnp.log(odds), axis=0)]
 
 
 def _round(
@@ -160,21 +171,40 @@ def _round(
     return settle(open_budget, schedule, labor)
 
 
+@eqx.filter_custom_jvp
 def _fixed_point(
     economy: Economy, schedule: AbstractSchedule, bandwidth: Float[Array, ""]
-) -> tuple[Float[Array, ""], Int[Array, ""]]:
-    """Return the rebate that pays for itself, differentiable, and the rounds it took to find it."""
-    fixed = jax.lax.stop_gradient((economy, schedule))
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Return the rebate that pays for itself, and the rounds it took to find it."""
 
-    def paid(expected: Float[Array, ""]) -> Float[Array, ""]:
-        return settle(*fixed, best_response(*fixed, expected)).rebate
+    def shortfall(expected: Float[Array, ""]) -> Float[Array, ""]:
+        return settle(economy, schedule, best_response(economy, schedule, expected)).rebate - expected
 
-    found, steps = _decreasing_root(lambda r: paid(r) - r, jnp.zeros_like(economy.spending))
-    found = jax.lax.stop_gradient(found)
-    # One Newton step, of which only the derivative is kept: d rebate = d paid / (1 - d paid / d expected).
-    again, tangent = jax.linearize(lambda r: _round(economy, schedule, r, bandwidth).rebate, found)
-    step = again / jax.lax.stop_gradient(1 - tangent(jnp.ones_like(found)))
-    return found + (step - jax.lax.stop_gradient(step)), steps
+    found, rounds = _decreasing_root(shortfall, jnp.zeros_like(economy.spending))
+    return found, rounds.astype(found.dtype)
+
+
+@_fixed_point.def_jvp
+def _fixed_point_jvp(primals, tangents):
+    """Differentiate by the implicit function theorem: d rebate = d paid / (1 - d paid / d expected)."""
+    *given, bandwidth = primals
+    found, rounds = _fixed_point(*primals)
+    tangents = tangents[:2]
+    moving, still = eqx.partition(
+        tuple(given), jax.tree.map(lambda t: t is not None, tangents, is_leaf=_none)
+    )
+
+    def paid(moving, expected: Float[Array, ""]) -> Float[Array, ""]:
+        return _round(*eqx.combine(moving, still), expected, bandwidth).rebate
+
+    _, tangent = jax.linearize(paid, moving, found)
+    resting = jax.tree.map(jnp.zeros_like, moving)
+    slope = tangent(resting, jnp.ones_like(found))
+    return (found, rounds), (tangent(tangents, jnp.zeros_like(found)) / (1 - slope), jnp.zeros_like(rounds))
+
+
+def _none(leaf) -> bool:
+    return leaf is None
 
 
 def _decreasing_root(
@@ -210,12 +240,23 @@ def _decreasing_root(
 _MOST_CALLS = 100
 
 
-def _hours_grid(grid: ArrayLike) -> Float[Array, " options"]:
+def _one_rebate(rebate: ArrayLike) -> Float[Array, ""]:
+    """Return a rebate as one float; inside `jit` its value is not checked."""
+    number = as_float(rebate)
+    if number.shape != ():
+        raise ValueError(f"The rebate is one number, the same to everyone; got shape {number.shape}.")
+    if known(number) and jnp.isnan(number):
+        raise ValueError("The rebate is dollars a year; got nan.")
+    return number
+
+
+def _hours_grid(grid: ArrayLike, economy: Economy) -> Float[Array, " options"]:
     hours = as_float(grid)
     if hours.ndim != 1 or hours.size == 0:
         raise ValueError(f"The grid is a flat list of weekly hours, at least one; got shape {hours.shape}.")
     ok = (hours[0] >= 0) & jnp.all(jnp.diff(hours) > 0)
-    return require(hours, ok, "The grid holds weekly hours of 0 or more, rising.")
+    hours = require(hours, ok, "The grid holds weekly hours of 0 or more, rising.")
+    return require(hours, hours[0] <= economy.max_labor, "The grid begins beyond the longest week.")
 
 
 @eqx.filter_custom_jvp

@@ -1,5 +1,8 @@
 """Formulas for optimal rates, the statistics of an economy that they need, and their fixed point."""
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -7,10 +10,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, require_scalar
+from econjax._arrays import as_float, known, require, require_scalar
 from econjax._jumps import arriving_revenue, default_bandwidth
-from econjax.economy import Economy, Outcome
-from econjax.population import Population
+from econjax.economy import Economy, Outcome, utility_of
 from econjax.response import equilibrium
 from econjax.schedule import BracketSchedule
 from econjax.welfare import AbstractWelfare
@@ -20,7 +22,7 @@ def linear_rate(weight: ArrayLike, *, elasticity: ArrayLike) -> Float[Array, "*s
     """Return the optimal flat rate, (1 - g) / (1 - g + e); with g = 0, the revenue-maximising one.
 
     `weight` is g = E[g_i z_i] / E[z_i], the income-weighted mean of marginal welfare weights of mean 1
-    (Piketty and Saez 2013, section 3.1). It depends on the rate: `optimal_linear_rate` is the fixed point.
+    (Piketty and Saez 2013, section 3.1). It depends on the rate: `converged_saez` of one bracket finds both.
     """
     return top_rate(1.0, elasticity=elasticity, weight=weight)
 
@@ -103,9 +105,22 @@ def pareto_index(
     """Return a(z) = m / (m - z), with m the mean of incomes above a threshold z; infinite if there are none.
 
     For a Pareto tail it is the tail's index, at every z. `weight` counts people, equally if not given.
+
+    Raises:
+        ValueError: incomes and weights that are not flat arrays of one length, more than one threshold, or,
+            where they are known, incomes that are not finite.
     """
-    income, threshold = as_float(income), as_float(threshold)
+    income, threshold = as_float(income), require_scalar("threshold", threshold)
     weight = jnp.ones_like(income) if weight is None else as_float(weight)
+    if income.ndim != 1 or weight.shape != income.shape:
+        raise ValueError(
+            "income and weight are flat arrays, one entry for each worker; "
+            f"got shapes {income.shape} and {weight.shape}."
+        )
+    finite = jnp.isfinite(income)
+    if known(finite) and not finite.all():
+        where = int(jnp.argmin(finite))
+        raise ValueError(f"Incomes are finite dollars a year: mend entry {where}, {income[where]}.")
     above = jnp.where(income > threshold, weight, 0)
     excess = jnp.sum(above * jnp.maximum(income - threshold, 0))
     mean = jnp.sum(above * income)
@@ -117,9 +132,9 @@ class BracketStatistics(eqx.Module):
 
     `share` of the population has its last dollar in the bracket; `base` is the income in the bracket,
     in dollars a year; `weighted_base` is the same with every worker counted at its marginal welfare
-    weight (mean 1); `active` is the whole income of those strictly inside the bracket, who alone respond
-    to its rate: workers bunched at a threshold do not. Those who already work the longest week do not
-    either, but count here as if they did.
+    weight, the value of a dollar of its consumption (mean 1; NaN where no worker's counts, all being below a
+    floor); `active` is the whole income of those strictly inside the bracket, who alone respond to its
+    rate: workers bunched at a threshold do not, nor do those who already work the longest week.
     """
 
     share: Float[Array, " brackets"]
@@ -129,52 +144,88 @@ class BracketStatistics(eqx.Module):
 
 
 def bracket_statistics(
-    population: Population, schedule: BracketSchedule, outcome: Outcome, welfare: AbstractWelfare
+    economy: Economy, schedule: BracketSchedule, outcome: Outcome, welfare: AbstractWelfare
 ) -> BracketStatistics:
     """Return the statistics of every bracket, with the weights of the welfare function itself."""
 
-    def equivalent(utility: Float[Array, " agents"]) -> Float[Array, ""]:
-        return welfare.equivalent(population, eqx.tree_at(lambda o: o.utility, outcome, utility))
+    def equivalent(consumption: Float[Array, " agents"]) -> Float[Array, ""]:
+        utility = utility_of(economy, consumption, outcome.labor)
+        fed = eqx.tree_at(lambda o: (o.consumption, o.utility), outcome, (consumption, utility))
+        return welfare.equivalent(economy.population, fed)
 
     # Each entry is already multiplied by the worker's share of the population.
-    social = jax.grad(equivalent)(outcome.utility)
+    social = jax.grad(equivalent)(outcome.consumption)
     social = social / jnp.sum(social)
-    income, weight = outcome.income, population.weight
+    rows = [
+        (share, base, jnp.sum(social * dollars), active)
+        for share, base, active, dollars in within_brackets(economy, schedule, outcome)
+    ]
+    return BracketStatistics(*(jnp.stack(column) for column in zip(*rows, strict=True)))
+
+
+def within_brackets(
+    economy: Economy, schedule: BracketSchedule, outcome: Outcome
+) -> Iterator[tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""], Float[Array, " agents"]]]:
+    """Yield `share`, `base` and `active` of `BracketStatistics` and everybody's dollars, by bracket."""
+    income, weight = outcome.income, economy.population.weight
     # A worker at a threshold, up to rounding, has its last dollar in the bracket below.
     rounding = 32 * jnp.finfo(income.dtype).eps
+    responds = (income > 0) & (outcome.labor < economy.max_labor * (1 - rounding))
     starts, ends = schedule.thresholds, jnp.append(schedule.thresholds[1:], jnp.inf)
-    rows = []
     for j, (start, end) in enumerate(zip(starts, ends, strict=True)):
         above = (income > start * (1 + rounding)) | (j == 0)
         last = above & (income <= end * (1 + rounding))
-        inside = above & (income < end * (1 - rounding)) & (income > 0)
-        base = jnp.clip(income, start, end) - start
-        terms = (weight * last, weight * base, social * base, weight * jnp.where(inside, income, 0))
-        rows.append(tuple(map(jnp.sum, terms)))
-    return BracketStatistics(*(jnp.stack(column) for column in zip(*rows, strict=True)))
+        inside = above & (income < end * (1 - rounding)) & responds
+        dollars = jnp.where(above, jnp.clip(income, start, end) - start, 0)
+        terms = (weight * last, weight * dollars, jnp.where(inside, weight * income, 0))
+        yield *map(jnp.sum, terms), dollars
 
 
 def saez_rates(
     statistics: BracketStatistics,
     *,
-    elasticity: Float[Array, ""] | float,
+    elasticity: ArrayLike,
     current: Float[Array, " brackets"],
     jump: Float[Array, " brackets"] | float = 0.0,
 ) -> Float[Array, " brackets"]:
     """Return the rates that the first-order condition of each bracket implies for given statistics.
 
     rate / (1 - rate) = (base - weighted_base + jump) / (elasticity * active): the perturbation of Saez
-    (2001, section 3), made to the rate of one bracket, exact for quasi-linear preferences. `jump` is the
-    derivative of revenue with respect to each rate, in dollars, that is due to workers who jump over a
-    threshold (`jump_revenue`): some do wherever rates fall with income, and without them the condition is
-    biased there. Statistics change with the rates: iterate. Where nobody is strictly inside a bracket its
-    rate stays as in `current`.
+    (2001, section 3), made to the rate of one bracket, exact for `Quasilinear` and `GHH` preferences.
+    `jump` is the derivative of revenue with respect to each rate, in dollars, that is due to workers who
+    jump over a threshold (`jump_revenue`): some do wherever rates fall with income, and without them the
+    condition is biased there. Statistics change with the rates: iterate. Where nobody responds, the rate
+    is 1 or -1, whichever gains, and stays as in `current` if nothing does. Statistics that are NaN make
+    rates that are.
+
+    Raises:
+        ValueError: an elasticity that is not positive, or not one current rate for each bracket.
     """
-    identified = statistics.active > 0
-    gain = statistics.base - statistics.weighted_base + jump
-    odds = gain / (elasticity * jnp.where(identified, statistics.active, 1))
-    rate = jnp.where(odds > -0.5, odds / (1 + jnp.maximum(odds, -0.5)), -1)
-    return jnp.where(identified, rate, current)
+    elasticity = require_scalar("elasticity", elasticity, positive=True)
+    if current.shape != statistics.active.shape:
+        raise ValueError(
+            f"current is one rate for each of {statistics.active.size} brackets; got shape {current.shape}."
+        )
+    return _implied(statistics, elasticity, current, jump)
+
+
+def toward(
+    rates: Float[Array, " brackets"],
+    implied: Float[Array, " brackets"],
+    step: Float[Array, " brackets"] | float = 0.5,
+) -> Float[Array, " brackets"]:
+    """Return rates moved by a share of the way, in log net-of-tax rates, to those that the formula implies.
+
+    Raises:
+        ValueError: the formula implies no rates.
+    """
+    remedy = (
+        "The formula implies no rates where nobody's consumption adds to welfare, all being below a floor: "
+        "lower spending or the floor."
+    )
+    implied = require(implied, ~jnp.any(jnp.isnan(implied)), remedy)
+    kept, aim = (jnp.clip(1 - r, _LEAST_KEPT, 2) for r in (rates, implied))
+    return 1 - kept * (aim / kept) ** step
 
 
 def jump_revenue(economy: Economy, schedule: BracketSchedule) -> Float[Array, " brackets"]:
@@ -185,11 +236,7 @@ def jump_revenue(economy: Economy, schedule: BracketSchedule) -> Float[Array, " 
     Raises:
         ValueError: preferences with income effects.
     """
-    if economy.preferences.income_effects:
-        raise ValueError(
-            "The bracket formula holds without income effects, which "
-            f"{type(economy.preferences).__name__} has: use Quasilinear."
-        )
+    require_no_income_effects(economy)
 
     def arriving(rates: Float[Array, " brackets"]) -> Float[Array, ""]:
         at = BracketSchedule(schedule.thresholds, rates)
@@ -198,12 +245,22 @@ def jump_revenue(economy: Economy, schedule: BracketSchedule) -> Float[Array, " 
     return jax.grad(arriving)(schedule.rates)
 
 
+def require_no_income_effects(economy: Economy) -> None:
+    """Raise a ValueError where hours depend on the rebate."""
+    if economy.preferences.income_effects:
+        raise ValueError(
+            "The bracket formula holds without income effects, which "
+            f"{type(economy.preferences).__name__} has: use Quasilinear or GHH."
+        )
+
+
 class SaezFixedPoint(eqx.Module):
     """A schedule that the bracket formula implies at the incomes and weights which it brings about itself.
 
-    `gap` is the largest distance between a rate and what the formula implies for it, `steps` the number
-    of equilibria solved, `converged` whether the gap came below the tolerance. In a finite population the
-    statistics move in steps, so that the gap may stay at a few thousandths where a bracket is thin.
+    `gap` is the largest distance between a rate and what the formula implies for it, or, where the
+    formula says more at one of the last two rates and less at the other, the distance of these, if that is
+    shorter: such a rate is the best at a kink. `steps` is the number of equilibria solved, `converged`
+    whether the gap came below the tolerance.
     """
 
     schedule: BracketSchedule
@@ -224,13 +281,16 @@ def converged_saez(
     """Return the fixed point of `saez_rates`, with the marginal weights of the welfare function itself.
 
     Each step solves the equilibrium, counts those who jump, and goes half of the way, in log net-of-tax
-    rates, to the implied rates. At the fixed point every bracket's first-order condition of `welfare`
-    holds. It is sought until the gap is at most `tolerance` (a share of a dollar), with at most
-    `most_steps` equilibria. `elasticity` is what the planner believes; the workers have their own. The
-    thresholds are those of `start`, and so is the rate of a bracket that nobody is strictly inside.
+    rates, to the implied rates; a bracket that overshoots halves its steps. At the fixed point every
+    bracket's first-order condition of `welfare` holds. It is sought until the gap is at most `tolerance`
+    (a share of a dollar), with at most `most_steps` equilibria; the best rates seen are returned.
+    `elasticity` is what the planner believes; the workers have their own. The thresholds are those of
+    `start`, and so is the rate of a bracket that moves nothing. May be compiled and batched, and
+    differentiated in forward mode; not in reverse, as the loop's length is not known.
 
     Raises:
-        ValueError: an elasticity or tolerance that is not positive, or preferences with income effects.
+        ValueError: an elasticity or tolerance that is not positive, preferences with income effects, or
+            rates at which no worker's consumption adds to welfare.
     """
     elasticity = require_scalar("elasticity", elasticity, positive=True)
     tolerance = require_scalar("tolerance", tolerance, positive=True)
@@ -238,35 +298,58 @@ def converged_saez(
     def implied(rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
         schedule = BracketSchedule(start.thresholds, rates)
         outcome = equilibrium(economy, schedule).outcome
-        statistics = bracket_statistics(economy.population, schedule, outcome, welfare)
-        jump = jump_revenue(economy, schedule)
-        found = saez_rates(statistics, elasticity=elasticity, current=rates, jump=jump)
+        statistics = bracket_statistics(economy, schedule, outcome, welfare)
+        found = _implied(statistics, elasticity, rates, jump_revenue(economy, schedule))
         return jnp.clip(found, -1, 1 - _LEAST_KEPT)
 
-    def goes_on(state):
-        _, _, gap, steps = state
-        return (gap > tolerance) & (steps < most_steps)
+    def goes_on(state: _Search) -> Bool[Array, ""]:
+        return (state.best_gap > tolerance) & (state.steps < most_steps)
 
-    def step(state):
-        rates, target, _, steps = state
-        rates = 1 - jnp.sqrt((1 - rates) * (1 - target))
+    def step(state: _Search) -> _Search:
+        rates = toward(state.rates, state.target, state.share)
         target = implied(rates)
-        return rates, target, jnp.max(jnp.abs(target - rates)), steps + 1
+        off = target - rates
+        turned = off * (state.target - state.rates) < 0
+        gap = jnp.abs(off)
+        gap = jnp.max(jnp.where(turned, jnp.minimum(gap, jnp.abs(rates - state.rates)), gap))
+        better = gap < state.best_gap
+        return _Search(
+            rates,
+            target,
+            jnp.where(turned, state.share / 2, state.share),
+            jnp.where(better, rates, state.best),
+            jnp.where(better, gap, state.best_gap),
+            state.steps + 1,
+        )
 
     rates = jnp.clip(start.rates, -1, 1 - _LEAST_KEPT)
-    first = (rates, rates, jnp.full_like(rates[0], jnp.inf), jnp.zeros((), int))
-    rates, _, gap, steps = jax.lax.while_loop(goes_on, step, first)
-    return SaezFixedPoint(BracketSchedule(start.thresholds, rates), gap, steps, gap <= tolerance)
-
-
-def optimal_linear_rate(
-    economy: Economy, welfare: AbstractWelfare, *, elasticity: ArrayLike
-) -> Float[Array, ""]:
-    """Return the flat rate t at which t = (1 - g) / (1 - g + e) at the incomes and weights that t brings."""
-    start = BracketSchedule([0.0], [0.5])
-    tolerance = 16 * jnp.finfo(economy.population.skill.dtype).eps
-    found = converged_saez(economy, start, welfare, elasticity=elasticity, tolerance=tolerance)
-    return found.schedule.rates[0]
+    half, far = jnp.full_like(rates, 0.5), jnp.full_like(rates[0], jnp.inf)
+    found = jax.lax.while_loop(goes_on, step, _Search(rates, rates, half, rates, far, jnp.zeros((), int)))
+    best = BracketSchedule(start.thresholds, found.best)
+    return SaezFixedPoint(best, found.best_gap, found.steps, found.best_gap <= tolerance)
 
 
 _LEAST_KEPT = 1e-3
+
+
+class _Search(NamedTuple):
+    rates: Float[Array, " brackets"]
+    target: Float[Array, " brackets"]
+    share: Float[Array, " brackets"]
+    best: Float[Array, " brackets"]
+    best_gap: Float[Array, ""]
+    steps: Int[Array, ""]
+
+
+def _implied(
+    statistics: BracketStatistics,
+    elasticity: Float[Array, ""],
+    current: Float[Array, " brackets"],
+    jump: Float[Array, " brackets"] | float,
+) -> Float[Array, " brackets"]:
+    lump = statistics.base - statistics.weighted_base
+    lump = jnp.where(jnp.abs(lump) <= 1e3 * jnp.finfo(lump.dtype).eps * statistics.base, 0, lump)
+    responds = statistics.active > 0
+    odds = (lump + jump) / (elasticity * jnp.where(responds, statistics.active, 1))
+    rates = 1 - 1 / (1 + jnp.maximum(odds, -0.5))
+    return jnp.where(responds, rates, jnp.where(lump == 0, current, jnp.sign(lump)))

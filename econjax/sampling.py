@@ -1,4 +1,4 @@
-"""Populations drawn from a distribution of incomes at 40 hours a week."""
+"""Populations drawn from a distribution of incomes at 40 hours a week; on the host, not inside `jit`."""
 
 import numpy as np
 from jaxtyping import Array, Key

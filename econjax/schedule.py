@@ -62,8 +62,8 @@ class BracketSchedule(AbstractSchedule):
         )
 
     def tax(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        """Return T(income), in dollars a year, for incomes of any shape."""
-        income = as_float(income)
+        """Return T(income), in dollars a year, for incomes of any shape; inf as the largest number."""
+        income = _finite(income)
         owed = self.rates[0] * income
         for step, threshold in zip(jnp.diff(self.rates), self.thresholds[1:], strict=True):
             owed = owed + step * jax.nn.relu(income - threshold)
@@ -104,7 +104,7 @@ class LogLinearSchedule(AbstractSchedule):
         """Return T(income) = income - scale * income^(1 - p), in dollars a year, for incomes of any shape."""
         income = as_float(income)
         earns = income > 0
-        log_income = jnp.log(jnp.where(earns, income, 1))
+        log_income = jnp.log(jnp.where(earns, _finite(income), 1))
         kept = self.scale * jnp.exp((1 - self.progressivity) * log_income)
         return income - jnp.where(earns, kept, 0)
 
@@ -112,3 +112,9 @@ class LogLinearSchedule(AbstractSchedule):
         """Return 1 - scale * (1 - p) * income^(-p)."""
         income = as_float(income)
         return 1 - self.scale * (1 - self.progressivity) * income**-self.progressivity
+
+
+def _finite(income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Return incomes with inf as the largest number there is."""
+    income = as_float(income)
+    return jnp.minimum(income, jnp.finfo(income.dtype).max)

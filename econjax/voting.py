@@ -23,7 +23,7 @@ def plurality(
     `ballots` [voters] holds the number of each voter's candidate, or -1 for who abstains.
 
     Raises:
-        ValueError: there are no candidates, or ballots or weights are not of that form.
+        ValueError: `candidates` is not a positive whole number, or ballots or weights are not of that form.
     """
     ballots = _cast(ballots, jnp.integer, 1, "one whole number per voter")
     _require_candidates(candidates)
@@ -91,12 +91,16 @@ def _cast(ballots: ArrayLike, kind: type, axes: int, form: str) -> Array:
         raise ValueError(
             f"Ballots are {form}; got an array of shape {ballots.shape} and type {ballots.dtype}."
         )
+    if kind is jnp.integer:
+        # Too great an unsigned number wraps around: it names nobody, rather than to abstain.
+        signed = ballots.astype(int)
+        ballots = jnp.where((signed < 0) & (ballots > 0), jnp.iinfo(signed.dtype).max, signed)
     return ballots
 
 
 def _require_candidates(candidates: int) -> None:
-    if candidates < 1:
-        raise ValueError(f"A vote needs at least one candidate; got {candidates}.")
+    if not isinstance(candidates, int) or candidates < 1:
+        raise ValueError(f"A vote needs at least one candidate, in whole numbers; got {candidates}.")
 
 
 def _require(entries: Num[Array, "voters ..."], legal: Bool[Array, " voters"], remedy: str) -> None:

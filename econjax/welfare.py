@@ -1,6 +1,7 @@
 """Welfare: what a planner maximises, and its equally-distributed equivalent in dollars."""
 
 import abc
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -10,15 +11,21 @@ from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float, known, require, require_scalar
 from econjax.economy import Economy, Outcome, utility_of
-from econjax.inequality import equally_distributed_equivalent
+from econjax.inequality import equally_distributed_equivalent, require_aversion
 from econjax.population import Population
 
 
 class AbstractWelfare(eqx.Module):
     """A welfare function of everybody's utility.
 
-    Equivalents are in dollars where utility is, as with `Quasilinear` preferences.
+    Equivalents are in dollars where utility is, as with `Quasilinear` preferences; `needs_dollars` says
+    that the function has no meaning elsewhere.
+
+    Raises:
+        ValueError: population and outcome are not of the same workers.
     """
+
+    needs_dollars: ClassVar[bool] = False
 
     @abc.abstractmethod
     def __call__(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
@@ -38,7 +45,7 @@ class Utilitarian(AbstractWelfare):
 
     def __call__(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return mean utility."""
-        return _mean(population.weight, outcome.utility)
+        return _mean(population.weight, _utility(population, outcome))
 
     def equivalent(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return mean utility."""
@@ -48,20 +55,28 @@ class Utilitarian(AbstractWelfare):
 class Atkinson(AbstractWelfare):
     """The mean of u^(1-a) / (1-a), or of log u where the aversion to inequality a is 1 (Atkinson 1970).
 
-    Utility must be in dollars. Utilities below `floor` count as `floor` dollars (noise hours can make
-    utility negative); `floored` says how many workers that concerns.
+    Utility must be in dollars (`require_dollars`). Utilities below `floor` count as `floor` dollars (noise
+    hours can make utility negative); `floored` says how many workers that concerns.
+
+    Raises:
+        ValueError: a negative or infinite aversion, or a floor that is not positive.
     """
 
+    needs_dollars: ClassVar[bool] = True
     aversion: Float[Array, ""]
     floor: Float[Array, ""]
 
     def __init__(self, aversion: ArrayLike = 1.0, *, floor: ArrayLike = 1.0):
-        self.aversion = require_scalar("aversion", aversion, least=0)
+        self.aversion = require_aversion(aversion)
         self.floor = require_scalar("floor, in dollars of utility,", floor, positive=True)
 
     def __call__(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
-        """Return the weighted mean of the concave transform of utility."""
-        utility = jnp.maximum(outcome.utility, self.floor)
+        """Return the weighted mean of the concave transform of utility.
+
+        As a function of the aversion it jumps at 1, where the power goes over into the log, and its
+        digits are few in float32: compare outcomes, and aversions, by `equivalent`.
+        """
+        utility = jnp.maximum(_utility(population, outcome), self.floor)
         power = 1 - self.aversion
         is_log = power == 0
         safe = jnp.where(is_log, 1, power)
@@ -69,13 +84,13 @@ class Atkinson(AbstractWelfare):
         return jnp.sum(population.weight * jnp.where(is_log, log, jnp.exp(safe * log) / safe))
 
     def equivalent(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
-        """Return the equally-distributed equivalent, in dollars a year."""
-        utility = jnp.maximum(outcome.utility, self.floor)
+        """Return the equally-distributed equivalent, in dollars a year, smooth in the aversion."""
+        utility = jnp.maximum(_utility(population, outcome), self.floor)
         return equally_distributed_equivalent(utility, population.weight, self.aversion)
 
     def floored(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return the share of workers with a utility below the floor."""
-        return jnp.sum(population.weight * (outcome.utility < self.floor))
+        return jnp.sum(population.weight * (_utility(population, outcome) < self.floor))
 
 
 class Rawlsian(AbstractWelfare):
@@ -98,11 +113,12 @@ class Rawlsian(AbstractWelfare):
 
     def __call__(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return the lowest utility, or its stand-in."""
-        lowest = jnp.min(jnp.where(population.weight > 0, outcome.utility, jnp.inf))
+        utility = _utility(population, outcome)
+        lowest = jnp.min(jnp.where(population.weight > 0, utility, jnp.inf))
         if self.temperature is None:
             return lowest
         start = jax.lax.stop_gradient(jnp.where(jnp.isfinite(lowest), lowest, 0))
-        excess = (outcome.utility - start) / self.temperature
+        excess = (utility - start) / self.temperature
         return start - self.temperature * jax.nn.logsumexp(-excess, b=population.weight)
 
     def equivalent(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
@@ -143,7 +159,7 @@ class WeightedUtilitarian(AbstractWelfare):
         weight = population.weight * self.social_weight
         total = jnp.sum(weight)
         total = require(total, total > 0, "social_weight must be above 0 for somebody of positive weight.")
-        return _mean(weight, outcome.utility) / total
+        return _mean(weight, _utility(population, outcome)) / total
 
     def equivalent(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return the weighted mean of utility."""
@@ -165,12 +181,26 @@ class InverseIncome(AbstractWelfare):
     def __call__(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return mean utility per dollar of own income."""
         income = jnp.maximum(outcome.income, self.floor)
-        ratio = jnp.where(income > 0, outcome.utility / jnp.where(income > 0, income, 1), 0)
+        utility = _utility(population, outcome)
+        ratio = jnp.where(income > 0, utility / jnp.where(income > 0, income, 1), 0)
         return _mean(population.weight, ratio)
 
     def equivalent(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return the mean itself: utility per dollar has no equivalent in dollars."""
         return self(population, outcome)
+
+
+def require_dollars(economy: Economy, welfare: AbstractWelfare) -> None:
+    """Refuse a welfare function that needs utility in dollars where the economy's is not.
+
+    Raises:
+        ValueError: `Atkinson` welfare, say, with `Isoelastic` preferences.
+    """
+    if welfare.needs_dollars and not economy.preferences.utility_in_dollars:
+        raise ValueError(
+            f"{type(welfare).__name__} welfare needs utility in dollars, and that of "
+            f"{type(economy.preferences).__name__} preferences is not: use Utilitarian or Rawlsian."
+        )
 
 
 def consumption_equivalent_gain(
@@ -181,11 +211,13 @@ def consumption_equivalent_gain(
     Labor is held as it was: g solves welfare(u((1 + g) c, l)) = welfare of `after` (Lucas 1987), by
     bisection in log(1 + g), with the derivative of the implicit function. With the mean of log utility
     as welfare it is exp(difference) - 1. Welfare has to rise with g, as it does if nobody's consumption
-    in `before` is negative; where it is flat, g is one of the solutions.
+    in `before` is negative; where it is flat in between, g is one of the solutions.
 
     Raises:
-        ValueError: no 1 + g from 1/1000 to 1000 is a solution (under `jit`, when the function runs).
+        ValueError: welfare that `require_dollars` refuses; or (under `jit`, when the function runs) no
+            1 + g from 1/1000 to 1000 is a solution, or welfare is the same at both.
     """
+    require_dollars(economy, welfare)
 
     def scaled(log_growth: Float[Array, ""]) -> Float[Array, ""]:
         consumption = jnp.exp(log_growth) * before.consumption
@@ -196,7 +228,7 @@ def consumption_equivalent_gain(
     aim = welfare.equivalent(economy.population, after)
     most = jnp.full_like(aim, jnp.log(1000.0))
     least_aim_most = jnp.stack([scaled(-most), aim, scaled(most)])
-    reached = jnp.all(jnp.diff(least_aim_most) >= 0)
+    reached = jnp.all(jnp.diff(least_aim_most) >= 0) & (least_aim_most[0] < least_aim_most[2])
     aim = require(least_aim_most, reached, _OUT_OF_REACH)[1]
 
     def closer(step: Int[Array, ""], log_growth: Float[Array, ""]) -> Float[Array, ""]:
@@ -213,6 +245,15 @@ _OUT_OF_REACH = (
     "No uniform change of consumption by a factor of 1/1000 to 1000 is as good as `after`. Welfare of the "
     "least, of `after` and of the most, as equivalents, must rise in this order."
 )
+
+
+def _utility(population: Population, outcome: Outcome) -> Float[Array, " agents"]:
+    if outcome.utility.shape != population.weight.shape:
+        raise ValueError(
+            f"The outcome is of {outcome.utility.size} workers and the population of {population.agents}: "
+            "evaluate an outcome with the population it was settled for."
+        )
+    return outcome.utility
 
 
 def _mean(weight: Float[Array, " agents"], values: Float[Array, " agents"]) -> Float[Array, ""]:

@@ -1,4 +1,4 @@
-"""The command line: econjax compare, resume, replay, parity, benchmark."""
+"""The command line: econjax compare, resume, replay, optimum, parity, benchmark."""
 
 import contextlib
 import dataclasses
@@ -21,6 +21,7 @@ from experiments.benchmarks.tables import print_core
 from experiments.compare import OPTIMISER, Comparison, compare
 from experiments.config import CompareConfig
 from experiments.engines import start_engine
+from experiments.optimum import OptimumConfig, find_optimum, print_optimum
 from experiments.parity import preset, reference_welfare
 from experiments.plots import plot_schedules, plot_welfare
 from experiments.runs import new_run_path, read_config, write_manifest, write_table
@@ -67,6 +68,7 @@ def main() -> None:
         "compare": (CompareConfig, _compare),
         "resume": (ResumeConfig, _resume),
         "replay": (ReplayConfig, _replay),
+        "optimum": (OptimumConfig, _optimum),
         "parity": (ParityConfig, _parity),
         "benchmark": (CoreBenchmarkConfig, _benchmark_core),
     }
@@ -165,6 +167,17 @@ _PARITY = {
     "E1": "the paper's synchronous code; it gives 165.883",
     "E2": "asynchronous code, variant A1; its published run begins at 166.722 with 40.25 mean hours",
 }
+
+
+def _optimum(config: OptimumConfig) -> None:
+    with _told_in_one_line(ValueError):
+        config.check()
+    with _ERRORS.status("searching with gradients, then without"):
+        found = find_optimum(config)
+    if config.json:
+        print(json.dumps(dataclasses.asdict(found), indent=2, allow_nan=False))
+    else:
+        print_optimum(found, _console())
 
 
 def _benchmark_core(config: CoreBenchmarkConfig) -> None:

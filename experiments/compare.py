@@ -154,7 +154,7 @@ class _Contest:
 
         def search(evaluate: Evaluator) -> tuple[BracketSchedule, Report]:
             self.progress(self.title, OPTIMISER, 0)
-            schedule = best_found(evaluate, starts)
+            schedule = best_found(evaluate, starts).schedule
             self.progress(self.title, OPTIMISER, sum(evaluate.counts.values()))
             return schedule, self._evaluator().value(schedule)
 

@@ -49,7 +49,8 @@ class ModelEvaluator:
             labor = jnp.where(answers.understood, answers.labor, record.labor)
             record = remember(self.economy, schedule, labor, outcome.rebate)
             share = jnp.mean(answers.understood)
-            reports.append(_summarise(population, schedule, outcome, self.welfare, understood=share))
+            answered = eqx.tree_at(lambda e: e.population, self.economy, population)
+            reports.append(_summarise(answered, schedule, outcome, self.welfare, understood=share))
         mean = jax.tree.map(lambda *values: jnp.mean(jnp.stack(values), axis=0), *reports)
         if self.steps == 1:
             return mean

@@ -36,6 +36,11 @@ def float64():
     return enable_x64(True)
 
 
+def hours_of(economy, schedule, rebate=0.0):
+    """Return everybody's best hours; a compiled function takes a rebate in Python for a constant."""
+    return respond(economy, schedule, jnp.asarray(rebate, float))
+
+
 def economy_of(potential, elasticity, *, weight=None, max_labor=jnp.inf, **options) -> Economy:
     """Return the economy of workers whose income at a zero rate is `potential`."""
     population = Population(np.asarray(potential) / 40, weight=weight)

@@ -66,6 +66,16 @@ def test_gb2_mean_and_shares():
     np.testing.assert_allclose(held, expected, rtol=0, atol=6e-7)
 
 
+def test_gb2_far_from_one():
+    # Singh-Maddala: 1 - F = (1 + x)^-q, x = (z / b)^a; Dagum its mirror image. Odds of exp(100) and more.
+    rest = np.log1p(-SHARES) / -0.009
+    expected = 5e4 * np.exp((rest + np.log1p(-np.exp(-rest))) / 219)
+    np.testing.assert_allclose(GB2(5e4, 219.0, 1.0, 0.009).quantile(SHARES), expected, rtol=1e-11)
+    rest = np.log(SHARES) / -0.009
+    expected = 5e4 * np.exp(-(rest + np.log1p(-np.exp(-rest))) / 219)
+    np.testing.assert_allclose(GB2(5e4, 219.0, 0.009, 1.0).quantile(SHARES), expected, rtol=1e-11)
+
+
 def test_gb2_holds_singh_maddala_and_dagum():
     # Oracles, section 6a.
     assert GB2(1.0, 2.0, 1.0, 1.5).cdf(1.0) == pytest.approx(1 - 2**-1.5, rel=1e-14)
@@ -89,6 +99,8 @@ def test_cdfs_are_scipys(name):
 SOME = [
     *ECONOMIES.values(),
     GB2(30_000.0, 5.4, 0.15, 0.37),
+    GB2(5e4, 219.0, 1.0, 0.009),
+    GB2(5e4, 219.0, 0.009, 1.0),
     Pareto(10_000.0, 3.0),
     Pareto(10_000.0, 1.0, 50_000.0),
     Pareto(10_000.0, 0.5, 1e6),
@@ -96,6 +108,7 @@ SOME = [
     LognormalPareto(40_000.0, 1.5, 2.5),
     Uniform(1000.0, 5000.0),
     Quantiles([0.1, 0.5, 0.9, 0.99], [5_000.0, 40_000.0, 120_000.0, 370_000.0]),
+    Quantiles([0.3, 0.95], [25_000.0, 120_000.0]),
 ]
 
 
@@ -118,7 +131,7 @@ def test_the_lognormal_pareto_is_the_lower_and_the_upper_tail(scale, sigma, inde
     assert income >= Lognormal(scale, sigma).quantile(share) * (1 - 1e-9)
 
 
-@pytest.mark.parametrize("distribution", [d for d in SOME if hasattr(d, "mean")], ids=repr)
+@pytest.mark.parametrize("distribution", SOME, ids=repr)
 def test_the_mean_is_the_integral_of_the_quantiles(distribution):
     # By the trapezoid rule in log odds; beyond 30 there are 1e-13 of the people.
     log_odds = np.linspace(-30, 30, 6001)
@@ -128,7 +141,9 @@ def test_the_mean_is_the_integral_of_the_quantiles(distribution):
 
 
 def test_a_thick_tail_has_no_mean():
-    for distribution in (Pareto(1.0, 1.0), LognormalPareto(1.0, 1.0, 1.0), GB2(1.0, 2.0, 1.0, 0.5)):
+    # The tail beyond the last quantile: tenfold the income for a ninth of the odds, an index below 1.
+    steep = Quantiles([0.5, 0.9], [1.0, 10.0])
+    for distribution in (Pareto(1.0, 1.0), LognormalPareto(1.0, 1.0, 1.0), GB2(1.0, 2.0, 1.0, 0.5), steep):
         assert distribution.mean == np.inf
 
 

@@ -76,6 +76,25 @@ def test_resampled_microdata(x64):
     assert counts[0] / 4000 == pytest.approx(0.25, abs=0.03)
 
 
+@given(st.integers(1, 12), st.integers(1, 9), st.integers(1, 7))
+def test_a_share_that_is_reached_is_not_passed(n, each, copies):
+    # n divides the records: the midpoint of each is on a step of the staircase if `each` is even.
+    values = np.arange(1.0, n * each + 1)
+    expected = values[np.arange(n) * each + (each - 1) // 2]
+    weights = (None, np.full(values.size, 0.1), np.full(values.size, 1 / values.size))
+    with float64():
+        for weight in weights:
+            np.testing.assert_allclose(
+                40 * from_incomes(values, weight=weight, n=n).skill, expected, rtol=1e-14
+            )
+        copied = from_incomes(np.repeat(values, copies), n=n).skill
+        np.testing.assert_allclose(40 * copied, expected, rtol=1e-14)
+
+
+def test_the_mean_of_a_sample():
+    assert Empirical([1, 2, 4], [1, 1, 2]).mean == 2.75
+
+
 def test_microdata_without_weights_count_the_same():
     population = from_incomes([30_000, 0, 20_000])
     assert isinstance(population, Population)

@@ -89,6 +89,20 @@ def test_weights_are_people(x64):
     assert compiled(gini, [3, 1, 2], [0.25, 0.5, 0.25]) == pytest.approx(0.25, abs=1e-14)
 
 
+def test_weights_may_be_in_any_unit(x64):
+    values = [1.0, 2, 3]
+    for people in ([2, 1, 1], [2e6, 1e6, 1e6]):
+        assert compiled(gini, values, people) == pytest.approx(0.25, abs=1e-14)
+        assert compiled(gini, values, people, sample=True) == pytest.approx(0.25 / (1 - 0.375), abs=1e-14)
+        found, expected = (
+            measured(jnp.array(values), jnp.array(w, float)) for w in (people, [0.5, 0.25, 0.25])
+        )
+        for name, value in expected.items():
+            assert found[name] == pytest.approx(float(value), rel=1e-14)
+        assert concentration(values, values, people) == pytest.approx(0.25, abs=1e-14)
+        np.testing.assert_allclose(lorenz(values, people)[0], [0, 0.5, 0.75, 1], rtol=1e-14)
+
+
 people = st.lists(st.integers(1, 9), min_size=6, max_size=6)
 incomes = st.lists(st.floats(0.01, 1e6), min_size=6, max_size=6)
 
@@ -116,6 +130,16 @@ def test_unit_order_and_duplicates_do_not_matter(values, people, factor, order):
         for name in MEASURES:
             others = [found[name] for found in (twins, ghosts, scaled)]
             np.testing.assert_allclose(others, first[name], rtol=1e-9, atol=1e-12)
+
+
+def test_without_a_positive_mean_only_the_equal_are_equal():
+    for values in ([-5.0, -5, -5], [0.0, 0, 0]):
+        assert gini(values) == 0
+        assert compiled(gini, values) == 0
+    # Inside jit there is no error, and no number of dollars in place of a share.
+    for values in ([-3.0, 1, 1], [-2.0, 1, 1]):
+        found = measured(jnp.array(values))
+        assert np.isnan([found["gini"], found["top 30 %"], compiled(lorenz, values)[1][1]]).all()
 
 
 @given(incomes, st.floats(0, 0.5))
@@ -243,6 +267,37 @@ def test_derivatives(x64):
     check_grads(another, (values,), order=1, modes=["rev"], eps=1e-6, rtol=1e-6)
 
 
+def test_derivatives_where_somebody_has_no_dollar(x64):
+    values, weight = jnp.array([0.0, 1, 4]), jnp.array([0.2, 0.3, 0.5])
+    # With respect to the others; the one without a dollar is there but for the mean.
+    for name in ("theil_t", "atkinson 0.5", "atkinson 2"):
+        check_grads(
+            lambda x, name=name: INDICES[name](jnp.append(0.0, x), weight),
+            (values[1:],),
+            order=1,
+            modes=["rev"],
+            rtol=1e-6,
+        )
+    mean, n = 2.3, 0.5
+    by_mean = {
+        "theil_t": -0.2 * (theil_t(values, weight) + 1) / mean,
+        "atkinson 0.5": 0.2 * (0.3 + n * 2) ** 2 / mean**2,
+        "theil_l": 0,
+    }
+    for name, expected in by_mean.items():
+        gradient = jax.grad(lambda x, name=name: INDICES[name](x, weight))(values)
+        assert gradient[0] == pytest.approx(float(expected), rel=1e-12)
+        assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("aversion", [0.5, 1 - 1e-7, 1.0, 1 + 1e-7, 1.2, 2.0])
+def test_the_derivative_with_respect_to_aversion(x64, aversion):
+    values, weight = jnp.array([3.0, 1, 7, 2, 9]), jnp.array([0.1, 0.3, 0.2, 0.25, 0.15])
+    index = eqx.filter_jit(lambda a: atkinson_index(values, weight, aversion=a))
+    difference = (index(jnp.array(aversion + 1e-4)) - index(jnp.array(aversion - 1e-4))) / 2e-4
+    assert jax.grad(index)(jnp.array(aversion)) == pytest.approx(float(difference), rel=1e-7)
+
+
 def test_the_derivative_of_the_gini_among_the_tied(x64):
     # The mean of the two orders in which the tied could stand.
     at = lambda x: np.asarray(jax.grad(gini)(jnp.array(x)))  # noqa: E731
@@ -283,6 +338,13 @@ BAD = {
     "too few ranks": (lambda: concentration([1.0, 2.0], [1.0]), r"'by': \(1,\)"),
     "negative values": (lambda: theil_t([1.0, -2.0, 3.0]), r"0 or more; the least is -2"),
     "a nan": (lambda: atkinson_index([1.0, np.nan], aversion=1), r"0 or more; the least is nan"),
+    "negative weights": (lambda: gini([1.0, 2.0], [-1, 2]), "finite, 0 or more.*the least is -1"),
+    "an infinite weight": (lambda: theil_t([1.0, 2.0], [1, np.inf]), "the greatest inf"),
+    "no weights": (lambda: top_share([1.0, 2.0], [0, 0], top=0.1), "above 0 for somebody.*greatest 0"),
+    "a negative mean": (lambda: gini([-3.0, 1, 1]), "The mean must be above 0, by more than rounding.*-0.33"),
+    "no mean": (lambda: top_share([-2.0, 1, 1], top=0.1), "The mean must be above 0"),
+    "a mean of rounding": (lambda: lorenz([-0.5, -0.3, 0, 0.80000001]), "by more than rounding"),
+    "infinite aversion": (lambda: atkinson_index([1.0], aversion=np.inf), "finite.*use Rawlsian. Got inf"),
     "negative aversion": (lambda: atkinson_index([1.0], aversion=-1), "aversion must be a number, 0 or more"),
     "a per cent": (lambda: top_share([1.0, 2.0], top=10), r"the top 1 % is 0\.01\. Got 10"),
 }

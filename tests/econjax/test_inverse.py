@@ -24,7 +24,7 @@ def outcome_of(economy, n, schedule, elasticity=0.25):
 def weights_of(n, schedule, elasticity=0.25, weight=None):
     economy = economy_of(n, elasticity, weight=weight)
     outcome = outcome_of(economy, n, schedule, elasticity)
-    return invert(economy.population, schedule, outcome, elasticity=jnp.asarray(elasticity))
+    return invert(economy, schedule, outcome, elasticity=jnp.asarray(elasticity))
 
 
 def tents(thresholds, income):
@@ -40,7 +40,7 @@ def test_an_optimum_reveals_the_weights_of_its_welfare_function(x64, welfare):
     schedule = BracketSchedule([0.0, 60000, 150000], [0.4, 0.5, 0.6])
     improve = eqx.filter_jit(
         lambda s, outcome: saez_rates(
-            bracket_statistics(economy.population, s, outcome, welfare), elasticity=0.25, current=s.rates
+            bracket_statistics(economy, s, outcome, welfare), elasticity=0.25, current=s.rates
         )
     )
     for _ in range(40):
@@ -54,7 +54,7 @@ def test_an_optimum_reveals_the_weights_of_its_welfare_function(x64, welfare):
     near = tents(schedule.thresholds, outcome.income)
     np.testing.assert_allclose(found.people, near @ weight, rtol=1e-10)
     np.testing.assert_allclose(found.near, near @ social / (near @ weight), atol=1e-3)
-    statistics = bracket_statistics(economy.population, schedule, outcome, welfare)
+    statistics = bracket_statistics(economy, schedule, outcome, welfare)
     np.testing.assert_allclose(found.dollar, statistics.weighted_base / statistics.base, atol=1e-3)
     assert found.people @ found.near == pytest.approx(1, abs=1e-12)
     if not isinstance(welfare, Rawlsian):  # whose upper weights are 0, up to rounding of either sign
@@ -187,10 +187,10 @@ def test_errors_name_the_value_and_the_remedy():
     economy, schedule = economy_of(n, 0.25), BracketSchedule([0, 40000], [0.2, 1.0])
     outcome = outcome_of(economy, n, BracketSchedule([0, 40000], [0.2, 0.3]))
     with pytest.raises(ValueError, match=r"rates below 1.*1\.0"):
-        inverse_optimum(economy.population, schedule, outcome, elasticity=0.25)
+        inverse_optimum(economy, schedule, outcome, elasticity=0.25)
     for elasticity in (0.0, -1.0):
         with pytest.raises(ValueError, match=f"elasticity must be a positive.*{elasticity}"):
-            inverse_optimum(economy.population, schedule, outcome, elasticity=elasticity)
+            inverse_optimum(economy, schedule, outcome, elasticity=elasticity)
         with pytest.raises(ValueError, match=f"elasticity must be a positive.*{elasticity}"):
             weights_by_income(schedule, lambda z: z, 1e4, elasticity=elasticity)
     # Where the rate of 1 stops everybody, it loses nothing that others' incomes could show.

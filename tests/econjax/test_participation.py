@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from laboratory import economy_of, rebate_and_gradients, respond, solve
+from laboratory import economy_of, hours_of, rebate_and_gradients, solve
 from reference import (
     THRESHOLDS,
     US_2024,
@@ -63,7 +63,7 @@ def test_those_work_for_whom_it_pays(x64):
     edge = entry(RATE, 8000.0)
     economy = with_costs(edge * np.array([0.5, 1 - 1e-9, 1 + 1e-9, 2.0, 0.0]), 8000.0)
     for schedule in (BracketSchedule([0], [RATE]), LogLinearSchedule(1 - RATE, 0.0)):
-        labor = respond(economy, schedule, 0.0)
+        labor = hours_of(economy, schedule, 0.0)
         np.testing.assert_allclose(labor, 40 * (1 - RATE) ** E * np.array([0, 0, 1, 1, 0]), rtol=1e-12)
 
 
@@ -175,7 +175,7 @@ def test_staying_home_spreads_from_below(x64, preferences):
     economy = Economy(
         population=Population(N[::200] / 40, fixed_cost=np.full(100, 6000.0)), preferences=chosen
     )
-    works = [np.asarray(respond(economy, BracketSchedule([0], [RATE]), rebate)) > 0 for rebate in (0.0, 3e4)]
+    works = [np.asarray(hours_of(economy, BracketSchedule([0], [RATE]), rebate)) > 0 for rebate in (0.0, 3e4)]
     for at_work in works:
         assert np.all(np.diff(at_work.astype(int)) >= 0)  # the skilled work
     if preferences == "GHH":

@@ -119,6 +119,21 @@ def test_net_taxes_are_refused_inside_jit():
         jax.block_until_ready(eqx.filter_jit(kakwani)(jnp.array(INCOME), jnp.array([-5.0, -3, 0, 8])))
 
 
+def test_weights_may_be_in_any_unit(x64):
+    income, tax, people = map(jnp.array, (INCOME, [0.0, 12, 2, 6], [3.0, 1, 4, 2]))
+    found, expected = measured(income, tax, people), measured(income, tax, people / 10)
+    np.testing.assert_allclose(found, expected, rtol=1e-13)
+    with pytest.raises(ValueError, match="Weights are finite, 0 or more"):
+        kakwani(INCOME, INCOME, [1, 1, 1, -1])
+
+
+def test_nothing_left_after_tax_has_no_distribution():
+    tax = [11.0, 21, 31, 42]
+    with pytest.raises(ValueError, match=r"The mean must be above 0.*-1\.25"):
+        reynolds_smolensky(INCOME, tax)
+    assert np.isnan(eqx.filter_jit(reynolds_smolensky)(jnp.array(INCOME), jnp.array(tax)).effect)
+
+
 @pytest.mark.parametrize("measure", [kakwani, suits, reynolds_smolensky])
 def test_incomes_and_taxes_are_of_the_same_workers(measure):
     with pytest.raises(ValueError, match=r"'income': \(4,\), 'tax': \(2,\)"):

@@ -46,7 +46,7 @@ def converged(economy, thresholds, welfare, elasticity, tolerance):
 
 @eqx.filter_jit
 def implied(economy, schedule, outcome, welfare, elasticity, jump):
-    statistics = bracket_statistics(economy.population, schedule, outcome, welfare)
+    statistics = bracket_statistics(economy, schedule, outcome, welfare)
     return saez_rates(statistics, elasticity=elasticity, current=schedule.rates, jump=jump)
 
 
@@ -205,7 +205,7 @@ def test_jumps_need_preferences_without_income_effects():
 def test_statistics_by_hand(x64, rates):
     n = grid("GB2", POINTS)
     economy, schedule = economy_of(n, 0.25), BracketSchedule(THRESHOLDS, rates)
-    found = statistics_of(economy.population, schedule, solve(economy, schedule).outcome, Atkinson(1.0))
+    found = statistics_of(economy, schedule, solve(economy, schedule).outcome, Atkinson(1.0))
     exact = reference_solve(n, THRESHOLDS, rates, 0.25)
     ends = np.append(THRESHOLDS[1:], np.inf)
     within = [np.clip(exact.income - b, 0, top - b) for b, top in zip(THRESHOLDS, ends, strict=True)]
@@ -223,14 +223,14 @@ def test_statistics_add_up(x64):
     economy, schedule = economy_of(n, 0.25), BracketSchedule(THRESHOLDS, US_2024)
     outcome = solve(economy, schedule).outcome
     for welfare in (Utilitarian(), Atkinson(2.0), Rawlsian()):
-        found = statistics_of(economy.population, schedule, outcome, welfare)
+        found = statistics_of(economy, schedule, outcome, welfare)
         assert found.share.sum() == pytest.approx(1, rel=1e-12)
         assert found.base.sum() == pytest.approx(float(outcome.income.mean()), rel=1e-12)
         assert found.base @ schedule.rates == pytest.approx(float(outcome.rebate), rel=1e-12)
         assert np.all(np.asarray(found.active) <= np.asarray(outcome.income.mean()))
-    utilitarian = statistics_of(economy.population, schedule, outcome, Utilitarian())
+    utilitarian = statistics_of(economy, schedule, outcome, Utilitarian())
     np.testing.assert_allclose(utilitarian.weighted_base, utilitarian.base, rtol=1e-12)
-    rawlsian = statistics_of(economy.population, schedule, outcome, Rawlsian())
+    rawlsian = statistics_of(economy, schedule, outcome, Rawlsian())
     assert rawlsian.weighted_base.sum() == pytest.approx(float(outcome.income[0]), rel=1e-12)
 
 

@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from laboratory import float64
 from reference import THRESHOLDS, grid
 from scipy import special, stats
 
@@ -47,11 +48,26 @@ def test_draws_belong_to_their_key():
     assert np.all(np.asarray(one) != np.asarray(other))
 
 
-def test_no_draw_is_out_of_reach(eps):
-    # A share of 0 would be the income of nobody; draws in cells of the rounding unit lie in their middle.
+def test_no_draw_is_out_of_reach():
+    # A share of 0 would be the income of nobody; draws in 2^32 cells lie in their middle.
     drawn = shares(3_000_000, jax.random.key(0))
-    assert drawn.min() >= eps / 2
-    assert drawn.max() < 1
+    np.testing.assert_array_equal(drawn * 2.0**32 % 1, 0.5)
+    assert 0 < drawn.min() < 2.0**-20
+    assert 1 - 2.0**-20 < drawn.max() < 1
+
+
+def test_draws_are_the_same_in_both_precisions():
+    single = gb2(1000, jax.random.key(0)).skill
+    with float64():
+        double = gb2(1000, jax.random.key(0)).skill
+    np.testing.assert_array_equal(single, np.asarray(double, np.float32))
+
+
+@pytest.mark.parametrize("transform", [jax.jit, jax.vmap])
+def test_populations_are_drawn_on_the_host(transform):
+    keys = jax.random.split(jax.random.key(0), 2)
+    with pytest.raises(ValueError, match="drawn on the host: draw them outside jit and vmap, and stack them"):
+        transform(lambda key: gb2(3, key))(keys[0] if transform is jax.jit else keys)
 
 
 def test_gb2_with_unit_shapes_is_the_fisk_distribution(x64):

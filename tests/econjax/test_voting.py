@@ -35,6 +35,16 @@ def test_plurality_and_borda_disagree():
     assert borda(KEY, EVERYONE) == 2
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.uint32, np.int8])
+def test_ballots_of_any_whole_numbers(kind):
+    ballots = EVERYONE.astype(kind)
+    assert plurality(KEY, ballots[:, 0], candidates=300) == 0
+    assert borda(KEY, ballots) == 2
+    # 2^32 - 1 is no way to abstain.
+    with pytest.raises(ValueError, match="0 to 2, or -1 to abstain"):
+        plurality(KEY, np.array([2**32 - 1], np.uint32), candidates=3)
+
+
 def test_weights_are_voters():
     assert plurality(KEY, RANKINGS[:, 0], candidates=3, weight=VOTERS) == 0
     assert borda(KEY, RANKINGS, weight=VOTERS) == 2
@@ -113,9 +123,12 @@ def test_one_compilation_for_all_elections_of_a_size(compilations):
 
 
 BAD = {
-    "no candidates": (lambda: plurality(KEY, [0], candidates=0), "at least one candidate; got 0"),
-    "no columns": (lambda: borda(KEY, [[], []]), "at least one candidate; got 0"),
-    "nobody to approve of": (lambda: approval(KEY, [[]]), "at least one candidate; got 0"),
+    "no candidates": (
+        lambda: plurality(KEY, [0], candidates=0),
+        "at least one candidate, in whole numbers; got 0",
+    ),
+    "no columns": (lambda: borda(KEY, [[], []]), "at least one candidate, in whole numbers; got 0"),
+    "nobody to approve of": (lambda: approval(KEY, [[]]), "at least one candidate, in whole numbers; got 0"),
     "a stranger": (
         lambda: plurality(KEY, [0, 3, 1], candidates=3),
         "0 to 2, or -1 to abstain. Voter 1.* has 3",

@@ -11,6 +11,7 @@ from laboratory import economy_of, equivalent, float64, outcome_of, welfare_of
 from reference import THRESHOLDS, US_2024, continuum, gb2_quantile, grid, lognormal_quantile, tax
 
 from econjax import (
+    GHH,
     Atkinson,
     BracketSchedule,
     Economy,
@@ -23,7 +24,7 @@ from econjax import (
     bracket_statistics,
     settle,
 )
-from econjax.welfare import WeightedUtilitarian, consumption_equivalent_gain
+from econjax.welfare import WeightedUtilitarian, consumption_equivalent_gain, require_dollars
 
 FOUR = Population(np.ones(4))
 utilities = st.lists(st.floats(10.0, 1e6), min_size=4, max_size=4)
@@ -218,10 +219,19 @@ def test_the_equivalent_is_smooth_in_aversion(x64):
     assert np.ptp(slopes) < 0.05 * np.abs(slopes).min()
 
 
+@pytest.mark.parametrize("aversion", [0.9, 1.0, 1.1])
+def test_the_derivative_of_the_equivalent_with_respect_to_aversion(x64, aversion):
+    u, weight = outcome_of([100.0, 2000, 30000, 400000]), [0.1, 0.4, 0.3, 0.2]
+    value = jax.jit(lambda a: Atkinson(a).equivalent(Population(jnp.ones(4), weight=jnp.array(weight)), u))
+    difference = (value(aversion + 1e-4) - value(aversion - 1e-4)) / 2e-4
+    assert jax.grad(value)(aversion) == pytest.approx(float(difference), rel=1e-6)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: Atkinson(-1), "aversion must be a number, 0 or more. Got -1"),
+        (lambda: Atkinson(np.inf), "aversion must be finite.*use Rawlsian. Got inf"),
         (lambda: Atkinson(floor=0), "must be a positive number. Got 0"),
         (lambda: InverseIncome(-5), "must be a number, 0 or more. Got -5"),
         (lambda: Atkinson([1.0, 2.0]), r"one number; got an array of shape \(2,\). Use vmap"),
@@ -246,6 +256,19 @@ EVERY = {
     "weighted": lambda: WeightedUtilitarian([3.0, 1, 0, 2]),
     "inverse income": lambda: InverseIncome(1000.0),
 }
+
+
+@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize(("people", "utility"), [(1, [5.0, 6, 7]), (3, [5.0])])
+def test_outcome_and_population_are_of_the_same_workers(name, people, utility):
+    population, outcome = Population(np.ones(people)), outcome_of(utility)
+    welfare = WeightedUtilitarian(np.ones(people)) if name == "weighted" else EVERY[name]()
+    for value in (welfare, welfare.equivalent):
+        with pytest.raises(ValueError, match=f"of {len(utility)} workers and the population of {people}:"):
+            value(population, outcome)
+    if isinstance(welfare, Atkinson):
+        with pytest.raises(ValueError, match="evaluate an outcome with the population"):
+            welfare.floored(population, outcome)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -315,7 +338,7 @@ def test_at_its_own_marginal_weights_any_welfare_is_a_weighted_mean(x64):
     generalised = WeightedUtilitarian(1 / outcome.utility)
     statistics = eqx.filter_jit(bracket_statistics)
     found, expected = (
-        statistics(economy.population, schedule, outcome, w) for w in (generalised, Atkinson(1.0))
+        statistics(economy, schedule, outcome, w) for w in (generalised, Atkinson(1.0))
     )
     np.testing.assert_allclose(found.weighted_base, expected.weighted_base, rtol=1e-12)
 
@@ -433,3 +456,26 @@ def test_a_gain_beyond_reach_is_an_error():
         consumption_equivalent_gain(economy, before, after, Utilitarian())
     with pytest.raises(RuntimeError, match="by a factor of 1/1000 to 1000"):
         jax.block_until_ready(gain(economy, before, after, Utilitarian()))
+
+
+def test_a_gain_where_welfare_does_not_move_is_an_error():
+    economy, before, after = two_outcomes(Quasilinear(0.25))
+    with pytest.raises(ValueError, match="must rise in this order"):
+        consumption_equivalent_gain(economy, before, after, Atkinson(floor=1e9))
+
+
+@pytest.mark.parametrize(
+    "preferences", [Isoelastic(1.0, exponent=3.0, scale=1e-6), GHH(2.0, elasticity=0.25, unit=1e4)]
+)
+def test_atkinson_is_of_dollars(preferences):
+    economy, before, after = two_outcomes(preferences)
+    for call in (
+        lambda: require_dollars(economy, Atkinson(2.0)),
+        lambda: consumption_equivalent_gain(economy, before, after, Atkinson(2.0)),
+    ):
+        with pytest.raises(
+            ValueError, match=f"Atkinson welfare .*{type(preferences).__name__}.* use Utilitarian"
+        ):
+            call()
+    require_dollars(economy, Rawlsian())
+    require_dollars(two_outcomes(Quasilinear(0.25))[0], Atkinson(2.0))

@@ -59,7 +59,7 @@ def values(report):
 def test_workers_who_always_work_40_hours_are_settled_at_40_hours(economy, law):
     report = evaluator(economy, lambda i, hours: answer(40)).value(law)
     outcome = settle(economy, law, jnp.full(N, 40.0))
-    expected = summarise(economy.population, law, outcome, WELFARE)
+    expected = summarise(economy, law, outcome, WELFARE)
     assert values(report) == pytest.approx(values(expected), rel=1e-12)
     assert report.standard_error == 0
     assert report.gradient is None
@@ -71,7 +71,7 @@ def test_workers_who_always_work_40_hours_are_settled_at_40_hours(economy, law):
 def test_a_report_is_the_mean_of_its_steps_and_its_error(economy, law):
     report = evaluator(economy, next_hours).value(law)
     steps = [
-        summarise(economy.population, law, settle(economy, law, jnp.arange(N) + float(start)), WELFARE)
+        summarise(economy, law, settle(economy, law, jnp.arange(N) + float(start)), WELFARE)
         for start in (30, 20, 10)
     ]
     for name in ("equivalent", "rebate", "income", "labor", "gini"):

@@ -74,7 +74,7 @@ def silent(*dumb, until=99):
 @eqx.filter_jit
 def report(economy, answers, welfare):
     population, outcome = settle_answers(economy, LAW, answers)
-    return summarise(population, LAW, outcome, welfare)
+    return summarise(eqx.tree_at(lambda e: e.population, economy, population), LAW, outcome, welfare)
 
 
 def test_hours_land_in_the_row_of_the_worker_who_gave_them():
