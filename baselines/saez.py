@@ -37,4 +37,3 @@ class SaezPlanner(NamedTuple):
     def recommend(self, state: BracketSchedule) -> BracketSchedule:
         """Recommend the rates reached."""
         return state
-

@@ -263,9 +263,9 @@ def shares(n: int, key: Key[Array, ""] | None = None) -> Float[np.ndarray, " n"]
 _FAR = 660.0  # exp(-660) is near the smallest float
 
 
-def _leading(p: float, q: float, log_v: ArrayLike) -> ArrayLike:
+def _leading(p: float, q: float, log_v: ArrayLike) -> np.ndarray:
     """Return I_v(p, q) by its leading power v^p / (p B(p, q)), exact where v is next to 0."""
-    return np.exp(p * np.minimum(log_v, 0) - np.log(p) - special.betaln(p, q))
+    return np.asarray(np.exp(p * np.minimum(log_v, -_FAR) - np.log(p) - special.betaln(p, q)))
 
 
 def _log_beta_quantile(v: ArrayLike, p: float, q: float, log_share: ArrayLike) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 from numpy.typing import ArrayLike
 
@@ -22,8 +21,8 @@ class Panel(eqx.Module):
     them by base-year income.
 
     Raises:
-        ValueError: incomes and weights that are not flat arrays of one length, a negative or infinite weight
-            (checked where it is known), or nobody left.
+        ValueError: incomes and weights that are not flat arrays of one length, an entry that is not finite
+            or a negative weight (checked where they are known), or nobody left.
     """
 
     log_income: Float[Array, " agents"]
@@ -91,7 +90,8 @@ def level_ols(income: ArrayLike, rate: ArrayLike, *, weight: ArrayLike | None = 
     marginal rate, as a share. Observations without income or with nothing kept are left out.
 
     Raises:
-        ValueError: columns that are not flat arrays of one length, nobody left, or all rates equal.
+        ValueError: columns that are not flat arrays of one length, an entry that is not finite (checked where
+            it is known), nobody left, or all rates equal.
     """
     income, rate, weight = _columns(income=income, rate=rate, weight=weight)
     counted = (weight > 0) & (income > 0) & (rate < 1)
@@ -211,7 +211,7 @@ def bunching(
     threshold, rates = schedule.thresholds[bracket], schedule.rates[bracket - 1 : bracket + 1]
     window = require_scalar("window, in dollars,", window, positive=True)
     window = require(window, 2 * window <= threshold, "Twice the window must fit below the threshold.")
-    weight = weight / jnp.sum(weight)
+    weight = _someone(weight)
     distance = (income - threshold) / window
 
     def share(low: float, high: float) -> Float[Array, ""]:
@@ -229,15 +229,21 @@ def _columns(*, weight: ArrayLike | None, **columns: ArrayLike) -> list[Float[Ar
     if any(array.ndim != 1 or array.shape != first.shape for array in arrays.values()):
         shapes = {name: array.shape for name, array in arrays.items()}
         raise ValueError(f"Observations are flat arrays of one length, one entry each; got shapes {shapes}.")
-    weight = arrays["weight"]
-    if known(weight) and not np.all(np.isfinite(weight) & (np.asarray(weight) >= 0)):
-        raise ValueError(f"weight must be finite and 0 or more; the least is {np.min(np.asarray(weight))}.")
+    for name, array in arrays.items():
+        legal = jnp.isfinite(array) & ((array >= 0) | (name != "weight"))
+        if known(legal) and not legal.all():
+            where = int(jnp.argmin(legal))
+            least = ", 0 or more" if name == "weight" else ""
+            raise ValueError(f"{name} must be finite{least}: mend entry {where}, {array[where]}.")
     return list(arrays.values())
 
 
 def _someone(weight: Float[Array, " agents"]) -> Float[Array, " agents"]:
     total = jnp.sum(weight)
-    remedy = "No observation is left: income, and what is kept of the next dollar, must be above 0."
+    remedy = (
+        "No observation of positive weight is left: income, and what is kept of the next dollar, must be "
+        "above 0, and income no less than least_income."
+    )
     return weight / require(total, total > 0, remedy)
 
 

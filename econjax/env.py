@@ -18,6 +18,7 @@ from econjax.simulation import (
     advance,
     begin,
     summary,
+    whole_years,
     with_skills,
 )
 from econjax.welfare import AbstractWelfare
@@ -80,10 +81,11 @@ class TaxEnv(eqx.Module):
     `periods` years and never terminated; nothing resets by itself. Both may be compiled, batched over keys
     and scanned. The environment is a pytree: pass it as an argument to batch over economies (by itself it
     is compared by identity, so that `jax.jit(env.reset)` may hold it). Rewards are differentiable in
-    actions where the policy is; with `Rational` workers that is within brackets.
+    actions where the policy is: with `Rational` workers as `equilibrium` says.
 
     Raises:
-        ValueError: no periods, or illegal thresholds; at a step, rates out of bounds.
+        ValueError: periods that do not count years, or illegal thresholds; at a step, not one rate for each
+            bracket, or rates out of bounds.
     """
 
     economy: Economy
@@ -106,7 +108,7 @@ class TaxEnv(eqx.Module):
         self.economy, self.welfare, self.skill_process = economy, welfare, skill_process
         self.thresholds = BracketSchedule(thresholds, jnp.zeros_like(as_float(thresholds))).thresholds
         self.policy = Rational() if policy is None else policy
-        self.periods = _years(periods)
+        self.periods = whole_years(periods)
 
     __hash__ = object.__hash__
     __eq__ = object.__eq__
@@ -129,11 +131,12 @@ class TaxEnv(eqx.Module):
         return self._observe(state), state
 
     def step(
-        self, key: Key[Array, ""], state: EnvState, action: Float[Array, " brackets"]
+        self, key: Key[Array, ""], state: EnvState, action: ArrayLike
     ) -> tuple[Float[Array, " features"], EnvState, Float[Array, ""], Bool[Array, ""], Bool[Array, ""], dict]:
         """Return observation, state, reward, terminated, truncated and info of a year under rates."""
+        rates = _action(action, self.action_space, "a rate for each bracket")
         remedy = "An action is a rate for each bracket, a share between 0 and 1."
-        rates = require(action, self.action_space.contains(action), remedy)
+        rates = require(rates, self.action_space.contains(rates), remedy)
         schedule = BracketSchedule(self.thresholds, rates)
         now, workers = advance(
             key, state.workers, self.economy, schedule, self.policy, skill_process=self.skill_process
@@ -163,7 +166,8 @@ class WorkerEnv(eqx.Module):
     where they are known, so not inside `jit`.
 
     Raises:
-        ValueError: no periods, or an economy without a longest week; at a step, hours out of bounds.
+        ValueError: periods that do not count years, or an economy without a longest week; at a step, not one
+            number of hours for each worker, or hours out of bounds.
     """
 
     economy: Economy
@@ -185,7 +189,7 @@ class WorkerEnv(eqx.Module):
             "Hours to choose from need an end: give the economy a finite max_labor.",
         )
         self.economy, self.schedule, self.skill_process = economy, schedule, skill_process
-        self.periods = _years(periods)
+        self.periods = whole_years(periods)
 
     __hash__ = object.__hash__
     __eq__ = object.__eq__
@@ -214,7 +218,7 @@ class WorkerEnv(eqx.Module):
         return self._observe(state), state
 
     def step(
-        self, key: Key[Array, ""], state: EnvState, action: Float[Array, " agents"]
+        self, key: Key[Array, ""], state: EnvState, action: ArrayLike
     ) -> tuple[
         Float[Array, "agents features"],
         EnvState,
@@ -224,14 +228,15 @@ class WorkerEnv(eqx.Module):
         dict,
     ]:
         """Return observation, state, rewards, terminated, truncated and info of a year of such hours."""
-        inside = self.action_space.contains(action)
+        hours = _action(action, self.action_space, "the hours of every worker")
+        inside = self.action_space.contains(hours)
         if known(inside) and not inside:
             raise ValueError(
                 f"An action is hours a week between 0 and {float(self.economy.max_labor):g}; "
-                f"got {float(jnp.min(action)):g} to {float(jnp.max(action)):g}."
+                f"got {float(jnp.min(hours)):g} to {float(jnp.max(hours)):g}."
             )
         now = with_skills(self.economy, state.workers.deviation)
-        last = settle(now, self.schedule, action)
+        last = settle(now, self.schedule, hours)
         workers = SimulationState(None, state.workers.deviation, last)
         state = EnvState(state.period + 1, self.schedule, workers)
         ending = _ending(self.periods, now, state)
@@ -259,7 +264,8 @@ def _ending(
     return jnp.zeros((), bool), state.period >= periods, info
 
 
-def _years(periods: int) -> int:
-    if periods < 1:
-        raise ValueError(f"periods counts the years of an episode: 1 or more; got {periods}.")
-    return periods
+def _action(values: ArrayLike, space: Box, what: str) -> Float[Array, "*shape"]:
+    action = as_float(values)
+    if action.shape != space.shape:
+        raise ValueError(f"An action is {what}: shape {space.shape}; got {action.shape}.")
+    return action

@@ -113,8 +113,10 @@ def mirrlees_separable(
 
     t / (1 - t) = (1 + l V''/V') U'(c) / (w f) * integral above w of (1/U'(c) - E[1/U'(c)]) dF, where wages
     have the density f (Mirrlees 1971; Saez 2001, section 4). Damped fixed point on V'(l) = (1 - t) w U'(c)
-    and the budget line c' = (1 - t) z', from a flat tax of one half. `quantile(below, above)` gives wages
-    by the shares of people below and above, as in `mirrlees_continuum`; `spending` is per head.
+    and the budget line c' = (1 - t) z', from a flat tax of one half; `converged` says whether it was
+    reached. E[1/U'(c)] must be finite, which thick tails and a high curvature may prevent. `quantile(below,
+    above)` gives wages by the shares of people below and above, as in `mirrlees_continuum`; `spending` is
+    per head.
 
     Raises:
         ValueError: a curvature that is not positive, spending that leaves somebody nothing to consume, or a
@@ -124,30 +126,34 @@ def mirrlees_separable(
         raise ValueError(f"curvature must be positive (1: log utility); got {curvature}.")
     wages = Panels(quantile)
     wage, inner = np.exp(wages.log_type), wages.inner
-    rate, marginal, gap = np.full_like(wage, 0.5), np.full_like(wage, 2.0), np.inf
-    labor = income = consumption = worth = marginal
+    rate, marginal = np.full_like(wage, 0.5), _flat_tax(wages, curvature, disutility)
+    gap, share = np.inf, 1.0
     for step in range(_MOST_STEPS):
         labor = disutility.labor(marginal)
         income = wage * labor
         kept = wages.from_below((1 - rate) * wages.derivative(income))
-        consumption = kept + wages.weight @ (income - kept) - spending
-        if consumption[0] <= 0:
-            raise ValueError(
-                f"Spending of {spending} a head leaves the lowest type nothing to consume: lower it (mean "
-                f"income is about {wages.weight @ income:.6g})."
-            )
+        budget = kept + wages.weight @ (income - kept) - spending
+        consumption = np.maximum(budget, _LEAST * (wages.weight @ income))
+        bend = disutility.curvature(labor)
         if step >= _FLAT_STEPS:
             cost = consumption**curvature
             above = wages.from_above(cost - wages.weight @ cost)
-            odds = (
-                (1 + disutility.curvature(labor)) / cost * np.maximum(above, 0) * wages.slope / wages.spread
-            )
+            odds = (1 + bend) / cost * np.maximum(above, 0) * wages.slope / wages.spread
             rate = odds / (1 + odds)
         worth = (1 - rate) * wage * consumption**-curvature
-        gap = float(wages.weight @ np.abs(worth / marginal - 1))
+        before, gap = gap, float(wages.weight @ np.abs(worth / marginal - 1))
         if step > _FLAT_STEPS and gap < _CLOSE:
             break
-        marginal = marginal * (worth / marginal) ** (1 / (1 + curvature))
+        share = max(share / 2, 0.02) if gap > before and step != _FLAT_STEPS else min(1.1 * share, 1.0)
+        # Consumption rises with a type's own labor, and brings down what more labor is worth to it.
+        works = bend > 0
+        damping = 1 + curvature * np.where(works, income / np.where(works, bend, 1), 0) / consumption
+        marginal = marginal * np.exp(np.clip(share / damping * np.log(worth / marginal), -1, 1))
+    if budget[0] <= 0:
+        raise ValueError(
+            f"Spending of {spending} a head leaves the lowest type nothing to consume: lower it (mean "
+            f"income is about {wages.weight @ income:.6g})."
+        )
     # Rents integrate the worker's condition more exactly than the budget line does where work begins.
     rents = wages.from_below(labor * worth * wages.slope)
     cost = disutility.value(labor)
@@ -172,6 +178,26 @@ def mirrlees_separable(
 _FLAT_STEPS = 40
 _MOST_STEPS = 600
 _CLOSE = 1e-12
+_LEAST = 1e-6
+
+
+def _flat_tax(wages: Panels, curvature: float, disutility: AbstractDisutility) -> Float[np.ndarray, " nodes"]:
+    """Return V' of everybody's labor, about, where half of it all is shared out equally; by bisection."""
+    wage = np.exp(wages.log_type)
+    middle = wage[[np.searchsorted(wages.log_odds, 0)]]
+
+    def marginal(wage: Float[np.ndarray, " types"], shared: float) -> Float[np.ndarray, " types"]:
+        low, high = np.full_like(wage, -300.0), np.full_like(wage, 300.0)
+        for _ in range(40):
+            tried = (low + high) / 2
+            with np.errstate(over="ignore", divide="ignore"):
+                consumption = (wage * disutility.labor(np.exp(tried)) + shared) / 2
+                wanted = np.log(wage / 2) - curvature * np.log(consumption) > tried
+            low, high = np.where(wanted, tried, low), np.where(wanted, high, tried)
+        return np.exp(low)
+
+    alone = middle * disutility.labor(marginal(middle, 0.0))
+    return marginal(wage, float(alone[0]))
 
 
 def _utility(consumption: Float[np.ndarray, " nodes"], curvature: float) -> Float[np.ndarray, " nodes"]:

@@ -14,7 +14,7 @@ from econjax.inequality import gini
 from econjax.response import equilibrium
 from econjax.saez import BracketStatistics, bracket_statistics
 from econjax.schedule import BracketSchedule
-from econjax.welfare import AbstractWelfare
+from econjax.welfare import AbstractWelfare, require_dollars
 
 
 class Report(eqx.Module):
@@ -90,7 +90,12 @@ class RationalEvaluator:
     """
 
     def __init__(self, economy: Economy, welfare: AbstractWelfare):
-        """Hold the economy and the welfare function; nothing is counted yet."""
+        """Hold the economy and the welfare function; nothing is counted yet.
+
+        Raises:
+            ValueError: a welfare function of dollars, and preferences whose utility is not in dollars.
+        """
+        require_dollars(economy, welfare)
         self.economy = economy
         self.welfare = welfare
         self.counts = {"value": 0, "gradient": 0}

@@ -43,8 +43,8 @@ class Population(eqx.Module):
         elasticity: ArrayLike | None = None,
         fixed_cost: ArrayLike | None = None,
     ):
-        self.skill = as_float(skill)
-        self.taste = jnp.ones_like(self.skill) if taste is None else as_float(taste)
+        self.skill = _normal(as_float(skill))
+        self.taste = jnp.ones_like(self.skill) if taste is None else _normal(as_float(taste))
         self.weight = jnp.ones_like(self.skill) / self.skill.size if weight is None else as_float(weight)
         self.elasticity = None if elasticity is None else as_float(elasticity)
         self.fixed_cost = None if fixed_cost is None else as_float(fixed_cost)
@@ -71,6 +71,11 @@ class Population(eqx.Module):
     def agents(self) -> int:
         """The number of workers held, each of whom stands for `weight` of the population."""
         return self.skill.shape[0]
+
+
+def _normal(values: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Return values with subnormal numbers as 0, which is how compiled code may or may not see them."""
+    return jnp.where(jnp.abs(values) < jnp.finfo(values.dtype).tiny, 0, values)
 
 
 def _require_nonnegative(name: str, values: Float[np.ndarray, " agents"]) -> None:

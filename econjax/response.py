@@ -14,9 +14,6 @@ from econjax._jumps import arriving_revenue, default_bandwidth
 from econjax.economy import Economy, Outcome, settle, spendable
 from econjax.schedule import AbstractSchedule
 
-HOURS_GRID = tuple(range(0, 101, 10))
-"""The eleven weekly hours that workers of the LLM Economist choose from."""
-
 
 def best_response(
     economy: Economy, schedule: AbstractSchedule, rebate: ArrayLike = 0.0
@@ -111,9 +108,15 @@ def equilibrium(
 
 
 def grid_response(
-    economy: Economy, schedule: AbstractSchedule, rebate: ArrayLike = 0.0, *, grid: ArrayLike = HOURS_GRID
+    economy: Economy,
+    schedule: AbstractSchedule,
+    rebate: ArrayLike = 0.0,
+    *,
+    grid: ArrayLike | None = None,
 ) -> Float[Array, " agents"]:
     """Return the best of a few weekly hours, at most `max_labor`, for each worker; the fewest of equals.
+
+    The `grid` is 0, 10, ..., 100 hours, as in the LLM Economist, if not given.
 
     It has no derivative, and asking for one raises a TypeError: such workers' hours are a step function
     of everything, so a gradient through them would say that nobody responds and that every rate should
@@ -128,7 +131,7 @@ def logit_probabilities(
     rebate: ArrayLike = 0.0,
     *,
     temperature: ArrayLike,
-    grid: ArrayLike = HOURS_GRID,
+    grid: ArrayLike | None = None,
 ) -> Float[Array, "options agents"]:
     """Return the probabilities with which workers choose each of a few weekly hours (quantal response).
 
@@ -153,7 +156,7 @@ def logit_response(
     rebate: ArrayLike = 0.0,
     *,
     temperature: ArrayLike,
-    grid: ArrayLike = HOURS_GRID,
+    grid: ArrayLike | None = None,
 ) -> Float[Array, " agents"]:
     """Return hours drawn for each worker from `logit_probabilities`."""
     odds = logit_probabilities(economy, schedule, rebate, temperature=temperature, grid=grid)
@@ -250,8 +253,8 @@ def _one_rebate(rebate: ArrayLike) -> Float[Array, ""]:
     return number
 
 
-def _hours_grid(grid: ArrayLike, economy: Economy) -> Float[Array, " options"]:
-    hours = as_float(grid)
+def _hours_grid(grid: ArrayLike | None, economy: Economy) -> Float[Array, " options"]:
+    hours = jnp.arange(0.0, 101.0, 10.0) if grid is None else as_float(grid)
     if hours.ndim != 1 or hours.size == 0:
         raise ValueError(f"The grid is a flat list of weekly hours, at least one; got shape {hours.shape}.")
     ok = (hours[0] >= 0) & jnp.all(jnp.diff(hours) > 0)

@@ -281,9 +281,10 @@ def converged_saez(
     """Return the fixed point of `saez_rates`, with the marginal weights of the welfare function itself.
 
     Each step solves the equilibrium, counts those who jump, and goes half of the way, in log net-of-tax
-    rates, to the implied rates; a bracket that overshoots halves its steps. At the fixed point every
-    bracket's first-order condition of `welfare` holds. It is sought until the gap is at most `tolerance`
-    (a share of a dollar), with at most `most_steps` equilibria; the best rates seen are returned.
+    rates, to the implied rates; a bracket that overshoots halves its steps, which then grow again. At the
+    fixed point every bracket's first-order condition of `welfare` holds. It is sought until the gap is at
+    most `tolerance` (a share of a dollar), with at most `most_steps` equilibria; the best rates seen are
+    returned.
     `elasticity` is what the planner believes; the workers have their own. The thresholds are those of
     `start`, and so is the rate of a bracket that moves nothing. May be compiled and batched, and
     differentiated in forward mode; not in reverse, as the loop's length is not known.
@@ -316,7 +317,7 @@ def converged_saez(
         return _Search(
             rates,
             target,
-            jnp.where(turned, state.share / 2, state.share),
+            jnp.where(turned, state.share / 2, jnp.minimum(1.1 * state.share, 0.5)),
             jnp.where(better, rates, state.best),
             jnp.where(better, gap, state.best_gap),
             state.steps + 1,

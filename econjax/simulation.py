@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 from numpy.typing import ArrayLike
 
-from econjax._arrays import require, require_scalar
+from econjax._arrays import as_float, require, require_scalar
+from econjax._jumps import arriving_revenue, default_bandwidth
 from econjax.economy import Economy, Outcome, settle
 from econjax.inequality import gini
 from econjax.response import best_response, logit_response
@@ -38,7 +39,11 @@ class LaborPolicy(Protocol):
 
 
 class Rational(eqx.Module):
-    """Workers best-respond to the schedule and last year's rebate."""
+    """Workers best-respond to the schedule and last year's rebate.
+
+    Derivatives of a year count those who jump, as `equilibrium` does. Within another policy they are
+    refused with a TypeError: there those who jump go only a part of the way, or none.
+    """
 
     def init(self, key: Key[Array, ""], economy: Economy) -> None:
         """Return no state."""
@@ -47,7 +52,7 @@ class Rational(eqx.Module):
         self, key: Key[Array, ""], state: None, economy: Economy, schedule: AbstractSchedule, last: Outcome
     ) -> tuple[Float[Array, " agents"], None]:
         """Return the best responses."""
-        return best_response(economy, schedule, last.rebate), None
+        return best_response(*_not_differentiated((economy, schedule, last.rebate))), None
 
 
 class FixedHours(eqx.Module):
@@ -83,16 +88,19 @@ class FixedHours(eqx.Module):
 class Logit(eqx.Module):
     """Workers choose among a few weekly hours, the better ones more often: `logit_response`.
 
-    `temperature` is in dollars.
+    `temperature` is in dollars, the `grid` in hours. A draw has no derivative: asking for one raises a
+    TypeError.
 
     Raises:
         ValueError: a temperature that is not positive.
     """
 
     temperature: Float[Array, ""]
+    grid: Float[Array, " options"] | None
 
-    def __init__(self, temperature: ArrayLike):
+    def __init__(self, temperature: ArrayLike, *, grid: ArrayLike | None = None):
         self.temperature = require_scalar("temperature, in dollars,", temperature, positive=True)
+        self.grid = None if grid is None else as_float(grid)
 
     def init(self, key: Key[Array, ""], economy: Economy) -> None:
         """Return no state."""
@@ -101,7 +109,8 @@ class Logit(eqx.Module):
         self, key: Key[Array, ""], state: None, economy: Economy, schedule: AbstractSchedule, last: Outcome
     ) -> tuple[Float[Array, " agents"], None]:
         """Return one draw for each worker."""
-        return logit_response(key, economy, schedule, last.rebate, temperature=self.temperature), None
+        known = _not_differentiated((economy, schedule, last.rebate))
+        return logit_response(key, *known, temperature=self.temperature, grid=self.grid), None
 
 
 class Lagged(eqx.Module):
@@ -177,11 +186,18 @@ def begin(
 
     Without a `start` the year before had no taxes (public spending was paid in equal parts), and everyone
     worked the best hours for that.
+
+    Raises:
+        ValueError: a start of another population.
     """
     deviation = jnp.zeros_like(economy.population.skill)
     if start is None:
         free = BracketSchedule(jnp.zeros_like(deviation[:1]), jnp.zeros_like(deviation[:1]))
         start = settle(economy, free, best_response(economy, free, -economy.spending))
+    if start.labor.shape != deviation.shape:
+        raise ValueError(
+            f"start is an outcome of the economy's {deviation.size} workers; it has {start.labor.size}."
+        )
     return SimulationState(policy.init(key, economy), deviation, start)
 
 
@@ -201,8 +217,15 @@ def advance(
     skill_key, policy_key = jax.random.split(key)
     deviation = state.deviation if skill_process is None else skill_process(skill_key, state.deviation)
     now = with_skills(economy, deviation)
-    labor, chosen = policy(policy_key, state.policy, now, schedule, state.last)
-    return now, SimulationState(chosen, deviation, settle(now, schedule, labor))
+    if isinstance(policy, Rational):
+        labor, chosen = best_response(now, schedule, state.last.rebate), None
+        # Revenue that jumpers bring works like lower spending: nothing in value, right in derivative.
+        arriving = arriving_revenue(now, schedule, state.last.rebate, default_bandwidth(now))
+        budget = eqx.tree_at(lambda e: e.spending, now, now.spending - arriving)
+    else:
+        labor, chosen = policy(policy_key, state.policy, now, schedule, state.last)
+        budget = now
+    return now, SimulationState(chosen, deviation, settle(budget, schedule, labor))
 
 
 def with_skills(economy: Economy, deviation: Float[Array, " agents"]) -> Economy:
@@ -259,7 +282,8 @@ def simulate(
     `save(economy, outcome)` gets the economy with the year's skills, and chooses what is kept of the year:
     a pytree of arrays. Memory is that of one year and of all that it returns. `start` is the outcome of the
     year before (see `begin`). Compiled once per shape and `save`: pass a named function, not a new lambda
-    each time. May be batched by `vmap`, over keys for instance, and differentiated where the policy can be.
+    each time. May be batched by `vmap`, over keys for instance, and differentiated where the policy can be:
+    `Rational` as `equilibrium` says; `Lagged(Rational(), ...)` and `Logit` raise a TypeError.
 
     Do things stay stable when skills move and hours lag?
 
@@ -268,17 +292,45 @@ def simulate(
         found.saved.rebate[100:].std() / found.saved.rebate[100:].mean()
 
     Raises:
-        ValueError: no periods, or not one schedule for each.
+        ValueError: periods that do not count years, not one schedule for each, schedules of several kinds
+            or numbers of brackets, or a start of another population.
     """
-    if periods < 1:
-        raise ValueError(f"periods counts the years to simulate: 1 or more; got {periods}.")
+    periods, each = whole_years(periods), None
     if isinstance(schedule, Sequence):
         if len(schedule) != periods:
             raise ValueError(f"Give one schedule for each of the {periods} periods; got {len(schedule)}.")
+        forms = {(jax.tree.structure(s), *map(jnp.shape, jax.tree.leaves(s))) for s in schedule}
+        if len(forms) > 1:
+            raise ValueError(
+                f"The years' schedules are of one kind and size; got {len(forms)} different ones."
+            )
         each, schedule = jax.tree.map(lambda *years: jnp.stack(years), *schedule), schedule[0]
-    else:
-        each = None
     return _simulate(key, economy, schedule, each, policy, periods, skill_process, start, save)
+
+
+def whole_years(periods: int) -> int:
+    """Return a number of years.
+
+    Raises:
+        ValueError: it is not 1 or more, or not whole.
+    """
+    if periods < 1 or periods != int(periods):
+        raise ValueError(f"periods counts years, a whole number of 1 or more; got {periods}.")
+    return int(periods)
+
+
+@eqx.filter_custom_jvp
+def _not_differentiated(values: Any) -> Any:
+    return values
+
+
+@_not_differentiated.def_jvp
+def _no_derivative(primals, tangents):
+    raise TypeError(
+        "These hours have no useful derivative: workers who jump over a threshold, or draw their hours, "
+        "would be taken not to respond. Use Rational() itself as the policy, or equilibrium; "
+        "logit_probabilities give expected hours."
+    )
 
 
 @eqx.filter_jit

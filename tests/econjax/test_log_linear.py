@@ -24,8 +24,10 @@ PREFERENCES = {
 def test_the_tax_is_the_formula_and_its_derivative_the_marginal_rate(eps, scale, p):
     schedule = LogLinearSchedule(scale, p)
     kept = scale * INCOME ** (1 - p)
-    np.testing.assert_allclose(schedule.tax(INCOME), INCOME - kept, rtol=50 * eps, atol=50 * eps * kept.max())
-    rate = schedule.marginal_rate(INCOME)
+    np.testing.assert_allclose(
+        schedule.tax(jnp.array(INCOME)), INCOME - kept, rtol=50 * eps, atol=50 * eps * kept.max()
+    )
+    rate = schedule.marginal_rate(jnp.array(INCOME))
     np.testing.assert_allclose(rate, 1 - (1 - p) * kept / INCOME, rtol=50 * eps, atol=50 * eps)
     np.testing.assert_allclose(jax.vmap(jax.grad(schedule.tax))(jnp.array(INCOME)), rate, atol=200 * eps)
 

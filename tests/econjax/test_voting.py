@@ -2,6 +2,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 from hypothesis import given
@@ -120,6 +121,12 @@ def test_one_compilation_for_all_elections_of_a_size(compilations):
         rule(KEY, ballots)
     assert not seen
     np.testing.assert_array_equal(jax.vmap(rule, (None, 0))(KEY, others), [2, 0])
+
+
+def test_candidates_come_in_whole_numbers(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # the tests' own check of types
+    with pytest.raises(ValueError, match=r"in whole numbers; got 2\.5"):
+        plurality(KEY, [0, 1], candidates=2.5)  # pyright: ignore[reportArgumentType]
 
 
 BAD = {

@@ -337,9 +337,7 @@ def test_at_its_own_marginal_weights_any_welfare_is_a_weighted_mean(x64):
     outcome = settle(economy, schedule, jnp.array([38.0, 40, 39, 36]))
     generalised = WeightedUtilitarian(1 / outcome.utility)
     statistics = eqx.filter_jit(bracket_statistics)
-    found, expected = (
-        statistics(economy, schedule, outcome, w) for w in (generalised, Atkinson(1.0))
-    )
+    found, expected = (statistics(economy, schedule, outcome, w) for w in (generalised, Atkinson(1.0)))
     np.testing.assert_allclose(found.weighted_base, expected.weighted_base, rtol=1e-12)
 
 
