@@ -1,5 +1,6 @@
 """Budgets: the best point of a worker within a bracket, and which bracket holds the best of all."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
@@ -25,6 +26,7 @@ class Bracket(NamedTuple):
     """A bracket (or one for each worker): its rate, its ends, and the tax owed where it starts."""
 
     rate: Float[Array, "..."]
+    log_net_rate: Float[Array, "..."]
     start: Float[Array, "..."]
     end: Float[Array, "..."]
     owed: Float[Array, "..."]
@@ -138,14 +140,15 @@ def _with_brackets(schedule: AbstractSchedule) -> BracketSchedule:
 
 
 def _brackets(schedule: BracketSchedule) -> Bracket:
-    ends = jnp.append(schedule.thresholds[1:], jnp.inf)
-    return Bracket(schedule.rates, schedule.thresholds, ends, schedule.tax(schedule.thresholds))
+    starts, rates = schedule.thresholds, schedule.rates
+    log_net = jnp.where(rates < 1, jnp.log(jnp.where(rates < 1, 1 - rates, 1)), -jnp.inf)
+    return Bracket(rates, log_net, starts, jnp.append(starts[1:], jnp.inf), schedule.tax(starts))
 
 
 def _optimum(economy: Economy, bracket: Bracket, rebate: Float[Array, ""]) -> Point:
     """Return the best point within a bracket, or as far towards it as the longest week reaches."""
     at_zero = rebate - (bracket.owed - bracket.rate * bracket.start) - _cost(economy.population)
-    hours = economy.preferences.linear_labor(1 - bracket.rate, at_zero, economy.population)
+    hours = economy.preferences.linear_labor(bracket.log_net_rate, at_zero, economy.population)
     unlimited = jnp.clip(_earned(economy, hours), bracket.start, bracket.end)
     income = jnp.minimum(unlimited, _reach(economy))
     return _point(economy, income, bracket.owed + bracket.rate * (income - bracket.start), rebate)
@@ -184,12 +187,27 @@ def _reach(economy: Economy) -> Float[Array, " agents"]:
     return jnp.where(limited | (skill == 0), reach, jnp.inf)
 
 
+@jax.custom_jvp
 def _pick(values: Float[Array, " brackets"], chosen: Int[Array, " agents"]) -> Float[Array, " agents"]:
     """Return values[chosen]: a chain of selections, which fuses where a gather does not."""
     own = jnp.broadcast_to(values[0], chosen.shape)
     for j in range(1, values.shape[0]):
         own = jnp.where(chosen >= j, values[j], own)
     return own
+
+
+@_pick.defjvp
+def _pick_jvp(primals, tangents):
+    """As a sum of steps, whose transpose is one masked sum for each bracket."""
+    values, chosen = primals
+
+    @jax.checkpoint
+    def add(moves: Float[Array, " agents"], step: tuple[Float[Array, ""], Int[Array, ""]]):
+        return moves + step[0] * (chosen >= step[1]), None
+
+    lowest = jnp.broadcast_to(tangents[0][0], chosen.shape)
+    steps = (jnp.diff(tangents[0]), jnp.arange(1, values.shape[0]))
+    return _pick(values, chosen), jax.lax.scan(add, lowest, steps)[0]
 
 
 def _choose(economy: Economy, schedule: BracketSchedule, rebate: Float[Array, ""]) -> Int[Array, " agents"]:
@@ -208,18 +226,26 @@ def _choose(economy: Economy, schedule: BracketSchedule, rebate: Float[Array, ""
     chosen = jnp.zeros(log_type.shape, int)
     for entry in entries:
         chosen += log_type > entry
-    own = jax.tree.map(lambda values: _pick(values, chosen), _brackets(schedule))
-    free = eqx.tree_at(lambda e: e.max_labor, economy, jnp.full_like(economy.max_labor, jnp.inf))
-    wanted = _optimum(free, own, rebate).income
-    kept = jnp.any(jnp.diff(schedule.rates) < 0) & jnp.any(wanted > _reach(economy))
-    # A conditional that `vmap` does not turn into always doing both.
+
+    def mend(chosen: Int[Array, " agents"]) -> Int[Array, " agents"]:
+        own = jax.tree.map(lambda values: _pick(values, chosen), _brackets(schedule))
+        free = eqx.tree_at(lambda e: e.max_labor, economy, jnp.full_like(economy.max_labor, jnp.inf))
+        kept = jnp.any(_optimum(free, own, rebate).income > _reach(economy))
+        return _if(kept, lambda none: _compare(economy, schedule, rebate, none=_minus_one(none)), chosen)
+
+    return _if(jnp.any(jnp.diff(schedule.rates) < 0), mend, chosen)
+
+
+def _if(
+    condition: Bool[Array, ""],
+    change: Callable[[Int[Array, " agents"]], Int[Array, " agents"]],
+    value: Int[Array, " agents"],
+) -> Int[Array, " agents"]:
+    """Return change(value) if the condition holds, else value: a conditional that `vmap` keeps as one."""
     return jax.lax.while_loop(
         lambda state: state[0],
-        lambda state: (
-            jnp.zeros_like(state[0]),
-            _compare(economy, schedule, rebate, none=_minus_one(state[1])),
-        ),
-        (kept, chosen),
+        lambda state: (jnp.zeros_like(state[0]), change(state[1])),
+        (condition, value),
     )[1]
 
 

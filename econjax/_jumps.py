@@ -1,7 +1,5 @@
 """Revenue that moves because workers jump: the part of its derivative that labels held fixed leave out."""
 
-from collections.abc import Callable
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -29,7 +27,10 @@ def default_bandwidth(economy: Economy) -> Float[Array, ""]:
 
 @eqx.filter_custom_jvp
 def arriving_revenue(
-    economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""], bandwidth: Float[Array, ""]
+    economy: Economy,
+    schedule: AbstractSchedule,
+    rebate: Float[Array, ""],
+    bandwidth: Float[Array, ""] | None,
 ) -> Float[Array, ""]:
     """Return 0, with the derivative of revenue that is due to workers who jump over a border.
 
@@ -39,14 +40,14 @@ def arriving_revenue(
     type x, and revenue changes by f(a) da (T_low - T_high). As the upper point's lead m is 0 at a, whatever
     lifts the lead by dm moves a by -dm / (dm / da); workers whose own type moves cross like a moving by -dx.
     """
-    return jnp.zeros_like(bandwidth)
+    return jnp.zeros_like(rebate)
 
 
 @arriving_revenue.def_jvp
 def _arriving_revenue_jvp(primals, tangents):
     economy, schedule, rebate, bandwidth = primals
     falls = _falls(economy, schedule)
-    zero = jnp.zeros_like(bandwidth)
+    zero = jnp.zeros_like(rebate)
     if falls.shape[0] == 0:
         return zero, zero
     shared = is_shared(economy.population)
@@ -72,20 +73,32 @@ def _arriving_revenue_jvp(primals, tangents):
     moved = jnp.zeros_like(at) if lift is None else lift / jnp.where(counted, slope, 1)
     gain = jnp.where(counted, high.tax - low.tax, 0)
     types, type_moves = eqx.filter_jvp(_log_types, (economy,), tangents[:1])
-    density = _density(types, economy.population.weight, bandwidth)
-    arriving = zero
-    for border in range(falls.shape[0]):
-        mass = density(at[border])
-        if type_moves is not None:
-            arriving += jnp.sum(mass * gain[border] * type_moves)
-        mass = jnp.sum(mass, keepdims=True) if shared else mass
-        arriving += jnp.sum(mass * gain[border] * moved[border])
-    return zero, arriving
+
+    def density(at: Float[Array, " met"]) -> Float[Array, " agents"]:
+        width = default_bandwidth(economy) if bandwidth is None else bandwidth
+        return _density(at, types, economy.population.weight, width)
+
+    def arriving(weighted: Float[Array, "borders _"]) -> Float[Array, ""]:
+        return sum((jnp.sum(density(a) * w) for a, w in zip(at, weighted, strict=True)), zero)
+
+    if shared:  # then nobody need be counted unless somebody jumps
+        mass = jax.lax.cond(
+            jnp.any(counted),
+            lambda: jnp.stack([jnp.sum(density(a), keepdims=True) for a in at]),
+            lambda: jnp.zeros_like(at),
+        )
+        total = jnp.sum(mass * gain * moved)
+    else:
+        total = arriving(gain * moved)
+    return zero, total if type_moves is None else total + arriving(gain * type_moves[None])
 
 
 def _density(
-    types: Float[Array, " agents"], weight: Float[Array, " agents"], bandwidth: Float[Array, ""]
-) -> Callable[[Float[Array, " met"]], Float[Array, " agents"]]:
+    at: Float[Array, " met"],
+    types: Float[Array, " agents"],
+    weight: Float[Array, " agents"],
+    bandwidth: Float[Array, ""],
+) -> Float[Array, " agents"]:
     """Return each worker's part in the density of log types at a point.
 
     A biweight kernel, cut and rescaled at the lowest and the highest type; there is nobody beyond them.
@@ -98,13 +111,10 @@ def _density(
         u = jnp.clip(distance / bandwidth, -1, 1)
         return 0.5 + (15 * u - 10 * u**3 + 3 * u**5) / 16
 
-    def parts(at: Float[Array, " met"]) -> Float[Array, " agents"]:
-        within = (at >= lowest) & (at <= highest)
-        covered = jnp.where(within, below(highest - at) - below(lowest - at), 1)
-        kernel = jax.nn.relu(1 - ((at - types) / bandwidth) ** 2) ** 2
-        return jnp.where(within, 15 / 16 / (bandwidth * covered), 0) * weight * kernel
-
-    return parts
+    within = (at >= lowest) & (at <= highest)
+    covered = jnp.where(within, below(highest - at) - below(lowest - at), 1)
+    kernel = jax.nn.relu(1 - ((at - types) / bandwidth) ** 2) ** 2
+    return jnp.where(within, 15 / 16 / (bandwidth * covered), 0) * weight * kernel
 
 
 def _falls(economy: Economy, schedule: AbstractSchedule) -> Bool[Array, " borders"]:

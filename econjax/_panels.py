@@ -70,6 +70,15 @@ class Panels:
         # Either sum has its digits in its own tail.
         return np.where(self.log_odds < 0, -below.ravel(), above.ravel())
 
+    def require_mean(self, values: Float[np.ndarray, " nodes"]) -> None:
+        """Raise a ValueError if a visible part of the mean of positive values lies beyond the last node."""
+        mean, tail = self.weight @ values, self.above[-1] * values[-1]
+        if not tail < 1e-6 * mean:
+            raise ValueError(
+                f"The highest share {self.above[-1]:.0e} of types has {tail / mean:.2g} or more of the mean, "
+                "which may be infinite: use a thinner upper tail (a Pareto index above 1.3)."
+            )
+
     def mostly_rising(self, income: Float[np.ndarray, " nodes"]) -> bool:
         """Return whether incomes rise with the type, but for rounding and a share of 1e-6 at either end."""
         inner = income[(self.below > 1e-6) & (self.above > 1e-6)]

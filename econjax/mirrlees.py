@@ -1,4 +1,4 @@
-"""The best of all tax schedules for quasi-linear workers without an hours cap (Mirrlees 1971; Diamond 1998).
+"""The best of all tax schedules for quasi-linear workers (Mirrlees 1971; Diamond 1998).
 
 Computed on the host in float64. A worker is its potential income n, the income it earns untaxed: at a
 marginal rate t it earns z = n (1 - t)^e, at a cost of n / (1 + 1/e) (z / n)^(1 + 1/e) dollars.
@@ -23,9 +23,10 @@ from econjax.welfare import AbstractWelfare, Atkinson, Rawlsian, Utilitarian
 class MirrleesBound(NamedTuple):
     """The optimum over all schedules on one population: none brings a higher `equivalent`.
 
-    Some schedule comes within `gap` dollars a year of it (rounding). The arrays have one entry per
-    distinct type, in rising order: potential income, share of the population, and income and utility at
-    the optimum, in dollars a year. `pooled` is the share of people who earn as much as another type.
+    Some schedule comes within `gap` dollars a year of it (rounding), unless somebody would have to work
+    longer than the economy's longest week. The arrays have one entry per distinct type, in rising order:
+    potential income, share of the population, and income and utility at the optimum, in dollars a year.
+    `pooled` is the share of people who earn as much as another type.
     """
 
     equivalent: float
@@ -45,12 +46,16 @@ def mirrlees_bound(economy: Economy, welfare: AbstractWelfare) -> MirrleesBound:
     Journal of Economic Theory 31, 392-400). Welfare is concave in what is left to choose, so its tangent
     at the optimum lies above all that is feasible: that is the bound. It exceeds the continuum's
     optimum, for finite types leave gaps. Types are 40 * skill * taste^(-e); workers of weight 0 are left
-    out, and so are floors under consumption and utility, which pay nobody.
+    out. A longest week is left out too: it only takes choices away, provided that skill rises with the
+    type, so that everyone can earn what the next lower type does. The welfare function's own floor is
+    taken to bind nobody: the bound is that of schedules which leave everyone at or above it. On the host:
+    neither compiled nor batched.
 
     Raises:
-        ValueError: preferences other than `Quasilinear`; an elasticity or a fixed cost per worker; a
-            longest week too short for the optimum; a welfare function other than `Utilitarian`,
-            `Atkinson` and exact `Rawlsian`; spending that leaves no schedule with positive utilities.
+        ValueError: preferences other than `Quasilinear`; an elasticity or a fixed cost per worker; a taste
+            of 0; a longest week where skill does not rise with the type; a consumption floor; a welfare
+            function other than `Utilitarian`, `Atkinson` and exact `Rawlsian`; utilities at the optimum that
+            are not positive or lie below that function's floor.
     """
     aversion, elasticity = _aversion(welfare), _common_elasticity(economy)
     counted = np.asarray(economy.population.weight) > 0
@@ -60,17 +65,22 @@ def mirrlees_bound(economy: Economy, welfare: AbstractWelfare) -> MirrleesBound:
     )
     if np.any(taste == 0):
         raise ValueError("A worker with taste 0 would work without end: give everyone a positive taste.")
-    potential, member = np.unique(REFERENCE_HOURS * skill * taste**-elasticity, return_inverse=True)
+    if economy.consumption_floor > -np.inf:
+        raise ValueError(
+            f"The bound needs an economy without a consumption floor, not ${economy.consumption_floor:,.2f}."
+        )
+    own = REFERENCE_HOURS * skill * taste**-elasticity
+    if np.isfinite(economy.max_labor) and np.any(np.diff(skill[np.lexsort((skill, own))]) < 0):
+        raise ValueError(
+            "With a longest week the bound needs workers whose skill rises with their type, "
+            "skill * taste^(-elasticity): use one taste for everyone, or set max_labor=jnp.inf."
+        )
+    potential, member = np.unique(own, return_inverse=True)
     share = np.bincount(member, weight) / weight.sum()
     types = _finite_types(potential, share, elasticity, float(economy.spending))
     cost, equivalent = _optimum(types, aversion)
     income, utility = types.income(cost), types.utility(cost)
-    works = skill > 0
-    if np.any(income[member][works] > skill[works] * float(economy.max_labor) * (1 + 1e-6)):
-        raise ValueError(
-            f"At the optimum without an hours cap somebody works more than max_labor = {economy.max_labor} "
-            "hours, so the bound does not apply: set max_labor=jnp.inf."
-        )
+    _require_above_floor(utility, welfare)
     apart = np.append(np.append(True, np.diff(income) > 1e-12 * income[1:]), True)
     return MirrleesBound(
         equivalent=equivalent,
@@ -87,7 +97,8 @@ class MirrleesContinuum(NamedTuple):
     """The optimum over all schedules on a continuum of types.
 
     `equivalent`, `lowest` (the utility of the lowest type) and `mean_income` are in dollars a year. The
-    arrays follow the types in rising order but for a share of 1e-12 at either end: share of people below,
+    arrays follow the types in rising order, but for a share of 1e-6 at the lower and 1e-12 at the upper end:
+    share of people below,
     income in dollars a year, marginal rate. If not `monotone`, incomes fall somewhere, where types would
     have to be pooled, and no schedule reaches `equivalent`.
     """
@@ -118,19 +129,24 @@ def mirrlees_continuum(
     above n over that of all (Diamond 1998; Saez 2001, section 3). `quantile(below, above)`
     gives potential incomes in dollars a year by the shares of people below and above, both given so that
     neither tail loses digits: `lambda below, above: 8000 * above**-0.5` is a Pareto distribution.
-    `spending` is per head.
+    `spending` is per head. The welfare function's own floor is as in `mirrlees_bound`.
 
     Raises:
-        ValueError: as `mirrlees_bound` for the welfare function and spending; an elasticity that is not
-            positive; a `quantile` that falls, or that is not positive and finite in the far tails.
+        ValueError: as `mirrlees_bound` for the welfare function and utilities; an elasticity that is not
+            positive; a `quantile` that falls, or that is not positive and finite in the far tails; types
+            without a mean.
     """
     if not elasticity > 0:
         raise ValueError(f"elasticity must be positive; got {elasticity}.")
     aversion = _aversion(welfare)
     panels = Panels(quantile)
+    panels.require_mean(np.exp(panels.log_type))
     types = _continuous_types(panels, elasticity, spending)
     cost, _ = _optimum(types, aversion)
-    income, utility, inner = types.income(cost), types.utility(cost), panels.inner
+    income, utility = types.income(cost), types.utility(cost)
+    # Below, rents are lost in rounding.
+    inner = panels.inner & (panels.below > 1e-6)
+    _require_above_floor(utility, welfare)
     return MirrleesContinuum(
         equivalent=_equivalent(utility, types.weight, aversion),
         lowest=float(utility[0]),
@@ -302,6 +318,14 @@ def _aversion(welfare: AbstractWelfare) -> float:
     raise ValueError(
         f"The optimum is known for Utilitarian, Atkinson and exact Rawlsian welfare, not {welfare}."
     )
+
+
+def _require_above_floor(utility: Float[np.ndarray, " types"], welfare: AbstractWelfare) -> None:
+    if isinstance(welfare, Atkinson) and utility[0] < welfare.floor:
+        raise ValueError(
+            f"At the optimum without a floor somebody has a utility of ${utility[0]:,.2f} a year, below the "
+            f"welfare function's floor of ${welfare.floor:,.2f}, which may pay: lower the floor."
+        )
 
 
 def _common_elasticity(economy: Economy) -> float:

@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike
 
 from econjax._panels import Panels, Quantile, rate_at
 
+_Nodes = Float[np.ndarray, " nodes"]
+
 
 class AbstractDisutility(abc.ABC):
     """A convex disutility V of labor, 0 without labor."""
@@ -119,47 +121,22 @@ def mirrlees_separable(
     per head.
 
     Raises:
-        ValueError: a curvature that is not positive, spending that leaves somebody nothing to consume, or a
-            `quantile` that falls, or is not positive and finite in the far tails.
+        ValueError: a curvature that is not positive, spending that leaves somebody nothing to consume, a
+            `quantile` that falls, or is not positive and finite in the far tails, or incomes without a mean.
     """
     if not curvature > 0:
         raise ValueError(f"curvature must be positive (1: log utility); got {curvature}.")
     wages = Panels(quantile)
-    wage, inner = np.exp(wages.log_type), wages.inner
-    rate, marginal = np.full_like(wage, 0.5), _flat_tax(wages, curvature, disutility)
-    gap, share = np.inf, 1.0
-    for step in range(_MOST_STEPS):
-        labor = disutility.labor(marginal)
-        income = wage * labor
-        kept = wages.from_below((1 - rate) * wages.derivative(income))
-        budget = kept + wages.weight @ (income - kept) - spending
-        consumption = np.maximum(budget, _LEAST * (wages.weight @ income))
-        bend = disutility.curvature(labor)
-        if step >= _FLAT_STEPS:
-            cost = consumption**curvature
-            above = wages.from_above(cost - wages.weight @ cost)
-            odds = (1 + bend) / cost * np.maximum(above, 0) * wages.slope / wages.spread
-            rate = odds / (1 + odds)
-        worth = (1 - rate) * wage * consumption**-curvature
-        before, gap = gap, float(wages.weight @ np.abs(worth / marginal - 1))
-        if step > _FLAT_STEPS and gap < _CLOSE:
-            break
-        share = max(share / 2, 0.02) if gap > before and step != _FLAT_STEPS else min(1.1 * share, 1.0)
-        # Consumption rises with a type's own labor, and brings down what more labor is worth to it.
-        works = bend > 0
-        damping = 1 + curvature * np.where(works, income / np.where(works, bend, 1), 0) / consumption
-        marginal = marginal * np.exp(np.clip(share / damping * np.log(worth / marginal), -1, 1))
-    if budget[0] <= 0:
-        raise ValueError(
-            f"Spending of {spending} a head leaves the lowest type nothing to consume: lower it (mean "
-            f"income is about {wages.weight @ income:.6g})."
-        )
-    # Rents integrate the worker's condition more exactly than the budget line does where work begins.
-    rents = wages.from_below(labor * worth * wages.slope)
-    cost = disutility.value(labor)
-    middle = int(np.searchsorted(wages.log_odds, 0))
-    utility = _utility(consumption, curvature)[middle] - cost[middle] + rents - rents[middle]
-    consumption = _consumption(utility + cost, curvature)
+    labor, income, consumption, net, worth, gap = _fixed_point(wages, curvature, disutility, spending)
+    cost, converged, inner = disutility.value(labor), gap < _CLOSE, wages.inner
+    utility = _utility(consumption, curvature) - cost
+    if converged:
+        wages.require_mean(income)
+        # Rents integrate the worker's condition more exactly than the budget line does where work begins.
+        rents = wages.from_below(labor * worth * wages.slope)
+        middle = int(np.searchsorted(wages.log_odds, 0))
+        utility[:middle] = utility[middle] + rents[:middle] - rents[middle]
+        consumption[:middle] = _consumption(utility[:middle] + cost[:middle], curvature)
     return SeparableOptimum(
         welfare=float(wages.weight @ utility),
         lowest=float(consumption[0]),
@@ -168,16 +145,53 @@ def mirrlees_separable(
         labor=labor[inner],
         income=income[inner],
         consumption=consumption[inner],
-        rate=rate[inner],
+        rate=1 - net[inner],
         gap=gap,
-        converged=gap < _CLOSE,
+        converged=converged,
         monotone=wages.mostly_rising(income),
     )
 
 
+def _fixed_point(
+    wages: Panels, curvature: float, disutility: AbstractDisutility, spending: float
+) -> tuple[_Nodes, _Nodes, _Nodes, _Nodes, _Nodes, float]:
+    """Return labor, income, consumption, net-of-tax rates, w (1 - t) U'(c), and how far V'(l) is from it."""
+    wage = np.exp(wages.log_type)
+    net, marginal = np.full_like(wage, 0.5), _flat_tax(wages, curvature, disutility)
+    gap, share, step = np.inf, 1.0, 0
+    while True:
+        labor = disutility.labor(marginal)
+        income = wage * labor
+        kept = wages.from_below(net * wages.derivative(income))
+        budget = kept + wages.weight @ (income - kept) - spending
+        consumption = np.maximum(budget, _LEAST * (wages.weight @ income))
+        bend = disutility.curvature(labor)
+        if step >= _FLAT_STEPS:
+            cost = consumption**curvature
+            above = wages.from_above(cost - wages.weight @ cost)
+            odds = (1 + bend) / cost * np.maximum(above, 0) * wages.slope / wages.spread
+            net = 1 / (1 + odds)
+        worth = net * wage * consumption**-curvature
+        before, gap = gap, float(wages.weight @ np.abs(worth / marginal - 1))
+        if (step > _FLAT_STEPS and gap < _CLOSE) or step == _MOST_STEPS:
+            break
+        share = max(share / 2, 0.02) if gap > before and step != _FLAT_STEPS else min(1.1 * share, 1.0)
+        # Consumption rises with a type's own labor, and brings down what more labor is worth to it.
+        works = bend > 0
+        damping = 1 + curvature * np.where(works, income / np.where(works, bend, 1), 0) / consumption
+        marginal = marginal * np.exp(np.clip(share / damping * np.log(worth / marginal), -1, 1))
+        step += 1
+    if budget[0] <= 0:
+        raise ValueError(
+            f"Spending of {spending} a head leaves the lowest type nothing to consume: lower it (mean "
+            f"income is about {wages.weight @ income:.6g})."
+        )
+    return labor, income, consumption, net, worth, gap
+
+
 _FLAT_STEPS = 40
 _MOST_STEPS = 600
-_CLOSE = 1e-12
+_CLOSE = 1e-11
 _LEAST = 1e-6
 
 

@@ -45,9 +45,12 @@ class AbstractPreferences(eqx.Module):
 
     @abc.abstractmethod
     def linear_labor(
-        self, net_rate: Float[Array, "..."], virtual_income: Float[Array, "..."], workers: Population
+        self, log_net_rate: Float[Array, "..."], virtual_income: Float[Array, "..."], workers: Population
     ) -> Agents:
-        """Return the best hours on the budget c = virtual income + net rate * income."""
+        """Return the best hours on the budget c = virtual income + net rate * income.
+
+        The rate is given by its log, -inf where nothing is kept.
+        """
 
     @abc.abstractmethod
     def log_linear_labor(
@@ -105,12 +108,12 @@ class Quasilinear(AbstractPreferences):
         return (consumption - over[0]) - (self.cost(labor, workers) - self.cost(over[1], workers))
 
     def linear_labor(
-        self, net_rate: Float[Array, "..."], virtual_income: Float[Array, "..."], workers: Population
+        self, log_net_rate: Float[Array, "..."], virtual_income: Float[Array, "..."], workers: Population
     ) -> Agents:
         """Return L0 * (net rate / taste)^e hours; nothing is worked where nothing is kept."""
-        kept, taste = jnp.where(net_rate > 0, net_rate, 1), _positive_taste(workers)
-        hours = REFERENCE_HOURS * jnp.exp(self._elasticity(workers) * jnp.log(kept / taste))
-        return jnp.where(net_rate > 0, _without_end(hours, workers), 0)
+        log_kept = log_net_rate - jnp.log(_positive_taste(workers))
+        hours = REFERENCE_HOURS * jnp.exp(self._elasticity(workers) * log_kept)
+        return jnp.where((workers.taste > 0) | (log_net_rate == -jnp.inf), hours, jnp.inf)
 
     def log_linear_labor(
         self,
@@ -173,10 +176,10 @@ class GHH(AbstractPreferences):
         return self.composite.advantage(consumption, labor, over, workers)
 
     def linear_labor(
-        self, net_rate: Float[Array, "..."], virtual_income: Float[Array, "..."], workers: Population
+        self, log_net_rate: Float[Array, "..."], virtual_income: Float[Array, "..."], workers: Population
     ) -> Agents:
         """Return L0 * (net rate / taste)^e hours; nothing is worked where nothing is kept."""
-        return self.composite.linear_labor(net_rate, virtual_income, workers)
+        return self.composite.linear_labor(log_net_rate, virtual_income, workers)
 
     def log_linear_labor(
         self,
@@ -239,11 +242,12 @@ class Isoelastic(AbstractPreferences):
         return jnp.where(over[0] > 0, lead, jnp.where(consumption > 0, jnp.inf, -jnp.inf))
 
     def linear_labor(
-        self, net_rate: Float[Array, "..."], virtual_income: Float[Array, "..."], workers: Population
+        self, log_net_rate: Float[Array, "..."], virtual_income: Float[Array, "..."], workers: Population
     ) -> Agents:
         """Return the hours at which the worker's first-order condition holds; none where none is kept."""
-        kept = jnp.where(net_rate > 0, net_rate, 1)
-        return jnp.where(net_rate > 0, self._labor(kept, jnp.ones(()), virtual_income, workers), 0)
+        keeps = log_net_rate > -jnp.inf
+        log_kept = jnp.where(keeps, log_net_rate, 0)
+        return jnp.where(keeps, self._labor(log_kept, jnp.ones(()), virtual_income, workers), 0)
 
     def log_linear_labor(
         self,
@@ -255,7 +259,7 @@ class Isoelastic(AbstractPreferences):
         """Return the hours at which the worker's first-order condition holds."""
         ok = self.exponent + progressivity > 1
         progressivity = require(progressivity, ok, _TOO_REGRESSIVE)
-        return self._labor(scale, 1 - progressivity, virtual_income, workers)
+        return self._labor(jnp.log(scale), 1 - progressivity, virtual_income, workers)
 
     def log_type(self, workers: Population) -> Agents:
         """Return log(skill * taste^(-1/delta))."""
@@ -276,12 +280,12 @@ class Isoelastic(AbstractPreferences):
 
     def _labor(
         self,
-        scale: Float[Array, "..."],
+        log_scale: Float[Array, "..."],
         power: Float[Array, ""],
         virtual_income: Float[Array, "..."],
         workers: Population,
     ) -> Agents:
-        """Return the best hours on c = virtual income + X, where X = scale * income^power.
+        """Return the best hours on c = virtual income + X, where log X = log scale + power * log income.
 
         The first-order condition is (delta / power - 1) log X + eta log(virtual income + X) = known.
         """
@@ -290,9 +294,9 @@ class Isoelastic(AbstractPreferences):
         marginal = jnp.log(self.scale * self.exponent * _positive_taste(workers)) + (
             1 - self.curvature
         ) * jnp.log(self.unit)
-        known = jnp.log(power) + self.exponent * log_skill - marginal + per_income * jnp.log(scale)
+        known = jnp.log(power) + self.exponent * log_skill - marginal + per_income * log_scale
         log_x = _log_root(per_income - 1, self.curvature, virtual_income, known)
-        hours = jnp.exp((log_x - jnp.log(scale)) / power - log_skill)
+        hours = jnp.exp((log_x - log_scale) / power - log_skill)
         return jnp.where(works, _without_end(hours, workers), 0)
 
 

@@ -20,24 +20,21 @@ def ai_economist_rates(
     Incomes up to the last threshold go into 100 equal bins. In each, the Pareto index is a = z f / (1 - F) at
     the bin's middle, and G the mean weight of those above (weights 1 / max(z, 1), also at the middles), over
     the weight of all; the rate (1 - G) / (1 - G + a e) is interpolated over empty bins and averaged within
-    brackets. The last bracket takes a = m / (m - threshold), m the mean income above it.
+    brackets; it rises to the first from 0 before the first bin. The last bracket takes a = m / (m -
+    threshold), m the mean income above it.
 
     Known biases: a bin with one person has a far too high a, so that thinly populated brackets get low
     rates; the density is the actual one, not that of a linearised schedule; where nobody earns more than
     the last threshold, a is 0 there and the rate 100 %.
 
     Raises:
-        ValueError: fewer than two thresholds, incomes that are not 0 or more, or nobody in the lowest bin.
+        ValueError: fewer than two thresholds, or incomes that are not 0 or more.
     """
     incomes, thresholds = _checked(incomes, thresholds)
     edges = np.linspace(0, thresholds[-1], 101)
     middle, width = (edges[:-1] + edges[1:]) / 2, edges[1]
     over = incomes[incomes > edges[-1]]
     count = np.append(np.histogram(incomes, edges)[0], over.size)
-    if count[0] == 0:
-        raise ValueError(
-            f"Nobody earns less than ${width:,.2f}, where the recipe starts: its rates are undefined there."
-        )
     welfare = np.append(count[:-1] / np.maximum(middle, 1), np.sum(1 / np.maximum(over, 1)))
     share, social = count / count.sum(), welfare / welfare.sum()
     share_from, social_from = np.cumsum(share[::-1])[::-1], np.cumsum(social[::-1])[::-1]
@@ -45,9 +42,10 @@ def ai_economist_rates(
     weight = np.append((at_edge[:-1] + at_edge[1:]) / 2, at_edge[-1])
     pareto = middle * (share[:-1] / width) / np.maximum(share_from[:-1] - share[:-1] / 2, _TINY)
     top = over.mean() / (over.mean() - edges[-1]) if over.size else 0.0
-    rate = (1 - weight) / (1 - weight + np.append(pareto, top) * elasticity)
     position, seen = np.arange(101), np.append(count[:-1] > 0, True)
-    rate = np.interp(position, position[seen], rate[seen])
+    with np.errstate(invalid="ignore"):  # in empty bins
+        rate = (1 - weight) / (1 - weight + np.append(pareto, top) * elasticity)
+    rate = np.interp(position, np.append(-1, position[seen]), np.append(0, rate[seen]))
     within = [
         np.clip(np.minimum(edges[1:], end) - np.maximum(edges[:-1], start), 0, None)
         for start, end in itertools.pairwise(thresholds)
@@ -65,38 +63,36 @@ def llm_economist_rates(
     a Gaussian kernel density of raw incomes (Scott's bandwidth); G is the share of all weights 1 / income
     that those at or above z hold, over 1 - F. In the last bracket z is the mean income (1.5 times the
     threshold if nobody is there) and a = m / (m - threshold), m the mean income at or above z. The rate is
-    (1 - G) / (1 - G + a e); where nobody earns more than z, a is 10 and G is 0.
+    (1 - G) / (1 - G + a e), rounded to 0.01 %; where nobody earns more than z, G is 0 and a is 10, unless
+    somebody earns z itself in the last bracket.
 
     Known biases: the largest incomes set the bandwidth, which smooths the low ones away; m is taken
     above the wrong point, so that for a Pareto tail of index a it finds a^2 / (2 a - 1) < a and the last
-    rate is too high; one poor person can hold most of the weight.
+    rate is too high; one poor person can hold most of the weight, and one without income holds all of it.
 
     Raises:
-        ValueError: fewer than two thresholds, an income that is not positive, or all incomes the same.
+        ValueError: fewer than two thresholds, incomes that are not 0 or more, or all of them the same.
     """
     incomes, thresholds = _checked(incomes, thresholds)
-    if incomes.min() <= 0 or incomes.min() == incomes.max():
-        raise ValueError(
-            "Weights 1 / income and a density need positive incomes that differ; they lie between "
-            f"{incomes.min()} and {incomes.max()}."
-        )
-    social = (1 / incomes) / np.sum(1 / incomes)
+    if incomes.min() == incomes.max():
+        raise ValueError(f"A density needs incomes that differ; all are {incomes.min()}.")
+    social = 1 / np.maximum(incomes, 1e-10)
+    social = social / social.sum()
     density = stats.gaussian_kde(incomes)
-    last = incomes[incomes > thresholds[-1]]
+    last = incomes[incomes >= thresholds[-1]]
     top = last.mean() if last.size else 1.5 * thresholds[-1]
     points = np.append((thresholds[:-1] + thresholds[1:]) / 2, top)
     rates = []
     for j, point in enumerate(points):
-        above, reached = incomes > point, incomes >= point
-        if not above.any():
-            pareto, weight = 10.0, 0.0
-        else:
+        above, reached = np.mean(incomes > point), incomes >= point
+        pareto, weight = 10.0, 0.0
+        if above > 0:
+            pareto, weight = point * density(point)[0] / above, social[reached].sum() / above
+        if j == points.size - 1 and reached.any():
             mean = incomes[reached].mean()
-            pareto = point * density(point)[0] / above.mean()
-            pareto = mean / (mean - thresholds[-1]) if j == points.size - 1 else pareto
-            weight = social[reached].sum() / above.mean()
+            pareto = mean / (mean - thresholds[-1]) if mean > thresholds[-1] else np.inf
         rates.append((1 - weight) / (1 - weight + pareto * elasticity))
-    return np.clip(rates, 0, 1)
+    return np.round(np.clip(rates, 0, 1), 4)
 
 
 _TINY = 1e-300

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float, known, require, require_scalar
 from econjax._budget import best_point, home, lead
-from econjax._jumps import arriving_revenue, default_bandwidth
+from econjax._jumps import arriving_revenue
 from econjax.economy import Economy, Outcome, settle, spendable
 from econjax.schedule import AbstractSchedule
 
@@ -94,15 +94,13 @@ def equilibrium(
         TypeError: a schedule that is neither of brackets nor log-linear.
         ValueError: a bandwidth that is not positive.
     """
-    if bandwidth is None:
-        scale = default_bandwidth(economy)
-    else:
-        scale = require_scalar("bandwidth", bandwidth, positive=True)
+    if bandwidth is not None:
+        bandwidth = require_scalar("bandwidth", bandwidth, positive=True)
     if not economy.preferences.income_effects:
         expected, rounds = jnp.zeros_like(economy.spending), jnp.ones(())
     else:
-        expected, rounds = _fixed_point(economy, schedule, scale)
-    outcome = _round(economy, schedule, expected, scale)
+        expected, rounds = _fixed_point(economy, schedule, bandwidth)
+    outcome = _round(economy, schedule, expected, bandwidth)
     gap = jnp.abs(outcome.rebate - expected) if economy.preferences.income_effects else expected
     return Equilibrium(outcome=outcome, gap=gap, steps=rounds.astype(int))
 
@@ -164,7 +162,10 @@ def logit_response(
 
 
 def _round(
-    economy: Economy, schedule: AbstractSchedule, expected: Float[Array, ""], bandwidth: Float[Array, ""]
+    economy: Economy,
+    schedule: AbstractSchedule,
+    expected: Float[Array, ""],
+    bandwidth: Float[Array, ""] | None,
 ) -> Outcome:
     """Return what follows when every worker expects a rebate."""
     labor = best_response(economy, schedule, expected)
@@ -176,7 +177,7 @@ def _round(
 
 @eqx.filter_custom_jvp
 def _fixed_point(
-    economy: Economy, schedule: AbstractSchedule, bandwidth: Float[Array, ""]
+    economy: Economy, schedule: AbstractSchedule, bandwidth: Float[Array, ""] | None
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """Return the rebate that pays for itself, and the rounds it took to find it."""
 

@@ -6,12 +6,11 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Num
+from jaxtyping import Array, Bool, Float, Int
 from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float, known, require, require_scalar
-from econjax._jumps import arriving_revenue, default_bandwidth
+from econjax._jumps import arriving_revenue
 from econjax.economy import Economy, Outcome, utility_of
 from econjax.response import equilibrium
 from econjax.schedule import BracketSchedule
@@ -98,9 +97,7 @@ def nonlinear_rate(
 
 
 def pareto_index(
-    income: Num[Array | np.ndarray, " agents"],
-    threshold: ArrayLike,
-    weight: Num[Array | np.ndarray, " agents"] | None = None,
+    income: ArrayLike, threshold: ArrayLike, weight: ArrayLike | None = None
 ) -> Float[Array, ""]:
     """Return a(z) = m / (m - z), with m the mean of incomes above a threshold z; infinite if there are none.
 
@@ -177,8 +174,8 @@ def within_brackets(
         last = above & (income <= end * (1 + rounding))
         inside = above & (income < end * (1 - rounding)) & responds
         dollars = jnp.where(above, jnp.clip(income, start, end) - start, 0)
-        terms = (weight * last, weight * dollars, jnp.where(inside, weight * income, 0))
-        yield *map(jnp.sum, terms), dollars
+        active = jnp.sum(jnp.where(inside, weight * income, 0))
+        yield jnp.sum(weight * last), jnp.sum(weight * dollars), active, dollars
 
 
 def saez_rates(
@@ -228,19 +225,24 @@ def toward(
     return 1 - kept * (aim / kept) ** step
 
 
-def jump_revenue(economy: Economy, schedule: BracketSchedule) -> Float[Array, " brackets"]:
+def jump_revenue(
+    economy: Economy, schedule: BracketSchedule, *, bandwidth: ArrayLike | None = None
+) -> Float[Array, " brackets"]:
     """Return the derivative of revenue with respect to each rate that is due to workers who jump, in dollars.
 
-    0 where rates rise with income; `equilibrium` says how those who jump are counted. Without income effects.
+    0 where rates rise with income; `equilibrium` says how those who jump are counted, with which
+    `bandwidth`. Without income effects.
 
     Raises:
-        ValueError: preferences with income effects.
+        ValueError: preferences with income effects, or a bandwidth that is not positive.
     """
     require_no_income_effects(economy)
+    if bandwidth is not None:
+        bandwidth = require_scalar("bandwidth", bandwidth, positive=True)
 
     def arriving(rates: Float[Array, " brackets"]) -> Float[Array, ""]:
         at = BracketSchedule(schedule.thresholds, rates)
-        return arriving_revenue(economy, at, jnp.zeros_like(economy.spending), default_bandwidth(economy))
+        return arriving_revenue(economy, at, jnp.zeros_like(economy.spending), bandwidth)
 
     return jax.grad(arriving)(schedule.rates)
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Key
 from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float, require, require_scalar
-from econjax._jumps import arriving_revenue, default_bandwidth
+from econjax._jumps import arriving_revenue
 from econjax.economy import Economy, Outcome, settle
 from econjax.inequality import gini
 from econjax.response import best_response, logit_response
@@ -88,8 +88,8 @@ class FixedHours(eqx.Module):
 class Logit(eqx.Module):
     """Workers choose among a few weekly hours, the better ones more often: `logit_response`.
 
-    `temperature` is in dollars, the `grid` in hours. A draw has no derivative: asking for one raises a
-    TypeError.
+    `temperature` is in dollars; the `grid` holds the hours (0, 10, ..., 100 if not given). A draw has no
+    derivative: asking for one raises a TypeError.
 
     Raises:
         ValueError: a temperature that is not positive.
@@ -220,7 +220,7 @@ def advance(
     if isinstance(policy, Rational):
         labor, chosen = best_response(now, schedule, state.last.rebate), None
         # Revenue that jumpers bring works like lower spending: nothing in value, right in derivative.
-        arriving = arriving_revenue(now, schedule, state.last.rebate, default_bandwidth(now))
+        arriving = arriving_revenue(now, schedule, state.last.rebate, None)
         budget = eqx.tree_at(lambda e: e.spending, now, now.spending - arriving)
     else:
         labor, chosen = policy(policy_key, state.policy, now, schedule, state.last)
@@ -308,7 +308,7 @@ def simulate(
     return _simulate(key, economy, schedule, each, policy, periods, skill_process, start, save)
 
 
-def whole_years(periods: int) -> int:
+def whole_years(periods: float) -> int:
     """Return a number of years.
 
     Raises:

@@ -78,10 +78,13 @@ class Atkinson(AbstractWelfare):
         """
         utility = jnp.maximum(_utility(population, outcome), self.floor)
         power = 1 - self.aversion
-        is_log = power == 0
-        safe = jnp.where(is_log, 1, power)
+        safe = jnp.where(power == 0, 1, power)
         log = jnp.log(utility)
-        return jnp.sum(population.weight * jnp.where(is_log, log, jnp.exp(safe * log) / safe))
+        return jax.lax.cond(
+            power == 0,
+            lambda: jnp.sum(population.weight * log),
+            lambda: jnp.sum(population.weight * jnp.exp(safe * log)) / safe,
+        )
 
     def equivalent(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return the equally-distributed equivalent, in dollars a year, smooth in the aversion."""

@@ -158,7 +158,9 @@ def test_the_best_found_is_what_brute_force_finds(x64, welfare):
     options = {"xatol": 1e-6, "fatol": 1e-7, "maxfev": 600}
     brute = min(minimize(loss, s, method="Nelder-Mead", options=options).fun for s in starts)
     evaluate = RationalEvaluator(economy_of(n, 0.25), welfare)
-    found = best_found(evaluate, [BracketSchedule(edges, s) for s in starts[1:3]], steps=25, most=250).schedule
+    found = best_found(
+        evaluate, [BracketSchedule(edges, s) for s in starts[1:3]], steps=25, most=250
+    ).schedule
     exact = -loss(np.asarray(found.rates))
     # Step-like values: section 2.3 allows 1e-6 (good), 1e-5 (acceptable); 500 workers make larger steps.
     assert exact >= -brute * (1 - 1e-4)

@@ -261,12 +261,23 @@ BAD = {
     "weights": (
         lambda: Panel([1, 2], [1, 2], before=LAW, after=LAW, weight=[1, -3]),
         r"-3",
-        "weight must be",
+        "weight must be finite, 0 or more: mend entry 1",
     ),
     "nobody": (
         lambda: Panel([1, 2], [1, 2], before=LAW, after=LAW, least_income=9.0),
         r"0\.0",
         "No observation",
+    ),
+    "infinite": (lambda: Panel([1, np.inf], [1, 2], before=LAW, after=LAW), "inf", "income must be finite"),
+    "not a number": (
+        lambda: level_ols([1e4, 2e4], [0.2, np.nan]),
+        "nan",
+        "rate must be finite: mend entry 1",
+    ),
+    "nobody bunches": (
+        lambda: bunching(INCOMES, LAW, bracket=1, window=1e3, weight=jnp.zeros(4)),
+        r"0\.0",
+        "positive weight",
     ),
     "no reform": (lambda: arc_elasticity(SAME), r"0\.0", "perturb"),
     "no instrument": (lambda: gruber_saez(SAME), r"0\.0", "reform"),

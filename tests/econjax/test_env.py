@@ -6,8 +6,9 @@ import pytest
 from laboratory import economy_of
 from reference import grid
 from reference import solve as reference_solve
+from scipy.special import ndtri
 
-from econjax import Atkinson, BracketSchedule, Utilitarian
+from econjax import Atkinson, BracketSchedule, Rawlsian, Utilitarian
 from econjax.env import Box, TaxEnv, WorkerEnv
 from econjax.simulation import Ar1Skills, Lagged, Rational
 
@@ -151,6 +152,18 @@ def test_rewards_have_gradients(x64):
         assert slope == pytest.approx(expected, rel=1e-5, abs=1e-3)
 
 
+def test_gradients_count_those_who_jump_where_rates_fall(x64):
+    # Held in their brackets, workers would make rewards rise with both rates where they fall with both.
+    n = 40000 * np.exp(0.6 * ndtri((np.arange(2000) + 0.5) / 2000))
+    env = TaxEnv(economy_of(n, 1.0), [0.0, 30000.0], Rawlsian(), periods=3)
+    _, state = jax.jit(env.reset)(jax.random.key(0))
+    reward = jax.jit(lambda action: env.step(jax.random.key(1), state, action)[2])
+    slopes = jax.jit(jax.grad(reward))
+    for rates in jnp.array([[0.55, 0.3], [0.7, 0.35], [0.6, 0.3]]):
+        wide = [float(reward(rates + step) - reward(rates - step)) / 0.04 for step in 0.02 * np.eye(2)]
+        np.testing.assert_allclose(slopes(rates), wide, rtol=0.1, atol=100)
+
+
 def test_a_box_is_its_bounds():
     box = Box([0.0, -2.0], [1.0, 3.0])
     draws = jax.vmap(box.sample)(jax.random.split(jax.random.key(0), 500))
@@ -168,6 +181,8 @@ BAD = {
     "periods": (lambda: TaxEnv(economy(), STARTS, Utilitarian(), periods=0), "got 0", "or more"),
     "thresholds": (lambda: TaxEnv(economy(), [1.0, 2.0], Utilitarian(), periods=1), r"1\.0", "first as 0"),
     "rates": (lambda: step_with(tax_env(), [0.1, 0.2, 35.0]), r"35\.0", "share"),
+    "two rates": (lambda: step_with(tax_env(), [0.1, 0.2]), r"\(2,\)", "rate for each bracket"),
+    "one worker's hours": (lambda: step_with(worker_env(), [40.0]), r"\(1,\)", "hours of every worker"),
     "hours": (lambda: step_with(worker_env(), [90.0] * N), "90", "between 0 and 80"),
     "no longest week": (
         lambda: WorkerEnv(economy_of([1e4], 0.25), BracketSchedule([0], [0.1]), periods=1),
@@ -178,7 +193,7 @@ BAD = {
 
 
 def step_with(env, action):
-    return env.step(jax.random.key(0), jax.jit(env.reset)(jax.random.key(0))[1], jnp.array(action))
+    return env.step(jax.random.key(0), jax.jit(env.reset)(jax.random.key(0))[1], action)
 
 
 @pytest.mark.parametrize("name", BAD)

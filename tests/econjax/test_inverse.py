@@ -8,7 +8,17 @@ from reference import THRESHOLDS, US_2024, continuum, grid, lognormal_pareto_qua
 from reference import solve as reference_solve
 from scipy import integrate
 
-from econjax import Atkinson, BracketSchedule, LogLinearSchedule, Rawlsian, bracket_statistics, saez_rates
+from econjax import (
+    Atkinson,
+    BracketSchedule,
+    Economy,
+    Isoelastic,
+    LogLinearSchedule,
+    Population,
+    Rawlsian,
+    bracket_statistics,
+    saez_rates,
+)
 from econjax.inverse import inverse_optimum, weights_by_income
 
 invert = eqx.filter_jit(inverse_optimum)
@@ -193,6 +203,12 @@ def test_errors_name_the_value_and_the_remedy():
             inverse_optimum(economy, schedule, outcome, elasticity=elasticity)
         with pytest.raises(ValueError, match=f"elasticity must be a positive.*{elasticity}"):
             weights_by_income(schedule, lambda z: z, 1e4, elasticity=elasticity)
+    for bad, z in ((schedule, 5e4), (LogLinearSchedule(3.0, 0.1), 0.0)):
+        with pytest.raises(ValueError, match=r"finite and their marginal rate is, and below 1.*(50000|0)\.0"):
+            weights_by_income(bad, lambda z: z, z, elasticity=0.25)
+    isoelastic = Economy(population=Population([1.0]), preferences=Isoelastic(1.0, exponent=3.0, scale=1.0))
+    with pytest.raises(ValueError, match="Isoelastic has: use Quasilinear or GHH"):
+        inverse_optimum(isoelastic, schedule, outcome, elasticity=0.25)
     # Where the rate of 1 stops everybody, it loses nothing that others' incomes could show.
     found = weights_of(n, schedule)
     assert jnp.isfinite(found.near).all()

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from laboratory import economy_of, float64, welfare_of
+from laboratory import economy_of, equivalent, float64, welfare_of
 from reference import (
     QUANTILES,
     THRESHOLDS,
@@ -15,8 +15,19 @@ from reference import (
 )
 from reference import solve as reference_solve
 from scipy.optimize import minimize
+from scipy.special import ndtri
 
-from econjax import Economy, InverseIncome, Isoelastic, Population, Quasilinear, Rawlsian, Utilitarian
+from econjax import (
+    Atkinson,
+    BracketSchedule,
+    Economy,
+    InverseIncome,
+    Isoelastic,
+    Population,
+    Quasilinear,
+    Rawlsian,
+    Utilitarian,
+)
 from econjax.mirrlees import mirrlees_bound, mirrlees_continuum
 from econjax.mirrlees_separable import LogLeisure, PowerDisutility, mirrlees_separable
 
@@ -83,6 +94,7 @@ def test_pareto_and_rawls_make_a_flat_tax(index, elasticity):
     found = mirrlees_continuum(pareto_quantile(8000.0, index), elasticity=elasticity, welfare=Rawlsian())
     # Identity 6 of section 1. Types near the lowest differ by too little for nine digits.
     np.testing.assert_allclose(found.rate[found.below > 1e-3], 1 / (1 + index * elasticity), rtol=1e-9)
+    np.testing.assert_allclose(found.rate, 1 / (1 + index * elasticity), atol=1e-6)
     expected = {2.0: 9725.89677634, 1.6: 9481.48148148}  # section 2.5
     if index in expected:
         assert found.lowest == pytest.approx(expected[index], rel=1e-11)
@@ -295,8 +307,14 @@ def test_where_the_bound_does_not_apply():
             mirrlees_bound(Economy(population=own, preferences=Quasilinear(0.25)), welfare_of(1))
     with pytest.raises(ValueError, match="Utilitarian, Atkinson and exact Rawlsian"):
         mirrlees_bound(economy_of([500.0, 1000.0], 0.25), InverseIncome(1.0))
-    with pytest.raises(ValueError, match="more than max_labor = 20"):
-        mirrlees_bound(economy_of([500.0, 1000.0], 0.25, max_labor=20.0), welfare_of(1))
+    tastes = Population([1000.0, 408.0], taste=[1.0, 0.0256])
+    tired = Economy(population=tastes, preferences=Quasilinear(0.25), max_labor=100.0)
+    with pytest.raises(ValueError, match=r"skill rises with their type.*max_labor=jnp\.inf"):
+        mirrlees_bound(tired, Rawlsian())
+    with pytest.raises(ValueError, match=r"below the welfare function's floor of \$40,000\.00"):
+        mirrlees_bound(economy_of([30e3, 50e3], 0.25), Atkinson(1.0, floor=4e4))
+    with pytest.raises(ValueError, match=r"without a consumption floor, not \$60,000\.00"):
+        mirrlees_bound(economy_of([30e3, 50e3], 0.25, consumption_floor=6e4), welfare_of(1))
     with pytest.raises(ValueError, match="positive utility"):
         mirrlees_bound(economy_of([500.0, 1000.0], 0.25, spending=5000.0), welfare_of(1))
     idle = Economy(population=Population([1.0, 2.0], taste=[1.0, 0.0]), preferences=Quasilinear(0.25))
@@ -304,9 +322,14 @@ def test_where_the_bound_does_not_apply():
         mirrlees_bound(idle, welfare_of(1))
 
 
-def test_a_cap_that_does_not_bind_is_no_obstacle(x64):
-    free = mirrlees_bound(economy_of(grid("LN", 50), 0.25), welfare_of(1)).equivalent
-    assert mirrlees_bound(economy_of(grid("LN", 50), 0.25, max_labor=41.0), welfare_of(1)).equivalent == free
+@pytest.mark.parametrize("max_labor", [41.0, 20.0])
+def test_a_longest_week_only_takes_choices_away(x64, max_labor):
+    n = grid("LN", 50)
+    free = mirrlees_bound(economy_of(n, 0.25), welfare_of(1)).equivalent
+    capped = economy_of(n, 0.25, max_labor=max_labor)
+    assert mirrlees_bound(capped, welfare_of(1)).equivalent == free
+    for rate in (0.0, 0.4, 0.7):
+        assert equivalent(capped, welfare_of(1), BracketSchedule([0.0], [rate]))[2] < free
 
 
 def test_bad_input_of_the_continuum():
@@ -314,6 +337,10 @@ def test_bad_input_of_the_continuum():
         mirrlees_continuum(gb2_quantile, elasticity=0.0, welfare=welfare_of(1))
     with pytest.raises(ValueError, match="rising, positive and finite"):
         mirrlees_continuum(lambda below, above: 1e4 * above, elasticity=0.2, welfare=welfare_of(1))
+    with pytest.raises(ValueError, match="may be infinite: use a thinner upper tail"):
+        mirrlees_continuum(pareto_quantile(8000.0, 0.9), elasticity=0.25, welfare=Rawlsian())
+    with pytest.raises(ValueError, match="below the welfare function's floor of \\$100,000"):
+        mirrlees_continuum(gb2_quantile, elasticity=0.25, welfare=Atkinson(1.0, floor=1e5))
     found = mirrlees_continuum(pareto_quantile(8000.0, 2.0), elasticity=0.25, welfare=Rawlsian())
     with pytest.raises(ValueError, match="where people are, at incomes of"):
         found.marginal_rate(5000.0)
@@ -366,6 +393,58 @@ def test_the_optimum_with_income_effects(economy, rates, welfare, lowest):
     np.testing.assert_allclose(found.marginal_rate(incomes), rates, atol=5.1e-7)
     assert found.welfare == pytest.approx(welfare[0], abs=welfare[1])
     assert found.lowest == pytest.approx(lowest[0], abs=lowest[1])
+
+
+def lognormal_wages(sigma):
+    return lambda below, above: np.exp(sigma * np.where(below < 0.5, ndtri(below), -ndtri(above)))
+
+
+WAGES = {
+    "narrow": lognormal_wages(0.3),
+    "wide": lognormal_wages(1.2),
+    "Pareto": pareto_quantile(1.0, 3.0),
+    "even": lambda below, above: 1 + below,
+}
+
+
+@pytest.mark.parametrize("exponent", [1.25, 1.5, 3.0])
+@pytest.mark.parametrize("curvature", [0.3, 1.0, 2.0])
+@pytest.mark.parametrize("name", WAGES)
+def test_ordinary_economies_converge(name, curvature, exponent):
+    found = mirrlees_separable(WAGES[name], curvature=curvature, disutility=PowerDisutility(0.5, exponent))
+    assert found.converged
+    assert found.monotone
+    wage = found.income / found.labor
+    worth = (1 - found.rate) * wage * found.consumption**-curvature
+    inside = (found.below > 1e-6) & (found.below < 1 - 1e-6)
+    np.testing.assert_allclose(
+        worth[inside], (0.5 * exponent * found.labor ** (exponent - 1))[inside], rtol=1e-7
+    )
+    assert np.all((found.rate > -1e-9) & (found.rate < 1))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e8])
+def test_the_unit_of_labor_does_not_matter(scale):
+    # V = scale l^3 is V = l^3 with labor and 1 / wages in another unit.
+    found, same = (
+        mirrlees_separable(
+            lambda below, above, unit=unit: unit * lognormal_wages(0.5)(below, above),
+            curvature=1.0,
+            disutility=PowerDisutility(disutility, 3.0),
+            spending=0.2,
+        )
+        for unit, disutility in ((scale ** (1 / 3), scale), (1.0, 1.0))
+    )
+    assert found.converged
+    np.testing.assert_allclose(found.rate, same.rate, atol=1e-8)
+    assert found.welfare == pytest.approx(same.welfare, abs=1e-9)
+
+
+def test_what_does_not_converge_says_so():
+    # E[1/U'(c)] is infinite for wages with a Pareto tail this thick.
+    found = mirrlees_separable(pareto_quantile(1.0, 2.0), curvature=6.0, disutility=PowerDisutility(0.5, 9.0))
+    assert not found.converged
+    assert found.gap > 1e-6
 
 
 def test_the_separable_budget_and_the_workers_condition():

@@ -87,7 +87,7 @@ def test_the_reference_systems_form_is_a_choice_of_taste(x64, scale, power):
 def test_linear_labor_beats_every_other(elasticity, net_rate, skill, taste):
     with float64():
         workers = Population(jnp.array([skill]), taste=jnp.array([taste]))
-        found = Quasilinear(elasticity).linear_labor(jnp.array(net_rate), jnp.array(0.0), workers)
+        found = Quasilinear(elasticity).linear_labor(jnp.log(net_rate), jnp.array(0.0), workers)
     chosen = float(found[0])
     assert chosen == pytest.approx(40 * (net_rate / taste) ** elasticity, rel=1e-12)
 
@@ -100,15 +100,15 @@ def test_linear_labor_beats_every_other(elasticity, net_rate, skill, taste):
 
 
 @pytest.mark.parametrize("preferences", [Quasilinear(0.05), Quasilinear(1.0), GHH(2, elasticity=0.25)])
-@pytest.mark.parametrize("net_rate", [0.0, -0.5])
-def test_nothing_is_worked_where_nothing_is_kept(preferences, net_rate):
-    labor = preferences.linear_labor(jnp.array(net_rate), jnp.array(500.0), Population([1.0, 100.0]))
-    np.testing.assert_allclose(labor, [0, 0], atol=1e-6)
+def test_nothing_is_worked_where_nothing_is_kept(preferences):
+    workers = Population([1.0, 100.0], taste=[1.0, 0.0])
+    labor = preferences.linear_labor(jnp.array(-jnp.inf), jnp.array(500.0), workers)
+    np.testing.assert_array_equal(labor, [0, 0])
 
 
 def test_the_elasticity_is_that_of_income_to_the_net_rate(x64):
     def log_income(log_net):
-        labor = Quasilinear(0.4).linear_labor(jnp.exp(log_net), jnp.array(0.0), Population([1.0]))
+        labor = Quasilinear(0.4).linear_labor(log_net, jnp.array(0.0), Population([1.0]))
         return jnp.log(labor[0])
 
     assert jax.grad(log_income)(jnp.log(0.7)) == pytest.approx(0.4, rel=1e-12)

@@ -154,6 +154,21 @@ def test_the_llm_economist():
     np.testing.assert_allclose(100 * llm_economist_rates(incomes, THRESHOLDS), at_40_hours, atol=5.1e-3)
 
 
+def test_the_ai_economist_begins_at_zero():
+    # Nobody earns less than 20,000: what their code fills the first empty bins with rises from a rate of 0.
+    found = ai_economist_rates(grid("BP", 1000), THRESHOLDS, elasticity=0.4)
+    np.testing.assert_allclose(found, [0.0693, 0.3191, 0.5418, 0.5826, 0.59, 0.285, 0.4728], atol=5.1e-5)
+
+
+def test_the_llm_economist_with_one_at_the_top_and_one_without_income():
+    # Their code's own figures: with one person in the last bracket a is m / (m - threshold), and G is 0.
+    incomes = np.array([8, 20, 30, 60, 90, 150, 200, 230, 300, 900]) * 1e3
+    expected = [0.0, 0.9607, 0.8999, 0.7995, 0.6572, 0.5049, 0.4467]
+    np.testing.assert_array_equal(llm_economist_rates(incomes, THRESHOLDS), expected)
+    expected = [0.9957, 0.9719, 0.9073, 0.809, 0.6666, 0.5238, 0.4467]
+    np.testing.assert_array_equal(llm_economist_rates(np.append(incomes, 0.0), THRESHOLDS), expected)
+
+
 def test_the_llm_economist_underestimates_the_tail():
     # Section 1e: for a Pareto tail of index a = 2 it finds a^2 / (2a - 1) = 4/3, above the mean of 10,000
     # that those above 5,000 earn, where G = 1000 / 10,000 for Pareto(1000, 2).
@@ -187,7 +202,5 @@ def test_bad_input(recipe, incomes, thresholds, message):
 
 
 def test_bad_incomes_for_one_recipe():
-    with pytest.raises(ValueError, match="Nobody earns less than \\$1"):
-        ai_economist_rates([50.0, 60.0], [0.0, 100.0], elasticity=0.4)
-    with pytest.raises(ValueError, match="positive incomes that differ"):
-        llm_economist_rates([0.0, 60.0], [0.0, 100.0])
+    with pytest.raises(ValueError, match="incomes that differ; all are 60"):
+        llm_economist_rates([60.0, 60.0], [0.0, 100.0])

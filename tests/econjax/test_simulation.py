@@ -17,6 +17,7 @@ from econjax.simulation import (
     begin,
     simulate,
     summary,
+    whole_years,
 )
 
 POLICIES = {
@@ -213,13 +214,32 @@ def test_a_summary_counts_people_not_entries(x64):
     assert found.gini == pytest.approx(float(expected), rel=1e-12)
 
 
+@pytest.mark.parametrize("policy", [Logit(1000.0), Lagged(Rational(), 0.5)], ids=["logit", "lagged"])
+def test_hours_without_a_useful_derivative_refuse(x64, policy):
+    economy = economy_of(grid("GB2", 50), 0.25)
+
+    def last_rebate(rates):
+        return simulate(
+            jax.random.key(KEY), economy, BracketSchedule(STARTS.tolist(), rates), policy, periods=2
+        ).last.rebate
+
+    with pytest.raises(TypeError, match=r"Use Rational\(\) itself as the policy, or equilibrium"):
+        jax.grad(last_rebate)(jnp.array([0.2, 0.4]))
+
+
+def test_logit_workers_choose_from_their_own_grid(x64):
+    economy = economy_of(grid("GB2", 50), 0.25, max_labor=45.0)
+    _, outcome, _ = years(economy, Logit(1000.0, grid=[0.0, 35.0, 40.0]))
+    assert set(np.unique(outcome.labor)) == {0.0, 35.0, 40.0}
+
+
 def test_the_rebate_responds_to_rates_as_differences_say(x64):
     economy = economy_of(grid("GB2", 50), 0.25)
 
     @jax.jit
     def last_rebate(rates):
         schedule = BracketSchedule(jnp.array([0.0, 50000.0]), rates)
-        return years(economy, Lagged(Rational(), 0.5), schedule)[1].rebate[-1]
+        return years(economy, Rational(), schedule)[1].rebate[-1]
 
     rates = jnp.array([0.2, 0.4])
     for slope, step in zip(jax.grad(last_rebate)(rates), 1e-6 * np.eye(2), strict=True):
@@ -245,6 +265,28 @@ BAD = {
         ),
         "0",
         "or more",
+    ),
+    "half a year": (lambda: whole_years(2.5), r"2\.5", "whole number"),
+    "kinds": (
+        lambda: simulate(
+            jax.random.key(0),
+            economy_of([1e4], 0.25, max_labor=45.0),
+            [law(), BracketSchedule([0.0], [0.1])],
+            Rational(),
+            periods=2,
+        ),
+        "got 2 different",
+        "one kind and size",
+    ),
+    "start": (
+        lambda: begin(
+            jax.random.key(0),
+            economy_of([1e4], 0.25),
+            Rational(),
+            start=settle(economy_of([1e4, 2e4], 0.25), law(), jnp.array([40.0, 40.0])),
+        ),
+        "it has 2",
+        "the economy's 1 workers",
     ),
     "schedules": (
         lambda: simulate(
