@@ -16,6 +16,7 @@ test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/pyright
+	JAX_DISABLE_JIT=1 $(BIN)/pytest -m eager tests/econjax
 	$(BIN)/pytest $(ARGS)
 
 format: $(READY)

@@ -249,7 +249,8 @@ def _one_rebate(rebate: ArrayLike) -> Float[Array, ""]:
     number = as_float(rebate)
     if number.shape != ():
         raise ValueError(f"The rebate is one number, the same to everyone; got shape {number.shape}.")
-    if known(number) and jnp.isnan(number):
+    bad = jnp.isnan(number)
+    if known(bad) and bad:
         raise ValueError("The rebate is dollars a year; got nan.")
     return number
 

@@ -41,6 +41,7 @@ def test_the_budget_balances(rates, labor, spending):
         assert abs(gap) <= 1e-12 * (1e4 + np.abs(outcome.income).max())
 
 
+@pytest.mark.eager
 def test_what_follows_from_hours_is_arithmetic(x64):
     schedule = BracketSchedule(THRESHOLDS, US_2024)
     outcome = settle(economy(spending=1000.0), schedule, jnp.array(LABOR))
@@ -62,6 +63,7 @@ def test_spending_above_revenue_makes_the_rebate_negative(x64):
     assert outcome.rebate == pytest.approx(-5000, rel=1e-14)
 
 
+@pytest.mark.eager
 def test_the_consumption_floor_enters_utility_only(x64):
     schedule, labor = BracketSchedule([0], [0.0]), jnp.array(LABOR)
     plain, floored = (

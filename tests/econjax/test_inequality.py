@@ -53,12 +53,14 @@ EXACT = [
 ]
 
 
+@pytest.mark.eager
 @pytest.mark.parametrize(("values", "population", "sample"), EXACT)
 def test_exact_values(x64, values, population, sample):
     assert compiled(gini, values) == pytest.approx(population, abs=1e-14)
     assert compiled(gini, values, sample=True) == pytest.approx(sample, abs=1e-14)
 
 
+@pytest.mark.eager
 def test_indices_of_one_to_four(eps):
     # Oracles, section 7a.
     expected = {

@@ -92,6 +92,7 @@ def test_welfare_of_given_schedules(x64, preferences, rates, welfare, rebate, ac
     assert found.gap < 3.0  # a worker's jump over a falling rate, shared by 2,000; else nothing
 
 
+@pytest.mark.eager
 def test_without_taxes_hours_are_the_closed_form(x64):
     # eta = 2: scale * 3 * l^2 = w / (w l)^2, so l^4 = 1 / (3 scale w), with w in units.
     population = Population(grid("LN", 2000) / 40)

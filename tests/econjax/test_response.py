@@ -40,6 +40,7 @@ FALLING_U = [
 ]  # fmt: skip
 
 
+@pytest.mark.eager
 @pytest.mark.parametrize(
     ("rates", "income", "utility"),
     [([0.2, 0.5], RISING_5A, RISING_U), ([0.5, 0.2], FALLING_5A, FALLING_U)],
@@ -71,6 +72,7 @@ def test_the_jump_is_where_the_closed_form_says(x64):
 WAGES = np.array([250.0, 750, 1500, 4000, 20000])  # section 2.5, case A: printed z / printed l
 
 
+@pytest.mark.eager
 def test_unit_population_a(x64):
     economy = Economy(population=Population(WAGES), preferences=Quasilinear(0.25))
     outcome = solve(economy, BracketSchedule(THRESHOLDS, US_2024)).outcome
