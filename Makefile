@@ -17,7 +17,7 @@ test: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/pyright
 	JAX_DISABLE_JIT=1 $(BIN)/pytest -m eager tests/econjax
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 $(ARGS)
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -199,7 +199,8 @@ def _fixed_point_jvp(primals, tangents):
     )
 
     def paid(moving, expected: Float[Array, ""]) -> Float[Array, ""]:
-        return _round(*eqx.combine(moving, still), expected, bandwidth).rebate
+        economy, schedule = eqx.combine(moving, still)
+        return _round(economy, schedule, expected, bandwidth).rebate
 
     _, tangent = jax.linearize(paid, moving, found)
     resting = jax.tree.map(jnp.zeros_like, moving)
