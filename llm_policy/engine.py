@@ -29,6 +29,8 @@ class Completion:
     texts: tuple[str, ...]
     prompt_tokens: int
     answer_tokens: int
+    cached_tokens: int = 0
+    """Tokens of the prompt that the engine had read before, in another prompt's common beginning."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,11 @@ class Choices:
     logprob: Float[np.ndarray, "prompts options"]
     leaked: Float[np.ndarray, " prompts"]
     prompt_tokens: Int[np.ndarray, " prompts"]
+    cached_tokens: Int[np.ndarray, " prompts"]
 
 
 class Engine(Protocol):
-    """Batch in, batch out, in order. A wrapper (journal, budget) has the same three verbs and `close`."""
+    """Batch in, batch out, in order. Wrappers (journal, dedupe, budget, parallel) speak it too."""
 
     def complete(
         self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
@@ -55,7 +58,7 @@ class Engine(Protocol):
         A text may be cut at `max_tokens` and then be no JSON: reading it is the caller's business.
 
         Raises:
-            EngineError: the engine cannot answer at all (no server, no model).
+            EngineError: the engine cannot answer (no server, no model); `Interrupted` if it answered some.
         """
         ...
 
@@ -64,12 +67,23 @@ class Engine(Protocol):
 
         Raises:
             ValueError: an option is not a single token of this model.
-            EngineError: the engine cannot answer at all.
+            EngineError: the engine cannot answer; `Interrupted` if it answered some.
+        """
+        ...
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Return the number of tokens of each text, without special tokens.
+
+        Where nobody but the model knows its tokens this is an estimate: a token per four characters, and
+        `describe()["tokenizer"]` is "estimated" instead of "exact".
         """
         ...
 
     def describe(self) -> dict[str, str | int | float | bool]:
-        """Say what answers: engine, versions, model, revision, dtype, temperature, chat template, noise."""
+        """Say what answers: engine, versions, model, revision, dtype, temperature, chat template, noise.
+
+        `context` is the number of tokens that prompt and answer may have together, 0 if unknown.
+        """
         ...
 
     def close(self) -> None:
@@ -79,3 +93,16 @@ class Engine(Protocol):
 
 class EngineError(RuntimeError):
     """An engine cannot answer at all; the message names the engine and the remedy."""
+
+
+class Interrupted(EngineError):
+    """An engine failed within a batch: what it had answered is in `answers`, for the prompts in `done`.
+
+    `done` holds places in the batch, ascending; `answers` are the completions of these prompts, or the
+    `Choices` with one row for each.
+    """
+
+    def __init__(self, message: str, done: Sequence[int], answers: Sequence[Completion] | Choices) -> None:
+        super().__init__(message)
+        self.done = list(done)
+        self.answers = answers

@@ -89,13 +89,21 @@ def test_a_dead_engine_is_an_engine_error(vllm_engine, monkeypatch):
 
 
 def left_of(group):
-    """Return the processes of a group that still run; one that has ended may wait for its parent."""
-    left = []
+    """Return the processes of a group that still run; they get 10 seconds to end after their parent."""
+    deadline = time.monotonic() + 10
+    while (left := running_in(group)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return left
+
+
+def running_in(group):
+    """Return the processes of a group; one that has ended may wait for its parent."""
+    running = []
     for process in psutil.process_iter():
         with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
             if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
-                left.append(process)
-    return left
+                running.append(process)
+    return running
 
 
 def run(tmp_path, code, *arguments):
