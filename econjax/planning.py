@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -24,7 +24,9 @@ class Report(eqx.Module):
     the tax year, and `standard_error` that of its mean (0 for one settled equilibrium). `gini` is that
     of consumption, `labor` the mean week in hours, `floored` the share of workers whose utility the welfare
     function had to floor, `understood` the share of workers' answers that could be read (1 where
-    nobody was asked). `gradient` is d equivalent / d rates, in dollars per unit of rate, if asked for.
+    nobody was asked). Deciles are nine, ascending, and spreads standard deviations; `utility` is the mean,
+    and these three are in the preferences' unit of it. `brackets.share` is the share of workers per bracket.
+    `gradient` is d equivalent / d rates, in dollars per unit of rate, if asked for.
     """
 
     equivalent: Float[Array, ""]
@@ -35,6 +37,11 @@ class Report(eqx.Module):
     gini: Float[Array, ""]
     floored: Float[Array, ""]
     understood: Float[Array, ""]
+    income_deciles: Float[Array, " 9"]
+    income_spread: Float[Array, ""]
+    utility: Float[Array, ""]
+    utility_deciles: Float[Array, " 9"]
+    utility_spread: Float[Array, ""]
     brackets: BracketStatistics
     gradient: Float[Array, " brackets"] | None = None
 
@@ -69,7 +76,7 @@ class Planner(Protocol):
 class Evaluator(Protocol):
     """The only road from a planner to an economy.
 
-    `counts` says how many evaluations of each kind there were: "value" and "gradient".
+    `counts` says how many evaluations of each kind there were: "value", "gradient" and "what_if".
     """
 
     counts: dict[str, int]
@@ -80,6 +87,10 @@ class Evaluator(Protocol):
 
     def value_and_grad(self, schedule: BracketSchedule) -> Report:
         """Evaluate a schedule and the gradient of the equivalent with respect to its rates."""
+        ...
+
+    def what_if(self, schedule: BracketSchedule) -> Report:
+        """Return what a schedule would bring if every worker best-responded: a question, not a tax year."""
         ...
 
 
@@ -98,7 +109,7 @@ class RationalEvaluator:
         require_dollars(economy, welfare)
         self.economy = economy
         self.welfare = welfare
-        self.counts = {"value": 0, "gradient": 0}
+        self.counts = {"value": 0, "gradient": 0, "what_if": 0}
 
     def value(self, schedule: BracketSchedule) -> Report:
         """Return the report on one settled equilibrium."""
@@ -109,6 +120,11 @@ class RationalEvaluator:
         """Return the report on one settled equilibrium, with the gradient."""
         self.counts["gradient"] += 1
         return _value_and_grad(self.economy, self.welfare, schedule)
+
+    def what_if(self, schedule: BracketSchedule) -> Report:
+        """Return the report that `value` would, counted as a question."""
+        self.counts["what_if"] += 1
+        return _value(self.economy, self.welfare, schedule)
 
 
 def summarise(
@@ -121,15 +137,21 @@ def summarise(
 ) -> Report:
     """Return the report on one outcome. Workers of weight 0 count for nothing."""
     population, weight = economy.population, economy.population.weight
+    income, utility = (_spread_out(values, weight) for values in (outcome.income, outcome.utility))
     return Report(
         equivalent=welfare.equivalent(population, outcome),
         standard_error=jnp.zeros_like(outcome.rebate),
         rebate=outcome.rebate,
-        income=jnp.sum(weight * outcome.income),
+        income=income.mean,
         labor=jnp.sum(weight * outcome.labor),
         gini=gini(outcome.consumption, weight),
         floored=welfare.floored(population, outcome),
         understood=jnp.asarray(understood, weight.dtype),
+        income_deciles=income.deciles,
+        income_spread=income.spread,
+        utility=utility.mean,
+        utility_deciles=utility.deciles,
+        utility_spread=utility.spread,
         brackets=bracket_statistics(economy, schedule, outcome, welfare),
     )
 
@@ -182,6 +204,24 @@ class Favourite(eqx.Module):
     def or_better(self, schedule: BracketSchedule, report: Report) -> "Favourite":
         """Return the better of this favourite and a schedule just evaluated."""
         return Favourite(schedule, report.equivalent) if report.equivalent > self.equivalent else self
+
+
+class _Spread(NamedTuple):
+    mean: Float[Array, ""]
+    spread: Float[Array, ""]
+    deciles: Float[Array, " 9"]
+
+
+def _spread_out(values: Float[Array, " agents"], weight: Float[Array, " agents"]) -> _Spread:
+    """Return mean, standard deviation and deciles, between two workers their average."""
+    counts = weight > 0
+    mean = jnp.sum(jnp.where(counts, weight * values, 0))
+    spread = jnp.sqrt(jnp.sum(jnp.where(counts, weight * (values - mean) ** 2, 0)))
+    ranked, weight = jax.lax.sort((jnp.where(counts, values, jnp.inf), weight), num_keys=1)
+    reached, rounding = jnp.cumsum(weight), 32 * jnp.finfo(weight.dtype).eps
+    shares = jnp.arange(1, 10, dtype=weight.dtype) / 10
+    low, high = (ranked[jnp.searchsorted(reached, at)] for at in (shares - rounding, shares + rounding))
+    return _Spread(mean, spread, (low + high) / 2)
 
 
 @eqx.filter_jit

@@ -18,7 +18,9 @@ from experiments.evaluation import ModelEvaluator
 from experiments.roster import AIMS, ROSTER, Entry, Setting
 from llm_policy.answers import Tally
 from llm_policy.engine import Engine
-from llm_policy.personas import draw_personas
+from llm_policy.personas import describe, draw_personas
+from llm_policy.prompts import Style
+from llm_policy.society import Society
 from llm_policy.workers import LLMWorkers
 
 STATUS_QUO = ROSTER["federal"].name
@@ -84,9 +86,8 @@ def compare(config: CompareConfig, engine: Engine | None, progress: Progress) ->
     noise = engine is not None and bool(engine.describe().get("noise"))
     workers = None
     if config.workers == "llm" and engine is not None:
-        workers = LLMWorkers(
-            engine, draw_personas(jax.random.fold_in(key, 0), economy.population), tally=tally
-        )
+        people = describe(draw_personas(jax.random.fold_in(key, 0), economy.population))
+        workers = LLMWorkers(engine, economy, people, style=Style(mode=config.mode), tally=tally)
     tables, metrics = {}, []
     for name in config.welfare:
         setting = Setting(law, config.elasticity, engine, AIMS[name], tally)
@@ -122,7 +123,7 @@ class _Contest:
         best = max(row.equivalent for row in rows)
         start = next((row.equivalent for row in rows if row.planner == STATUS_QUO), None)
         if start is None:
-            start = float(self._evaluator().value(self.setting.law).equivalent)
+            start = float(self._evaluator(_FINAL).value(self.setting.law).equivalent)
         return [
             replace(
                 row,
@@ -156,7 +157,7 @@ class _Contest:
             self.progress(self.title, OPTIMISER, 0)
             schedule = best_found(evaluate, starts).schedule
             self.progress(self.title, OPTIMISER, sum(evaluate.counts.values()))
-            return schedule, self._evaluator().value(schedule)
+            return schedule, self._evaluator(_FINAL).value(schedule)
 
         return self._row(OPTIMISER, "values, gradients", search)
 
@@ -164,9 +165,9 @@ class _Contest:
         self, name: str, sees: str, search: Callable[[Evaluator], tuple[BracketSchedule, Report]]
     ) -> Row:
         """Let `search` return the schedule to recommend and the last report; evaluate the schedule afresh."""
-        started, before, evaluate = time.perf_counter(), replace(self.setting.tally), self._evaluator()
+        started, before, evaluate = time.perf_counter(), replace(self.setting.tally), self._evaluator(_SEARCH)
         schedule, last = search(evaluate)
-        final = self._evaluator().value(schedule)
+        final = self._evaluator(_FINAL).value(schedule)
         self._record(name, "recommended", sum(evaluate.counts.values()), schedule, final)
         calls = self.setting.tally.asked - before.asked
         return Row(
@@ -187,11 +188,13 @@ class _Contest:
             understood=(self.setting.tally.read - before.read) / calls if calls else None,
         )
 
-    def _evaluator(self) -> Evaluator:
+    def _evaluator(self, place: int) -> Evaluator:
+        """Return an evaluator, whose draws differ by `place`."""
         welfare = self.setting.aim.welfare
         if self.workers is None:
             return RationalEvaluator(self.economy, welfare)
-        return ModelEvaluator(self.economy, welfare, self.workers, steps=self.config.tax_year)
+        society, key = Society(self.workers, welfare), jax.random.fold_in(self.key, place)
+        return ModelEvaluator(society, steps=self.config.tax_year, key=key)
 
     def _record(self, planner: str, kind: str, step: int, schedule: BracketSchedule, report: Report) -> None:
         who = {
@@ -208,6 +211,7 @@ class _Contest:
         self.metrics.append(who | rates | figures)
 
 
+_SEARCH, _FINAL = 1, 2
 _RECORDED = (
     "equivalent",
     "standard_error",

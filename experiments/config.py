@@ -1,14 +1,15 @@
-"""What a comparison is: every choice that its figures depend on."""
+"""What a run is: every choice that its figures depend on."""
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 from econjax import Economy, Quasilinear, calibrate, equilibrium, gb2, us_federal
 
-WelfareName = Literal["atkinson", "rawlsian"]
+WelfareName = Literal["atkinson", "rawlsian", "utilitarian"]
 PlannerName = Literal["laissez-faire", "federal", "flat", "random", "saez", "gradient", "llm"]
 
 
@@ -39,7 +40,7 @@ class EconomyConfig:
             ValueError: a choice that makes no economy.
         """
         us_federal(self.year, self.status)
-        _require_at_least(2, "agents", self.agents)
+        require_at_least(2, "agents", self.agents)
         if not 0 < self.elasticity <= 10:
             raise ValueError(
                 f"--elasticity must be positive, 10 at most (25 % is 0.25); got {self.elasticity}."
@@ -57,7 +58,107 @@ class EconomyConfig:
 
 
 @dataclass(frozen=True)
-class CompareConfig(EconomyConfig):
+class ModelConfig:
+    """Which model answers, how, and what it may cost."""
+
+    model: str = "tiny"
+    """Model: an alias, a hub name, a folder, or "tiny": random weights, whose answers are noise."""
+    server: str | None = None
+    """Ask an OpenAI-compatible server instead of starting vLLM: its address, such as http://localhost:8000/v1
+    (several separated by commas), or openai, openrouter, gemini or ollama."""
+    context: int = 8192
+    """Tokens that vLLM makes room for, prompt and answer together."""
+    temperature: float = 0.7
+    """Sampling temperature of the model."""
+    quantization: str | None = None
+    """vLLM's method for quantised weights, such as awq, gptq or fp8."""
+    tensor_parallel: int = 1
+    """GPUs that share one copy of the model in vLLM."""
+    mode: Literal["text", "choice"] = "text"
+    """How workers answer: text (any hours from 0 to 100), or choice (one draw from the model's own
+    probabilities of 0, 10, ... 100 hours: one token per answer)."""
+    limit_tokens: int | None = None
+    """Stop before the run has read and written more tokens than this."""
+    limit_dollars: float | None = None
+    """Stop before the run has cost more than this; needs --prices."""
+    limit_seconds: float | None = None
+    """Stop before the model has worked longer than this."""
+    prices: tuple[float, float] = (0.0, 0.0)
+    """Dollars per million tokens read, and per million tokens written."""
+
+    def check(self) -> None:
+        """Check all that can be checked before any work.
+
+        Raises:
+            ValueError: a choice that no engine can follow.
+        """
+        for name in ("context", "tensor_parallel"):
+            require_at_least(1, name, getattr(self, name))
+        if not 0 <= self.temperature < math.inf:
+            raise ValueError(f"--temperature must not be negative; got {self.temperature}.")
+        if self.limit_dollars is not None and not any(self.prices):
+            raise ValueError(
+                "--limit-dollars needs --prices: dollars per million tokens read and per million written."
+            )
+
+
+@dataclass(frozen=True)
+class RunConfig(EconomyConfig, ModelConfig):
+    """What every run directory is made of: an economy, a model, a seed and a place."""
+
+    seed: int = 0
+    """Names everything random in the run."""
+    name: str | None = None
+    """Name of the run directory; the time if not given."""
+    runs: Path = field(default=Path("runs"))
+    """Folder that holds run directories."""
+    json: bool = False
+    """Print the result as JSON on standard output instead of tables."""
+
+    def check(self) -> None:
+        """Check all that can be checked before any work.
+
+        Raises:
+            ValueError: a choice that makes no run.
+        """
+        EconomyConfig.check(self)
+        ModelConfig.check(self)
+
+    @property
+    def asks_a_model(self) -> bool:
+        """Whether anyone in the run is a language model."""
+        return True
+
+    def asdict(self) -> dict:
+        """Return the choices that figures depend on, ready for JSON."""
+        choices = dataclasses.asdict(self) | {"agents": self.size}
+        return {name: value for name, value in choices.items() if name not in NO_MATTER}
+
+    @classmethod
+    def fromdict(cls, choices: dict[str, Any]) -> Self:
+        """Return the configuration that `asdict` described.
+
+        Raises:
+            ValueError: it was written by a version with other choices.
+        """
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in choices.items()
+        }
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ValueError(f"The manifest was written by another version of econjax: {error}.") from error
+
+
+NO_MATTER = (
+    *("name", "runs", "json", "server"),
+    *("limit_tokens", "limit_dollars", "limit_seconds", "prices"),
+)
+"""Where a run is written, how it is printed, what it may cost, and an address, which may hold a password."""
+
+
+@dataclass(frozen=True)
+class CompareConfig(RunConfig):
     """Compare planners on the same economy, with the same seed and the same number of evaluations."""
 
     workers: Literal["rational", "llm"] = "rational"
@@ -70,22 +171,6 @@ class CompareConfig(EconomyConfig):
     """Evaluations that every planner gets."""
     tax_year: int = 3
     """Steps of labor in one evaluation of language-model workers: a length, not a calendar year."""
-    seed: int = 0
-    """Names everything random in the run."""
-    model: str = "tiny"
-    """Model for vLLM: a hub name, a folder, or "tiny": random weights, whose answers are noise."""
-    server: str | None = None
-    """Ask this OpenAI-compatible server, such as http://localhost:8000/v1, instead of starting vLLM."""
-    context: int = 8192
-    """Tokens that vLLM makes room for, prompt and answer together."""
-    temperature: float = 0.7
-    """Sampling temperature of the model."""
-    name: str | None = None
-    """Name of the run directory; the time if not given."""
-    runs: Path = field(default=Path("runs"))
-    """Folder that holds run directories."""
-    json: bool = False
-    """Print the result as JSON on standard output instead of tables."""
 
     def check(self) -> None:
         """Check all that can be checked before any work.
@@ -93,18 +178,11 @@ class CompareConfig(EconomyConfig):
         Raises:
             ValueError: a choice that makes no comparison.
         """
-        EconomyConfig.check(self)
-        for name in ("evaluations", "tax_year", "context"):
-            _require_at_least(1, name, getattr(self, name))
-        if not 0 <= self.temperature < math.inf:
-            raise ValueError(f"--temperature must not be negative; got {self.temperature}.")
-        for name, options in (("welfare", WelfareName), ("planners", PlannerName)):
-            chosen = getattr(self, name)
-            if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(get_args(options)):
-                wanted = ", ".join(get_args(options))
-                raise ValueError(
-                    f"--{name} takes some of {wanted}, each once; got {' '.join(chosen) or 'none'}."
-                )
+        RunConfig.check(self)
+        for name in ("evaluations", "tax_year"):
+            require_at_least(1, name, getattr(self, name))
+        require_some("welfare", self.welfare, get_args(WelfareName))
+        require_some("planners", self.planners, get_args(PlannerName))
 
     @property
     def size(self) -> int:
@@ -116,29 +194,15 @@ class CompareConfig(EconomyConfig):
         """Whether anyone in the run is a language model."""
         return self.workers == "llm" or "llm" in self.planners
 
-    def asdict(self) -> dict:
-        """Return the choices that figures depend on, ready for JSON."""
-        choices = dataclasses.asdict(self) | {"agents": self.size}
-        return {name: value for name, value in choices.items() if name not in _NO_MATTER}
 
-    @classmethod
-    def fromdict(cls, choices: dict[str, Any]) -> "CompareConfig":
-        """Return the configuration that `asdict` described.
-
-        Raises:
-            ValueError: it was written by a version with other choices.
-        """
-        try:
-            several: dict[str, Any] = {name: tuple(choices[name]) for name in ("welfare", "planners")}
-            return cls(**(choices | several))
-        except (LookupError, TypeError) as error:
-            raise ValueError(f"The manifest was written by another version of econjax: {error}.") from error
-
-
-_NO_MATTER = ("name", "runs", "json", "server")
-"""Where a run is written, how it is printed, and an address, which may hold a password."""
-
-
-def _require_at_least(least: int, name: str, value: int | None) -> None:
+def require_at_least(least: int, name: str, value: int | None) -> None:
+    """Check a whole number that may be left out."""
     if value is not None and value < least:
         raise ValueError(f"--{name.replace('_', '-')} must be at least {least}; got {value}.")
+
+
+def require_some(name: str, chosen: Sequence[str], options: Sequence[str]) -> None:
+    """Check that some of the options were chosen, each once."""
+    if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(options):
+        wanted = ", ".join(options)
+        raise ValueError(f"--{name} takes some of {wanted}, each once; got {' '.join(chosen) or 'none'}.")

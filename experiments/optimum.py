@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,14 +13,14 @@ from econjax import Atkinson, BracketSchedule, Rawlsian, us_federal
 from econjax.mirrlees import mirrlees_bound
 from econjax.planning import RationalEvaluator, Report
 from econjax.welfare import AbstractWelfare
-from experiments.config import EconomyConfig, WelfareName
+from experiments.config import EconomyConfig
 
 
 @dataclass(frozen=True)
 class OptimumConfig(EconomyConfig):
     """Search the best schedule on today's brackets two ways, and bound what any schedule could bring."""
 
-    welfare: WelfareName = "atkinson"
+    welfare: Literal["atkinson", "rawlsian"] = "atkinson"
     """Welfare function to maximise."""
     aversion: float = 1.0
     """Aversion to inequality of the Atkinson function."""

@@ -1,5 +1,6 @@
-"""Figures of a comparison: the schedules recommended, and welfare by evaluation."""
+"""Figures: the schedules recommended, and welfare by evaluation or by step."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,20 @@ def plot_welfare(comparison: Comparison, path: Path) -> None:
             panel.set(yscale="log", ylabel="equivalent short of the best, $ a year")
         else:
             panel.set(ylabel="equivalent of each evaluation, $ a year")
+    _save(figure, panels, path)
+
+
+def plot_simulation(metrics: list[dict[str, Any]], scores: Sequence[str], path: Path) -> None:
+    """Draw the equivalent of every step, one panel per welfare function; lines part the tax years."""
+    figure, panels = _panels(len(scores))
+    steps = [row["step"] for row in metrics]
+    years = np.array([row["tax_year"] for row in metrics])
+    for panel, name in zip(panels, scores, strict=True):
+        panel.plot(steps, [row[name] for row in metrics], label="equivalent")
+        for place in np.flatnonzero(np.diff(years)):
+            panel.axvline(steps[place] + 0.5, color="0.8", linewidth=1)
+        panel.set(xlabel="steps of labor", ylabel="equivalent, $ a year", title=name)
+        panel.xaxis.get_major_locator().set_params(integer=True)
     _save(figure, panels, path)
 
 

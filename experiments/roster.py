@@ -9,7 +9,7 @@ from baselines.fixed import FixedPlanner
 from baselines.gradient import GradientPlanner
 from baselines.saez import SaezPlanner
 from baselines.search import FlatSearch, RandomSearch
-from econjax import Atkinson, BracketSchedule, Rawlsian
+from econjax import Atkinson, BracketSchedule, Rawlsian, Utilitarian
 from econjax.planning import Planner
 from econjax.welfare import AbstractWelfare
 from experiments.config import WelfareName
@@ -40,6 +40,12 @@ AIMS: dict[WelfareName, Aim] = {
         Rawlsian(),
         "Your aim is the worst-off person. The result of a schedule is what the life of that person is worth "
         "in dollars, after tax, rebate and the effort of work.",
+    ),
+    "utilitarian": Aim(
+        "Utilitarian",
+        Utilitarian(),
+        "Your aim is the average of what everyone's life is worth to them in dollars, after tax, rebate and "
+        "the effort of work. The result of a schedule is that average.",
     ),
 }
 

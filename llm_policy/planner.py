@@ -1,37 +1,53 @@
-"""A planner who is a language model: it proposes changes to the schedule from what it has seen."""
+"""A planner who is a language model: it proposes schedules from what it has seen."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Key
 
 from econjax import BracketSchedule
-from econjax.planning import Favourite, Report
-from llm_policy.answers import Tally, changes_schema, read_changes
+from econjax.planning import Report
+from llm_policy.answers import Tally, schema
 from llm_policy.engine import Engine, EngineError
-from llm_policy.prompts import Trial, planner_prompt
+from llm_policy.planner_prompts import PlannerStyle, Questions, planner_prompt
+from llm_policy.proposals import (
+    answer_tokens,
+    proposal_answer,
+    question_answer,
+    read_field,
+    read_proposal,
+    read_question,
+)
+from llm_policy.trials import Trial, records
 
 
 class Experience(NamedTuple):
-    """What the planner has seen: the schedule in force, every trial in order, and the best one.
+    """What the planner has seen: the schedule in force, every tax year in order, the report on the last.
 
-    `unread` counts the trials that came of no answer.
+    `unread` counts the tax years whose schedule came of no answer, `queries` the what-if questions.
     """
 
     current: BracketSchedule
-    trials: tuple[Trial, ...]
-    favourite: Favourite
-    unread: int
+    trials: tuple[Trial, ...] = ()
+    report: Report | None = None
+    unread: int = 0
+    queries: int = 0
 
 
 class LLMPlanner:
-    """A language model that reads the best and the latest trials and changes each rate by up to 20 points.
+    """A language model that reads the best schedules and the latest tax years, and sets the next schedule.
 
-    It starts from `start`, whose evaluation comes first. Changed rates stay in [0, 1]. An answer that
-    cannot be read is asked again, `attempts` times in all; after that the schedule stays as it is for
-    this evaluation, and if that happens in more than `most_unread` of 10 or more trials, it raises.
-    `tally` counts every answer. It recommends the best schedule it has seen.
+    It starts from `start`, which stays for `warmup` tax years before the first question. As `style` says it
+    then changes each rate by up to 20 points, where a change past 0 or 1 ends there, or sets each. An answer
+    that cannot be read is asked again, `attempts` times in all; after that the schedule stays as it is for
+    this tax year, and if that happens in more than `most_unread` of 10 or more tax years, it raises.
+    `tally` counts every answer. With `what_if` it may ask `queries` times a tax year what a schedule would
+    bring among rational workers. It recommends the schedule with the best mean so far. Utility has to be in
+    dollars, for so its prompts call it.
+
+    Raises:
+        ValueError: nothing shown, a negative warm-up, or questions without anyone to answer them.
     """
 
     needs_gradient = False
@@ -42,78 +58,117 @@ class LLMPlanner:
         start: BracketSchedule,
         *,
         goal: str,
+        style: PlannerStyle | None = None,
         shown: int = 5,
+        person: str = "",
+        warmup: int = 1,
         attempts: int = 3,
         most_unread: float = 0.2,
-        max_tokens: int = 64,
         tally: Tally | None = None,
+        what_if: Callable[[BracketSchedule], Report] | None = None,
+        queries: int = 0,
     ):
-        """Hold the engine; `goal` tells the model what to maximise, `shown` how many trials it rereads."""
+        """Hold the engine; `goal` tells the model what to maximise, `person` who it is.
+
+        It rereads the `shown` best schedules and as many of the latest tax years.
+        """
+        if shown < 1:
+            raise ValueError(f"A planner rereads at least 1 tax year; got {shown}.")
+        if warmup < 0:
+            raise ValueError(f"The warm-up is a number of tax years, 0 or more; got {warmup}.")
+        if (queries > 0) != (what_if is not None) or queries < 0:
+            raise ValueError(
+                f"What-if questions need both what_if and queries above 0; got {what_if} and {queries}."
+            )
         self.engine = engine
         self.start = start
         self.goal = goal
+        self.style = style or PlannerStyle()
         self.shown = shown
+        self.person = person
+        self.warmup = warmup
         self.attempts = attempts
         self.most_unread = most_unread
-        self.max_tokens = max_tokens
         self.tally = tally or Tally()
+        self.what_if = what_if
+        self.queries = queries
 
     def init(self, key: Key[Array, ""]) -> Experience:
         """Return the start, with nothing seen."""
-        return Experience(self.start, (), Favourite.none(self.start), 0)
+        return Experience(self.start)
 
     def ask(self, key: Key[Array, ""], state: Experience) -> tuple[BracketSchedule, Experience]:
-        """Propose the start, and from then on what the model answers.
+        """Propose the start, and after the warm-up what the model answers.
 
         Raises:
             EngineError: too many answers could not be read, or the engine cannot answer.
         """
-        if not state.trials:
+        if len(state.trials) < self.warmup:
             return state.current, state
-        changes, text = self._changes(state)
-        if changes is None:
-            state = state._replace(unread=state.unread + 1)
-            if state.unread > self.most_unread * max(len(state.trials), 10):
-                raise EngineError(
-                    f"The planner's answers could not be read in {state.unread} of {len(state.trials)} "
-                    f"trials; the last was {text!r}. Use a model that follows a schema."
-                )
-            return state.current, state
-        rates = np.asarray(state.current.rates)
-        rates = np.where(changes == 0, rates, np.clip(rates + changes, 0, 1).round(4))
-        schedule = BracketSchedule(state.current.thresholds, jnp.asarray(rates))
-        return schedule, state._replace(current=schedule)
+        schedule, text, queries = self._proposal(state)
+        state = state._replace(queries=state.queries + queries)
+        if schedule is not None:
+            return schedule, state._replace(current=schedule)
+        state = state._replace(unread=state.unread + 1)
+        if state.unread > self.most_unread * max(len(state.trials), 10):
+            raise EngineError(
+                f"The planner's answers could not be read in {state.unread} of {len(state.trials)} "
+                f"tax years; the last was {text!r}. Use a model that follows a schema."
+            )
+        return state.current, state
 
     def tell(self, state: Experience, schedule: BracketSchedule, report: Report) -> Experience:
-        """Remember the trial."""
-        trial = Trial(
-            tuple(np.asarray(schedule.rates).tolist()),
-            float(report.equivalent),
-            float(report.standard_error),
-        )
-        return state._replace(
-            current=schedule,
-            trials=(*state.trials, trial),
-            favourite=state.favourite.or_better(schedule, report),
-        )
+        """Remember the tax year."""
+        trials = (*state.trials, as_trial(schedule, report))
+        return state._replace(current=schedule, trials=trials, report=report)
 
     def recommend(self, state: Experience) -> BracketSchedule:
-        """Recommend the best schedule seen."""
-        return state.favourite.schedule
+        """Recommend the schedule with the best mean; of equals the first, and before all the start."""
+        best = records(state.trials)
+        return BracketSchedule(self.start.thresholds, list(best[0].rates)) if best else self.start
 
-    def _changes(self, state: Experience) -> tuple[Float[np.ndarray, " brackets"] | None, str]:
-        """Ask the model until an answer can be read; return the changes, or None, and the last answer."""
-        ranked = sorted({trial.rates: trial for trial in state.trials}.values(), key=lambda t: -t.equivalent)
-        thresholds = np.asarray(state.current.thresholds)
-        latest = state.trials[-self.shown :]
-        prompt = planner_prompt(thresholds, self.goal, latest, best=ranked[: self.shown])
-        schema, changes, text = changes_schema(len(thresholds)), None, ""
-        for _ in range(self.attempts):
-            [completion] = self.engine.complete([prompt], schema, max_tokens=self.max_tokens)
-            text = completion.texts[0]
-            changes = read_changes(text, len(thresholds))
-            self.tally.asked += 1
-            if changes is not None:
-                self.tally.read += 1
-                break
-        return changes, text
+    def _proposal(self, state: Experience) -> tuple[BracketSchedule | None, str, int]:
+        """Return the schedule proposed, or None, the last answer, and the number of what-if questions."""
+        questions, text, failures = Questions(self.queries), "", 0
+        while failures < self.attempts:
+            text = self._complete(state, questions)
+            asks = questions.left > 0 and read_field(text, "what_if") is not None
+            if asks:
+                schedule = read_question(text, state.current)
+            else:
+                schedule = read_proposal(text, state.current, self.style.answer)
+            self.tally.count(np.array([schedule is not None]))
+            if schedule is None:
+                failures += 1
+            elif asks and self.what_if is not None:
+                questions = questions.hear(as_trial(schedule, self.what_if(schedule)))
+            else:
+                return schedule, text, len(questions.heard)
+        return None, text, len(questions.heard)
+
+    def _complete(self, state: Experience, questions: Questions) -> str:
+        """Ask once."""
+        prompt = planner_prompt(
+            state.current,
+            self.goal,
+            state.trials,
+            style=self.style,
+            shown=self.shown,
+            report=state.report,
+            person=self.person,
+            questions=questions,
+        )
+        brackets, think = len(state.current.rates), self.style.think
+        answer = question_answer if questions.left else proposal_answer
+        [completion] = self.engine.complete(
+            [prompt],
+            schema(answer(self.style.answer, brackets), thought=think),
+            max_tokens=answer_tokens(2 * brackets if questions.left else brackets, think=think),
+        )
+        return completion.texts[0]
+
+
+def as_trial(schedule: BracketSchedule, report: Report) -> Trial:
+    """Return what is remembered of a tax year."""
+    rates = tuple(np.asarray(schedule.rates, float).tolist())
+    return Trial(rates, float(report.equivalent), float(report.standard_error))

@@ -1,13 +1,15 @@
-"""A language model of random noise, built on the spot: it exercises every engine without a download."""
+"""Language models of random noise, built on the spot: they exercise every engine without a download."""
 
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from llm_policy.engine import EngineError
 
 NOISE_MARKER = "econjax_noise"
 """The key of config.json that marks a model whose weights are random."""
@@ -35,10 +37,36 @@ _CHAT_TEMPLATE = (
 )
 _README = """# Random noise
 
-This is not a language model. Its weights were drawn at random (seed {seed}) and never trained, so its
-answers mean nothing. It exists so that the whole path from prompt to answer can be run and tested on
+This is not a language model. Its weights {weights} and never trained, so its
+answers mean nothing. It exists so that the whole path from prompt to answer can be run and {purpose} on
 any machine without a download.
 """
+
+
+class Shape(NamedTuple):
+    """The architecture of a model and its sizes, as in its config.json."""
+
+    architecture: str
+    vocab_size: int
+    hidden_size: int
+    intermediate_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    num_key_value_heads: int
+    head_dim: int
+    tie_word_embeddings: bool
+    max_position_embeddings: int
+
+
+SHAPES = {
+    "tiny": Shape("Llama", 1536, 128, 256, 2, 4, 2, 32, False, CONTEXT),
+    "qwen3-0.6b": Shape("Qwen3", 151936, 1024, 3072, 28, 16, 8, 128, True, 40960),
+    "llama-3.2-1b": Shape("Llama", 128256, 2048, 8192, 16, 32, 8, 64, True, 131072),
+    "mistral-7b": Shape("Mistral", 32768, 4096, 14336, 32, 32, 8, 128, False, 32768),
+    "llama-3.1-8b": Shape("Llama", 128256, 4096, 14336, 32, 32, 8, 128, False, 131072),
+    "qwen3-8b": Shape("Qwen3", 151936, 4096, 12288, 36, 32, 8, 128, False, 40960),
+}
+"""The sizes that decide how fast a model answers, by the short name of the model that has them."""
 
 
 def tiny_model_name(*, seed: int = 0, corpus: Sequence[str] = CORPUS) -> str:
@@ -57,8 +85,52 @@ def build_tiny_model(folder: Path, *, seed: int = 0, corpus: Sequence[str] = COR
         FileExistsError: `folder` holds something else, or a model of another seed or corpus.
         ImportError: torch, transformers or tokenizers is missing.
     """
-    folder = Path(folder)
-    marker = {NOISE_MARKER: True, f"{NOISE_MARKER}_recipe": _recipe(seed, corpus)}
+
+    def write(partial: Path) -> None:
+        _write_model(partial, len(_write_tokenizer(partial, corpus)), seed, marker)
+        readme = _README.format(weights=f"were drawn at random (seed {seed})", purpose="tested")
+        (partial / "README.md").write_text(readme, encoding="utf-8")
+
+    marker = _marker(_recipe(seed, corpus))
+    return _build(Path(folder), marker, write)
+
+
+def shape_name(shape: str) -> str:
+    """Return a name for the shape's folder that no other shape or version of it shares."""
+    return f"shape-{shape}-{_shape_recipe(shape)}"
+
+
+def build_shape(folder: Path, shape: str) -> Path:
+    """Return `folder`, which holds a model of one of the `SHAPES`, without weights.
+
+    It has the tiny model's tokenizer. vLLM draws the weights where it loads them, with
+    `load_format="dummy"`: they are as fast as the real ones and mean nothing, as the marker
+    `econjax_noise` in config.json says. A folder that is complete is used as it is; the folder appears
+    whole or not at all.
+
+    Raises:
+        EngineError: there is no such shape.
+        FileExistsError: `folder` holds something else.
+        ImportError: transformers or tokenizers is missing.
+    """
+
+    def write(partial: Path) -> None:
+        _write_tokenizer(partial, CORPUS)
+        _write_config(partial, SHAPES[shape], marker)
+        readme = _README.format(weights="are drawn at random where it is loaded", purpose="timed")
+        (partial / "README.md").write_text(readme, encoding="utf-8")
+
+    marker = _marker(_shape_recipe(shape))
+    return _build(Path(folder), marker, write)
+
+
+def is_noise(model: str | Path) -> bool:
+    """Tell whether `model` is a local folder whose config.json is marked as random noise."""
+    return _config(Path(model)).get(NOISE_MARKER) is True
+
+
+def _build(folder: Path, marker: Mapping[str, Any], write: Callable[[Path], None]) -> Path:
+    """Return `folder`, filled by `write` if there is none; one that is not marked so is refused."""
     if folder.exists():
         if marker.items() <= _config(folder).items():
             return folder
@@ -66,8 +138,7 @@ def build_tiny_model(folder: Path, *, seed: int = 0, corpus: Sequence[str] = COR
     partial = folder.with_name(f".{folder.name}-{os.getpid()}")
     partial.mkdir(parents=True)
     try:
-        _write_model(partial, len(_write_tokenizer(partial, corpus)), seed, marker)
-        (partial / "README.md").write_text(_README.format(seed=seed), encoding="utf-8")
+        write(partial)
         try:
             os.rename(partial, folder)
         except OSError:
@@ -78,9 +149,16 @@ def build_tiny_model(folder: Path, *, seed: int = 0, corpus: Sequence[str] = COR
     return folder
 
 
-def is_noise(model: str | Path) -> bool:
-    """Tell whether `model` is a local folder whose config.json is marked as random noise."""
-    return _config(Path(model)).get(NOISE_MARKER) is True
+def _marker(recipe: str) -> dict[str, Any]:
+    """Return the entries of config.json that say that a model is noise, and which."""
+    return {NOISE_MARKER: True, f"{NOISE_MARKER}_recipe": recipe}
+
+
+def _shape_recipe(shape: str) -> str:
+    """Return a digest of all that a model of this shape depends on."""
+    if shape not in SHAPES:
+        raise EngineError(f"There is no shape {shape!r}. Name one of these: {', '.join(SHAPES)}.")
+    return _recipe(0, [*CORPUS, json.dumps(SHAPES[shape])])
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -126,7 +204,7 @@ def _write_tokenizer(folder: Path, corpus: Sequence[str]) -> Any:
     return fast
 
 
-def _write_model(folder: Path, vocabulary: int, seed: int, marker: dict[str, Any]) -> None:
+def _write_model(folder: Path, vocabulary: int, seed: int, marker: Mapping[str, Any]) -> None:
     """Draw and save the weights (half a million, bfloat16) and a config.json that carries `marker`."""
     with _named_remedy():
         import torch
@@ -152,6 +230,24 @@ def _write_model(folder: Path, vocabulary: int, seed: int, marker: dict[str, Any
         torch.manual_seed(seed)
         weights = LlamaForCausalLM(config).bfloat16().state_dict()
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    config.save_pretrained(folder)
+
+
+def _write_config(folder: Path, shape: Shape, marker: Mapping[str, Any]) -> None:
+    """Save a config.json of this shape in bfloat16, with the tokenizer's special tokens and `marker`."""
+    with _named_remedy():
+        from transformers import AutoConfig
+    architecture, *_ = shape
+    config = AutoConfig.for_model(
+        architecture.lower(),
+        architectures=[f"{architecture}ForCausalLM"],
+        dtype="bfloat16",
+        **{name: size for name, size in shape._asdict().items() if name != "architecture"},
+        bos_token_id=_SPECIAL.index("<|begin|>"),
+        eos_token_id=_SPECIAL.index("<|end|>"),
+        pad_token_id=_SPECIAL.index("<|pad|>"),
+        **marker,
+    )
     config.save_pretrained(folder)
 
 

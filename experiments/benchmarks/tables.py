@@ -1,10 +1,14 @@
-"""The core's benchmark for people: what was measured, what it is held to, and how to read it."""
+"""Benchmarks for people: what was measured, what it is held to, and how to read it."""
+
+import json
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from experiments.benchmarks.core import CoreBenchmark, Row, Verdict
+from experiments.benchmarks.llm import LLMBenchmark
+from experiments.benchmarks.llm import Verdict as LLMVerdict
 
 
 def print_core(benchmark: CoreBenchmark, console: Console) -> None:
@@ -22,7 +26,28 @@ def print_core(benchmark: CoreBenchmark, console: Console) -> None:
         console.print(remark)
 
 
+def print_llm(benchmark: LLMBenchmark, console: Console) -> None:
+    """Print the machine, the engine, both modes, the work around the engine, the bars, and what they mean."""
+    for facts in (benchmark.machine, benchmark.engine):
+        console.print(", ".join(f"{name} {value}" for name, value in facts.items()))
+    console.print(
+        f"{benchmark.agents:,} workers, who reread {benchmark.history} latest steps and 5 best ones; "
+        f"{benchmark.rounds} rounds. Answer in text mode: {json.dumps(benchmark.answer)}"
+    )
+    if benchmark.engine.get("noise"):
+        console.print("THIS MODEL HAS RANDOM WEIGHTS: ITS ANSWERS ARE NOISE.")
+    console.print(_speeds(benchmark), crop=False, width=_WIDTH)
+    console.print(_outside(benchmark), crop=False, width=_WIDTH)
+    bars = _empty("bar", "measured", "bar", "met")
+    for verdict in benchmark.bars:
+        bars.add_row(verdict.figure, f"{verdict.measured:.1f}", *_limit(verdict))
+    console.print(bars, crop=False, width=_WIDTH)
+    for remark in _remarks(benchmark):
+        console.print(remark)
+
+
 _WIDTH = 10_000
+_WORDS = {"operation", "bar", "mode", "us per prompt"}
 _REFERENCES = ("numpy broadcast", "numpy searchsorted", "power", "copy", "by hand")
 _COLUMNS = (
     "operation",
@@ -39,6 +64,18 @@ _COLUMNS = (
     "/ copy",
     "/ by hand",
 )
+_SPEEDS = (
+    "mode",
+    "decisions/s",
+    "step s",
+    "least s",
+    "first s",
+    "understood",
+    "prompt tokens",
+    "answer tokens",
+    "prefix hits",
+    "distinct/all",
+)
 _LEGEND = (
     "compile: tracing, lowering and compiling. run: median of the rounds, after a warm-up; least: the "
     "shortest. bytes: arguments, outputs and temporary buffers as the compiler lays them out.",
@@ -54,7 +91,7 @@ _LEGEND = (
 def _empty(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
-        table.add_column(column, justify="left" if column in ("operation", "bar") else "right", no_wrap=True)
+        table.add_column(column, justify="left" if column in _WORDS else "right", no_wrap=True)
     return table
 
 
@@ -79,6 +116,65 @@ def _verdict(verdict: Verdict) -> tuple[str, ...]:
         f"{verdict.workers:,}",
         f"{measured.median:.2f}" if measured else "not run",
         f"{measured.least:.2f}" if measured else "-",
+        *_limit(verdict),
+    )
+
+
+def _limit(verdict: Verdict | LLMVerdict) -> tuple[str, str]:
+    return (
         f"{'at least' if verdict.at_least else 'at most'} {verdict.bar:g}",
         "-" if verdict.met is None else "yes" if verdict.met else "NO",
     )
+
+
+def _speeds(benchmark: LLMBenchmark) -> Table:
+    table = _empty(*_SPEEDS)
+    for speed in benchmark.speeds:
+        table.add_row(
+            speed.mode,
+            f"{speed.decisions_per_second:,.1f}",
+            f"{speed.seconds:,.2f}",
+            f"{speed.least_seconds:,.2f}",
+            f"{speed.first_seconds:,.2f}",
+            f"{speed.understood:.1%}",
+            f"{speed.prompt_tokens:,.0f}",
+            f"{speed.answer_tokens:,.1f}",
+            f"{speed.prefix_hits:.1%}",
+            f"{speed.distinct:.3f}",
+        )
+    return table
+
+
+def _outside(benchmark: LLMBenchmark) -> Table:
+    table = _empty("us per prompt", "writing", "dedupe", "budget", "journal", "reading", "total")
+    for part in benchmark.outside:
+        figures = (part.writing, part.dedupe, part.budget, part.journal, part.reading, part.total)
+        mode = f"{part.mode}, {'replayed' if part.replayed else 'recorded'}"
+        table.add_row(mode, *(f"{figure:,.1f}" for figure in figures))
+    return table
+
+
+def _remarks(benchmark: LLMBenchmark) -> list[str]:
+    return [
+        f"Choice mode decides {benchmark.choice_over_text.median:.1f} times as fast as text mode "
+        f"({benchmark.choice_over_text.least:.1f} by least times): the ratio is the median over the rounds, "
+        "where the modes take turns on the same step of the same workers; their prompts differ in the "
+        "sentence that says how to answer.",
+        "decisions: answers that were understood, each worker being asked once; step: all workers, engine, "
+        "journal and economy included, the median of the rounds; first: the step that warms up. Tokens are "
+        "means per distinct prompt; prefix hits: tokens of prompts that the engine had read before.",
+        "us per prompt: microseconds outside the engine, in the round with the median total, while a script "
+        "in this process answers at random. writing: from the memory to the prompts; reading: from "
+        "answers or probabilities to the settled economy and the new memory; recorded: in a new file.",
+        *(
+            [f"Tokenizing, inside the engine: {benchmark.tokenizing:,.1f} microseconds per personal text."]
+            if benchmark.tokenizing is not None
+            else []
+        ),
+        *(
+            [f"The engine took {benchmark.start_seconds:,.1f} s to start."]
+            if benchmark.start_seconds is not None
+            else []
+        ),
+        "Bars are set for ten remembered steps, one CPU core outside the engine, and an answer of one field.",
+    ]

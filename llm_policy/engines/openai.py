@@ -1,19 +1,25 @@
 """Any server that speaks OpenAI's chat protocol: vllm serve, OpenAI, OpenRouter, Gemini, Ollama."""
 
+import math
 import os
+import re
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import numpy as np
 import openai
 
-from llm_policy.engine import Choices, Completion, EngineError, Prompt, Schema
+from llm_policy.engine import Choices, Completion, EngineError, Interrupted, Prompt, Schema
 from llm_policy.engines.scores import check_distinct, choices, single_tokens
+from llm_policy.models import resolve
 from llm_policy.tiny_model import is_noise
 
 _T = TypeVar("_T")
+_Answers = TypeVar("_Answers", list[Completion], Choices)
 
 TOP_LOGPROBS = 20
 """How many first tokens the protocol scores: an option that is not among them counts as unknown."""
@@ -26,15 +32,18 @@ _FOR_VLLM = {
 }
 """What only vLLM understands: no thinking, and samples from the model's own distribution."""
 
+_SCHEMA = re.compile("response_format|json_?schema|structured|grammar", re.IGNORECASE)
+
 
 class OpenAIEngine:
     """A model behind `url`, which ends in /v1, asked at most `concurrency` prompts at a time.
 
-    `api_key` defaults to the environment variable OPENAI_API_KEY, and "EMPTY" without one.
-    `temperature` is that of `complete`; `choose` asks for scores at temperature 1. A request that
-    meets a broken connection, a full server (429) or a failure (5xx) is sent again, `max_retries`
-    times at most, after the pause the server asks for or up to 8 seconds. `timeout`, in seconds, is
-    that of one attempt; a connection that takes 10 seconds is given up.
+    `model` is a name that the server knows, or a short name of `models.MODELS`. `api_key` defaults to the
+    environment variable `key_variable`, and "EMPTY" without one. `temperature` is that of `complete`;
+    `choose` asks for scores at temperature 1. A request that meets a broken connection, a full server
+    (429), a failure (5xx) or an unreadable reply is sent again, `max_retries` times at most, after the
+    pause that the server asks for, if that is at most a minute, or up to 8 seconds. `timeout`, in
+    seconds, is that of one attempt; a connection that takes 10 seconds is given up.
 
     Raises:
         EngineError: no server answers, it refuses the key, or it does not have the model.
@@ -46,6 +55,7 @@ class OpenAIEngine:
         model: str,
         *,
         api_key: str | None = None,
+        key_variable: str = "OPENAI_API_KEY",
         temperature: float = 0.7,
         concurrency: int = 64,
         timeout: float = 600.0,
@@ -54,17 +64,16 @@ class OpenAIEngine:
         self.url = _public(url)
         if not url.startswith(("http://", "https://")):
             raise EngineError(f"{self.url!r} is no address of a server: write http://HOST:PORT/v1.")
-        self.model = model
         self.temperature = temperature
         self._concurrency = concurrency
         self._vocabulary: dict[str, list[int]] = {}
-        self._key = api_key or os.environ.get("OPENAI_API_KEY") or "EMPTY"
+        self._key_variable = key_variable
+        self._key = api_key or os.environ.get(key_variable) or "EMPTY"
         limit = openai.Timeout(timeout, connect=10.0)
         self._client = openai.OpenAI(base_url=url, api_key=self._key, timeout=limit, max_retries=1)
         try:
-            card = self._find_model()
-            self._root = card.get("root") or model
-            self._version = self._vllm_version() if card.get("owned_by") == "vllm" else ""
+            self.model, self._card = self._find_model(model)
+            self._version = self._vllm_version() if self._card.get("owned_by") == "vllm" else ""
         except BaseException:
             self._client.close()
             raise
@@ -75,27 +84,30 @@ class OpenAIEngine:
     ) -> list[Completion]:
         """Return `samples` texts under `schema` for every prompt; a refusal is an empty text.
 
+        A server that gives fewer samples than asked for is asked for the rest, at the prompt's full cost.
+
         Raises:
-            EngineError: the server fails for good, or ignores `samples`.
+            EngineError: the server fails for good, or knows no schemas; `Interrupted` if it answered some.
         """
-
-        def read(reply: Any) -> Completion:
-            texts = tuple(choice["message"]["content"] or "" for choice in reply["choices"])
-            if len(texts) != samples:
-                raise EngineError(
-                    f"{self.url} returned {len(texts)} samples of {samples}: it ignores their number. Ask "
-                    "the same prompt several times instead."
-                )
-            return Completion(texts, reply["usage"]["prompt_tokens"], reply["usage"]["completion_tokens"])
-
         answer = {"name": "answer", "strict": True, "schema": dict(schema)}
         body = {
             "response_format": {"type": "json_schema", "json_schema": answer},
-            "n": samples,
             "max_tokens": max_tokens,
             "temperature": self.temperature,
         }
-        return self._chat(prompts, body, read)
+
+        def ask(prompt: Prompt) -> Completion:
+            parts: list[Completion] = []
+            while missing := samples - sum(len(part.texts) for part in parts):
+                parts.append(self._chat(prompt, body | {"n": missing}, partial(_read_completion, missing)))
+            return Completion(
+                texts=tuple(text for part in parts for text in part.texts),
+                prompt_tokens=sum(part.prompt_tokens for part in parts),
+                answer_tokens=sum(part.answer_tokens for part in parts),
+                cached_tokens=sum(part.cached_tokens for part in parts),
+            )
+
+        return self._batch(prompts, ask, list)
 
     def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
         """Score the options: all of them on a vLLM server, the likely ones on any other.
@@ -108,7 +120,7 @@ class OpenAIEngine:
 
         Raises:
             ValueError: no options, two alike, or (known on a vLLM server only) not a single token.
-            EngineError: the server fails for good, or gives no scores.
+            EngineError: the server fails for good, or gives no scores; `Interrupted` if it answered some.
         """
         check_distinct(options, options)
         body: dict[str, Any] = {
@@ -119,25 +131,34 @@ class OpenAIEngine:
         }
         names = list(options)
         if self._version:
-            tokens = single_tokens(options, [self._tokens(option) for option in options])
+            tokens = single_tokens(options, self._option_tokens(options))
             body |= {"logprob_token_ids": tokens, "return_tokens_as_token_ids": True}
             names = [f"token_id:{token}" for token in tokens]
 
-        def read(reply: Any) -> tuple[list[float], int]:
+        def read(reply: Any) -> tuple[list[float], int, int]:
             scores = reply["choices"][0].get("logprobs")
             if scores is None:
                 raise EngineError(f"{self.url} gives no scores for {self.model!r}: ask with complete().")
             firsts = [entry for first in scores["content"][:1] for entry in (first, *first["top_logprobs"])]
             known = {entry["token"]: entry["logprob"] for entry in firsts}
-            return [known.get(name, -np.inf) for name in names], reply["usage"]["prompt_tokens"]
+            return [known.get(name, -np.inf) for name in names], *_prompt_tokens(reply)
 
-        rows = self._chat(prompts, body, read)
-        raw = np.array([row for row, _ in rows], dtype=np.float64).reshape(len(prompts), len(names))
-        return choices(raw, np.array([tokens for _, tokens in rows], dtype=np.int64))
+        def pack(rows: list[tuple[list[float], int, int]]) -> Choices:
+            raw = np.array([row for row, _, _ in rows], dtype=np.float64).reshape(len(rows), len(names))
+            return choices(raw, [tokens for _, tokens, _ in rows], [cached for _, _, cached in rows])
+
+        return self._batch(prompts, lambda prompt: self._chat(prompt, body, read), pack)
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Return the number of tokens of each text: exact on a vLLM server, estimated on any other."""
+        if not self._version:
+            return [math.ceil(len(text) / 4) for text in texts]
+        with ThreadPoolExecutor(self._concurrency) as pool:
+            return [len(tokens) for tokens in pool.map(self._tokens, texts)]
 
     def describe(self) -> dict[str, str | int | float | bool]:
         """Say what is known from outside; a model's noise marker is seen only on the same machine."""
-        noise = is_noise(self._root)
+        noise = is_noise(self._card.get("root") or self.model)
         return {
             "engine": "openai",
             "version": openai.__version__,
@@ -148,6 +169,8 @@ class OpenAIEngine:
             "dtype": "unknown",
             "quantization": "unknown",
             "temperature": self.temperature,
+            "context": self._card.get("max_model_len") or self._card.get("context_length") or 0,
+            "tokenizer": "exact" if self._version else "estimated",
             "chat_template": "unknown",
             "noise": noise,
             "weights": "random noise" if noise else "the model's own",
@@ -157,30 +180,41 @@ class OpenAIEngine:
         """Close the connections. No call may follow."""
         self._client.close()
 
-    def _chat(self, prompts: Sequence[Prompt], body: dict[str, Any], read: Callable[[Any], _T]) -> list[_T]:
-        """Return what `read` finds in the reply to every prompt, in order; the first failure ends it."""
-        shared_body = {"model": self.model, "top_p": 1.0} | (_FOR_VLLM if self._version else {}) | body
-
-        def ask(prompt: Prompt) -> _T:
-            roles = {"system": prompt.shared, "user": prompt.personal}
-            messages = [{"role": role, "content": text} for role, text in roles.items()]
-            return self._request("/chat/completions", shared_body | {"messages": messages}, read)
-
+    def _batch(
+        self, prompts: Sequence[Prompt], ask: Callable[[Prompt], _T], pack: Callable[[list[_T]], _Answers]
+    ) -> _Answers:
+        """Return the answers to all prompts, in order; after a failure nothing more is sent."""
         pool = ThreadPoolExecutor(self._concurrency)
         try:
-            return list(pool.map(ask, prompts))
+            futures = [pool.submit(ask, prompt) for prompt in prompts]
+            wait(futures, return_when=FIRST_EXCEPTION)
         finally:
             pool.shutdown(cancel_futures=True)
+        failures = [future.exception() for future in futures if not future.cancelled()]
+        failure = next((failure for failure in failures if failure is not None), None)
+        done = [place for place, future in enumerate(futures) if _is_answered(future)]
+        if failure is None:
+            return pack([future.result() for future in futures])
+        if not done or not isinstance(failure, EngineError):
+            raise failure
+        raise Interrupted(str(failure), done, pack([futures[place].result() for place in done]))
 
-    def _find_model(self) -> dict[str, Any]:
-        """Return the server's entry for the model."""
+    def _chat(self, prompt: Prompt, body: dict[str, Any], read: Callable[[Any], _T]) -> _T:
+        """Return what `read` finds in the reply to one prompt."""
+        roles = {"system": prompt.shared, "user": prompt.personal}
+        messages = [{"role": role, "content": text} for role, text in roles.items()]
+        own = {"model": self.model, "messages": messages, "top_p": 1.0}
+        return self._request("/chat/completions", own | (_FOR_VLLM if self._version else {}) | body, read)
+
+    def _find_model(self, model: str) -> tuple[str, dict[str, Any]]:
+        """Return the name by which the server knows `model`, and what it says of it."""
         cards = self._request("/models", None, lambda reply: {card["id"]: card for card in reply["data"]})
-        for name in (self.model, f"models/{self.model}"):
-            if name in cards:
-                return cards[name]
+        for name in (model, resolve(model).name):
+            if card := cards.get(name) or cards.get(f"models/{name}"):
+                return name, card
         some = ", ".join(sorted(cards)[:20]) or "none"
         more = f" and {len(cards) - 20} more" if len(cards) > 20 else ""
-        raise EngineError(f"{self.url} has no model {self.model!r}. Name one it has: {some}{more}.")
+        raise EngineError(f"{self.url} has no model {model!r}. Name one it has: {some}{more}.")
 
     def _vllm_version(self) -> str:
         """Return the version of a vLLM server, or "" if only its /v1 can be reached."""
@@ -189,13 +223,15 @@ class OpenAIEngine:
         except EngineError:
             return ""
 
+    def _option_tokens(self, options: Sequence[str]) -> list[list[int]]:
+        """Return the tokens of each option on a vLLM server, each asked once."""
+        self._vocabulary |= {text: self._tokens(text) for text in options if text not in self._vocabulary}
+        return [self._vocabulary[text] for text in options]
+
     def _tokens(self, text: str) -> list[int]:
-        """Return the tokens of `text` on a vLLM server, without special tokens; asked once."""
-        if text not in self._vocabulary:
-            body = {"model": self.model, "prompt": text, "add_special_tokens": False}
-            url = self._beside_v1("tokenize")
-            self._vocabulary[text] = self._request(url, body, lambda reply: reply["tokens"])
-        return self._vocabulary[text]
+        """Return the tokens of `text` on a vLLM server, without special tokens."""
+        body = {"model": self.model, "prompt": text, "add_special_tokens": False}
+        return self._request(self._beside_v1("tokenize"), body, lambda reply: reply["tokens"])
 
     def _beside_v1(self, path: str) -> str:
         """Return the absolute URL of what vLLM serves outside /v1."""
@@ -207,18 +243,42 @@ class OpenAIEngine:
         Raises:
             EngineError: in one line, without the API key.
         """
-        try:
-            if body is None:
-                return read(self._client.get(path, cast_to=object))
-            return read(self._client.post(path, cast_to=object, body=body))
-        except openai.APIError as error:
-            reason = _reason(error)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            reason = f"does not speak OpenAI's protocol ({type(error).__name__}): does the URL end in /v1?"
+        reason = ""
+        for attempt in range(self._client.max_retries + 1):
+            time.sleep(min(8.0, 0.25 * 2**attempt) if attempt else 0.0)
+            try:
+                if body is None:
+                    return read(self._client.get(path, cast_to=object))
+                return read(self._client.post(path, cast_to=object, body=body))
+            except openai.APIError as error:
+                reason = _reason(error, self._key_variable)
+                break
+            except (ValueError, LookupError, TypeError, AttributeError) as error:
+                kind = type(error).__name__
+                reason = f"does not speak OpenAI's protocol ({kind}): does the URL end in /v1?"
         raise EngineError(f"{self.url} {reason}".replace(self._key, "***"))
 
 
-def _reason(error: openai.APIError) -> str:
+def _is_answered(future: Future[Any]) -> bool:
+    return not future.cancelled() and future.exception() is None
+
+
+def _read_completion(samples: int, reply: Any) -> Completion:
+    """Return the texts and the cost of a reply, which has one text at least and `samples` at most."""
+    texts = tuple(choice["message"]["content"] or "" for choice in reply["choices"])
+    if not 1 <= len(texts) <= samples:
+        raise LookupError(f"{len(texts)} texts where {samples} were asked for")
+    prompt_tokens, cached_tokens = _prompt_tokens(reply)
+    return Completion(texts, prompt_tokens, reply["usage"]["completion_tokens"], cached_tokens)
+
+
+def _prompt_tokens(reply: Any) -> tuple[int, int]:
+    """Return the tokens of the prompt, and how many of them the server says it had read before."""
+    details = reply["usage"].get("prompt_tokens_details") or {}
+    return reply["usage"]["prompt_tokens"], details.get("cached_tokens") or 0
+
+
+def _reason(error: openai.APIError, key_variable: str) -> str:
     """Return what a failed request means and what to do about it."""
     said = " ".join(error.message.split())[:300]
     if isinstance(error, openai.APITimeoutError):
@@ -226,11 +286,13 @@ def _reason(error: openai.APIError) -> str:
     if isinstance(error, openai.APIConnectionError):
         return "does not answer: start the server, or correct the URL (it ends in /v1)."
     if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-        return "refuses the API key: set OPENAI_API_KEY, or give api_key."
+        return f"refuses the API key: set {key_variable}, or give api_key."
     if isinstance(error, openai.NotFoundError):
         return f"was not found: does the URL end in /v1? ({said})"
     if isinstance(error, openai.RateLimitError):
         return f"is full or the quota is spent: lower concurrency, or wait. ({said})"
+    if isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError) and _SCHEMA.search(said):
+        return f"cannot answer under a JSON schema: use choice mode, or another model or server. ({said})"
     return f"failed: {said}"
 
 

@@ -1,10 +1,11 @@
-"""What every engine's `choose` shares: the checks of its options, and scores made into `Choices`."""
+"""What every engine's `choose` shares: the checks of its options, and `Choices` made and put together."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from llm_policy.engine import Choices
 
@@ -42,7 +43,9 @@ def check_distinct(options: Sequence[str], tokens: Sequence[Any]) -> None:
             )
 
 
-def choices(raw: Float[np.ndarray, "prompts options"], prompt_tokens: Int[np.ndarray, " prompts"]) -> Choices:
+def choices(
+    raw: Float[np.ndarray, "prompts options"], prompt_tokens: Sequence[int], cached_tokens: Sequence[int]
+) -> Choices:
     """Return `Choices` from log probabilities over the whole vocabulary, -inf where nothing is known.
 
     `leaked` is the mass that is not known to be on an option. A row in which nothing is known about
@@ -52,4 +55,12 @@ def choices(raw: Float[np.ndarray, "prompts options"], prompt_tokens: Int[np.nda
     mass = np.logaddexp.reduce(raw, axis=1)
     equal = np.full_like(raw, -np.log(raw.shape[1]))
     logprob = np.subtract(raw, mass[:, None], out=equal, where=np.isfinite(mass)[:, None])
-    return Choices(logprob, np.clip(-np.expm1(mass), 0.0, 1.0), prompt_tokens)
+    tokens = (np.array(counts, dtype=np.int64) for counts in (prompt_tokens, cached_tokens))
+    return Choices(logprob, np.clip(-np.expm1(mass), 0.0, 1.0), *tokens)
+
+
+def join(parts: Sequence[Choices], places: Sequence[int]) -> Choices:
+    """Return the rows of all `parts`, sorted by `places`: the place of each row in the whole batch."""
+    order = np.argsort(np.array(places, dtype=int))
+    names = [field.name for field in fields(Choices)]
+    return Choices(**{name: np.concatenate([getattr(part, name) for part in parts])[order] for name in names})

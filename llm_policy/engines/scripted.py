@@ -1,6 +1,7 @@
 """An engine whose answers are a function of the prompt: for tests, and for examples without a model."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -40,21 +41,34 @@ class ScriptedEngine:
         """
         check_distinct(options, options)
         shape = len(prompts), len(options)
-        tokens = np.array([_words(*prompt) for prompt in prompts], dtype=np.int64)
+        tokens, cached = [_words(*prompt) for prompt in prompts], [0] * len(prompts)
         if self._likelihood is None:
             answers = [self._answer(prompt) for prompt in prompts]
             named = np.array([[option == answer for option in options] for answer in answers], dtype=bool)
-            return choices(np.where(named.reshape(shape), 0.0, -np.inf), tokens)
+            return choices(np.where(named.reshape(shape), 0.0, -np.inf), tokens, cached)
         scores = np.array([[self._likelihood(prompt, option) for option in options] for prompt in prompts])
         if not np.all((scores > 0) & np.isfinite(scores)):
             raise ValueError(f"Likelihoods must be positive and finite, not {scores.min()}.")
         scores = scores.astype(np.float64).reshape(shape)
-        return Choices(np.log(scores / scores.sum(axis=1, keepdims=True)), np.zeros(len(prompts)), tokens)
+        found = choices(np.log(scores / scores.sum(axis=1, keepdims=True)), tokens, cached)
+        return replace(found, leaked=np.zeros(len(prompts)))
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Return the number of words of each text."""
+        return [_words(text) for text in texts]
 
     def describe(self) -> dict[str, str | int | float | bool]:
         """Say that no model answers, and which function does."""
         name = getattr(self._answer, "__qualname__", type(self._answer).__name__)
-        return {"engine": "scripted", "model": name, "temperature": 0.0, "noise": False, "weights": "none"}
+        return {
+            "engine": "scripted",
+            "model": name,
+            "temperature": 0.0,
+            "context": 0,
+            "tokenizer": "exact",
+            "noise": False,
+            "weights": "none",
+        }
 
     def close(self) -> None:
         """Do nothing: a script holds nothing."""

@@ -3,12 +3,13 @@
 import hashlib
 import json
 import os
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from llm_policy.engine import Choices, Completion, EngineError, Prompt, Schema
+from llm_policy.engine import Choices, Completion, EngineError, Interrupted, Prompt, Schema
+from llm_policy.engines.chat import Chat
 from llm_policy.engines.folder import model_folder
 from llm_policy.engines.scores import choices, single_tokens
 from llm_policy.tiny_model import is_noise
@@ -25,6 +26,8 @@ from vllm.platforms import current_platform
 from vllm.sampling_params import StructuredOutputsParams
 from vllm.v1.engine.exceptions import EngineDeadError
 
+_Answers = TypeVar("_Answers", list[Completion], Choices)
+
 
 class VLLMEngine:
     """A model loaded by vLLM. Construction takes seconds to minutes; a script needs a main guard.
@@ -32,8 +35,9 @@ class VLLMEngine:
     `model` is a folder, or a name on the model hub. `temperature` is that of `complete`; `choose`
     always scores at temperature 1. `gpu_memory_utilization` is the share of the GPU's memory that
     vLLM takes: leave room for JAX (`XLA_PYTHON_CLIENT_MEM_FRACTION`). Every other option is vLLM's
-    own. On a machine without a GPU the model runs eagerly, in bfloat16 unless `dtype` says otherwise.
-    Answers are not repeatable: a seed per request stops the CPU backend. Record them in a journal.
+    own; `load_format="dummy"` draws the weights at random instead of reading them. On a machine without
+    a GPU the model runs eagerly, in bfloat16 unless `dtype` says otherwise. Answers are not repeatable:
+    a seed per request stops the CPU backend. Record them in a journal.
 
     Raises:
         EngineError: the model does not exist or vLLM cannot start with it.
@@ -50,6 +54,10 @@ class VLLMEngine:
         quantization: str | None = None,
         tensor_parallel_size: int = 1,
         revision: str | None = None,
+        load_format: Literal["auto", "dummy"] = "auto",
+        max_num_seqs: int | None = None,
+        max_num_batched_tokens: int | None = None,
+        trust_remote_code: bool = False,
     ) -> None:
         on_cpu = current_platform.is_cpu()
         if on_cpu:  # for the child: the kernels it would compile save nothing, cost 15 s and need a compiler
@@ -63,11 +71,15 @@ class VLLMEngine:
             quantization=quantization,
             tensor_parallel_size=tensor_parallel_size,
             revision=revision,
+            load_format=load_format,
+            max_num_seqs=max_num_seqs,
+            max_num_batched_tokens=max_num_batched_tokens,
+            trust_remote_code=trust_remote_code,
             enforce_eager=on_cpu,
         )
         self._config = self._llm.model_config
-        self._tokenizer: Any = self._llm.get_tokenizer()
-        self._template = self._tokenizer.get_chat_template() if self._tokenizer.chat_template else ""
+        self._chat = Chat(self._llm.get_tokenizer())
+        self._noise = load_format == "dummy" or is_noise(self._config.model)
 
     def complete(
         self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
@@ -76,22 +88,27 @@ class VLLMEngine:
 
         Raises:
             ValueError: a prompt and its answer do not fit into the model's context.
-            EngineError: the engine has died.
+            EngineError: the engine has died; `Interrupted` if it had answered some.
         """
+
+        def read(outputs: list[Any]) -> list[Completion]:
+            return [
+                Completion(
+                    texts=tuple(sample.text for sample in output.outputs),
+                    prompt_tokens=len(output.prompt_token_ids),
+                    answer_tokens=sum(len(sample.token_ids) for sample in output.outputs),
+                    cached_tokens=output.num_cached_tokens or 0,
+                )
+                for output in outputs
+            ]
+
         params = SamplingParams(
             n=samples,
             max_tokens=max_tokens,
             temperature=self.temperature,
             structured_outputs=StructuredOutputsParams(json=json.dumps(schema)),
         )
-        return [
-            Completion(
-                texts=tuple(sample.text for sample in output.outputs),
-                prompt_tokens=len(output.prompt_token_ids),
-                answer_tokens=sum(len(sample.token_ids) for sample in output.outputs),
-            )
-            for output in self._generate(prompts, params, answer_tokens=max_tokens)
-        ]
+        return self._generate(prompts, params, read)
 
     def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
         """Score the options with the model's own probabilities: temperature 1, nothing filtered.
@@ -99,23 +116,31 @@ class VLLMEngine:
         Raises:
             ValueError: an option is not a single token of this model, two options are the same token,
                 there are more than 128 of them, or a prompt does not fit into the model's context.
-            EngineError: the engine has died.
+            EngineError: the engine has died; `Interrupted` if it had answered some.
         """
-        encode = self._tokenizer.encode
-        tokens = single_tokens(options, [encode(option, add_special_tokens=False) for option in options])
+        tokens = single_tokens(options, self._chat.tokens(options))
+
+        def read(outputs: list[Any]) -> Choices:
+            # The first score is that of the token vLLM picked, the others are those of `tokens`, in order.
+            scores = [output.outputs[0].logprobs.logprobs[1:] for output in outputs]
+            return choices(
+                np.array(scores, dtype=np.float64).reshape(len(outputs), len(tokens)),
+                [len(output.prompt_token_ids) for output in outputs],
+                [output.num_cached_tokens or 0 for output in outputs],
+            )
+
         params = SamplingParams(
             max_tokens=1, temperature=0.0, logprob_token_ids=tokens, detokenize=False, flat_logprobs=True
         )
-        outputs = self._generate(prompts, params, answer_tokens=1)
-        # The first score is that of the token vLLM picked, the others are those of `tokens`, in order.
-        scores = [output.outputs[0].logprobs.logprobs[1:] for output in outputs]
-        raw = np.array(scores, dtype=np.float64).reshape(len(prompts), len(tokens))
-        return choices(raw, np.array([len(output.prompt_token_ids) for output in outputs], dtype=np.int64))
+        return self._generate(prompts, params, read)
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Return the number of the model's tokens of each text, without special tokens."""
+        return [len(tokens) for tokens in self._chat.tokens(texts)]
 
     def describe(self) -> dict[str, str | int | float | bool]:
         """Say which weights answer, in which numbers, under which chat template."""
-        template = hashlib.sha256(self._template.encode()).hexdigest()[:16]
-        noise = is_noise(self._config.model)
+        template = hashlib.sha256(self._chat.template.encode()).hexdigest()[:16]
         return {
             "engine": "vllm",
             "version": vllm_version,
@@ -127,9 +152,10 @@ class VLLMEngine:
             "quantization": self._config.quantization or "none",
             "temperature": self.temperature,
             "context": self._config.max_model_len,
-            "chat_template": template if self._template else "none",
-            "noise": noise,
-            "weights": "random noise" if noise else "the model's own",
+            "tokenizer": "exact",
+            "chat_template": template if self._chat.template else "none",
+            "noise": self._noise,
+            "weights": "random noise" if self._noise else "the model's own",
         }
 
     def close(self) -> None:
@@ -138,49 +164,51 @@ class VLLMEngine:
         self._llm.llm_engine.renderer.shutdown()
 
     def _generate(
-        self, prompts: Sequence[Prompt], params: SamplingParams, *, answer_tokens: int
-    ) -> list[Any]:
-        """Return vLLM's output for every prompt, in order, after checking that everything fits."""
-        encoded = self._encode(prompts) if prompts else []
+        self, prompts: Sequence[Prompt], params: SamplingParams, read: Callable[[list[Any]], _Answers]
+    ) -> _Answers:
+        """Return what `read` makes of vLLM's outputs for all prompts, in order."""
+        encoded = [TokensPrompt(prompt_token_ids=tokens) for tokens in self._encode(prompts, params)]
+        engine = self._llm.llm_engine
+        names: list[str] = []
+        finished: dict[str, Any] = {}
+        try:
+            # enqueue names a request "7-1f3a", and its output "7"
+            names = [name.partition("-")[0] for name in self._llm.enqueue(encoded, params, use_tqdm=False)]
+            while engine.has_unfinished_requests():
+                finished |= {output.request_id: output for output in engine.step() if output.finished}
+        except EngineDeadError as error:
+            message = "The vLLM engine has died (its last words are above): start it again."
+            done = [place for place, name in enumerate(names) if name in finished]
+            if not done:
+                raise EngineError(message) from error
+            raise Interrupted(message, done, read([finished[names[place]] for place in done])) from error
+        return read([finished[name] for name in names])
+
+    def _encode(self, prompts: Sequence[Prompt], params: SamplingParams) -> list[list[int]]:
+        """Return the tokens of every prompt, after checking that they and their answers fit."""
+        encoded = self._chat.encode(prompts)
+        answer = params.max_tokens or 0
         for place, tokens in enumerate(encoded):
-            if len(tokens) + answer_tokens > self._config.max_model_len:
+            if len(tokens) + answer > self._config.max_model_len:
                 raise ValueError(
-                    f"Prompt {place} has {len(tokens)} tokens and its answer up to {answer_tokens}, but the "
+                    f"Prompt {place} has {len(tokens)} tokens and its answer up to {answer}, but the "
                     f"model holds {self._config.max_model_len}: shorten the prompt, or raise max_model_len."
                 )
-        try:
-            return self._llm.generate(
-                [TokensPrompt(prompt_token_ids=tokens) for tokens in encoded], params, use_tqdm=False
-            )
-        except EngineDeadError as error:
-            raise EngineError(
-                "The vLLM engine has died (its last words are above): start it again."
-            ) from error
-
-    def _encode(self, prompts: Sequence[Prompt]) -> list[list[int]]:
-        """Return the tokens of every prompt, ready for the model to answer, thinking turned off."""
-        if not self._template:
-            texts = [f"{shared}\n\n{personal}\n" for shared, personal in prompts]
-            return self._tokenizer(texts, verbose=False)["input_ids"]
-        chats = [
-            [{"role": "system", "content": shared}, {"role": "user", "content": personal}]
-            for shared, personal in prompts
-        ]
-        texts = self._tokenizer.apply_chat_template(
-            chats,
-            chat_template=self._template,
-            tokenize=False,
-            add_generation_prompt=True,
-            enable_thinking=False,
-        )
-        return self._tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+        return encoded
 
 
 def _start(model: str, **options: Any) -> LLM:
     """Return vLLM with `model` loaded, and JSON without free whitespace, in which small models get lost."""
     compact = {"backend": "xgrammar", "disable_any_whitespace": True}
     try:
-        return LLM(model, structured_outputs_config=compact, use_tqdm_on_load=False, **options)
+        return LLM(
+            model,
+            structured_outputs_config=compact,
+            tokenizer_mode="hf",  # the tokenizers of mistral_common have no template to render
+            enable_prefix_caching=True,
+            use_tqdm_on_load=False,
+            **options,
+        )
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]
         raise EngineError(

@@ -1,3 +1,4 @@
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,7 +17,7 @@ from econjax import (
     gini,
     us_federal,
 )
-from econjax.planning import RationalEvaluator, plan
+from econjax.planning import RationalEvaluator, plan, summarise
 
 
 def law():
@@ -44,6 +45,8 @@ def test_a_report_is_what_the_economy_says(x64):
     assert report.gini == pytest.approx(pairs / (2 * consumption.mean()), rel=1e-10)
     assert report.gini == pytest.approx(float(gini(jnp.array(consumption))), rel=1e-10)
     np.testing.assert_allclose(report.brackets.share.sum(), 1, rtol=1e-12)
+    deciles = np.quantile(exact.income, np.arange(1, 10) / 10, method="averaged_inverted_cdf")
+    np.testing.assert_allclose(report.income_deciles, deciles, rtol=1e-12)
     assert report.gradient is None
 
 
@@ -137,3 +140,49 @@ def test_float32_reports_agree_with_float64():
         double = evaluator(Utilitarian()).value(law())
     for a, b in zip(jax.tree.leaves(single), jax.tree.leaves(double), strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-5)
+
+
+@eqx.filter_jit
+def at_40_hours(economy, schedule):
+    outcome = settled(economy, schedule, jnp.full_like(economy.population.skill, 40.0))
+    return summarise(economy, schedule, outcome, Utilitarian())
+
+
+def report_on(incomes, weight):
+    """Return the report on people who earn `incomes` at 40 hours and work so long, untaxed."""
+    economy = power_economy(np.array(incomes) / 40, 0.0005, 3.5)
+    economy = eqx.tree_at(lambda e: e.population.weight, economy, jnp.asarray(weight, float))
+    return at_40_hours(economy, BracketSchedule([0.0], [0.0]))
+
+
+def test_a_report_holds_the_spread_of_income_and_utility(x64):
+    incomes = 1000.0 * np.array([5, 1, 4, 2, 3, 10, 9, 8, 7, 6])
+    cost = 0.0005 * 40**3.5
+    report = report_on(incomes, np.full(10, 0.1))
+    # Every decile falls between two of the ten: 1,500, 2,500, ..., 9,500.
+    np.testing.assert_allclose(report.income_deciles, 1000 * np.arange(1.5, 10), rtol=1e-12)
+    np.testing.assert_allclose(report.utility_deciles, report.income_deciles - cost, rtol=1e-12)
+    assert report.income_spread == pytest.approx(1000 * np.sqrt(99 / 12), rel=1e-12)
+    assert report.utility_spread == pytest.approx(float(report.income_spread), rel=1e-12)
+    assert report.utility == pytest.approx(5500 - cost, rel=1e-12)
+
+
+def test_deciles_weigh_people_and_leave_out_who_counts_for_nothing(eps):
+    incomes, weight = 1000.0 * np.array([1, 2, 3, 4]), np.array([0.15, 0.5, 0.0, 0.35])
+    nobody = np.array([7e3, 1, 2.5e3, 1e9])
+    report = report_on(np.append(incomes, nobody), np.append(weight, np.zeros(4)))
+    np.testing.assert_allclose(report.income_deciles, [1000, *[2000] * 5, *[4000] * 3], rtol=64 * eps)
+    assert report.income == pytest.approx(2550, rel=64 * eps)
+    assert report.income_spread == pytest.approx(np.sqrt(7750e3 - 2550**2), rel=64 * eps)
+    twice = report_on(np.tile(incomes, 2), np.tile(weight, 2) / 2)
+    backwards = report_on(np.append(nobody, incomes[::-1]), np.append(np.zeros(4), weight[::-1]))
+    for other in (twice, backwards):
+        for one, same in zip(jax.tree.leaves(report), jax.tree.leaves(other), strict=True):
+            np.testing.assert_allclose(one, same, rtol=64 * eps)
+
+
+def test_a_question_is_answered_like_a_value_and_counted_apart():
+    evaluate = evaluator()
+    asked, tried = evaluate.what_if(law()), evaluate.value(law())
+    assert eqx.tree_equal(asked, tried)
+    assert evaluate.counts == {"value": 1, "gradient": 0, "what_if": 1}

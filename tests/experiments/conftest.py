@@ -1,5 +1,6 @@
 """Engines that stand in for models, and the command line run in this process."""
 
+import json
 import random
 import sys
 from collections.abc import Callable
@@ -9,8 +10,11 @@ import jax
 import pytest
 
 from experiments import cli
-from llm_policy.engine import Prompt
+from llm_policy.engine import Prompt, Schema
 from llm_policy.engines.scripted import ScriptedEngine
+
+
+WORK = {"type": "integer", "minimum": 20, "maximum": 60}
 
 
 class Ran(NamedTuple):
@@ -22,20 +26,38 @@ class Ran(NamedTuple):
 
 
 class Improviser(ScriptedEngine):
-    """Plays workers and planners at random, mumbles sometimes, and never answers alike twice."""
+    """Answers any schema at random, mumbles sometimes, and never answers alike twice."""
 
     def __init__(self, seed: int = 0, *, noise: bool = False) -> None:
-        draw = random.Random(seed)
-
-        def answer(prompt: Prompt) -> str:
-            if draw.random() < 0.02:
-                return "well, it depends"
-            if "hours a week" in prompt.personal:
-                return f'{{"hours": {draw.randint(20, 60)}}}'
-            return f'{{"changes": {[draw.choice((-20, -10, 0, 10, 20)) for _ in range(7)]}}}'
-
-        super().__init__(answer)
+        self._draw = random.Random(seed)
+        self._schema: Schema = {}
         self._noise = noise
+        super().__init__(self._improvise, likelihood=lambda prompt, option: self._draw.uniform(0.1, 1))
+
+    def complete(self, prompts, schema, **options):
+        self._schema = schema
+        return super().complete(prompts, schema, **options)
+
+    def _improvise(self, prompt: Prompt) -> str:
+        return "well, it depends" if self._draw.random() < 0.02 else json.dumps(self._value(self._schema))
+
+    def _value(self, schema: Schema):
+        """Return something that the schema allows; hours are those of people who work."""
+        draw = self._draw
+        if "enum" in schema:
+            return draw.choice(schema["enum"])
+        kind = schema["type"]
+        if kind == "object":
+            fields = schema["properties"]
+            return {name: self._value(WORK if name == "hours" else field) for name, field in fields.items()}
+        if kind == "array":
+            count = draw.randint(schema["minItems"], schema["maxItems"])
+            return [self._value(schema["items"]) for _ in range(count)]
+        if kind == "integer":
+            return draw.randint(schema["minimum"], schema["maximum"])
+        if kind == "number":
+            return round(draw.uniform(schema["minimum"], schema["maximum"]), 1)
+        return draw.random() < 0.5 if kind == "boolean" else "because"
 
     def describe(self):
         return super().describe() | {"model": "improviser", "noise": self._noise}

@@ -6,11 +6,11 @@ import sys
 import pyarrow.parquet as pq
 import pytest
 
-from experiments import cli
+from experiments import jobs
 from experiments.compare import OPTIMISER
 from experiments.config import CompareConfig
 from experiments.roster import ROSTER
-from experiments.runs import new_run_path, read_config, write_table
+from experiments.runs import new_run_path, read_manifest, write_table
 from llm_policy.engine import EngineError
 from llm_policy.engines.scripted import ScriptedEngine
 
@@ -46,7 +46,7 @@ def runs(tmp_path):
 @pytest.fixture
 def model(monkeypatch, improviser):
     """Put an improvising model where the command line starts vLLM."""
-    monkeypatch.setattr(cli, "start_engine", lambda **_: improviser())
+    monkeypatch.setattr(jobs, "start_engine", lambda **_: improviser())
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def no_model(monkeypatch):
     def refuse(**_):
         raise AssertionError("a replay starts no engine")
 
-    return lambda: monkeypatch.setattr(cli, "start_engine", refuse)
+    return lambda: monkeypatch.setattr(jobs, "start_engine", refuse)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,9 @@ def test_a_run_directory_says_what_was_run(plain):
     assert {"python", "jax", "numpy", "econjax"} <= set(manifest["versions"])
     assert manifest["hardware"]["devices"]
     expected = CompareConfig(agents=300, evaluations=3, welfare=("rawlsian",), planners=("federal", "random"))
-    assert CompareConfig.fromdict(read_config(plain[0])) == expected
+    command, choices = read_manifest(plain[0])
+    assert command == "compare"
+    assert CompareConfig.fromdict(choices) == expected
 
 
 def test_a_run_directory_says_what_came_out(plain):
@@ -268,13 +270,13 @@ NO_CHANGE = '{"changes": [0, 0, 0, 0, 0, 0, 0]}'
 
 def test_a_run_cut_short_keeps_its_answers_and_is_finished_from_there(econjax, runs, monkeypatch):
     choices = (*LLM_WORKERS, "--planners", "federal", "llm", "--welfare", "rawlsian", "--runs", runs)
-    monkeypatch.setattr(cli, "start_engine", lambda **_: Failing(7))
+    monkeypatch.setattr(jobs, "start_engine", lambda **_: Failing(7))
     ran = econjax("compare", *choices, "--name", "one")
     assert ran.code == 2
     assert f"The server has left. Answers so far are kept; to go on: econjax resume {runs / 'one'}" in ran.err
     assert_told(econjax("replay", runs / "one"), "it did not finish", f"econjax resume {runs / 'one'}")
     rest = Failing(10**6)
-    monkeypatch.setattr(cli, "start_engine", lambda **_: rest)
+    monkeypatch.setattr(jobs, "start_engine", lambda **_: rest)
     assert econjax("resume", runs / "one").code == 0
     resumed = 10**6 - rest.calls
     assert econjax("compare", *choices, "--name", "whole").code == 0
@@ -285,7 +287,7 @@ def test_a_run_cut_short_keeps_its_answers_and_is_finished_from_there(econjax, r
 
 
 def test_a_model_that_nobody_understands_ends_the_run_with_its_words(econjax, runs, monkeypatch):
-    monkeypatch.setattr(cli, "start_engine", lambda **_: ScriptedEngine(lambda prompt: "bla"))
+    monkeypatch.setattr(jobs, "start_engine", lambda **_: ScriptedEngine(lambda prompt: "bla"))
     ran = econjax("compare", *LLM_WORKERS, "--planners", "federal", "--runs", runs, "--name", "one")
     assert ran.code == 2
     assert "econjax: 100% of the workers' answers could not be read" in ran.err
@@ -294,7 +296,7 @@ def test_a_model_that_nobody_understands_ends_the_run_with_its_words(econjax, ru
 
 
 def test_a_run_whose_model_is_noise_says_so(econjax, runs, monkeypatch, improviser):
-    monkeypatch.setattr(cli, "start_engine", lambda **_: improviser(noise=True))
+    monkeypatch.setattr(jobs, "start_engine", lambda **_: improviser(noise=True))
     ran = econjax("compare", *LLM_WORKERS, "--planners", "federal", "llm", "--runs", runs)
     assert ran.code == 0, ran.err
     assert "ITS ANSWERS ARE NOISE" in ran.out
@@ -302,12 +304,12 @@ def test_a_run_whose_model_is_noise_says_so(econjax, runs, monkeypatch, improvis
 
 
 def test_a_run_without_a_name_is_called_by_its_time(tmp_path):
-    path = new_run_path(tmp_path, None)
+    path = new_run_path(tmp_path, None, command="compare")
     assert path.parent == tmp_path
     assert path.name.startswith("compare-2")
     path.mkdir()
     with pytest.raises(ValueError, match="exists"):
-        new_run_path(tmp_path, path.name)
+        new_run_path(tmp_path, path.name, command="compare")
 
 
 def test_equal_rows_give_equal_bytes(tmp_path):

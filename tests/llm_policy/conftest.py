@@ -65,7 +65,7 @@ def starting_server(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) 
     command = [
         *(sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(tiny_model)),
         *("--host", "127.0.0.1", "--port", str(port), "--served-model-name", "tiny"),
-        *("--enforce-eager", "--dtype", "bfloat16"),
+        *("--enforce-eager", "--dtype", "bfloat16", "--enable-prompt-tokens-details"),
         *("--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}'),
     ]
     environment = os.environ | {
@@ -88,7 +88,7 @@ def starting_server(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) 
 def vllm_engine(tiny_model: Path, starting_server: Server) -> Iterator[Engine]:
     from llm_policy.engines.vllm import VLLMEngine
 
-    engine = VLLMEngine(str(tiny_model))
+    engine = VLLMEngine(str(tiny_model), dtype="float32")  # compared with an independent forward pass
     yield engine
     engine.close()
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from llm_policy.engine import Prompt
+from llm_policy.engines.parallel import Parallel
 from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.journal import Journal
 
@@ -24,6 +25,7 @@ LENGTHS = [7, 2, 9, 0, 5, 1, 8, 3, 6, 4]
 PROMPTS = [Prompt(SHARED, "Your skill is high." + " The tax is low." * length) for length in LENGTHS]
 ENGINES = [
     "scripted",
+    "parallel",
     "journal",
     "replay",
     pytest.param("vllm", marks=pytest.mark.vllm),
@@ -73,6 +75,8 @@ def engine(request, tmp_path, monkeypatch):
         made = OpenAIEngine(server.url, server.model)
     elif request.param == "scripted":
         made = scripted()
+    elif request.param == "parallel":
+        made = Parallel([scripted() for _ in range(3)])
     elif request.param == "journal":
         made = Journal(scripted(), tmp_path / "journal.sqlite")
     else:
@@ -89,6 +93,22 @@ def test_answers_come_in_order_and_count_their_tokens(engine):
     assert len(set(tokens)) == len(LENGTHS)
     assert all(answer.answer_tokens > 0 for answer in answers)
     assert engine.choose(PROMPTS, OPTIONS).prompt_tokens.tolist() == tokens
+
+
+def test_longer_texts_count_more_tokens_and_the_empty_text_none(engine):
+    texts = [prompt.personal for prompt in PROMPTS]
+    counts = engine.count(texts)
+    assert np.argsort(counts).tolist() == np.argsort(LENGTHS).tolist()
+    assert engine.count(["", texts[0]]) == [0, counts[0]]
+    assert engine.count([]) == []
+
+
+def test_cached_tokens_are_part_of_the_prompt(engine):
+    for answer in engine.complete(PROMPTS, HOURS):
+        assert 0 <= answer.cached_tokens <= answer.prompt_tokens
+    choices = engine.choose(PROMPTS, OPTIONS)
+    assert choices.cached_tokens.shape == (len(PROMPTS),)
+    assert np.all((choices.cached_tokens >= 0) & (choices.cached_tokens <= choices.prompt_tokens))
 
 
 def test_texts_are_json_under_the_schema_one_per_sample(engine):
@@ -152,14 +172,17 @@ def test_an_empty_batch_is_an_empty_answer(engine):
     assert engine.complete([], HOURS) == []
     choices = engine.choose([], OPTIONS)
     assert choices.logprob.shape == (0, len(OPTIONS))
-    assert choices.leaked.shape == choices.prompt_tokens.shape == (0,)
+    assert choices.leaked.shape == choices.prompt_tokens.shape == choices.cached_tokens.shape == (0,)
 
 
 def test_the_description_is_plain_and_holds_no_secret(engine):
     description = engine.describe()
     text = json.dumps(description)
     assert json.loads(text) == description == engine.describe()
-    assert {"engine", "model", "temperature", "noise", "weights"} <= set(description)
+    assert {"engine", "model", "temperature", "context", "tokenizer", "noise", "weights"} <= set(description)
+    assert isinstance(description["context"], int)
+    assert description["context"] >= 0
+    assert description["tokenizer"] in ("exact", "estimated")
     assert all(isinstance(value, str | int | float | bool) for value in description.values())
     assert isinstance(description["noise"], bool)
     assert SECRET not in text + repr(engine)

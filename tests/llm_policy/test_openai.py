@@ -10,8 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from llm_policy.engine import EngineError, Prompt
+from llm_policy.engine import EngineError, Interrupted, Prompt
 from llm_policy.engines.openai import OpenAIEngine
+from llm_policy.engines.parallel import Parallel
 
 KEY = "sk-abcdefghij"
 MODELS = {"data": [{"id": "small"}, {"id": "large"}]}
@@ -30,7 +31,10 @@ def scores(**shares):
 
 @contextlib.contextmanager
 def fake_server(chat, models=MODELS):
-    """Serve `models`, and `chat(body, headers) -> (status, JSON or text)`, on the loopback address."""
+    """Serve `models`, and `chat(body, headers) -> (status, content)`, on the loopback address.
+
+    The content is JSON, or text, or a function that answers in its own way.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -41,6 +45,10 @@ def fake_server(chat, models=MODELS):
             self.answer(*chat(body, self.headers))
 
         def answer(self, status, content):
+            if callable(content):
+                content(self)
+                self.close_connection = True
+                return
             data = (content if isinstance(content, str) else json.dumps(content)).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
@@ -162,7 +170,7 @@ def test_a_timeout_says_so():
 
 @pytest.mark.parametrize("garbage", ["oops", {}, {"choices": []}, {"choices": 3}, [1], {"choices": [{}]}])
 def test_garbage_is_an_error(garbage):
-    with fake_engine(lambda body, headers: (200, garbage)) as engine:
+    with fake_engine(lambda body, headers: (200, garbage), max_retries=0) as engine:
         for ask in (lambda: engine.complete(PROMPTS, {}), lambda: engine.choose(PROMPTS, ["A", "B"])):
             with pytest.raises(EngineError) as error:
                 ask()
@@ -207,10 +215,127 @@ def test_the_request_is_what_the_protocol_says():
     assert choose["temperature"] == 1.0
 
 
-def test_a_server_that_ignores_samples_is_an_error():
-    with fake_engine(lambda body, headers: (200, reply())) as engine, pytest.raises(EngineError) as error:
-        engine.complete(PROMPTS, {}, samples=3)
-    assert_one_line(error, "returned 1 samples of 3")
+def half_a_body(handler):
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b'{"choices": [{"mess')
+
+
+def too_late(handler):
+    time.sleep(1.2)
+
+
+FAULTS = {
+    "garbage": ((200, "<html>try later</html>"), "does not speak OpenAI's protocol"),
+    "half an answer": ((200, json.dumps(reply("yes"))[:30]), "does not speak OpenAI's protocol"),
+    "half a body": ((200, half_a_body), "does not answer: start the server"),
+    "no answer": ((200, lambda handler: None), "does not answer: start the server"),
+    "too late": ((200, too_late), "did not answer in time: check the URL"),
+    "full": ((429, {"error": "slow down"}), "is full or the quota is spent: lower concurrency"),
+    "failing": ((500, {"error": "oops"}), "failed: "),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_completed_answer_is_lost_when_a_server_misbehaves(fault):
+    (status, content), words = FAULTS[fault]
+    seen, answered = [], set()
+    fine = [place for place in range(len(PROMPTS)) if place % 3 < 2]
+
+    def chat(body, headers):
+        text = body["messages"][1]["content"]
+        seen.append(text)
+        place = [prompt.personal for prompt in PROMPTS].index(text)
+        if place % 3 == 0 or (place % 3 == 1 and seen.count(text) > 1):
+            answered.add(place)
+            return 200, reply(text)
+        deadline = time.monotonic() + 5
+        while place % 3 == 2 and len(answered) < len(fine) and time.monotonic() < deadline:
+            time.sleep(0.005)  # fail for good when all others are answered
+        return status, content
+
+    with fake_engine(chat, max_retries=1, timeout=1.0) as engine:
+        with pytest.raises(Interrupted) as error:
+            engine.complete(PROMPTS, {})
+        assert_one_line(error, engine.url, words)
+    assert error.value.done == fine
+    assert [answer.texts for answer in error.value.answers] == [(PROMPTS[n].personal,) for n in fine]
+
+
+def test_scores_that_were_given_before_a_failure_are_kept():
+    def chat(body, headers):
+        good = body["messages"][1]["content"] != PROMPTS[1].personal
+        time.sleep(0.0 if good else 0.2)
+        return (200, reply(logprobs=scores(A=0.5, B=0.25))) if good else (500, "oops")
+
+    with fake_engine(chat, max_retries=0) as engine, pytest.raises(Interrupted) as error:
+        engine.choose(PROMPTS[:3], ["A", "B"])
+    assert error.value.done == [0, 2]
+    np.testing.assert_allclose(np.exp(error.value.answers.logprob), [[2 / 3, 1 / 3]] * 2)
+
+
+def test_after_a_failure_nothing_more_is_asked():
+    seen = []
+
+    def chat(body, headers):
+        seen.append(1)
+        return 401, {"error": "no"}
+
+    with (
+        fake_engine(chat, concurrency=2, key_variable="MY_KEY") as engine,
+        pytest.raises(EngineError) as error,
+    ):
+        engine.complete(PROMPTS, {})
+    assert_one_line(error, "refuses the API key: set MY_KEY")
+    assert not isinstance(error.value, Interrupted)
+    assert len(seen) <= 4
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_a_server_that_ignores_samples_is_asked_for_the_rest(most):
+    asked = []
+
+    def chat(body, headers):
+        asked.append(body["n"])
+        return 200, reply(f"{len(asked)}", min(most, body["n"]))
+
+    with fake_engine(chat) as engine:
+        (answer,) = engine.complete(PROMPTS[:1], {}, samples=3)
+    assert answer.texts == (("1", "2", "3") if most == 1 else ("1", "1", "2"))
+    assert asked == ([3, 2, 1] if most == 1 else [3, 1])
+    assert answer.prompt_tokens == 7 * len(asked), "every request costs the prompt"
+
+
+def test_a_server_without_schemas_is_one_clear_error():
+    refusal = {"error": {"message": "This response_format type is unavailable now"}}
+    with fake_engine(lambda *_: (400, refusal)) as engine, pytest.raises(EngineError) as error:
+        engine.complete(PROMPTS, {})
+    assert_one_line(error, "cannot answer under a JSON schema: use choice mode", "is unavailable now")
+
+
+def test_tokens_are_estimated_and_cached_ones_are_what_the_server_says():
+    def chat(body, headers):
+        answer = reply(logprobs=scores(A=0.5))
+        answer["usage"]["prompt_tokens_details"] = {"cached_tokens": 5}
+        return 200, answer
+
+    with fake_engine(chat) as engine:
+        assert engine.complete(PROMPTS[:1], {})[0].cached_tokens == 5
+        assert engine.choose(PROMPTS[:2], ["A", "B"]).cached_tokens.tolist() == [5, 5]
+        assert engine.count(["", "four", "fifth"]) == [0, 1, 2]
+        assert engine.describe()["tokenizer"] == "estimated"
+        assert engine.describe()["context"] == 0
+
+
+def test_a_short_name_is_known_by_either_name_and_a_context_is_what_the_server_says():
+    full = {"data": [{"id": "meta-llama/Llama-3.1-8B-Instruct", "context_length": 4096}]}
+    for models, name in ((full, full["data"][0]["id"]), ({"data": [{"id": "llama-3.1-8b"}]}, "llama-3.1-8b")):
+        with fake_server(None, models) as url:
+            engine = OpenAIEngine(url, "llama-3.1-8b")
+            assert engine.describe()["model"] == name
+            assert engine.describe()["context"] == (4096 if models is full else 0)
+            engine.close()
 
 
 def test_options_that_are_not_named_have_no_probability_and_the_rest_leaks():
@@ -250,3 +375,16 @@ def test_a_real_server_names_its_models_and_its_limits(vllm_server):
         with pytest.raises(EngineError) as error:
             engine.complete([Prompt("word " * 9000, "and more")], {})
         assert_one_line(error, "8192")
+
+
+@pytest.mark.vllm
+def test_several_servers_answer_as_one(vllm_server):
+    engines = [OpenAIEngine(vllm_server.url, "tiny") for _ in range(2)]
+    shared = ["You are a worker.", "You are the planner. " * 50]
+    prompts = [Prompt(shared[skill % 2], f"Your skill is {skill}.") for skill in range(60)]
+    with contextlib.closing(Parallel(engines)) as both:
+        together, alone = both.choose(prompts, ["A", "B"]), engines[0].choose(prompts, ["A", "B"])
+        np.testing.assert_allclose(together.logprob, alone.logprob, atol=0.05)
+        assert together.prompt_tokens.tolist() == alone.prompt_tokens.tolist()
+        assert alone.cached_tokens.sum() > 0
+        assert both.count(["You are a worker."]) == engines[1].count(["You are a worker."])

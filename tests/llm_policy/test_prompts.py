@@ -1,6 +1,5 @@
-import dataclasses
-import itertools
 import re
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -8,53 +7,77 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econjax import BracketSchedule, us_federal
-from llm_policy.answers import STEPS
-from llm_policy.personas import Personas
-from llm_policy.prompts import Trial, WorkerRecord, planner_prompt, schedule_table, worker_prompts
+from llm_policy.answers import HOURS
+from llm_policy.memory import Records, nothing, remember
+from llm_policy.prompts import (
+    Situation,
+    Style,
+    bracket_names,
+    dollars,
+    economy_text,
+    labor_prompts,
+    letters,
+    money,
+    numbers,
+    price_lines,
+    satisfaction_prompts,
+    schedule_table,
+    worker_lines,
+)
 
-PEOPLE = Personas(
-    occupation=("Legal", "Sales and related", "Computer and mathematical"),
-    sex=("woman", "man", "man"),
-    age=np.array([31, 58, 24]),
-)
-YEAR = WorkerRecord(
-    labor=np.array([38.0, 40.0, 52.0]),
-    income=np.array([90_060.0, 31_040.0, 1_205_048.0]),
-    tax=np.array([14_872.0, 3_493.0, 406_339.0]),
-    rebate=10_243.0,
-)
-SKILL = np.array([2_370.0, 776.0, 23_174.0])
-EFFORT = np.array([[231.0, 1_801.0, 6_078.0], [85.0, 683.0, 2_304.0], [1_825.0, 14_599.0, 49_273.0]])
-GOAL = "Your aim is the worst-off person."
+NAN = float("nan")
+LAW = us_federal(2024)
+FLAT = BracketSchedule([0.0], [0.125])
+NOW = Situation(LAW, 2, {1: FLAT}, 10_243.4, "explore")
+PEOPLE = ["You are a man, 58 years old.", "You are a woman, 31 years old.", "You are 24 years old."]
+SKILL = np.array([776.0, 2_370.0, 23_174.0])
+PRICES = np.array([[85.0, 683.0, 2_304.0], [231.0, 1_801.0, 6_078.0], [1_825.0, 14_599.0, 49_273.0]])
+AIM = "Your aim is a high result."
 NUMBER = r"[-+]?\d[\d,]*(?:\.\d+)?"
 
 
-def ask(people=PEOPLE, schedule=None, year=YEAR, *, skill=SKILL, effort=EFFORT):
-    schedule = us_federal(2024) if schedule is None else schedule
-    return worker_prompts(people, schedule, year, skill=skill, effort_cost=effort)
+def lines(people=PEOPLE, skill=SKILL, prices=PRICES, fixed_cost=None):
+    return worker_lines(people, [AIM] * 3, skill, price_lines(prices), fixed_cost)
 
 
-def changed(values, where, value):
-    values = list(values) if isinstance(values, tuple) else values.copy()
-    values[where] = value
-    return tuple(values) if isinstance(values, list) else values
+def step(labor, number, *, year=1, result=(1_000.0, 2_000.0, 3_000.0), satisfied=NAN):
+    labor, one = np.asarray(labor, float), np.ones(3)
+    income = SKILL * np.nan_to_num(labor)
+    values = (one * number, one * year, labor, income, income / 8, one * 10_243, np.array(result))
+    return Records(*values, one * satisfied)
 
 
-def numbers(text):
-    """Return every number of a text, without signs and separators."""
-    return {float(found.replace(",", "")) for found in re.findall(r"\d[\d,]*(?:\.\d+)?", text)}
+def remembered(*steps, style=Style()):  # noqa: B008
+    memory = nothing(3, last=style.history, best=style.best)
+    for records in steps:
+        memory = remember(memory, records)
+    return memory
+
+
+STEPS = (
+    step([40.0, 37.5, NAN], 1, result=(1_000.0, 2_100.0, NAN)),
+    step([50.0, 30.0, 20.0], 2, result=(1_500.0, 2_600.0, 3_000.0), satisfied=1.0),
+    step([45.0, 40.0, 60.0], 3, year=2, result=(1_200.0, 2_000.0, -3_000.0), satisfied=0.0),
+    step([35.0, 45.0, 60.0], 4, year=2, result=(1_300.0, 1_900.0, -3_000.0)),
+)
+
+
+def ask(style=Style(), situation=NOW, *, people=None, steps=STEPS, menu=None, unit="$"):  # noqa: B008
+    constants = lines() if people is None else people
+    menu = numbers() if menu is None else menu
+    return labor_prompts(style, situation, constants, remembered(*steps, style=style), menu=menu, unit=unit)
 
 
 def read_table(text):
     """Return thresholds and rates from the lines of a table of brackets."""
-    lines = re.findall(rf"^- (.*): ({NUMBER}) %$", text, re.M)
-    edges = [[int(edge.replace(",", "")) for edge in re.findall(r"\$([\d,]+)", name)] for name, _ in lines]
+    rows = re.findall(rf"^- (.*): ({NUMBER}) %$", text, re.M)
+    edges = [[int(edge.replace(",", "")) for edge in re.findall(r"\$([\d,]+)", name)] for name, _ in rows]
     assert [edge[1] for edge in edges[:-1]] == [edge[0] for edge in edges[1:]]
-    assert lines[-1][0].startswith("above ")
-    return [edge[0] for edge in edges], [float(rate) / 100 for _, rate in lines]
+    assert rows[-1][0].startswith("above ")
+    return [edge[0] for edge in edges], [float(rate) / 100 for _, rate in rows]
 
 
-schedules = st.lists(st.integers(1, 10**6), unique=True, max_size=8).flatmap(
+schedules = st.lists(st.integers(1, 10**6), unique=True, max_size=3).flatmap(
     lambda edges: st.tuples(
         st.just([0, *sorted(edges)]),
         st.lists(st.integers(-1000, 1000), min_size=len(edges) + 1, max_size=len(edges) + 1),
@@ -71,85 +94,228 @@ def test_the_table_says_the_schedule(drawn):
     np.testing.assert_allclose(said_rates, rates, atol=1e-9)
 
 
-def test_all_workers_share_the_law_and_the_rebate():
+def test_a_flat_tax_has_one_bracket():
+    assert bracket_names(np.zeros(1)) == ["above $0"]
+
+
+def test_all_share_the_law_the_laws_before_and_the_rebate():
     (shared,) = {prompt.shared for prompt in ask()}
-    law = us_federal(2024)
     thresholds, rates = read_table(shared)
-    assert thresholds == law.thresholds.tolist()
-    np.testing.assert_allclose(rates, law.rates, atol=1e-7)
-    assert "rebate of $10,243 a year" in shared
-    assert '{"hours": H}' in shared
+    assert thresholds == LAW.thresholds.tolist()
+    np.testing.assert_allclose(rates, LAW.rates, atol=1e-7)
+    assert "tax year 2" in shared
+    assert "In tax year 1 the rates were 12.5 %." in shared
+    assert "the last rebate was $10,243 a year for everyone" in shared
+
+
+def test_past_laws_are_named_in_the_order_of_their_years():
+    other = BracketSchedule([0.0, 9_000.0], [0.0, 0.333])
+    text = economy_text(NOW._replace(tax_year=11, past={10: FLAT, 2: other}))
+    assert text.index("In tax year 2 the rates were 0 %, 33.3 %.") < text.index("In tax year 10 ")
 
 
 def test_nothing_of_one_worker_is_in_the_shared_text():
     shared = ask()[0].shared
-    others = ask(
-        Personas(("Production",) * 3, ("man",) * 3, np.array([60, 61, 62])),
-        year=YEAR._replace(labor=YEAR.labor + 3, income=YEAR.income * 2, tax=YEAR.tax * 3),
-        skill=SKILL * 2,
-        effort=EFFORT * 5,
-    )
-    assert {prompt.shared for prompt in others} == {shared}
+    assert {prompt.shared for prompt in ask(people=["You."] * 3, steps=(step([1.0, 2.0, 3.0], 1),))} == {
+        shared
+    }
+    for text in (*PEOPLE, AIM, "$776", "37.5"):
+        assert text not in shared
 
 
-def test_the_personal_text_is_the_person_and_its_year():
+def test_workers_with_the_same_lot_are_asked_the_same():
+    records = Records(*(np.full(3, values[0]) for values in STEPS[0]))
+    for question in (
+        ask(people=[lines()[0]] * 3, steps=(records,)),
+        satisfaction_prompts(NOW, [lines()[0]] * 3, remembered(records), unit="$"),
+    ):
+        assert len(set(question)) == 1
+
+
+def test_the_personal_text_is_the_person_its_lot_and_its_memory():
     text = ask()[1].personal
-    assert text.startswith("You are a man, 58 years old. Occupation: sales and related.")
-    assert "Each weekly hour that you work all year earns you $776 a year before tax" in text
-    assert "losing $85 a year when you work 20 hours, $683 at 40 hours and $2,304 at 60 hours" in text
-    assert "At 40 hours a week you earn $31,040 a year, pay $3,493 in tax" in text
-    assert text.endswith("How many hours a week do you work next year?")
+    assert text.startswith(PEOPLE[1])
+    assert AIM in text
+    assert "earns you $2,370 a year before tax: $94,800 at 40 hours" in text
+    assert "losing $231 a year when you work 20 hours, $1,801 at 40 hours and $6,078 at 60 hours" in text
+    assert "Step 1 (tax year 1): 37.5 hours a week, income $88,875" in text
+    assert text.endswith("?")
 
 
-def test_the_dollars_of_a_year_add_up():
-    for prompt, income, tax in zip(ask(), YEAR.income, YEAR.tax, strict=True):
-        assert f"keep ${income - tax + YEAR.rebate:,.0f}." in prompt.personal
+def test_steps_stand_in_order_the_best_first_and_unknown_ones_nowhere():
+    for worker, (order, best) in enumerate([("1234", "2431"), ("1234", "2134"), ("234", "24")]):
+        latest, ranked = ask()[worker].personal.split("Your best steps so far, best first:")
+        assert "".join(re.findall(r"Step (\d)", latest)) == order
+        assert "".join(re.findall(r"Step (\d)", ranked)) == best
 
 
-def test_a_prompt_holds_the_numbers_of_its_worker_and_no_others():
-    law = us_federal(2024)
-    public = {*law.thresholds.tolist(), *np.round(100 * np.asarray(law.rates), 2), YEAR.rebate, 0, 100}
-    for i, prompt in enumerate(ask()):
-        own = {*EFFORT[i], SKILL[i], YEAR.labor[i], YEAR.income[i], YEAR.tax[i], float(PEOPLE.age[i])}
-        kept = YEAR.income[i] - YEAR.tax[i] + YEAR.rebate
-        assert numbers(prompt.shared) == public
-        assert numbers(prompt.personal) == {*own, kept, 20, 40, 60}
-
-
-@pytest.mark.parametrize("part", ["shared", "personal"])
-def test_every_number_has_a_unit(part):
-    unit = re.compile(rf"\${NUMBER}|{NUMBER} %|{NUMBER} hours|{NUMBER} years|hours from {NUMBER} to {NUMBER}")
+def test_the_dollars_of_a_step_add_up():
+    pattern = r"income \$([\d,]+), tax \$([\d,]+), rebate \$([\d,]+), kept \$([\d,]+)"
     for prompt in ask():
-        assert not re.search(NUMBER, unit.sub("", getattr(prompt, part)))
+        for said in re.findall(pattern, prompt.personal):
+            income, tax, rebate, kept = (int(amount.replace(",", "")) for amount in said)
+            assert abs(income - tax + rebate - kept) <= 1
+
+
+def test_averages_and_nudges_are_those_of_the_memory():
+    texts = [prompt.personal for prompt in ask()]
+    assert "On average you worked 42.5 hours a week, with a result of $1,250." in texts[0]
+    assert "On average you worked 46.7 hours a week, with a result of -$1,000." in texts[2]
+    assert ["fewer hours" in text for text in texts] == [True, True, False]
+    assert not any("more hours" in text for text in texts)
+
+
+def test_who_remembers_nothing_reads_of_no_step():
+    (text,) = {prompt.personal for prompt in ask(people=["You."] * 3, steps=())}
+    assert len(text.splitlines()) == 2
+
+
+def test_satisfaction_stands_beside_the_step():
+    found = re.findall(r"Step (\d).*?; (satisfied|not satisfied)\n", ask()[0].personal)
+    assert found[:2] == [("2", "satisfied"), ("3", "not satisfied")]
+
+
+@pytest.mark.parametrize(
+    ("switched", "gone"),
+    [
+        (Style(best=0), "best steps"),
+        (Style(averages=False), "On average"),
+        (Style(nudges=False), "last change of hours"),
+        (Style(history=1), "Step 3 (tax year 2): 45"),
+    ],
+)
+def test_sentences_can_be_switched_off_one_by_one(switched, gone):
+    before, after = ask()[0], ask(switched)[0]
+    assert gone in before.personal
+    assert gone not in after.personal.split("Your best steps")[0]
+    assert after.shared == before.shared
+
+
+def test_the_phase_is_said_unless_switched_off():
+    explore, exploit = (ask(situation=NOW._replace(phase=phase))[0] for phase in ("explore", "exploit"))
+    assert explore.shared != exploit.shared
+    assert explore.personal == exploit.personal
+    silent = Style(explore=False)
+    assert ask(silent) == ask(silent, NOW._replace(phase="exploit"))
+    assert len(ask(silent)[0].shared) < min(len(explore.shared), len(exploit.shared))
+
+
+def test_a_thought_is_asked_for_before_the_hours():
+    plain, thinking = ask()[0].shared, ask(Style(think=True))[0].shared
+    assert '{"hours": H}' in plain
+    assert "thought" not in plain
+    assert thinking.index('"thought"') < thinking.index('"hours"')
+
+
+def test_the_other_phrasing_says_the_same_numbers():
+    one, other = ask(), ask(Style(phrasing=1))
+    for before, after in zip(one, other, strict=True):
+        assert before.shared != after.shared
+        assert before.personal != after.personal
+        for part in ("shared", "personal"):
+            said, again = (Counter(re.findall(NUMBER, getattr(prompt, part))) for prompt in (before, after))
+            assert said == again
+
+
+def test_numbers_on_offer_are_the_hours_and_may_be_listed_backwards():
+    forth, back = (ask(Style(mode="choice", reverse=reverse))[0] for reverse in (False, True))
+    listed = [re.findall(r"\d+", prompt.shared.split("nothing else:")[1]) for prompt in (forth, back)]
+    assert listed[0] == listed[1][::-1] == [str(hours) for hours in HOURS]
+    assert "JSON" not in forth.shared
+
+
+def test_letters_mean_to_each_worker_what_its_order_says():
+    menu = letters(3)
+    for reverse in (False, True):
+        for prompt, order in zip(
+            ask(Style(mode="choice", reverse=reverse), menu=menu), menu.order, strict=True
+        ):
+            said = re.findall(r"\b([A-K]) = (\d+) hours a week", prompt.personal)
+            meant = [(code, str(HOURS[place])) for code, place in zip(menu.codes, order, strict=True)]
+            assert said == (meant[::-1] if reverse else meant)
+            assert "from A to K" in prompt.shared
+
+
+@pytest.mark.parametrize("agents", [11, 22, 44])
+def test_each_value_stands_at_each_letter_equally_often(agents):
+    menu = letters(agents)
+    for place in range(len(HOURS)):
+        assert set(Counter(menu.order[:, place].tolist()).values()) == {agents // 11}
+    assert all(sorted(order) == list(range(11)) for order in menu.order.tolist())
+
+
+def test_each_value_is_listed_early_and_late_equally_often():
+    """Over 22 workers each pair of hours stands in either order equally often."""
+    place = np.argsort(letters(22).order, axis=1)
+    for one in range(11):
+        for other in range(one):
+            assert np.sum(place[:, one] < place[:, other]) == 11
+
+
+@pytest.mark.parametrize("unit", ["$", "utils"])
+def test_every_number_has_a_unit(unit):
+    known = re.compile(
+        rf"-?\${NUMBER}|{NUMBER} %|{NUMBER} hours|{NUMBER} years|{NUMBER} utils|[Ss]tep \d+|tax year \d+"
+        rf"|hours from {NUMBER} to {NUMBER}|numbers of weekly hours and nothing else: [\d, ]+"
+    )
+    menus = [(Style(), numbers()), (Style(mode="choice"), numbers()), (Style(mode="choice"), letters(3))]
+    asked = [prompt for style, menu in menus for prompt in ask(style, menu=menu, unit=unit)]
+    asked += satisfaction_prompts(NOW, lines(fixed_cost=SKILL), remembered(*STEPS), unit=unit)
+    for prompt in asked:
+        for text in prompt:
+            assert not re.search(NUMBER, known.sub("", text)), known.sub("", text)
 
 
 @pytest.mark.parametrize("i", range(3))
-@pytest.mark.parametrize("what", ["occupation", "sex", "age", "skill", "effort", "labor", "income", "tax"])
+@pytest.mark.parametrize("what", ["person", "skill", "price", "hours"])
 def test_a_change_in_one_worker_changes_its_prompt_alone(what, i):
-    before, people, year, skill, effort = ask(), PEOPLE, YEAR, SKILL, EFFORT
-    if what in ("occupation", "sex", "age"):
-        value = {"occupation": "Production", "sex": "person", "age": 44}[what]
-        people = dataclasses.replace(people, **{what: changed(getattr(people, what), i, value)})
+    people, skill, prices, steps = list(PEOPLE), SKILL.copy(), PRICES.copy(), STEPS
+    if what == "person":
+        people[i] = "You are 44 years old."
     elif what == "skill":
-        skill = changed(skill, i, 512.0)
-    elif what == "effort":
-        effort = changed(effort, (i, 1), 512.0)
+        skill[i] = 512.0
+    elif what == "price":
+        prices[i, 1] = 512.0
     else:
-        year = year._replace(**{what: changed(getattr(year, what), i, 12.0)})
-    after = ask(people, year=year, skill=skill, effort=effort)
+        labor = STEPS[3].labor.copy()
+        labor[i] = 12.0
+        steps = (*STEPS[:3], STEPS[3]._replace(labor=labor))
+    before, after = ask(), ask(people=lines(people, skill, prices), steps=steps)
     assert [one == other for one, other in zip(before, after, strict=True)] == [j != i for j in range(3)]
     assert before[i].shared == after[i].shared
 
 
-def test_a_change_of_the_law_or_the_rebate_changes_the_shared_text_for_all():
+def test_a_change_of_the_law_or_the_rebate_changes_the_shared_text_alone():
     before = ask()
-    law = us_federal(2024)
     for after in (
-        ask(year=YEAR._replace(rebate=10_244.0)),
-        ask(schedule=BracketSchedule(law.thresholds, law.rates.at[-1].add(0.001))),
-        ask(schedule=BracketSchedule(law.thresholds.at[-1].add(1), law.rates)),
+        ask(situation=NOW._replace(rebate=10_245.0)),
+        ask(situation=NOW._replace(schedule=BracketSchedule(LAW.thresholds, LAW.rates.at[-1].add(0.001)))),
+        ask(situation=NOW._replace(schedule=BracketSchedule(LAW.thresholds.at[-1].add(1), LAW.rates))),
+        ask(situation=NOW._replace(past={})),
     ):
         assert all(one.shared != other.shared for one, other in zip(before, after, strict=True))
+        assert all(one.personal == other.personal for one, other in zip(before, after, strict=True))
+
+
+def test_the_question_of_satisfaction_shows_the_latest_step_and_no_other():
+    for worker, prompt in enumerate(satisfaction_prompts(NOW, lines(), remembered(*STEPS), unit="$")):
+        assert re.findall(r"Step (\d)", prompt.personal) == ["4"]
+        assert prompt.personal.startswith(PEOPLE[worker])
+        assert read_table(prompt.shared)[0] == LAW.thresholds.tolist()
+        assert '{"satisfied": "yes"}' in prompt.shared
+
+
+def test_an_unknown_result_is_said_in_words():
+    unknown = step([40.0, 40.0, 40.0], 1, result=(NAN, NAN, NAN))
+    for unit in ("$", "utils"):
+        for prompt in ask(people=["You."] * 3, steps=(unknown,), unit=unit):
+            assert not re.search(r"nan|\?", prompt.personal.removesuffix("?"))
+
+
+def test_a_fixed_cost_is_said_where_there_is_one():
+    said = ["Working at all costs you" in line for line in lines(fixed_cost=np.array([0.0, 900.0, 0.3]))]
+    assert said == [False, True, False]
+    assert "Working at all costs you $900 a year." in lines(fixed_cost=np.array([0.0, 900.0, 0.3]))[1]
 
 
 @pytest.mark.parametrize(
@@ -157,75 +323,25 @@ def test_a_change_of_the_law_or_the_rebate_changes_the_shared_text_for_all():
     [(-0.3, "$0"), (-0.5, "$0"), (-0.0, "$0"), (0.4, "$0"), (-0.7, "-$1"), (-1234.4, "-$1,234")],
 )
 def test_dollars_are_rounded_and_nothing_is_owed_below_a_half(amount, said):
-    year = YEAR._replace(income=np.full(3, amount), tax=np.zeros(3), rebate=0.0)
-    assert f"you earn {said} a year" in ask(year=year)[0].personal
+    assert dollars(amount) == said
+    assert money(np.array([amount])) == [said]
 
 
-def test_the_same_question_has_the_same_text_and_leaves_its_arguments_alone():
-    arrays = [array.copy() for array in (SKILL, EFFORT, YEAR.labor, YEAR.income, YEAR.tax, PEOPLE.age)]
-    assert ask() == ask()
-    for before, after in zip(arrays, (SKILL, EFFORT, *YEAR[:3], PEOPLE.age), strict=True):
-        np.testing.assert_array_equal(before, after)
+@given(st.lists(st.floats(-1e12, 1e12), min_size=1, max_size=5))
+def test_many_amounts_are_said_as_one_is(amounts):
+    assert money(np.array(amounts)) == [dollars(amount) for amount in amounts]
 
 
-THRESHOLDS = np.array([0.0, 11_600.0, 47_150.0])
-TRIALS = [
-    Trial((0.1, 0.12, 0.22), 38_415.0, 0.0),
-    Trial((0.3, 0.22, 0.42), 41_207.0, 0.0),
-    Trial((0.5, 0.123, 1.0), 29_004.0, 0.0),
-]
-
-
-def plan_prompt(trials=TRIALS, best=(TRIALS[1], TRIALS[0], TRIALS[2]), thresholds=THRESHOLDS, goal=GOAL):
-    return planner_prompt(thresholds, goal, trials, best)
-
-
-def test_the_planner_reads_the_best_first_and_the_latest_last():
-    best, latest = plan_prompt().personal.split("The latest schedules, latest last:")
-    assert best.startswith("The best schedules so far, best first:")
-    results = [
-        [float(found.replace(",", "")) for found in re.findall(r"result \$([\d,]+) a year", half)]
-        for half in (best, latest)
-    ]
-    assert results[0] == sorted(results[0], reverse=True) == [41_207, 38_415, 29_004]
-    assert results[1] == [trial.equivalent for trial in TRIALS]
-    assert "Current rates in per cent: 50, 12.3, 100." in latest
-
-
-def test_the_planner_reads_its_goal_its_brackets_and_its_steps():
-    shared = plan_prompt().shared
-    assert GOAL in shared
-    assert "$0 to $11,600; $11,600 to $47,150; above $47,150" in shared
-    assert "by -20, -10, 0, +10, +20 percentage points" in shared
-    assert "rates stay between 0 and 100 per cent" in shared
-
-
-@pytest.mark.parametrize("count", [1, 2, 3])
-def test_the_planner_is_told_nothing_but_its_trials(count):
-    trials = TRIALS[:count]
-    prompt = plan_prompt(trials, best=trials)
-    rates = {round(100 * rate, 9) for trial in trials for rate in trial.rates}
-    assert numbers(prompt.personal) == rates | {trial.equivalent for trial in trials}
-    assert numbers(prompt.shared) == {*THRESHOLDS, *map(abs, STEPS), 0, 3, 100}
-
-
-def test_the_shared_text_of_a_planner_stays_the_same_through_a_run():
-    assert len({plan_prompt(TRIALS[: n + 1]).shared for n in range(3)}) == 1
-    assert plan_prompt(goal="Your aim is another.").shared != plan_prompt().shared
-
-
-def test_a_standard_error_is_said_where_there_is_one():
-    noisy = [
-        trial._replace(standard_error=error) for trial, error in zip(TRIALS, (120.0, 0.0, 7.0), strict=True)
-    ]
-    lines = plan_prompt(noisy, best=[]).personal.splitlines()
-    said = [line for line in lines if line.startswith("- rates")]
-    assert said[0].endswith("result $38,415 a year (standard error $120)")
-    assert said[1].endswith("result $41,207 a year")
-    assert said[2].endswith("result $29,004 a year (standard error $7)")
-
-
-def test_a_planners_question_is_a_function_of_what_it_was_told():
-    assert plan_prompt() == plan_prompt()
-    told = [plan_prompt(list(order)) for order in itertools.permutations(TRIALS)]
-    assert len(set(told)) == len(told)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(mode="choice", think=True), "choice mode .* use text mode"),
+        (dict(history=0), "at least 1 latest step .* got 0 and 5"),
+        (dict(best=-1), "0 best ones; got 10 and -1"),
+        (dict(mode="chat"), "chat"),
+        (dict(phrasing=2), "2"),
+    ],
+)
+def test_styles_that_do_not_go_together_are_errors(options, message):
+    with pytest.raises(ValueError, match=message):
+        Style(**options)

@@ -41,3 +41,9 @@ def test_what_cannot_be_scored_is_an_error():
         engine.choose(PROMPTS, ["A", "A"])
     with pytest.raises(ValueError, match="at least one option"):
         engine.choose(PROMPTS, [])
+
+
+def test_a_word_counts_as_a_token():
+    engine = ScriptedEngine(lambda prompt: "")
+    assert engine.count(["", "two words", "and\nthree words"]) == [0, 2, 3]
+    assert engine.choose(PROMPTS, ["A"]).cached_tokens.tolist() == [0, 0]

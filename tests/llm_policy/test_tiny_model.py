@@ -2,7 +2,16 @@ import json
 
 import pytest
 
-from llm_policy.tiny_model import CONTEXT, SINGLE_TOKENS, build_tiny_model, is_noise
+from llm_policy.engine import EngineError
+from llm_policy.tiny_model import (
+    CONTEXT,
+    SHAPES,
+    SINGLE_TOKENS,
+    build_shape,
+    build_tiny_model,
+    is_noise,
+    shape_name,
+)
 
 
 def test_the_model_says_that_it_is_noise(tiny_model):
@@ -42,3 +51,36 @@ def test_a_folder_of_something_else_is_left_alone(tiny_model, tmp_path):
     with pytest.raises(FileExistsError, match="is not this tiny model"):
         build_tiny_model(tiny_model, seed=1)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+PARAMETERS = {  # as the published weights count them, an embedding that is also the output once
+    "qwen3-0.6b": 596_049_920,
+    "llama-3.2-1b": 1_235_814_400,
+    "mistral-7b": 7_248_023_552,
+    "llama-3.1-8b": 8_030_261_248,
+    "qwen3-8b": 8_190_735_360,
+}
+
+
+@pytest.mark.parametrize("shape", PARAMETERS)
+def test_a_shape_has_as_many_parameters_as_the_model_it_is_named_after(shape, tmp_path):
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    folder = build_shape(tmp_path / shape_name(shape), shape)
+    assert build_shape(folder, shape) == folder
+    assert is_noise(folder)
+    assert list(folder.glob("*.safetensors")) == []
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder))
+    assert sum(weight.numel() for weight in model.parameters()) == PARAMETERS[shape]
+    assert len(AutoTokenizer.from_pretrained(folder)) <= SHAPES[shape].vocab_size
+
+
+def test_shapes_are_told_apart(tmp_path):
+    assert len({shape_name(shape) for shape in SHAPES}) == len(SHAPES)
+    build_shape(tmp_path / "one", "tiny")
+    with pytest.raises(FileExistsError, match="is not this tiny model"):
+        build_shape(tmp_path / "one", "qwen3-8b")
+    with pytest.raises(EngineError, match=r"no shape 'llama'\. Name one of these: tiny, qwen3-0\.6b"):
+        build_shape(tmp_path / "two", "llama")

@@ -9,12 +9,18 @@ import numpy as np
 import psutil
 import pytest
 
-from llm_policy.engine import EngineError, Prompt
+from llm_policy.engine import EngineError, Interrupted, Prompt
 
 pytestmark = pytest.mark.vllm
 
 PROMPTS = [Prompt("You are a worker.", f"Your skill is {skill}. How many hours?") for skill in range(5)]
 OPTIONS = [str(hours) for hours in range(0, 101, 10)]
+HOURS = {
+    "type": "object",
+    "properties": {"hours": {"type": "number", "minimum": 0, "maximum": 100}},
+    "required": ["hours"],
+    "additionalProperties": False,
+}
 
 
 def test_scores_are_the_model_s_own_probabilities(vllm_engine, tiny_model):
@@ -32,8 +38,8 @@ def test_scores_are_the_model_s_own_probabilities(vllm_engine, tiny_model):
         with torch.no_grad():
             logprob = model(tokens).logits[0, -1].log_softmax(-1).double().numpy()[options]
         mass = np.exp(logprob).sum()
-        np.testing.assert_allclose(choices.logprob[row], logprob - np.log(mass), atol=0.1)
-        np.testing.assert_allclose(choices.leaked[row], 1 - mass, atol=0.01)
+        np.testing.assert_allclose(choices.logprob[row], logprob - np.log(mass), atol=1e-3)
+        np.testing.assert_allclose(choices.leaked[row], 1 - mass, atol=1e-3)
         assert choices.prompt_tokens[row] == tokens.shape[1]
 
 
@@ -45,16 +51,70 @@ def test_a_prompt_that_does_not_fit_is_refused_before_anything_is_sent(vllm_engi
         vllm_engine.choose([long], OPTIONS)
 
 
-def test_thinking_is_off_and_a_model_without_a_template_reads_plain_text(vllm_engine, monkeypatch):
-    tokenizer = vllm_engine._tokenizer
-    template = "{{ messages[1].content }} thinking={{ enable_thinking }} end={{ add_generation_prompt }}"
-    monkeypatch.setattr(vllm_engine, "_template", template)
-    (tokens,) = vllm_engine._encode(PROMPTS[:1])
-    assert tokenizer.decode(tokens) == "Your skill is 0. How many hours? thinking=False end=True"
-    monkeypatch.setattr(vllm_engine, "_template", "")
-    (tokens,) = vllm_engine._encode(PROMPTS[:1])
-    assert tokenizer.decode(tokens) == "You are a worker.\n\nYour skill is 0. How many hours?\n"
-    assert vllm_engine.describe()["chat_template"] == "none"
+def test_a_shared_beginning_is_read_once(vllm_engine):
+    shared = "A higher tax rate lowers what a worker keeps of the last dollar of income. " * 20
+    prompts = [Prompt(shared, f"Your skill is {skill}.") for skill in range(40)]
+    first, second = vllm_engine.choose(prompts, OPTIONS), vllm_engine.choose(prompts, OPTIONS)
+    assert first.cached_tokens[0] == 0
+    assert np.all(first.cached_tokens <= first.prompt_tokens)
+    assert second.cached_tokens.sum() > 0.5 * second.prompt_tokens.sum()
+    np.testing.assert_allclose(second.logprob, first.logprob, atol=1e-3)
+    texts = vllm_engine.complete(prompts[:3], HOURS, samples=2)
+    assert [text.cached_tokens for text in texts] == second.cached_tokens[:3].tolist()
+
+
+def test_thousands_of_prompts_in_one_batch_score_as_they_do_alone(vllm_engine):
+    prompts = [Prompt("You are a worker.", f"Your skill is {skill}.") for skill in range(3000)]
+    choices = vllm_engine.choose(prompts, OPTIONS)
+    some = list(range(0, 3000, 500))
+    backwards = vllm_engine.choose([prompts[place] for place in reversed(some)], OPTIONS)
+    np.testing.assert_allclose(choices.logprob[some], backwards.logprob[::-1], atol=1e-3)
+    np.testing.assert_allclose(np.exp(choices.logprob).sum(axis=1), 1.0, rtol=1e-9)
+
+
+def test_a_number_under_a_schema_is_bounded_and_short(vllm_engine):
+    answers = vllm_engine.complete(PROMPTS, HOURS, samples=20, max_tokens=24)
+    hours = [json.loads(text)["hours"] for answer in answers for text in answer.texts]
+    assert len(hours) == 20 * len(PROMPTS)
+    assert all(0 <= hour <= 100 for hour in hours)
+
+
+def test_an_engine_that_dies_within_a_batch_gives_what_it_had_answered(vllm_engine, monkeypatch):
+    from vllm.v1.engine.exceptions import EngineDeadError
+
+    engine = vllm_engine._llm.llm_engine
+    step, finished = engine.step, []
+
+    def dying():
+        if finished:
+            raise EngineDeadError
+        outputs = step()
+        finished.extend(output for output in outputs if output.finished)
+        return outputs
+
+    prompts = PROMPTS * 200
+    with monkeypatch.context() as patched:
+        patched.setattr(engine, "step", dying)
+        with pytest.raises(Interrupted, match=r"has died .* start it again") as error:
+            vllm_engine.complete(prompts, HOURS)
+    assert error.value.done == sorted(error.value.done)
+    assert 0 < len(error.value.done) == len(finished) < len(prompts)
+    lengths = [answer.prompt_tokens for answer in vllm_engine.complete(PROMPTS, HOURS)]
+    assert all(
+        answer.prompt_tokens == lengths[place % len(PROMPTS)]
+        for place, answer in zip(error.value.done, error.value.answers, strict=True)
+    )
+
+
+def test_a_dead_engine_is_an_engine_error(vllm_engine, monkeypatch):
+    from vllm.v1.engine.exceptions import EngineDeadError
+
+    def dead(*arguments, **options):
+        raise EngineDeadError
+
+    monkeypatch.setattr(vllm_engine._llm, "enqueue", dead)
+    with pytest.raises(EngineError, match=r"has died .* start it again"):
+        vllm_engine.choose(PROMPTS, OPTIONS)
 
 
 @pytest.mark.parametrize("model", ["/no/such/folder", "./nothing", "~/nothing-here"])
@@ -75,17 +135,6 @@ def test_a_model_the_hub_cannot_give_is_named(monkeypatch):
         VLLMEngine("no-such/model")
     assert "\n" not in str(error.value)
     assert error.value.__cause__ is not None
-
-
-def test_a_dead_engine_is_an_engine_error(vllm_engine, monkeypatch):
-    from vllm.v1.engine.exceptions import EngineDeadError
-
-    def dead(*arguments, **options):
-        raise EngineDeadError
-
-    monkeypatch.setattr(vllm_engine._llm, "generate", dead)
-    with pytest.raises(EngineError, match=r"has died .* start it again"):
-        vllm_engine.choose(PROMPTS, OPTIONS)
 
 
 def left_of(group):

@@ -1,13 +1,19 @@
 import re
+from collections import Counter
+from dataclasses import replace
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from econjax import (
     Atkinson,
     Economy,
+    Isoelastic,
     Population,
     Quasilinear,
     Rawlsian,
@@ -17,15 +23,20 @@ from econjax import (
     us_federal,
 )
 from econjax.planning import summarise
-from llm_policy.answers import HOURS_SCHEMA, Tally
-from llm_policy.engine import EngineError
+from llm_policy.answers import HOURS, Tally
+from llm_policy.dedupe import Dedupe
+from llm_policy.engine import Choices, EngineError
 from llm_policy.engines.scripted import ScriptedEngine
-from llm_policy.personas import Personas
-from llm_policy.workers import Answers, LLMWorkers, present, settle_answers, usual_hours
+from llm_policy.memory import Records, remember
+from llm_policy.prompts import Situation, Style
+from llm_policy.workers import AIMS, Answers, LLMWorkers, mix, present, settle_answers
 
 N = 10
 LAW = us_federal(2024)
-PEOPLE = Personas(("Production",) * N, ("woman", "man") * (N // 2), 30 + np.arange(N))  # worker i is 30 + i
+NOW = Situation(LAW, 1, {}, 5_000.0, "explore")
+KEY = jax.random.key(0)
+PEOPLE = [f"You are person {i}." for i in range(N)]
+CHOICE = Style(mode="choice")
 WELFARE = [Atkinson(1.0), Atkinson(3.0), Rawlsian(), Utilitarian()]
 every_welfare = pytest.mark.parametrize("welfare", WELFARE, ids=["log", "aversion 3", "rawls", "mean"])
 
@@ -35,8 +46,8 @@ def economy_of(population=None):
     return Economy(population=population, preferences=Quasilinear(0.25))
 
 
-def worker(prompt):
-    return int(re.search(r"(\d+) years old", prompt.personal).group(1)) - 30
+def person(prompt):
+    return int(re.search(r"You are person (\d+)", prompt.personal)[1])
 
 
 class Asked(ScriptedEngine):
@@ -44,12 +55,29 @@ class Asked(ScriptedEngine):
 
     def __init__(self, say):
         self.batches, self.requests = [], []
-        super().__init__(lambda prompt: say(worker(prompt), len(self.batches)))
+        super().__init__(lambda prompt: say(person(prompt), len(self.batches)))
 
     def complete(self, prompts, schema, **options):
-        self.batches.append([worker(prompt) for prompt in prompts])
+        self.batches.append([person(prompt) for prompt in prompts])
         self.requests.append((schema, options))
         return super().complete(prompts, schema, **options)
+
+
+class Scores(ScriptedEngine):
+    """Finds the options as likely as `chance` says, where hours are `letters` if the model has no numbers."""
+
+    def __init__(self, chance, *, leaked=0.0, letters=False):
+        super().__init__(str)
+        self.chance, self.leaked, self.letters, self.prompts = np.asarray(chance, float), leaked, letters, []
+
+    def choose(self, prompts, options):
+        self.prompts.append(list(prompts))
+        logprob = np.log(np.broadcast_to(self.chance, (len(prompts), len(options))))
+        tokens = np.ones(len(prompts), int)
+        return Choices(logprob, np.broadcast_to(self.leaked, len(prompts)), tokens, 0 * tokens)
+
+    def count(self, texts):
+        return [1 + (self.letters and text.isdigit()) for text in texts]
 
 
 def hours_of(i):
@@ -60,30 +88,61 @@ def clear(i, time=1):
     return f'{{"hours": {hours_of(i)}}}'
 
 
-def ask(say, economy=None, **options):
-    economy, engine, tally = economy or economy_of(), Asked(say), Tally()
-    workers = LLMWorkers(engine, PEOPLE, tally=tally, **options)
-    return workers.answer(economy, LAW, usual_hours(economy, LAW)), engine, tally
-
-
 def silent(*dumb, until=99):
     """Return a script in which workers `dumb` mumble until they are asked for the `until`-th time."""
     return lambda i, time: "about forty" if i in dumb and time < until else clear(i)
 
 
+def ask(say, **options):
+    engine, tally = Asked(say), Tally()
+    workers = LLMWorkers(engine, economy_of(), PEOPLE, tally=tally, **options)
+    return workers.labor(KEY, NOW, workers.begin()), engine, tally
+
+
+def choose(engine, key=KEY, *, style=CHOICE, agents=N, **options):
+    economy = Economy(population=Population(np.full(agents, 900.0)), preferences=Quasilinear(0.25))
+    workers = LLMWorkers(engine, economy, scenario="rational", style=style, **options)
+    return workers.labor(key, NOW, workers.begin())
+
+
 @eqx.filter_jit
 def report(economy, answers, welfare):
-    population, outcome = settle_answers(economy, LAW, answers)
-    return summarise(eqx.tree_at(lambda e: e.population, economy, population), LAW, outcome, welfare)
+    economy, outcome = settle_answers(economy, LAW, answers)
+    return summarise(economy, LAW, outcome, welfare)
 
 
 def test_hours_land_in_the_row_of_the_worker_who_gave_them():
     answers, engine, tally = ask(clear)
     assert answers.labor.tolist() == [hours_of(i) for i in range(N)]
     assert answers.understood.all()
+    assert not answers.leaked.any()
     assert engine.batches == [list(range(N))]
-    assert engine.requests[0][0] == HOURS_SCHEMA
     assert (tally.asked, tally.read) == (N, N)
+
+
+@pytest.mark.parametrize("hours", [0, 37.5, 100, 12.345])
+def test_any_hours_from_0_to_100_may_be_written(hours):
+    answers, *_ = ask(lambda i, time: f'{{"hours": {hours}}}')
+    np.testing.assert_allclose(answers.labor, hours, rtol=1e-6)
+
+
+@pytest.mark.parametrize("text", ['{"hours": 101}', '{"hours": -1}', '{"hours": null}', "40"])
+def test_other_answers_are_not_understood_and_never_replaced(text):
+    answers, *_ = ask(lambda i, time: text if i == 3 else clear(i))
+    assert answers.understood.tolist() == [i != 3 for i in range(N)]
+    assert answers.labor[3] == 0
+
+
+def test_a_thought_comes_before_the_hours_and_has_more_room():
+    _, plain, _ = ask(clear)
+    answers, thinking, _ = ask(
+        lambda i, time: f'{{"thought": "so be it", "hours": {hours_of(i)}}}', style=Style(think=True)
+    )
+    (schema, options), (longer, more) = plain.requests[0], thinking.requests[0]
+    assert list(schema["properties"]) == schema["required"] == ["hours"]
+    assert list(longer["properties"]) == longer["required"] == ["thought", "hours"]
+    assert more["max_tokens"] > options["max_tokens"]
+    assert answers.labor.tolist() == [hours_of(i) for i in range(N)]
 
 
 def test_whoever_is_not_understood_is_asked_again_alone():
@@ -109,82 +168,6 @@ def test_attempts_bound_how_often_anyone_is_asked(attempts):
     assert (tally.asked, tally.read) == (N + attempts - 1, N - 1)
 
 
-def test_the_weight_of_the_left_out_is_spread_in_proportion():
-    weight = np.arange(1, N + 1) / np.arange(1, N + 1).sum()
-    population = Population(np.arange(1.0, N + 1), weight=weight)
-    understood = np.arange(N) != 4
-    spread = np.asarray(present(population, jnp.asarray(understood)).weight)
-    assert spread[4] == 0
-    assert spread.sum() == pytest.approx(1, abs=1e-6)
-    np.testing.assert_allclose(spread[understood], weight[understood] / weight[understood].sum(), rtol=1e-6)
-
-
-def test_if_all_are_understood_the_population_is_the_same(x64):
-    population = calibrate(gb2(N), LAW)
-    whole = present(population, jnp.ones(N, bool))
-    np.testing.assert_allclose(whole.weight, population.weight, rtol=1e-15)
-
-
-def test_the_budget_balances_among_those_present(x64):
-    answers, *_ = ask(silent(0, 9))
-    population, outcome = settle_answers(economy_of(), LAW, answers)
-    kept = np.asarray(population.weight @ (outcome.income - outcome.consumption))
-    assert abs(kept) < 1e-9 * float(population.weight @ outcome.income)
-    taxes = np.asarray(LAW.tax(outcome.income))[1:9]
-    assert outcome.rebate == pytest.approx(taxes.mean(), rel=1e-12)
-
-
-@every_welfare
-def test_the_left_out_are_as_if_they_had_never_been_there(x64, welfare):
-    economy, out = economy_of(), [0, 5]
-    answers, *_ = ask(silent(*out))
-    stay = np.delete(np.arange(N), out)
-    population = economy.population
-    alone = economy_of(Population(population.skill[stay], taste=population.taste[stay]))
-    expected = report(alone, Answers(answers.labor[stay], answers.understood[stay]), welfare)
-    for name in ("equivalent", "rebate", "income", "labor", "gini", "floored"):
-        found = getattr(report(economy, answers, welfare), name)
-        np.testing.assert_allclose(found, getattr(expected, name), rtol=1e-9, err_msg=name)
-    found = report(economy, answers, welfare).brackets
-    for name in ("share", "base", "weighted_base", "active"):
-        one, other = getattr(found, name), getattr(expected.brackets, name)
-        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9, err_msg=name)
-
-
-@every_welfare
-def test_nothing_about_a_left_out_worker_matters(welfare):
-    answers, *_ = ask(silent(3))
-    economy = economy_of()
-    before = report(economy, answers, welfare)
-    other = eqx.tree_at(
-        lambda e: (e.population.skill, e.population.taste),
-        economy,
-        (economy.population.skill.at[3].multiply(1e4), economy.population.taste.at[3].set(0.01)),
-    )
-    assert eqx.tree_equal(before, report(other, answers, welfare))
-    assert not eqx.tree_equal(before, report(other, answers._replace(understood=jnp.ones(N, bool)), welfare))
-
-
-@every_welfare
-def test_hours_that_were_not_understood_are_not_used(x64, welfare):
-    answers, *_ = ask(silent(3))
-    before = report(economy_of(), answers, welfare)
-    after = report(economy_of(), answers._replace(labor=answers.labor.at[3].set(100.0)), welfare)
-    for name in ("equivalent", "rebate", "income", "labor", "gini", "floored"):
-        np.testing.assert_allclose(getattr(after, name), getattr(before, name), rtol=1e-9, err_msg=name)
-
-
-def test_the_worst_off_is_someone_present(x64):
-    """Effort of 100 hours makes worker 9 the worst off, but only while it is there."""
-    labor = jnp.full(N, 40.0).at[9].set(100.0)
-    everyone = Answers(labor, jnp.ones(N, bool))
-    but_one = Answers(labor, jnp.arange(N) != 9)
-    population, outcome = settle_answers(economy_of(), LAW, everyone)
-    assert Rawlsian()(population, outcome) == outcome.utility[9] < outcome.utility[:9].min()
-    population, outcome = settle_answers(economy_of(), LAW, but_one)
-    assert Rawlsian()(population, outcome) == outcome.utility[:9].min()
-
-
 def test_too_many_left_out_are_an_error_that_says_how_many():
     with pytest.raises(
         EngineError, match=r"30% of the workers' answers .* after 3 attempts \(at most 20%\)"
@@ -204,10 +187,10 @@ def test_the_error_shows_an_answer_that_could_not_be_read():
 
 @pytest.mark.parametrize(("share", "dumb"), [(0.1, 1), (0.2, 2), (0.3, 3), (0.4, 4), (0.7, 7), (0.9, 9)])
 def test_the_stated_share_may_be_left_out_and_not_one_more(share, dumb):
-    answers, *_ = ask(silent(*range(dumb)), most_unread=share)
+    answers, *_ = ask(silent(*range(dumb)), most_unread=share, attempts=1)
     assert answers.understood.sum() == N - dumb
     with pytest.raises(EngineError):
-        ask(silent(*range(dumb + 1)), most_unread=share)
+        ask(silent(*range(dumb + 1)), most_unread=share, attempts=1)
 
 
 def test_a_step_without_anyone_is_an_error_whatever_the_share():
@@ -215,31 +198,315 @@ def test_a_step_without_anyone_is_an_error_whatever_the_share():
         ask(silent(*range(N)), most_unread=1.0)
 
 
-def test_the_price_of_effort_at_40_hours_is_what_an_hour_brings_under_the_law(x64):
-    """Calibrated workers are content with 40 hours: the next hour costs what one keeps of it."""
+def test_hours_are_drawn_with_the_probabilities_that_the_model_gives():
+    agents, chance = 4_000, np.arange(1, 12) / 66
+    answers = choose(Scores(chance), agents=agents)
+    found = Counter(np.asarray(answers.labor).tolist())
+    for hours, share in zip(HOURS, chance, strict=True):
+        assert abs(found[hours] / agents - share) < 4.5 * (share * (1 - share) / agents) ** 0.5
+
+
+@pytest.mark.parametrize("letters", [False, True])
+def test_a_draw_depends_on_the_key_and_the_workers_place_and_on_no_other_worker(letters):
+    chance = np.full(11, 1 / 11)
+    whole = choose(Scores(chance, letters=letters)).labor
+    for others in (np.arange(N) != 4, np.arange(N) % 3 > 0):
+        fixed = np.where(others, 33.0, np.nan)
+        part = choose(Scores(chance, letters=letters), fixed=fixed).labor
+        np.testing.assert_array_equal(part, np.where(others, 33.0, whole))
+    np.testing.assert_array_equal(choose(Scores(chance, letters=letters)).labor, whole)
+    assert (choose(Scores(chance, letters=letters), jax.random.key(1)).labor != whole).any()
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_whoever_picks_the_letter_of_40_hours_works_40_hours(reverse):
+    class Reader(Scores):
+        def choose(self, prompts, options):
+            letters = [re.search(r"([A-Z]) = 40 hours a week", prompt.personal)[1] for prompt in prompts]
+            self.chance = np.array([[float(option == letter) for option in options] for letter in letters])
+            with np.errstate(divide="ignore"):
+                return super().choose(prompts, options)
+
+    answers = choose(Reader(1, letters=True), style=replace(CHOICE, reverse=reverse), agents=44)
+    np.testing.assert_array_equal(answers.labor, 40)
+    assert answers.understood.all()
+
+
+def test_a_model_that_always_says_the_same_letter_works_all_hours_equally_often():
+    always = np.arange(11) == 3
+    with np.errstate(divide="ignore"):
+        labor = choose(Scores(always, letters=True), agents=44).labor.tolist()
+    assert Counter(labor) == dict.fromkeys(HOURS, 4)
+
+
+def test_whose_options_are_not_known_is_not_understood():
+    leaked = np.where(np.arange(N) == 6, 1.0, 0.999)
+    tally = Tally()
+    answers = choose(Scores(np.full(11, 1 / 11), leaked=leaked), tally=tally)
+    assert answers.understood.tolist() == [i != 6 for i in range(N)]
+    assert answers.labor[6] == 0
+    np.testing.assert_array_equal(answers.leaked, leaked)
+    assert (tally.asked, tally.read) == (N, N - 1)
+    with pytest.raises(EngineError, match=r"30% .*it names none of the options"):
+        choose(Scores(np.full(11, 1 / 11), leaked=np.arange(N) < 3))
+
+
+def test_choice_mode_does_not_speak_of_attempts_that_it_did_not_make():
+    with pytest.raises(EngineError) as error:
+        choose(Scores(np.full(11, 1 / 11), leaked=1.0))
+    assert "attempts" not in str(error.value)
+
+
+def test_a_model_without_single_tokens_cannot_choose():
+    class Syllables(Scores):
+        def count(self, texts):
+            return [2 for _ in texts]
+
+    with pytest.raises(ValueError, match="single tokens neither for hours nor for letters: use text mode"):
+        choose(Syllables(1))
+
+
+def test_workers_alike_are_asked_once_where_options_are_numbers():
+    engine = Scores(np.full(11, 1 / 11))
+    labor = choose(Dedupe(engine), agents=44).labor
+    assert [len(batch) for batch in engine.prompts] == [1]
+    np.testing.assert_array_equal(labor, choose(Scores(np.full(11, 1 / 11)), agents=44).labor)
+    assert len(set(labor.tolist())) > 5
+
+
+@pytest.mark.parametrize("mode", ["text", "choice"])
+def test_fixed_workers_work_their_hours_and_are_never_asked(mode):
+    fixed = np.full(N, 45.0)
+    fixed[2] = np.nan
+    if mode == "text":
+        answers, engine, _ = ask(clear, fixed=fixed)
+        assert engine.batches == [[2]]
+        assert answers.labor.tolist() == [hours_of(2) if i == 2 else 45 for i in range(N)]
+    else:
+        engine = Scores(np.full(11, 1 / 11))
+        answers = choose(engine, fixed=fixed)
+        assert [len(batch) for batch in engine.prompts] == [1]
+        assert np.delete(np.asarray(answers.labor), 2).tolist() == [45] * (N - 1)
+    assert answers.understood.all()
+
+
+def test_a_population_of_fixed_workers_asks_nobody():
+    answers, engine, tally = ask(clear, fixed=np.full(N, 40.0))
+    assert answers.labor.tolist() == [40] * N
+    assert (engine.batches, tally.asked) == ([], 0)
+
+
+def test_the_share_left_out_is_of_those_asked():
+    fixed = np.where(np.arange(N) < 5, 40.0, np.nan)
+    with pytest.raises(EngineError, match="40% of the workers' answers"):
+        ask(silent(5, 6), fixed=fixed)
+
+
+def test_aims_are_told():
     prompts = []
+    workers = LLMWorkers(Asked(clear), economy_of(), PEOPLE, aims=np.arange(N) % 3)
+    prompts = [prompt.personal for prompt in workers.prompts(NOW, workers.begin())]
+    assert ["welfare of everybody" in text for text in prompts] == [i % 3 > 0 for i in range(N)]
+    assert ["to harm" in text for text in prompts] == [i % 3 == 2 for i in range(N)]
 
-    def say(prompt):
-        prompts.append(prompt.personal)
-        return '{"hours": 40}'
 
+@pytest.mark.parametrize("scenario", ["rational", "bounded"])
+def test_a_result_is_defined_once(scenario):
+    """Who aims at welfare reads nowhere that the result is its own utility."""
+    personas = PEOPLE if scenario == "bounded" else None
+    aims = np.arange(N) % 3
+    workers = LLMWorkers(Asked(clear), economy_of(), personas, scenario=scenario, aims=aims)
+    own = ["Your result of a year is the money you keep" in text for text in workers.constants]
+    assert own == [scenario == "rational" and i % 3 == 0 for i in range(N)]
+
+
+def test_rational_workers_read_a_formula_and_bounded_ones_a_person_and_prices():
+    rational = LLMWorkers(Asked(clear), economy_of(), scenario="rational")
+    bounded = LLMWorkers(Asked(clear), economy_of(), PEOPLE)
+    for formal, alive, text in zip(rational.constants, bounded.constants, PEOPLE, strict=True):
+        assert "(hours / 40" in formal
+        assert "(hours / 40" not in alive
+        assert alive.startswith(text)
+        assert "more weekly hour is to you like losing" in alive
+
+
+def test_prompts_of_many_workers_take_no_computation_of_jax(compilations, monkeypatch):
+    economy = Economy(population=gb2(2_000), preferences=Quasilinear(0.25))
+    workers = LLMWorkers(Asked(clear), economy, [f"You are person {i}." for i in range(2_000)])
+    memory = workers.begin()
+    values = np.ones(2_000)
+    memory = remember(memory, Records(*[values] * 8))
+    calls = []
+    bind = jax.core.Primitive.bind
+    monkeypatch.setattr(
+        jax.core.Primitive, "bind", lambda self, *a, **k: (calls.append(self), bind(self, *a, **k))[1]
+    )
+    with compilations() as compiled:
+        assert len(workers.prompts(NOW, memory)) == 2_000
+    assert len(calls) < 10
+    assert not compiled
+
+
+def test_a_context_that_is_too_short_is_an_error_with_both_lengths():
+    class Short(Asked):
+        context = 0
+
+        def describe(self):
+            return super().describe() | {"context": self.context}
+
+    engine = Short(clear)
+    workers = LLMWorkers(engine, economy_of(), PEOPLE)
+    length = workers.check_context(NOW)
+    for engine.context in (0, length):
+        assert workers.check_context(NOW) == length
+    engine.context = length - 1
+    with pytest.raises(
+        ValueError, match=rf"10 latest and 5 best .* {length} tokens, .* holds {length - 1}: shorten"
+    ):
+        workers.check_context(NOW)
+
+
+@pytest.mark.parametrize(("style", "longer"), [(Style(history=20), True), (Style(history=2, best=0), False)])
+def test_the_length_checked_grows_with_what_is_remembered(style, longer):
+    plain, other = (LLMWorkers(Asked(clear), economy_of(), PEOPLE, style=s) for s in (Style(), style))
+    assert (other.check_context(NOW) > plain.check_context(NOW)) == longer
+
+
+shares = st.lists(st.integers(0, 20), min_size=3, max_size=3).filter(any)
+
+
+@given(shares, st.sampled_from([1, 10, 37]))
+def test_a_mix_has_the_stated_shares_to_one_worker(parts, agents):
+    share = np.array(parts) / sum(parts)
+    aims = mix(KEY, agents, dict(zip(AIMS, share.tolist(), strict=True)))
+    counts = np.bincount(aims, minlength=3)
+    assert counts.sum() == agents
+    np.testing.assert_array_less(np.abs(counts - share * agents), 1 + 1e-9)
+    assert not counts[share == 0].any()
+
+
+def test_a_mix_gives_the_last_worker_to_the_largest_remainder():
+    thirds = {"egotistical": 0.5, "altruistic": 0.37, "adversarial": 0.13}
+    assert np.bincount(mix(KEY, N, thirds)).tolist() == [5, 4, 1]
+    assert (mix(KEY, 100, thirds) != mix(jax.random.key(1), 100, thirds)).any()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"egotistical": 0.5, "altruistic": 0.4}, r"sum to 1; got .* sum to 0.9"),
+        ({"egotistical": 1.5, "altruistic": -0.5}, "not negative"),
+        ({"egotistical": 0.5, "saintly": 0.5}, "Shares of egotistical, altruistic, adversarial"),
+        ({"egotistical": float("nan")}, "sum to 1; got .*nan"),
+        ({}, "sum to 1; got {}"),
+    ],
+)
+def test_shares_that_make_no_mix_are_errors(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        mix(KEY, N, wrong)
+
+
+@pytest.mark.parametrize(
+    ("personas", "options", "message"),
+    [
+        (None, {}, "Bounded workers have personas: give their texts"),
+        (PEOPLE, {"scenario": "rational"}, "Rational workers have no personas: leave them out"),
+        (PEOPLE[:3], {}, f"There are {N} workers and 3 personas: give one each"),
+        (PEOPLE, {"scenario": "rationed"}, "rationed"),
+        (PEOPLE, {"aims": np.zeros(3, int)}, rf"aims has one entry per worker, {N} in all; got shape \(3,\)"),
+        (PEOPLE, {"fixed": np.zeros((N, 1))}, "fixed has one entry per worker"),
+        (PEOPLE, {"aims": np.full(N, 3)}, "aims .*3"),
+        (PEOPLE, {"aims": np.full(N, -1)}, "aims .*-1"),
+        (PEOPLE, {"fixed": np.full(N, 140.0)}, "140"),
+        (PEOPLE, {"fixed": np.full(N, -1.0)}, "-1"),
+        (PEOPLE, {"attempts": 0}, "0"),
+    ],
+)
+def test_what_does_not_fit_is_an_error_that_says_so(personas, options, message):
+    with pytest.raises(ValueError, match=message):
+        LLMWorkers(Asked(clear), economy_of(), personas, **options)
+
+
+def test_lists_are_as_good_as_arrays():
+    answers, engine, _ = ask(clear, aims=[0] * N, fixed=[40.0] * (N - 1) + [float("nan")])
+    assert engine.batches == [[N - 1]]
+    assert answers.labor[0] == 40
+
+
+def test_the_weight_of_the_left_out_is_spread_in_proportion():
+    weight = np.arange(1, N + 1) / np.arange(1, N + 1).sum()
+    population = Population(np.arange(1.0, N + 1), weight=weight)
+    understood = np.arange(N) != 4
+    spread = np.asarray(present(population, jnp.asarray(understood)).weight)
+    assert spread[4] == 0
+    assert spread.sum() == pytest.approx(1, abs=1e-6)
+    np.testing.assert_allclose(spread[understood], weight[understood] / weight[understood].sum(), rtol=1e-6)
+
+
+def test_if_all_are_understood_the_population_is_the_same(x64):
+    population = calibrate(gb2(N), LAW)
+    whole = present(population, jnp.ones(N, bool))
+    np.testing.assert_allclose(whole.weight, population.weight, rtol=1e-15)
+
+
+def test_the_budget_balances_among_those_present(x64):
+    answers, *_ = ask(silent(0, 9))
+    economy, outcome = settle_answers(economy_of(), LAW, answers)
+    weight = economy.population.weight
+    assert abs(float(weight @ (outcome.income - outcome.consumption))) < 1e-9 * float(weight @ outcome.income)
+    taxes = np.asarray(LAW.tax(outcome.income))[1:9]
+    assert outcome.rebate == pytest.approx(taxes.mean(), rel=1e-12)
+
+
+@every_welfare
+def test_the_left_out_are_as_if_they_had_never_been_there(x64, welfare):
+    economy, out = economy_of(), [0, 5]
+    answers, *_ = ask(silent(*out))
+    stay = np.delete(np.arange(N), out)
+    population = economy.population
+    alone = economy_of(Population(population.skill[stay], taste=population.taste[stay]))
+    expected = report(alone, Answers(answers.labor[stay], answers.understood[stay], np.zeros(8)), welfare)
+    found = report(economy, answers, welfare)
+    for name in ("equivalent", "rebate", "income", "labor", "gini", "floored", "utility", "income_deciles"):
+        one, other = getattr(found, name), getattr(expected, name)
+        np.testing.assert_allclose(one, other, rtol=1e-9, err_msg=name)
+    for name in ("share", "base", "weighted_base", "active"):
+        one, other = getattr(found.brackets, name), getattr(expected.brackets, name)
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9, err_msg=name)
+
+
+@every_welfare
+def test_nothing_about_a_left_out_worker_matters(x64, welfare):
+    answers, *_ = ask(silent(3))
     economy = economy_of()
-    LLMWorkers(ScriptedEngine(say), PEOPLE).answer(economy, LAW, usual_hours(economy, LAW))
-    costs = [
-        re.search(r"losing \$([\d,]+) .* \$([\d,]+) at 40 hours and \$([\d,]+)", text) for text in prompts
-    ]
-    low, middle, high = np.array([[int(c.replace(",", "")) for c in cost.groups()] for cost in costs]).T
-    skill = np.asarray(economy.population.skill)
-    kept = skill * (1 - np.asarray(LAW.marginal_rate(jnp.asarray(40 * skill))))
-    np.testing.assert_allclose(middle, kept, atol=0.51)
-    np.testing.assert_allclose(low, kept * (20 / 40) ** 4, atol=0.51)
-    np.testing.assert_allclose(high, kept * (60 / 40) ** 4, atol=0.51)
+    before = report(economy, answers, welfare)
+    other = eqx.tree_at(
+        lambda e: (e.population.skill, e.population.taste),
+        economy,
+        (economy.population.skill.at[3].multiply(1e4), economy.population.taste.at[3].set(0.01)),
+    )
+    assert eqx.tree_equal(before, report(other, answers, welfare))
+    assert not eqx.tree_equal(before, report(other, answers._replace(understood=jnp.ones(N, bool)), welfare))
 
 
-def test_the_usual_year_is_40_hours_for_everyone(x64):
-    economy = economy_of()
-    record = usual_hours(economy, LAW)
-    np.testing.assert_array_equal(record.labor, 40)
-    np.testing.assert_allclose(record.income, 40 * np.asarray(economy.population.skill))
-    np.testing.assert_allclose(record.tax, LAW.tax(jnp.asarray(record.income)))
-    assert record.rebate == pytest.approx(record.tax.mean(), rel=1e-12)
+def test_the_worst_off_is_someone_present(x64):
+    """Effort of 100 hours makes worker 9 the worst off, but only while it is there."""
+    labor = jnp.full(N, 40.0).at[9].set(100.0)
+    for there in (True, False):
+        answers = Answers(labor, jnp.ones(N, bool).at[9].set(there), np.zeros(N))
+        economy, outcome = settle_answers(economy_of(), LAW, answers)
+        others = outcome.utility[:9].min()
+        assert Rawlsian()(economy.population, outcome) == (outcome.utility[9] if there else others)
+        assert outcome.utility[9] < others
+
+
+def test_a_left_out_worker_with_nothing_to_consume_spoils_no_welfare(x64):
+    """Its hours count as 0, so that at a zero rate its utility is -inf."""
+    untaxed = eqx.tree_at(lambda s: s.rates, LAW, jnp.zeros(7))
+    preferences = Isoelastic(1.5, exponent=3.0, scale=1e-6, unit=30_000.0)
+    answers, *_ = ask(silent(3))
+    economy = Economy(population=gb2(N), preferences=preferences)
+    economy, outcome = settle_answers(economy, untaxed, answers)
+    assert outcome.utility[3] == -jnp.inf
+    assert np.isfinite(Utilitarian()(economy.population, outcome))
+    assert np.isfinite(Rawlsian()(economy.population, outcome))

@@ -1,0 +1,214 @@
+"""Audit a model: what its answers as a worker and as a planner are worth, beside what is noise."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import jax
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from econjax import Economy, us_federal
+from econjax.planning import RationalEvaluator
+from econjax.schedule import BracketSchedule
+from experiments.config import EconomyConfig, WelfareName, require_at_least
+from experiments.roster import AIMS
+from llm_policy.audit import Distance, Shift, WorkerAudit, audit_workers
+from llm_policy.engine import Engine
+from llm_policy.personas import describe, draw_personas
+from llm_policy.planner import LLMPlanner
+from llm_policy.prompts import Situation, Style
+from llm_policy.recall import Recall, recall
+from llm_policy.society import Society
+from llm_policy.workers import LLMWorkers
+
+
+@dataclass(frozen=True)
+class AuditConfig(EconomyConfig):
+    """Ask a model the same questions in many ways, as workers and as a planner, and compare its answers."""
+
+    scenario: Literal["rational", "bounded"] = "bounded"
+    """rational: workers are told their utility; bounded: they have personas."""
+    samples: int = 16
+    """Texts asked for each worker, and for each question to the planner."""
+    welfare: WelfareName = "atkinson"
+    """Welfare function that the planner is told to maximise."""
+    model: str = "tiny"
+    """Model: an alias, a hub name, a folder, or "tiny": random weights, whose answers are noise."""
+    server: str | None = None
+    """Ask this OpenAI-compatible server, such as http://localhost:8000/v1, instead of starting vLLM."""
+    context: int = 8192
+    """Tokens that vLLM makes room for, prompt and answer together."""
+    temperature: float = 1.0
+    """Sampling temperature of texts. Choices are scored at 1: at another one the two modes differ more."""
+    seed: int = 0
+    """Names the draw of personas."""
+    json: bool = False
+    """Print the figures as JSON on standard output instead of a table."""
+
+    @property
+    def size(self) -> int:
+        """The number of workers."""
+        return self.agents or 20
+
+    def check(self) -> None:
+        """Check all that can be checked before any work.
+
+        Raises:
+            ValueError: a choice that makes no audit.
+        """
+        EconomyConfig.check(self)
+        for name in ("samples", "context"):
+            require_at_least(1, name, getattr(self, name))
+        if not 0 <= self.temperature < math.inf:
+            raise ValueError(f"--temperature must not be negative; got {self.temperature}.")
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The figures on a model's answers as workers and as a planner, and what `engine` answered."""
+
+    workers: WorkerAudit
+    planner: Recall
+    engine: dict[str, str | int | float | bool]
+
+
+def audit(config: AuditConfig, engine: Engine, on_stage: Callable[[str], Any] = lambda stage: None) -> Audit:
+    """Ask workers who have lived one step of 40 hours under the law, and a planner who has seen one tax year.
+
+    The planner's tax year is that of rational workers under the law.
+
+    Raises:
+        ValueError: a choice that makes no audit, or prompts that do not fit into the model's context.
+        EngineError: the engine cannot answer.
+    """
+    config.check()
+    law, economy = us_federal(config.year, config.status), config.economy()
+    on_stage(f"asking {config.size:,} workers in many ways")
+    workers = _audit_workers(config, engine, economy, law)
+    on_stage("asking the planner in several currencies")
+    return Audit(workers, _audit_planner(config, engine, economy, law), engine.describe())
+
+
+def print_audit(found: Audit, console: Console) -> None:
+    """Print a line for each figure, and what the figures mean."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for title in ("figure", "value", "noise floor", "unit"):
+        justify = "right" if title in ("value", "noise floor") else "left"
+        table.add_column(title, justify=justify, no_wrap=True)
+    for line in figures(found):
+        table.add_row(line.name, _number(line.value), _number(line.floor), line.unit)
+    console.print(table, crop=False, width=10_000)
+    for remark in _remarks(found):
+        console.print(remark)
+
+
+class Figure(NamedTuple):
+    """A figure and its noise floor: None where nothing could be read, and where there is no floor."""
+
+    name: str
+    value: float | None
+    floor: float | None
+    unit: str
+
+
+def figures(found: Audit) -> list[Figure]:
+    """Return the figures of an audit in the order of the table."""
+    workers, planner = found.workers, found.planner
+    shifts = (
+        ("options listed in reverse", workers.reverse),
+        ("letters instead of numbers", workers.letters),
+        ("the question in other words", workers.phrasing),
+        ("money in another currency", workers.renamed),
+    )
+    return [
+        Figure("texts that could not be read", workers.unreadable, None, _SHARE),
+        Figure("workers about whose options nothing is known", workers.unknown, None, _SHARE),
+        Figure("probability on no option, mean", workers.leaked_mean, None, _SHARE),
+        Figure("probability on no option, largest", workers.leaked_max, None, _SHARE),
+        Figure("texts against choices", workers.disagreement, workers.noise_floor, _VARIATION),
+        Figure("mean hours of choices", workers.choice_hours, None, _HOURS),
+        Figure("mean hours of texts", workers.text_hours, None, _HOURS),
+        *(line for name, shift in shifts for line in _shift_lines(name, shift, workers.again)),
+        *_distance_lines("choices", workers.choice_distance),
+        *_distance_lines("texts", workers.text_distance),
+        Figure("planner's texts that could not be read", planner.unreadable, None, _SHARE),
+        Figure(
+            "planner in another currency: change of a rate",
+            planner.shift,
+            planner.shift_floor,
+            "percentage points",
+        ),
+        Figure(
+            "planner in another currency: same commonest answer",
+            planner.same,
+            planner.same_floor,
+            "share of askings",
+        ),
+    ]
+
+
+_SHARE, _VARIATION, _HOURS = "share", "total variation, 0 to 1", "hours a week"
+_LEGEND = (
+    "Total variation: half the sum of absolute differences of the options' probabilities, mean over workers. "
+    "The noise floor of texts is what as many draws from the choices would show; that of other wordings, "
+    "and of the planner, is the same question asked again.",
+    "Best: each worker's exact best response at the law and the last rebate. A planner who remembers "
+    "nothing about dollars changes rates alike in every currency, within the noise floor.",
+)
+
+
+def _audit_workers(
+    config: AuditConfig, engine: Engine, economy: Economy, law: BracketSchedule
+) -> WorkerAudit:
+    key, personas = jax.random.key(config.seed), None
+    if config.scenario == "bounded":
+        personas = describe(draw_personas(key, economy.population))
+    workers = LLMWorkers(engine, economy, personas, scenario=config.scenario, style=Style(mode="choice"))
+    state = Society(workers, AIMS[config.welfare].welfare).begin(law)
+    situation = Situation(law, 1, {}, state.rebate, "explore")
+    return audit_workers(workers, situation, state.memory, samples=config.samples)
+
+
+def _audit_planner(config: AuditConfig, engine: Engine, economy: Economy, law: BracketSchedule) -> Recall:
+    aim = AIMS[config.welfare]
+    planner = LLMPlanner(engine, law, goal=aim.words)
+    report = RationalEvaluator(economy, aim.welfare).value(law)
+    state = planner.tell(planner.init(jax.random.key(config.seed)), law, report)
+    return recall(planner, state, samples=config.samples)
+
+
+def _shift_lines(name: str, shift: Shift | None, again: Shift) -> list[Figure]:
+    if shift is None:
+        return []
+    return [
+        Figure(name, shift.total_variation, again.total_variation, _VARIATION),
+        Figure(f"{name}: change of mean hours", shift.hours, again.hours, _HOURS),
+    ]
+
+
+def _distance_lines(name: str, distance: Distance) -> list[Figure]:
+    return [
+        Figure(f"{name} from the best hours", distance.hours, None, _HOURS),
+        Figure(f"{name}: utility lost", distance.dollars, None, "dollars a year per worker"),
+    ]
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.2f}" if abs(value) >= 10 else f"{value:.4f}"
+
+
+def _remarks(found: Audit) -> list[str]:
+    engine = found.engine
+    remarks = [
+        *_LEGEND,
+        f"{found.workers.workers:,} workers, {found.workers.samples} texts each. Model: {engine['model']}, "
+        f"texts at temperature {engine['temperature']:g}, choices scored at 1.",
+    ]
+    if engine.get("noise"):
+        remarks.append("THIS MODEL HAS RANDOM WEIGHTS: ITS ANSWERS ARE NOISE. See --model and --server.")
+    return remarks

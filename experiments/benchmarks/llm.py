@@ -1,0 +1,262 @@
+"""`econjax benchmark llm`: decisions per second in text and choice mode, and the work around the engine."""
+
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiments.benchmarks.steps import Mode, Step, lives, past, script, society, world
+from experiments.benchmarks.timing import Ratio, ratio, take_turns
+from experiments.engines import start_engine
+from llm_policy.answers import HOURS_ANSWER, schema
+from llm_policy.engine import Engine, Schema
+
+
+@dataclass(frozen=True)
+class LLMBenchmarkConfig:
+    """Time language-model workers in text and choice mode, and the work around the model."""
+
+    agents: int = 2_000
+    """Workers, each asked once a step."""
+    model: str = "tiny"
+    """Model: an alias, a hub name, a folder, "tiny", or "random:SHAPE", such as random:llama-3.1-8b: random
+    weights, as fast as real ones."""
+    server: str | None = None
+    """Ask an OpenAI-compatible server instead of starting vLLM: its address, or openai, openrouter, gemini
+    or ollama."""
+    context: int = 8192
+    """Tokens that vLLM makes room for, prompt and answer together."""
+    history: int = 10
+    """Latest steps that each worker rereads, besides its five best."""
+    rounds: int = 3
+    """Timed steps in each mode, after one that warms up."""
+    seed: int = 0
+    """Names the personas and the past of the workers."""
+    json: bool = False
+    """Print the result as JSON on standard output instead of tables."""
+
+    def check(self) -> None:
+        """Check all that can be checked before any work.
+
+        Raises:
+            ValueError: too few workers, tokens, steps or rounds.
+        """
+        for name, least in {"agents": 2, "context": 1, "history": 1, "rounds": 1}.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"--{name} must be at least {least}; got {getattr(self, name)}.")
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Microseconds per prompt of a step without its engine: the parts of the round with the median total.
+
+    `writing` runs from the memory to the prompts, `reading` from the answers, or the draws from their
+    probabilities, to the settled economy and the new memory. With `replayed` every answer comes from the
+    journal, else each is recorded in a new one.
+    """
+
+    mode: Mode
+    replayed: bool
+    writing: float
+    dedupe: float
+    budget: float
+    journal: float
+    reading: float
+    total: float
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast all workers decide in one mode, the work around the engine included.
+
+    A decision is an answer that was understood. `seconds` are the median of the rounds, `first_seconds` those
+    of the step that warmed up. The rest is over all rounds: `understood` and `prefix_hits` (tokens of prompts
+    that the engine had read before) are shares, `distinct` is distinct prompts over all prompts, and tokens
+    are means per distinct prompt.
+    """
+
+    mode: Mode
+    decisions_per_second: float
+    seconds: float
+    least_seconds: float
+    first_seconds: float
+    understood: float
+    prompt_tokens: float
+    answer_tokens: float
+    prefix_hits: float
+    distinct: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a figure is held to, and whether it is met."""
+
+    figure: str
+    measured: float
+    bar: float
+    at_least: bool
+    met: bool
+
+
+@dataclass(frozen=True)
+class LLMBenchmark:
+    """Everything that was measured, and on what.
+
+    `answer` is the schema of text mode. `start_seconds` are what the engine took to start, None if it ran
+    already. `tokenizing` is its time to count the tokens of the personal texts, in microseconds per prompt,
+    which every step spends inside the engine; None if it only estimates them. `choice_over_text` are
+    decisions per second, round by round.
+    """
+
+    machine: dict[str, Any]
+    engine: Mapping[str, Any]
+    agents: int
+    history: int
+    rounds: int
+    answer: Schema
+    start_seconds: float | None
+    tokenizing: float | None
+    outside: list[Outside]
+    speeds: list[Speed]
+    choice_over_text: Ratio
+    bars: list[Verdict]
+
+
+def run(config: LLMBenchmarkConfig, on_start: Callable[[str], None] = lambda what: None) -> LLMBenchmark:
+    """Start the engine, measure, and close it.
+
+    Raises:
+        ValueError: a prompt does not fit into the model's context, or choice mode finds no single tokens.
+        EngineError: the engine cannot start or cannot answer.
+    """
+    on_start("the engine starts")
+    begun = time.perf_counter()
+    engine = start_engine(
+        model=config.model, server=config.server, temperature=_TEMPERATURE, context=config.context
+    )
+    seconds = time.perf_counter() - begun
+    with closing(engine):
+        return measure(config, engine, on_start, start_seconds=seconds)
+
+
+def measure(
+    config: LLMBenchmarkConfig,
+    engine: Engine,
+    on_start: Callable[[str], None] = lambda what: None,
+    *,
+    start_seconds: float | None = None,
+) -> LLMBenchmark:
+    """Measure a running engine, and the work around it; `on_start` hears what is about to be measured.
+
+    Every round is one more step of the same workers, so that no prompt is asked twice. Text and choice mode
+    take turns on the same step, and their prompts differ in the sentence that says how to answer.
+
+    Raises:
+        ValueError: a prompt does not fit into the model's context, or choice mode finds no single tokens.
+        EngineError: the engine cannot answer.
+    """
+    on_start(f"the past of {config.agents:,} workers")
+    everybody = world(config.agents, history=config.history, seed=config.seed)
+    states = past(everybody, script(config.seed), rounds=config.rounds)
+    alive = society(everybody, engine, "text")
+    alive.workers.check_context(alive.situation(states[-1]))
+    prompts = alive.workers.prompts(alive.situation(states[0]), states[0].memory)
+    with tempfile.TemporaryDirectory() as folder:
+        on_start("steps outside the engine")
+        scripted = lives(everybody, states, script(config.seed), Path(folder, "script"), replay=True)
+        on_start("steps of the model")
+        asked = lives(everybody, states, engine, Path(folder, "model"), replay=False)
+    outside = [_outside(*kind, steps[1:]) for kind, steps in scripted.items()]
+    quotient = _choice_over_text(asked["text", False][1:], asked["choice", False][1:])
+    return LLMBenchmark(
+        machine=_machine(),
+        engine=engine.describe(),
+        agents=config.agents,
+        history=config.history,
+        rounds=config.rounds,
+        answer=schema(HOURS_ANSWER),
+        start_seconds=start_seconds,
+        tokenizing=_tokenizing(engine, [prompt.personal for prompt in prompts]),
+        outside=outside,
+        speeds=[_speed(mode, steps) for (mode, _), steps in asked.items()],
+        choice_over_text=quotient,
+        bars=judge(outside, quotient),
+    )
+
+
+def judge(outside: Sequence[Outside], choice_over_text: Ratio) -> list[Verdict]:
+    """Return what is held to a bar, set for ten remembered steps, a new journal and a one-field answer."""
+    verdicts = []
+    for part in outside:
+        if not part.replayed:
+            for figure, measured, bar in (
+                ("prompt outside the engine", part.total, 150.0),
+                ("prompt written", part.writing, 100.0),
+            ):
+                name = f"microseconds per {figure}, {part.mode} mode"
+                verdicts.append(Verdict(name, measured, bar, at_least=False, met=measured <= bar))
+    name, times = "decisions per second, choice over text mode", choice_over_text.median
+    return [*verdicts, Verdict(name, times, 5.0, at_least=True, met=times >= 5)]
+
+
+_TEMPERATURE = 0.7
+
+
+def _choice_over_text(text: Sequence[Step], choice: Sequence[Step]) -> Ratio:
+    return ratio(*([step.seconds_per_decision for step in steps] for steps in (text, choice)))
+
+
+def _outside(mode: Mode, replayed: bool, steps: Sequence[Step]) -> Outside:
+    typical = sorted(steps, key=lambda step: step.outside)[(len(steps) - 1) // 2]
+    names = ("writing", "dedupe", "budget", "journal", "reading")
+    parts = {name: 1e6 * getattr(typical, name) / typical.asked for name in names}
+    return Outside(mode, replayed, **parts, total=1e6 * typical.outside / typical.asked)
+
+
+def _speed(mode: Mode, steps: Sequence[Step]) -> Speed:
+    first, *rounds = steps
+    seconds = [step.seconds for step in rounds]
+    asked, distinct = (sum(getattr(step, count) for step in rounds) for count in ("asked", "distinct"))
+    read, cached, written = (
+        sum(getattr(step, f"{kind}_tokens") for step in rounds) for kind in ("prompt", "cached", "answer")
+    )
+    return Speed(
+        mode=mode,
+        decisions_per_second=1 / statistics.median(step.seconds_per_decision for step in rounds),
+        seconds=statistics.median(seconds),
+        least_seconds=min(seconds),
+        first_seconds=first.seconds,
+        understood=sum(step.understood for step in rounds) / asked,
+        prompt_tokens=read / distinct,
+        answer_tokens=written / distinct,
+        prefix_hits=cached / max(read, 1),
+        distinct=distinct / asked,
+    )
+
+
+def _tokenizing(engine: Engine, texts: Sequence[str]) -> float | None:
+    """Return the engine's median time to count a text's tokens, in microseconds, after a warm-up."""
+    if engine.describe()["tokenizer"] != "exact":
+        return None
+    seconds = take_turns({"count": lambda: engine.count(texts)}, repeats=5, patience=5.0)["count"]
+    return 1e6 * statistics.median(seconds) / len(texts)
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "device": jax.devices()[0].device_kind,
+        "python": platform.python_version(),
+        "jax": jax.__version__,
+        "numpy": np.__version__,
+    }

@@ -1,0 +1,189 @@
+"""Steps of language-model workers, taken apart: the seconds of each part of a step, and its tokens."""
+
+import math
+import random
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeVar, get_args
+
+import jax
+
+from econjax import Atkinson, BracketSchedule, Economy, Quasilinear, calibrate, gb2, us_federal
+from llm_policy.budget import Budget
+from llm_policy.dedupe import Dedupe
+from llm_policy.engine import Choices, Completion, Engine, Prompt, Schema
+from llm_policy.engines.scripted import ScriptedEngine
+from llm_policy.journal import Journal
+from llm_policy.personas import describe, draw_personas
+from llm_policy.prompts import Style
+from llm_policy.society import Society, State
+from llm_policy.workers import LLMWorkers
+
+Mode = Literal["text", "choice"]
+"""How workers answer."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of all workers: the seconds of its parts, and counts of prompts, answers and tokens.
+
+    `writing` runs from the memory to the prompts, `reading` from the answers to the settled economy and the
+    new memory; `engine` is the engine itself, the rest the wrappers around it.
+    """
+
+    writing: float
+    dedupe: float
+    budget: float
+    journal: float
+    reading: float
+    engine: float
+    asked: int
+    distinct: int
+    understood: int
+    prompt_tokens: int
+    cached_tokens: int
+    answer_tokens: int
+
+    @property
+    def outside(self) -> float:
+        """Seconds of all parts but the engine."""
+        return self.writing + self.dedupe + self.budget + self.journal + self.reading
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of the whole step."""
+        return self.outside + self.engine
+
+    @property
+    def seconds_per_decision(self) -> float:
+        """Seconds of the whole step for each answer that was understood."""
+        return self.seconds / self.understood
+
+
+class World(NamedTuple):
+    """Bounded workers with personas and skills of their own, who reread so many latest steps."""
+
+    economy: Economy
+    law: BracketSchedule
+    personas: list[str]
+    history: int
+
+
+def world(agents: int, *, history: int, seed: int) -> World:
+    """Return workers on the quantile grid of ACS-2023 incomes under US federal law 2024."""
+    law = us_federal(2024)
+    economy = Economy(population=calibrate(gb2(agents), law), preferences=Quasilinear(0.25))
+    return World(economy, law, describe(draw_personas(jax.random.key(seed), economy.population)), history)
+
+
+def script(seed: int) -> ScriptedEngine:
+    """Return an engine of no model, whose legal answers are drawn at random."""
+    draw = random.Random(seed)
+    return ScriptedEngine(
+        lambda prompt: f'{{"hours": {draw.randint(0, 100)}}}',
+        likelihood=lambda prompt, option: 1 + draw.random(),
+    )
+
+
+def society(world: World, engine: Engine, mode: Mode) -> Society:
+    """Return the workers, asked once a step each, so that its length does not depend on the answers."""
+    style = Style(mode=mode, history=world.history)
+    workers = LLMWorkers(engine, world.economy, world.personas, style=style, attempts=1, most_unread=1.0)
+    return Society(workers, Atkinson())
+
+
+def past(world: World, engine: Engine, *, rounds: int) -> list[State]:
+    """Return where workers stand with their memories full, and after each of so many further steps."""
+    key, alive = jax.random.key(0), society(world, engine, "text")
+    _, state = alive.tax_year(key, alive.begin(world.law), world.law, steps=world.history)
+    states = [state]
+    for _ in range(rounds):
+        states.append(alive.tax_year(key, states[-1], world.law, steps=1)[1])
+    return states
+
+
+def lives(
+    world: World, states: Sequence[State], engine: Engine, folder: Path, *, replay: bool
+) -> dict[tuple[Mode, bool], list[Step]]:
+    """Return the steps by mode and by whether they were replayed: one from each state, the modes in turns.
+
+    Every step is recorded in a new journal in `folder`, and replayed from it if so asked.
+    """
+    folder.mkdir()
+    steps = defaultdict(list)
+    for number, state in enumerate(states):
+        for mode in get_args(Mode):
+            for again in (False, True)[: 1 + replay]:
+                path = folder / f"{mode}-{number}.sqlite"
+                steps[mode, again].append(_live(world, mode, state, engine, path))
+    return dict(steps)
+
+
+_Answers = TypeVar("_Answers", list[Completion], Choices)
+
+
+class _Clocked:
+    """The same protocol as `engine`: `began` is when it was first asked, `seconds` the time within."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.began, self.seconds = math.inf, 0.0
+        self._engine = engine
+
+    def complete(
+        self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
+    ) -> list[Completion]:
+        return self._clock(
+            lambda: self._engine.complete(prompts, schema, samples=samples, max_tokens=max_tokens)
+        )
+
+    def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
+        return self._clock(lambda: self._engine.choose(prompts, options))
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        return self._engine.count(texts)
+
+    def describe(self) -> dict[str, str | int | float | bool]:
+        return self._engine.describe()
+
+    def close(self) -> None:
+        """Leave the engine open: the next step needs it."""
+
+    def _clock(self, ask: Callable[[], _Answers]) -> _Answers:
+        begun = time.perf_counter()
+        self.began = min(self.began, begun)
+        answers = ask()
+        self.seconds += time.perf_counter() - begun
+        return answers
+
+
+def _live(world: World, mode: Mode, state: State, engine: Engine, path: Path) -> Step:
+    """Live one step with every wrapper around the engine, each under a clock."""
+    model = _Clocked(engine)
+    with closing(Journal(model, path)) as journal:
+        recorder = _Clocked(journal)
+        budget = _Clocked(Budget(recorder))
+        dedupe = Dedupe(budget)
+        outermost = _Clocked(dedupe)
+        alive = society(world, outermost, mode)
+        begun = time.perf_counter()
+        alive.tax_year(jax.random.key(0), state, world.law, steps=1)
+        whole = time.perf_counter() - begun
+    writing = outermost.began - begun
+    return Step(
+        writing=writing,
+        dedupe=outermost.seconds - budget.seconds,
+        budget=budget.seconds - recorder.seconds,
+        journal=recorder.seconds - model.seconds,
+        reading=whole - writing - outermost.seconds,
+        engine=model.seconds,
+        asked=dedupe.asked,
+        distinct=dedupe.distinct,
+        understood=alive.workers.tally.read,
+        prompt_tokens=journal.prompt_tokens,
+        cached_tokens=journal.cached_tokens,
+        answer_tokens=journal.answer_tokens,
+    )

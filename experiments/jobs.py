@@ -1,0 +1,194 @@
+"""Runs that leave a directory: start one, finish one that was cut short, repeat one without a model."""
+
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from experiments.config import CompareConfig, ModelConfig, RunConfig
+from experiments.consoles import NOTES, mistakes
+from experiments.engines import start_engine
+from experiments.run_compare import run_compare
+from experiments.run_simulate import run_simulate
+from experiments.runs import METRICS, new_run_path, read_manifest, write_manifest
+from experiments.simulate_config import SimulateConfig
+from experiments.talk import Talk
+from llm_policy.budget import Budget
+from llm_policy.dedupe import Dedupe
+from llm_policy.engine import Engine, EngineError
+from llm_policy.journal import Journal
+
+
+@dataclass(frozen=True)
+class Job:
+    """A kind of run: its choices, and what does it and writes everything but the manifest and the journal."""
+
+    config: type[RunConfig]
+    run: Callable[[Any, Path, Talk | None], None]
+
+
+JOBS = {"compare": Job(CompareConfig, run_compare), "simulate": Job(SimulateConfig, run_simulate)}
+
+
+@dataclass(frozen=True)
+class ResumeConfig:
+    """Finish a run that was cut short: what its journal holds is not asked again."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """The run directory to finish."""
+    server: str | None = None
+    """The server that the run asked, if it asked one."""
+    limit_tokens: int | None = None
+    """Stop before the whole run has read and written more tokens than this."""
+    limit_dollars: float | None = None
+    """Stop before the whole run has cost more than this; needs --prices."""
+    limit_seconds: float | None = None
+    """Stop before the model has worked longer than this on the whole run."""
+    prices: tuple[float, float] = (0.0, 0.0)
+    """Dollars per million tokens read, and per million tokens written."""
+    json: bool = False
+    """Print the result as JSON on standard output instead of tables."""
+
+
+@dataclass(frozen=True)
+class ReplayConfig:
+    """Repeat a finished run from its journal, with no model, and compare the metrics byte by byte."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """The run directory to repeat."""
+    score: tuple[str, ...] = ()
+    """Score a simulation under these welfare functions instead; its metrics then differ."""
+    name: str | None = None
+    """Name of the new run directory, beside the old one; the old name with "-replay" if not given."""
+    json: bool = False
+    """Print the result as JSON on standard output instead of tables."""
+
+
+def start(command: str, config: RunConfig) -> None:
+    """Do a run in a new directory.
+
+    Raises:
+        Mistake: a choice that makes no run.
+        EngineError: the engine cannot answer.
+    """
+    with mistakes():
+        config.check()
+        path = new_run_path(config.runs, config.name, command=command)
+    engine = _engine(config) if config.asks_a_model else None
+    path.mkdir(parents=True)
+    _record(command, config, path, engine)
+
+
+def resume(choices: ResumeConfig) -> None:
+    """Finish a run that was cut short, in its directory.
+
+    Raises:
+        Mistake: the directory holds no run, or a finished one.
+        EngineError: the engine cannot answer.
+    """
+    overrides = {name: value for name, value in dataclasses.asdict(choices).items() if name != "run"}
+    with mistakes():
+        command, old = _read(choices.run)
+        if (choices.run / METRICS).exists():
+            raise ValueError(f"{choices.run} is finished. To repeat it: econjax replay {choices.run}")
+        config = dataclasses.replace(old, **overrides)
+        config.check()
+    engine = _engine(config) if config.asks_a_model else None
+    _record(command, config, choices.run, engine)
+
+
+def replay(choices: ReplayConfig) -> None:
+    """Repeat a finished run from its journal, in a new directory.
+
+    Raises:
+        Mistake: the directory holds no finished run, or one that cannot be scored anew.
+        EngineError: the metrics are not the same.
+    """
+    with mistakes():
+        command, old = _read(choices.run)
+        if not (choices.run / METRICS).is_file():
+            raise ValueError(
+                f"{choices.run} has no {METRICS}: it did not finish. "
+                f"To finish it: econjax resume {choices.run}"
+            )
+        config = _scored(dataclasses.replace(old, json=choices.json), choices.score)
+        config.check()
+        name = choices.name or f"{choices.run.name}-replay"
+        path = new_run_path(choices.run.parent, name, command=command)
+    source = choices.run / "journal.sqlite" if config.asks_a_model else None
+    with _talking(None, source, config) as talk:
+        path.mkdir(parents=True)
+        write_manifest(path, command=command, config=config.asdict(), engine=talk and talk.describe())
+        JOBS[command].run(config, path, talk)
+    if config.asdict() != old.asdict():
+        NOTES.print(f"Scored anew, under {', '.join(choices.score)}: {METRICS} differs from {choices.run}")
+    elif (path / METRICS).read_bytes() != (choices.run / METRICS).read_bytes():
+        raise EngineError(f"{METRICS} is NOT identical to that of {choices.run}: the code has changed.")
+    else:
+        NOTES.print(f"{METRICS} is identical to that of {choices.run}")
+
+
+def _scored(config: RunConfig, score: tuple[str, ...]) -> RunConfig:
+    """Return the choices of a simulation with other welfare functions to score it under."""
+    if not score:
+        return config
+    if not isinstance(config, SimulateConfig):
+        raise ValueError("--score is for simulations: a comparison runs once per welfare function.")
+    chosen: Any = score
+    return dataclasses.replace(config, score=chosen)
+
+
+def _read(path: Path) -> tuple[str, RunConfig]:
+    command, choices = read_manifest(path)
+    if command not in JOBS:
+        raise ValueError(f"{path} was made by econjax {command}, which this version does not know.")
+    return command, JOBS[command].config.fromdict(choices)
+
+
+def _record(command: str, config: RunConfig, path: Path, engine: Engine | None) -> None:
+    """Run with a journal in `path`; say how to go on if the engine fails."""
+    on = f"Answers so far are kept; to go on: econjax resume {path}"
+    with _talking(engine, path / "journal.sqlite" if engine else None, config) as talk:
+        if not (path / "manifest.json").exists():
+            write_manifest(path, command=command, config=config.asdict(), engine=talk and talk.describe())
+        try:
+            JOBS[command].run(config, path, talk)
+        except KeyboardInterrupt:
+            NOTES.print(f"econjax: interrupted. {on}")
+            sys.exit(130)
+        except EngineError as error:
+            raise EngineError(f"{error} {on}") from error
+
+
+def _engine(config: ModelConfig) -> Engine:
+    return start_engine(
+        model=config.model,
+        server=config.server,
+        temperature=config.temperature,
+        context=config.context,
+        quantization=config.quantization,
+        tensor_parallel=config.tensor_parallel,
+    )
+
+
+@contextlib.contextmanager
+def _talking(engine: Engine | None, journal: Path | None, config: ModelConfig) -> Iterator[Talk | None]:
+    """Open the journal and put the wrappers around it; nothing without a journal."""
+    if journal is None:
+        yield None
+        return
+    with contextlib.closing(Journal(engine, journal)) as source:
+        budget = Budget(
+            source,
+            tokens=config.limit_tokens,
+            dollars=config.limit_dollars,
+            seconds=config.limit_seconds,
+            prices=config.prices,
+            clock=lambda: source.seconds,
+        )
+        yield Talk(Dedupe(budget), budget)

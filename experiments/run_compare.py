@@ -1,0 +1,76 @@
+"""Run a comparison: progress, tables, figures, files."""
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from econjax import us_federal
+from experiments.compare import OPTIMISER, Comparison, compare
+from experiments.config import CompareConfig
+from experiments.consoles import NOTES, results
+from experiments.plots import plot_schedules, plot_welfare
+from experiments.runs import METRICS, write_table
+from experiments.tables import print_comparison
+from experiments.talk import Talk
+from llm_policy.engine import Engine
+
+
+def run_compare(config: CompareConfig, path: Path, talk: Talk | None) -> None:
+    """Compare, write what came out into the run directory, print."""
+    started = time.perf_counter()
+    comparison = _with_progress(config, talk and talk.engine)
+    write_table(path / "timings.parquet", _timings(comparison))
+    law = us_federal(config.year, config.status)
+    plot_schedules(comparison, law, path / "schedules.png")
+    plot_welfare(comparison, path / "welfare.png")
+    write_table(path / METRICS, comparison.metrics)
+    if config.json:
+        tables = {w: [dataclasses.asdict(row) for row in rows] for w, rows in comparison.tables.items()}
+        result = {"run": str(path), "engine": talk and talk.describe(), "tables": tables}
+        print(json.dumps(result, indent=2, allow_nan=False))
+        return
+    console = results()
+    print_comparison(comparison, console, remarks=[*_remarks(config), *(talk.remarks() if talk else ())])
+    console.print(f"{time.perf_counter() - started:.0f} s for the comparison. Run directory: {path}")
+
+
+def _with_progress(config: CompareConfig, engine: Engine | None) -> Comparison:
+    columns = (TextColumn("{task.description:<50}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=NOTES) as progress:
+        tasks = {}
+
+        def on_progress(welfare: str, planner: str, done: int) -> None:
+            name = f"{welfare}: {planner}"
+            if name not in tasks:
+                tasks[name] = progress.add_task(
+                    name, total=None if planner == OPTIMISER else config.evaluations
+                )
+            progress.update(tasks[name], completed=done)
+
+        return compare(config, engine, on_progress)
+
+
+def _timings(comparison: Comparison) -> list[dict]:
+    return [
+        {"welfare": welfare, "planner": row.planner, "seconds": row.seconds, "calls": row.calls}
+        for welfare, rows in comparison.tables.items()
+        for row in rows
+    ]
+
+
+def _remarks(config: CompareConfig) -> list[str]:
+    people = "language-model" if config.workers == "llm" else "rational"
+    remarks = [
+        f"{config.size:,} {people} workers on the quantile grid of ACS-2023 incomes, calibrated to "
+        f"{config.year} {config.status} law, elasticity {config.elasticity:g}, seed {config.seed}."
+    ]
+    if config.workers == "llm":
+        remarks.append(
+            f"One evaluation is a tax year of {config.tax_year} steps; ± is the standard error of its mean, "
+            "steps taken as independent. Language models have no gradient: the gradient planner hears that "
+            "of rational workers."
+        )
+    return remarks

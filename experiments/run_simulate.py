@@ -1,0 +1,115 @@
+"""Run a simulation: progress, a table of tax years, a figure, files."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from experiments.consoles import NOTES, mistakes, results
+from experiments.plots import plot_simulation
+from experiments.runs import METRICS, write_table
+from experiments.simulate import Setup, Simulation, foresee, prepare, simulate
+from experiments.simulate_config import SimulateConfig
+from experiments.talk import Talk
+from llm_policy.persona_files import save_personas
+
+
+def run_simulate(config: SimulateConfig, path: Path, talk: Talk | None) -> None:
+    """Simulate, write what came out into the run directory, print."""
+    assert talk is not None, "a simulation asks a model"
+    started = time.perf_counter()
+    with mistakes():
+        setup = prepare(config, talk.engine)
+    if setup.people is not None:
+        save_personas(path / "people.csv", setup.people)
+    NOTES.print(f"Labor answers will take at most {foresee(setup, talk.engine, config.prices)}.")
+    done = _with_progress(config, setup)
+    write_table(path / "workers.parquet", done.workers)
+    plot_simulation(done.metrics, config.score, path / "welfare.png")
+    (path / "government.json").write_text(json.dumps(done.government, indent=2) + "\n", encoding="utf-8")
+    write_table(path / METRICS, done.metrics)
+    if config.json:
+        years = [_year(config, done, number) for number in range(1, config.tax_years + 1)]
+        result = {"run": str(path), "engine": talk.describe(), "tax_years": years}
+        print(json.dumps(result | {"government": done.government}, indent=2, allow_nan=False))
+        return
+    console = results()
+    _print(config, done, console)
+    for remark in (*_remarks(config, done), *talk.remarks()):
+        console.print(remark)
+    console.print(f"{time.perf_counter() - started:.0f} s for the simulation. Run directory: {path}")
+
+
+def _with_progress(config: SimulateConfig, setup: Setup) -> Simulation:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=NOTES) as progress:
+        task = progress.add_task("steps of labor", total=config.steps)
+
+        return simulate(setup, lambda steps: progress.update(task, completed=steps))
+
+
+def _year(config: SimulateConfig, done: Simulation, number: int) -> dict[str, Any]:
+    """Return a tax year's means."""
+    year, rows = done.years[number - 1], [row for row in done.metrics if row["tax_year"] == number]
+    scores = {name: float(np.mean([row[name] for row in rows])) for name in config.score}
+    figures = {name: float(getattr(year.report, name)) for name in ("labor", "gini", "rebate", "understood")}
+    rates = np.asarray(year.schedule.rates, float).tolist()
+    return {"tax_year": number, "leader": year.leader, "rates": rates, "satisfied": year.satisfied} | (
+        scores | figures | {"standard_error": float(year.report.standard_error)}
+    )
+
+
+def _print(config: SimulateConfig, done: Simulation, console: Console) -> None:
+    table = Table(box=box.SIMPLE_HEAD)
+    elected = config.scenario == "democratic"
+    columns = ["tax year", *(["leader"] if elected else []), "rates, % by bracket"]
+    columns += [f"{name} $" for name in config.score] + [
+        "± $",
+        "hours",
+        "Gini",
+        "rebate $",
+        "satisfied %",
+        "read %",
+    ]
+    for column in columns:
+        table.add_column(column, justify="left" if column.startswith("rates") else "right", no_wrap=True)
+    for number in range(1, config.tax_years + 1):
+        year = _year(config, done, number)
+        leader = "-" if year["leader"] is None else str(year["leader"])
+        table.add_row(
+            str(number),
+            *([leader] if elected else []),
+            " ".join(f"{100 * rate:4.1f}" for rate in year["rates"]),
+            *(f"{year[name]:,.0f}" for name in config.score),
+            f"{year['standard_error']:,.0f}",
+            f"{year['labor']:.1f}",
+            f"{year['gini']:.4f}",
+            f"{year['rebate']:,.0f}",
+            "-" if year["satisfied"] is None else f"{100 * year['satisfied']:.0f}",
+            f"{100 * year['understood']:.1f}",
+        )
+    console.print(table, crop=False)
+
+
+def _remarks(config: SimulateConfig, done: Simulation) -> list[str]:
+    remarks = [
+        f"{config.size:,} language-model workers ({config.scenario}), answers in {config.mode} mode, "
+        f"{config.tax_year} steps a tax year; equivalents in dollars a year under each welfare function, ± "
+        f"the standard error under {config.welfare}, steps taken as independent.",
+        f"Answers understood: {done.tally.read:,} of {done.tally.asked:,}.",
+    ]
+    if config.scenario == "democratic":
+        found = {name: done.government[name] for name in ("turnover", "leader_advantage", "minority_ratio")}
+        known = {name: "unknown" if value is None else f"{value:,.3g}" for name, value in found.items()}
+        remarks.append(
+            f"Elections won by a newcomer: {known['turnover']} (share). A leader's utility less that of the "
+            f"others: {known['leader_advantage']} $ a year. Utility of who voted otherwise over that of the "
+            f"winner's voters: {known['minority_ratio']}."
+        )
+    return remarks

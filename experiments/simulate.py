@@ -1,0 +1,337 @@
+"""Language-model workers through tax years, under a planner, or under leaders whom they elect."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from econjax import BracketSchedule
+from econjax.planning import Planner, RationalEvaluator, Report
+from experiments.cast import cast_people, cast_workers
+from experiments.evaluation import with_gradient
+from experiments.roster import AIMS, ROSTER, Setting
+from experiments.simulate_config import SimulateConfig
+from llm_policy.answers import Tally
+from llm_policy.budget import Usage, estimate
+from llm_policy.election import Democracy
+from llm_policy.election_prompts import ElectionRules
+from llm_policy.engine import Engine
+from llm_policy.persona_text import People
+from llm_policy.planner import LLMPlanner
+from llm_policy.planner_prompts import PlannerStyle
+from llm_policy.polity import Polity, exploitation, turnover
+from llm_policy.society import Society, State, Step
+
+EXPLOIT = 0.1
+"""The last share of a run in which workers are told to stop trying."""
+
+
+class Year(NamedTuple):
+    """A tax year: who set which rates (None: a planner, or nobody), and the mean report on its steps."""
+
+    leader: int | None
+    schedule: BracketSchedule
+    report: Report
+    satisfied: float | None
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What came of a simulation: tax years, a row per step, a row per worker and step.
+
+    `government` says how elections went, or what the planner recommends.
+    """
+
+    years: list[Year] = field(default_factory=list)
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    workers: list[dict[str, Any]] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    government: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A society and its government, ready to live."""
+
+    config: SimulateConfig
+    people: People | None
+    society: Society
+    government: "_Government"
+    beginning: State
+    tally: Tally
+    key: Key[Array, ""]
+
+
+def prepare(config: SimulateConfig, engine: Engine) -> Setup:
+    """Return the society and the government that `config` asks for, after checking that prompts fit.
+
+    Figures are as exact as JAX's default precision: enable float64 for cents.
+
+    Raises:
+        ValueError: a choice makes no simulation, or prompts do not fit into the model's context.
+        EngineError: the engine that writes personas cannot answer.
+    """
+    config.check()
+    people_key, cast_key, key = jax.random.split(jax.random.key(config.seed), 3)
+    economy, tally = config.economy(), Tally()
+    people = cast_people(config, economy, engine, people_key)
+    workers = cast_workers(config, economy, people, engine, cast_key, tally)
+    society = Society(
+        workers,
+        AIMS[config.welfare].welfare,
+        asks_satisfaction=config.scenario != "rational",
+        satisfaction_counts=config.satisfaction_counts,
+    )
+    beginning = society.begin(config.schedule())
+    workers.check_context(society.situation(beginning))
+    government = _government(config, engine, society, tally)
+    return Setup(config, people, society, government, beginning, tally, key)
+
+
+def simulate(setup: Setup, progress: Callable[[int], None] = lambda steps: None) -> Simulation:
+    """Live through all tax years; `progress` hears the number of steps so far.
+
+    Raises:
+        EngineError: the engine cannot answer, or too few of its answers can be read.
+    """
+    config, society, government, now = setup.config, setup.society, setup.government, setup.beginning
+    rule_key, live_key = jax.random.split(setup.key)
+    rule, done = government.init(rule_key), Simulation(tally=setup.tally)
+    for year in range(config.tax_years):
+        schedule, rule = government.decide(jax.random.fold_in(rule_key, year), rule, society, now)
+        leader = government.leader(rule)
+        record = _Recorder(config, society, schedule, leader, year + 1, done, progress)
+        report, now = society.tax_year(
+            live_key, now, schedule, steps=config.tax_year, exploit=_late(config), on_step=record
+        )
+        rule = government.tell(rule, schedule, report, record.utility())
+        done.years.append(Year(leader, schedule, report, record.satisfied()))
+    done.government.update(government.summary(rule))
+    return done
+
+
+def foresee(setup: Setup, engine: Engine, prices: tuple[float, float]) -> Usage:
+    """Return what the workers' labor answers take at most, with every memory full; counted on a sample."""
+    workers, steps = setup.society.workers, setup.config.steps
+    prompts = workers.longest_prompts(setup.society.situation(setup.beginning))
+    sample = [prompts[i] for i in workers.asked[:_SAMPLE]]
+    batches = math.ceil(steps * len(workers.asked) / len(sample))
+    return estimate(engine, sample, batches=batches, answer_tokens=workers.answer_tokens, prices=prices)
+
+
+_SAMPLE = 100
+
+
+def _late(config: SimulateConfig) -> Callable[[int], bool]:
+    return lambda number: number > (1 - EXPLOIT) * config.steps
+
+
+@dataclass
+class _Recorder:
+    """Keeps what the steps of one tax year brought."""
+
+    config: SimulateConfig
+    society: Society
+    schedule: BracketSchedule
+    leader: int | None
+    year: int
+    done: Simulation
+    progress: Callable[[int], None]
+    utilities: list[Float[np.ndarray, " agents"]] = field(default_factory=list)
+    opinions: list[Float[np.ndarray, " agents"]] = field(default_factory=list)
+
+    def __call__(self, number: int, step: Step, report: Report) -> None:
+        scores = {
+            name: float(self.society.report(step, self.schedule, AIMS[name].welfare).equivalent)
+            for name in self.config.score
+        }
+        figures = {name: float(getattr(report, name)) for name in _FIGURES}
+        if not all(math.isfinite(value) for value in (*scores.values(), *figures.values())):
+            raise ArithmeticError(f"Step {number}: not all figures are finite: {scores | figures}.")
+        self.done.metrics.append(
+            {"step": number, "tax_year": self.year, "leader": -1 if self.leader is None else self.leader}
+            | {"rates": np.asarray(self.schedule.rates, float).tolist()}
+            | scores
+            | figures
+            | {"leaked": float(np.mean(step.answers.leaked)), "satisfied": _share(step.satisfied)}
+        )
+        self._remember(number, step)
+        self.progress(number)
+
+    def utility(self) -> Float[np.ndarray, " agents"]:
+        """Return each worker's mean utility over the steps in which it was understood; NaN without any."""
+        known = np.array(self.utilities)
+        count = np.sum(~np.isnan(known), axis=0)
+        return np.where(count, np.nansum(known, axis=0) / np.maximum(count, 1), np.nan)
+
+    def satisfied(self) -> float | None:
+        """Return the share of satisfied answers in the tax year; None where nobody was asked."""
+        return _share(np.array(self.opinions))
+
+    def _remember(self, number: int, step: Step) -> None:
+        outcome, understood = step.outcome, np.asarray(step.answers.understood)
+        columns = {
+            name: np.asarray(getattr(outcome, name), float)
+            for name in ("labor", "income", "tax", "consumption", "utility")
+        }
+        self.utilities.append(np.where(understood, columns["utility"], np.nan))
+        self.opinions.append(step.satisfied)
+        rows = zip(*(values.tolist() for values in columns.values()), strict=True)
+        self.done.workers.extend(
+            {"step": number, "worker": i, "understood": ok, "satisfied": _opinion(opinion)}
+            | dict(zip(columns, row, strict=True))
+            for i, (ok, opinion, row) in enumerate(
+                zip(understood.tolist(), step.satisfied.tolist(), rows, strict=True)
+            )
+        )
+
+
+_FIGURES = ("rebate", "income", "labor", "gini", "floored", "understood")
+
+
+def _share(satisfied: Float[np.ndarray, "..."]) -> float | None:
+    known = satisfied[~np.isnan(satisfied)]
+    return float(known.mean()) if known.size else None
+
+
+def _opinion(satisfied: float) -> bool | None:
+    return None if math.isnan(satisfied) else bool(satisfied)
+
+
+class _Government(Protocol):
+    """Whoever sets the schedule of each tax year; `state` is its own."""
+
+    def init(self, key: Key[Array, ""]) -> Any: ...
+
+    def decide(
+        self, key: Key[Array, ""], state: Any, society: Society, now: State
+    ) -> tuple[BracketSchedule, Any]: ...
+
+    def leader(self, state: Any) -> int | None: ...
+
+    def tell(
+        self, state: Any, schedule: BracketSchedule, report: Report, utility: Float[np.ndarray, " agents"]
+    ) -> Any: ...
+
+    def summary(self, state: Any) -> dict[str, Any]: ...
+
+
+def _government(config: SimulateConfig, engine: Engine, society: Society, tally: Tally) -> _Government:
+    goal, start = AIMS[config.welfare].words, config.schedule()
+    style = PlannerStyle(
+        answer=config.answer,
+        think=config.think,
+        explore=config.explore,
+        exploit=config.exploit,
+        reflect=config.reflect,
+        observe=config.observe,
+    )
+    if config.scenario == "democratic":
+        rules = ElectionRules(
+            platforms=config.platforms,
+            candidates=config.candidates,
+            rule=config.rule,
+            term=config.term,
+            term_limit=config.term_limit,
+            leader=config.leader,
+        )
+        return _Elected(Democracy(engine, start, rules=rules, goal=goal, style=style, tally=tally))
+    rational = RationalEvaluator(society.workers.economy, society.welfare)
+    if config.planner != "llm":
+        setting = Setting(start, config.elasticity, engine, AIMS[config.welfare], tally)
+        return _Planned(ROSTER[config.planner].make(setting), rational)
+    planner = LLMPlanner(
+        engine,
+        start,
+        goal=goal,
+        style=style,
+        warmup=config.warmup,
+        tally=tally,
+        what_if=rational.what_if if config.queries else None,
+        queries=config.queries,
+    )
+    return _Planned(planner, rational)
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A planner, who hears the gradient of rational workers if it needs one."""
+
+    planner: Planner
+    rational: RationalEvaluator
+
+    def init(self, key: Key[Array, ""]) -> Any:
+        return self.planner.init(key)
+
+    def decide(
+        self, key: Key[Array, ""], state: Any, society: Society, now: State
+    ) -> tuple[BracketSchedule, Any]:
+        return self.planner.ask(key, state)
+
+    def leader(self, state: Any) -> None:
+        return None
+
+    def tell(
+        self, state: Any, schedule: BracketSchedule, report: Report, utility: Float[np.ndarray, " agents"]
+    ) -> Any:
+        if self.planner.needs_gradient:
+            report = with_gradient(report, self.rational, schedule)
+        return self.planner.tell(state, schedule, report)
+
+    def summary(self, state: Any) -> dict[str, Any]:
+        rates = np.asarray(self.planner.recommend(state).rates, float).tolist()
+        return {"recommended": rates, "queries": self.rational.counts["what_if"]}
+
+
+@dataclass(frozen=True)
+class _Elected:
+    """Leaders elected by the workers."""
+
+    democracy: Democracy
+
+    def init(self, key: Key[Array, ""]) -> Polity:
+        return self.democracy.init(key)
+
+    def decide(
+        self, key: Key[Array, ""], state: Polity, society: Society, now: State
+    ) -> tuple[BracketSchedule, Polity]:
+        shared, voters = society.voters(now)
+        return self.democracy.decide(key, state, shared=shared, voters=voters)
+
+    def leader(self, state: Polity) -> int | None:
+        return state.leaders[-1]
+
+    def tell(
+        self, state: Polity, schedule: BracketSchedule, report: Report, utility: Float[np.ndarray, " agents"]
+    ) -> Polity:
+        return self.democracy.tell(state, schedule, report, jnp.asarray(utility))
+
+    def summary(self, state: Polity) -> dict[str, Any]:
+        found = exploitation(state)
+        return {
+            "elections": [
+                {
+                    "tax_year": election.tax_year + 1,
+                    "stood": list(election.stood),
+                    "candidates": list(election.candidates),
+                    "platforms": [list(rates) for rates in election.platforms],
+                    "ballots": [list(ballot) for ballot in election.ballots],
+                    "abstentions": int(election.abstains.sum()),
+                    "unread": election.unread,
+                    "winner": election.winner,
+                }
+                for election in state.elections
+            ],
+            "turnover": _finite(turnover(state)),
+            "leader_advantage": _finite(found.advantage),
+            "minority_ratio": _finite(found.minority_ratio),
+        }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

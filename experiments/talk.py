@@ -1,0 +1,27 @@
+"""The models of a run, with what was asked of them."""
+
+from dataclasses import dataclass
+
+from llm_policy.budget import Budget
+from llm_policy.dedupe import Dedupe
+
+
+@dataclass(frozen=True)
+class Talk:
+    """The engine to ask, which asks no prompt of a batch twice, and the budget that counts within it."""
+
+    engine: Dedupe
+    budget: Budget
+
+    def describe(self) -> dict[str, str | int | float | bool]:
+        """Return the description of the model that answers."""
+        return self.engine.describe()
+
+    def remarks(self) -> list[str]:
+        """Return what a reader should know of the answers, and what they cost."""
+        description, spent = self.describe(), self.budget.spent
+        asked, distinct = self.engine.asked, self.engine.distinct
+        remarks = [f"Model: {description['model']}; {spent}; {distinct:,} of {asked:,} prompts distinct."]
+        if description.get("noise"):
+            remarks.append("THIS MODEL HAS RANDOM WEIGHTS: ITS ANSWERS ARE NOISE. See --model and --server.")
+        return remarks

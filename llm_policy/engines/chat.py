@@ -1,0 +1,102 @@
+"""From prompts to the tokens that a model reads, the shared text tokenised once."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from llm_policy.engine import Prompt
+
+_MARK = "<<the-personal-text-goes-here>>"
+
+
+class _Frame(NamedTuple):
+    """What surrounds the personal texts that come after one shared text.
+
+    `exact` tells, by a personal text's first and last character, whether the tokens of the whole are
+    those of `head` followed by those of the rest.
+    """
+
+    head: list[int]
+    tail: str
+    exact: dict[tuple[str, str], bool]
+
+
+class Chat:
+    """A model's tokenizer and chat template (the one given, else the tokenizer's; "" for none).
+
+    Without a template the shared text, an empty line and the personal text are continued as they are.
+    """
+
+    def __init__(self, tokenizer: Any, template: str | None = None) -> None:
+        own = tokenizer.get_chat_template() if tokenizer.chat_template else ""
+        self.template = own if template is None else template
+        self._tokenizer = tokenizer
+        self._frame = lru_cache(maxsize=64)(self._make_frame)
+
+    def encode(self, prompts: Sequence[Prompt]) -> list[list[int]]:
+        """Return the tokens of every prompt, ready for the model to answer, thinking turned off.
+
+        Where prompts have their `shared` text in common it is rendered and tokenised once. A template
+        that alters the personal text, or a tokenizer that merges across its border, is found out by
+        comparison, and then every prompt of the batch is rendered whole.
+        """
+        distinct = dict.fromkeys(prompt.shared for prompt in prompts)
+        if 2 * len(distinct) > len(prompts):
+            return self._whole(prompts)
+        frames = {shared: self._frame(shared) for shared in distinct}
+        if not all(self._is_exact(prompt, frames[prompt.shared]) for prompt in prompts):
+            return self._whole(prompts)
+        rests = self.tokens([personal + frames[shared].tail for shared, personal in prompts])
+        return [frames[prompt.shared].head + rest for prompt, rest in zip(prompts, rests, strict=True)]
+
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the tokens of each text, without special tokens."""
+        return self._encode(texts, add_special_tokens=False)
+
+    def _encode(self, texts: Sequence[str], *, add_special_tokens: bool) -> list[list[int]]:
+        if not texts:
+            return []
+        return self._tokenizer(
+            list(texts),
+            add_special_tokens=add_special_tokens,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,
+        )["input_ids"]
+
+    def _whole(self, prompts: Sequence[Prompt]) -> list[list[int]]:
+        """Return the tokens of every prompt, each rendered and tokenised in one piece."""
+        return self._encode(self._render(prompts), add_special_tokens=not self.template)
+
+    def _render(self, prompts: Sequence[Prompt]) -> list[str]:
+        if not self.template:
+            return [f"{shared}\n\n{personal}\n" for shared, personal in prompts]
+        chats = [
+            [{"role": "system", "content": shared}, {"role": "user", "content": personal}]
+            for shared, personal in prompts
+        ]
+        return self._tokenizer.apply_chat_template(
+            chats,
+            chat_template=self.template,
+            tokenize=False,
+            add_generation_prompt=True,
+            enable_thinking=False,
+        )
+
+    def _make_frame(self, shared: str) -> _Frame:
+        """Return what surrounds a personal text after `shared`."""
+        (text,) = self._render([Prompt(shared, _MARK)])
+        head, _, tail = text.partition(_MARK)
+        (tokens,) = self._encode([head], add_special_tokens=not self.template)
+        return _Frame(tokens, tail, {})
+
+    def _is_exact(self, prompt: Prompt, frame: _Frame) -> bool:
+        """Tell whether `prompt` comes from `frame` exactly: compared once per pair of end characters."""
+        personal = prompt.personal
+        if personal[:1].isspace():
+            return False
+        ends = personal[:1], personal[-1:]
+        if ends not in frame.exact:
+            (rest,) = self.tokens([personal + frame.tail])
+            frame.exact[ends] = self._whole([prompt]) == [frame.head + rest]
+        return frame.exact[ends]

@@ -1,0 +1,217 @@
+"""What a planner is asked: pure functions from trials and reports to text, numbers with units."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Array, Float
+
+from econjax import BracketSchedule
+from econjax.planning import Report
+from llm_policy.answers import STEPS
+from llm_policy.engine import Prompt
+from llm_policy.prompts import bracket_names, dollars, per_cent
+from llm_policy.proposals import Answer
+from llm_policy.trials import Record, Trial, last_two, records
+
+
+@dataclass(frozen=True)
+class PlannerStyle:
+    """How a planner is asked.
+
+    `answer` is what it names: "changes" of the rates in percentage points, or the "rates" themselves in per
+    cent. `think` lets it write a thought first. The rest switches sentences off: `explore` and `exploit` are
+    advice, `reflect` compares the last two schedules, `observe` describes the people of the last tax year.
+
+    Raises:
+        ValueError: an unknown answer.
+    """
+
+    answer: Answer = "changes"
+    think: bool = False
+    explore: bool = True
+    exploit: bool = True
+    reflect: bool = True
+    observe: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the answer."""
+        if self.answer not in ("changes", "rates"):
+            raise ValueError(f'A planner answers "changes" or "rates"; got {self.answer!r}.')
+
+
+class Questions(NamedTuple):
+    """The what-if questions of a tax year: how many are `allowed`, and what was `heard`."""
+
+    allowed: int = 0
+    heard: tuple[Trial, ...] = ()
+
+    @property
+    def left(self) -> int:
+        """How many may still be asked."""
+        return self.allowed - len(self.heard)
+
+    def hear(self, trial: Trial) -> "Questions":
+        """Return the questions after one more answer."""
+        return self._replace(heard=(*self.heard, trial))
+
+
+NO_QUESTIONS = Questions()
+
+
+def planner_prompt(
+    current: BracketSchedule,
+    goal: str,
+    trials: Sequence[Trial],
+    *,
+    style: PlannerStyle,
+    shown: int = 5,
+    report: Report | None = None,
+    person: str = "",
+    questions: Questions = NO_QUESTIONS,
+) -> Prompt:
+    """Return the question which schedule follows `current`.
+
+    `goal` says in words what is maximised, `person` who is asked. It shows the `shown` best schedules, as
+    many of the latest `trials`, and the `report` on the last one.
+    """
+    lines = [person] if person else []
+    if report is not None and style.observe:
+        lines.append(observation_text(current, report))
+    lines += _memory_lines(trials, shown)
+    pair = last_two(trials) if style.reflect else None
+    if pair:
+        lines.append(reflection_text(*pair, names=bracket_names(np.asarray(current.thresholds))))
+    if questions.heard:
+        lines += ["Your questions, answered for workers who all do what is best for themselves:"]
+        lines += [
+            f"- rates {per_cent(trial.rates)}: {dollars(trial.equivalent)} a year"
+            for trial in questions.heard
+        ]
+    rates = np.asarray(current.rates, float).tolist()
+    lines.append(f"Current rates, from the lowest bracket: {per_cent(rates)}.")
+    if questions.left:
+        lines.append(f"What-if questions left this tax year: {questions.left}.")
+    lines.append(_QUESTIONS[style.answer])
+    return Prompt(_rules(current, goal, style, questions.allowed), "\n".join(lines))
+
+
+def observation_text(schedule: BracketSchedule, report: Report) -> str:
+    """Return the people of a tax year: how many per bracket, and the spread of income and of utility."""
+    names = bracket_names(np.asarray(schedule.thresholds))
+    shares = np.asarray(report.brackets.share, float).tolist()
+    lines = ["The last tax year. Workers by annual income, one # for 5 of 100 workers:"]
+    lines += [
+        f"- {name}: {'#' * round(20 * share)} {100 * share:.1f} of 100 workers"
+        for name, share in zip(names, shares, strict=True)
+    ]
+    lines += [
+        _spread("Annual income", report.income, report.income_spread, report.income_deciles),
+        _spread(
+            "Utility, what the year is worth to each in dollars",
+            *(report.utility, report.utility_spread, report.utility_deciles),
+        ),
+        f"Everyone's rebate: {dollars(float(report.rebate))} a year. "
+        f"Mean work: {float(report.labor):.3g} hours a week.",
+    ]
+    return "\n".join(lines)
+
+
+def reflection_text(before: Record, after: Record, *, names: Sequence[str]) -> str:
+    """Return how the last schedule did against the one before it, and where the two differ.
+
+    There is no clear difference where it is below twice its standard error, or half a dollar.
+    """
+    difference = after.mean - before.mean
+    error = float(np.hypot(before.standard_error, after.standard_error))
+    moved = "; ".join(
+        f"{name} from {100 * old:.4g} % to {100 * new:.4g} %"
+        for name, old, new in zip(names, before.rates, after.rates, strict=True)
+        if round(old, 4) != round(new, 4)
+    )
+    amount = f"{dollars(abs(difference))} a year{_error(error)}"
+    if abs(difference) < max(2 * error, 0.5):
+        verdict = f"no clear difference: it is {amount}"
+    else:
+        verdict = f"the last one brought {amount} {'more' if difference > 0 else 'less'}"
+    together = " The result is of these changes together." if moved.count(";") else ""
+    return f"The last schedule against the one before it: {verdict}. Rates that differ: {moved}.{together}"
+
+
+def form(style: PlannerStyle, brackets: int, *, before: str = "") -> str:
+    """Return how a proposal is written in JSON, after the fields `before`."""
+    thought = '"thought": "a few short sentences", ' if style.think else ""
+    if style.answer == "changes":
+        return (
+            f'{{{thought}{before}"changes": [..]}}, with {brackets} numbers of percentage points, each '
+            f"one of {_STEPS}, one for each bracket from the lowest"
+        )
+    return (
+        f'{{{thought}{before}"rates_percent": [..]}}, with {brackets} rates in per cent from 0 to 100 (35 is '
+        "35 %), one for each bracket from the lowest"
+    )
+
+
+_STEPS = ", ".join(map(str, STEPS))
+_RULES = """You set the income tax of a country. {goal}
+Tax revenue beyond public spending is paid back in equal shares. Higher rates make people work less.
+The {count} brackets of annual income: {brackets}.
+{change}"""
+_CHANGE = {
+    "changes": "Each rate may change by {steps} percentage points a tax year; rates stay from 0 % to 100 %.",
+    "rates": "Each rate may be anything from 0 % to 100 %, every tax year anew.",
+}
+_EXPLORE = "Try schedules that you have not tried: one of them may be better than all so far."
+_EXPLOIT = "Stay near the best schedule so far, and come back to it when others turn out worse."
+_WHAT_IF = (
+    "Before you answer you may ask, up to {queries} times a tax year, what a schedule would bring if all "
+    "workers did exactly what is best for themselves, which real ones may not. To ask, give {count} rates in "
+    'per cent under "what_if", and null under "{name}"; to answer, give null under "what_if".'
+)
+_QUESTIONS = {
+    "changes": "By how many percentage points do you change each rate?",
+    "rates": "What is each rate to be, in per cent?",
+}
+
+
+def _rules(current: BracketSchedule, goal: str, style: PlannerStyle, queries: int) -> str:
+    names = bracket_names(np.asarray(current.thresholds))
+    change = _CHANGE[style.answer].format(steps=_STEPS)
+    name = {"changes": "changes", "rates": "rates_percent"}[style.answer]
+    lines = [_RULES.format(goal=goal, count=len(names), brackets="; ".join(names), change=change)]
+    lines += [_EXPLORE] * style.explore + [_EXPLOIT] * style.exploit
+    lines.append(f"Answer with JSON only: {form(style, len(names))}.")
+    if queries:
+        lines.append(_WHAT_IF.format(queries=queries, count=len(names), name=name))
+    return "\n".join(lines)
+
+
+def _memory_lines(trials: Sequence[Trial], shown: int) -> list[str]:
+    if not trials:
+        return ["No tax year has passed yet."]
+    lines = ["The best schedules so far, best first:", *map(_record, records(trials)[:shown])]
+    return [*lines, "The latest tax years, latest last:", *map(_trial, trials[-shown:])]
+
+
+def _record(record: Record) -> str:
+    years = "1 tax year" if record.tax_years == 1 else f"mean of {record.tax_years} tax years"
+    result = f"{dollars(record.mean)} a year{_error(record.standard_error)}"
+    return f"- rates {per_cent(record.rates)}: result {result}, {years}"
+
+
+def _trial(trial: Trial) -> str:
+    result = f"{dollars(trial.equivalent)} a year{_error(trial.standard_error)}"
+    return f"- rates {per_cent(trial.rates)}: result {result}"
+
+
+def _error(error: float) -> str:
+    return f" (standard error {dollars(error)})" if error else ""
+
+
+def _spread(what: str, mean: Float[Array, ""], spread: Float[Array, ""], deciles: Float[Array, " 9"]) -> str:
+    tenths = list(map(dollars, np.asarray(deciles, float).tolist()))
+    return (
+        f"{what}: mean {dollars(float(mean))}, median {tenths[4]}, standard deviation "
+        f"{dollars(float(spread))}; nine deciles {', '.join(tenths)}."
+    )

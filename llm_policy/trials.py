@@ -1,0 +1,58 @@
+"""What a planner remembers: the tax years it has seen, and the schedules, best first."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Trial(NamedTuple):
+    """A tax year: its rates as shares, and the equivalent it brought with its error, in dollars a year."""
+
+    rates: tuple[float, ...]
+    equivalent: float
+    standard_error: float
+
+
+class Record(NamedTuple):
+    """All tax years of one schedule: the mean of their equivalents and its error, in dollars a year.
+
+    `standard_error` is the larger of what the years' own errors imply for the mean (the root of the sum of
+    their squares, over the number of years) and what the scatter between years does (its standard deviation
+    over the root of the number), for a year's steps do not tell how much years differ.
+    """
+
+    rates: tuple[float, ...]
+    mean: float
+    standard_error: float
+    tax_years: int
+
+
+def records(trials: Sequence[Trial]) -> list[Record]:
+    """Return one record per schedule, best mean first, of equals the first that was tried.
+
+    Rates that differ by less than a hundredth of a percentage point are the same.
+    """
+    years: dict[tuple[float, ...], list[Trial]] = {}
+    for trial in trials:
+        years.setdefault(_key(trial.rates), []).append(trial)
+    return sorted(map(_record, years.values()), key=lambda record: -record.mean)
+
+
+def last_two(trials: Sequence[Trial]) -> tuple[Record, Record] | None:
+    """Return the records of the schedule tried before the last one and of the last one, if there are two."""
+    by_key = {_key(record.rates): record for record in records(trials)}
+    keys = list(dict.fromkeys(_key(trial.rates) for trial in reversed(trials)))
+    return (by_key[keys[1]], by_key[keys[0]]) if len(keys) > 1 else None
+
+
+def _key(rates: Sequence[float]) -> tuple[float, ...]:
+    return tuple(round(rate, 4) for rate in rates)
+
+
+def _record(trials: list[Trial]) -> Record:
+    results = [trial.equivalent for trial in trials]
+    errors, years = [trial.standard_error for trial in trials], len(trials)
+    scatter = float(np.std(results, ddof=1)) if years > 1 else 0.0
+    error = max(float(np.linalg.norm(errors)) / years, scatter / years**0.5)
+    return Record(trials[0].rates, float(np.mean(results)), error, years)
