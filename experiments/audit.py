@@ -96,11 +96,11 @@ def print_audit(found: Audit, console: Console) -> None:
     """Print a line for each figure, and what the figures mean."""
     table = Table(box=box.SIMPLE_HEAD)
     for title in ("figure", "value", "noise floor", "unit"):
-        justify = "right" if title in ("value", "noise floor") else "left"
-        table.add_column(title, justify=justify, no_wrap=True)
+        number = title in ("value", "noise floor")
+        table.add_column(title, justify="right" if number else "left", no_wrap=number)
     for line in figures(found):
         table.add_row(line.name, _number(line.value), _number(line.floor), line.unit)
-    console.print(table, crop=False, width=10_000)
+    console.print(table)
     for remark in _remarks(found):
         console.print(remark)
 

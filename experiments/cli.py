@@ -11,12 +11,14 @@ import jax
 import tyro
 
 from experiments import jobs
+from experiments.benchmarks import llm
 from experiments.benchmarks.core import CoreBenchmarkConfig, measure
-from experiments.benchmarks.tables import print_core
+from experiments.benchmarks.tables import print_core, print_llm
 from experiments.config import CompareConfig
 from experiments.consoles import NOTES, Mistake, mistakes, results
 from experiments.optimum import OptimumConfig, find_optimum, print_optimum
 from experiments.parity import preset, reference_welfare
+from experiments.people import PersonasConfig, print_people
 from experiments.simulate_config import SimulateConfig
 from llm_policy.engine import EngineError
 
@@ -27,30 +29,41 @@ class ParityConfig:
 
 
 def main() -> None:
-    """Run a command; what the user can mend is told in one line, with exit code 2."""
+    """Run a command; what the user can mend is told in one line, with exit code 2 (130 if interrupted)."""
     jax.config.update("jax_enable_x64", True)
     commands = {
         "compare": (CompareConfig, functools.partial(jobs.start, "compare")),
         "simulate": (SimulateConfig, functools.partial(jobs.start, "simulate")),
         "resume": (jobs.ResumeConfig, jobs.resume),
         "replay": (jobs.ReplayConfig, jobs.replay),
+        "personas": (PersonasConfig, _personas),
         "optimum": (OptimumConfig, _optimum),
         "parity": (ParityConfig, _parity),
         "benchmark": (CoreBenchmarkConfig, _benchmark_core),
     }
     kinds: dict[str, Any] = {name: kind for name, (kind, _) in commands.items()} | {"benchmark": _BENCHMARKS}
+    runs = dict(commands.values()) | {llm.LLMBenchmarkConfig: _benchmark_llm}
     config = tyro.extras.subcommand_cli_from_dict(kinds, prog="econjax")
     try:
-        next(run for kind, run in commands.values() if kind is type(config))(config)
+        runs[type(config)](config)
     except (Mistake, EngineError, OSError) as error:
         NOTES.print(f"econjax: {error}", style="red", markup=False)
         sys.exit(2)
+    except KeyboardInterrupt:
+        NOTES.print("econjax: interrupted.")
+        sys.exit(130)
 
 
 _BENCHMARKS = (
-    Annotated[CoreBenchmarkConfig, tyro.conf.subcommand("core")] | Annotated[None, tyro.conf.Suppress]
+    Annotated[CoreBenchmarkConfig, tyro.conf.subcommand("core")]
+    | Annotated[llm.LLMBenchmarkConfig, tyro.conf.subcommand("llm")]
 )
-"""The benchmarks there are; tyro takes a union of at least two."""
+
+
+def _personas(config: PersonasConfig) -> None:
+    with mistakes():
+        config.check()
+    print_people(config, results())
 
 
 def _parity(config: ParityConfig) -> None:
@@ -85,6 +98,17 @@ def _benchmark_core(config: CoreBenchmarkConfig) -> None:
         print(json.dumps(dataclasses.asdict(benchmark), indent=2, allow_nan=False))
     else:
         print_core(benchmark, results())
+
+
+def _benchmark_llm(config: llm.LLMBenchmarkConfig) -> None:
+    with mistakes():
+        config.check()
+    with NOTES.status("") as status:
+        benchmark = llm.run(config, status.update)
+    if config.json:
+        print(json.dumps(dataclasses.asdict(benchmark), indent=2, allow_nan=False))
+    else:
+        print_llm(benchmark, results())
 
 
 if __name__ == "__main__":

@@ -96,6 +96,12 @@ class ModelConfig:
             require_at_least(1, name, getattr(self, name))
         if not 0 <= self.temperature < math.inf:
             raise ValueError(f"--temperature must not be negative; got {self.temperature}.")
+        for name in ("limit_tokens", "limit_dollars", "limit_seconds"):
+            limit = getattr(self, name)
+            if limit is not None and not 0 < limit < math.inf:
+                raise ValueError(f"--{name.replace('_', '-')} must be positive; got {limit}.")
+        if not all(0 <= price < math.inf for price in self.prices):
+            raise ValueError(f"--prices must not be negative; got {self.prices[0]} {self.prices[1]}.")
         if self.limit_dollars is not None and not any(self.prices):
             raise ValueError(
                 "--limit-dollars needs --prices: dollars per million tokens read and per million written."

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,11 +12,11 @@ from typing import Annotated, Any
 import tyro
 
 from experiments.config import CompareConfig, ModelConfig, RunConfig
-from experiments.consoles import NOTES, mistakes
+from experiments.consoles import NOTES, Mistake, mistakes
 from experiments.engines import start_engine
 from experiments.run_compare import run_compare
-from experiments.run_simulate import run_simulate
-from experiments.runs import METRICS, new_run_path, read_manifest, write_manifest
+from experiments.run_simulate import PEOPLE, run_simulate
+from experiments.runs import METRICS, make_run, new_run_path, read_manifest
 from experiments.simulate_config import SimulateConfig
 from experiments.talk import Talk
 from llm_policy.budget import Budget
@@ -51,6 +52,8 @@ class ResumeConfig:
     """Stop before the model has worked longer than this on the whole run."""
     prices: tuple[float, float] = (0.0, 0.0)
     """Dollars per million tokens read, and per million tokens written."""
+    most_unread: float | None = None
+    """Another limit than the simulation began with on the share of answers that cannot be read."""
     json: bool = False
     """Print the result as JSON on standard output instead of tables."""
 
@@ -70,7 +73,7 @@ class ReplayConfig:
 
 
 def start(command: str, config: RunConfig) -> None:
-    """Do a run in a new directory.
+    """Do a run in a new directory; a mistake that is found before anything was asked leaves none.
 
     Raises:
         Mistake: a choice that makes no run.
@@ -80,8 +83,15 @@ def start(command: str, config: RunConfig) -> None:
         config.check()
         path = new_run_path(config.runs, config.name, command=command)
     engine = _engine(config) if config.asks_a_model else None
-    path.mkdir(parents=True)
-    _record(command, config, path, engine)
+    make_run(path, command=command, config=config.asdict(), engine=engine and engine.describe())
+    talk = None
+    try:
+        with _talking(engine, path / "journal.sqlite" if engine else None, config) as talk:
+            _do(command, config, path, talk)
+    except Mistake:
+        if talk is None or not talk.budget.spent.prompts:
+            shutil.rmtree(path)
+        raise
 
 
 def resume(choices: ResumeConfig) -> None:
@@ -92,18 +102,23 @@ def resume(choices: ResumeConfig) -> None:
         EngineError: the engine cannot answer.
     """
     overrides = {name: value for name, value in dataclasses.asdict(choices).items() if name != "run"}
+    if choices.most_unread is None:
+        del overrides["most_unread"]
     with mistakes():
         command, old = _read(choices.run)
         if (choices.run / METRICS).exists():
             raise ValueError(f"{choices.run} is finished. To repeat it: econjax replay {choices.run}")
+        if choices.most_unread is not None and not isinstance(old, SimulateConfig):
+            raise ValueError(f"--most-unread is for simulations; {choices.run} is a {command}.")
         config = dataclasses.replace(old, **overrides)
         config.check()
     engine = _engine(config) if config.asks_a_model else None
-    _record(command, config, choices.run, engine)
+    with _talking(engine, choices.run / "journal.sqlite" if engine else None, config) as talk:
+        _do(command, config, choices.run, talk)
 
 
 def replay(choices: ReplayConfig) -> None:
-    """Repeat a finished run from its journal, in a new directory.
+    """Repeat a finished run from its journal, in a new directory; if that cannot be done it leaves none.
 
     Raises:
         Mistake: the directory holds no finished run, or one that cannot be scored anew.
@@ -122,9 +137,12 @@ def replay(choices: ReplayConfig) -> None:
         path = new_run_path(choices.run.parent, name, command=command)
     source = choices.run / "journal.sqlite" if config.asks_a_model else None
     with _talking(None, source, config) as talk:
-        path.mkdir(parents=True)
-        write_manifest(path, command=command, config=config.asdict(), engine=talk and talk.describe())
-        JOBS[command].run(config, path, talk)
+        make_run(path, command=command, config=config.asdict(), engine=talk and talk.describe())
+        try:
+            JOBS[command].run(_tolerant(config), path, talk)
+        except BaseException:
+            shutil.rmtree(path)
+            raise
     if config.asdict() != old.asdict():
         NOTES.print(f"Scored anew, under {', '.join(choices.score)}: {METRICS} differs from {choices.run}")
     elif (path / METRICS).read_bytes() != (choices.run / METRICS).read_bytes():
@@ -143,26 +161,32 @@ def _scored(config: RunConfig, score: tuple[str, ...]) -> RunConfig:
     return dataclasses.replace(config, score=chosen)
 
 
+def _tolerant(config: RunConfig) -> RunConfig:
+    """Return the choices without a limit on unreadable answers: a finished run has met the one it had."""
+    return dataclasses.replace(config, most_unread=1.0) if isinstance(config, SimulateConfig) else config
+
+
 def _read(path: Path) -> tuple[str, RunConfig]:
+    """Return the command and the choices of a run; people whom it took over are those that it kept."""
     command, choices = read_manifest(path)
     if command not in JOBS:
         raise ValueError(f"{path} was made by econjax {command}, which this version does not know.")
-    return command, JOBS[command].config.fromdict(choices)
+    config = JOBS[command].config.fromdict(choices)
+    if isinstance(config, SimulateConfig) and config.population and (path / PEOPLE).is_file():
+        return command, dataclasses.replace(config, population=str(path / PEOPLE))
+    return command, config
 
 
-def _record(command: str, config: RunConfig, path: Path, engine: Engine | None) -> None:
-    """Run with a journal in `path`; say how to go on if the engine fails."""
+def _do(command: str, config: RunConfig, path: Path, talk: Talk | None) -> None:
+    """Do a run in its directory; say how to go on if it is cut short."""
     on = f"Answers so far are kept; to go on: econjax resume {path}"
-    with _talking(engine, path / "journal.sqlite" if engine else None, config) as talk:
-        if not (path / "manifest.json").exists():
-            write_manifest(path, command=command, config=config.asdict(), engine=talk and talk.describe())
-        try:
-            JOBS[command].run(config, path, talk)
-        except KeyboardInterrupt:
-            NOTES.print(f"econjax: interrupted. {on}")
-            sys.exit(130)
-        except EngineError as error:
-            raise EngineError(f"{error} {on}") from error
+    try:
+        JOBS[command].run(config, path, talk)
+    except KeyboardInterrupt:
+        NOTES.print(f"econjax: interrupted. {on}", markup=False)
+        sys.exit(130)
+    except EngineError as error:
+        raise EngineError(f"{error} {on} (a limit that was met is raised there: see --help)") from error
 
 
 def _engine(config: ModelConfig) -> Engine:

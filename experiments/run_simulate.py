@@ -1,6 +1,7 @@
 """Run a simulation: progress, a table of tax years, a figure, files."""
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ from experiments.talk import Talk
 from llm_policy.persona_files import save_personas
 
 
+PEOPLE = "people.csv"
+"""The file of a run's people, which another run can take over."""
+
+
 def run_simulate(config: SimulateConfig, path: Path, talk: Talk | None) -> None:
     """Simulate, write what came out into the run directory, print."""
     assert talk is not None, "a simulation asks a model"
@@ -27,7 +32,8 @@ def run_simulate(config: SimulateConfig, path: Path, talk: Talk | None) -> None:
     with mistakes():
         setup = prepare(config, talk.engine)
     if setup.people is not None:
-        save_personas(path / "people.csv", setup.people)
+        save_personas(path / f".{PEOPLE}", setup.people)
+        os.replace(path / f".{PEOPLE}", path / PEOPLE)
     NOTES.print(f"Labor answers will take at most {foresee(setup, talk.engine, config.prices)}.")
     done = _with_progress(config, setup)
     write_table(path / "workers.parquet", done.workers)

@@ -1,6 +1,8 @@
 """A run is a directory: what was run, what came out, every model call. Nothing in it is ever overwritten."""
 
+import hashlib
 import importlib.metadata
+import importlib.resources
 import json
 import os
 import platform
@@ -30,10 +32,13 @@ def new_run_path(runs: Path, name: str | None, *, command: str) -> Path:
     return path
 
 
-def write_manifest(
+def make_run(
     path: Path, *, command: str, config: Mapping[str, Any], engine: Mapping[str, Any] | None
 ) -> None:
-    """Write what the run's figures depend on: command, choices, versions, hardware, commit, model."""
+    """Make a run directory that says what its figures depend on: command, choices, versions, hardware, model.
+
+    The directory and its manifest appear at once, so that whatever is cut short can be resumed.
+    """
     manifest = {
         "command": command,
         "config": config,
@@ -46,8 +51,12 @@ def write_manifest(
             "devices": [device.device_kind for device in jax.devices()],
         },
         "git_commit": _git_commit(),
+        "prompts": _digest_of_prompts(),
     }
-    (path / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    partial = path.with_name(f".{path.name}")
+    partial.mkdir(parents=True, exist_ok=True)
+    (partial / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    partial.rename(path)
 
 
 def read_manifest(path: Path) -> tuple[str, dict[str, Any]]:
@@ -62,7 +71,7 @@ def read_manifest(path: Path) -> tuple[str, dict[str, Any]]:
     try:
         found = json.loads(manifest.read_text("utf-8"))
         return found["command"], found["config"]
-    except (ValueError, LookupError) as error:
+    except (ValueError, LookupError, TypeError) as error:
         raise ValueError(f"{manifest} is no manifest of a run ({error}).") from error
 
 
@@ -84,6 +93,13 @@ def _versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
+
+
+def _digest_of_prompts() -> str:
+    """Return a digest of the code that writes prompts: equal digests, equal words."""
+    sources = importlib.resources.files("llm_policy").iterdir()
+    texts = sorted((file.name, file.read_bytes()) for file in sources if "prompts" in file.name)
+    return hashlib.sha256(b"".join(text for _, text in texts)).hexdigest()[:16]
 
 
 def _git_commit() -> str | None:

@@ -240,7 +240,10 @@ def _government(config: SimulateConfig, engine: Engine, society: Society, tally:
             term_limit=config.term_limit,
             leader=config.leader,
         )
-        return _Elected(Democracy(engine, start, rules=rules, goal=goal, style=style, tally=tally))
+        democracy = Democracy(
+            engine, start, rules=rules, goal=goal, style=style, most_unread=config.most_unread, tally=tally
+        )
+        return _Elected(democracy)
     rational = RationalEvaluator(society.workers.economy, society.welfare)
     if config.planner != "llm":
         setting = Setting(start, config.elasticity, engine, AIMS[config.welfare], tally)
@@ -251,6 +254,7 @@ def _government(config: SimulateConfig, engine: Engine, society: Society, tally:
         goal=goal,
         style=style,
         warmup=config.warmup,
+        most_unread=config.most_unread,
         tally=tally,
         what_if=rational.what_if if config.queries else None,
         queries=config.queries,

@@ -1,6 +1,7 @@
 """What a simulation is: every choice that its figures depend on."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
 import jax.numpy as jnp
@@ -61,7 +62,7 @@ class SimulateConfig(RunConfig):
     nudges: bool = True
     """Tell workers which way their last change of hours points."""
     most_unread: float = 0.2
-    """Stop when more than this share of the workers' answers cannot be read."""
+    """Stop when more than this share of the answers of workers, voters or a planner cannot be read."""
 
     answer: Literal["changes", "rates"] = "changes"
     """How a planner answers: changes of -20 to 20 percentage points, or the rates themselves in per cent."""
@@ -125,6 +126,15 @@ class SimulateConfig(RunConfig):
             raise ValueError(f"--start is a rate, a share of a dollar from 0 to 1; got {self.start}.")
         if self.scenario == "rational" and (self.population or self.people != "template"):
             raise ValueError("Rational workers have no personas: leave out --people and --population.")
+        if self.population is not None and not Path(self.population).is_file():
+            raise ValueError(
+                f"--population: there is no file {self.population}. Give the people.csv of a run's directory."
+            )
+        if self.queries and (self.scenario == "democratic" or self.planner != "llm"):
+            raise ValueError(
+                f"--queries are for a planner who is a language model and not elected; got {self.queries}: "
+                "leave them out."
+            )
         if self.scenario == "rational" and self.satisfaction_counts:
             raise ValueError(
                 "Rational workers are not asked for satisfaction: leave out --satisfaction-counts."

@@ -92,13 +92,18 @@ def read_numbers(text: str, name: str, *, options: int) -> Int[np.ndarray, " cho
 
     None if the text holds nothing of the kind.
     """
-    answer = _decode(text, dict[str, Any])
-    listed = None if answer is None else answer.get(name)
+    listed = read_field(text, name)
     listed = listed if isinstance(listed, list) else [listed]
     whole = all(isinstance(number, int) and not isinstance(number, bool) for number in listed)
     if not whole or len(set(listed)) < len(listed) or not set(listed) <= set(range(1, options + 1)):
         return None
     return np.array(listed, int) - 1
+
+
+def read_field(text: str, name: str) -> Any:
+    """Return the value under `name` in the JSON object of a text; None if there is none."""
+    answer = _decode(text, dict[str, Any])
+    return None if answer is None else answer.get(name)
 
 
 class _Hours(msgspec.Struct):

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 from scipy.stats import binom
 
-from econjax import best_response
+from econjax import BracketSchedule, Economy, best_response
 from econjax.economy import spendable
 from llm_policy.answers import HOURS_ANSWER, read_hours, schema
 from llm_policy.archetypes import hour_chances
@@ -278,35 +279,37 @@ def _distance(
 
     The weights of a worker's answers sum to 1, or are 0 to leave it out.
     """
-    best, lost = _from_best(asking, hours)
+    economy, asked = asking.workers.economy, asking.workers.asked
+    everyone = np.zeros((hours.shape[1], economy.population.agents))
+    everyone[:, asked] = hours.T
+    rebate = jnp.asarray(asking.situation.rebate, float)
+    best, lost = _best_and_lost(economy, asking.situation.schedule, rebate, jnp.asarray(everyone, float))
+    best, lost = np.asarray(best, float)[asked], np.asarray(lost, float)[:, asked].T
     present = weight.sum(axis=1) > 0
     away = np.abs(hours - best[:, None])
     weighted = (np.where(weight > 0, values, 0) * weight for values in (away, lost))  # a loss may be infinite
     return Distance(*(mean_if_any(values.sum(axis=1)[present]) for values in weighted))
 
 
-def _from_best(
-    asking: _Asking, hours: Float[np.ndarray, "n answers"]
-) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "n answers"]]:
-    """Return the best response of the workers asked, and the dollars that each of their answers loses."""
-    economy, schedule = asking.workers.economy, asking.situation.schedule
-    population, asked = economy.population, asking.workers.asked
-    rebate = jnp.asarray(asking.situation.rebate, float)
+@eqx.filter_jit
+def _best_and_lost(
+    economy: Economy,
+    schedule: BracketSchedule,
+    rebate: Float[Array, ""],
+    hours: Float[Array, "answers agents"],
+) -> tuple[Float[Array, " agents"], Float[Array, "answers agents"]]:
+    """Return each worker's best response, and the dollars that each of its answers loses."""
+    best = best_response(economy, schedule, rebate)
 
     def choice(labor: Float[Array, " agents"]) -> tuple[Float[Array, " agents"], Float[Array, " agents"]]:
-        income = population.skill * labor
+        income = economy.population.skill * labor
         kept = spendable(economy, income - schedule.tax(income) + rebate, labor)
         return jnp.maximum(kept, economy.consumption_floor), labor
 
-    best = best_response(economy, schedule, rebate)
-
     def lost(labor: Float[Array, " agents"]) -> Float[Array, " agents"]:
-        return -economy.preferences.advantage(*choice(labor), choice(best), population)
+        return -economy.preferences.advantage(*choice(labor), choice(best), economy.population)
 
-    everyone = np.zeros((hours.shape[1], population.agents))
-    everyone[:, asked] = hours.T
-    dollars = np.asarray(jax.vmap(lost)(jnp.asarray(everyone, float)), float)
-    return np.asarray(best, float)[asked], dollars[:, asked].T
+    return best, jax.vmap(lost)(hours)
 
 
 def mean_if_any(values: Sequence[float] | np.ndarray) -> float | None:

@@ -7,8 +7,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from econjax.voting import approval, borda, plurality
-from llm_policy.answers import read_numbers
-from llm_policy.proposals import read_field
+from llm_policy.answers import read_field, read_numbers
 
 Rule = Literal["plurality", "borda", "approval"]
 

@@ -10,14 +10,14 @@ from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
 from econjax.planning import Report
-from llm_policy.answers import Tally, schema
+from llm_policy.answers import Tally, read_field, schema
 from llm_policy.ballots import ballot_answer, count_ballots, read_ballot
 from llm_policy.election_prompts import OWN_GOAL, ElectionRules, stand_prompts, vote_prompts
 from llm_policy.engine import Engine, EngineError, Prompt
 from llm_policy.planner import Experience, LLMPlanner, as_trial
 from llm_policy.planner_prompts import PlannerStyle
 from llm_policy.polity import Election, Polity, TaxYear, as_seen_by
-from llm_policy.proposals import answer_tokens, proposal_answer, read_field, read_proposal
+from llm_policy.proposals import answer_tokens, proposal_answer, read_proposal
 
 _Answer = TypeVar("_Answer")
 

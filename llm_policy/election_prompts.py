@@ -65,8 +65,8 @@ def stand_prompts(
     answer = form(style, len(current.rates), before='"stands": true or false, ')
     lines = [
         *_opening(current, rules, goal, economy),
-        "Everyone may stand for election. A candidate promises rates, and as winner sets them in the first "
-        "tax year of the term.",
+        "You may stand for election. A candidate promises rates, and as winner sets them in the first tax "
+        "year of the term.",
         f"Answer with JSON only: {answer}. If you do not stand, the numbers do not count.",
     ]
     shared = "\n".join(lines)
@@ -99,7 +99,7 @@ def vote_prompts(
     lines.append(f"Answer with JSON only: {{{thought}{_BALLOTS[rules.rule].format(count=len(candidates))}")
     shared = "\n".join(lines)
     own = {worker: f"\nYou are candidate {place + 1}." for place, worker in enumerate(candidates)}
-    question = "\nWhoever is elected, you live under these rates. How do you vote?"
+    question = "\nWhoever is elected, you live under the rates they set. How do you vote?"
     return [Prompt(shared, voter + own.get(i, "") + question) for i, voter in enumerate(voters)]
 
 

@@ -8,14 +8,13 @@ from jaxtyping import Array, Key
 
 from econjax import BracketSchedule
 from econjax.planning import Report
-from llm_policy.answers import Tally, schema
+from llm_policy.answers import Tally, read_field, schema
 from llm_policy.engine import Engine, EngineError
 from llm_policy.planner_prompts import PlannerStyle, Questions, planner_prompt
 from llm_policy.proposals import (
     answer_tokens,
     proposal_answer,
     question_answer,
-    read_field,
     read_proposal,
     read_question,
 )

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from econjax import BracketSchedule
-from llm_policy.answers import _decode, changes_answer, rates_answer, read_changes, read_rates
+from llm_policy.answers import changes_answer, rates_answer, read_changes, read_field, read_rates
 
 Answer = Literal["changes", "rates"]
 """What a proposal names: changes of the rates in percentage points, or the rates themselves in per cent."""
@@ -45,12 +45,6 @@ def read_question(text: str, current: BracketSchedule) -> BracketSchedule | None
     field = msgspec.json.encode({"rates_percent": read_field(text, "what_if")}).decode()
     rates = read_rates(field, len(current.rates))
     return None if rates is None else BracketSchedule(current.thresholds, rates.tolist())
-
-
-def read_field(text: str, name: str) -> Any:
-    """Return the value under `name` in the JSON object of a text; None if there is none."""
-    answer = _decode(text, dict[str, Any])
-    return None if answer is None else answer.get(name)
 
 
 def answer_tokens(numbers: int, *, think: bool) -> int:

@@ -9,16 +9,18 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jax
 import numpy as np
 
-from experiments.benchmarks.steps import Mode, Step, lives, past, script, society, world
+from experiments.benchmarks.steps import Mode, Step, World, lives, past, script, society, world
 from experiments.benchmarks.timing import Ratio, ratio, take_turns
+from experiments.consoles import mistakes
 from experiments.engines import start_engine
 from llm_policy.answers import HOURS_ANSWER, schema
 from llm_policy.engine import Engine, Schema
+from llm_policy.society import State
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class LLMBenchmarkConfig:
 
     agents: int = 2_000
     """Workers, each asked once a step."""
+    distinct: int | None = None
+    """Workers who differ; the others are their doubles, whose prompts are asked once. All if not given."""
     model: str = "tiny"
     """Model: an alias, a hub name, a folder, "tiny", or "random:SHAPE", such as random:llama-3.1-8b: random
     weights, as fast as real ones."""
@@ -40,7 +44,7 @@ class LLMBenchmarkConfig:
     rounds: int = 3
     """Timed steps in each mode, after one that warms up."""
     seed: int = 0
-    """Names the personas and the past of the workers."""
+    """Names the personas."""
     json: bool = False
     """Print the result as JSON on standard output instead of tables."""
 
@@ -53,6 +57,8 @@ class LLMBenchmarkConfig:
         for name, least in {"agents": 2, "context": 1, "history": 1, "rounds": 1}.items():
             if getattr(self, name) < least:
                 raise ValueError(f"--{name} must be at least {least}; got {getattr(self, name)}.")
+        if self.distinct is not None and not 2 <= self.distinct <= self.agents:
+            raise ValueError(f"--distinct must be 2 to --agents, {self.agents}; got {self.distinct}.")
 
 
 @dataclass(frozen=True)
@@ -135,7 +141,7 @@ def run(config: LLMBenchmarkConfig, on_start: Callable[[str], None] = lambda wha
     """Start the engine, measure, and close it.
 
     Raises:
-        ValueError: a prompt does not fit into the model's context, or choice mode finds no single tokens.
+        Mistake: a prompt does not fit into the model's context, or choice mode finds no single tokens.
         EngineError: the engine cannot start or cannot answer.
     """
     on_start("the engine starts")
@@ -161,18 +167,24 @@ def measure(
     take turns on the same step, and their prompts differ in the sentence that says how to answer.
 
     Raises:
-        ValueError: a prompt does not fit into the model's context, or choice mode finds no single tokens.
+        Mistake: a prompt does not fit into the model's context, or choice mode finds no single tokens.
         EngineError: the engine cannot answer.
     """
     on_start(f"the past of {config.agents:,} workers")
-    everybody = world(config.agents, history=config.history, seed=config.seed)
-    states = past(everybody, script(config.seed), rounds=config.rounds)
-    alive = society(everybody, engine, "text")
-    alive.workers.check_context(alive.situation(states[-1]))
-    prompts = alive.workers.prompts(alive.situation(states[0]), states[0].memory)
+    everybody = world(
+        config.agents,
+        distinct=config.distinct or config.agents,
+        history=config.history,
+        seed=config.seed,
+    )
+    states = past(everybody, script(), rounds=config.rounds)
+    with mistakes():
+        for mode in get_args(Mode):
+            alive = society(everybody, engine, mode)
+            alive.workers.check_context(alive.situation(states[-1]))
     with tempfile.TemporaryDirectory() as folder:
         on_start("steps outside the engine")
-        scripted = lives(everybody, states, script(config.seed), Path(folder, "script"), replay=True)
+        scripted = lives(everybody, states, script(), Path(folder, "script"), replay=True)
         on_start("steps of the model")
         asked = lives(everybody, states, engine, Path(folder, "model"), replay=False)
     outside = [_outside(*kind, steps[1:]) for kind, steps in scripted.items()]
@@ -185,7 +197,7 @@ def measure(
         rounds=config.rounds,
         answer=schema(HOURS_ANSWER),
         start_seconds=start_seconds,
-        tokenizing=_tokenizing(engine, [prompt.personal for prompt in prompts]),
+        tokenizing=_tokenizing(engine, everybody, states[0]),
         outside=outside,
         speeds=[_speed(mode, steps) for (mode, _), steps in asked.items()],
         choice_over_text=quotient,
@@ -243,10 +255,12 @@ def _speed(mode: Mode, steps: Sequence[Step]) -> Speed:
     )
 
 
-def _tokenizing(engine: Engine, texts: Sequence[str]) -> float | None:
-    """Return the engine's median time to count a text's tokens, in microseconds, after a warm-up."""
+def _tokenizing(engine: Engine, everybody: World, state: State) -> float | None:
+    """Return the engine's median time to count a personal text's tokens, in microseconds, after a warm-up."""
     if engine.describe()["tokenizer"] != "exact":
         return None
+    alive = society(everybody, engine, "text")
+    texts = [prompt.personal for prompt in alive.workers.prompts(alive.situation(state), state.memory)]
     seconds = take_turns({"count": lambda: engine.count(texts)}, repeats=5, patience=5.0)["count"]
     return 1e6 * statistics.median(seconds) / len(texts)
 

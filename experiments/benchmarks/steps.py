@@ -1,8 +1,8 @@
 """Steps of language-model workers, taken apart: the seconds of each part of a step, and its tokens."""
 
 import math
-import random
 import time
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar, get_args
 
 import jax
+import numpy as np
 
-from econjax import Atkinson, BracketSchedule, Economy, Quasilinear, calibrate, gb2, us_federal
+from econjax import Atkinson, BracketSchedule, Economy, Population, Quasilinear, calibrate, gb2, us_federal
 from llm_policy.budget import Budget
 from llm_policy.dedupe import Dedupe
 from llm_policy.engine import Choices, Completion, Engine, Prompt, Schema
@@ -65,7 +66,7 @@ class Step:
 
 
 class World(NamedTuple):
-    """Bounded workers with personas and skills of their own, who reread so many latest steps."""
+    """Bounded workers with personas and skills, who reread so many latest steps."""
 
     economy: Economy
     law: BracketSchedule
@@ -73,20 +74,21 @@ class World(NamedTuple):
     history: int
 
 
-def world(agents: int, *, history: int, seed: int) -> World:
-    """Return workers on the quantile grid of ACS-2023 incomes under US federal law 2024."""
-    law = us_federal(2024)
-    economy = Economy(population=calibrate(gb2(agents), law), preferences=Quasilinear(0.25))
-    return World(economy, law, describe(draw_personas(jax.random.key(seed), economy.population)), history)
+def world(agents: int, *, distinct: int, history: int, seed: int) -> World:
+    """Return workers under US federal law 2024, of whom the first `distinct` differ; the others are doubles.
+
+    Skills of those who differ are on the quantile grid of ACS-2023 incomes.
+    """
+    law, grid = us_federal(2024), gb2(distinct)
+    personas = describe(draw_personas(jax.random.key(seed), grid))
+    population = calibrate(Population(np.resize(grid.skill, agents)), law)
+    economy = Economy(population=population, preferences=Quasilinear(0.25))
+    return World(economy, law, [personas[i % distinct] for i in range(agents)], history)
 
 
-def script(seed: int) -> ScriptedEngine:
-    """Return an engine of no model, whose legal answers are drawn at random."""
-    draw = random.Random(seed)
-    return ScriptedEngine(
-        lambda prompt: f'{{"hours": {draw.randint(0, 100)}}}',
-        likelihood=lambda prompt, option: 1 + draw.random(),
-    )
+def script() -> ScriptedEngine:
+    """Return an engine of no model: legal answers at random, the same whenever a prompt is the same."""
+    return ScriptedEngine(_hours, likelihood=lambda prompt, option: 1.0)
 
 
 def society(world: World, engine: Engine, mode: Mode) -> Society:
@@ -121,6 +123,10 @@ def lives(
                 path = folder / f"{mode}-{number}.sqlite"
                 steps[mode, again].append(_live(world, mode, state, engine, path))
     return dict(steps)
+
+
+def _hours(prompt: Prompt) -> str:
+    return f'{{"hours": {zlib.crc32(prompt.personal.encode()) % 101}}}'
 
 
 _Answers = TypeVar("_Answers", list[Completion], Choices)

@@ -5,7 +5,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -190,14 +190,14 @@ class OpenAIEngine:
             wait(futures, return_when=FIRST_EXCEPTION)
         finally:
             pool.shutdown(cancel_futures=True)
-        failures = [future.exception() for future in futures if not future.cancelled()]
-        failure = next((failure for failure in failures if failure is not None), None)
-        done = [place for place, future in enumerate(futures) if _is_answered(future)]
-        if failure is None:
+        ended = {place: future for place, future in enumerate(futures) if not future.cancelled()}
+        failures = [error for future in ended.values() if (error := future.exception())]
+        if not failures:
             return pack([future.result() for future in futures])
-        if not done or not isinstance(failure, EngineError):
-            raise failure
-        raise Interrupted(str(failure), done, pack([futures[place].result() for place in done]))
+        done = [place for place, future in ended.items() if not future.exception()]
+        if not done or not isinstance(failures[0], EngineError):
+            raise failures[0]
+        raise Interrupted(str(failures[0]), done, pack([futures[place].result() for place in done]))
 
     def _chat(self, prompt: Prompt, body: dict[str, Any], read: Callable[[Any], _T]) -> _T:
         """Return what `read` finds in the reply to one prompt."""
@@ -257,10 +257,6 @@ class OpenAIEngine:
                 kind = type(error).__name__
                 reason = f"does not speak OpenAI's protocol ({kind}): does the URL end in /v1?"
         raise EngineError(f"{self.url} {reason}".replace(self._key, "***"))
-
-
-def _is_answered(future: Future[Any]) -> bool:
-    return not future.cancelled() and future.exception() is None
 
 
 def _read_completion(samples: int, reply: Any) -> Completion:

@@ -160,7 +160,7 @@ class VLLMEngine:
 
     def close(self) -> None:
         """End the child process and free its memory. No call may follow."""
-        self._llm.llm_engine.engine_core.shutdown()
+        self._llm.llm_engine.engine_core.shutdown(timeout=60.0)  # killed earlier, the child leaks memory
         self._llm.llm_engine.renderer.shutdown()
 
     def _generate(

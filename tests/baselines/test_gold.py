@@ -196,7 +196,7 @@ def test_the_gradient_planner_with_income_effects(x64, name):
     found = plan(
         jax.random.key(0), GradientPlanner(BracketSchedule(THRESHOLDS, US_2024)), evaluate, steps=120
     )
-    assert evaluate.counts == {"value": 0, "gradient": 120}
+    assert evaluate.counts == {"value": 0, "gradient": 120, "what_if": 0}
     assert max(float(report.equivalent) for report in found.reports) == pytest.approx(gold, abs=1e-5)
 
 

@@ -1,15 +1,18 @@
 """Engines that stand in for models, and the command line run in this process."""
 
+import contextlib
+import io
 import json
 import random
 import sys
 from collections.abc import Callable
 from typing import NamedTuple
+from unittest import mock
 
 import jax
 import pytest
 
-from experiments import cli
+from experiments import cli, jobs
 from llm_policy.engine import Prompt, Schema
 from llm_policy.engines.scripted import ScriptedEngine
 
@@ -26,9 +29,12 @@ class Ran(NamedTuple):
 
 
 class Improviser(ScriptedEngine):
-    """Answers any schema at random, mumbles sometimes, and never answers alike twice."""
+    """Answers any schema at random, mumbles sometimes, and never answers alike twice; keeps what it said."""
 
-    def __init__(self, seed: int = 0, *, noise: bool = False) -> None:
+    def __init__(self, seed: int = 0, *, noise: bool = False, mumbles: float = 0.02) -> None:
+        self.said: list[tuple[Prompt, str]] = []
+        self.chosen = 0
+        self._mumbles = mumbles
         self._draw = random.Random(seed)
         self._schema: Schema = {}
         self._noise = noise
@@ -38,26 +44,37 @@ class Improviser(ScriptedEngine):
         self._schema = schema
         return super().complete(prompts, schema, **options)
 
+    def choose(self, prompts, options):
+        self.chosen += len(prompts)
+        return super().choose(prompts, options)
+
     def _improvise(self, prompt: Prompt) -> str:
-        return "well, it depends" if self._draw.random() < 0.02 else json.dumps(self._value(self._schema))
+        mumbles = self._draw.random() < self._mumbles
+        text = "well, it depends" if mumbles else json.dumps(self._value(self._schema))
+        self.said.append((prompt, text))
+        return text
 
     def _value(self, schema: Schema):
         """Return something that the schema allows; hours are those of people who work."""
         draw = self._draw
         if "enum" in schema:
             return draw.choice(schema["enum"])
+        if "anyOf" in schema:
+            return self._value(draw.choice(schema["anyOf"]))
         kind = schema["type"]
         if kind == "object":
             fields = schema["properties"]
             return {name: self._value(WORK if name == "hours" else field) for name, field in fields.items()}
         if kind == "array":
-            count = draw.randint(schema["minItems"], schema["maxItems"])
-            return [self._value(schema["items"]) for _ in range(count)]
+            item, fewest, most = schema["items"], schema["minItems"], schema["maxItems"]
+            if item.get("type") == "integer":  # a ballot, whole or empty
+                return draw.sample(range(item["minimum"], item["maximum"] + 1), draw.choice([fewest, most]))
+            return [self._value(item) for _ in range(draw.randint(fewest, most))]
         if kind == "integer":
             return draw.randint(schema["minimum"], schema["maximum"])
         if kind == "number":
             return round(draw.uniform(schema["minimum"], schema["maximum"]), 1)
-        return draw.random() < 0.5 if kind == "boolean" else "because"
+        return {"boolean": draw.random() < 0.5, "null": None, "string": "You do as you like."}[kind]
 
     def describe(self):
         return super().describe() | {"model": "improviser", "noise": self._noise}
@@ -68,21 +85,57 @@ def improviser() -> type[Improviser]:
     return Improviser
 
 
-@pytest.fixture
-def econjax(monkeypatch, capsys) -> Callable[..., Ran]:
+@pytest.fixture(scope="session")
+def econjax() -> Callable[..., Ran]:
     """Return a function that runs `econjax` with arguments, as the shell would, in this process."""
 
     def run(*arguments: object) -> Ran:
         precision = jax.config.read("jax_enable_x64")
-        monkeypatch.setattr(sys, "argv", ["econjax", *map(str, arguments)])
-        capsys.readouterr()
-        code = 0
+        out, err, code = io.StringIO(), io.StringIO(), 0
+        shell = mock.patch.object(sys, "argv", ["econjax", *map(str, arguments)])
         try:
-            cli.main()
+            with shell, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                cli.main()
         except SystemExit as end:
             code = end.code or 0
         finally:
             jax.config.update("jax_enable_x64", precision)
-        return Ran(code, *capsys.readouterr())
+        return Ran(code, out.getvalue(), err.getvalue())
 
     return run
+
+
+def told(ran: Ran, *parts: object) -> None:
+    """Check for exit code 2 and one line on standard error that says all `parts`."""
+    assert ran.code == 2, ran
+    assert ran.out == ""
+    assert "Traceback" not in ran.err
+    assert len(ran.err.splitlines()) == 1, ran.err
+    assert ran.err.startswith("econjax: ")
+    for part in parts:
+        assert str(part) in ran.err
+
+
+@pytest.fixture(scope="session")
+def assert_told() -> Callable[..., None]:
+    return told
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def play(monkeypatch) -> Callable:
+    """Return a function that puts an engine where the command line starts vLLM; None: no engine may start."""
+
+    def put(engine):
+        def start(**_):
+            assert engine is not None, "no engine may start here"
+            return engine
+
+        monkeypatch.setattr(jobs, "start_engine", start)
+        return engine
+
+    return put

@@ -1,3 +1,4 @@
+import functools
 import re
 
 import jax
@@ -44,11 +45,20 @@ def only(pick):
     return lambda prompt, option: 1.0 if option == pick(prompt) else 1e-12
 
 
+@functools.cache
+def economy_of():
+    return Economy(population=calibrate(gb2(N), LAW), preferences=Quasilinear(0.25))
+
+
+@functools.cache
+def report_of():
+    return RationalEvaluator(economy_of(), Atkinson(1.0)).value(LAW)
+
+
 def audit_of(engine, *, samples=4, fixed=None, style=None, scenario="bounded", **options):
-    economy = Economy(population=calibrate(gb2(N), LAW), preferences=Quasilinear(0.25))
     people = [f"You are person {i}." for i in range(N)] if scenario == "bounded" else None
     style = style or Style(mode="choice")
-    workers = LLMWorkers(engine, economy, people, scenario=scenario, style=style, fixed=fixed)
+    workers = LLMWorkers(engine, economy_of(), people, scenario=scenario, style=style, fixed=fixed)
     state = Society(workers, Atkinson(1.0)).begin(LAW)
     situation = Situation(LAW, 1, {}, state.rebate, "explore")
     return audit_workers(workers, situation, state.memory, samples=samples, **options)
@@ -81,9 +91,8 @@ def test_no_dollar_is_left_in_what_workers_read_and_no_other_number_moves(scenar
         text = "".join(after)
         assert "$" not in text
         assert not re.search("dollar", text, re.IGNORECASE)
-        without = [
-            re.sub(r"-?\$[\d,]+|[\d,]+ crowns?|dollars?|crowns?", "#", "".join(p)) for p in (before, after)
-        ]
+        money = r"-?\$\d+(?:,\d{3})*|\d+(?:,\d{3})* crowns?|dollars?|crowns?"
+        without = [re.sub(money, "#", "".join(prompt)) for prompt in (before, after)]
         assert without[0] == without[1]
 
 
@@ -117,8 +126,8 @@ def test_the_noise_floor_is_that_of_draws():
     floor = expected_variation(chances, draws)
     key = jax.random.key(0)
     for row, number, found in zip(chances, draws.tolist(), floor, strict=True):
-        places = jax.random.categorical(key, jnp.log(jnp.asarray(row)), shape=(20_000, number))
-        shares = np.stack([np.mean(places == option, axis=1) for option in range(3)], axis=1)
+        places = jax.random.categorical(key, jnp.log(jnp.asarray(row)), shape=(20_000, 16))[:, :number]
+        shares = np.stack([np.mean(np.asarray(places) == option, axis=1) for option in range(3)], axis=1)
         assert found == pytest.approx((np.abs(shares - row).sum(axis=1) / 2).mean(), abs=4e-3)
     assert np.isnan(expected_variation(chances[:1], np.array([0]))).all()
 
@@ -126,8 +135,11 @@ def test_the_noise_floor_is_that_of_draws():
 def test_a_model_whose_modes_agree_is_at_the_noise_floor():
     rng = np.random.default_rng(0)
     chances = np.arange(1, 12) / 66
+    likelihood = dict(zip(map(str, HOURS), chances.tolist(), strict=True))
     found = audit_of(
-        Model(lambda prompt: rng.choice(HOURS, p=chances), lambda prompt, option: float(option) + 10),
+        Model(
+            lambda prompt: rng.choice(HOURS, p=chances), lambda prompt, option: likelihood.get(option, 1.0)
+        ),
         samples=64,
     )
     assert found.disagreement == pytest.approx(found.noise_floor, rel=0.15)
@@ -142,7 +154,7 @@ def test_a_model_whose_modes_agree_is_at_the_noise_floor():
     )
     for shift in (found.again, found.reverse, found.phrasing, found.renamed):
         assert (shift.total_variation, shift.hours) == (0, 0)
-    assert found.letters.total_variation > 0  # its letters are no numbers
+    assert found.letters.total_variation > 0  # to letters it is indifferent
 
 
 def test_modes_that_disagree():
@@ -187,26 +199,26 @@ def test_letters_mean_what_each_worker_reads():
     assert in_letters.letters is None
 
 
-def test_distance_from_the_best_response(x64):
+def test_distance_from_the_best_response():
     # Calibrated workers work 40 hours at the law, whatever the rebate; ten hours more cost utility.
     found = audit_of(Model(lambda prompt: 50, only(lambda prompt: "40")))
-    assert found.choice_distance.hours == pytest.approx(0, abs=1e-4)
-    assert found.choice_distance.dollars == pytest.approx(0, abs=1e-3)
+    assert found.choice_distance.hours == pytest.approx(0, abs=1e-3)
+    assert found.choice_distance.dollars == pytest.approx(0, abs=0.1)
     assert found.text_distance.hours == pytest.approx(10)
-    population = calibrate(gb2(N), LAW)
+    population = economy_of().population
 
     def utility(hours):
         income = np.asarray(population.skill) * hours
         cost = np.asarray(population.taste * population.skill) * 40 / 5 * (hours / 40) ** 5
-        return income - np.asarray(LAW.tax(income)) - cost
+        return income - np.asarray(LAW.tax(jnp.asarray(income))) - cost
 
     lost = (utility(40.0) - utility(50.0)).mean()
-    assert found.text_distance.dollars == pytest.approx(lost, rel=1e-6)
+    assert found.text_distance.dollars == pytest.approx(lost, rel=1e-3)
 
 
-def test_a_spread_choice_is_as_far_as_its_options_on_average(x64):
+def test_a_spread_choice_is_as_far_as_its_options_on_average():
     found = audit_of(Model(likelihood=lambda prompt, option: 1.0))
-    assert found.choice_distance.hours == pytest.approx(np.abs(np.array(HOURS) - 40).mean(), abs=1e-4)
+    assert found.choice_distance.hours == pytest.approx(np.abs(np.array(HOURS) - 40).mean(), abs=1e-3)
 
 
 def test_what_nobody_can_read_has_no_figure():
@@ -240,20 +252,22 @@ def test_audits_that_compare_nothing(options, message):
 
 
 def recall_of(answer, *, samples=8, style=None):
-    economy = Economy(population=calibrate(gb2(N), LAW), preferences=Quasilinear(0.25))
     planner = LLMPlanner(ScriptedEngine(answer), LAW, goal="Be good.", style=style)
-    state = planner.tell(
-        planner.init(jax.random.key(0)), LAW, RationalEvaluator(economy, Atkinson(1.0)).value(LAW)
-    )
+    state = planner.tell(planner.init(jax.random.key(0)), LAW, report_of())
     return recall(planner, state, samples=samples)
 
 
 def test_who_reads_structure_recalls_nothing():
+    read = set()
+
     def structure(prompt):
+        read.add("".join(prompt))
         return f'{{"changes": {[10 if prompt.shared.count(";") >= 6 else 0] * 7}}}'
 
     found = recall_of(structure)
     assert (found.unreadable, found.shift, found.shift_floor, found.same, found.same_floor) == (0, 0, 0, 1, 1)
+    assert len(read) == 1 + len(CURRENCIES)
+    assert sum("$" in text or "dollar" in text.lower() for text in read) == 1
 
 
 def test_who_knows_the_thresholds_by_heart_is_found_out():
@@ -290,3 +304,13 @@ def test_currencies_keep_distinct_amounts_apart():
     amounts = [f"${threshold:,.0f}" for threshold in np.asarray(LAW.thresholds).tolist()]
     for currency in CURRENCIES:
         assert len({rename(amount, currency) for amount in amounts}) == len(amounts)
+
+
+@pytest.mark.vllm
+def test_a_real_model_is_audited(vllm_engine):
+    found = audit_of(vllm_engine, samples=2, currencies=[CROWNS])
+    assert found.unknown == 0
+    assert 0 < found.leaked_mean <= found.leaked_max < 1
+    assert found.again.total_variation < 0.05  # the batch changes a bfloat16 score a little
+    assert found.phrasing.total_variation > found.again.total_variation
+    assert 0 <= found.choice_hours <= 100

