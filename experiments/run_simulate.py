@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -36,7 +37,7 @@ def run_simulate(config: SimulateConfig, path: Path, talk: Talk | None) -> None:
         os.replace(path / f".{PEOPLE}", path / PEOPLE)
     NOTES.print(f"Labor answers will take at most {foresee(setup, talk.engine, config.prices)}.")
     done = _with_progress(config, setup)
-    write_table(path / "workers.parquet", done.workers)
+    write_table(path / "workers.parquet", pa.concat_tables(done.workers))
     plot_simulation(done.metrics, config.score, path / "welfare.png")
     (path / "government.json").write_text(json.dumps(done.government, indent=2) + "\n", encoding="utf-8")
     write_table(path / METRICS, done.metrics)

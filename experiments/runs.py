@@ -75,10 +75,11 @@ def read_manifest(path: Path) -> tuple[str, dict[str, Any]]:
         raise ValueError(f"{manifest} is no manifest of a run ({error}).") from error
 
 
-def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows with equal columns as a parquet file, whole or not at all; equal rows give equal bytes."""
+def write_table(path: Path, rows: Sequence[Mapping[str, Any]] | pa.Table) -> None:
+    """Write a table, or rows with equal columns, as a parquet file, whole or not at all; equal rows give equal bytes."""
     partial = path.with_name(f".{path.name}")
-    pq.write_table(pa.Table.from_pylist([dict(row) for row in rows]), partial)
+    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist([dict(row) for row in rows])
+    pq.write_table(table, partial)
     os.replace(partial, path)
 
 

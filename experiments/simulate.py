@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
@@ -42,14 +43,14 @@ class Year(NamedTuple):
 
 @dataclass(frozen=True)
 class Simulation:
-    """What came of a simulation: tax years, a row per step, a row per worker and step.
+    """What came of a simulation: tax years, a row per step, a table of workers per step.
 
     `government` says how elections went, or what the planner recommends.
     """
 
     years: list[Year] = field(default_factory=list)
     metrics: list[dict[str, Any]] = field(default_factory=list)
-    workers: list[dict[str, Any]] = field(default_factory=list)
+    workers: list[pa.Table] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
     government: dict[str, Any] = field(default_factory=dict)
 
@@ -174,33 +175,22 @@ class _Recorder:
         return _share(np.array(self.opinions))
 
     def _remember(self, number: int, step: Step) -> None:
-        outcome, understood = step.outcome, np.asarray(step.answers.understood)
-        columns = {
-            name: np.asarray(getattr(outcome, name), float)
-            for name in ("labor", "income", "tax", "consumption", "utility")
-        }
-        self.utilities.append(np.where(understood, columns["utility"], np.nan))
+        understood, agents = np.asarray(step.answers.understood), len(step.satisfied)
+        brought = {name: np.asarray(getattr(step.outcome, name), float) for name in _BROUGHT}
+        self.utilities.append(np.where(understood, brought["utility"], np.nan))
         self.opinions.append(step.satisfied)
-        rows = zip(*(values.tolist() for values in columns.values()), strict=True)
-        self.done.workers.extend(
-            {"step": number, "worker": i, "understood": ok, "satisfied": _opinion(opinion)}
-            | dict(zip(columns, row, strict=True))
-            for i, (ok, opinion, row) in enumerate(
-                zip(understood.tolist(), step.satisfied.tolist(), rows, strict=True)
-            )
-        )
+        who = {"step": np.full(agents, number), "worker": np.arange(agents), "understood": understood}
+        satisfied = pa.array(step.satisfied == 1, mask=np.isnan(step.satisfied))
+        self.done.workers.append(pa.table(who | {"satisfied": satisfied} | brought))
 
 
+_BROUGHT = ("labor", "income", "tax", "consumption", "utility")
 _FIGURES = ("rebate", "income", "labor", "gini", "floored", "understood")
 
 
 def _share(satisfied: Float[np.ndarray, "..."]) -> float | None:
     known = satisfied[~np.isnan(satisfied)]
     return float(known.mean()) if known.size else None
-
-
-def _opinion(satisfied: float) -> bool | None:
-    return None if math.isnan(satisfied) else bool(satisfied)
 
 
 class _Government(Protocol):

@@ -125,7 +125,8 @@ class ArchetypePolicy(eqx.Module):
     raises a TypeError. A worker whose skill moves to where nobody was asked has NaN hours.
 
     Raises:
-        ValueError: what `sample` raises; or (at a call) another schedule than the table's.
+        ValueError: what `sample` raises; at a call, a schedule of another kind or size than the table's.
+        EquinoxRuntimeError: at a call, a schedule of other thresholds or rates.
     """
 
     table: Table

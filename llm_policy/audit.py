@@ -1,7 +1,7 @@
 """How far the answers of workers can be trusted: what they say in other words, in both modes, and at best."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 import equinox as eqx
 import jax
@@ -99,7 +99,7 @@ def audit_workers(
     Choice mode takes one batch for each of 5 wordings and each currency, text mode one batch.
 
     Raises:
-        ValueError: workers who are not in choice mode, no sample, or no currency.
+        ValueError: workers who are not in choice mode or all have fixed hours, no sample, or no currency.
         EngineError: the engine cannot answer.
     """
     if workers.style.mode != "choice":
@@ -107,9 +107,11 @@ def audit_workers(
             'An audit compares choices with texts: give workers with Style(mode="choice"), who are asked for '
             "both."
         )
+    if not workers.asked.size:
+        raise ValueError("Nobody can be audited: all workers have fixed hours, so no model answers.")
     check_audit(samples, currencies)
-    asking = _Asking(workers, situation, memory)
-    plain, again = asking.choose(), asking.choose()
+    asking, style = _Asking(workers, situation, memory), workers.style
+    plain = asking.choose()
     hours, readable = asking.write(samples)
     drawn = readable.sum(axis=1)
     both = plain.known & (drawn > 0)
@@ -127,16 +129,11 @@ def audit_workers(
         noise_floor=mean_if_any(expected_variation(plain.chances, drawn)[both]),
         choice_hours=mean_if_any((plain.chances @ values)[both]),
         text_hours=mean_if_any(text_hours[both]),
-        again=_shift(plain, again, values),
-        reverse=_shift(plain, asking.choose(style=_reversed(workers.style)), values),
+        again=_shift(plain, asking.choose(), values),
+        reverse=_shift(plain, asking.choose(style=replace(style, reverse=not style.reverse)), values),
         letters=_letters(asking, plain, values),
-        phrasing=_shift(plain, asking.choose(style=_rephrased(workers.style)), values),
-        renamed=_mean_shift(
-            [
-                _shift(plain, asking.choose(engine=Renamed(workers.engine, **c._asdict())), values)
-                for c in currencies
-            ]
-        ),
+        phrasing=_shift(plain, asking.choose(style=replace(style, phrasing=1 - style.phrasing)), values),
+        renamed=_renamed(asking, plain, values, currencies),
         choice_distance=_distance(
             asking, np.tile(values, (len(drawn), 1)), plain.chances * plain.known[:, None]
         ),
@@ -220,14 +217,6 @@ class _Asking:
         return [prompts[i] for i in workers.asked]
 
 
-def _reversed(style: Style) -> Style:
-    return replace(style, reverse=not style.reverse)
-
-
-def _rephrased(style: Style) -> Style:
-    return replace(style, phrasing=0 if style.phrasing else 1)
-
-
 def _letters(asking: _Asking, plain: _Chances, values: Float[np.ndarray, " options"]) -> Shift | None:
     workers = asking.workers
     menu = letters(workers.economy.population.agents, workers.menu.values)
@@ -242,11 +231,18 @@ def _shift(plain: _Chances, other: _Chances, values: Float[np.ndarray, " options
     return Shift(mean_if_any(_total_variation(plain.chances, other.chances)[both]), mean_if_any(change[both]))
 
 
-def _mean_shift(shifts: Sequence[Shift]) -> Shift:
-    variations = [shift.total_variation for shift in shifts if shift.total_variation is not None]
-    return Shift(
-        mean_if_any(variations), mean_if_any([shift.hours for shift in shifts if shift.hours is not None])
+def _renamed(
+    asking: _Asking,
+    plain: _Chances,
+    values: Float[np.ndarray, " options"],
+    currencies: Sequence[Currency],
+) -> Shift:
+    engines = (Renamed(asking.workers.engine, **currency._asdict()) for currency in currencies)
+    shifts = [_shift(plain, asking.choose(engine=engine), values) for engine in engines]
+    columns = (
+        [value for value in column if value is not None] for column in zip(*map(astuple, shifts), strict=True)
     )
+    return Shift(*map(mean_if_any, columns))
 
 
 def _total_variation(

@@ -159,7 +159,8 @@ def _remarks(benchmark: LLMBenchmark) -> list[str]:
         f"Choice mode decides {benchmark.choice_over_text.median:.1f} times as fast as text mode "
         f"({benchmark.choice_over_text.least:.1f} by least times): the ratio is the median over the rounds, "
         "where the modes take turns on the same step of the same workers; their prompts differ in the "
-        "sentence that says how to answer.",
+        "sentence that says how to answer. Both read the whole prompt, and only text mode goes on to write: "
+        "the more of the prompts is new to the engine, the nearer the ratio is to 1.",
         "decisions: answers that were understood, each worker being asked once; step: all workers, engine, "
         "journal and economy included, the median of the rounds; first: the step that warms up. Tokens are "
         "means per distinct prompt; prefix hits: tokens of prompts that the engine had read before.",

@@ -176,9 +176,7 @@ def test_too_many_unreadable_answers_stop_a_run_until_more_are_allowed(
     assert (again.code, "is identical" in again.err) == (0, True), again.err
 
 
-def test_a_run_stops_before_a_limit_of_tokens_and_goes_on_with_a_higher_one(
-    econjax, play, improviser, runs
-):
+def test_a_run_stops_before_a_limit_of_tokens_and_goes_on_with_a_higher_one(econjax, play, improviser, runs):
     engine = play(improviser())
     path = runs / "one"
     ran = econjax("simulate", *SMALL, "--runs", runs, "--name", "one", "--limit-tokens", 9_000)

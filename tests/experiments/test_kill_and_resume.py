@@ -103,7 +103,18 @@ def test_a_run_killed_while_it_wrote_its_files_is_finished(econjax, play, improv
     """Every file but the metrics, which come last and whole, may be there, half written, or missing."""
     path = runs / "one"
     play(improviser())
-    choices = ("--agents", 6, "--tax-years", 1, "--tax-year", 2, "--planner", "federal", "--brackets", "three")
+    choices = (
+        "--agents",
+        6,
+        "--tax-years",
+        1,
+        "--tax-year",
+        2,
+        "--planner",
+        "federal",
+        "--brackets",
+        "three",
+    )
     assert econjax("simulate", *choices, "--runs", runs, "--name", "one").code == 0
     metrics, before = path / "metrics.parquet", {file.name: file.read_bytes() for file in path.iterdir()}
     metrics.rename(path / ".metrics.parquet")
@@ -132,7 +143,18 @@ def test_a_server_that_fails_for_good_costs_no_answer(econjax, play, improviser,
 
     path = runs / "one"
     engine = play(Failing())
-    choices = ("--agents", 6, "--tax-years", 1, "--tax-year", 3, "--planner", "federal", "--brackets", "three")
+    choices = (
+        "--agents",
+        6,
+        "--tax-years",
+        1,
+        "--tax-year",
+        3,
+        "--planner",
+        "federal",
+        "--brackets",
+        "three",
+    )
     ran = econjax("simulate", *choices, "--runs", runs, "--name", "one")
     last = ran.err.splitlines()[-1]
     assert (ran.code, ran.out) == (2, "")

@@ -6,11 +6,10 @@ import sys
 import pyarrow.parquet as pq
 import pytest
 
-from experiments import jobs
 from experiments.compare import OPTIMISER
 from experiments.config import CompareConfig
 from experiments.roster import ROSTER
-from experiments.runs import new_run_path, read_manifest, write_table
+from experiments.runs import make_run, new_run_path, read_manifest, write_table
 from llm_policy.engine import EngineError
 from llm_policy.engines.scripted import ScriptedEngine
 
@@ -36,27 +35,6 @@ def strict(text):
 
 def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-@pytest.fixture
-def runs(tmp_path):
-    return tmp_path / "runs"
-
-
-@pytest.fixture
-def model(monkeypatch, improviser):
-    """Put an improvising model where the command line starts vLLM."""
-    monkeypatch.setattr(jobs, "start_engine", lambda **_: improviser())
-
-
-@pytest.fixture
-def no_model(monkeypatch):
-    """Return a function after whose call no engine can start."""
-
-    def refuse(**_):
-        raise AssertionError("a replay starts no engine")
-
-    return lambda: monkeypatch.setattr(jobs, "start_engine", refuse)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +96,8 @@ def test_the_table_for_people_names_every_planner_and_the_run(econjax, runs):
     assert "300 rational workers" in ran.out
 
 
-def test_a_name_that_is_taken_is_refused_and_nothing_is_overwritten(econjax, runs, model):
+def test_a_name_that_is_taken_is_refused_and_nothing_is_overwritten(econjax, runs, play, assert_told):
+    play(None)
     taken = runs / "mine"
     taken.mkdir(parents=True)
     (taken / "manifest.json").write_text("precious")
@@ -126,17 +105,6 @@ def test_a_name_that_is_taken_is_refused_and_nothing_is_overwritten(econjax, run
         ran = econjax("compare", *choices, "--runs", runs, "--name", "mine")
         assert_told(ran, str(taken), "Choose another --name")
         assert contents(taken) == {"manifest.json": b"precious"}
-
-
-def assert_told(ran, *parts):
-    """Check for exit code 2 and one line on standard error that says all `parts`."""
-    assert ran.code == 2
-    assert ran.out == ""
-    assert "Traceback" not in ran.err
-    assert len(ran.err.splitlines()) == 1, ran.err
-    assert ran.err.startswith("econjax: ")
-    for part in parts:
-        assert part in ran.err
 
 
 @pytest.mark.parametrize(
@@ -156,7 +124,7 @@ def assert_told(ran, *parts):
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else "",
 )
-def test_a_mistake_is_told_in_one_line_and_leaves_no_run(econjax, runs, choices, value, remedy):
+def test_a_mistake_is_told_in_one_line_and_leaves_no_run(econjax, runs, assert_told, choices, value, remedy):
     planners = () if "--server" in choices else ("--planners", "flat")
     ran = econjax("compare", "--runs", runs, *choices, *planners)
     assert_told(ran, value, remedy)
@@ -189,13 +157,14 @@ def test_a_mistake_in_the_shell_ends_with_code_2(tmp_path):
         pytest.param(("--agents", 300, "--evaluations", 4), id="planner"),
     ],
 )
-def test_a_replay_needs_no_engine_and_gives_the_same_bytes(econjax, runs, model, no_model, choices):
+def test_a_replay_needs_no_engine_and_gives_the_same_bytes(econjax, runs, play, improviser, choices):
+    play(improviser())
     planners = ("--planners", "federal", "random", "llm")
     ran = econjax("compare", *choices, *planners, "--runs", runs, "--name", "one", "--json")
     assert ran.code == 0, ran.err
     before = contents(runs / "one")
     assert set(before) == ALWAYS | {"journal.sqlite"}
-    no_model()
+    play(None)
     again = econjax("replay", runs / "one", "--json")
     assert again.code == 0, again.err
     assert "identical" in again.err
@@ -226,17 +195,18 @@ def test_a_replay_that_differs_says_so(econjax, one):
     assert "Traceback" not in ran.err
 
 
-def test_a_replay_without_its_journal_is_refused(econjax, runs, model, no_model):
+def test_a_replay_without_its_journal_is_refused(econjax, runs, play, improviser, assert_told):
+    play(improviser())
     ran = econjax("compare", *LLM_WORKERS, "--planners", "federal", "--runs", runs, "--name", "one")
     assert ran.code == 0, ran.err
     journal = runs / "one" / "journal.sqlite"
     journal.unlink()
-    no_model()
+    play(None)
     assert_told(econjax("replay", runs / "one"), str(journal), "There is no journal", "correct the path")
     assert [path.name for path in runs.iterdir()] == ["one"]
 
 
-def test_a_replay_of_what_is_no_run_is_refused(econjax, runs):
+def test_a_replay_of_what_is_no_run_is_refused(econjax, runs, assert_told):
     runs.mkdir()
     for folder in (runs, runs / "nowhere"):
         assert_told(
@@ -245,7 +215,7 @@ def test_a_replay_of_what_is_no_run_is_refused(econjax, runs):
     assert list(runs.iterdir()) == []
 
 
-def test_a_replay_of_a_run_that_was_interrupted_is_refused(econjax, one):
+def test_a_replay_of_a_run_that_was_interrupted_is_refused(econjax, one, assert_told):
     (one / "metrics.parquet").unlink()
     assert_told(econjax("replay", one), str(one), "metrics.parquet")
     assert [path.name for path in one.parent.iterdir()] == ["one"]
@@ -268,15 +238,14 @@ class Failing(ScriptedEngine):
 NO_CHANGE = '{"changes": [0, 0, 0, 0, 0, 0, 0]}'
 
 
-def test_a_run_cut_short_keeps_its_answers_and_is_finished_from_there(econjax, runs, monkeypatch):
+def test_a_run_cut_short_keeps_its_answers_and_is_finished_from_there(econjax, runs, play, assert_told):
     choices = (*LLM_WORKERS, "--planners", "federal", "llm", "--welfare", "rawlsian", "--runs", runs)
-    monkeypatch.setattr(jobs, "start_engine", lambda **_: Failing(7))
+    play(Failing(7))
     ran = econjax("compare", *choices, "--name", "one")
     assert ran.code == 2
     assert f"The server has left. Answers so far are kept; to go on: econjax resume {runs / 'one'}" in ran.err
     assert_told(econjax("replay", runs / "one"), "it did not finish", f"econjax resume {runs / 'one'}")
-    rest = Failing(10**6)
-    monkeypatch.setattr(jobs, "start_engine", lambda **_: rest)
+    rest = play(Failing(10**6))
     assert econjax("resume", runs / "one").code == 0
     resumed = 10**6 - rest.calls
     assert econjax("compare", *choices, "--name", "whole").code == 0
@@ -286,8 +255,8 @@ def test_a_run_cut_short_keeps_its_answers_and_is_finished_from_there(econjax, r
     assert_told(econjax("resume", runs / "one"), "is finished", "econjax replay")
 
 
-def test_a_model_that_nobody_understands_ends_the_run_with_its_words(econjax, runs, monkeypatch):
-    monkeypatch.setattr(jobs, "start_engine", lambda **_: ScriptedEngine(lambda prompt: "bla"))
+def test_a_model_that_nobody_understands_ends_the_run_with_its_words(econjax, runs, play):
+    play(ScriptedEngine(lambda prompt: "bla"))
     ran = econjax("compare", *LLM_WORKERS, "--planners", "federal", "--runs", runs, "--name", "one")
     assert ran.code == 2
     assert "econjax: 100% of the workers' answers could not be read" in ran.err
@@ -295,8 +264,8 @@ def test_a_model_that_nobody_understands_ends_the_run_with_its_words(econjax, ru
     assert "Traceback" not in ran.err
 
 
-def test_a_run_whose_model_is_noise_says_so(econjax, runs, monkeypatch, improviser):
-    monkeypatch.setattr(jobs, "start_engine", lambda **_: improviser(noise=True))
+def test_a_run_whose_model_is_noise_says_so(econjax, runs, play, improviser):
+    play(improviser(noise=True))
     ran = econjax("compare", *LLM_WORKERS, "--planners", "federal", "llm", "--runs", runs)
     assert ran.code == 0, ran.err
     assert "ITS ANSWERS ARE NOISE" in ran.out
@@ -318,3 +287,13 @@ def test_equal_rows_give_equal_bytes(tmp_path):
         write_table(tmp_path / name, [dict(row) for row in rows])
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     assert pq.read_table(tmp_path / "one").to_pylist() == rows
+
+
+def test_a_run_directory_appears_with_its_manifest(tmp_path):
+    """A process that was killed before leaves nothing that could be taken for a run, or stands in the way."""
+    path = tmp_path / "runs" / "one"
+    (path.parent / ".one").mkdir(parents=True)
+    (path.parent / ".one" / "manifest.json").write_text("{ half of")
+    make_run(path, command="compare", config={"seed": 1}, engine=None)
+    assert read_manifest(path) == ("compare", {"seed": 1})
+    assert list(path.parent.iterdir()) == [path]

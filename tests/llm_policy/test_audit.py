@@ -244,6 +244,7 @@ def test_workers_with_fixed_hours_are_not_audited():
         ({"style": Style()}, "choice mode|mode="),
         ({"samples": 0}, "at least 1 sample"),
         ({"currencies": []}, "1 other currency"),
+        ({"fixed": np.full(N, 40.0)}, "all workers have fixed hours"),
     ],
 )
 def test_audits_that_compare_nothing(options, message):

@@ -59,7 +59,7 @@ def test_the_stated_formula_with_the_stated_numbers_is_the_utility_that_is_settl
     economy = economy_of(case)
     texts = LLMWorkers(ScriptedEngine(str), economy, scenario="rational").constants
     for week in WEEKS:
-        outcome = settled(economy(2024), jnp.full(N, week))
+        outcome = settled(economy, LAW, jnp.full(N, week))
         for i, text in enumerate(texts):
             utility, numbers = computed(text)
             kept = float(outcome.income[i] - outcome.tax[i] + outcome.rebate)
@@ -70,7 +70,7 @@ def test_the_stated_formula_with_the_stated_numbers_is_the_utility_that_is_settl
 
 def test_the_stated_formula_counts_the_fixed_cost_of_working():
     economy = economy_of(fixed_cost=np.full(N, 300.0))
-    outcome = settled(economy(2024), jnp.full(N, 40.0))
+    outcome = settled(economy, LAW, jnp.full(N, 40.0))
     for i, text in enumerate(LLMWorkers(ScriptedEngine(str), economy, scenario="rational").constants):
         utility, _ = computed(text)
         kept = float(outcome.income[i] - outcome.tax[i] + outcome.rebate)

@@ -56,7 +56,7 @@ class Told(ScriptedEngine):
 
     def complete(self, prompts, schema, **options):
         judging = "satisfied" in schema["properties"]
-        self.room = options["max_tokens"]
+        self.room = self.room if judging else options["max_tokens"]
         (self.judged if judging else self.asked).append(prompts)
         step, said = len(self.asked), self._feels if judging else self._hours
 
@@ -202,7 +202,7 @@ def test_one_model_lives_among_fixed_workers(law):
 
 def test_every_worker_remembers_what_it_aims_at(law):
     aims = np.arange(N) % 3
-    society = society_of(Told(), welfare=Atkinson(1.0), aims=aims)
+    society = society_of(Told(), aims=aims)
     _, state, lived = live(society, law, steps=2)
     _, step, seen = lived[1]
     welfare, own = float(seen.equivalent), np.asarray(step.outcome.utility)
@@ -330,19 +330,16 @@ def test_nothing_left_to_consume_is_said_in_words(law):
     untaxed = eqx.tree_at(lambda s: s.rates, law, jnp.zeros(3))
     preferences = Isoelastic(1.5, exponent=3.0, scale=1e-6, unit=30_000.0)
     engine = Told(lambda i, step: 0 if i == 0 else 40)
-    live(society_of(engine, preferences=preferences, welfare=Rawlsian()), untaxed, steps=4)
+    live(society_of(engine, preferences=preferences), untaxed, steps=4)
     assert not re.search(r"\bnan\b|\binf\b", engine.asked[-1][0].personal)
 
 
-@pytest.mark.xfail(strict=True, reason="satisfaction and nudges are not counted")
+@pytest.mark.xfail(strict=True, reason="satisfaction, nudges and past laws are not counted")
 def test_no_prompt_of_a_run_is_longer_than_was_checked(law, flat):
     """In words, for so this engine counts."""
     engine = Told(lambda i, step: 40 + step + i, lambda i, step: "no")
     society = society_of(engine, asks=True, style=Style(history=3, best=2))
-    state = society.begin(law)
-    _, state = society.tax_year(KEY, state, law, steps=1)
-    checked = society.workers.check_context(society.situation(state))
-    engine.asked.clear()
+    checked = society.workers.check_context(society.situation(society.begin(law)))
     live(society, law, flat, steps=4)
     longest = max(sum(engine.count(prompt)) for asked in engine.asked for prompt in asked)
     assert longest + engine.room <= checked
