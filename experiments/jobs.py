@@ -83,7 +83,7 @@ def start(command: str, config: RunConfig) -> None:
         config.check()
         path = new_run_path(config.runs, config.name, command=command)
     engine = _engine(config) if config.asks_a_model else None
-    make_run(path, command=command, config=config.asdict(), engine=engine and engine.describe())
+    make_run(path, command=command, config=config.asdict(), engine=engine.describe() if engine else None)
     talk = None
     try:
         with _talking(engine, path / "journal.sqlite" if engine else None, config) as talk:

@@ -21,7 +21,6 @@ from experiments.simulate_config import SimulateConfig
 from experiments.talk import Talk
 from llm_policy.persona_files import save_personas
 
-
 PEOPLE = "people.csv"
 """The file of a run's people, which another run can take over."""
 
@@ -35,7 +34,8 @@ def run_simulate(config: SimulateConfig, path: Path, talk: Talk | None) -> None:
     if setup.people is not None:
         save_personas(path / f".{PEOPLE}", setup.people)
         os.replace(path / f".{PEOPLE}", path / PEOPLE)
-    NOTES.print(f"Labor answers will take at most {foresee(setup, talk.engine, config.prices)}.")
+    usage = foresee(setup, talk.engine, config.prices)
+    NOTES.print(f"Labor answers alone, with full memories and none asked again, will take {usage}.")
     done = _with_progress(config, setup)
     write_table(path / "workers.parquet", pa.concat_tables(done.workers))
     plot_simulation(done.metrics, config.score, path / "welfare.png")

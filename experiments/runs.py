@@ -76,7 +76,10 @@ def read_manifest(path: Path) -> tuple[str, dict[str, Any]]:
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]] | pa.Table) -> None:
-    """Write a table, or rows with equal columns, as a parquet file, whole or not at all; equal rows give equal bytes."""
+    """Write a table, or rows with equal columns, as a parquet file, whole or not at all.
+
+    Equal rows give equal bytes.
+    """
     partial = path.with_name(f".{path.name}")
     table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist([dict(row) for row in rows])
     pq.write_table(table, partial)

@@ -117,7 +117,7 @@ def simulate(setup: Setup, progress: Callable[[int], None] = lambda steps: None)
 
 
 def foresee(setup: Setup, engine: Engine, prices: tuple[float, float]) -> Usage:
-    """Return what the workers' labor answers take at most, with every memory full; counted on a sample."""
+    """Return what the workers' labor answers take, memories full and none asked again; counted on a sample."""
     workers, steps = setup.society.workers, setup.config.steps
     prompts = workers.longest_prompts(setup.society.situation(setup.beginning))
     sample = [prompts[i] for i in workers.asked[:_SAMPLE]]

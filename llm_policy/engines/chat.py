@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from llm_policy.engine import Prompt
+from llm_policy.engines.lines import Lines
 
 _MARK = "<<the-personal-text-goes-here>>"
 
@@ -31,6 +32,7 @@ class Chat:
         own = tokenizer.get_chat_template() if tokenizer.chat_template else ""
         self.template = own if template is None else template
         self._tokenizer = tokenizer
+        self._lines = Lines(self.tokens)
         self._frame = lru_cache(maxsize=64)(self._make_frame)
 
     def encode(self, prompts: Sequence[Prompt]) -> list[list[int]]:
@@ -46,7 +48,7 @@ class Chat:
         frames = {shared: self._frame(shared) for shared in distinct}
         if not all(self._is_exact(prompt, frames[prompt.shared]) for prompt in prompts):
             return self._whole(prompts)
-        rests = self.tokens([personal + frames[shared].tail for shared, personal in prompts])
+        rests = self._lines.tokens([personal + frames[shared].tail for shared, personal in prompts])
         return [frames[prompt.shared].head + rest for prompt, rest in zip(prompts, rests, strict=True)]
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:

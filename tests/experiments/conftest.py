@@ -16,7 +16,6 @@ from experiments import cli, jobs
 from llm_policy.engine import Prompt, Schema
 from llm_policy.engines.scripted import ScriptedEngine
 
-
 WORK = {"type": "integer", "minimum": 20, "maximum": 60}
 
 

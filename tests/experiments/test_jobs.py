@@ -205,3 +205,13 @@ def test_a_limit_of_dollars_counts_what_is_read_and_written(econjax, play, impro
     assert ran.code == 2
     assert "dollars, and" in ran.err.splitlines()[-1]
     assert "of 0.01 are spent" in ran.err.splitlines()[-1]
+
+
+def test_an_interrupt_while_the_engine_starts_leaves_nothing(econjax, monkeypatch, runs):
+    def interrupted(**_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(jobs, "start_engine", interrupted)
+    ran = econjax("simulate", *SMALL, "--runs", runs)
+    assert (ran.code, ran.out, ran.err) == (130, "", "econjax: interrupted.\n")
+    assert nothing_in(runs)
