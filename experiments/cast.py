@@ -7,13 +7,15 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from econjax import Economy
+from experiments.roster import AIMS
 from experiments.simulate_config import SimulateConfig
+from llm_policy.aims import Aim, mix
 from llm_policy.answers import Tally
 from llm_policy.engine import Engine
 from llm_policy.persona_files import load_personas
 from llm_policy.persona_text import People, roles, templated, traits, written
 from llm_policy.personas import draw_personas
-from llm_policy.workers import Aim, LLMWorkers, mix
+from llm_policy.workers import LLMWorkers
 
 _FIXED_HOURS = (40, 60)
 
@@ -64,6 +66,8 @@ def cast_workers(
         scenario="rational" if people is None else "bounded",
         style=config.style(),
         aims=mix(mix_key, agents, shares),
+        welfare=AIMS[config.welfare].definition,
+        asks_satisfaction=people is not None,
         fixed=_fixed_hours(hours_key, agents) if config.one_model else None,
         most_unread=config.most_unread,
         tally=tally,

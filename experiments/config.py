@@ -129,6 +129,8 @@ class RunConfig(EconomyConfig, ModelConfig):
         """
         EconomyConfig.check(self)
         ModelConfig.check(self)
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"--seed must be from 0 to {2**63 - 1}; got {self.seed}.")
 
     @property
     def asks_a_model(self) -> bool:

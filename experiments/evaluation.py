@@ -18,7 +18,13 @@ class ModelEvaluator:
     """
 
     def __init__(self, society: Society, *, steps: int, key: Key[Array, ""]):
-        """Hold the society; nothing is counted yet."""
+        """Hold the society; nothing is counted yet.
+
+        Raises:
+            ValueError: a tax year without a step.
+        """
+        if steps < 1:
+            raise ValueError(f"A tax year has at least 1 step; got {steps}.")
         self.society, self.steps, self.key = society, steps, key
         self.rational = RationalEvaluator(society.workers.economy, society.welfare)
         self.counts = {"value": 0, "gradient": 0, "what_if": 0}
@@ -37,7 +43,7 @@ class ModelEvaluator:
         return self.rational.value(schedule)
 
     def _tax_year(self, kind: str, schedule: BracketSchedule) -> Report:
-        key = jax.random.fold_in(self.key, sum(self.counts.values()))
+        key = jax.random.fold_in(self.key, self.counts["value"] + self.counts["gradient"])
         self.counts[kind] += 1
         return self.society.tax_year(key, self.society.begin(schedule), schedule, steps=self.steps)[0]
 

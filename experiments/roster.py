@@ -20,11 +20,15 @@ from llm_policy.planner import LLMPlanner
 
 @dataclass(frozen=True)
 class Aim:
-    """A welfare function, its name for people, and the words for it that a language model is given."""
+    """A welfare function, its name for people, and what a language model is told of it.
+
+    `words` are for who sets the schedule, `definition` says what welfare is to anybody else.
+    """
 
     name: str
     welfare: AbstractWelfare
     words: str
+    definition: str
 
 
 AIMS: dict[WelfareName, Aim] = {
@@ -34,18 +38,22 @@ AIMS: dict[WelfareName, Aim] = {
         "Your aim is the average logarithm of what everyone's life is worth to them in dollars, after tax, "
         "rebate and the effort of work. The result of a schedule is the amount that, given equally to all, "
         "would be as good.",
+        "Welfare is the amount in dollars a year that, given equally to all, would be as good for the "
+        "average logarithm of what a year is worth to each.",
     ),
     "rawlsian": Aim(
         "Rawlsian",
         Rawlsian(),
         "Your aim is the worst-off person. The result of a schedule is what the life of that person is worth "
         "in dollars, after tax, rebate and the effort of work.",
+        "Welfare is what a year is worth to the worst-off person, in dollars.",
     ),
     "utilitarian": Aim(
         "Utilitarian",
         Utilitarian(),
         "Your aim is the average of what everyone's life is worth to them in dollars, after tax, rebate and "
         "the effort of work. The result of a schedule is that average.",
+        "Welfare is the average of what a year is worth to everyone, in dollars.",
     ),
 }
 

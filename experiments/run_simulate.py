@@ -112,11 +112,14 @@ def _remarks(config: SimulateConfig, done: Simulation) -> list[str]:
         f"Answers understood: {done.tally.read:,} of {done.tally.asked:,}.",
     ]
     if config.scenario == "democratic":
-        found = {name: done.government[name] for name in ("turnover", "leader_advantage", "minority_ratio")}
-        known = {name: "unknown" if value is None else f"{value:,.3g}" for name, value in found.items()}
+        found = done.government
         remarks.append(
-            f"Elections won by a newcomer: {known['turnover']} (share). A leader's utility less that of the "
-            f"others: {known['leader_advantage']} $ a year. Utility of who voted otherwise over that of the "
-            f"winner's voters: {known['minority_ratio']}."
+            f"Elections that changed the leader: {_known(found['turnover'], '.0%')}. A leader's utility less "
+            f"that of the others: {_known(found['leader_advantage'], ',.0f')} $ a year. Utility of who voted "
+            f"otherwise over that of the winner's voters: {_known(found['minority_ratio'], '.2f')}."
         )
     return remarks
+
+
+def _known(value: float | None, form: str) -> str:
+    return "unknown" if value is None else format(value, form)

@@ -85,7 +85,6 @@ def prepare(config: SimulateConfig, engine: Engine) -> Setup:
     society = Society(
         workers,
         AIMS[config.welfare].welfare,
-        asks_satisfaction=config.scenario != "rational",
         satisfaction_counts=config.satisfaction_counts,
     )
     beginning = society.begin(config.schedule())
@@ -117,7 +116,7 @@ def simulate(setup: Setup, progress: Callable[[int], None] = lambda steps: None)
 
 
 def foresee(setup: Setup, engine: Engine, prices: tuple[float, float]) -> Usage:
-    """Return what the workers' labor answers take, memories full and none asked again; counted on a sample."""
+    """Return what the workers' labor answers take, memories full, none asked again; from a sample."""
     workers, steps = setup.society.workers, setup.config.steps
     prompts = workers.longest_prompts(setup.society.situation(setup.beginning))
     sample = [prompts[i] for i in workers.asked[:_SAMPLE]]

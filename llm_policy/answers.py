@@ -29,7 +29,11 @@ def schema(properties: Mapping[str, Any], *, thought: bool = False) -> Schema:
     }
 
 
-HOURS_ANSWER = {"hours": {"type": "number", "minimum": 0, "maximum": 100}}
+def hours_answer(most: float = 100) -> dict[str, Any]:
+    """Return the properties of an answer that names weekly hours, `most` at most."""
+    return {"hours": {"type": "number", "minimum": 0, "maximum": most}}
+
+
 SATISFIED_ANSWER = {"satisfied": {"enum": ["yes", "no"]}}
 
 
@@ -56,12 +60,14 @@ class Tally:
         self.read += int(understood.sum())
 
 
-def read_hours(texts: Sequence[str]) -> tuple[Float[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
-    """Return the weekly hours in each text, and which could be read: a number from 0 to 100.
+def read_hours(
+    texts: Sequence[str], most: float = 100
+) -> tuple[Float[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
+    """Return the weekly hours in each text, and which could be read: a number from 0 to `most`.
 
     Hours that could not be read are 0 and must not be used.
     """
-    return _read_column(texts, _Hours, lambda answer: _number(answer.hours, 100, _WEEKLY_HOURS))
+    return _read_column(texts, _Hours, lambda answer: _number(answer.hours, most, _WEEKLY_HOURS))
 
 
 def read_satisfied(texts: Sequence[str]) -> tuple[Float[np.ndarray, " n"], Bool[np.ndarray, " n"]]:

@@ -11,8 +11,9 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from econjax import BracketSchedule, Economy, Outcome, Population, Utilitarian
 from econjax.schedule import AbstractSchedule
-from llm_policy.engine import Engine, EngineError, Prompt
-from llm_policy.prompts import Menu, Situation, Style
+from llm_policy.engine import Engine, EngineError
+from llm_policy.menus import chances
+from llm_policy.prompts import Situation, Style
 from llm_policy.society import Society
 from llm_policy.workers import LLMWorkers
 
@@ -157,20 +158,6 @@ class ArchetypePolicy(eqx.Module):
         return sample(key, self.table, self.cell, skill, self.schedule_index), None
 
 
-def hour_chances(
-    engine: Engine, prompts: Sequence[Prompt], menu: Menu, workers: Int[np.ndarray, " n"]
-) -> tuple[Float[np.ndarray, "n options"], Float[np.ndarray, " n"]]:
-    """Return how likely each worker finds each of the menu's hours, in their order, and what leaked.
-
-    `workers` are the places of the askers in the menu. A row with a leak of 1 carries no information.
-    """
-    choices = engine.choose(prompts, menu.codes)
-    chances = np.exp(choices.logprob)
-    if menu.order is not None:
-        chances = np.take_along_axis(chances, np.argsort(menu.order[workers], axis=1), axis=1)
-    return chances, choices.leaked
-
-
 _OTHER_SCHEDULE = "These workers were asked about another schedule: choose the table's, or elicit them anew."
 
 
@@ -248,7 +235,7 @@ def _ask(
 ) -> tuple[Float[np.ndarray, "rows options"], Float[np.ndarray, " rows"]]:
     state = Society(workers, Utilitarian()).begin(schedule)
     prompts = workers.prompts(Situation(schedule, 1, {}, state.rebate, "explore"), state.memory)
-    return hour_chances(workers.engine, prompts, workers.menu, workers.asked)
+    return chances(workers.engine, prompts, workers.menu, workers.asked)
 
 
 def _check(

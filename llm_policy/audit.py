@@ -12,11 +12,11 @@ from scipy.stats import binom
 
 from econjax import BracketSchedule, Economy, best_response
 from econjax.economy import spendable
-from llm_policy.answers import HOURS_ANSWER, read_hours, schema
-from llm_policy.archetypes import hour_chances
+from llm_policy.answers import hours_answer, read_hours, schema
 from llm_policy.engine import Engine, Prompt
 from llm_policy.memory import Memory
-from llm_policy.prompts import Menu, Situation, Style, labor_prompts, letters
+from llm_policy.menus import Menu, chances, letters
+from llm_policy.prompts import Situation, Style, labor_prompts
 from llm_policy.renamed import CURRENCIES, Currency, Renamed
 from llm_policy.workers import LLMWorkers
 
@@ -196,23 +196,31 @@ class _Asking:
     ) -> _Chances:
         menu = menu or self.workers.menu
         prompts = self._prompts(style or self.workers.style, menu)
-        return _Chances(*hour_chances(engine or self.workers.engine, prompts, menu, self.workers.asked))
+        return _Chances(*chances(engine or self.workers.engine, prompts, menu, self.workers.asked))
 
     def write(self, samples: int) -> tuple[Float[np.ndarray, "n samples"], Bool[np.ndarray, "n samples"]]:
-        style = replace(self.workers.style, mode="text")
-        said = self.workers.engine.complete(
-            self._prompts(style, self.workers.menu),
-            schema(HOURS_ANSWER),
+        workers = self.workers
+        style = replace(workers.style, mode="text")
+        said = workers.engine.complete(
+            self._prompts(style, workers.menu),
+            schema(hours_answer(workers.most)),
             samples=samples,
             max_tokens=_ANSWER_TOKENS,
         )
-        hours, readable = read_hours([text for completion in said for text in completion.texts])
+        texts = [text for completion in said for text in completion.texts]
+        hours, readable = read_hours(texts, workers.most)
         return hours.reshape(len(said), -1), readable.reshape(len(said), -1)
 
     def _prompts(self, style: Style, menu: Menu) -> list[Prompt]:
         workers = self.workers
         prompts = labor_prompts(
-            style, self.situation, workers.constants, self.memory, menu=menu, unit=workers.unit
+            style,
+            self.situation,
+            workers.constants,
+            self.memory,
+            menu=menu,
+            unit=workers.unit,
+            most=workers.most,
         )
         return [prompts[i] for i in workers.asked]
 

@@ -1,34 +1,25 @@
 """What effort costs a worker, in words and in dollars."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from econjax import Economy, Isoelastic, Quasilinear
+from econjax import GHH, Economy, Isoelastic, Quasilinear
 from econjax.preferences import REFERENCE_HOURS
 
 HOURS = (20.0, 40.0, 60.0)
+_LEAST_CONSUMPTION = 1000.0
 
 
 def price_of_an_hour(economy: Economy) -> Float[np.ndarray, "agents 3"]:
     """Return what one more weekly hour at 20, 40 and 60 hours is worth avoiding, in dollars a year.
 
-    It is the marginal rate of substitution of consumption for labor, at the untaxed income of 40 hours.
+    It is the marginal rate of substitution of consumption for labor, where consumption is the untaxed income
+    of 40 hours, and at least $1,000 a year.
     """
-    population, preferences = economy.population, economy.preferences
-    consumption = population.skill * REFERENCE_HOURS
-
-    def price(hours: float) -> Float[Array, " agents"]:
-        def utility(consumption, labor):
-            return preferences.utility(consumption, labor, population)
-
-        labor, one = jnp.full_like(consumption, hours), jnp.ones_like(consumption)
-        less = jax.jvp(lambda hours: utility(consumption, hours), (labor,), (one,))[1]
-        more = jax.jvp(lambda c: utility(c, labor), (consumption,), (one,))[1]
-        return -less / more
-
-    return np.stack([np.asarray(price(hours), float) for hours in HOURS], axis=1)
+    return np.asarray(_prices(economy), float)
 
 
 def utility_in_words(economy: Economy) -> tuple[str, list[str]]:
@@ -38,32 +29,50 @@ def utility_in_words(economy: Economy) -> tuple[str, list[str]]:
         ValueError: the preferences have no formula in words here.
     """
     population, preferences = economy.population, economy.preferences
-    nothing, labor = jnp.zeros_like(population.skill), jnp.full_like(population.skill, REFERENCE_HOURS)
+    labor = jnp.full_like(population.skill, REFERENCE_HOURS)
     if isinstance(preferences, Quasilinear):
         formula = (
-            "Your result of a year is the money you keep (income - tax + rebate), in dollars, minus your "
-            "cost of effort, in dollars: A x (hours / 40) ^ p."
+            "Your utility of a year, in dollars, is the money you keep minus your cost of effort, "
+            "A x (weekly hours / 40 hours) ^ p."
         )
         own = preferences.elasticity if population.elasticity is None else population.elasticity
         scale, power = preferences.cost(labor, population), jnp.broadcast_to(1 + 1 / own, labor.shape)
         return formula, _each("A = ${:,.0f} a year and p = {:.4g} (a pure number)", scale, power)
     if isinstance(preferences, Isoelastic):
-        eta, unit = float(preferences.curvature), float(preferences.unit)
-        kept = f"(money you keep / ${unit:,.0f})"
-        gain = f"log{kept}" if eta == 1 else f"({kept} ^ {1 - eta:.4g} - 1) / {1 - eta:.4g}"
+        eta, kept = float(preferences.curvature), f"(money you keep / ${float(preferences.unit):,.4g})"
+        gain = f"the natural log of {kept}" if eta == 1 else f"({kept} ^ {1 - eta:.4g} - 1) / {1 - eta:.4g}"
         formula = (
-            f"Your result of a year, in utils, is {gain}, where the money you keep is income - tax + rebate, "
-            "minus your cost of effort, in utils: B x (hours / 40) ^ p."
+            f"Your utility of a year, in utils, is {gain}, minus your cost of effort, "
+            "B x (weekly hours / 40 hours) ^ p."
         )
-        worse = preferences.utility(nothing + unit, nothing, population) - preferences.utility(
-            nothing + unit, labor, population
-        )
+        unit = jnp.full_like(labor, preferences.unit)
+        idle = preferences.utility(unit, jnp.zeros_like(labor), population)
+        cost = idle - preferences.utility(unit, labor, population)
         power = jnp.broadcast_to(preferences.exponent, labor.shape)
-        return formula, _each("B = {:.4g} utils and p = {:.4g} (a pure number)", worse, power)
+        return formula, _each("B = {:.4g} utils and p = {:.4g} (a pure number)", cost, power)
     raise ValueError(
         f"{type(preferences).__name__} preferences have no formula in words: use Quasilinear or Isoelastic, "
         "or the bounded scenario, which states the price of effort instead."
     )
+
+
+@eqx.filter_jit
+def _prices(economy: Economy) -> Float[Array, "agents 3"]:
+    population, preferences = economy.population, economy.preferences
+    if isinstance(preferences, GHH):  # a function of consumption less the cost of labor, which is this one
+        preferences = preferences.composite
+    consumption = jnp.maximum(population.skill * REFERENCE_HOURS, _LEAST_CONSUMPTION)
+
+    def price(hours: float) -> Float[Array, " agents"]:
+        def utility(consumption, labor):
+            return preferences.utility(consumption, labor, population)
+
+        labor, one = jnp.full_like(consumption, hours), jnp.ones_like(consumption)
+        less = jax.jvp(lambda hours: utility(consumption, hours), (labor,), (one,))[1]
+        more = jax.jvp(lambda consumption: utility(consumption, labor), (consumption,), (one,))[1]
+        return -less / more
+
+    return jnp.stack([price(hours) for hours in HOURS], axis=1)
 
 
 def _each(words: str, *numbers: Float[Array, " agents"]) -> list[str]:

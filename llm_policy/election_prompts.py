@@ -8,7 +8,7 @@ from econjax import BracketSchedule
 from llm_policy.ballots import FIELDS, Rule
 from llm_policy.engine import Prompt
 from llm_policy.planner_prompts import PlannerStyle, form
-from llm_policy.prompts import per_cent, schedule_table
+from llm_policy.words import per_cent, schedule_table
 
 OWN_GOAL = (
     "You were elected, and you set it as is best for yourself. Your aim is what a year is worth to you in "

@@ -13,8 +13,9 @@ class Records(NamedTuple):
     """Steps as workers remember them; NaN hours where a worker was not understood, or has no such memory.
 
     `labor` is in hours a week; income, tax and rebate in dollars a year; `result` in the unit of the worker's
-    aim, NaN where it is not known; `satisfied` is 1, 0, or NaN where nobody asked or the answer was not
-    understood. The run's first step and tax year are number 1; step 0 is the 40 hours that all begin with.
+    aim, NaN where it is not known or not finite; `satisfied` is 1, 0, or NaN where nobody asked or the answer
+    was not understood. The run's first step and tax year are number 1; step 0 is the 40 hours that all begin
+    with, which nobody chose.
     """
 
     step: Values
@@ -31,23 +32,30 @@ class Records(NamedTuple):
 class Memory:
     """The last steps [kept, agents], latest last, the best ones by result, best first, and averages.
 
-    `steps` counts the steps whose hours and result each worker knows; best ones and means are of these.
+    `seen` counts all steps. `steps` counts those that each worker chose and whose result it knows; best ones
+    and means are of these.
     """
 
     last: Records
     best: Records
+    seen: int
     steps: Float[np.ndarray, " agents"]
     mean_labor: Float[np.ndarray, " agents"]
     mean_result: Float[np.ndarray, " agents"]
 
 
 def nothing(agents: int, *, last: int, best: int) -> Memory:
-    """Return an empty memory with room for `last` latest steps, at least one, and `best` best ones."""
+    """Return an empty memory with room for `last` latest steps, at least one, and `best` best ones.
+
+    Old steps are dropped in blocks of half as many as `last`: meanwhile what a worker rereads begins as it
+    did before, and a model with a prefix cache need not read that again. So there is room for some more.
+    """
 
     def empty(kept: int) -> Records:
         return Records(*(np.full((kept, agents), np.nan) for _ in Records._fields))
 
-    return Memory(empty(last), empty(best), np.zeros(agents), np.zeros(agents), np.zeros(agents))
+    zero = np.zeros(agents)
+    return Memory(empty(last + _block(last) - 1), empty(best), 0, zero, zero, zero)
 
 
 def remember(memory: Memory, now: Records) -> Memory:
@@ -55,17 +63,25 @@ def remember(memory: Memory, now: Records) -> Memory:
 
     Among the best, the same hours in the same tax year stand once, as they were last.
     """
-    known = now._replace(result=np.where(np.isnan(now.labor), np.nan, now.result))
-    counted = ~np.isnan(known.result)
+    known = now._replace(result=np.where(np.isnan(now.labor) | ~np.isfinite(now.result), np.nan, now.result))
+    counted = ~np.isnan(known.result) & (now.step > 0)
+    chosen = known._replace(result=np.where(counted, known.result, np.nan))
     steps = memory.steps + counted
     return replace(
         memory,
         last=_each(lambda old, new: np.concatenate([old[1:], new[None]]), memory.last, known),
-        best=_best(memory.best, known) if len(memory.best.labor) else memory.best,
+        best=_best(memory.best, chosen) if len(memory.best.labor) else memory.best,
+        seen=memory.seen + 1,
         steps=steps,
         mean_labor=_mean(memory.mean_labor, known.labor, steps, counted),
         mean_result=_mean(memory.mean_result, known.result, steps, counted),
     )
+
+
+def recent(memory: Memory, last: int) -> Records:
+    """Return the steps to reread, [shown, agents], latest last: `last`, or up to half as many more."""
+    shown = memory.seen if memory.seen <= last else last + (memory.seen - last) % _block(last)
+    return _each(lambda values: values[len(values) - shown :], memory.last)
 
 
 def latest(memory: Memory) -> Records:
@@ -87,13 +103,17 @@ def nudge(memory: Memory) -> Float[np.ndarray, " agents"]:
     return np.where(now.tax_year == before.tax_year, np.nan_to_num(direction), 0.0)
 
 
+def _block(last: int) -> int:
+    return max(1, last // 2)
+
+
 def _each(change, *records: Records) -> Records:
     """Return the records whose every field is `change` of these fields."""
     return Records(*(change(*values) for values in zip(*records, strict=True)))
 
 
 def _best(best: Records, now: Records) -> Records:
-    same = (best.labor == now.labor) & (best.tax_year == now.tax_year)
+    same = (best.labor == now.labor) & (best.tax_year == now.tax_year) & ~np.isnan(now.result)
     kept = best._replace(result=np.where(same, np.nan, best.result))
     both = _each(lambda old, new: np.concatenate([old, new[None]]), kept, now)
     order = np.argsort(-both.result, axis=0, kind="stable")[: len(best.labor)]  # NaN goes last

@@ -11,9 +11,9 @@ from econjax import BracketSchedule
 from econjax.planning import Report
 from llm_policy.answers import STEPS
 from llm_policy.engine import Prompt
-from llm_policy.prompts import bracket_names, dollars, per_cent
 from llm_policy.proposals import Answer
 from llm_policy.trials import Record, Trial, last_two, records
+from llm_policy.words import bracket_names, dollars, per_cent
 
 
 @dataclass(frozen=True)

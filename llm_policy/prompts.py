@@ -1,19 +1,25 @@
-"""What workers are asked: pure functions from arrays to text, shared text first, numbers with units."""
+"""What workers are asked: pure functions from arrays to text.
 
-import itertools
+A prompt is written for models that remember how texts begin: what all workers share comes first, then what
+never changes about a worker, then its steps, to which one is added at a time; what changes with every step
+comes last.
+"""
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from jaxtyping import Float
 
 from econjax import BracketSchedule
-from llm_policy.answers import HOURS
 from llm_policy.engine import Prompt
-from llm_policy.memory import Memory, Records, latest, nudge
+from llm_policy.memory import Memory, Records, latest, nudge, recent
+from llm_policy.menus import Menu, meanings
+from llm_policy.words import dollars, money, per_cent, schedule_table
 
 Phase = Literal["explore", "exploit"]
+Mode = Literal["text", "choice"]
 
 
 @dataclass(frozen=True)
@@ -22,14 +28,15 @@ class Style:
 
     `mode` is how they answer: "text" (JSON, any hours from 0 to 100) or "choice" (the probabilities of 11
     hours, of which one is drawn). `think` lets them write a thought before the answer (text mode). They
-    reread `history` latest steps and `best` best ones; the rest switches sentences off. `phrasing` picks one
-    of two wordings, `reverse` lists the options from the last to the first: an audit varies both.
+    reread `history` latest steps (or up to half as many more, see `memory.recent`) and `best` best ones; the
+    rest switches sentences off. `phrasing` picks one of two wordings, `reverse` lists the options from the
+    last to the first: an audit varies both.
 
     Raises:
-        ValueError: thoughts in choice mode, or no history.
+        ValueError: an unknown mode or phrasing, thoughts in choice mode, or no history.
     """
 
-    mode: Literal["text", "choice"] = "text"
+    mode: Mode = "text"
     think: bool = False
     history: int = 10
     best: int = 5
@@ -40,7 +47,12 @@ class Style:
     reverse: bool = False
 
     def __post_init__(self) -> None:
-        """Check what does not go together."""
+        """Check what is not known, or does not go together."""
+        if self.mode not in get_args(Mode) or self.phrasing not in (0, 1):
+            raise ValueError(
+                "Workers answer in mode text or choice, in phrasing 0 or 1; got "
+                f"{self.mode!r} and {self.phrasing!r}."
+            )
         if self.think and self.mode == "choice":
             raise ValueError(
                 "In choice mode the model says one token, so it cannot think first: use text mode."
@@ -49,35 +61,6 @@ class Style:
             raise ValueError(
                 f"Workers reread at least 1 latest step and 0 best ones; got {self.history} and {self.best}."
             )
-
-
-class Menu(NamedTuple):
-    """The hours offered in choice mode, and the single tokens that stand for them.
-
-    `order[worker, place]` is the place in `values` of what the code at `place` means to a worker; None if the
-    codes are the numbers themselves.
-    """
-
-    values: tuple[int, ...]
-    codes: tuple[str, ...]
-    order: np.ndarray | None
-
-
-def letters(agents: int, values: Sequence[int] = HOURS) -> Menu:
-    """Return letter codes in an order that differs between workers, so that no hours gain by their place.
-
-    Of as many workers as there are values, each finds each value at another letter.
-    """
-    count = len(values)
-    turn = np.arange(agents) % count
-    order = (np.arange(count)[None, :] + turn[:, None]) % count
-    order[(np.arange(agents) // count) % 2 == 1] = order[(np.arange(agents) // count) % 2 == 1, ::-1]
-    return Menu(tuple(values), tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"[:count]), order)
-
-
-def numbers(values: Sequence[int] = HOURS) -> Menu:
-    """Return the menu whose codes are the numbers themselves."""
-    return Menu(tuple(values), tuple(map(str, values)), None)
 
 
 class Situation(NamedTuple):
@@ -91,35 +74,48 @@ class Situation(NamedTuple):
 
 
 def labor_prompts(
-    style: Style, situation: Situation, constants: Sequence[str], memory: Memory, *, menu: Menu, unit: str
+    style: Style,
+    situation: Situation,
+    constants: Sequence[str],
+    memory: Memory,
+    *,
+    menu: Menu,
+    unit: str,
+    most: float = 100,
 ) -> list[Prompt]:
     """Return the question how long to work next, one prompt per worker.
 
     `constants` are each worker's own lines that do not change (see `worker_lines`), `unit` is "$" where
-    results are in dollars, else their unit in words.
+    results are in dollars, else their unit in words, and `most` the longest week in hours.
     """
-    shared = "\n".join(
-        (_RULES[style.phrasing], economy_text(situation), _phase(style, situation), _form(style, menu))
-    )
-    ask = _QUESTIONS[style.phrasing]
+    shared = [_RULES[style.phrasing], law_text(situation), _form(style, menu, most)]
+    if style.explore:
+        shared.insert(1, _EXPLORE)
+    late = style.explore and situation.phase == "exploit"
+    ask = (_EXPLOIT if late else "") + _QUESTIONS[style.phrasing]
+    offers = [""] * len(constants)
+    if style.mode == "choice" and menu.order is not None:
+        offers = [f"{text}.\n" for text in meanings(menu, reverse=style.reverse)]
     told = memory_lines(style, memory, unit=unit)
-    offers = _offers(style, menu, len(constants))
+    common = "\n".join(shared)
     return [
-        Prompt(shared, f"{constant}\n{lines}{offer}{ask}")
-        for constant, lines, offer in zip(constants, told, offers, strict=True)
+        Prompt(common, f"{constant}\n{offer}{lines}{ask}")
+        for constant, offer, lines in zip(constants, offers, told, strict=True)
     ]
 
 
 def satisfaction_prompts(
-    situation: Situation, constants: Sequence[str], memory: Memory, *, unit: str
+    situation: Situation, constants: Sequence[str], memory: Memory, *, unit: str, form: str
 ) -> list[Prompt]:
-    """Return the question whether the taxes of the step that has just passed satisfy each worker."""
-    shared = f"{_SATISFACTION}\n{economy_text(situation)}"
-    now = latest(memory)
-    lines = _step_lines(Records(*(values[None] for values in now)), unit)
+    """Return the question whether the taxes of the step that has just passed satisfy each worker.
+
+    `form` says how to answer.
+    """
+    shared = f"{_SATISFACTION}\n{economy_text(situation)}\n{form}"
+    now = Records(*(values[None] for values in latest(memory)))
     return [
         Prompt(shared, f"{constant}\n{line}Are you satisfied with the taxes and the rebate?")
-        for constant, line in zip(constants, lines, strict=True)
+        for constant, line in zip(constants, _step_lines(now, unit), strict=True)
     ]
 
 
@@ -130,22 +126,23 @@ def worker_lines(
     effort: Sequence[str],
     fixed_cost: Float[np.ndarray, " agents"] | None,
 ) -> list[str]:
-    """Return what never changes about each worker: person, aim, skill, effort.
+    """Return what never changes about each worker: person, skill, effort, aim.
 
     `skill` is in dollars of annual income per weekly hour, `fixed_cost` in dollars a year.
     """
     people = [""] * len(aims) if personas is None else [f"{text}\n" for text in personas]
     per_hour, forty = money(skill), money(40 * skill)
-    fixed = [""] * len(aims)
+    stay = [""] * len(aims)
     if fixed_cost is not None:
-        fixed = [
-            f" Working at all costs you {cost} a year." if cost != "$0" else "" for cost in money(fixed_cost)
+        stay = [
+            f" Working at all costs you {cost} a year, which you cannot keep." if cost != "$0" else ""
+            for cost in money(fixed_cost)
         ]
     return [
-        f"{person}{aim} Each weekly hour that you work all year earns you {hour} a year before tax: {income} "
-        f"at 40 hours. {cost}{stay}"
-        for person, aim, hour, income, cost, stay in zip(
-            people, aims, per_hour, forty, effort, fixed, strict=True
+        f"{person}Each weekly hour that you work all year earns you {hour} a year before tax: {income} at 40 "
+        f"hours. {price}{home} {aim}"
+        for person, hour, income, price, home, aim in zip(
+            people, per_hour, forty, effort, stay, aims, strict=True
         )
     ]
 
@@ -160,8 +157,8 @@ def price_lines(prices: Float[np.ndarray, "agents 3"]) -> list[str]:
     ]
 
 
-def economy_text(situation: Situation) -> str:
-    """Return the law, the laws of earlier tax years, and the last rebate: what is the same for all."""
+def law_text(situation: Situation) -> str:
+    """Return the law, and the laws of earlier tax years."""
     rules = "Annual income tax; each rate applies only to the income within its bracket"
     lines = [f"{rules} (tax year {situation.tax_year}):", schedule_table(situation.schedule)]
     lines += [
@@ -169,24 +166,26 @@ def economy_text(situation: Situation) -> str:
         for year, schedule in sorted(situation.past.items())
     ]
     lines.append(
-        "Tax revenue beyond public spending is paid back in equal shares: the last rebate was "
-        f"{dollars(situation.rebate)} a year for everyone."
+        "Tax revenue beyond public spending is paid back in equal shares: everyone gets the same rebate."
     )
     return "\n".join(lines)
 
 
+def economy_text(situation: Situation) -> str:
+    """Return the law, the laws of earlier tax years, and the last rebate: what is the same for all."""
+    return f"{law_text(situation)} The last one was {dollars(situation.rebate)} a year."
+
+
 def memory_lines(style: Style, memory: Memory, *, unit: str) -> list[str]:
     """Return what each worker remembers, in words: latest steps, best ones, averages, a nudge."""
-    parts = [_step_lines(memory.last, unit)]
+    parts = [_step_lines(recent(memory, style.history), unit)]
     if style.best:
-        parts.append(_under("Your best steps so far, best first:\n", _step_lines(memory.best, unit)))
+        parts.append(_best_lines(memory.best, unit))
     if style.averages:
         hours, results = memory.mean_labor.tolist(), _results(memory.mean_result, unit)
         parts.append(
             [
-                f"On average you worked {hour:.3g} hours a week, with a result of {result}.\n"
-                if steps
-                else ""
+                f"On average you chose {hour:.3g} hours a week, with a result of {result}.\n" if steps else ""
                 for hour, result, steps in zip(hours, results, memory.steps.tolist(), strict=True)
             ]
         )
@@ -196,78 +195,80 @@ def memory_lines(style: Style, memory: Memory, *, unit: str) -> list[str]:
     return ["".join(lines) for lines in zip(*parts, strict=True)]
 
 
-def schedule_table(schedule: BracketSchedule) -> str:
-    """Return the brackets and their rates in per cent, one line each."""
-    names = bracket_names(np.asarray(schedule.thresholds))
-    rates = np.asarray(schedule.rates)
-    return "\n".join(f"- {name}: {100 * rate:.4g} %" for name, rate in zip(names, rates, strict=True))
-
-
-def bracket_names(thresholds: Float[np.ndarray, " brackets"]) -> list[str]:
-    """Return the brackets in words: "$0 to $11,600", the last one "above $609,350"."""
-    between = [f"{dollars(low)} to {dollars(high)}" for low, high in itertools.pairwise(thresholds)]
-    return [*between, f"above {dollars(thresholds[-1])}"]
-
-
-def per_cent(rates: Sequence[float]) -> str:
-    """Return rates, which are shares, as "10 %, 12.5 %"."""
-    return ", ".join(f"{100 * rate:.4g} %" for rate in rates)
-
-
-def dollars(amount: float) -> str:
-    """Return an amount in whole dollars: "$1,234", "-$5"."""
-    whole = round(float(amount))
-    return f"-${-whole:,}" if whole < 0 else f"${whole:,}"
-
-
-def money(amounts: Float[np.ndarray, " n"]) -> list[str]:
-    """Return many amounts as `dollars` does; "?" for NaN."""
-    known = ~np.isnan(amounts)
-    whole = np.where(known, np.rint(amounts), 0).astype(np.int64).tolist()
-    texts = [f"${value:,}" if value >= 0 else f"-${-value:,}" for value in whole]
-    return (
-        texts if known.all() else [text if k else "?" for text, k in zip(texts, known.tolist(), strict=True)]
-    )
-
-
 def _step_lines(records: Records, unit: str) -> list[str]:
-    """Return each worker's lines of a few steps [kept, agents], joined; NaN hours are left out."""
+    """Return each worker's lines of a few steps [kept, agents], joined; steps of NaN hours are left out."""
     kept, agents = records.labor.shape
-    order = [values.T.ravel() for values in records]  # worker by worker
-    step, year, labor, income, tax, rebate, result, satisfied = order
-    whole = [np.nan_to_num(values).astype(np.int64).tolist() for values in (step, year)]
-    hours = [f"{hour:g}" for hour in np.round(labor, 2).tolist()]
-    amounts = [money(values) for values in (income, tax, rebate, income - tax + rebate)]
-    feelings = [_FEELINGS.get(feeling, "") for feeling in satisfied.tolist()]
-    columns = zip(*whole, hours, *amounts, _results(result, unit), feelings, strict=True)
-    lines = [
-        f"Step {n} (tax year {y}): {h} hours a week, income {z}, tax {t}, rebate {r}, kept {c}; result "
-        f"{u}{s}\n"
-        for n, y, h, z, t, r, c, u, s in columns
+    texts = [[""] * agents]
+    year = 0.0
+    for place in range(kept):
+        now = Records(*(values[place] for values in records))
+        new_year = bool(now.tax_year[0] != year)
+        year = now.tax_year[0]
+        texts.append(_lines(now, unit, headed=new_year and year > 0))
+    return ["".join(lines) for lines in zip(*texts, strict=True)]
+
+
+def _lines(now: Records, unit: str, *, headed: bool) -> list[str]:
+    """Return each worker's line of one step."""
+    read, told = ~np.isnan(now.labor), np.isfinite(now.result)
+    amounts = (now.income, now.tax, now.rebate, now.income - now.tax + now.rebate)
+    columns = zip(
+        np.round(now.labor, 2).tolist(),
+        *(money(np.nan_to_num(values)) for values in amounts),
+        _results(np.where(told, now.result, 0.0), unit),
+        told.tolist(),
+        [_FEELINGS.get(feeling, "") for feeling in now.satisfied.tolist()],
+        read.tolist(),
+        now.step.tolist(),
+        strict=True,
+    )
+    head = f"Tax year {now.tax_year[0]:.0f}:\n" if headed else ""
+    return [
+        f"{head}Step {n:.0f}: {h:g} hours a week, income {z}, tax {t}, rebate {r}, kept {c}"
+        f"{f', result {u}' if known else ''}{s}\n"
+        if ok
+        else head
+        for h, z, t, r, c, u, known, s, ok, n in columns
     ]
-    if np.isnan(labor).any():
-        lines = [line if ok else "" for line, ok in zip(lines, (~np.isnan(labor)).tolist(), strict=True)]
-    return ["".join(lines[kept * i : kept * (i + 1)]) for i in range(agents)]
+
+
+def _best_lines(best: Records, unit: str) -> list[str]:
+    """Return each worker's best steps [kept, agents] in one line."""
+    kept, agents = best.labor.shape
+    known = ~np.isnan(best.labor)
+    texts = [["Your best steps, best first"] * agents]
+    for place in range(kept):
+        now = Records(*(np.where(known[place], values[place], 0.0) for values in best))
+        columns = zip(
+            known[place].tolist(),
+            now.step.tolist(),
+            now.tax_year.tolist(),
+            np.round(now.labor, 2).tolist(),
+            _results(now.result, unit),
+            strict=True,
+        )
+        texts.append(
+            [
+                f"{';' if place else ':'} step {n:.0f} (tax year {y:.0f}), {h:g} hours a week, result {u}"
+                if ok
+                else ""
+                for ok, n, y, h, u in columns
+            ]
+        )
+    lines = ["".join(parts) for parts in zip(*texts, strict=True)]
+    return [f"{line}.\n" if ok else "" for line, ok in zip(lines, known[0].tolist(), strict=True)]
 
 
 def _results(values: Float[np.ndarray, " n"], unit: str) -> list[str]:
     return money(values) if unit == "$" else [f"{value:.5g} {unit}" for value in values.tolist()]
 
 
-def _under(title: str, lines: list[str]) -> list[str]:
-    return [title + text if text else "" for text in lines]
-
-
-def _phase(style: Style, situation: Situation) -> str:
-    return _PHASES[situation.phase] if style.explore else ""
-
-
-def _form(style: Style, menu: Menu) -> str:
+def _form(style: Style, menu: Menu, most: float) -> str:
     """Return how to answer."""
     if style.mode == "text":
         thought = '"thought": "one or two short sentences", ' if style.think else ""
         answer = f'Answer with JSON only: {{{thought}"hours": H}}'
-        return f"{answer}, where H is any number of weekly hours from 0 to 100."
+        return f"{answer}, where H is any number of weekly hours from 0 to {most:g}."
     if menu.order is None:
         values = menu.values[::-1] if style.reverse else menu.values
         numbers = ", ".join(map(str, values))
@@ -275,34 +276,20 @@ def _form(style: Style, menu: Menu) -> str:
     return f"Answer with one letter from {menu.codes[0]} to {menu.codes[-1]} and nothing else."
 
 
-def _offers(style: Style, menu: Menu, agents: int) -> list[str]:
-    """Return what the letters mean to each worker; nothing where the options are numbers."""
-    if style.mode == "text" or menu.order is None:
-        return [""] * agents
-    step = -1 if style.reverse else 1
-    texts = {}
-    for order in map(tuple, menu.order.tolist()):
-        if order not in texts:
-            pairs = list(zip(menu.codes, order, strict=True))[::step]
-            texts[order] = ", ".join(f"{code} = {menu.values[place]} hours a week" for code, place in pairs)
-    return [f"{texts[order]}.\n" for order in map(tuple, menu.order.tolist())]
-
-
 _RULES = (
     "You take part in a study of work and taxes. You decide how many hours a week to work, step after step. "
-    "More hours bring more income and take more effort.",
+    "More hours bring more income and take more effort. You keep your income less tax, and the rebate.",
     "This is a study about taxes and work. In every step each person chooses a working week. Longer weeks "
-    "pay more, and they are more tiring.",
+    "pay more, and they are more tiring. What you keep is income less tax, plus the rebate.",
 )
 _QUESTIONS = ("How many hours a week do you work next?", "What is your next working week, in hours?")
-_PHASES: dict[Phase, str] = {
-    "explore": "You may still try hours that you have not tried, and learn from the result.",
-    "exploit": "No more trying: choose the best hours that you know of.",
-}
+_EXPLORE = (
+    "Unless you are told otherwise, you may try hours that you have not tried, and learn from the result."
+)
+_EXPLOIT = "No more trying: choose the best hours that you know of.\n"
 _SATISFACTION = (
-    "You take part in a study of work and taxes. Judge the taxes and the rebate as the person you are.\n"
-    'Answer with JSON only: {"satisfied": "yes"} or {"satisfied": "no"}.'
+    "You take part in a study of work and taxes. Judge the taxes and the rebate as the person you are."
 )
 _MORE = "Your last change of hours speaks for more hours, as far as one change can tell.\n"
 _FEWER = "Your last change of hours speaks for fewer hours, as far as one change can tell.\n"
-_FEELINGS = {1.0: "; satisfied", 0.0: "; not satisfied"}
+_FEELINGS = {1.0: ", satisfied", 0.0: ", not satisfied"}

@@ -14,12 +14,12 @@ from econjax import BracketSchedule, Economy, Outcome, settle
 from econjax.planning import Report, summarise
 from econjax.preferences import REFERENCE_HOURS
 from econjax.welfare import AbstractWelfare, require_dollars
+from llm_policy.aims import results
 from llm_policy.memory import Memory, Records, remember
 from llm_policy.prompts import Phase, Situation, economy_text, memory_lines
-from llm_policy.workers import AIMS, Answers, LLMWorkers, present, settle_answers
+from llm_policy.workers import MOST_LAWS, Answers, LLMWorkers, present, settle_answers
 
 _DISCONTENT = 0.5
-_LAWS_REMEMBERED = 10
 
 
 @dataclass(frozen=True)
@@ -48,38 +48,34 @@ class Step(NamedTuple):
 class Society:
     """Workers who answer, are settled and remember.
 
-    With `asks_satisfaction` every worker is asked after each step whether the taxes satisfy it, and the
+    Where the workers are asked for satisfaction, each says after a step whether the taxes satisfy it, and the
     utility that it remembers is less by half its size if not. With `satisfaction_counts` the same utility
     enters welfare, without those whose answer was not understood. Altruistic workers remember welfare as
     their result, adversarial ones its negative.
 
     Raises:
         ValueError: a welfare function of dollars, and preferences whose utility is not in dollars; or
-            satisfaction that counts and is not asked for.
+            satisfaction that counts, of workers who are not asked.
     """
 
-    def __init__(
-        self,
-        workers: LLMWorkers,
-        welfare: AbstractWelfare,
-        *,
-        asks_satisfaction: bool = False,
-        satisfaction_counts: bool = False,
-    ):
+    def __init__(self, workers: LLMWorkers, welfare: AbstractWelfare, *, satisfaction_counts: bool = False):
         require_dollars(workers.economy, welfare)
-        if satisfaction_counts and not asks_satisfaction:
+        if satisfaction_counts and not workers.asks_satisfaction:
             raise ValueError("Satisfaction can count only if workers are asked: ask, or do not count it.")
         self.workers, self.welfare = workers, welfare
-        self.asks_satisfaction, self.satisfaction_counts = asks_satisfaction, satisfaction_counts
+        self.satisfaction_counts = satisfaction_counts
 
     def begin(self, schedule: BracketSchedule) -> State:
         """Return the state after a step 0 in which everybody works 40 hours under `schedule`."""
         economy = self.workers.economy
         labor = jnp.full_like(economy.population.skill, REFERENCE_HOURS)
         answers = Answers(labor, jnp.ones(labor.shape, bool), np.zeros(labor.shape))
-        outcome = settle(economy, schedule, labor)
-        state = State(self.workers.begin(), float(outcome.rebate), laws={0: schedule})
-        return replace(state, memory=remember(state.memory, _records(state, answers, outcome)))
+        step = Step(economy, settle(economy, schedule, labor), answers, np.full(labor.shape, np.nan))
+        state = State(self.workers.begin(), float(step.outcome.rebate), laws={0: schedule})
+        report = _summarise(economy, schedule, step.outcome, self.welfare, understood=jnp.ones(()))
+        unknown = np.nan if self.workers.asks_satisfaction else 1.0  # nobody was asked yet
+        own = unknown * np.asarray(step.outcome.utility, float)
+        return self._remember(state, step, own, report)
 
     def tax_year(
         self,
@@ -97,8 +93,11 @@ class Society:
         run's step says so. `on_step` is called after each step.
 
         Raises:
+            ValueError: a year without a step.
             EngineError: too many answers could not be read, or the engine cannot answer.
         """
+        if steps < 1:
+            raise ValueError(f"A tax year has at least 1 step; got {steps}.")
         year = state.tax_year + 1
         state = replace(state, tax_year=year, laws={**state.laws, year: schedule})
         reports = []
@@ -107,16 +106,15 @@ class Society:
             phase: Phase = "exploit" if place == steps - 1 or exploit(number) else "explore"
             step, state = self._step(jax.random.fold_in(key, number), state, phase)
             report = self.report(step, schedule)
-            seen = _records(state, step.answers, step.outcome)
-            seen = seen._replace(satisfied=step.satisfied, result=self._results(step, report))
-            state = replace(state, memory=remember(state.memory, seen))
+            own = np.asarray(_felt(step.outcome.utility, jnp.asarray(step.satisfied)), float)
+            state = self._remember(state, step, np.where(self._unread(step), np.nan, own), report)
             on_step(number, step, report)
             reports.append(report)
         return mean_report(reports), state
 
     def situation(self, state: State, phase: Phase = "explore") -> Situation:
         """Return what all workers know in the state's tax year; tax year 0 is that of the first 40 hours."""
-        first = max(1, state.tax_year - _LAWS_REMEMBERED)
+        first = max(1, state.tax_year - MOST_LAWS)
         past = {year: state.laws[year] for year in range(first, state.tax_year)}
         now = state.laws[state.tax_year]
         return Situation(now, state.tax_year, past, state.rebate, phase)
@@ -129,14 +127,20 @@ class Society:
         return economy_text(self.situation(state)), own
 
     def report(self, step: Step, schedule: BracketSchedule, welfare: AbstractWelfare | None = None) -> Report:
-        """Return the report on a step, under the society's welfare function or another one."""
-        economy, outcome = step.economy, step.outcome
+        """Return the report on a step, under the society's welfare function or another one.
+
+        `understood` is the share of the models asked who enter it.
+        """
+        economy, outcome, known = step.economy, step.outcome, np.asarray(step.answers.understood)
         if self.satisfaction_counts:
-            known = jnp.asarray(~self._unread(step.satisfied))
-            economy = eqx.tree_at(lambda e: e.population, economy, present(economy.population, known))
+            known = known & ~self._unread(step)
+            economy = eqx.tree_at(
+                lambda e: e.population, economy, present(economy.population, jnp.asarray(known))
+            )
             utility = _felt(outcome.utility, jnp.asarray(step.satisfied))
             outcome = eqx.tree_at(lambda o: o.utility, outcome, utility)
-        share = jnp.mean(step.answers.understood)
+        asked = self.workers.asked
+        share = jnp.asarray(np.mean(known[asked]) if asked.size else 1.0)
         return _summarise(economy, schedule, outcome, welfare or self.welfare, understood=share)
 
     def _step(self, key: Key[Array, ""], state: State, phase: Phase) -> tuple[Step, State]:
@@ -144,23 +148,34 @@ class Society:
         answers = self.workers.labor(key, self.situation(state, phase), state.memory)
         economy, outcome = _settle(self.workers.economy, state.laws[state.tax_year], answers)
         state = replace(state, step=state.step + 1, rebate=float(outcome.rebate))
-        satisfied = np.full(answers.labor.shape, np.nan)
-        if self.asks_satisfaction:
-            memory = remember(state.memory, _records(state, answers, outcome))
-            satisfied = self.workers.satisfied(self.situation(state, phase), memory)
-        return Step(economy, outcome, answers, satisfied), state
+        step = Step(economy, outcome, answers, np.full(answers.labor.shape, np.nan))
+        if self.workers.asks_satisfaction:
+            satisfied = self.workers.satisfied(
+                jax.random.fold_in(key, 1),
+                self.situation(state, phase),
+                remember(state.memory, _records(state, step)),
+                np.asarray(answers.understood),
+            )
+            step = step._replace(satisfied=satisfied)
+            if self.satisfaction_counts:
+                known = np.asarray(answers.understood) & ~self._unread(step)
+                self.workers.asker.require(
+                    known[self.workers.asked],
+                    "on hours and satisfaction together",
+                    "they are left out of welfare",
+                )
+        return step, state
 
-    def _results(self, step: Step, report: Report) -> Float[np.ndarray, " agents"]:
-        """Return what each worker takes as its result: its utility after satisfaction, or welfare."""
-        own = np.asarray(_felt(step.outcome.utility, jnp.asarray(step.satisfied)), float)
-        own = np.where(self._unread(step.satisfied), np.nan, own)
-        welfare, aims = float(report.equivalent), self.workers.aims
-        own = np.where(aims == AIMS.index("altruistic"), welfare, own)
-        return np.where(aims == AIMS.index("adversarial"), -welfare, own)
+    def _remember(self, state: State, step: Step, own: Float[np.ndarray, " agents"], report: Report) -> State:
+        """Return the state with the step in every memory; its result is the worker's `own`, or welfare."""
+        result = results(self.workers.aims, own, float(report.equivalent))
+        seen = _records(state, step)._replace(satisfied=step.satisfied, result=result)
+        return replace(state, memory=remember(state.memory, seen))
 
-    def _unread(self, satisfied: Float[np.ndarray, " agents"]) -> Bool[np.ndarray, " agents"]:
-        """Return who was asked for satisfaction and could not be understood."""
-        return np.isnan(self.workers.fixed) & self.asks_satisfaction & np.isnan(satisfied)
+    def _unread(self, step: Step) -> Bool[np.ndarray, " agents"]:
+        """Return whose satisfaction should be known, and is not."""
+        workers = self.workers
+        return np.isnan(workers.fixed) & workers.asks_satisfaction & np.isnan(step.satisfied)
 
 
 def mean_report(reports: list[Report]) -> Report:
@@ -179,10 +194,11 @@ _summarise = eqx.filter_jit(summarise)
 _settle = eqx.filter_jit(settle_answers)
 
 
-def _records(state: State, answers: Answers, outcome: Outcome) -> Records:
-    """Return what workers will remember of the step, before satisfaction: their own utility as the result."""
-    labor, income, tax, utility = (
-        np.asarray(values, float) for values in (answers.labor, outcome.income, outcome.tax, outcome.utility)
+def _records(state: State, step: Step) -> Records:
+    """Return what workers will remember of the step, but for its result and satisfaction."""
+    answers, outcome = step.answers, step.outcome
+    labor, income, tax = (
+        np.asarray(values, float) for values in (answers.labor, outcome.income, outcome.tax)
     )
     one = np.ones_like(income)
     return Records(
@@ -192,7 +208,7 @@ def _records(state: State, answers: Answers, outcome: Outcome) -> Records:
         income=income,
         tax=tax,
         rebate=one * float(outcome.rebate),
-        result=utility,
+        result=one * np.nan,
         satisfied=one * np.nan,
     )
 

@@ -1,41 +1,43 @@
 """Workers who are language models: memory and prompts in, an array of weekly hours out."""
 
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
+from numpy.typing import ArrayLike
 
 from econjax import BracketSchedule, Economy, Outcome, Population, settle
+from llm_policy.aims import AIMS, in_words
 from llm_policy.answers import (
     HOURS,
-    HOURS_ANSWER,
     SATISFIED_ANSWER,
     Tally,
+    hours_answer,
     read_hours,
     read_satisfied,
     schema,
 )
+from llm_policy.asking import Asker
 from llm_policy.effort import price_of_an_hour, utility_in_words
-from llm_policy.engine import Engine, EngineError, Prompt
+from llm_policy.engine import Engine, Prompt
 from llm_policy.memory import Memory, Records, nothing, remember
+from llm_policy.menus import Menu, letters, numbers
 from llm_policy.prompts import (
-    Menu,
     Situation,
     Style,
     labor_prompts,
-    letters,
-    numbers,
     price_lines,
     satisfaction_prompts,
     worker_lines,
 )
 
-Aim = Literal["egotistical", "altruistic", "adversarial"]
-AIMS: tuple[Aim, ...] = ("egotistical", "altruistic", "adversarial")
+_TEMPLATE_TOKENS = 64
+"""Room for what a chat template puts around a prompt."""
 
 
 class Answers(NamedTuple):
@@ -54,17 +56,18 @@ class LLMWorkers:
 
     In the `rational` scenario they are told the formula of their utility and nobody's life; in the `bounded`
     one they read a persona and what effort is worth to them. `aims` holds places in `AIMS`; altruistic and
-    adversarial workers are told to raise or to lower welfare. Workers with hours in `fixed` are no models:
-    they work these; NaN marks the models.
+    adversarial workers are told to raise or to lower welfare, which `welfare` describes to them. With
+    `asks_satisfaction` they know that discontent halves their utility. Workers with hours in `fixed` are no
+    models: they work these; NaN marks the models.
 
     In text mode a worker whose answer cannot be read is asked again, `attempts` times in all, and is then
     left out of that step (`present`); in choice mode that happens to a worker about whose options nothing is
     known. If more than `most_unread` of the workers asked are left out, the step raises. `tally` counts
-    every answer.
+    every answer. In choice mode the codes of `menu` are letters where the model's tokens ask for it.
 
     Raises:
         ValueError: personas that the scenario lacks or has no use for, arrays that do not fit the
-            population, or (choice mode) a model without single tokens for letters.
+            population, welfare without words, or a model without single tokens for letters (choice mode).
     """
 
     def __init__(
@@ -75,23 +78,31 @@ class LLMWorkers:
         *,
         scenario: Literal["rational", "bounded"] = "bounded",
         style: Style | None = None,
-        aims: Int[np.ndarray, " agents"] | None = None,
-        fixed: Float[np.ndarray, " agents"] | None = None,
+        aims: ArrayLike | None = None,
+        welfare: str = "",
+        asks_satisfaction: bool = False,
+        fixed: ArrayLike | None = None,
         attempts: int = 3,
         most_unread: float = 0.2,
         tally: Tally | None = None,
     ):
         agents = economy.population.agents
         _check_personas(scenario, personas, agents)
-        self.engine, self.economy, self.style = engine, economy, style or Style()
-        self.scenario = scenario
-        self.attempts, self.most_unread, self.tally = attempts, most_unread, tally or Tally()
-        self.aims = _fitting("aims", np.zeros(agents, int) if aims is None else aims, agents)
-        self.fixed = _fitting("fixed", np.full(agents, np.nan) if fixed is None else fixed, agents)
+        self.economy, self.scenario, self.style = economy, scenario, style or Style()
+        self.asker = Asker(engine, attempts, most_unread, tally or Tally())
+        self.most = float(min(economy.max_labor, 100))
+        self.aims = _aims(aims, agents, welfare)
+        self.fixed = _fixed(fixed, agents, self.most)
+        self.asks_satisfaction = asks_satisfaction
         self.unit = "$" if economy.preferences.utility_in_dollars else "utils"
         self.asked = np.flatnonzero(np.isnan(self.fixed))
-        self.constants = self._constants(personas)
+        self.constants = self._constants(personas, welfare)
         self.menu = self._menu()
+
+    @property
+    def engine(self) -> Engine:
+        """Whom the workers ask."""
+        return self.asker.engine
 
     def begin(self) -> Memory:
         """Return the memory of workers who have seen nothing."""
@@ -104,33 +115,51 @@ class LLMWorkers:
             EngineError: too many answers could not be read, or the engine cannot answer.
         """
         prompts = self.prompts(situation, memory)
-        asked = [prompts[i] for i in self.asked]
+        asked, leaked = [prompts[i] for i in self.asked], np.zeros(len(self.asked))
         if self.style.mode == "choice":
-            hours, understood, leaked = self._choose(key, asked)
+            places, understood, leaked = self.asker.choose(key, asked, self.menu.codes, self.asked)
+            if self.menu.order is not None:
+                places = self.menu.order[self.asked, places]
+            hours = np.where(understood, np.array(self.menu.values, float)[places], 0.0)
         else:
-            answer = schema(HOURS_ANSWER, thought=self.style.think)
-            hours, understood = self._write(asked, answer, read_hours, max_tokens=self.answer_tokens)
-            leaked = np.zeros(len(asked))
+            answer = schema(hours_answer(self.most), thought=self.style.think)
+            read = functools.partial(read_hours, most=self.most)
+            hours, understood = self.asker.write(asked, answer, read, max_tokens=self.answer_tokens)
         labor, present, outside = np.nan_to_num(self.fixed), ~np.isnan(self.fixed), np.zeros(len(prompts))
         labor[self.asked], present[self.asked], outside[self.asked] = hours, understood, leaked
-        return Answers(jnp.asarray(labor, self._dtype), jnp.asarray(present), outside)
+        return Answers(jnp.asarray(labor, self.economy.population.skill.dtype), jnp.asarray(present), outside)
 
     def prompts(self, situation: Situation, memory: Memory) -> list[Prompt]:
         """Return the question for hours, one prompt per worker."""
-        return labor_prompts(self.style, situation, self.constants, memory, menu=self.menu, unit=self.unit)
+        return labor_prompts(
+            self.style, situation, self.constants, memory, menu=self.menu, unit=self.unit, most=self.most
+        )
 
-    def satisfied(self, situation: Situation, memory: Memory) -> Float[np.ndarray, " agents"]:
-        """Ask every worker whether the step just remembered satisfies it: 1, 0, NaN if unread or not asked.
+    def satisfied(
+        self,
+        key: Key[Array, ""],
+        situation: Situation,
+        memory: Memory,
+        understood: Bool[np.ndarray, " agents"],
+    ) -> Float[np.ndarray, " agents"]:
+        """Ask whether the step just remembered satisfies a worker: 1, 0, NaN if unread or not asked.
+
+        Only workers who were `understood` in that step are asked.
 
         Raises:
             EngineError: too many answers could not be read, or the engine cannot answer.
         """
-        prompts = satisfaction_prompts(situation, self.constants, memory, unit=self.unit)
-        said, understood = self._write(
-            [prompts[i] for i in self.asked], schema(SATISFIED_ANSWER), read_satisfied, max_tokens=16
-        )
-        answer = np.full(len(prompts), np.nan)
-        answer[self.asked] = np.where(understood, said, np.nan)
+        asked = self.asked[understood[self.asked]]
+        answer = np.full(len(self.constants), np.nan)
+        if self.style.mode == "choice":
+            codes = _yes_and_no(self.engine)
+            prompts = self._satisfaction_prompts(situation, memory, asked, _CODED[codes])
+            places, known, _ = self.asker.choose(key, prompts, codes, asked)
+            said = 1.0 - places
+        else:
+            prompts = self._satisfaction_prompts(situation, memory, asked, _WRITTEN)
+            said, known = self.asker.write(prompts, schema(SATISFIED_ANSWER), read_satisfied, max_tokens=16)
+        answer[asked] = np.where(known, said, np.nan)
         return answer
 
     def check_context(self, situation: Situation) -> int:
@@ -140,23 +169,39 @@ class LLMWorkers:
             ValueError: they do not fit into the model's context.
         """
         longest = max(self.longest_prompts(situation), key=lambda prompt: len(prompt.personal))
-        length = sum(self.engine.count(longest)) + self.answer_tokens
+        length = sum(self.engine.count(longest)) + self.answer_tokens + _TEMPLATE_TOKENS
         room = int(self.engine.describe()["context"])
         if 0 < room < length:
             raise ValueError(
                 f"A worker's prompt with {self.style.history} latest and {self.style.best} best steps and "
-                f"its answer take {length:,} tokens, but the model holds {room:,}: shorten the history, or "
-                "raise the context."
+                f"its answer take up to {length:,} tokens, but the model holds {room:,}: shorten the history, "
+                "or raise the context."
             )
         return length
 
     def longest_prompts(self, situation: Situation) -> list[Prompt]:
-        """Return prompts as long as they get in a run: every memory full, of large amounts."""
-        full = self.begin()
-        many = np.full(self.economy.population.agents, -1_234_567.0)
-        for step in range(self.style.history + self.style.best):
-            full = remember(full, Records(many, many, np.abs(many) + step, *([many] * 5)))
-        return self.prompts(situation, full)
+        """Return prompts as long as they get in a run: memory and past laws full, amounts large."""
+        agents, full = self.economy.population.agents, self.begin()
+        dissatisfied = 0.0 if self.asks_satisfaction else np.nan
+
+        def same(value: float) -> Float[np.ndarray, " agents"]:
+            return np.full(agents, value)
+
+        for step in range(len(full.last.labor) + self.style.best):
+            now = Records(
+                step=same(10_001.0 + step),
+                tax_year=same(1_001.0),
+                labor=same(10.25 + step),
+                income=same(1_234_567.0),
+                tax=same(1_234_567.0),
+                rebate=same(1_234_567.0),
+                result=same(-1_234_567.0 - step),
+                satisfied=same(dissatisfied),
+            )
+            full = remember(full, now)
+        full = replace(full, seen=len(full.last.labor))
+        past = dict.fromkeys(range(1001, 1001 + MOST_LAWS), situation.schedule)
+        return self.prompts(situation._replace(past=past, phase="exploit"), full)
 
     @property
     def answer_tokens(self) -> int:
@@ -165,91 +210,38 @@ class LLMWorkers:
             return 1
         return 160 if self.style.think else 24
 
-    @property
-    def _dtype(self) -> jnp.dtype:
-        return self.economy.population.skill.dtype
-
-    def _constants(self, personas: Sequence[str] | None) -> list[str]:
-        population = self.economy.population
+    def _constants(self, personas: Sequence[str] | None, welfare: str) -> list[str]:
+        population, formula = self.economy.population, None
         if self.scenario == "rational":
             formula, own = utility_in_words(self.economy)
             effort = [f"{formula} For you {numbers}." for numbers in own]
         else:
             effort = price_lines(price_of_an_hour(self.economy))
         fixed_cost = None if population.fixed_cost is None else np.asarray(population.fixed_cost, float)
-        aims = [_AIMS_IN_WORDS[AIMS[aim]] for aim in self.aims]
-        return worker_lines(personas, aims, np.asarray(population.skill, float), effort, fixed_cost)
+        halved = self.asks_satisfaction
+        words = [in_words(aim, formula=formula, welfare=welfare, halved=halved) for aim in AIMS]
+        skill = np.asarray(population.skill, float)
+        return worker_lines(personas, [words[aim] for aim in self.aims], skill, effort, fixed_cost)
 
     def _menu(self) -> Menu:
-        menu = numbers(HOURS)
+        hours = [value for value in HOURS if value <= self.most]
+        menu = numbers(hours)
         if self.style.mode == "text" or max(self.engine.count(menu.codes)) == 1:
             return menu
-        menu = letters(self.economy.population.agents, HOURS)
+        menu = letters(self.economy.population.agents, hours)
         if max(self.engine.count(menu.codes)) > 1:
             raise ValueError("This model has single tokens neither for hours nor for letters: use text mode.")
         return menu
 
-    def _choose(
-        self, key: Key[Array, ""], prompts: list[Prompt]
-    ) -> tuple[Float[np.ndarray, " n"], Bool[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-        """Return hours drawn from each prompt's probabilities, where these are known, and what leaked."""
-        choices = self.engine.choose(prompts, self.menu.codes)
-        place = np.asarray(_draw(key, jnp.asarray(choices.logprob), jnp.asarray(self.asked)))
-        if self.menu.order is not None:
-            place = self.menu.order[self.asked, place]
-        understood = choices.leaked < 1
-        self.tally.count(understood)
-        self._require_understood(understood, "it names none of the options among its likeliest words")
-        return np.where(understood, np.array(self.menu.values, float)[place], 0.0), understood, choices.leaked
-
-    def _write(
-        self,
-        prompts: list[Prompt],
-        answer: Mapping,
-        read: Callable[[Sequence[str]], tuple[np.ndarray, np.ndarray]],
-        *,
-        max_tokens: int,
-    ) -> tuple[Float[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
-        """Return what was written, read into numbers, asking again those who could not be read."""
-        values, understood = np.zeros(len(prompts)), np.zeros(len(prompts), bool)
-        unreadable = ""
-        for _ in range(self.attempts):
-            open_ = np.flatnonzero(~understood)
-            if not open_.size:
-                break
-            completions = self.engine.complete([prompts[i] for i in open_], answer, max_tokens=max_tokens)
-            texts = [completion.texts[0] for completion in completions]
-            values[open_], ok = read(texts)
-            understood[open_] = ok
-            self.tally.count(ok)
-            unreadable = next((text for text, fine in zip(texts, ok, strict=True) if not fine), unreadable)
-        self._require_understood(understood, f"one was {unreadable!r}")
-        return values, understood
-
-    def _require_understood(self, understood: Bool[np.ndarray, " n"], example: str) -> None:
-        unread = np.mean(~understood) if understood.size else 0.0
-        if unread > self.most_unread or (understood.size and not understood.any()):
-            raise EngineError(
-                f"{unread:.0%} of the workers' answers could not be read after {self.attempts} attempts (at "
-                f"most {self.most_unread:.0%}); {example}. Use a model that follows a schema."
-            )
+    def _satisfaction_prompts(
+        self, situation: Situation, memory: Memory, asked: Int[np.ndarray, " asked"], form: str
+    ) -> list[Prompt]:
+        prompts = satisfaction_prompts(situation, self.constants, memory, unit=self.unit, form=form)
+        return [prompts[i] for i in asked]
 
 
-def mix(key: Key[Array, ""], agents: int, shares: Mapping[Aim, float]) -> Int[np.ndarray, " agents"]:
-    """Return an aim per worker, as a place in `AIMS`, by largest remainder of `shares`; `key` deals them out.
-
-    Raises:
-        ValueError: an unknown aim, a negative share, or shares that do not sum to 1.
-    """
-    if not set(shares) <= set(AIMS) or min(shares.values()) < 0 or abs(sum(shares.values()) - 1) > 1e-6:
-        raise ValueError(
-            f"Shares of {', '.join(AIMS)} workers are not negative and sum to 1; got {dict(shares)}, which "
-            f"sum to {sum(shares.values()):g}."
-        )
-    exact = np.array([shares.get(aim, 0.0) for aim in AIMS]) * agents
-    count = np.floor(exact + 1e-9).astype(int)
-    count[np.argsort(count - exact, kind="stable")[: agents - count.sum()]] += 1
-    return np.asarray(jax.random.permutation(key, np.repeat(np.arange(len(AIMS)), count)))
+MOST_LAWS = 10
+"""Laws of earlier tax years that workers reread."""
 
 
 def present(population: Population, understood: Bool[Array, " agents"]) -> Population:
@@ -265,16 +257,20 @@ def settle_answers(economy: Economy, schedule: BracketSchedule, answers: Answers
     return economy, settle(economy, schedule, answers.labor)
 
 
-_AIMS_IN_WORDS: dict[Aim, str] = {
-    "egotistical": "Your aim is a result that is as high as possible for yourself.",
-    "altruistic": "Your aim is the welfare of everybody, as high as possible, whatever it costs you; it is "
-    "what counts as your result.",
-    "adversarial": "Your aim is to harm: the welfare of everybody shall be as low as possible, whatever it "
-    "costs you; the lower it is, the higher is what counts as your result.",
+_WRITTEN = 'Answer with JSON only: {"satisfied": "yes"} or {"satisfied": "no"}.'
+_CODED = {
+    ("yes", "no"): "Answer with one word and nothing else: yes or no.",
+    ("A", "B"): "Answer with one letter and nothing else: A for yes, B for no.",
 }
 
 
+def _yes_and_no(engine: Engine) -> tuple[str, str]:
+    return ("yes", "no") if max(engine.count(("yes", "no"))) == 1 else ("A", "B")
+
+
 def _check_personas(scenario: str, personas: Sequence[str] | None, agents: int) -> None:
+    if scenario not in ("rational", "bounded"):
+        raise ValueError(f'The scenario is "rational" or "bounded"; got {scenario!r}.')
     if scenario == "bounded" and personas is None:
         raise ValueError(
             "Bounded workers have personas: give their texts, for instance "
@@ -286,16 +282,26 @@ def _check_personas(scenario: str, personas: Sequence[str] | None, agents: int) 
         raise ValueError(f"There are {agents} workers and {len(personas)} personas: give one each.")
 
 
-def _fitting(name: str, values: np.ndarray, agents: int) -> np.ndarray:
-    if values.shape != (agents,):
-        raise ValueError(f"{name} has one entry per worker, {agents} in all; got shape {values.shape}.")
+def _aims(aims: ArrayLike | None, agents: int, welfare: str) -> Int[np.ndarray, " agents"]:
+    values = np.zeros(agents, int) if aims is None else np.asarray(aims)
+    _check_length("aims", values, agents)
+    if not np.isin(values, range(len(AIMS))).all():
+        raise ValueError(f"Aims are places in {AIMS}, 0 to {len(AIMS) - 1}; got {set(values.tolist())}.")
+    if values.any() and not welfare:
+        raise ValueError("Workers who aim at welfare have to be told what it is: give `welfare` in words.")
+    return values.astype(int)
+
+
+def _fixed(fixed: ArrayLike | None, agents: int, most: float) -> Float[np.ndarray, " agents"]:
+    values = np.full(agents, np.nan) if fixed is None else np.asarray(fixed, float)
+    _check_length("fixed", values, agents)
+    if not np.all(np.isnan(values) | ((values >= 0) & (values <= most))):
+        raise ValueError(
+            f"Fixed hours are 0 to {most:g} a week, NaN for a model; got {values.tolist()[:20]}."
+        )
     return values
 
 
-@jax.jit
-def _draw(
-    key: Key[Array, ""], logprob: Float[Array, "n options"], workers: Int[Array, " n"]
-) -> Int[Array, " n"]:
-    """Draw one option per row with the worker's own key, so that the order of a batch changes nothing."""
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, workers)
-    return jax.vmap(jax.random.categorical)(keys, logprob)
+def _check_length(name: str, values: np.ndarray, agents: int) -> None:
+    if values.shape != (agents,):
+        raise ValueError(f"{name} has one entry per worker, {agents} in all; got shape {values.shape}.")

@@ -18,7 +18,7 @@ from experiments.benchmarks.steps import Mode, Step, World, lives, past, script,
 from experiments.benchmarks.timing import Ratio, ratio, take_turns
 from experiments.consoles import mistakes
 from experiments.engines import start_engine
-from llm_policy.answers import HOURS_ANSWER, schema
+from llm_policy.answers import hours_answer, schema
 from llm_policy.engine import Engine, Schema
 from llm_policy.society import State
 
@@ -195,7 +195,7 @@ def measure(
         agents=config.agents,
         history=config.history,
         rounds=config.rounds,
-        answer=schema(HOURS_ANSWER),
+        answer=schema(hours_answer()),
         start_seconds=start_seconds,
         tokenizing=_tokenizing(engine, everybody, states[0]),
         outside=outside,

@@ -188,7 +188,7 @@ def _live(world: World, mode: Mode, state: State, engine: Engine, path: Path) ->
         engine=model.seconds,
         asked=dedupe.asked,
         distinct=dedupe.distinct,
-        understood=alive.workers.tally.read,
+        understood=alive.workers.asker.tally.read,
         prompt_tokens=journal.prompt_tokens,
         cached_tokens=journal.cached_tokens,
         answer_tokens=journal.answer_tokens,

@@ -46,6 +46,6 @@ class Lines:
         """Tell whether a cut between two lines leaves the tokens as they are."""
         around = line[-2:] + after[:1]
         if around not in self._cuts:
-            apart, together = self._encode([line, after]), self._encode([line + after])
-            self._cuts[around] = sum(apart, []) == together[0]
+            first, second, whole = self._encode([line, after, line + after])
+            self._cuts[around] = first + second == whole
         return self._cuts[around]

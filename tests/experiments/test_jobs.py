@@ -54,6 +54,8 @@ def finished(tmp_path_factory, econjax, improviser):
         ("--limit-dollars 3", ["--limit-dollars needs --prices"]),
         ("--limit-tokens 0", ["--limit-tokens must be positive; got 0"]),
         ("--limit-seconds nan", ["--limit-seconds must be positive; got nan"]),
+        ("--seed -1", ["--seed must be from 0", "got -1"]),
+        (f"--seed {2**70}", ["--seed must be from 0", f"got {2**70}"]),
         ("--prices -1 2", ["--prices must not be negative; got -1.0 2.0"]),
     ],
 )

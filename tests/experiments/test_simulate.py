@@ -1,4 +1,4 @@
-"""`econjax simulate`, end to end: every scenario keeps the books, keeps what was said, and can be replayed."""
+"""`econjax simulate`, end to end: every scenario keeps books and words, and can be replayed."""
 
 import dataclasses
 import json
@@ -256,6 +256,7 @@ def test_a_replay_asks_nobody_and_gives_the_same_bytes(run, econjax, play):
     assert f"Run directory: {other}" in ran.out
 
 
+@pytest.mark.parametrize("run", ["rational", "bounded", "democratic"], indirect=True)
 def test_a_run_is_scored_anew_without_a_model(run, econjax, play):
     play(None)
     ran = econjax("replay", run.path, "--name", "anew", "--score", "rawlsian")
