@@ -112,10 +112,10 @@ def satisfaction_prompts(
     `form` says how to answer.
     """
     shared = f"{_SATISFACTION}\n{economy_text(situation)}\n{form}"
-    now = Records(*(values[None] for values in latest(memory)))
+    told = _lines(latest(memory), unit, headed=False)
     return [
         Prompt(shared, f"{constant}\n{line}Are you satisfied with the taxes and the rebate?")
-        for constant, line in zip(constants, _step_lines(now, unit), strict=True)
+        for constant, line in zip(constants, told, strict=True)
     ]
 
 
