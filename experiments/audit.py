@@ -1,6 +1,5 @@
 """Audit a model: what its answers as a worker and as a planner are worth, beside what is noise."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -13,7 +12,7 @@ from rich.table import Table
 from econjax import Economy, us_federal
 from econjax.planning import RationalEvaluator
 from econjax.schedule import BracketSchedule
-from experiments.config import EconomyConfig, WelfareName, require_at_least
+from experiments.config import EconomyConfig, ModelConfig, WelfareName, require_at_least
 from experiments.roster import AIMS
 from llm_policy.audit import Distance, Shift, WorkerAudit, audit_workers
 from llm_policy.engine import Engine
@@ -26,7 +25,7 @@ from llm_policy.workers import LLMWorkers
 
 
 @dataclass(frozen=True)
-class AuditConfig(EconomyConfig):
+class AuditConfig(EconomyConfig, ModelConfig):
     """Ask a model the same questions in many ways, as workers and as a planner, and compare its answers."""
 
     scenario: Literal["rational", "bounded"] = "bounded"
@@ -35,12 +34,6 @@ class AuditConfig(EconomyConfig):
     """Texts asked for each worker, and for each question to the planner."""
     welfare: WelfareName = "atkinson"
     """Welfare function that the planner is told to maximise."""
-    model: str = "tiny"
-    """Model: an alias, a hub name, a folder, or "tiny": random weights, whose answers are noise."""
-    server: str | None = None
-    """Ask this OpenAI-compatible server, such as http://localhost:8000/v1, instead of starting vLLM."""
-    context: int = 8192
-    """Tokens that vLLM makes room for, prompt and answer together."""
     temperature: float = 1.0
     """Sampling temperature of texts. Choices are scored at 1: at another one the two modes differ more."""
     seed: int = 0
@@ -60,10 +53,8 @@ class AuditConfig(EconomyConfig):
             ValueError: a choice that makes no audit.
         """
         EconomyConfig.check(self)
-        for name in ("samples", "context"):
-            require_at_least(1, name, getattr(self, name))
-        if not 0 <= self.temperature < math.inf:
-            raise ValueError(f"--temperature must not be negative; got {self.temperature}.")
+        ModelConfig.check(self)
+        require_at_least(1, "samples", self.samples)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The command line: one command per experiment."""
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -11,6 +12,7 @@ import jax
 import tyro
 
 from experiments import jobs
+from experiments.audit import AuditConfig, audit, print_audit
 from experiments.benchmarks import llm
 from experiments.benchmarks.core import CoreBenchmarkConfig, measure
 from experiments.benchmarks.tables import print_core, print_llm
@@ -37,6 +39,7 @@ def main() -> None:
         "resume": (jobs.ResumeConfig, jobs.resume),
         "replay": (jobs.ReplayConfig, jobs.replay),
         "personas": (PersonasConfig, _personas),
+        "audit": (AuditConfig, _audit),
         "optimum": (OptimumConfig, _optimum),
         "parity": (ParityConfig, _parity),
         "benchmark": (CoreBenchmarkConfig, _benchmark_core),
@@ -58,6 +61,17 @@ _BENCHMARKS = (
     Annotated[CoreBenchmarkConfig, tyro.conf.subcommand("core")]
     | Annotated[llm.LLMBenchmarkConfig, tyro.conf.subcommand("llm")]
 )
+
+
+def _audit(config: AuditConfig) -> None:
+    with mistakes():
+        config.check()
+    with contextlib.closing(jobs.engine_of(config)) as engine, NOTES.status("") as status:
+        found = audit(config, engine, status.update)
+    if config.json:
+        print(json.dumps(dataclasses.asdict(found), indent=2, allow_nan=False))
+    else:
+        print_audit(found, results())
 
 
 def _personas(config: PersonasConfig) -> None:

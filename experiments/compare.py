@@ -58,10 +58,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The rows of each welfare function by its name, and a record of every evaluation behind them."""
+    """The rows of each welfare function by its name, and a record of every evaluation behind them.
+
+    `workers` are the language models who worked, if any.
+    """
 
     tables: dict[str, list[Row]]
     metrics: list[dict[str, Any]]
+    workers: LLMWorkers | None = None
 
 
 Progress = Callable[[str, str, int], None]
@@ -94,7 +98,7 @@ def compare(config: CompareConfig, engine: Engine | None, progress: Progress) ->
         contest = _Contest(config, economy, setting, workers, jax.random.fold_in(key, 1), progress, noise)
         tables[contest.title] = contest.rows()
         metrics += contest.metrics
-    return Comparison(tables, metrics)
+    return Comparison(tables, metrics, workers)
 
 
 @dataclass

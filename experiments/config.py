@@ -59,7 +59,7 @@ class EconomyConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Which model answers, how, and what it may cost."""
+    """Which model answers, and how."""
 
     model: str = "tiny"
     """Model: an alias, a hub name, a folder, or "tiny": random weights, whose answers are noise."""
@@ -74,17 +74,6 @@ class ModelConfig:
     """vLLM's method for quantised weights, such as awq, gptq or fp8."""
     tensor_parallel: int = 1
     """GPUs that share one copy of the model in vLLM."""
-    mode: Literal["text", "choice"] = "text"
-    """How workers answer: text (any hours from 0 to 100), or choice (one draw from the model's own
-    probabilities of 0, 10, ... 100 hours: one token per answer)."""
-    limit_tokens: int | None = None
-    """Stop before the run has read and written more tokens than this."""
-    limit_dollars: float | None = None
-    """Stop before the run has cost more than this; needs --prices."""
-    limit_seconds: float | None = None
-    """Stop before the model has worked longer than this."""
-    prices: tuple[float, float] = (0.0, 0.0)
-    """Dollars per million tokens read, and per million tokens written."""
 
     def check(self) -> None:
         """Check all that can be checked before any work.
@@ -96,22 +85,23 @@ class ModelConfig:
             require_at_least(1, name, getattr(self, name))
         if not 0 <= self.temperature < math.inf:
             raise ValueError(f"--temperature must not be negative; got {self.temperature}.")
-        for name in ("limit_tokens", "limit_dollars", "limit_seconds"):
-            limit = getattr(self, name)
-            if limit is not None and not 0 < limit < math.inf:
-                raise ValueError(f"--{name.replace('_', '-')} must be positive; got {limit}.")
-        if not all(0 <= price < math.inf for price in self.prices):
-            raise ValueError(f"--prices must not be negative; got {self.prices[0]} {self.prices[1]}.")
-        if self.limit_dollars is not None and not any(self.prices):
-            raise ValueError(
-                "--limit-dollars needs --prices: dollars per million tokens read and per million written."
-            )
 
 
 @dataclass(frozen=True)
 class RunConfig(EconomyConfig, ModelConfig):
-    """What every run directory is made of: an economy, a model, a seed and a place."""
+    """What every run directory is made of: an economy, a model and what it may cost, a seed, a place."""
 
+    mode: Literal["text", "choice"] = "text"
+    """How workers answer: text (any hours from 0 to 100), or choice (one draw from the model's own
+    probabilities of 0, 10, ... 100 hours: one token per answer)."""
+    limit_tokens: int | None = None
+    """Stop before the run has read and written more tokens than this."""
+    limit_dollars: float | None = None
+    """Stop before the run has cost more than this; needs --prices."""
+    limit_seconds: float | None = None
+    """Stop before the model has worked longer than this."""
+    prices: tuple[float, float] = (0.0, 0.0)
+    """Dollars per million tokens read, and per million tokens written."""
     seed: int = 0
     """Names everything random in the run."""
     name: str | None = None
@@ -131,6 +121,16 @@ class RunConfig(EconomyConfig, ModelConfig):
         ModelConfig.check(self)
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"--seed must be from 0 to {2**63 - 1}; got {self.seed}.")
+        for name in ("limit_tokens", "limit_dollars", "limit_seconds"):
+            limit = getattr(self, name)
+            if limit is not None and not 0 < limit < math.inf:
+                raise ValueError(f"--{name.replace('_', '-')} must be positive; got {limit}.")
+        if not all(0 <= price < math.inf for price in self.prices):
+            raise ValueError(f"--prices must not be negative; got {self.prices[0]} {self.prices[1]}.")
+        if self.limit_dollars is not None and not any(self.prices):
+            raise ValueError(
+                "--limit-dollars needs --prices: dollars per million tokens read and per million written."
+            )
 
     @property
     def asks_a_model(self) -> bool:

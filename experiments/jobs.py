@@ -82,7 +82,7 @@ def start(command: str, config: RunConfig) -> None:
     with mistakes():
         config.check()
         path = new_run_path(config.runs, config.name, command=command)
-    engine = _engine(config) if config.asks_a_model else None
+    engine = engine_of(config) if config.asks_a_model else None
     make_run(path, command=command, config=config.asdict(), engine=engine.describe() if engine else None)
     talk = None
     try:
@@ -112,7 +112,7 @@ def resume(choices: ResumeConfig) -> None:
             raise ValueError(f"--most-unread is for simulations; {choices.run} is a {command}.")
         config = dataclasses.replace(old, **overrides)
         config.check()
-    engine = _engine(config) if config.asks_a_model else None
+    engine = engine_of(config) if config.asks_a_model else None
     with _talking(engine, choices.run / "journal.sqlite" if engine else None, config) as talk:
         _do(command, config, choices.run, talk)
 
@@ -149,6 +149,22 @@ def replay(choices: ReplayConfig) -> None:
         raise EngineError(f"{METRICS} is NOT identical to that of {choices.run}: the code has changed.")
     else:
         NOTES.print(f"{METRICS} is identical to that of {choices.run}")
+
+
+def engine_of(config: ModelConfig) -> Engine:
+    """Start the engine that the choices ask for.
+
+    Raises:
+        EngineError: no such model, no such server, or vLLM is not installed.
+    """
+    return start_engine(
+        model=config.model,
+        server=config.server,
+        temperature=config.temperature,
+        context=config.context,
+        quantization=config.quantization,
+        tensor_parallel=config.tensor_parallel,
+    )
 
 
 def _scored(config: RunConfig, score: tuple[str, ...]) -> RunConfig:
@@ -189,24 +205,19 @@ def _do(command: str, config: RunConfig, path: Path, talk: Talk | None) -> None:
         raise EngineError(f"{error} {on} (a limit that was met is raised there: see --help)") from error
 
 
-def _engine(config: ModelConfig) -> Engine:
-    return start_engine(
-        model=config.model,
-        server=config.server,
-        temperature=config.temperature,
-        context=config.context,
-        quantization=config.quantization,
-        tensor_parallel=config.tensor_parallel,
-    )
-
-
 @contextlib.contextmanager
-def _talking(engine: Engine | None, journal: Path | None, config: ModelConfig) -> Iterator[Talk | None]:
+def _talking(engine: Engine | None, journal: Path | None, config: RunConfig) -> Iterator[Talk | None]:
     """Open the journal and put the wrappers around it; nothing without a journal."""
     if journal is None:
         yield None
         return
-    with contextlib.closing(Journal(engine, journal)) as source:
+    try:
+        opened = Journal(engine, journal)
+    except EngineError:
+        if engine is not None:
+            engine.close()
+        raise
+    with contextlib.closing(opened) as source:
         budget = Budget(
             source,
             tokens=config.limit_tokens,

@@ -33,7 +33,8 @@ def run_compare(config: CompareConfig, path: Path, talk: Talk | None) -> None:
         print(json.dumps(result, indent=2, allow_nan=False))
         return
     console = results()
-    print_comparison(comparison, console, remarks=[*_remarks(config), *(talk.remarks() if talk else ())])
+    remarks = _remarks(config) + (talk.remarks(comparison.workers) if talk else [])
+    print_comparison(comparison, console, remarks=remarks)
     console.print(f"{time.perf_counter() - started:.0f} s for the comparison. Run directory: {path}")
 
 

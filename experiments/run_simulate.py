@@ -48,7 +48,7 @@ def run_simulate(config: SimulateConfig, path: Path, talk: Talk | None) -> None:
         return
     console = results()
     _print(config, done, console)
-    for remark in (*_remarks(config, done), *talk.remarks()):
+    for remark in (*_remarks(config, done), *talk.remarks(setup.society.workers)):
         console.print(remark)
     console.print(f"{time.perf_counter() - started:.0f} s for the simulation. Run directory: {path}")
 
@@ -111,7 +111,10 @@ def _remarks(config: SimulateConfig, done: Simulation) -> list[str]:
         f"the standard error under {config.welfare}, steps taken as independent.",
         f"Answers understood: {done.tally.read:,} of {done.tally.asked:,}.",
     ]
-    if config.scenario == "democratic":
+    elected = config.scenario == "democratic"
+    if config.planner == "llm" and not elected and config.warmup >= config.tax_years:
+        remarks.append(f"The planner was never asked: --warmup {config.warmup} covers all tax years.")
+    if elected:
         found = done.government
         remarks.append(
             f"Elections that changed the leader: {_known(found['turnover'], '.0%')}. A leader's utility less "

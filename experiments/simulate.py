@@ -3,29 +3,23 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
-from econjax.planning import Planner, RationalEvaluator, Report
+from econjax.planning import Report
 from experiments.cast import cast_people, cast_workers
-from experiments.evaluation import with_gradient
-from experiments.roster import AIMS, ROSTER, Setting
+from experiments.government import Government, form_government
+from experiments.roster import AIMS
 from experiments.simulate_config import SimulateConfig
 from llm_policy.answers import Tally
 from llm_policy.budget import Usage, estimate
-from llm_policy.election import Democracy
-from llm_policy.election_prompts import ElectionRules
 from llm_policy.engine import Engine
 from llm_policy.persona_text import People
-from llm_policy.planner import LLMPlanner
-from llm_policy.planner_prompts import PlannerStyle
-from llm_policy.polity import Polity, exploitation, turnover
 from llm_policy.society import Society, State, Step
 
 EXPLOIT = 0.1
@@ -62,7 +56,7 @@ class Setup:
     config: SimulateConfig
     people: People | None
     society: Society
-    government: "_Government"
+    government: Government
     beginning: State
     tally: Tally
     key: Key[Array, ""]
@@ -89,7 +83,7 @@ def prepare(config: SimulateConfig, engine: Engine) -> Setup:
     )
     beginning = society.begin(config.schedule())
     workers.check_context(society.situation(beginning))
-    government = _government(config, engine, society, tally)
+    government = form_government(config, engine, society, tally)
     return Setup(config, people, society, government, beginning, tally, key)
 
 
@@ -190,141 +184,3 @@ _FIGURES = ("rebate", "income", "labor", "gini", "floored", "understood")
 def _share(satisfied: Float[np.ndarray, "..."]) -> float | None:
     known = satisfied[~np.isnan(satisfied)]
     return float(known.mean()) if known.size else None
-
-
-class _Government(Protocol):
-    """Whoever sets the schedule of each tax year; `state` is its own."""
-
-    def init(self, key: Key[Array, ""]) -> Any: ...
-
-    def decide(
-        self, key: Key[Array, ""], state: Any, society: Society, now: State
-    ) -> tuple[BracketSchedule, Any]: ...
-
-    def leader(self, state: Any) -> int | None: ...
-
-    def tell(
-        self, state: Any, schedule: BracketSchedule, report: Report, utility: Float[np.ndarray, " agents"]
-    ) -> Any: ...
-
-    def summary(self, state: Any) -> dict[str, Any]: ...
-
-
-def _government(config: SimulateConfig, engine: Engine, society: Society, tally: Tally) -> _Government:
-    goal, start = AIMS[config.welfare].words, config.schedule()
-    style = PlannerStyle(
-        answer=config.answer,
-        think=config.think,
-        explore=config.explore,
-        exploit=config.exploit,
-        reflect=config.reflect,
-        observe=config.observe,
-    )
-    if config.scenario == "democratic":
-        rules = ElectionRules(
-            platforms=config.platforms,
-            candidates=config.candidates,
-            rule=config.rule,
-            term=config.term,
-            term_limit=config.term_limit,
-            leader=config.leader,
-        )
-        democracy = Democracy(
-            engine, start, rules=rules, goal=goal, style=style, most_unread=config.most_unread, tally=tally
-        )
-        return _Elected(democracy)
-    rational = RationalEvaluator(society.workers.economy, society.welfare)
-    if config.planner != "llm":
-        setting = Setting(start, config.elasticity, engine, AIMS[config.welfare], tally)
-        return _Planned(ROSTER[config.planner].make(setting), rational)
-    planner = LLMPlanner(
-        engine,
-        start,
-        goal=goal,
-        style=style,
-        warmup=config.warmup,
-        most_unread=config.most_unread,
-        tally=tally,
-        what_if=rational.what_if if config.queries else None,
-        queries=config.queries,
-    )
-    return _Planned(planner, rational)
-
-
-@dataclass(frozen=True)
-class _Planned:
-    """A planner, who hears the gradient of rational workers if it needs one."""
-
-    planner: Planner
-    rational: RationalEvaluator
-
-    def init(self, key: Key[Array, ""]) -> Any:
-        return self.planner.init(key)
-
-    def decide(
-        self, key: Key[Array, ""], state: Any, society: Society, now: State
-    ) -> tuple[BracketSchedule, Any]:
-        return self.planner.ask(key, state)
-
-    def leader(self, state: Any) -> None:
-        return None
-
-    def tell(
-        self, state: Any, schedule: BracketSchedule, report: Report, utility: Float[np.ndarray, " agents"]
-    ) -> Any:
-        if self.planner.needs_gradient:
-            report = with_gradient(report, self.rational, schedule)
-        return self.planner.tell(state, schedule, report)
-
-    def summary(self, state: Any) -> dict[str, Any]:
-        rates = np.asarray(self.planner.recommend(state).rates, float).tolist()
-        return {"recommended": rates, "queries": self.rational.counts["what_if"]}
-
-
-@dataclass(frozen=True)
-class _Elected:
-    """Leaders elected by the workers."""
-
-    democracy: Democracy
-
-    def init(self, key: Key[Array, ""]) -> Polity:
-        return self.democracy.init(key)
-
-    def decide(
-        self, key: Key[Array, ""], state: Polity, society: Society, now: State
-    ) -> tuple[BracketSchedule, Polity]:
-        shared, voters = society.voters(now)
-        return self.democracy.decide(key, state, shared=shared, voters=voters)
-
-    def leader(self, state: Polity) -> int | None:
-        return state.leaders[-1]
-
-    def tell(
-        self, state: Polity, schedule: BracketSchedule, report: Report, utility: Float[np.ndarray, " agents"]
-    ) -> Polity:
-        return self.democracy.tell(state, schedule, report, jnp.asarray(utility))
-
-    def summary(self, state: Polity) -> dict[str, Any]:
-        found = exploitation(state)
-        return {
-            "elections": [
-                {
-                    "tax_year": election.tax_year + 1,
-                    "stood": list(election.stood),
-                    "candidates": list(election.candidates),
-                    "platforms": [list(rates) for rates in election.platforms],
-                    "ballots": [list(ballot) for ballot in election.ballots],
-                    "abstentions": int(election.abstains.sum()),
-                    "unread": election.unread,
-                    "winner": election.winner,
-                }
-                for election in state.elections
-            ],
-            "turnover": _finite(turnover(state)),
-            "leader_advantage": _finite(found.advantage),
-            "minority_ratio": _finite(found.minority_ratio),
-        }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

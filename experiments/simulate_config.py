@@ -1,5 +1,6 @@
 """What a simulation is: every choice that its figures depend on."""
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -11,7 +12,7 @@ from experiments.config import RunConfig, WelfareName, require_at_least, require
 from llm_policy.prompts import Style
 
 Scenario = Literal["rational", "bounded", "democratic"]
-GovernmentName = Literal["llm", "federal", "flat", "random", "saez", "gradient", "laissez-faire"]
+GovernmentName = Literal["llm", "fixed", "laissez-faire", "flat", "random", "saez", "gradient"]
 
 _THRESHOLDS = {"flat": (0.0,), "three": (0.0, 90_000.0, 159_100.0)}
 
@@ -24,7 +25,7 @@ class SimulateConfig(RunConfig):
     """rational: workers are told their utility; bounded: they have personas and say whether taxes satisfy
     them; democratic: bounded, and they elect who sets the taxes."""
     planner: GovernmentName = "llm"
-    """Who sets the taxes, unless they are elected."""
+    """Who sets the taxes, unless they are elected; fixed keeps the first schedule."""
     welfare: WelfareName = "atkinson"
     """The welfare function that the planner, or a leader for society, maximises."""
     score: tuple[WelfareName, ...] = get_args(WelfareName)
@@ -37,6 +38,8 @@ class SimulateConfig(RunConfig):
     """Tax years at the first schedule before a language-model planner is asked."""
     brackets: Literal["us", "three", "flat"] = "us"
     """Brackets: the seven of the federal law, three (from $0, $90,000 and $159,100), or one."""
+    thresholds: tuple[float, ...] = ()
+    """Brackets of your own instead: where each begins, in dollars a year, the first at 0."""
     start: float | None = None
     """Rate of every bracket in the first schedule; the law's rate at each threshold if not given."""
 
@@ -124,6 +127,11 @@ class SimulateConfig(RunConfig):
             )
         if self.start is not None and not 0 <= self.start <= 1:
             raise ValueError(f"--start is a rate, a share of a dollar from 0 to 1; got {self.start}.")
+        rising = all(low < high for low, high in itertools.pairwise(self.thresholds))
+        if self.thresholds and (self.thresholds[0] != 0 or not rising):
+            raise ValueError(
+                f"--thresholds rise from 0, in dollars a year; got {' '.join(map(str, self.thresholds))}."
+            )
         if self.scenario == "rational" and (self.population or self.people != "template"):
             raise ValueError("Rational workers have no personas: leave out --people and --population.")
         if self.population is not None and not Path(self.population).is_file():
@@ -155,7 +163,8 @@ class SimulateConfig(RunConfig):
     def schedule(self) -> BracketSchedule:
         """Return the first schedule."""
         law = us_federal(self.year, self.status)
-        thresholds = law.thresholds if self.brackets == "us" else jnp.asarray(_THRESHOLDS[self.brackets])
+        own = self.thresholds or _THRESHOLDS.get(self.brackets)
+        thresholds = law.thresholds if own is None else jnp.asarray(own)
         rates = (
             law.marginal_rate(thresholds) if self.start is None else jnp.full(thresholds.shape, self.start)
         )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from llm_policy.budget import Budget
 from llm_policy.dedupe import Dedupe
+from llm_policy.workers import LLMWorkers
 
 
 @dataclass(frozen=True)
@@ -17,11 +18,13 @@ class Talk:
         """Return the description of the model that answers."""
         return self.engine.describe()
 
-    def remarks(self) -> list[str]:
+    def remarks(self, workers: LLMWorkers | None = None) -> list[str]:
         """Return what a reader should know of the answers, and what they cost."""
         description, spent = self.describe(), self.budget.spent
         asked, distinct = self.engine.asked, self.engine.distinct
         remarks = [f"Model: {description['model']}; {spent}; {distinct:,} of {asked:,} prompts distinct."]
+        if workers is not None and workers.menu.order is not None:
+            remarks.append("Weekly hours are not single tokens of this model: letters stood for them.")
         if description.get("noise"):
             remarks.append("THIS MODEL HAS RANDOM WEIGHTS: ITS ANSWERS ARE NOISE. See --model and --server.")
         return remarks

@@ -178,9 +178,11 @@ def economy_text(situation: Situation) -> str:
 
 def memory_lines(style: Style, memory: Memory, *, unit: str) -> list[str]:
     """Return what each worker remembers, in words: latest steps, best ones, averages, a nudge."""
-    parts = [_step_lines(recent(memory, style.history), unit)]
+    shown = recent(memory, style.history)
+    parts = [_step_lines(shown, unit)]
     if style.best:
-        parts.append(_best_lines(memory.best, unit))
+        first = shown.step[0, 0] if len(shown.step) else 0.0
+        parts.append(_best_lines(memory.best, unit, first_shown=first))
     if style.averages:
         hours, results = memory.mean_labor.tolist(), _results(memory.mean_result, unit)
         parts.append(
@@ -232,8 +234,8 @@ def _lines(now: Records, unit: str, *, headed: bool) -> list[str]:
     ]
 
 
-def _best_lines(best: Records, unit: str) -> list[str]:
-    """Return each worker's best steps [kept, agents] in one line."""
+def _best_lines(best: Records, unit: str, *, first_shown: float) -> list[str]:
+    """Return each worker's best steps [kept, agents] in one line; those shown above by their number alone."""
     kept, agents = best.labor.shape
     known = ~np.isnan(best.labor)
     texts = [["Your best steps, best first"] * agents]
@@ -247,9 +249,14 @@ def _best_lines(best: Records, unit: str) -> list[str]:
             _results(now.result, unit),
             strict=True,
         )
+        mark = ";" if place else ":"
         texts.append(
             [
-                f"{';' if place else ':'} step {n:.0f} (tax year {y:.0f}), {h:g} hours a week, result {u}"
+                (
+                    f"{mark} step {n:.0f}"
+                    if n >= first_shown
+                    else f"{mark} step {n:.0f} (tax year {y:.0f}, {h:g} hours a week, result {u})"
+                )
                 if ok
                 else ""
                 for ok, n, y, h, u in columns

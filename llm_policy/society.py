@@ -145,13 +145,14 @@ class Society:
 
     def _step(self, key: Key[Array, ""], state: State, phase: Phase) -> tuple[Step, State]:
         """Ask, settle and ask for satisfaction; return the step and the state but for its memory."""
-        answers = self.workers.labor(key, self.situation(state, phase), state.memory)
+        labor_key, satisfaction_key = jax.random.split(key)
+        answers = self.workers.labor(labor_key, self.situation(state, phase), state.memory)
         economy, outcome = _settle(self.workers.economy, state.laws[state.tax_year], answers)
         state = replace(state, step=state.step + 1, rebate=float(outcome.rebate))
         step = Step(economy, outcome, answers, np.full(answers.labor.shape, np.nan))
         if self.workers.asks_satisfaction:
             satisfied = self.workers.satisfied(
-                jax.random.fold_in(key, 1),
+                satisfaction_key,
                 self.situation(state, phase),
                 remember(state.memory, _records(state, step)),
                 np.asarray(answers.understood),
@@ -181,12 +182,13 @@ class Society:
 def mean_report(reports: list[Report]) -> Report:
     """Return the mean of the reports on several steps, with the standard error of the mean equivalent.
 
-    Steps are taken as independent; a single one has no error.
+    Steps are taken as independent; a single one has no error, and that of infinite ones is NaN.
     """
     mean = jax.tree.map(lambda *values: jnp.mean(jnp.stack(values), axis=0), *reports)
     if len(reports) == 1:
         return mean
-    error = np.std([float(r.equivalent) for r in reports], ddof=1) / len(reports) ** 0.5
+    values = np.array([float(report.equivalent) for report in reports])
+    error = np.std(values, ddof=1) / len(values) ** 0.5 if np.isfinite(values).all() else np.nan
     return eqx.tree_at(lambda r: r.standard_error, mean, jnp.asarray(error, mean.equivalent.dtype))
 
 

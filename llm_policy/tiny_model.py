@@ -43,10 +43,10 @@ CORPUS = (
     "advanced degree. You would pay somewhat higher taxes for better public services.",
     "Each weekly hour that you work all year earns you $1,255 a year before tax: $50,193 at 40 hours. The "
     "effort of one more weekly hour is to you like losing $60 a year when you work 20 hours, $974 at 40 "
-    "hours and $4,922 at 60 hours. Your aim is a result that is as high as possible: your result of a step is "
-    "the money you keep minus what your effort is worth to you.",
+    "hours and $4,922 at 60 hours. Your aim is a result that is as high as possible: your result of a step "
+    "is the money you keep minus what your effort is worth to you.",
     "Your utility of a year, in dollars, is the money you keep minus your cost of effort.",
-    "Your best steps, best first: step 8 (tax year 1), 50 hours a week, result $15,956.",
+    "Your best steps, best first: step 8; step 3 (tax year 1, 50 hours a week, result $15,956).",
     "On average you chose 40.5 hours a week, with a result of $14,749.",
     "Your last change of hours speaks for fewer hours, as far as one change can tell.",
     "No more trying: choose the best hours that you know of. How many hours a week do you work next?",
@@ -55,8 +55,8 @@ CORPUS = (
     "result $38,415 a year (standard error $120). By how many percentage points do you change each rate?",
     *(
         f"Step {n}: {n % 101} hours a week, income ${37 * n % 190},{997 * n % 1000:03}, tax ${7 * n % 60},"
-        f"{331 * n % 1000:03}, rebate ${n % 30},{577 * n % 1000:03}, kept ${29 * n % 160},{773 * n % 1000:03}, "
-        f"result ${17 * n % 150},{119 * n % 1000:03}, satisfied"
+        f"{331 * n % 1000:03}, rebate ${n % 30},{577 * n % 1000:03}, kept ${29 * n % 160},"
+        f"{773 * n % 1000:03}, result ${17 * n % 150},{119 * n % 1000:03}, satisfied"
         for n in range(200)
     ),
 )

@@ -174,34 +174,37 @@ class LLMWorkers:
         if 0 < room < length:
             raise ValueError(
                 f"A worker's prompt with {self.style.history} latest and {self.style.best} best steps and "
-                f"its answer take up to {length:,} tokens, but the model holds {room:,}: shorten the history, "
-                "or raise the context."
+                f"its answer take up to {length:,} tokens, but the model holds {room:,}: shorten the "
+                "history, or raise the context."
             )
         return length
 
     def longest_prompts(self, situation: Situation) -> list[Prompt]:
-        """Return prompts as long as they get in a run: memory and past laws full, amounts large."""
-        agents, full = self.economy.population.agents, self.begin()
+        """Return prompts as long as they get in a run: memory and past laws full, amounts and rates long."""
+        agents, full, law = self.economy.population.agents, self.begin(), situation.schedule
+        rooms = len(full.last.labor), self.style.best
         dissatisfied = 0.0 if self.asks_satisfaction else np.nan
+        amount = max(1_234_567.0, self.most * float(jnp.max(self.economy.population.skill)))
 
         def same(value: float) -> Float[np.ndarray, " agents"]:
             return np.full(agents, value)
 
-        for step in range(len(full.last.labor) + self.style.best):
+        for step in range(sum(rooms)):
             now = Records(
                 step=same(10_001.0 + step),
-                tax_year=same(1_001.0),
+                tax_year=same(1_001.0 + min(step, sum(rooms) - 2)),  # a nudge takes two steps of one year
                 labor=same(10.25 + step),
-                income=same(1_234_567.0),
-                tax=same(1_234_567.0),
-                rebate=same(1_234_567.0),
-                result=same(-1_234_567.0 - step),
+                income=same(amount),
+                tax=same(amount),
+                rebate=same(amount),
+                result=same(-amount - step),
                 satisfied=same(dissatisfied),
             )
             full = remember(full, now)
-        full = replace(full, seen=len(full.last.labor))
-        past = dict.fromkeys(range(1001, 1001 + MOST_LAWS), situation.schedule)
-        return self.prompts(situation._replace(past=past, phase="exploit"), full)
+        law = eqx.tree_at(lambda s: s.rates, law, jnp.full_like(law.rates, 0.12344))  # 12.34 %
+        past = dict.fromkeys(range(1001, 1001 + MOST_LAWS), law)
+        worst = Situation(law, 1001 + MOST_LAWS, past, amount, "exploit")
+        return self.prompts(worst, replace(full, seen=rooms[0]))
 
     @property
     def answer_tokens(self) -> int:

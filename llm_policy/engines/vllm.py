@@ -76,6 +76,9 @@ class VLLMEngine:
             max_num_batched_tokens=max_num_batched_tokens,
             trust_remote_code=trust_remote_code,
             enforce_eager=on_cpu,
+            block_size=32
+            if on_cpu
+            else None,  # tokens that the prefix cache keeps together: the least there is
         )
         self._config = self._llm.model_config
         self._chat = Chat(self._llm.get_tokenizer())

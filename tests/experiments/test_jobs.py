@@ -11,7 +11,7 @@ from experiments.runs import read_manifest
 from llm_policy.engines.scripted import ScriptedEngine
 
 AGENTS = 8
-SMALL = ("--agents", AGENTS, "--tax-years", 2, "--tax-year", 2, "--brackets", "three", "--planner", "federal")
+SMALL = ("--agents", AGENTS, "--tax-years", 2, "--tax-year", 2, "--brackets", "three", "--planner", "fixed")
 
 
 def nothing_in(runs):
@@ -41,7 +41,7 @@ def finished(tmp_path_factory, econjax, improviser):
         ("--tax-years 0", ["--tax-years must be at least 1; got 0"]),
         ("--warmup -1", ["--warmup must be at least 0; got -1"]),
         ("--queries -1", ["--queries must be at least 0; got -1"]),
-        ("--queries 2 --planner federal", ["--queries", "got 2", "leave them out"]),
+        ("--queries 2 --planner fixed", ["--queries", "got 2", "leave them out"]),
         ("--queries 2 --scenario democratic", ["--queries", "got 2", "leave them out"]),
         ("--start -0.1", ["--start is a rate, a share of a dollar from 0 to 1; got -0.1"]),
         ("--start 35", ["--start", "got 35"]),

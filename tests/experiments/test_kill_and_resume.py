@@ -118,7 +118,7 @@ def test_a_run_killed_while_it_wrote_its_files_is_finished(econjax, play, improv
         "--tax-year",
         2,
         "--planner",
-        "federal",
+        "fixed",
         "--brackets",
         "three",
     )
@@ -158,7 +158,7 @@ def test_a_server_that_fails_for_good_costs_no_answer(econjax, play, improviser,
         "--tax-year",
         3,
         "--planner",
-        "federal",
+        "fixed",
         "--brackets",
         "three",
     )

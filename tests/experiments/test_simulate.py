@@ -26,7 +26,7 @@ CASES = {
     "asks what if": "--queries 2 --people traits --brackets three --warmup 0 --tax-years 2",
     "one model": "--one-model --mode choice --people roles --planner saez --tax-years 2",
     "gradient": "--people written --planner gradient --tax-years 2 --brackets three --spending federal",
-    "law": "--planner federal --tax-years 2 --welfare rawlsian --no-nudges --no-explore --history 2 --best 0",
+    "law": "--planner fixed --tax-years 2 --welfare rawlsian --no-nudges --no-explore --history 2 --best 0",
     "democratic": "--scenario democratic --brackets three --tax-years 3 --candidates 3",
     "terms": "--scenario democratic --brackets three --mode choice --no-platforms --rule borda --term 2 "
     "--term-limit 1 --leader society --tax-years 3",
@@ -176,7 +176,7 @@ def test_a_planner_is_asked_once_a_tax_year_and_does_what_it_says(run):
     if run.config.planner != "llm":
         assert not asked
         assert rates[0] == start
-        assert (rates[1] == start) == (run.config.planner == "federal")
+        assert (rates[1] == start) == (run.config.planner == "fixed")
         return
     warmup, years = run.config.warmup, run.config.tax_years
     for early in rates[:warmup]:
@@ -285,7 +285,7 @@ def test_whoever_scores_changes_nothing_else(econjax, play, improviser, runs):
 
 
 def test_a_population_is_used_again_and_kept_with_the_run(econjax, play, improviser, runs):
-    choices = (*SMALL, "--tax-years", 1, "--planner", "federal", "--runs", runs)
+    choices = (*SMALL, "--tax-years", 1, "--planner", "fixed", "--runs", runs)
     play(improviser())
     assert econjax("simulate", *choices, "--name", "first").code == 0
     people = runs / "first" / "people.csv"

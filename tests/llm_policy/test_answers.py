@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from llm_policy.answers import (
     HOURS,
-    HOURS_ANSWER,
     SATISFIED_ANSWER,
     STEPS,
     Tally,
     changes_answer,
+    hours_answer,
     rates_answer,
     read_changes,
     read_hours,
@@ -38,9 +38,9 @@ numbers = (
 )
 
 
-def hours(text):
+def hours(text, most=100):
     """Return the hours in one text, or None."""
-    (value,), (understood,) = read_hours([text])
+    (value,), (understood,) = read_hours([text], most)
     assert understood or value == 0
     return value if understood else None
 
@@ -192,9 +192,12 @@ def test_numbers_name_candidates_from_one_on(answer, places):
 @given(st.data())
 def test_whatever_the_schemas_allow_is_read(data):
     """Drawn from the schemas themselves, so that the two cannot drift apart."""
-    allowed = HOURS_ANSWER["hours"]
+    most = data.draw(st.sampled_from([100.0, 80.0, 37.5]))
+    allowed = hours_answer(most)["hours"]
     value = data.draw(st.floats(allowed["minimum"], allowed["maximum"]))
-    assert hours(json.dumps({"hours": value})) == value
+    assert hours(json.dumps({"hours": value}), most) == value
+    assert hours(json.dumps({"hours": most + 0.5}), most) is None
+    assert hours(json.dumps({"hours": f"{most + 0.5} hours"}), most) is None
     for word in SATISFIED_ANSWER["satisfied"]["enum"]:
         assert read_satisfied([json.dumps({"satisfied": word})])[1].all()
     brackets = data.draw(st.integers(1, 9))
@@ -233,12 +236,12 @@ def test_one_illegal_entry_makes_a_list_unreadable(value, where):
 
 
 def test_a_schema_wants_every_property_and_no_other_and_the_thought_first():
-    properties = HOURS_ANSWER | SATISFIED_ANSWER
+    properties = hours_answer() | SATISFIED_ANSWER
     plain, thoughtful = schema(properties), schema(properties, thought=True)
     assert list(plain["properties"]) == plain["required"] == ["hours", "satisfied"]
     assert list(thoughtful["properties"]) == thoughtful["required"] == ["thought", "hours", "satisfied"]
     assert plain["additionalProperties"] is thoughtful["additionalProperties"] is False
-    assert HOURS_ANSWER["hours"]["minimum"] <= min(HOURS) < max(HOURS) <= HOURS_ANSWER["hours"]["maximum"]
+    assert properties["hours"]["minimum"] <= min(HOURS) < max(HOURS) <= properties["hours"]["maximum"]
 
 
 def test_a_tally_counts_answers_and_those_that_were_read():

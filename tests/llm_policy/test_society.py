@@ -18,12 +18,13 @@ from econjax import (
     Utilitarian,
 )
 from econjax.planning import summarise
+from llm_policy.aims import AIMS
 from llm_policy.engine import EngineError
 from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.memory import latest
 from llm_policy.prompts import Style
 from llm_policy.society import Society, mean_report
-from llm_policy.workers import AIMS, LLMWorkers
+from llm_policy.workers import LLMWorkers
 
 N = 10
 KEY = jax.random.key(0)
@@ -74,9 +75,11 @@ def economy_of(preferences=None):
 
 
 def society_of(engine, *, welfare=None, preferences=None, asks=False, counts=False, **options):
-    workers = LLMWorkers(engine, economy_of(preferences), PEOPLE, attempts=1, **options)
-    welfare = Utilitarian() if welfare is None else welfare
-    return Society(workers, welfare, asks_satisfaction=asks, satisfaction_counts=counts)
+    options = {"attempts": 1, "asks_satisfaction": asks} | options
+    if "aims" in options:
+        options["welfare"] = "Welfare is the average of what a year is worth to all."
+    workers = LLMWorkers(engine, economy_of(preferences), PEOPLE, **options)
+    return Society(workers, Utilitarian() if welfare is None else welfare, satisfaction_counts=counts)
 
 
 def live(society, *schedules, steps=2, **options):
@@ -126,15 +129,19 @@ def test_the_report_of_a_year_is_the_mean_of_its_steps_and_its_error(law):
     assert float(mean_report([lived[0][2]]).standard_error) == 0
 
 
-def test_each_step_is_asked_with_the_rebate_and_the_memory_of_the_one_before(law):
+def test_each_step_is_asked_with_the_memory_of_the_one_before_and_judged_with_its_own_rebate(law):
     engine = Told(lambda i, step: 60 - 10 * step)
-    society = society_of(engine)
+    society = society_of(engine, asks=True)
     live(society, law, steps=2)
-    for asked, hours in zip(engine.asked, (40, 50), strict=True):
-        rebate = float(settled(society.workers.economy, law, jnp.full(N, float(hours))).rebate)
-        assert f"the last rebate was ${round(rebate):,} a year" in asked[0].shared
-        newest = re.findall(r"Step \d .*?: (\d+) hours", asked[0].personal.split("Your best")[0])[-1]
-        assert int(newest) == hours
+    for before, now, asked, judged in zip((40, 50), (50, 40), engine.asked, engine.judged, strict=True):
+        rebates = [
+            f"${round(float(settled(society.workers.economy, law, jnp.full(N, float(hours))).rebate)):,}"
+            for hours in (before, now)
+        ]
+        latest_line = re.findall(r"Step \d: (\d+) hours.*rebate (\$[\d,]+),", asked[0].personal)[-1]
+        assert latest_line == (str(before), rebates[0])
+        assert f"The last one was {rebates[1]} a year." in judged[0].shared
+        assert "The last one was" not in asked[0].shared
 
 
 def test_steps_and_tax_years_are_numbered_through_the_run(law, flat):
@@ -158,10 +165,17 @@ def test_past_laws_are_named_with_their_rates_and_the_oldest_forgotten(law):
 def test_trying_ends_with_the_tax_year_and_where_the_run_says(law):
     engine = Told()
     live(society_of(engine), law, law, steps=3, exploit=lambda number: number > 4)
-    ends = [asked[0].shared.splitlines()[-2] for asked in engine.asked]
-    explore, exploit = ends[0], ends[2]
-    assert explore != exploit
-    assert ends == [explore, explore, exploit, explore, exploit, exploit]
+    late = ["No more trying" in asked[0].personal for asked in engine.asked]
+    assert late == [False, False, True, False, True, True]
+
+
+def test_the_shared_text_is_one_in_a_tax_year(law, flat):
+    engine = Told(lambda i, step: 40 + step)
+    live(society_of(engine), law, flat, steps=3)
+    texts = [{prompt.shared for prompt in asked} for asked in engine.asked]
+    assert texts[0] == texts[1] == texts[2] != texts[3]
+    assert texts[3] == texts[4] == texts[5]
+    assert all(len(text) == 1 for text in texts)
 
 
 def test_who_was_not_understood_remembers_no_such_step_and_moves_nobody(law):
@@ -178,7 +192,6 @@ def test_who_was_not_understood_remembers_no_such_step_and_moves_nobody(law):
     assert latest(state.memory).step.tolist() == [1 if i == 3 else 2 for i in range(N)]
 
 
-@pytest.mark.xfail(strict=True, reason="fixed workers count as answers")
 def test_understood_is_a_share_of_those_asked(law):
     fixed = np.where(np.arange(N) < 6, 40.0, np.nan)
     society = society_of(Told(lambda i, step: "forty" if i == 9 else 35), fixed=fixed, most_unread=0.5)
@@ -200,28 +213,30 @@ def test_one_model_lives_among_fixed_workers(law):
     assert np.isnan(latest(state.memory).satisfied).tolist() == [i != 4 for i in range(N)]
 
 
-def test_every_worker_remembers_what_it_aims_at(law):
-    aims = np.arange(N) % 3
-    society = society_of(Told(), aims=aims)
-    _, state, lived = live(society, law, steps=2)
-    _, step, seen = lived[1]
-    welfare, own = float(seen.equivalent), np.asarray(step.outcome.utility)
-    expected = np.select(
+def by_aim(aims, own, welfare):
+    return np.select(
         [aims == AIMS.index("altruistic"), aims == AIMS.index("adversarial")], [welfare, -welfare], own
     )
-    np.testing.assert_allclose(latest(state.memory).result, expected, rtol=1e-12)
 
 
-@pytest.mark.xfail(strict=True, reason="step 0 is remembered as own utility by all")
-def test_the_first_step_too_is_remembered_by_aim(law):
+def test_every_worker_remembers_what_it_aims_at_from_the_first_step_on(law):
     """Else its own utility would stay an adversary's best result for ever."""
     aims = np.arange(N) % 3
     society = society_of(Told(), aims=aims)
-    economy = society.workers.economy
-    outcome = settled(economy, law, jnp.full(N, 40.0))
-    welfare = float(Utilitarian().equivalent(economy.population, outcome))
-    expected = np.select([aims == 1, aims == 2], [welfare, -welfare], np.asarray(outcome.utility))
+    first = settled(society.workers.economy, law, jnp.full(N, 40.0))
+    welfare = float(Utilitarian().equivalent(society.workers.economy.population, first))
+    expected = by_aim(aims, np.asarray(first.utility), welfare)
     np.testing.assert_allclose(latest(society.begin(law).memory).result, expected, rtol=1e-12)
+    _, state, lived = live(society, law, steps=2)
+    _, step, seen = lived[1]
+    expected = by_aim(aims, np.asarray(step.outcome.utility), float(seen.equivalent))
+    np.testing.assert_allclose(latest(state.memory).result, expected, rtol=1e-12)
+
+
+def test_where_satisfaction_is_asked_nobody_knows_its_own_result_before_it_was(law):
+    aims = np.arange(N) % 3
+    state = society_of(Told(), asks=True, aims=aims).begin(law)
+    assert np.isnan(latest(state.memory).result).tolist() == (aims == 0).tolist()
 
 
 def test_discontent_halves_the_result_that_is_remembered(law):
@@ -245,12 +260,46 @@ def test_satisfaction_is_asked_about_the_step_that_has_just_passed(law):
     engine = Told(lambda i, step: 30 + step)
     live(society_of(engine, asks=True), law, steps=2)
     for number, asked in enumerate(engine.judged, start=1):
-        assert re.findall(r"Step (\d).*?: (\d+) hours", asked[0].personal) == [
-            (str(number), str(30 + number))
-        ]
+        told = re.findall(r"Step (\d): (\d+) hours", asked[0].personal)
+        assert told == [(str(number), str(30 + number))]
 
 
-@pytest.mark.xfail(strict=True, reason="it is asked about an older step")
+@pytest.mark.parametrize("codes", [("yes", "no"), ("A", "B")])
+def test_in_choice_mode_satisfaction_is_chosen_and_no_schema_is_asked(law, codes):
+    """Where yes and no are no single tokens, letters stand for them."""
+
+    class Chooser(Told):
+        def __init__(self):
+            super().__init__()
+            self.offered = []
+
+        def choose(self, prompts, options):
+            self.offered.append((len(prompts), tuple(options)))
+            pick = "20" if "20" in options else options[1]
+            return ScriptedEngine(lambda prompt: pick).choose(prompts, options)
+
+        def count(self, texts):
+            return [2 if codes == ("A", "B") and text in ("yes", "no") else 1 for text in texts]
+
+    engine = Chooser()
+    fixed = np.where(np.arange(N) < 6, 40.0, np.nan)
+    society = society_of(engine, asks=True, style=Style(mode="choice"), fixed=fixed)
+    *_, [(_, step, _)] = live(society, law, steps=1)
+    assert (engine.asked, engine.judged) == ([], [])
+    assert engine.offered[1] == (4, codes)
+    np.testing.assert_array_equal(step.satisfied, [np.nan] * 6 + [0.0] * 4)
+
+
+def test_one_workers_silence_changes_no_question_to_another(law, flat):
+    """Worker 0 was last understood in the tax year before."""
+    judged = []
+    for silent in (False, True):
+        engine = Told(lambda i, step, dumb=silent: "hm" if dumb and (i, step) == (0, 3) else 40 + i)
+        live(society_of(engine, asks=True, fixed=[np.nan] * 2 + [40.0] * 8, most_unread=0.5), law, flat)
+        judged.append([re.sub(r"\$[\d,]+", "$", prompt.personal) for prompt in engine.judged[2]])
+    assert judged[0][1:] == judged[1]
+
+
 def test_who_was_not_understood_is_not_asked_how_it_liked_a_step_it_was_not_in(law):
     engine = Told(lambda i, step: "forty" if i == 3 else 35)
     live(society_of(engine, asks=True), law, steps=1)
@@ -285,14 +334,25 @@ def test_welfare_in_which_satisfaction_counts_is_of_those_whose_answer_is_known(
     assert float(report.equivalent) == pytest.approx(utility.mean(), rel=1e-12)
 
 
-@pytest.mark.xfail(strict=True, reason="only answers on hours count")
 def test_understood_counts_the_answers_that_welfare_rests_on(law):
-    society = society_of(Told(feels=lambda i, step: "hm" if i == 7 else "yes"), asks=True, counts=True)
-    report, *_ = live(society, law, steps=1)
-    assert float(report.understood) < 1
+    def feels(i, step):
+        return "hm" if i == 7 else "yes"
+
+    for counts, share in ((False, 1.0), (True, 3 / 4)):
+        fixed = np.where(np.arange(N) < 6, 40.0, np.nan)
+        options = {"asks": True, "counts": counts, "fixed": fixed, "most_unread": 0.5}
+        report, *_ = live(society_of(Told(feels=feels), **options), law, steps=1)
+        assert float(report.understood) == pytest.approx(share)
 
 
-@pytest.mark.xfail(strict=True, reason="weights are 0 / 0")
+def test_hours_and_satisfaction_together_must_be_known_of_enough(law):
+    """A tenth mumbles its hours and a ninth of the others its satisfaction: a fifth is left out."""
+    engine = Told(lambda i, step: "hm" if i == 0 else 40, lambda i, step: "hm" if i == 9 else "yes")
+    live(society_of(engine, asks=True, most_unread=0.12), law, steps=1)
+    with pytest.raises(EngineError, match="20% .* on hours and satisfaction together"):
+        live(society_of(engine, asks=True, counts=True, most_unread=0.12), law, steps=1)
+
+
 def test_welfare_of_nobody_is_no_number_but_an_error(law):
     """One half mumbles its hours and the other half its satisfaction."""
     engine = Told(lambda i, step: "hm" if i < 5 else 40, lambda i, step: "hm" if i >= 5 else "yes")
@@ -309,7 +369,6 @@ def test_a_step_can_be_reported_under_another_welfare_without_asking_again(law):
     assert len(engine.asked) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="an unknown result is said as ? or nan utils")
 def test_words_are_never_about_what_is_not_a_number(law):
     """From the first step on, with mumbling, in both units, whatever is asked."""
     preferences = Isoelastic(1.5, exponent=3.0, scale=1e-6, unit=30_000.0)
@@ -324,25 +383,44 @@ def test_words_are_never_about_what_is_not_a_number(law):
                 assert not re.search(r"\bnan\b|\binf\b|\?(?!\Z)", text), text
 
 
-@pytest.mark.xfail(strict=True, reason="-inf minus -inf")
 def test_nothing_left_to_consume_is_said_in_words(law):
     """Who works 0 hours where no tax is paid back has a utility of -inf."""
     untaxed = eqx.tree_at(lambda s: s.rates, law, jnp.zeros(3))
     preferences = Isoelastic(1.5, exponent=3.0, scale=1e-6, unit=30_000.0)
     engine = Told(lambda i, step: 0 if i == 0 else 40)
-    live(society_of(engine, preferences=preferences), untaxed, steps=4)
-    assert not re.search(r"\bnan\b|\binf\b", engine.asked[-1][0].personal)
+    report, *_ = live(society_of(engine, preferences=preferences), untaxed, steps=4)
+    assert report.equivalent == -jnp.inf
+    assert np.isnan(report.standard_error)
+    assert not re.search(r"\bnan\b|\binf\b|On average", engine.asked[-1][0].personal)
+    assert "On average" in engine.asked[-1][1].personal
 
 
-@pytest.mark.xfail(strict=True, reason="satisfaction, nudges and past laws are not counted")
-def test_no_prompt_of_a_run_is_longer_than_was_checked(law, flat):
-    """In words, for so this engine counts."""
-    engine = Told(lambda i, step: 40 + step + i, lambda i, step: "no")
-    society = society_of(engine, asks=True, style=Style(history=3, best=2))
-    checked = society.workers.check_context(society.situation(society.begin(law)))
-    live(society, law, flat, steps=4)
-    longest = max(sum(engine.count(prompt)) for asked in engine.asked for prompt in asked)
-    assert longest + engine.room <= checked
+@pytest.mark.parametrize(
+    "style", [Style(history=3, best=2), Style(history=9, best=0), Style(mode="choice", history=5)]
+)
+@pytest.mark.parametrize("preferences", [None, Isoelastic(1.5, exponent=3.0, scale=1e-6, unit=30_000.0)])
+def test_no_prompt_of_a_run_is_longer_than_was_checked(law, style, preferences):
+    """Over many short tax years, and two long ones; in characters, of which a template may take 64."""
+
+    class Long(Told):
+        def count(self, texts):
+            return [1 if len(text) < 4 else len(text) for text in texts]
+
+        def choose(self, prompts, options):
+            (self.asked if "40" in options else self.judged).append(prompts)
+            likelihood = {"20": 1e9, "30": 1e9}.get
+            return ScriptedEngine(str, likelihood=lambda p, o: likelihood(o, 1.0)).choose(prompts, options)
+
+    def laws(count):
+        return [eqx.tree_at(lambda s: s.rates, law, law.rates + n / 9_999) for n in range(count)]
+
+    for schedules, steps in ((laws(14), 1), (laws(2), 12)):
+        engine = Long(lambda i, step: 40.25 + step + i, lambda i, step: "no")
+        society = society_of(engine, asks=True, style=style, preferences=preferences)
+        checked = society.workers.check_context(society.situation(society.begin(law)))
+        live(society, *schedules, steps=steps)
+        longest = max(sum(map(len, prompt)) for asked in engine.asked for prompt in asked)
+        assert longest + society.workers.answer_tokens + 64 <= checked
 
 
 def test_voters_read_the_law_and_what_they_remember_but_no_question(law):
@@ -350,9 +428,10 @@ def test_voters_read_the_law_and_what_they_remember_but_no_question(law):
     _, state, _ = live(society, law, steps=2)
     shared, own = society.voters(state)
     assert "$0 to $11,600: 10 %" in shared
+    assert f"The last one was ${round(state.rebate):,} a year." in shared
     for i, text in enumerate(own):
         assert text.startswith(f"You are person {i}.")
-        assert f"Step 2 (tax year 1): {30 + i} hours" in text
+        assert f"Step 2: {30 + i} hours" in text
         assert "?" not in text
 
 
@@ -387,7 +466,6 @@ def test_welfare_in_dollars_needs_utility_in_dollars():
         society_of(Told(), preferences=preferences, welfare=Atkinson(1.0))
 
 
-@pytest.mark.xfail(strict=True, reason="not checked")
 @pytest.mark.parametrize("steps", [0, -1])
 def test_a_tax_year_has_steps(law, steps):
     with pytest.raises(ValueError, match=str(steps)):
