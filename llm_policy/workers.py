@@ -201,7 +201,7 @@ class LLMWorkers:
                 satisfied=same(dissatisfied),
             )
             full = remember(full, now)
-        law = eqx.tree_at(lambda s: s.rates, law, jnp.full_like(law.rates, 0.12344))  # 12.34 %
+        law = BracketSchedule(law.thresholds, jnp.full_like(law.rates, 0.12344))  # 12.34 %
         past = dict.fromkeys(range(1001, 1001 + MOST_LAWS), law)
         worst = Situation(law, 1001 + MOST_LAWS, past, amount, "exploit")
         return self.prompts(worst, replace(full, seen=rooms[0]))

@@ -141,7 +141,7 @@ def test_whoever_says_nothing_of_the_options_is_not_understood_and_not_asked_aga
     assert known.tolist() == [i != 6 for i in range(N)]
     np.testing.assert_array_equal(found, leaked)
     assert (tally.asked, tally.read) == (N, N - 1)
-    with pytest.raises(EngineError, match="30% .* at the first word .* names none of the options") as error:
+    with pytest.raises(EngineError, match=r"30% .* at the first word .* names none of the options") as error:
         Asker(Scores(np.full(4, 1 / 4), np.arange(N) < 3)).choose(KEY, PROMPTS, CODES, np.arange(N))
     assert "attempts" not in str(error.value)
 

@@ -34,7 +34,7 @@ def economy_of(case="one elasticity", **more):
 
 
 def computed(text):
-    """Return the function of kept money and hours that a prompt states, and its numbers, read from its words."""
+    """Return the function of kept money and hours that a prompt states, and its numbers."""
     gain, cost = re.search(
         r"Your utility of a year, in \w+, is (.*?),? minus your cost of effort, (.*?)\. ", text
     ).groups()

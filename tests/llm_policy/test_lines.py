@@ -5,7 +5,14 @@ from hypothesis import strategies as st
 from llm_policy.engines import lines
 from llm_policy.engines.lines import Lines
 
-CORPUS = ["a\n  b\n\n", "a\n b.\n\n\n  .\n", "ab  \nb a\n", "a\r\nb\r\n\r\n", " .\n/a", "step 1:\n  step 2\n"] * 20
+CORPUS = [
+    "a\n  b\n\n",
+    "a\n b.\n\n\n  .\n",
+    "ab  \nb a\n",
+    "a\r\nb\r\n\r\n",
+    " .\n/a",
+    "step 1:\n  step 2\n",
+] * 20
 BREAKS = ["\n", "\n\n", "\r\n", "\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
 
 

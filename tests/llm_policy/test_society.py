@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import equinox as eqx
 import jax
@@ -68,17 +69,18 @@ class Told(ScriptedEngine):
         return ScriptedEngine(answer).complete(prompts, schema, **options)
 
 
-def economy_of(preferences=None):
+def economy_of(preferences=None, skill=None):
     preferences = Quasilinear(0.25) if preferences is None else preferences
-    population = Population(np.geomspace(200.0, 3_000.0, N), taste=np.linspace(0.6, 0.9, N))
+    skill = np.geomspace(200.0, 3_000.0, N) if skill is None else np.full(N, skill)
+    population = Population(skill, taste=np.linspace(0.6, 0.9, N))
     return Economy(population=population, preferences=preferences)
 
 
-def society_of(engine, *, welfare=None, preferences=None, asks=False, counts=False, **options):
+def society_of(engine, *, welfare=None, preferences=None, skill=None, asks=False, counts=False, **options):
     options = {"attempts": 1, "asks_satisfaction": asks} | options
     if "aims" in options:
         options["welfare"] = "Welfare is the average of what a year is worth to all."
-    workers = LLMWorkers(engine, economy_of(preferences), PEOPLE, **options)
+    workers = LLMWorkers(engine, economy_of(preferences, skill), PEOPLE, **options)
     return Society(workers, Utilitarian() if welfare is None else welfare, satisfaction_counts=counts)
 
 
@@ -349,7 +351,7 @@ def test_hours_and_satisfaction_together_must_be_known_of_enough(law):
     """A tenth mumbles its hours and a ninth of the others its satisfaction: a fifth is left out."""
     engine = Told(lambda i, step: "hm" if i == 0 else 40, lambda i, step: "hm" if i == 9 else "yes")
     live(society_of(engine, asks=True, most_unread=0.12), law, steps=1)
-    with pytest.raises(EngineError, match="20% .* on hours and satisfaction together"):
+    with pytest.raises(EngineError, match=r"20% .* on hours and satisfaction together"):
         live(society_of(engine, asks=True, counts=True, most_unread=0.12), law, steps=1)
 
 
@@ -400,7 +402,7 @@ def test_nothing_left_to_consume_is_said_in_words(law):
 )
 @pytest.mark.parametrize("preferences", [None, Isoelastic(1.5, exponent=3.0, scale=1e-6, unit=30_000.0)])
 def test_no_prompt_of_a_run_is_longer_than_was_checked(law, style, preferences):
-    """Over many short tax years, and two long ones; in characters, of which a template may take 64."""
+    """Late in a run of rich people, in short and long tax years; in characters, 64 of them a template's."""
 
     class Long(Told):
         def count(self, texts):
@@ -411,14 +413,17 @@ def test_no_prompt_of_a_run_is_longer_than_was_checked(law, style, preferences):
             likelihood = {"20": 1e9, "30": 1e9}.get
             return ScriptedEngine(str, likelihood=lambda p, o: likelihood(o, 1.0)).choose(prompts, options)
 
-    def laws(count):
-        return [eqx.tree_at(lambda s: s.rates, law, law.rates + n / 9_999) for n in range(count)]
-
-    for schedules, steps in ((laws(14), 1), (laws(2), 12)):
+    for per_year in (1, 12):
         engine = Long(lambda i, step: 40.25 + step + i, lambda i, step: "no")
-        society = society_of(engine, asks=True, style=style, preferences=preferences)
-        checked = society.workers.check_context(society.situation(society.begin(law)))
-        live(society, *schedules, steps=steps)
+        society = society_of(engine, asks=True, style=style, preferences=preferences, skill=30_000.0)
+        state = society.begin(law)
+        checked = society.workers.check_context(society.situation(state))
+        laws = {
+            year: eqx.tree_at(lambda s: s.rates, law, law.rates + 1 / 9_999) for year in range(990, 1_001)
+        }
+        state = replace(state, step=10_000, tax_year=1_000, laws=laws)
+        for _ in range(24 // per_year):
+            _, state = society.tax_year(KEY, state, laws[1_000], steps=per_year)
         longest = max(sum(map(len, prompt)) for asked in engine.asked for prompt in asked)
         assert longest + society.workers.answer_tokens + 64 <= checked
 
@@ -468,5 +473,5 @@ def test_welfare_in_dollars_needs_utility_in_dollars():
 
 @pytest.mark.parametrize("steps", [0, -1])
 def test_a_tax_year_has_steps(law, steps):
-    with pytest.raises(ValueError, match=str(steps)):
+    with pytest.raises(ValueError, match=f"at least 1 step; got {steps}"):
         live(society_of(Told()), law, steps=steps)
