@@ -6,7 +6,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar, get_args
 
@@ -104,7 +104,7 @@ def past(world: World, engine: Engine, *, rounds: int) -> list[State]:
     _, state = alive.tax_year(key, alive.begin(world.law), world.law, steps=world.history)
     states = [state]
     for _ in range(rounds):
-        states.append(alive.tax_year(key, states[-1], world.law, steps=1)[1])
+        states.append(_go_on(alive, states[-1], world))
     return states
 
 
@@ -123,6 +123,12 @@ def lives(
                 path = folder / f"{mode}-{number}.sqlite"
                 steps[mode, again].append(_live(world, mode, state, engine, path))
     return dict(steps)
+
+
+def _go_on(alive: Society, state: State, world: World) -> State:
+    """Return the state after one more step of the same tax year."""
+    before = replace(state, tax_year=state.tax_year - 1)
+    return alive.tax_year(jax.random.key(0), before, world.law, steps=1)[1]
 
 
 def _hours(prompt: Prompt) -> str:
@@ -176,7 +182,7 @@ def _live(world: World, mode: Mode, state: State, engine: Engine, path: Path) ->
         outermost = _Clocked(dedupe)
         alive = society(world, outermost, mode)
         begun = time.perf_counter()
-        alive.tax_year(jax.random.key(0), state, world.law, steps=1)
+        _go_on(alive, state, world)
         whole = time.perf_counter() - begun
     writing = outermost.began - begun
     return Step(
