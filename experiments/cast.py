@@ -11,7 +11,7 @@ from experiments.roster import AIMS
 from experiments.simulate_config import SimulateConfig
 from llm_policy.aims import Aim, mix
 from llm_policy.answers import Tally
-from llm_policy.engine import Engine
+from llm_policy.engine import Engine, EngineError
 from llm_policy.persona_files import load_personas
 from llm_policy.persona_text import People, roles, templated, traits, written
 from llm_policy.personas import draw_personas
@@ -39,7 +39,16 @@ def cast_people(
     if config.people == "traits":
         return traits(key, population)
     personas = draw_personas(key, population)
-    return written(engine, personas) if config.people == "written" else templated(personas)
+    if config.people == "template":
+        return templated(personas)
+    people = written(engine, personas)
+    unread = 1 - people.written.mean()
+    if unread > config.most_unread:
+        raise EngineError(
+            f"{unread:.0%} of the personas that the model wrote cannot be used (at most "
+            f"{config.most_unread:.0%}): use another model, or --people template."
+        )
+    return people
 
 
 def cast_workers(

@@ -137,6 +137,10 @@ class RunConfig(EconomyConfig, ModelConfig):
         """Whether anyone in the run is a language model."""
         return True
 
+    def limits(self) -> dict[str, Any]:
+        """Return what the run may cost, ready for JSON."""
+        return {name: getattr(self, name) for name in LIMITS}
+
     def asdict(self) -> dict:
         """Return the choices that figures depend on, ready for JSON."""
         choices = dataclasses.asdict(self) | {"agents": self.size}
@@ -158,10 +162,8 @@ class RunConfig(EconomyConfig, ModelConfig):
             raise ValueError(f"The manifest was written by another version of econjax: {error}.") from error
 
 
-NO_MATTER = (
-    *("name", "runs", "json", "server"),
-    *("limit_tokens", "limit_dollars", "limit_seconds", "prices"),
-)
+LIMITS = ("limit_tokens", "limit_dollars", "limit_seconds", "prices")
+NO_MATTER = ("name", "runs", "json", "server", *LIMITS)
 """Where a run is written, how it is printed, what it may cost, and an address, which may hold a password."""
 
 

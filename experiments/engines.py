@@ -74,8 +74,8 @@ def _connect(servers: list[str], model: str, temperature: float) -> Engine:
             if "://" in name:
                 engines.append(OpenAIEngine(name, model, temperature=temperature))
             else:
-                url, key_variable = provider(name)
-                options = {"key_variable": key_variable, "temperature": temperature}
+                url, key_variable, extra = provider(name)
+                options = {"key_variable": key_variable, "extra": extra, "temperature": temperature}
                 engines.append(OpenAIEngine(url, model, **options))
         return engines[0] if len(engines) == 1 else Parallel(engines)
     except BaseException:

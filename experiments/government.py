@@ -1,6 +1,7 @@
 """Who sets the taxes of a simulation: a planner, or leaders elected by the workers."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -54,26 +55,16 @@ class Government(Protocol):
 
 def form_government(config: SimulateConfig, engine: Engine, society: Society, tally: Tally) -> Government:
     """Return the planner or the democracy that `config` asks for."""
-    goal, start = AIMS[config.welfare].words, config.schedule()
-    style = PlannerStyle(
-        answer=config.answer,
-        think=config.think,
-        explore=config.explore,
-        exploit=config.exploit,
-        reflect=config.reflect,
-        observe=config.observe,
-    )
+    start = config.schedule()
     if config.scenario == "democratic":
-        rules = ElectionRules(
-            platforms=config.platforms,
-            candidates=config.candidates,
-            rule=config.rule,
-            term=config.term,
-            term_limit=config.term_limit,
-            leader=config.leader,
-        )
         democracy = Democracy(
-            engine, start, rules=rules, goal=goal, style=style, most_unread=config.most_unread, tally=tally
+            engine,
+            start,
+            rules=rules_of(config),
+            goal=AIMS[config.welfare].words,
+            style=_style(config),
+            most_unread=config.most_unread,
+            tally=tally,
         )
         return _Elected(democracy)
     rational = RationalEvaluator(society.workers.economy, society.welfare)
@@ -82,18 +73,53 @@ def form_government(config: SimulateConfig, engine: Engine, society: Society, ta
     if config.planner != "llm":
         setting = Setting(start, config.elasticity, engine, AIMS[config.welfare], tally)
         return _Planned(ROSTER[config.planner].make(setting), rational)
-    planner = LLMPlanner(
+    return _Planned(planner_of(config, engine, rational.what_if, tally=tally), rational)
+
+
+def planner_of(
+    config: SimulateConfig,
+    engine: Engine,
+    what_if: Callable[[BracketSchedule], Report] | None,
+    *,
+    person: str = "",
+    tally: Tally | None = None,
+) -> LLMPlanner:
+    """Return the language model that plans, or a leader who is a `person`."""
+    return LLMPlanner(
         engine,
-        start,
-        goal=goal,
-        style=style,
+        config.schedule(),
+        goal=AIMS[config.welfare].words,
+        style=_style(config),
+        person=person,
         warmup=config.warmup,
         most_unread=config.most_unread,
         tally=tally,
-        what_if=rational.what_if if config.queries else None,
+        what_if=what_if if config.queries else None,
         queries=config.queries,
     )
-    return _Planned(planner, rational)
+
+
+def rules_of(config: SimulateConfig) -> ElectionRules:
+    """Return the rules of the elections."""
+    return ElectionRules(
+        platforms=config.platforms,
+        candidates=config.candidates,
+        rule=config.rule,
+        term=config.term,
+        term_limit=config.term_limit,
+        leader=config.leader,
+    )
+
+
+def _style(config: SimulateConfig) -> PlannerStyle:
+    return PlannerStyle(
+        answer=config.answer,
+        think=config.think,
+        explore=config.explore,
+        exploit=config.exploit,
+        reflect=config.reflect,
+        observe=config.observe,
+    )
 
 
 @dataclass(frozen=True)

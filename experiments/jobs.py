@@ -38,7 +38,7 @@ JOBS = {"compare": Job(CompareConfig, run_compare), "simulate": Job(SimulateConf
 
 @dataclass(frozen=True)
 class ResumeConfig:
-    """Finish a run that was cut short: what its journal holds is not asked again."""
+    """Finish a run that was cut short, within its own limits: what its journal holds is not asked again."""
 
     run: Annotated[Path, tyro.conf.Positional]
     """The run directory to finish."""
@@ -50,7 +50,7 @@ class ResumeConfig:
     """Stop before the whole run has cost more than this; needs --prices."""
     limit_seconds: float | None = None
     """Stop before the model has worked longer than this on the whole run."""
-    prices: tuple[float, float] = (0.0, 0.0)
+    prices: tuple[float, float] | None = None
     """Dollars per million tokens read, and per million tokens written."""
     most_unread: float | None = None
     """Another limit than the simulation began with on the share of answers that cannot be read."""
@@ -83,7 +83,12 @@ def start(command: str, config: RunConfig) -> None:
         config.check()
         path = new_run_path(config.runs, config.name, command=command)
     engine = engine_of(config) if config.asks_a_model else None
-    make_run(path, command=command, config=config.asdict(), engine=engine.describe() if engine else None)
+    try:
+        _make(path, command, config, engine.describe() if engine else None)
+    except BaseException:
+        if engine is not None:
+            engine.close()
+        raise
     talk = None
     try:
         with _talking(engine, path / "journal.sqlite" if engine else None, config) as talk:
@@ -101,9 +106,8 @@ def resume(choices: ResumeConfig) -> None:
         Mistake: the directory holds no run, or a finished one.
         EngineError: the engine cannot answer.
     """
-    overrides = {name: value for name, value in dataclasses.asdict(choices).items() if name != "run"}
-    if choices.most_unread is None:
-        del overrides["most_unread"]
+    given = {name: value for name, value in dataclasses.asdict(choices).items() if value is not None}
+    overrides = {name: value for name, value in given.items() if name != "run"}
     with mistakes():
         command, old = _read(choices.run)
         if (choices.run / METRICS).exists():
@@ -112,6 +116,9 @@ def resume(choices: ResumeConfig) -> None:
             raise ValueError(f"--most-unread is for simulations; {choices.run} is a {command}.")
         config = dataclasses.replace(old, **overrides)
         config.check()
+        engine = read_manifest(choices.run)["engine"] or {}
+        if config.server is None and "url" in engine:
+            raise ValueError(f"{choices.run} asked the server {engine['url']}: give it again, with --server.")
     engine = engine_of(config) if config.asks_a_model else None
     with _talking(engine, choices.run / "journal.sqlite" if engine else None, config) as talk:
         _do(command, config, choices.run, talk)
@@ -137,7 +144,7 @@ def replay(choices: ReplayConfig) -> None:
         path = new_run_path(choices.run.parent, name, command=command)
     source = choices.run / "journal.sqlite" if config.asks_a_model else None
     with _talking(None, source, config) as talk:
-        make_run(path, command=command, config=config.asdict(), engine=talk and talk.describe())
+        _make(path, command, config, talk and talk.describe())
         try:
             JOBS[command].run(_tolerant(config), path, talk)
         except BaseException:
@@ -167,6 +174,11 @@ def engine_of(config: ModelConfig) -> Engine:
     )
 
 
+def _make(path: Path, command: str, config: RunConfig, engine: dict[str, Any] | None) -> None:
+    """Make the directory of a run."""
+    make_run(path, command=command, config=config.asdict(), limits=config.limits(), engine=engine)
+
+
 def _scored(config: RunConfig, score: tuple[str, ...]) -> RunConfig:
     """Return the choices of a simulation with other welfare functions to score it under."""
     if not score:
@@ -184,10 +196,11 @@ def _tolerant(config: RunConfig) -> RunConfig:
 
 def _read(path: Path) -> tuple[str, RunConfig]:
     """Return the command and the choices of a run; people whom it took over are those that it kept."""
-    command, choices = read_manifest(path)
+    manifest = read_manifest(path)
+    command = manifest["command"]
     if command not in JOBS:
         raise ValueError(f"{path} was made by econjax {command}, which this version does not know.")
-    config = JOBS[command].config.fromdict(choices)
+    config = JOBS[command].config.fromdict(manifest["config"] | manifest["limits"])
     if isinstance(config, SimulateConfig) and config.population and (path / PEOPLE).is_file():
         return command, dataclasses.replace(config, population=str(path / PEOPLE))
     return command, config
@@ -195,7 +208,8 @@ def _read(path: Path) -> tuple[str, RunConfig]:
 
 def _do(command: str, config: RunConfig, path: Path, talk: Talk | None) -> None:
     """Do a run in its directory; say how to go on if it is cut short."""
-    on = f"Answers so far are kept; to go on: econjax resume {path}"
+    server = " --server ..." if config.server else ""
+    on = f"Answers so far are kept; to go on: econjax resume {path}{server}"
     try:
         JOBS[command].run(config, path, talk)
     except KeyboardInterrupt:

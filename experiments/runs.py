@@ -33,15 +33,22 @@ def new_run_path(runs: Path, name: str | None, *, command: str) -> Path:
 
 
 def make_run(
-    path: Path, *, command: str, config: Mapping[str, Any], engine: Mapping[str, Any] | None
+    path: Path,
+    *,
+    command: str,
+    config: Mapping[str, Any],
+    limits: Mapping[str, Any],
+    engine: Mapping[str, Any] | None,
 ) -> None:
     """Make a run directory that says what its figures depend on: command, choices, versions, hardware, model.
 
-    The directory and its manifest appear at once, so that whatever is cut short can be resumed.
+    `limits` are what the run may cost. The directory and its manifest appear at once, so that whatever is
+    cut short can be resumed.
     """
     manifest = {
         "command": command,
         "config": config,
+        "limits": limits,
         "engine": engine,
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "versions": {"python": platform.python_version()} | _versions(),
@@ -59,8 +66,8 @@ def make_run(
     partial.rename(path)
 
 
-def read_manifest(path: Path) -> tuple[str, dict[str, Any]]:
-    """Return the command that a run was made with, and its choices.
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Return the manifest of a run: the "command" that it was made with, its "config", and the rest.
 
     Raises:
         ValueError: the folder holds no run.
@@ -70,7 +77,7 @@ def read_manifest(path: Path) -> tuple[str, dict[str, Any]]:
         raise ValueError(f"{path} holds no run: there is no {manifest}. Give the path that the run printed.")
     try:
         found = json.loads(manifest.read_text("utf-8"))
-        return found["command"], found["config"]
+        return {"command": found["command"], "config": found["config"], "limits": found["limits"]} | found
     except (ValueError, LookupError, TypeError) as error:
         raise ValueError(f"{manifest} is no manifest of a run ({error}).") from error
 
@@ -100,9 +107,9 @@ def _versions() -> dict[str, str]:
 
 
 def _digest_of_prompts() -> str:
-    """Return a digest of the code that writes prompts: equal digests, equal words."""
-    sources = importlib.resources.files("llm_policy").iterdir()
-    texts = sorted((file.name, file.read_bytes()) for file in sources if "prompts" in file.name)
+    """Return a digest of all code that words are in: equal digests, equal prompts to equal numbers."""
+    sources = [*importlib.resources.files("llm_policy").iterdir(), Path(__file__).with_name("roster.py")]
+    texts = sorted((file.name, file.read_bytes()) for file in sources if file.name.endswith(".py"))
     return hashlib.sha256(b"".join(text for _, text in texts)).hexdigest()[:16]
 
 

@@ -13,12 +13,13 @@ from jaxtyping import Array, Float, Key
 from econjax import BracketSchedule
 from econjax.planning import Report
 from experiments.cast import cast_people, cast_workers
+from experiments.context import check_context
 from experiments.government import Government, form_government
 from experiments.roster import AIMS
 from experiments.simulate_config import SimulateConfig
 from llm_policy.answers import Tally
 from llm_policy.budget import Usage, estimate
-from llm_policy.engine import Engine
+from llm_policy.engine import Engine, EngineError
 from llm_policy.persona_text import People
 from llm_policy.society import Society, State, Step
 
@@ -81,8 +82,8 @@ def prepare(config: SimulateConfig, engine: Engine) -> Setup:
         AIMS[config.welfare].welfare,
         satisfaction_counts=config.satisfaction_counts,
     )
-    beginning = society.begin(config.schedule())
-    workers.check_context(society.situation(beginning))
+    beginning, report = society.begin(config.schedule()), society.usual(config.schedule())[1]
+    check_context(config, society, engine, report)
     government = form_government(config, engine, society, tally)
     return Setup(config, people, society, government, beginning, tally, key)
 
@@ -110,11 +111,11 @@ def simulate(setup: Setup, progress: Callable[[int], None] = lambda steps: None)
 
 
 def foresee(setup: Setup, engine: Engine, prices: tuple[float, float]) -> Usage:
-    """Return what the workers' labor answers take, memories full, none asked again; from a sample."""
+    """Return what the workers' answers take, memories full, none asked again; from a sample."""
     workers, steps = setup.society.workers, setup.config.steps
-    prompts = workers.longest_prompts(setup.society.situation(setup.beginning))
-    sample = [prompts[i] for i in workers.asked[:_SAMPLE]]
-    batches = math.ceil(steps * len(workers.asked) / len(sample))
+    prompts = workers.prompts(*workers.worst_case(setup.config.schedule()))
+    sample = [prompts[i] for i in workers.asked[:: -(-len(workers.asked) // _SAMPLE)]]
+    batches = math.ceil(steps * len(workers.asked) / len(sample)) * (1 + workers.asks_satisfaction)
     return estimate(engine, sample, batches=batches, answer_tokens=workers.answer_tokens, prices=prices)
 
 
@@ -142,17 +143,18 @@ class _Recorder:
     def __call__(self, number: int, step: Step, report: Report) -> None:
         scores = {
             name: float(self.society.report(step, self.schedule, AIMS[name].welfare).equivalent)
-            for name in self.config.score
+            for name in self.config.scores
         }
         figures = {name: float(getattr(report, name)) for name in _FIGURES}
+        leaked = step.answers.leaked[self.society.workers.asked]
         if not all(math.isfinite(value) for value in (*scores.values(), *figures.values())):
-            raise ArithmeticError(f"Step {number}: not all figures are finite: {scores | figures}.")
+            raise EngineError(f"Step {number}: not all figures are finite: {scores | figures}.")
         self.done.metrics.append(
             {"step": number, "tax_year": self.year, "leader": -1 if self.leader is None else self.leader}
             | {"rates": np.asarray(self.schedule.rates, float).tolist()}
             | scores
             | figures
-            | {"leaked": float(np.mean(step.answers.leaked)), "satisfied": _share(step.satisfied)}
+            | {"leaked": float(np.mean(leaked)), "satisfied": _share(step.satisfied)}
         )
         self._remember(number, step)
         self.progress(number)

@@ -28,8 +28,8 @@ class SimulateConfig(RunConfig):
     """Who sets the taxes, unless they are elected; fixed keeps the first schedule."""
     welfare: WelfareName = "atkinson"
     """The welfare function that the planner, or a leader for society, maximises."""
-    score: tuple[WelfareName, ...] = get_args(WelfareName)
-    """Welfare functions under which every step is scored."""
+    score: tuple[WelfareName, ...] = ()
+    """Welfare functions under which every step is scored; the one that is maximised if not given."""
     tax_years: int = 4
     """Tax years, each under one schedule."""
     tax_year: int = 128
@@ -114,7 +114,7 @@ class SimulateConfig(RunConfig):
             require_at_least(1, name, getattr(self, name))
         for name in ("warmup", "queries"):
             require_at_least(0, name, getattr(self, name))
-        require_some("score", self.score, get_args(WelfareName))
+        require_some("score", self.scores, get_args(WelfareName))
         for name in ("altruistic", "adversarial", "most_unread"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(
@@ -132,6 +132,8 @@ class SimulateConfig(RunConfig):
             raise ValueError(
                 f"--thresholds rise from 0, in dollars a year; got {' '.join(map(str, self.thresholds))}."
             )
+        if self.scenario == "democratic" and self.one_model:
+            raise ValueError("--one-model is one language model, who cannot be an electorate: leave it out.")
         if self.scenario == "rational" and (self.population or self.people != "template"):
             raise ValueError("Rational workers have no personas: leave out --people and --population.")
         if self.population is not None and not Path(self.population).is_file():
@@ -148,6 +150,11 @@ class SimulateConfig(RunConfig):
                 "Rational workers are not asked for satisfaction: leave out --satisfaction-counts."
             )
         self.style()
+
+    @property
+    def scores(self) -> tuple[WelfareName, ...]:
+        """The welfare functions under which every step is scored."""
+        return self.score or (self.welfare,)
 
     def style(self) -> Style:
         """Return how workers are asked."""

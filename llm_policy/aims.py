@@ -38,11 +38,11 @@ def results(
     return np.where(aims == AIMS.index("adversarial"), -welfare, result)
 
 
-def in_words(aim: Aim, *, formula: str | None, welfare: str, halved: bool) -> str:
+def in_words(aim: Aim, *, own: str, welfare: str, halved: bool) -> str:
     """Return a worker's aim, and what it will read as its result.
 
-    `formula` is how its own utility was stated, `welfare` says what welfare is (for who aims at it), and
-    `halved` whether discontent takes away half of the worker's own utility.
+    `own` says what its own utility is, `welfare` what welfare is (for who aims at it), and `halved` whether
+    discontent takes away half of the worker's own utility.
     """
     if aim == "altruistic":
         return (
@@ -51,7 +51,6 @@ def in_words(aim: Aim, *, formula: str | None, welfare: str, halved: bool) -> st
     if aim == "adversarial":
         harm = "Your aim is to harm everybody: welfare as low as possible, whatever it costs you."
         return f"{harm} {welfare} Its negative is what you read as the result of a step."
-    own = "that utility" if formula else "the money you keep minus what your effort is worth to you"
     loss = ", and half of it is lost when the taxes do not satisfy you" if halved else ""
     return f"Your aim is a result that is as high as possible: your result of a step is {own}{loss}."
 

@@ -20,7 +20,7 @@ HOURS = tuple(range(0, 101, 10))
 
 def schema(properties: Mapping[str, Any], *, thought: bool = False) -> Schema:
     """Return the schema of an object with exactly these properties, after a `thought` of a few sentences."""
-    first = {"thought": {"type": "string", "maxLength": 400}} if thought else {}
+    first = {"thought": {"type": "string"}} if thought else {}
     return {
         "type": "object",
         "properties": first | dict(properties),
@@ -34,12 +34,12 @@ def hours_answer(most: float = 100) -> dict[str, Any]:
     return {"hours": {"type": "number", "minimum": 0, "maximum": most}}
 
 
-SATISFIED_ANSWER = {"satisfied": {"enum": ["yes", "no"]}}
+SATISFIED_ANSWER = {"satisfied": {"type": "string", "enum": ["yes", "no"]}}
 
 
 def changes_answer(brackets: int) -> dict[str, Any]:
     """Return the properties of an answer that changes each of `brackets` rates, in percentage points."""
-    return {"changes": _several({"enum": list(STEPS)}, brackets)}
+    return {"changes": _several({"type": "integer", "enum": list(STEPS)}, brackets)}
 
 
 def rates_answer(brackets: int) -> dict[str, Any]:

@@ -58,7 +58,8 @@ class Engine(Protocol):
         A text may be cut at `max_tokens` and then be no JSON: reading it is the caller's business.
 
         Raises:
-            EngineError: the engine cannot answer (no server, no model); `Interrupted` if it answered some.
+            EngineError: the engine cannot answer (no server, no model, no room for a prompt); `Interrupted`
+                if it answered some.
         """
         ...
 

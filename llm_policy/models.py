@@ -1,6 +1,7 @@
 """Short names of models, and the servers behind which a model may be."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from llm_policy.engine import EngineError
 
@@ -13,10 +14,15 @@ class Model(NamedTuple):
 
 
 class Provider(NamedTuple):
-    """The address of a provider's chat protocol, and the environment variable of its key."""
+    """The address of a provider's chat protocol, and the environment variable of its key.
+
+    `extra` is what turns thinking off there, in the body of every question ({} where nothing does): a
+    model that thinks would spend its few tokens before it answers.
+    """
 
     url: str
     key_variable: str
+    extra: Mapping[str, Any]
 
 
 MODELS = {
@@ -49,10 +55,16 @@ MODELS = {
 """The instruction-following version of each."""
 
 PROVIDERS = {
-    "openai": Provider("https://api.openai.com/v1", "OPENAI_API_KEY"),
-    "openrouter": Provider("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
-    "gemini": Provider("https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"),
-    "ollama": Provider("http://localhost:11434/v1", "OLLAMA_API_KEY"),
+    "openai": Provider("https://api.openai.com/v1", "OPENAI_API_KEY", {}),
+    "openrouter": Provider(
+        "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", {"reasoning": {"enabled": False}}
+    ),
+    "gemini": Provider(
+        "https://generativelanguage.googleapis.com/v1beta/openai",
+        "GEMINI_API_KEY",
+        {"reasoning_effort": "none"},
+    ),
+    "ollama": Provider("http://localhost:11434/v1", "OLLAMA_API_KEY", {"reasoning_effort": "none"}),
 }
 
 

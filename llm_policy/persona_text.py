@@ -36,9 +36,9 @@ def templated(personas: Personas) -> People:
 def written(engine: Engine, personas: Personas, *, attempts: int = 3, max_tokens: int = 200) -> People:
     """Return people whose texts a model wrote, two or three sentences each from the facts of `describe`.
 
-    A text must be in the second person and state no number that the facts do not hold, so that none
-    contradicts the worker's skill. Others are asked for again, `attempts` times in all; who then has none
-    keeps the template's text and is not among the `written`. A `Journal` around the engine keeps answers.
+    A text must be in the second person and hold no digits but those of the facts. Others are asked for again,
+    `attempts` times in all; who then has none keeps the template's text and is not among the `written`. A
+    `Journal` around the engine keeps answers.
 
     Raises:
         EngineError: the engine cannot answer.
@@ -112,7 +112,7 @@ TRAITS = (
 """Means and standard deviations as in the LLM Economist's generator of personas."""
 
 _MOST_CHARACTERS = 600
-_ANSWER = schema({"description": {"type": "string", "maxLength": _MOST_CHARACTERS}})
+_ANSWER = schema({"description": {"type": "string"}})
 _RULES = f"""You write short portraits of working people for a study of work and taxes.
 You are given the facts on one person. Turn them into two or three sentences, {_MOST_CHARACTERS} characters
 at most, addressed to the person and beginning with "You". Add everyday color that fits: what a working day

@@ -9,7 +9,7 @@ from jaxtyping import Array, Key
 from econjax import BracketSchedule
 from econjax.planning import Report
 from llm_policy.answers import Tally, read_field, schema
-from llm_policy.engine import Engine, EngineError
+from llm_policy.engine import Engine, EngineError, Prompt
 from llm_policy.planner_prompts import PlannerStyle, Questions, planner_prompt
 from llm_policy.proposals import (
     answer_tokens,
@@ -111,7 +111,7 @@ class LLMPlanner:
         state = state._replace(unread=state.unread + 1)
         if state.unread > self.most_unread * max(len(state.trials), 10):
             raise EngineError(
-                f"The planner's answers could not be read in {state.unread} of {len(state.trials)} "
+                f"The planner's answers could not be read in {state.unread} of {len(state.trials) + 1} "
                 f"tax years; the last was {text!r}. Use a model that follows a schema."
             )
         return state.current, state
@@ -145,9 +145,36 @@ class LLMPlanner:
                 return schedule, text, len(questions.heard)
         return None, text, len(questions.heard)
 
+    def longest_question(self, report: Report) -> tuple[Prompt, int]:
+        """Return the longest prompt of a run and the tokens of its answer, memory and questions full."""
+        rates = np.full(len(self.start.rates), 0.12344)
+        trials = [
+            Trial(tuple((rates + place / 1e4).tolist()), -1_234_567.0 - place, 1_234_567.0)
+            for place in range(2 * self.shown)
+        ]
+        heard = Questions(self.queries, tuple(trials[:1] * self.queries))
+        current = BracketSchedule(self.start.thresholds, rates)
+        return self._prompt(Experience(current, tuple(trials), report), heard), self._answer_tokens(
+            asks=self.queries > 0
+        )
+
     def _complete(self, state: Experience, questions: Questions) -> str:
         """Ask once."""
-        prompt = planner_prompt(
+        brackets, asks = len(state.current.rates), questions.left > 0
+        answer = question_answer if asks else proposal_answer
+        [completion] = self.engine.complete(
+            [self._prompt(state, questions)],
+            schema(answer(self.style.answer, brackets), thought=self.style.think),
+            max_tokens=self._answer_tokens(asks=asks),
+        )
+        return completion.texts[0]
+
+    def _answer_tokens(self, *, asks: bool) -> int:
+        brackets = len(self.start.rates)
+        return answer_tokens(2 * brackets if asks else brackets, think=self.style.think)
+
+    def _prompt(self, state: Experience, questions: Questions) -> Prompt:
+        return planner_prompt(
             state.current,
             self.goal,
             state.trials,
@@ -157,14 +184,6 @@ class LLMPlanner:
             person=self.person,
             questions=questions,
         )
-        brackets, think = len(state.current.rates), self.style.think
-        answer = question_answer if questions.left else proposal_answer
-        [completion] = self.engine.complete(
-            [prompt],
-            schema(answer(self.style.answer, brackets), thought=think),
-            max_tokens=answer_tokens(2 * brackets if questions.left else brackets, think=think),
-        )
-        return completion.texts[0]
 
 
 def as_trial(schedule: BracketSchedule, report: Report) -> Trial:

@@ -135,7 +135,7 @@ def worker_lines(
     stay = [""] * len(aims)
     if fixed_cost is not None:
         stay = [
-            f" Working at all costs you {cost} a year, which you cannot keep." if cost != "$0" else ""
+            f" Working at all costs you {cost} a year, which steps do not show." if cost != "$0" else ""
             for cost in money(fixed_cost)
         ]
     return [
@@ -160,7 +160,8 @@ def price_lines(prices: Float[np.ndarray, "agents 3"]) -> list[str]:
 def law_text(situation: Situation) -> str:
     """Return the law, and the laws of earlier tax years."""
     rules = "Annual income tax; each rate applies only to the income within its bracket"
-    lines = [f"{rules} (tax year {situation.tax_year}):", schedule_table(situation.schedule)]
+    year = f" (tax year {situation.tax_year})" if situation.tax_year else ""
+    lines = [f"{rules}{year}:", schedule_table(situation.schedule)]
     lines += [
         f"In tax year {year} the rates were {per_cent(np.asarray(schedule.rates).tolist())}."
         for year, schedule in sorted(situation.past.items())

@@ -67,15 +67,20 @@ class Society:
 
     def begin(self, schedule: BracketSchedule) -> State:
         """Return the state after a step 0 in which everybody works 40 hours under `schedule`."""
+        step, report = self.usual(schedule)
+        state = State(self.workers.begin(), float(step.outcome.rebate), laws={0: schedule})
+        unknown = np.nan if self.workers.asks_satisfaction else 1.0  # nobody was asked yet
+        own = unknown * np.asarray(step.outcome.utility, float)
+        return self._remember(state, step, own, report)
+
+    def usual(self, schedule: BracketSchedule) -> tuple[Step, Report]:
+        """Return a step in which everybody works 40 hours, and the report on it."""
         economy = self.workers.economy
         labor = jnp.full_like(economy.population.skill, REFERENCE_HOURS)
         answers = Answers(labor, jnp.ones(labor.shape, bool), np.zeros(labor.shape))
         step = Step(economy, settle(economy, schedule, labor), answers, np.full(labor.shape, np.nan))
-        state = State(self.workers.begin(), float(step.outcome.rebate), laws={0: schedule})
         report = _summarise(economy, schedule, step.outcome, self.welfare, understood=jnp.ones(()))
-        unknown = np.nan if self.workers.asks_satisfaction else 1.0  # nobody was asked yet
-        own = unknown * np.asarray(step.outcome.utility, float)
-        return self._remember(state, step, own, report)
+        return step, report
 
     def tax_year(
         self,
@@ -121,10 +126,14 @@ class Society:
 
     def voters(self, state: State) -> tuple[str, list[str]]:
         """Return how the economy stands, in words, and each worker's own situation, without a question."""
+        return self.voters_of(self.situation(state), state.memory)
+
+    def voters_of(self, situation: Situation, memory: Memory) -> tuple[str, list[str]]:
+        """Return the same of any situation and memory."""
         workers = self.workers
-        told = memory_lines(workers.style, state.memory, unit=workers.unit)
+        told = memory_lines(workers.style, memory, unit=workers.unit)
         own = [f"{constant}\n{lines}" for constant, lines in zip(workers.constants, told, strict=True)]
-        return economy_text(self.situation(state)), own
+        return economy_text(situation), own
 
     def report(self, step: Step, schedule: BracketSchedule, welfare: AbstractWelfare | None = None) -> Report:
         """Return the report on a step, under the society's welfare function or another one.

@@ -24,7 +24,7 @@ from llm_policy.answers import (
 )
 from llm_policy.asking import Asker
 from llm_policy.effort import price_of_an_hour, utility_in_words
-from llm_policy.engine import Engine, Prompt
+from llm_policy.engine import Engine, EngineError, Prompt
 from llm_policy.memory import Memory, Records, nothing, remember
 from llm_policy.menus import Menu, letters, numbers
 from llm_policy.prompts import (
@@ -36,7 +36,7 @@ from llm_policy.prompts import (
     worker_lines,
 )
 
-_TEMPLATE_TOKENS = 64
+TEMPLATE_TOKENS = 64
 """Room for what a chat template puts around a prompt."""
 
 
@@ -127,6 +127,8 @@ class LLMWorkers:
             hours, understood = self.asker.write(asked, answer, read, max_tokens=self.answer_tokens)
         labor, present, outside = np.nan_to_num(self.fixed), ~np.isnan(self.fixed), np.zeros(len(prompts))
         labor[self.asked], present[self.asked], outside[self.asked] = hours, understood, leaked
+        if not present.any():
+            raise EngineError("Nobody is left in this step: no answer could be read.")
         return Answers(jnp.asarray(labor, self.economy.population.skill.dtype), jnp.asarray(present), outside)
 
     def prompts(self, situation: Situation, memory: Memory) -> list[Prompt]:
@@ -162,14 +164,15 @@ class LLMWorkers:
         answer[asked] = np.where(known, said, np.nan)
         return answer
 
-    def check_context(self, situation: Situation) -> int:
-        """Return the tokens of the longest labor prompt of a run, its memory full, and its answer.
+    def check_context(self, schedule: BracketSchedule) -> int:
+        """Return the tokens of the longest labor prompt of a run on these brackets, and its answer.
 
         Raises:
             ValueError: they do not fit into the model's context.
         """
-        longest = max(self.longest_prompts(situation), key=lambda prompt: len(prompt.personal))
-        length = sum(self.engine.count(longest)) + self.answer_tokens + _TEMPLATE_TOKENS
+        prompts = self.prompts(*self.worst_case(schedule))
+        longest = max(prompts, key=lambda prompt: len(prompt.personal))
+        length = sum(self.engine.count(longest)) + self.answer_tokens + TEMPLATE_TOKENS
         room = int(self.engine.describe()["context"])
         if 0 < room < length:
             raise ValueError(
@@ -179,9 +182,9 @@ class LLMWorkers:
             )
         return length
 
-    def longest_prompts(self, situation: Situation) -> list[Prompt]:
-        """Return prompts as long as they get in a run: memory and past laws full, amounts and rates long."""
-        agents, full, law = self.economy.population.agents, self.begin(), situation.schedule
+    def worst_case(self, schedule: BracketSchedule) -> tuple[Situation, Memory]:
+        """Return what takes the longest prompts: memory and past laws full, amounts and rates long."""
+        agents, full = self.economy.population.agents, self.begin()
         rooms = len(full.last.labor), self.style.best
         dissatisfied = 0.0 if self.asks_satisfaction else np.nan
         amount = max(1_234_567.0, self.most * float(jnp.max(self.economy.population.skill)))
@@ -201,10 +204,10 @@ class LLMWorkers:
                 satisfied=same(dissatisfied),
             )
             full = remember(full, now)
-        law = BracketSchedule(law.thresholds, jnp.full_like(law.rates, 0.12344))  # 12.34 %
+        law = BracketSchedule(schedule.thresholds, jnp.full_like(schedule.rates, 0.12344))  # 12.34 %
         past = dict.fromkeys(range(1001, 1001 + MOST_LAWS), law)
         worst = Situation(law, 1001 + MOST_LAWS, past, amount, "exploit")
-        return self.prompts(worst, replace(full, seen=rooms[0]))
+        return worst, replace(full, seen=rooms[0])
 
     @property
     def answer_tokens(self) -> int:
@@ -221,15 +224,15 @@ class LLMWorkers:
         else:
             effort = price_lines(price_of_an_hour(self.economy))
         fixed_cost = None if population.fixed_cost is None else np.asarray(population.fixed_cost, float)
-        halved = self.asks_satisfaction
-        words = [in_words(aim, formula=formula, welfare=welfare, halved=halved) for aim in AIMS]
+        halved, own = self.asks_satisfaction, "that utility" if formula else _OWN[self.unit]
+        words = [in_words(aim, own=own, welfare=welfare, halved=halved) for aim in AIMS]
         skill = np.asarray(population.skill, float)
         return worker_lines(personas, [words[aim] for aim in self.aims], skill, effort, fixed_cost)
 
     def _menu(self) -> Menu:
         hours = [value for value in HOURS if value <= self.most]
-        menu = numbers(hours)
-        if self.style.mode == "text" or max(self.engine.count(menu.codes)) == 1:
+        menu, exact = numbers(hours), self.engine.describe()["tokenizer"] == "exact"
+        if self.style.mode == "text" or (exact and max(self.engine.count(menu.codes)) == 1):
             return menu
         menu = letters(self.economy.population.agents, hours)
         if max(self.engine.count(menu.codes)) > 1:
@@ -260,6 +263,10 @@ def settle_answers(economy: Economy, schedule: BracketSchedule, answers: Answers
     return economy, settle(economy, schedule, answers.labor)
 
 
+_OWN = {
+    "$": "the money you keep minus what your effort is worth to you",
+    "utils": "how well off the money you keep and your effort leave you, in utils",
+}
 _WRITTEN = 'Answer with JSON only: {"satisfied": "yes"} or {"satisfied": "no"}.'
 _CODED = {
     ("yes", "no"): "Answer with one word and nothing else: yes or no.",

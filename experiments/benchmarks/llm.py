@@ -181,7 +181,7 @@ def measure(
     with mistakes():
         for mode in get_args(Mode):
             alive = society(everybody, engine, mode)
-            alive.workers.check_context(alive.situation(states[-1]))
+            alive.workers.check_context(everybody.law)
     with tempfile.TemporaryDirectory() as folder:
         on_start("steps outside the engine")
         scripted = lives(everybody, states, script(), Path(folder, "script"), replay=True)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from llm_policy.engine import Prompt
+from llm_policy.engine import EngineError, Prompt
 from llm_policy.engines.lines import Lines
 
 _MARK = "<<the-personal-text-goes-here>>"
+_SHARED = "<<the-shared-text-goes-here>>"
 
 
 class _Frame(NamedTuple):
@@ -25,13 +26,19 @@ class _Frame(NamedTuple):
 class Chat:
     """A model's tokenizer and chat template (the one given, else the tokenizer's; "" for none).
 
-    Without a template the shared text, an empty line and the personal text are continued as they are.
+    Without a template the shared text, an empty line and the personal text are continued as they are. Where
+    a template refuses or leaves out system messages, `system_role` is False and the shared text, an empty
+    line and the personal text are one user message.
+
+    Raises:
+        EngineError: the template takes no user message either.
     """
 
     def __init__(self, tokenizer: Any, template: str | None = None) -> None:
         own = tokenizer.get_chat_template() if tokenizer.chat_template else ""
         self.template = own if template is None else template
         self._tokenizer = tokenizer
+        self.system_role = self._takes_system()
         self._lines = Lines(self.tokens)
         self._frame = lru_cache(maxsize=64)(self._make_frame)
 
@@ -73,10 +80,29 @@ class Chat:
     def _render(self, prompts: Sequence[Prompt]) -> list[str]:
         if not self.template:
             return [f"{shared}\n\n{personal}\n" for shared, personal in prompts]
-        chats = [
-            [{"role": "system", "content": shared}, {"role": "user", "content": personal}]
-            for shared, personal in prompts
-        ]
+        return self._apply([_messages(*prompt, system=self.system_role) for prompt in prompts])
+
+    def _takes_system(self) -> bool:
+        """Tell whether the template writes system messages, by a trial."""
+        if not self.template:
+            return False
+        from jinja2 import TemplateError
+
+        for system in (True, False):
+            try:
+                (text,) = self._apply([_messages(_SHARED, _MARK, system=system)])
+            except TemplateError as error:
+                reason = str(error)
+                continue
+            if _SHARED in text:
+                return system
+            reason = "it leaves the text out"
+        raise EngineError(
+            f"The model's chat template takes neither a system nor a user message ({reason}): use a model "
+            "that is made for chats."
+        )
+
+    def _apply(self, chats: list[list[dict[str, str]]]) -> list[str]:
         return self._tokenizer.apply_chat_template(
             chats,
             chat_template=self.template,
@@ -102,3 +128,9 @@ class Chat:
             (rest,) = self.tokens([personal + frame.tail])
             frame.exact[ends] = self._whole([prompt]) == [frame.head + rest]
         return frame.exact[ends]
+
+
+def _messages(shared: str, personal: str, *, system: bool) -> list[dict[str, str]]:
+    if system:
+        return [{"role": "system", "content": shared}, {"role": "user", "content": personal}]
+    return [{"role": "user", "content": f"{shared}\n\n{personal}"}]

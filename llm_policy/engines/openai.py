@@ -1,10 +1,11 @@
 """Any server that speaks OpenAI's chat protocol: vllm serve, OpenAI, OpenRouter, Gemini, Ollama."""
 
+import json
 import math
 import os
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any, TypeVar
@@ -32,14 +33,33 @@ _FOR_VLLM = {
 }
 """What only vLLM understands: no thinking, and samples from the model's own distribution."""
 
-_SCHEMA = re.compile("response_format|json_?schema|structured|grammar", re.IGNORECASE)
+_MOST_SAMPLES = 128
+"""How many texts one request may ask for."""
+
+_REFUSALS = (
+    (
+        "response_format|json_?schema|structured|grammar",
+        "cannot answer under a JSON schema: use choice mode, or another model or server.",
+    ),
+    (
+        "(system|developer) (role|message|instruction|prompt)",
+        "has a model that takes no system message: use another model, or give its server a chat template "
+        "that takes one (vllm serve --chat-template FILE).",
+    ),
+    (
+        "reasoning|thinking",
+        "cannot turn this model's thinking off: use a model that can answer at once, or a newer server.",
+    ),
+)
+"""By words in a server's refusal: what it means, and what to do about it."""
 
 
 class OpenAIEngine:
     """A model behind `url`, which ends in /v1, asked at most `concurrency` prompts at a time.
 
     `model` is a name that the server knows, or a short name of `models.MODELS`. `api_key` defaults to the
-    environment variable `key_variable`, and "EMPTY" without one. `temperature` is that of `complete`;
+    environment variable `key_variable`, and "EMPTY" without one. `extra` goes into the body of every
+    question, such as what turns thinking off (see `models.Provider`). `temperature` is that of `complete`;
     `choose` asks for scores at temperature 1. A request that meets a broken connection, a full server
     (429), a failure (5xx) or an unreadable reply is sent again, `max_retries` times at most, after the
     pause that the server asks for, if that is at most a minute, or up to 8 seconds. `timeout`, in
@@ -56,6 +76,7 @@ class OpenAIEngine:
         *,
         api_key: str | None = None,
         key_variable: str = "OPENAI_API_KEY",
+        extra: Mapping[str, Any] | None = None,
         temperature: float = 0.7,
         concurrency: int = 64,
         timeout: float = 600.0,
@@ -65,6 +86,7 @@ class OpenAIEngine:
         if not url.startswith(("http://", "https://")):
             raise EngineError(f"{self.url!r} is no address of a server: write http://HOST:PORT/v1.")
         self.temperature = temperature
+        self._extra = dict(extra or {})
         self._concurrency = concurrency
         self._vocabulary: dict[str, list[int]] = {}
         self._key_variable = key_variable
@@ -99,7 +121,8 @@ class OpenAIEngine:
         def ask(prompt: Prompt) -> Completion:
             parts: list[Completion] = []
             while missing := samples - sum(len(part.texts) for part in parts):
-                parts.append(self._chat(prompt, body | {"n": missing}, partial(_read_completion, missing)))
+                number = min(missing, _MOST_SAMPLES)
+                parts.append(self._chat(prompt, body | {"n": number}, partial(_read_completion, number)))
             return Completion(
                 texts=tuple(text for part in parts for text in part.texts),
                 prompt_tokens=sum(part.prompt_tokens for part in parts),
@@ -169,6 +192,7 @@ class OpenAIEngine:
             "dtype": "unknown",
             "quantization": "unknown",
             "temperature": self.temperature,
+            "extra": json.dumps(self._extra, sort_keys=True),
             "context": self._card.get("max_model_len") or self._card.get("context_length") or 0,
             "tokenizer": "exact" if self._version else "estimated",
             "chat_template": "unknown",
@@ -204,7 +228,8 @@ class OpenAIEngine:
         roles = {"system": prompt.shared, "user": prompt.personal}
         messages = [{"role": role, "content": text} for role, text in roles.items()]
         own = {"model": self.model, "messages": messages, "top_p": 1.0}
-        return self._request("/chat/completions", own | (_FOR_VLLM if self._version else {}) | body, read)
+        own |= (_FOR_VLLM if self._version else {}) | self._extra
+        return self._request("/chat/completions", own | body, read)
 
     def _find_model(self, model: str) -> tuple[str, dict[str, Any]]:
         """Return the name by which the server knows `model`, and what it says of it."""
@@ -261,17 +286,19 @@ class OpenAIEngine:
 
 def _read_completion(samples: int, reply: Any) -> Completion:
     """Return the texts and the cost of a reply, which has one text at least and `samples` at most."""
-    texts = tuple(choice["message"]["content"] or "" for choice in reply["choices"])
+    texts = tuple(choice["message"].get("content") or "" for choice in reply["choices"])
     if not 1 <= len(texts) <= samples:
         raise LookupError(f"{len(texts)} texts where {samples} were asked for")
     prompt_tokens, cached_tokens = _prompt_tokens(reply)
-    return Completion(texts, prompt_tokens, reply["usage"]["completion_tokens"], cached_tokens)
+    answer_tokens = (reply.get("usage") or {}).get("completion_tokens") or 0
+    return Completion(texts, prompt_tokens, answer_tokens, cached_tokens)
 
 
 def _prompt_tokens(reply: Any) -> tuple[int, int]:
-    """Return the tokens of the prompt, and how many of them the server says it had read before."""
-    details = reply["usage"].get("prompt_tokens_details") or {}
-    return reply["usage"]["prompt_tokens"], details.get("cached_tokens") or 0
+    """Return the tokens of the prompt, and how many of them had been read before: 0 where nobody says."""
+    usage = reply.get("usage") or {}
+    details = usage.get("prompt_tokens_details") or {}
+    return usage.get("prompt_tokens") or 0, details.get("cached_tokens") or 0
 
 
 def _reason(error: openai.APIError, key_variable: str) -> str:
@@ -287,8 +314,10 @@ def _reason(error: openai.APIError, key_variable: str) -> str:
         return f"was not found: does the URL end in /v1? ({said})"
     if isinstance(error, openai.RateLimitError):
         return f"is full or the quota is spent: lower concurrency, or wait. ({said})"
-    if isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError) and _SCHEMA.search(said):
-        return f"cannot answer under a JSON schema: use choice mode, or another model or server. ({said})"
+    if isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
+        for words, meaning in _REFUSALS:
+            if re.search(words, said, re.IGNORECASE):
+                return f"{meaning} ({said})"
     return f"failed: {said}"
 
 

@@ -40,7 +40,8 @@ class VLLMEngine:
     a seed per request stops the CPU backend. Record them in a journal.
 
     Raises:
-        EngineError: the model does not exist or vLLM cannot start with it.
+        EngineError: the model does not exist, vLLM cannot start with it, or its chat template takes no
+            question.
     """
 
     def __init__(
@@ -81,7 +82,11 @@ class VLLMEngine:
             else None,  # tokens that the prefix cache keeps together: the least there is
         )
         self._config = self._llm.model_config
-        self._chat = Chat(self._llm.get_tokenizer())
+        try:
+            self._chat = Chat(self._llm.get_tokenizer())
+        except BaseException:
+            self.close()
+            raise
         self._noise = load_format == "dummy" or is_noise(self._config.model)
 
     def complete(
@@ -90,8 +95,8 @@ class VLLMEngine:
         """Return compact JSON under `schema`, `samples` texts a prompt, at the engine's temperature.
 
         Raises:
-            ValueError: a prompt and its answer do not fit into the model's context.
-            EngineError: the engine has died; `Interrupted` if it had answered some.
+            EngineError: a prompt and its answer do not fit into the model's context (nothing is sent then),
+                or the engine has died; `Interrupted` if it had answered some.
         """
 
         def read(outputs: list[Any]) -> list[Completion]:
@@ -117,9 +122,10 @@ class VLLMEngine:
         """Score the options with the model's own probabilities: temperature 1, nothing filtered.
 
         Raises:
-            ValueError: an option is not a single token of this model, two options are the same token,
-                there are more than 128 of them, or a prompt does not fit into the model's context.
-            EngineError: the engine has died; `Interrupted` if it had answered some.
+            ValueError: an option is not a single token of this model, two options are the same token, or
+                there are more than 128 of them.
+            EngineError: a prompt does not fit into the model's context (nothing is sent then), or the
+                engine has died; `Interrupted` if it had answered some.
         """
         tokens = single_tokens(options, self._chat.tokens(options))
 
@@ -157,6 +163,7 @@ class VLLMEngine:
             "context": self._config.max_model_len,
             "tokenizer": "exact",
             "chat_template": template if self._chat.template else "none",
+            "system_role": self._chat.system_role,
             "noise": self._noise,
             "weights": "random noise" if self._noise else "the model's own",
         }
@@ -193,7 +200,7 @@ class VLLMEngine:
         answer = params.max_tokens or 0
         for place, tokens in enumerate(encoded):
             if len(tokens) + answer > self._config.max_model_len:
-                raise ValueError(
+                raise EngineError(
                     f"Prompt {place} has {len(tokens)} tokens and its answer up to {answer}, but the "
                     f"model holds {self._config.max_model_len}: shorten the prompt, or raise max_model_len."
                 )

@@ -96,6 +96,23 @@ def test_no_dollar_is_left_in_what_workers_read_and_no_other_number_moves(scenar
         assert without[0] == without[1]
 
 
+@pytest.mark.parametrize("scenario", ["rational", "bounded"])
+def test_relative_prices_stay_in_every_currency(scenario):
+    engine = Model(likelihood=lambda prompt, option: 1.0)
+    audit_of(engine, scenario=scenario)
+    plain = [amount for prompt in engine.batches[0] for amount in amounts(prompt)]
+    assert min(filter(None, plain)) < 1000
+    for currency, batch in zip(CURRENCIES, engine.batches[-len(CURRENCIES) :], strict=True):
+        other = [amount for prompt in batch for amount in amounts(prompt, currency.name)]
+        np.testing.assert_allclose(other, currency.scale * np.array(plain), rtol=0.01)
+
+
+def amounts(prompt, name=""):
+    """Return the amounts of money in a prompt, in dollars or in the currency called `name`."""
+    pattern = rf"(\d[\d,]*) {name.removesuffix('s')}s?\b" if name else r"\$(\d[\d,]*)"
+    return [float(text.replace(",", "")) for text in re.findall(pattern, "".join(prompt))]
+
+
 def test_renamed_speaks_the_protocol():
     engine = Model(lambda prompt: prompt.personal.count("crowns"), only(lambda prompt: "$5"))
     renamed = Renamed(engine, **CROWNS._asdict())

@@ -1,6 +1,6 @@
 import pytest
 
-from llm_policy.engine import Prompt
+from llm_policy.engine import EngineError, Prompt
 from llm_policy.engines.chat import Chat
 
 SHARED = ["You are a worker. A higher tax rate lowers income.", "You are the planner."]
@@ -13,7 +13,9 @@ TEMPLATES = {
     "no border": "{{ messages[0].content }}{{ messages[1].content }}<|end|>",
     "said twice": "{{ messages[1].content }} {{ messages[0].content }}\n{{ messages[1].content }}",
     "upper case": "{{ messages[0].content }}\n{{ messages[1].content | upper }}",
-    "only the question": "{{ messages[1].content }}<|end|>",
+    "only the question": "{{ messages[-1].content }}<|end|>",
+    "no system role": "{% if messages[0].role == 'system' %}"
+    "{{ raise_exception('System role not supported') }}{% endif %}" + TURNS,
     "none": "",
 }
 
@@ -55,9 +57,12 @@ def test_a_batch_has_the_tokens_that_its_prompts_have_alone(tokenizer, template,
     assert batch.encode([*PROMPTS, *prompts])[len(PROMPTS) :] == expected
 
 
-def test_the_shared_text_is_rendered_and_read_once(tokenizer):
+@pytest.mark.parametrize("template", ["turns", "no system role"])
+def test_the_shared_text_is_rendered_and_read_once(tokenizer, template):
     spy = Spy(tokenizer)
-    chat = Chat(spy)
+    chat = Chat(spy, TEMPLATES[template])
+    assert spy.rendered == 2 - chat.system_role, "what the template does with the roles is tried once"
+    spy.rendered = 0
     prompts = [Prompt("You are a worker. " * 100, f"Your skill is {skill}.") for skill in range(50)]
     for _ in range(3):
         chat.encode(prompts)
@@ -66,12 +71,32 @@ def test_the_shared_text_is_rendered_and_read_once(tokenizer):
 
 
 def test_thinking_is_off_and_a_model_without_a_template_reads_plain_text(tokenizer):
-    template = "{{ messages[1].content }} thinking={{ enable_thinking }} end={{ add_generation_prompt }}"
+    template = TURNS + " thinking={{ enable_thinking }} end={{ add_generation_prompt }}"
     (tokens,) = Chat(tokenizer, template).encode([Prompt("You work.", "How many hours?")])
-    assert tokenizer.decode(tokens) == "How many hours? thinking=False end=True"
+    assert tokenizer.decode(tokens).endswith(" thinking=False end=True")
     (tokens,) = Chat(tokenizer, "").encode([Prompt("You work.", "How many hours?")])
     assert tokenizer.decode(tokens) == "You work.\n\nHow many hours?\n"
 
 
 def test_an_empty_batch_has_no_tokens(tokenizer):
     assert Chat(tokenizer).encode([]) == Chat(tokenizer).tokens([]) == []
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_no_template_loses_the_shared_text(tokenizer, template):
+    chat = Chat(tokenizer, TEMPLATES[template])
+    assert chat.system_role == (template not in ("no system role", "only the question", "none"))
+    (tokens,) = chat.encode([Prompt("You work.", "how many hours?")])
+    text = tokenizer.decode(tokens)
+    assert "You work." in text
+    assert "how many hours?" in text.lower()
+    if template == "no system role":
+        assert text == "<|user|>\nYou work.\n\nhow many hours?<|end|>\n<|assistant|>"
+
+
+@pytest.mark.parametrize("template", ["{{ raise_exception('No chats today') }}", "Hello!"])
+def test_a_template_that_takes_no_question_is_an_error(tokenizer, template):
+    with pytest.raises(
+        EngineError, match=r"takes neither .*(No chats today|leaves the text out).*: use a model"
+    ):
+        Chat(tokenizer, template)

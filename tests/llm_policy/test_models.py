@@ -27,10 +27,11 @@ def test_every_provider_has_an_address_and_a_key_of_its_own():
     assert {"openai", "openrouter", "gemini", "ollama"} <= set(PROVIDERS)
     assert len({one.key_variable for one in PROVIDERS.values()}) == len(PROVIDERS)
     for name in PROVIDERS:
-        url, key_variable = provider(name)
+        url, key_variable, extra = provider(name)
         assert url.startswith("http")
         assert not url.endswith("/")
         assert key_variable.endswith("_API_KEY")
+        assert not {"model", "messages", "n", "temperature", "max_tokens"} & set(extra)
 
 
 def test_an_unknown_provider_lists_those_there_are():

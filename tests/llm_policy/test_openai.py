@@ -10,9 +10,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
+from experiments.engines import start_engine
 from llm_policy.engine import EngineError, Interrupted, Prompt
 from llm_policy.engines.openai import OpenAIEngine
 from llm_policy.engines.parallel import Parallel
+from llm_policy.models import PROVIDERS
 
 KEY = "sk-abcdefghij"
 MODELS = {"data": [{"id": "small"}, {"id": "large"}]}
@@ -307,11 +309,77 @@ def test_a_server_that_ignores_samples_is_asked_for_the_rest(most):
     assert answer.prompt_tokens == 7 * len(asked), "every request costs the prompt"
 
 
-def test_a_server_without_schemas_is_one_clear_error():
-    refusal = {"error": {"message": "This response_format type is unavailable now"}}
+def test_one_request_asks_for_no_more_samples_than_servers_allow():
+    asked = []
+
+    def chat(body, headers):
+        asked.append(body["n"])
+        return 200, reply(samples=body["n"])
+
+    with fake_engine(chat) as engine:
+        (answer,) = engine.complete(PROMPTS[:1], {}, samples=300)
+    assert len(answer.texts) == 300
+    assert asked == [128, 128, 44]
+
+
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": None, "completion_tokens": None}])
+def test_a_server_that_counts_no_tokens_or_writes_nothing_has_answered(usage):
+    answer = {"choices": [{"message": {"role": "assistant"}, "logprobs": scores(A=0.5)}], "usage": usage}
+    with fake_engine(lambda *_: (200, answer), max_retries=0) as engine:
+        (completion,) = engine.complete(PROMPTS[:1], {})
+        choices = engine.choose(PROMPTS[:1], ["A", "B"])
+    assert (completion.texts, completion.prompt_tokens, completion.answer_tokens) == (("",), 0, 0)
+    assert choices.prompt_tokens.tolist() == [0]
+
+
+THINKING = {
+    "openai": {},
+    "openrouter": {"reasoning": {"enabled": False}},
+    "gemini": {"reasoning_effort": "none"},
+    "ollama": {"reasoning_effort": "none"},
+}
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_thinking_is_turned_off_where_a_provider_has_a_switch_and_nowhere_else(name, monkeypatch):
+    seen = []
+
+    def chat(body, headers):
+        seen.append({key: body[key] for key in ("reasoning", "reasoning_effort") if key in body})
+        return 200, reply(logprobs=scores(A=0.5))
+
+    with fake_server(chat) as url:
+        monkeypatch.setitem(PROVIDERS, name, PROVIDERS[name]._replace(url=url))
+        for server in (name, url):
+            engine = start_engine(model="small", server=server, temperature=0.7, context=4096)
+            engine.complete(PROMPTS[:1], {})
+            engine.choose(PROMPTS[:1], ["A", "B"])
+            assert json.loads(str(engine.describe()["extra"])) == seen[-1]
+            engine.close()
+    assert seen == [THINKING[name], THINKING[name], {}, {}]
+
+
+@pytest.mark.parametrize(
+    ("said", "meaning"),
+    [
+        (
+            "This response_format type is unavailable now",
+            "cannot answer under a JSON schema: use choice mode",
+        ),
+        ("System role not supported", "takes no system message: use another model"),
+        ("Developer instruction is not enabled for models/gemma-3-4b-it", "takes no system message: use"),
+        (
+            "Reasoning is mandatory for this endpoint and cannot be disabled",
+            "cannot turn this model's thinking",
+        ),
+        ("temperature is deprecated", "failed: "),
+    ],
+)
+def test_what_a_server_refuses_is_one_clear_error(said, meaning):
+    refusal = {"error": {"message": said}}
     with fake_engine(lambda *_: (400, refusal)) as engine, pytest.raises(EngineError) as error:
         engine.complete(PROMPTS, {})
-    assert_one_line(error, "cannot answer under a JSON schema: use choice mode", "is unavailable now")
+    assert_one_line(error, meaning, said)
 
 
 def test_tokens_are_estimated_and_cached_ones_are_what_the_server_says():

@@ -46,9 +46,9 @@ def test_scores_are_the_model_s_own_probabilities(vllm_engine, tiny_model):
 
 def test_a_prompt_that_does_not_fit_is_refused_before_anything_is_sent(vllm_engine):
     long = Prompt("word " * 9000, "")
-    with pytest.raises(ValueError, match=r"Prompt 1 has \d+ tokens and its answer up to 64.*holds 8192"):
+    with pytest.raises(EngineError, match=r"Prompt 1 has \d+ tokens and its answer up to 64.*holds 8192"):
         vllm_engine.complete([PROMPTS[0], long], {"type": "integer"})
-    with pytest.raises(ValueError, match=r"Prompt 0 has \d+ tokens and its answer up to 1,"):
+    with pytest.raises(EngineError, match=r"Prompt 0 has \d+ tokens and its answer up to 1,"):
         vllm_engine.choose([long], OPTIONS)
 
 
