@@ -115,8 +115,9 @@ def _print(config: SimulateConfig, done: Simulation, console: Console) -> None:
 
 
 def _remarks(config: SimulateConfig, setup: Setup, done: Simulation) -> list[str]:
+    asked = len(setup.society.workers.asked)
     remarks = [
-        f"{len(setup.society.workers.asked):,} language-model workers ({config.scenario}), answers in {config.mode} mode, "
+        f"{asked:,} language-model workers ({config.scenario}), answers in {config.mode} mode, "
         f"{config.tax_year} steps a tax year; equivalents in dollars a year under each welfare function, ± "
         f"the standard error under {config.welfare}, steps taken as independent.",
         f"Answers understood: {done.tally.read:,} of {done.tally.asked:,}.",

@@ -149,8 +149,9 @@ class LLMPlanner:
         """Return the longest prompt of a run and the tokens of its answer, memory and questions full."""
         rates = np.full(len(self.start.rates), 0.12344)
         trials = [
-            Trial(tuple((rates + place / 1e4).tolist()), -1_234_567.0 - place, 1_234_567.0)
+            Trial(tuple((rates + place / 1e4).tolist()), (-1_234_567.0, 12_345_678.0)[place % 2], 1_234_567.0)
             for place in range(2 * self.shown)
+            for _ in range(10)
         ]
         heard = Questions(self.queries, tuple(trials[:1] * self.queries))
         current = BracketSchedule(self.start.thresholds, rates)

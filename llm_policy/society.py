@@ -15,9 +15,10 @@ from econjax.planning import Report, summarise
 from econjax.preferences import REFERENCE_HOURS
 from econjax.welfare import AbstractWelfare, require_dollars
 from llm_policy.aims import results
+from llm_policy.engine import EngineError
 from llm_policy.memory import Memory, Records, remember
 from llm_policy.prompts import Phase, Situation, economy_text, memory_lines
-from llm_policy.workers import MOST_LAWS, Answers, LLMWorkers, present, settle_answers
+from llm_policy.workers import MOST_LAWS, NOBODY, Answers, LLMWorkers, present, settle_answers
 
 _DISCONTENT = 0.5
 
@@ -174,6 +175,8 @@ class Society:
                     "on hours and satisfaction together",
                     "they are left out of welfare",
                 )
+                if not known.any():
+                    raise EngineError(NOBODY)
         return step, state
 
     def _remember(self, state: State, step: Step, own: Float[np.ndarray, " agents"], report: Report) -> State:

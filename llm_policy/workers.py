@@ -128,7 +128,7 @@ class LLMWorkers:
         labor, present, outside = np.nan_to_num(self.fixed), ~np.isnan(self.fixed), np.zeros(len(prompts))
         labor[self.asked], present[self.asked], outside[self.asked] = hours, understood, leaked
         if not present.any():
-            raise EngineError("Nobody is left in this step: no answer could be read.")
+            raise EngineError(NOBODY)
         return Answers(jnp.asarray(labor, self.economy.population.skill.dtype), jnp.asarray(present), outside)
 
     def prompts(self, situation: Situation, memory: Memory) -> list[Prompt]:
@@ -246,6 +246,7 @@ class LLMWorkers:
         return [prompts[i] for i in asked]
 
 
+NOBODY = "Nobody is left in this step: no answer could be read. Use a model that follows a schema."
 MOST_LAWS = 10
 """Laws of earlier tax years that workers reread."""
 

@@ -66,7 +66,7 @@ class Improviser(ScriptedEngine):
             return {name: self._value(WORK if name == "hours" else field) for name, field in fields.items()}
         if kind == "array":
             item, fewest, most = schema["items"], schema["minItems"], schema["maxItems"]
-            if item.get("type") == "integer":  # a ballot, whole or empty
+            if item["type"] == "integer" and "enum" not in item:  # a ballot, whole or empty
                 return draw.sample(range(item["minimum"], item["maximum"] + 1), draw.choice([fewest, most]))
             return [self._value(item) for _ in range(draw.randint(fewest, most))]
         if kind == "integer":

@@ -45,7 +45,6 @@ def finished(tmp_path_factory, econjax, improviser):
         ("--queries 2 --scenario democratic", ["--queries", "got 2", "leave them out"]),
         ("--start -0.1", ["--start is a rate, a share of a dollar from 0 to 1; got -0.1"]),
         ("--start 35", ["--start", "got 35"]),
-        ("--score", ["--score takes some of atkinson", "got none"]),
         ("--history 0", ["at least 1 latest step", "got 0"]),
         ("--scenario rational --people roles", ["Rational workers have no personas", "leave out --people"]),
         ("--scenario rational --satisfaction-counts", ["leave out --satisfaction-counts"]),
@@ -91,7 +90,7 @@ def test_prompts_that_do_not_fit_are_told_with_their_length_before_anything_is_a
 ):
     play(Cramped())
     ran = econjax("simulate", *SMALL, *choices, "--runs", runs)
-    assert_told(ran, "10 latest and 5 best steps", "tokens, but the model holds 50", "raise the context")
+    assert_told(ran, "A worker's longest prompt", "tokens, but the model holds 50", "raise --context")
     assert nothing_in(runs)
 
 
@@ -122,11 +121,15 @@ def test_a_population_that_does_not_fit_is_told_and_leaves_no_run(
 def test_a_manifest_of_another_version_is_refused(econjax, play, finished, tmp_path, assert_told):
     play(None)
     other = shutil.copytree(finished, tmp_path / "other")
-    command, choices = read_manifest(finished)
+    manifest = read_manifest(finished)
+    command, choices, limits = manifest["command"], manifest["config"], {"limits": manifest["limits"]}
     for manifest, parts in (
-        ({"command": command, "config": choices | {"hat": 1}}, ["another version of econjax", "'hat'"]),
-        ({"command": "guess", "config": choices}, ["econjax guess", "does not know"]),
-        ({"config": choices}, ["no manifest of a run", "'command'"]),
+        (
+            {"command": command, "config": choices | {"hat": 1}} | limits,
+            ["another version of econjax", "'hat'"],
+        ),
+        ({"command": "guess", "config": choices} | limits, ["econjax guess", "does not know"]),
+        ({"config": choices} | limits, ["no manifest of a run", "'command'"]),
         ([], ["no manifest of a run"]),
     ):
         (other / "manifest.json").write_text(json.dumps(manifest))
@@ -217,3 +220,40 @@ def test_an_interrupt_while_the_engine_starts_leaves_nothing(econjax, monkeypatc
     ran = econjax("simulate", *SMALL, "--runs", runs)
     assert (ran.code, ran.out, ran.err) == (130, "", "econjax: interrupted.\n")
     assert nothing_in(runs)
+
+
+def test_a_resume_keeps_within_the_limits_of_the_run(econjax, play, improviser, runs):
+    play(improviser())
+    choices = (*SMALL, "--limit-tokens", 6_000, "--runs", runs, "--name", "one")
+    for ran in (econjax("simulate", *choices), econjax("resume", runs / "one")):
+        assert ran.code == 2
+        assert "of 6,000 are spent" in ran.err.splitlines()[-1]
+
+
+def test_whoever_asked_a_server_is_told_to_name_it_again(econjax, finished, tmp_path, play, assert_told):
+    play(None)
+    other = shutil.copytree(finished, tmp_path / "other")
+    (other / "metrics.parquet").unlink()
+    manifest = read_manifest(other)
+    manifest["engine"]["url"] = "http://localhost:8000/v1"
+    (other / "manifest.json").write_text(json.dumps(manifest))
+    assert_told(econjax("resume", other), "asked the server http://localhost:8000/v1", "--server")
+
+
+@pytest.mark.parametrize(
+    ("choices", "who"),
+    [
+        (("--agents", AGENTS, "--queries", 9), "planner"),
+        (("--agents", AGENTS, "--scenario", "democratic"), "leader"),
+        (("--agents", 60, "--scenario", "democratic", "--candidates", "None"), "voter"),
+    ],
+)
+def test_the_longest_question_of_anyone_has_to_fit(
+    econjax, play, improviser, runs, assert_told, choices, who
+):
+    engine = play(improviser())
+    room = {"planner": 1_000, "leader": 1_000, "voter": 2_000}[who]
+    engine.describe = lambda: {**type(engine).describe(engine), "context": room}
+    ran = econjax("simulate", *choices, "--history", 1, "--best", 0, "--runs", runs)
+    assert_told(ran, f"A {who}'s longest prompt", f"the model holds {room:,}")
+    assert not engine.said

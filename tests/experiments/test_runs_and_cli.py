@@ -68,9 +68,9 @@ def test_a_run_directory_says_what_was_run(plain):
     assert {"python", "jax", "numpy", "econjax"} <= set(manifest["versions"])
     assert manifest["hardware"]["devices"]
     expected = CompareConfig(agents=300, evaluations=3, welfare=("rawlsian",), planners=("federal", "random"))
-    command, choices = read_manifest(plain[0])
-    assert command == "compare"
-    assert CompareConfig.fromdict(choices) == expected
+    found = read_manifest(plain[0])
+    assert found["command"] == "compare"
+    assert CompareConfig.fromdict(found["config"]) == expected
 
 
 def test_a_run_directory_says_what_came_out(plain):

@@ -6,13 +6,14 @@ import math
 import shutil
 import sqlite3
 from collections import Counter
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from experiments import jobs
+from experiments.config import WelfareName
 from experiments.runs import read_manifest
 from experiments.simulate_config import SimulateConfig
 
@@ -70,18 +71,18 @@ def run(request, tmp_path_factory, econjax, improviser):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jobs, "start_engine", lambda **_: engine)
         choices = (*SMALL, *CASES[request.param].split(), "--runs", path.parent, "--name", path.name)
-        ran = econjax("simulate", *choices, "--json")
+        ran = econjax("simulate", *choices, "--score", *get_args(WelfareName), "--json")
     assert ran.code == 0, ran.err
-    assert "Labor answers alone" in ran.err
-    config = SimulateConfig.fromdict(read_manifest(path)[1])
+    assert "The workers' answers" in ran.err
+    config = SimulateConfig.fromdict(read_manifest(path)["config"])
     return Run(request.param, config, path, json.loads(ran.out), engine)
 
 
 def test_the_run_directory_holds_every_prompt_and_answer(run):
     files = {path.name for path in run.path.iterdir()}
     people = set() if run.config.scenario == "rational" else {"people.csv"}
-    always = {"manifest.json", "journal.sqlite", "metrics.parquet", "workers.parquet", "government.json"}
-    assert files == always | people | {"welfare.png"}
+    tables = {f"{name}.parquet" for name in ("metrics", "workers", "timings")}
+    assert files == tables | people | {"manifest.json", "journal.sqlite", "government.json", "welfare.png"}
     calls = run.calls()
     assert sum(verb == "choose" for *_, verb in calls) == run.engine.chosen
     kept = Counter(
@@ -111,7 +112,7 @@ def test_there_is_a_row_per_step_and_a_schedule_per_tax_year(run):
         assert row["rates"] == years[row["tax_year"] - 1]["rates"]
     for year in years:
         rows = [row for row in metrics if row["tax_year"] == year["tax_year"]]
-        for name in ("labor", "gini", "rebate", "understood", *config.score):
+        for name in ("labor", "gini", "rebate", "understood", *config.scores):
             assert year[name] == pytest.approx(np.mean([row[name] for row in rows])), name
         spread = np.std([row[config.welfare] for row in rows], ddof=1) / STEPS_A_YEAR**0.5
         assert year["standard_error"] == pytest.approx(spread)

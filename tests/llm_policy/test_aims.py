@@ -50,11 +50,10 @@ def test_a_result_is_ones_own_utility_or_welfare_or_its_negative():
 
 
 @pytest.mark.parametrize("aim", AIMS)
-@pytest.mark.parametrize("formula", [None, "Your utility of a year is what you keep."])
-def test_a_result_is_defined_once_and_discontent_costs_only_those_whose_utility_it_is(aim, formula):
-    plain, halved = (in_words(aim, formula=formula, welfare=WELFARE, halved=half) for half in (False, True))
+def test_a_result_is_defined_once_and_discontent_costs_only_those_whose_utility_it_is(aim):
+    plain, halved = (in_words(aim, own="that utility", welfare=WELFARE, halved=h) for h in (False, True))
     assert plain.count("result of a step") == 1
     assert (WELFARE in plain) == (aim != "egotistical")
     assert ("half of it is lost" in halved) == (halved != plain) == (aim == "egotistical")
-    assert ("that utility" in plain) == (aim == "egotistical" and formula is not None)
+    assert ("that utility" in plain) == (aim == "egotistical")
     assert ("negative" in plain) == (aim == "adversarial")

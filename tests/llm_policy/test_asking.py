@@ -40,6 +40,13 @@ class Scores(ScriptedEngine):
         return Choices(logprob, np.broadcast_to(self.leaked, len(prompts)), tokens, 0 * tokens)
 
 
+class Guessed(Scores):
+    """Scores only the likeliest tokens."""
+
+    def describe(self):
+        return super().describe() | {"tokenizer": "estimated"}
+
+
 def clear(i, time=1):
     return f'{{"satisfied": "{"yes" if i % 2 else "no"}"}}'
 
@@ -102,9 +109,11 @@ def test_the_stated_share_may_be_left_out_and_not_one_more(share, dumb):
         write(silent(*range(dumb + 1)), most_unread=share, attempts=1)
 
 
-def test_a_batch_without_anyone_is_an_error_whatever_the_share():
-    with pytest.raises(EngineError, match="100%"):
-        write(silent(*range(N)), most_unread=1.0)
+def test_all_may_be_left_out_only_if_that_is_stated():
+    said, known, *_ = write(silent(*range(N)), most_unread=1.0)
+    assert (said, known) == ([0] * N, [False] * N)
+    with pytest.raises(EngineError, match=r"100% .* \(at most 99%\)"):
+        write(silent(*range(N)), most_unread=0.99)
 
 
 def test_nobody_is_asked_nothing():
@@ -144,6 +153,15 @@ def test_whoever_says_nothing_of_the_options_is_not_understood_and_not_asked_aga
     with pytest.raises(EngineError, match=r"30% .* at the first word .* names none of the options") as error:
         Asker(Scores(np.full(4, 1 / 4), np.arange(N) < 3)).choose(KEY, PROMPTS, CODES, np.arange(N))
     assert "attempts" not in str(error.value)
+
+
+def test_where_only_the_likeliest_tokens_are_scored_at_most_half_may_leak():
+    leaked, tally = np.where(np.arange(N) == 6, 0.51, 0.5), Tally()
+    asker = Asker(Guessed(np.full(4, 1 / 4), leaked), tally=tally)
+    _, known, found = asker.choose(KEY, PROMPTS, CODES, np.arange(N))
+    assert known.tolist() == [i != 6 for i in range(N)]
+    np.testing.assert_array_equal(found, leaked)
+    assert (tally.asked, tally.read) == (N, N - 1)
 
 
 @pytest.mark.parametrize(

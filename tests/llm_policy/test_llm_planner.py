@@ -326,7 +326,7 @@ def test_a_model_that_reads_its_prompt_climbs():
 
 def test_a_planner_that_can_hardly_ever_be_read_ends_the_run():
     model, engine, _ = planner("no", attempts=1)
-    with pytest.raises(EngineError, match=r"could not be read in 3 of 3 tax years; the last was 'no'"):
+    with pytest.raises(EngineError, match=r"could not be read in 3 of 4 tax years; the last was 'no'"):
         run(model, [1.0] * 10)
     assert len(engine.prompts) == 3
     # Two silences in ten trials are as many as may be.

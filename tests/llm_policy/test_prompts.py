@@ -86,6 +86,12 @@ def test_all_share_the_law_and_the_laws_before():
     assert "In tax year 1 the rates were 12.5 %." in shared
 
 
+def test_the_law_before_the_first_tax_year_has_no_number():
+    text = law_text(NOW._replace(tax_year=0, past={}))
+    assert "tax year" not in text
+    assert text == law_text(NOW._replace(past={})).replace(" (tax year 2)", "")
+
+
 def test_the_economy_is_the_law_and_the_last_rebate():
     assert economy_text(NOW) == law_text(NOW) + " The last one was $10,243 a year."
     assert all(economy_text(NOW) in prompt.shared for prompt in judge(*STEPS))
@@ -362,7 +368,7 @@ def test_a_fixed_cost_is_said_where_there_is_one():
     said = ["Working at all costs you" in line for line in lines(fixed_cost=np.array([0.0, 900.0, 0.3]))]
     assert said == [False, True, False]
     assert (
-        "Working at all costs you $900 a year, which you cannot keep."
+        "Working at all costs you $900 a year, which steps do not show."
         in lines(fixed_cost=np.array([0.0, 900.0, 0.3]))[1]
     )
 

@@ -417,7 +417,7 @@ def test_no_prompt_of_a_run_is_longer_than_was_checked(law, style, preferences):
         engine = Long(lambda i, step: 40.25 + step + i, lambda i, step: "no")
         society = society_of(engine, asks=True, style=style, preferences=preferences, skill=30_000.0)
         state = society.begin(law)
-        checked = society.workers.check_context(society.situation(state))
+        checked = society.workers.check_context(law)
         laws = {
             year: eqx.tree_at(lambda s: s.rates, law, law.rates + 1 / 9_999) for year in range(990, 1_001)
         }

@@ -80,6 +80,13 @@ class Scores(ScriptedEngine):
         return [1 + (self.letters and text.isdigit()) for text in texts]
 
 
+class Guessed(Scores):
+    """Scores only the likeliest tokens, and nobody knows how it splits text."""
+
+    def describe(self):
+        return super().describe() | {"tokenizer": "estimated"}
+
+
 def hours_of(i):
     return 20 + 3 * i
 
@@ -210,6 +217,19 @@ def test_whose_options_are_not_known_is_not_understood():
     np.testing.assert_array_equal(answers.leaked, leaked)
 
 
+def test_where_tokens_are_estimated_hours_have_letters_and_who_leaks_most_is_not_understood():
+    leaked = np.where(np.arange(N) == 6, 0.51, 0.5)
+    guessed, exact = (kind(np.full(11, 1 / 11), leaked=leaked) for kind in (Guessed, Scores))
+    answers = choose(guessed)
+    assert answers.understood.tolist() == [i != 6 for i in range(N)]
+    assert answers.labor[6] == 0
+    assert choose(exact).understood.all()
+    for engine, letters in ((guessed, True), (exact, False)):
+        for prompt in engine.prompts[0]:
+            assert bool(re.search(r"[A-K] = 40 hours a week", prompt.personal)) == letters
+            assert ("one letter from A to K" in prompt.shared) == letters
+
+
 def test_a_model_without_single_tokens_cannot_choose():
     class Syllables(Scores):
         def count(self, texts):
@@ -254,6 +274,20 @@ def test_the_share_left_out_is_of_those_asked():
     fixed = np.where(np.arange(N) < 5, 40.0, np.nan)
     with pytest.raises(EngineError, match="40% of the workers' answers"):
         ask(silent(5, 6), fixed=fixed)
+
+
+@pytest.mark.parametrize("mode", ["text", "choice"])
+def test_a_step_needs_someone_a_fixed_worker_if_nobody_else(mode):
+    def labor(fixed):
+        if mode == "text":
+            return ask(silent(*range(N)), fixed=fixed, most_unread=1.0)[0]
+        return choose(Scores(np.full(11, 1 / 11), leaked=1.0), fixed=fixed, most_unread=1.0)
+
+    with pytest.raises(EngineError, match="Nobody is left in this step"):
+        labor(np.full(N, np.nan))
+    answers = labor(np.where(np.arange(N) == 3, 45.0, np.nan))
+    assert answers.understood.tolist() == [i == 3 for i in range(N)]
+    assert answers.labor.tolist() == [45.0 * (i == 3) for i in range(N)]
 
 
 @pytest.mark.parametrize("scenario", ["rational", "bounded"])
@@ -323,6 +357,16 @@ def test_rational_workers_read_a_formula_and_bounded_ones_a_person_and_prices():
         assert "more weekly hour is to you like losing" in alive
 
 
+def test_an_own_result_is_in_dollars_only_where_utility_is():
+    preferences = Isoelastic(1.5, exponent=3.0, scale=1e-6, unit=30_000.0)
+    for wants, dollars in ((Quasilinear(0.25), True), (preferences, False)):
+        for text in LLMWorkers(
+            Asked(clear), Economy(population=people(), preferences=wants), PEOPLE
+        ).constants:
+            assert ("result of a step is the money you keep minus" in text) == dollars
+            assert ("in utils" in text) != dollars
+
+
 def test_prompts_of_many_workers_take_no_computation_of_jax(compilations):
     """An operation on an array of so many workers would compile here for the first time."""
     economy = Economy(population=Population(np.full(2_000, 900.0)), preferences=Quasilinear(0.25))
@@ -342,14 +386,14 @@ def test_a_context_that_is_too_short_is_an_error_with_both_lengths():
 
     engine = Short(clear)
     workers = LLMWorkers(engine, economy_of(), PEOPLE)
-    length = workers.check_context(NOW)
+    length = workers.check_context(LAW)
     for engine.context in (0, length):
-        assert workers.check_context(NOW) == length
+        assert workers.check_context(LAW) == length
     engine.context = length - 1
     with pytest.raises(
         ValueError, match=rf"10 latest and 5 best .* {length:,} tokens, .* holds {length - 1:,}: shorten"
     ):
-        workers.check_context(NOW)
+        workers.check_context(LAW)
 
 
 @pytest.mark.parametrize(
@@ -366,7 +410,7 @@ def test_a_context_that_is_too_short_is_an_error_with_both_lengths():
 )
 def test_the_length_checked_grows_with_what_is_read_and_written(style, longer):
     plain, other = (
-        LLMWorkers(Asked(clear), economy_of(), PEOPLE, style=s).check_context(NOW) for s in (Style(), style)
+        LLMWorkers(Asked(clear), economy_of(), PEOPLE, style=s).check_context(LAW) for s in (Style(), style)
     )
     assert other != plain
     assert (other > plain) == longer
