@@ -294,6 +294,7 @@ def test_a_run_directory_appears_with_its_manifest(tmp_path):
     path = tmp_path / "runs" / "one"
     (path.parent / ".one").mkdir(parents=True)
     (path.parent / ".one" / "manifest.json").write_text("{ half of")
-    make_run(path, command="compare", config={"seed": 1}, engine=None)
-    assert read_manifest(path) == ("compare", {"seed": 1})
+    choices = {"command": "compare", "config": {"seed": 1}, "limits": {"limit_tokens": 9}, "engine": None}
+    make_run(path, **choices)
+    assert choices.items() <= read_manifest(path).items()
     assert list(path.parent.iterdir()) == [path]
