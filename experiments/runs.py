@@ -67,7 +67,7 @@ def make_run(
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """Return the manifest of a run: the "command" that it was made with, its "config", and the rest.
+    """Return the "command" that a run was made with, its "config", its "limits", and what "engine" answered.
 
     Raises:
         ValueError: the folder holds no run.
@@ -77,7 +77,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} holds no run: there is no {manifest}. Give the path that the run printed.")
     try:
         found = json.loads(manifest.read_text("utf-8"))
-        return {"command": found["command"], "config": found["config"], "limits": found["limits"]} | found
+        known = {name: found[name] for name in ("command", "config", "limits")}
+        return known | {"engine": found.get("engine")}
     except (ValueError, LookupError, TypeError) as error:
         raise ValueError(f"{manifest} is no manifest of a run ({error}).") from error
 
