@@ -62,7 +62,8 @@ class ModelConfig:
     """Which model answers, and how."""
 
     model: str = "tiny"
-    """Model: an alias, a hub name, a folder, or "tiny": random weights, whose answers are noise."""
+    """Model: an alias, a hub name, a folder; "tiny" (random weights, whose answers are noise), or
+    "random:SHAPE", such as random:llama-3.1-8b, to measure speed without a download."""
     server: str | None = None
     """Ask an OpenAI-compatible server instead of starting vLLM: its address, such as http://localhost:8000/v1
     (several separated by commas), or openai, openrouter, gemini or ollama."""

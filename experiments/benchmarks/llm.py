@@ -16,6 +16,7 @@ import numpy as np
 
 from experiments.benchmarks.steps import Mode, Step, World, lives, past, script, society, world
 from experiments.benchmarks.timing import Ratio, ratio, take_turns
+from experiments.config import ModelConfig
 from experiments.consoles import mistakes
 from experiments.engines import start_engine
 from llm_policy.answers import hours_answer, schema
@@ -24,21 +25,13 @@ from llm_policy.society import State
 
 
 @dataclass(frozen=True)
-class LLMBenchmarkConfig:
+class LLMBenchmarkConfig(ModelConfig):
     """Time language-model workers in text and choice mode, and the work around the model."""
 
     agents: int = 2_000
     """Workers, each asked once a step."""
     distinct: int | None = None
     """Workers who differ; the others are their doubles, whose prompts are asked once. All if not given."""
-    model: str = "tiny"
-    """Model: an alias, a hub name, a folder, "tiny", or "random:SHAPE", such as random:llama-3.1-8b: random
-    weights, as fast as real ones."""
-    server: str | None = None
-    """Ask an OpenAI-compatible server instead of starting vLLM: its address, or openai, openrouter, gemini
-    or ollama."""
-    context: int = 8192
-    """Tokens that vLLM makes room for, prompt and answer together."""
     history: int = 10
     """Latest steps that each worker rereads, besides its five best."""
     rounds: int = 3
@@ -54,7 +47,8 @@ class LLMBenchmarkConfig:
         Raises:
             ValueError: too few workers, tokens, steps or rounds.
         """
-        for name, least in {"agents": 2, "context": 1, "history": 1, "rounds": 1}.items():
+        ModelConfig.check(self)
+        for name, least in {"agents": 2, "history": 1, "rounds": 1}.items():
             if getattr(self, name) < least:
                 raise ValueError(f"--{name} must be at least {least}; got {getattr(self, name)}.")
         if self.distinct is not None and not 2 <= self.distinct <= self.agents:
@@ -147,7 +141,12 @@ def run(config: LLMBenchmarkConfig, on_start: Callable[[str], None] = lambda wha
     on_start("the engine starts")
     begun = time.perf_counter()
     engine = start_engine(
-        model=config.model, server=config.server, temperature=_TEMPERATURE, context=config.context
+        model=config.model,
+        server=config.server,
+        temperature=config.temperature,
+        context=config.context,
+        quantization=config.quantization,
+        tensor_parallel=config.tensor_parallel,
     )
     seconds = time.perf_counter() - begun
     with closing(engine):
@@ -218,9 +217,6 @@ def judge(outside: Sequence[Outside], choice_over_text: Ratio) -> list[Verdict]:
                 verdicts.append(Verdict(name, measured, bar, at_least=False, met=measured <= bar))
     name, times = "decisions per second, choice over text mode", choice_over_text.median
     return [*verdicts, Verdict(name, times, 5.0, at_least=True, met=times >= 5)]
-
-
-_TEMPERATURE = 0.7
 
 
 def _choice_over_text(text: Sequence[Step], choice: Sequence[Step]) -> Ratio:

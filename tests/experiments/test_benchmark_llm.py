@@ -144,7 +144,8 @@ def test_the_command_prints_tables_or_json(econjax, monkeypatch, measured):
     monkeypatch.setattr(llm, "measure", lambda *given, start_seconds: replace(silent, start_seconds=2.5))
     ran = econjax("benchmark", "llm", "--model", "random:tiny", "--context", 2_000)
     assert ran.code == 0, ran.err
-    assert asked == [{"model": "random:tiny", "server": None, "temperature": 0.7, "context": 2_000}]
+    chosen = {"model": "random:tiny", "server": None, "temperature": 0.7, "context": 2_000}
+    assert asked == [chosen | {"quantization": None, "tensor_parallel": 1}]
     assert closed == [engine]
     for told in ("text, recorded", "choice, replayed", "choice over text", '"hours"', "2.5 s to start"):
         assert told in ran.out
