@@ -10,7 +10,7 @@ from econjax import BracketSchedule
 from econjax.planning import Report
 from llm_policy.answers import Tally, read_field, schema
 from llm_policy.engine import Engine, EngineError, Prompt
-from llm_policy.planner_prompts import PlannerStyle, Questions, planner_prompt
+from llm_policy.planner_prompts import NO_QUESTIONS, PlannerStyle, Questions, planner_prompt
 from llm_policy.proposals import (
     answer_tokens,
     proposal_answer,
@@ -126,6 +126,33 @@ class LLMPlanner:
         best = records(state.trials)
         return BracketSchedule(self.start.thresholds, list(best[0].rates)) if best else self.start
 
+    def prompt(self, state: Experience, questions: Questions = NO_QUESTIONS) -> Prompt:
+        """Return the question that the model is asked."""
+        return planner_prompt(
+            state.current,
+            self.goal,
+            state.trials,
+            style=self.style,
+            shown=self.shown,
+            report=state.report,
+            person=self.person,
+            questions=questions,
+        )
+
+    def longest_question(self, report: Report) -> tuple[Prompt, int]:
+        """Return the longest prompt of a run and the tokens of its answer, memory and questions full."""
+        rates = np.full(len(self.start.rates), 0.12344)
+        trials = [
+            Trial(tuple((rates + place / 1e4).tolist()), (-1_234_567.0, 12_345_678.0)[place % 2], 1_234_567.0)
+            for place in range(2 * self.shown)
+            for _ in range(10)
+        ]
+        heard = Questions(self.queries, tuple(trials[:1] * self.queries))
+        current = BracketSchedule(self.start.thresholds, rates)
+        return self.prompt(Experience(current, tuple(trials), report), heard), self._answer_tokens(
+            asks=self.queries > 0
+        )
+
     def _proposal(self, state: Experience) -> tuple[BracketSchedule | None, str, int]:
         """Return the schedule proposed, or None, the last answer, and the number of what-if questions."""
         questions, text, failures = Questions(self.queries), "", 0
@@ -145,26 +172,12 @@ class LLMPlanner:
                 return schedule, text, len(questions.heard)
         return None, text, len(questions.heard)
 
-    def longest_question(self, report: Report) -> tuple[Prompt, int]:
-        """Return the longest prompt of a run and the tokens of its answer, memory and questions full."""
-        rates = np.full(len(self.start.rates), 0.12344)
-        trials = [
-            Trial(tuple((rates + place / 1e4).tolist()), (-1_234_567.0, 12_345_678.0)[place % 2], 1_234_567.0)
-            for place in range(2 * self.shown)
-            for _ in range(10)
-        ]
-        heard = Questions(self.queries, tuple(trials[:1] * self.queries))
-        current = BracketSchedule(self.start.thresholds, rates)
-        return self._prompt(Experience(current, tuple(trials), report), heard), self._answer_tokens(
-            asks=self.queries > 0
-        )
-
     def _complete(self, state: Experience, questions: Questions) -> str:
         """Ask once."""
         brackets, asks = len(state.current.rates), questions.left > 0
         answer = question_answer if asks else proposal_answer
         [completion] = self.engine.complete(
-            [self._prompt(state, questions)],
+            [self.prompt(state, questions)],
             schema(answer(self.style.answer, brackets), thought=self.style.think),
             max_tokens=self._answer_tokens(asks=asks),
         )
@@ -173,18 +186,6 @@ class LLMPlanner:
     def _answer_tokens(self, *, asks: bool) -> int:
         brackets = len(self.start.rates)
         return answer_tokens(2 * brackets if asks else brackets, think=self.style.think)
-
-    def _prompt(self, state: Experience, questions: Questions) -> Prompt:
-        return planner_prompt(
-            state.current,
-            self.goal,
-            state.trials,
-            style=self.style,
-            shown=self.shown,
-            report=state.report,
-            person=self.person,
-            questions=questions,
-        )
 
 
 def as_trial(schedule: BracketSchedule, report: Report) -> Trial:

@@ -10,7 +10,6 @@ from llm_policy.answers import schema
 from llm_policy.audit import check_audit, mean_if_any
 from llm_policy.engine import Completion, Engine
 from llm_policy.planner import Experience, LLMPlanner
-from llm_policy.planner_prompts import planner_prompt
 from llm_policy.proposals import answer_tokens, proposal_answer, read_proposal
 from llm_policy.renamed import CURRENCIES, Currency, Renamed
 
@@ -72,18 +71,9 @@ def _propose(
     planner: LLMPlanner, engine: Engine, state: Experience, samples: int, *, times: int = 1
 ) -> list[Float[np.ndarray, "answers brackets"]]:
     """Return the changes of rates, in percentage points, of each time that a planner is asked."""
-    prompt = planner_prompt(
-        state.current,
-        planner.goal,
-        state.trials,
-        style=planner.style,
-        shown=planner.shown,
-        report=state.report,
-        person=planner.person,
-    )
     answer, brackets, think = planner.style.answer, len(state.current.rates), planner.style.think
     said = engine.complete(
-        [prompt] * times,
+        [planner.prompt(state)] * times,
         schema(proposal_answer(answer, brackets), thought=think),
         samples=samples,
         max_tokens=answer_tokens(brackets, think=think),
