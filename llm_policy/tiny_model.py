@@ -61,8 +61,8 @@ CORPUS = (
     ),
 )
 SINGLE_TOKENS = (*map(str, range(101)), *"ABCDEFGHIJK")
-_SPECIAL = ("<|pad|>", "<|begin|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>")
-_CHAT_TEMPLATE = (
+SPECIAL = ("<|pad|>", "<|begin|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>")
+CHAT_TEMPLATE = (
     "<|begin|>{% for message in messages %}<|{{ message.role }}|>\n{{ message.content }}<|end|>\n"
     "{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
 )
@@ -200,7 +200,7 @@ def _config(folder: Path) -> dict[str, Any]:
 
 def _recipe(seed: int, corpus: Iterable[str]) -> str:
     """Return a digest of all that the model depends on."""
-    parts = [str(seed), _CHAT_TEMPLATE, *SINGLE_TOKENS, *corpus]
+    parts = [str(seed), CHAT_TEMPLATE, *SINGLE_TOKENS, *corpus]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -216,7 +216,7 @@ def _write_tokenizer(folder: Path, corpus: Sequence[str]) -> Any:
         vocab_size=2048,
         min_frequency=2,
         show_progress=False,
-        special_tokens=list(_SPECIAL),
+        special_tokens=list(SPECIAL),
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
     )
     tokenizer.train_from_iterator([*corpus, *SINGLE_TOKENS] * 2, trainer)
@@ -228,7 +228,7 @@ def _write_tokenizer(folder: Path, corpus: Sequence[str]) -> Any:
         pad_token="<|pad|>",
         bos_token="<|begin|>",
         eos_token="<|end|>",
-        chat_template=_CHAT_TEMPLATE,
+        chat_template=CHAT_TEMPLATE,
         model_max_length=CONTEXT,
     )
     fast.save_pretrained(folder)
@@ -252,9 +252,9 @@ def _write_model(folder: Path, vocabulary: int, seed: int, marker: Mapping[str, 
         num_key_value_heads=2,
         max_position_embeddings=CONTEXT,
         initializer_range=0.1,
-        bos_token_id=_SPECIAL.index("<|begin|>"),
-        eos_token_id=_SPECIAL.index("<|end|>"),
-        pad_token_id=_SPECIAL.index("<|pad|>"),
+        bos_token_id=SPECIAL.index("<|begin|>"),
+        eos_token_id=SPECIAL.index("<|end|>"),
+        pad_token_id=SPECIAL.index("<|pad|>"),
         **marker,
     )
     with torch.random.fork_rng(devices=[]):
@@ -274,9 +274,9 @@ def _write_config(folder: Path, shape: Shape, marker: Mapping[str, Any]) -> None
         architectures=[f"{architecture}ForCausalLM"],
         dtype="bfloat16",
         **{name: size for name, size in shape._asdict().items() if name != "architecture"},
-        bos_token_id=_SPECIAL.index("<|begin|>"),
-        eos_token_id=_SPECIAL.index("<|end|>"),
-        pad_token_id=_SPECIAL.index("<|pad|>"),
+        bos_token_id=SPECIAL.index("<|begin|>"),
+        eos_token_id=SPECIAL.index("<|end|>"),
+        pad_token_id=SPECIAL.index("<|pad|>"),
         **marker,
     )
     config.save_pretrained(folder)

@@ -155,11 +155,11 @@ class LLMWorkers:
         answer = np.full(len(self.constants), np.nan)
         if self.style.mode == "choice":
             codes = _yes_and_no(self.engine)
-            prompts = self._satisfaction_prompts(situation, memory, asked, _CODED[codes])
+            prompts = self._satisfaction_prompts(situation, memory, asked, CODED[codes])
             places, known, _ = self.asker.choose(key, prompts, codes, asked)
             said = 1.0 - places
         else:
-            prompts = self._satisfaction_prompts(situation, memory, asked, _WRITTEN)
+            prompts = self._satisfaction_prompts(situation, memory, asked, WRITTEN)
             said, known = self.asker.write(prompts, schema(SATISFIED_ANSWER), read_satisfied, max_tokens=16)
         answer[asked] = np.where(known, said, np.nan)
         return answer
@@ -268,8 +268,8 @@ _OWN = {
     "$": "the money you keep minus what your effort is worth to you",
     "utils": "how well off the money you keep and your effort leave you, in utils",
 }
-_WRITTEN = 'Answer with JSON only: {"satisfied": "yes"} or {"satisfied": "no"}.'
-_CODED = {
+WRITTEN = 'Answer with JSON only: {"satisfied": "yes"} or {"satisfied": "no"}.'
+CODED = {
     ("yes", "no"): "Answer with one word and nothing else: yes or no.",
     ("A", "B"): "Answer with one letter and nothing else: A for yes, B for no.",
 }

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from llm_policy.engine import Engine
-from llm_policy.tiny_model import build_tiny_model
+from llm_policy.tiny_model import CORPUS, NOISE_MARKER, build_tiny_model
 
 START_SECONDS = 300
 
@@ -53,6 +53,26 @@ class Server:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def small_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of the embedded engine's kind, with random weights."""
+    import jax
+    import jax.numpy as jnp
+
+    from experiments.training.tokens import save_tokenizer, train_tokenizer
+    from llm_policy.llama import Llama, Sizes, save_weights
+
+    folder = tmp_path_factory.mktemp("models")
+    tokenizer = train_tokenizer(CORPUS)
+    save_tokenizer(folder, tokenizer)
+    sizes = Sizes(tokenizer.get_vocab_size(), 32, 2, 2, 64, 1024)
+    one = jnp.ones((1, 1), jnp.int32)
+    weights = jax.jit(Llama(sizes).init)(jax.random.key(0), one[..., None], one)["params"]
+    loud = jax.tree.map(lambda array: 4 * array, weights)  # so that prompts matter
+    save_weights(folder, loud, sizes, {NOISE_MARKER: True, "eos_token_id": tokenizer.token_to_id("<|end|>")})
+    return folder
 
 
 @pytest.fixture(scope="session")

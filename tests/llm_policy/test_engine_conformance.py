@@ -23,14 +23,8 @@ SECRET = "sk-a-secret-that-nobody-may-see"
 SHARED = "You are a worker. You decide how many hours to work each week."
 LENGTHS = [7, 2, 9, 0, 5, 1, 8, 3, 6, 4]
 PROMPTS = [Prompt(SHARED, "Your skill is high." + " The tax is low." * length) for length in LENGTHS]
-ENGINES = [
-    "scripted",
-    "parallel",
-    "journal",
-    "replay",
-    pytest.param("vllm", marks=pytest.mark.vllm),
-    pytest.param("openai", marks=pytest.mark.vllm),
-]
+MODELS = ["embedded", *(pytest.param(name, marks=pytest.mark.vllm) for name in ("vllm", "openai"))]
+ENGINES = ["scripted", "parallel", "journal", "replay", *MODELS]
 TOLERANCE = 0.05  # of a log probability: bfloat16 sums in another order in another batch
 
 
@@ -73,6 +67,10 @@ def engine(request, tmp_path, monkeypatch):
         monkeypatch.setenv("OPENAI_API_KEY", SECRET)
         server = request.getfixturevalue("vllm_server")
         made = OpenAIEngine(server.url, server.model)
+    elif request.param == "embedded":
+        from llm_policy.engines.embedded import EmbeddedEngine
+
+        made = EmbeddedEngine(request.getfixturevalue("small_llama"))
     elif request.param == "scripted":
         made = scripted()
     elif request.param == "parallel":
@@ -155,8 +153,7 @@ def test_fewer_options_leak_more_and_keep_their_ratios(engine):
     assert np.all(some.leaked >= every.leaked - TOLERANCE)
 
 
-@pytest.mark.vllm
-@pytest.mark.parametrize("engine", ["vllm", "openai"], indirect=True)
+@pytest.mark.parametrize("engine", MODELS, indirect=True)
 def test_an_option_of_several_tokens_is_named(engine):
     with pytest.raises(ValueError, match=r"'forty hours' is .* tokens of this model and choose needs one"):
         engine.choose(PROMPTS, ["A", "forty hours"])
@@ -188,8 +185,7 @@ def test_the_description_is_plain_and_holds_no_secret(engine):
     assert SECRET not in text + repr(engine)
 
 
-@pytest.mark.vllm
-@pytest.mark.parametrize("engine", ["vllm", "openai"], indirect=True)
+@pytest.mark.parametrize("engine", MODELS, indirect=True)
 def test_noise_is_called_noise(engine):
     assert engine.describe()["noise"] is True
     assert engine.describe()["weights"] == "random noise"

@@ -1,0 +1,135 @@
+"""The small model's tokenizer, and lessons as tokens.
+
+Digits and the marks of JSON are tokens of their own, so that an answer has one spelling whoever writes it,
+and no token goes past the end of a line or sentence; apart from that, tokens may hold whole phrases, spaces
+included, so that what all prompts repeat costs few of them. A text that is nothing but one of the hours
+offered is one token.
+"""
+
+import functools
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from experiments.training.lessons import Lesson, Part, Task
+from llm_policy.answers import HOURS
+from llm_policy.tiny_model import CHAT_TEMPLATE, CONTEXT, SPECIAL
+
+SINGLE = (*map(str, HOURS), "yes", "no", *"ABCDEFGHIJK")
+"""Texts that are one token where they stand alone."""
+
+
+def train_tokenizer(texts: Iterable[str], *, size: int = 2048) -> Tokenizer:
+    """Return a byte-level BPE tokenizer of `size` tokens, trained on texts.
+
+    Raises:
+        ValueError: one of the `SINGLE` texts is not one token.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    alone = "|".join(map(str, HOURS[1:]))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r"\n|\. "), "merged_with_previous"),
+            pre_tokenizers.Split(Regex(rf"\A(?:{alone})\z|[0-9]|{_JSON}"), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size,
+        min_frequency=2,
+        show_progress=False,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        max_token_length=160,
+    )
+    tokenizer.train_from_iterator([*texts, *SINGLE * 1000], trainer)
+    split = [text for text in SINGLE if len(tokenizer.encode(text).ids) != 1]
+    if split:
+        raise ValueError(f"The texts leave no room for the single tokens {split}: give more room.")
+    return tokenizer
+
+
+def save_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
+    """Write tokenizer.json and tokenizer_config.json into `folder`."""
+    tokenizer.save(str(folder / "tokenizer.json"))
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": "<|begin|>",
+        "eos_token": "<|end|>",
+        "pad_token": "<|pad|>",
+        "model_max_length": CONTEXT,
+        "clean_up_tokenization_spaces": False,
+        "chat_template": CHAT_TEMPLATE,
+    }
+    text = json.dumps(config, indent=2) + "\n"
+    (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")
+
+
+class Row(NamedTuple):
+    """One prompt after the shared text, and its answer, as tokens; and what should follow at some places.
+
+    `places[k]` is the place of the token after which `tokens_next[k]` follow with `chances[k]`.
+    """
+
+    tokens: list[int]
+    places: list[int]
+    follows: list[dict[int, float]]
+
+
+class Script(NamedTuple):
+    """A lesson as tokens: what all rows share, and the rows."""
+
+    task: Task
+    shared: list[int]
+    rows: list[Row]
+
+
+class Scribe:
+    """Writes lessons as tokens, as the chat template would lay them out."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._spelled = functools.lru_cache(maxsize=10_000)(self._spell)
+
+    def write(self, rng: np.random.Generator, lesson: Lesson) -> Script:
+        """Return the lesson as tokens; where several texts may be said, one is drawn."""
+        shared = f"<|begin|><|system|>\n{lesson.prompts[0].shared}<|end|>\n<|user|>\n"
+        personal = [f"{prompt.personal}<|end|>\n<|assistant|>\n" for prompt in lesson.prompts]
+        first, *rest = (found.ids for found in self._tokenizer.encode_batch_fast([shared, *personal]))
+        rows = [self._row(rng, ids, answer) for ids, answer in zip(rest, lesson.answers, strict=True)]
+        return Script(lesson.task, first, rows)
+
+    def _row(self, rng: np.random.Generator, prompt: list[int], answer: Sequence[Part]) -> Row:
+        tokens, places, follows = list(prompt), [], []
+        for part in answer if answer[0].single else (*answer, _END):
+            texts = [self._spelled(text, part.single) for text in part.texts]
+            chosen = texts[_draw(rng, part) if part.said is None else part.said]
+            for place, token in enumerate(chosen):
+                next_tokens: dict[int, float] = {}
+                for text, chance in zip(texts, part.chances, strict=True):
+                    if text[:place] == chosen[:place]:
+                        next_tokens[text[place]] = next_tokens.get(text[place], 0.0) + chance
+                places.append(len(tokens) - 1)
+                follows.append(next_tokens)
+                tokens.append(token)
+        return Row(tokens[:-1], places, follows)
+
+    def _spell(self, text: str, single: bool) -> tuple[int, ...]:
+        parts = [text] if single else [part for part in re.split("([0-9])", text) if part]
+        return tuple(token for found in self._tokenizer.encode_batch_fast(parts) for token in found.ids)
+
+
+def _draw(rng: np.random.Generator, part: Part) -> int:
+    if len(part.texts) == 1:
+        return 0
+    return int(np.searchsorted(np.cumsum(part.chances), rng.random() * sum(part.chances), side="right"))
+
+
+_JSON = r"-(?=[0-9])|[\"\[\]{}]|: |true|false|null"
+_END = Part(("<|end|>",))

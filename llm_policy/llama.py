@@ -1,0 +1,312 @@
+"""A Llama in flax: the network of the small model that comes with the project, and its file format.
+
+The arithmetic is that of Touvron et al. (2023): rotary positions, root-mean-square norms before every block,
+a gated feed-forward layer, no biases; embeddings also serve as the output layer. Weights are read and written
+in the Hugging Face layout, so that vLLM and transformers load the same file.
+"""
+
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
+from jaxtyping import Array, Bool, Float, Int
+from safetensors.numpy import load_file, save_file
+
+Weights = Mapping[str, Any]
+"""The network's parameters, as flax nests them."""
+
+
+class Sizes(NamedTuple):
+    """The sizes of a Llama, under their names in config.json."""
+
+    vocab_size: int
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    intermediate_size: int
+    max_position_embeddings: int
+    rope_theta: float = 10_000.0
+    rms_norm_eps: float = 1e-5
+
+    @property
+    def head_dim(self) -> int:
+        """The size of an attention head."""
+        return self.hidden_size // self.num_attention_heads
+
+
+class Past(NamedTuple):
+    """What the layers keep of tokens that were read: their keys and values, and how many of them count.
+
+    The first `length` tokens of a row count; what follows is padding.
+    """
+
+    keys: Float[Array, "layers *rows tokens heads size"]
+    values: Float[Array, "layers *rows tokens heads size"]
+    length: Int[Array, "*rows"]
+
+
+class Llama(nn.Module):
+    """Read the rows of groups; the rows of a group follow one text that they share.
+
+    `shared` is what was read of each group's shared text, with rows [groups]; `own` is what was read of each
+    row since, with rows [groups, rows] and room for the new tokens. The first `length` new tokens of a row
+    count; what is returned for the others means nothing.
+    """
+
+    sizes: Sizes
+
+    @nn.compact
+    def __call__(
+        self,
+        tokens: Int[Array, "groups rows tokens"],
+        length: Int[Array, "groups rows"],
+        shared: Past | None = None,
+        own: Past | None = None,
+    ) -> tuple[Float[Array, "groups rows tokens width"], Past]:
+        """Return the state after each token, and each row's past, these tokens included."""
+        sizes = self.sizes
+        begin = jnp.zeros_like(length) if own is None else own.length
+        place = begin[..., None] + jnp.arange(tokens.shape[-1]).reshape(
+            1, 1, -1
+        )  # of each token within its row
+        room = tokens.shape[-1] if own is None else own.keys.shape[-3]
+        visible = jnp.arange(room).reshape(1, 1, 1, -1) <= place[..., None]
+        before = 0 if shared is None else shared.length[:, None, None]
+        start = nn.initializers.normal(0.02)
+        embedding = self.param("embedding", start, (sizes.vocab_size, sizes.hidden_size))
+        axes: Any = (nn.broadcast, 0, 0)  # of the view, and of what is shared and own
+        layers = nn.scan(
+            _Layer,
+            variable_axes={"params": 0},
+            split_rngs={"params": True},
+            in_axes=axes,
+            length=sizes.num_hidden_layers,
+            unroll=sizes.num_hidden_layers,  # a loop runs on one core of a CPU
+        )(sizes, name="layers")
+        view = _View(
+            _rotation(before + place, sizes), visible, place, None if shared is None else shared.length
+        )
+        beginning = None if shared is None else (shared.keys, shared.values)
+        kept = None if own is None else (own.keys, own.values)
+        state, (keys, values) = layers(embedding[tokens], view, beginning, kept)
+        return _Norm(sizes.rms_norm_eps, name="norm")(state), Past(keys, values, begin + length)
+
+
+def logits(weights: Weights, states: Float[Array, "*rows width"]) -> Float[Array, "*rows vocabulary"]:
+    """Return the scores of all tokens to follow after some states."""
+    return states @ weights["embedding"].T
+
+
+def save_weights(folder: Path, weights: Weights, sizes: Sizes, more: Mapping[str, Any]) -> None:
+    """Write model.safetensors (bfloat16) and config.json, with `more` entries, into `folder`."""
+    flat = {
+        place: _turned(place, np.asarray(array, jnp.bfloat16))
+        for place, array in flatten_dict(weights, sep=".").items()
+    }
+    tensors = {name: flat[place] for place, name in _OUTER.items()}
+    for place, name in _INNER.items():
+        tensors |= {_layer_name(layer, name): array for layer, array in enumerate(flat[place])}
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    config = {**_PLAIN, **sizes._asdict(), "num_key_value_heads": sizes.num_attention_heads, **more}
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def load_weights(folder: Path) -> tuple[Weights, Sizes]:
+    """Return the float32 weights and the sizes of a model in the Hugging Face layout.
+
+    Raises:
+        ValueError: the model is no Llama of the kind that `save_weights` writes.
+    """
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    other = [name for name, value in _PLAIN.items() if name != "dtype" and config.get(name) != value]
+    if other or config["num_key_value_heads"] != config["num_attention_heads"]:
+        raise ValueError(
+            f"{folder} is no Llama of the small model's kind ({', '.join(other) or 'shared keys'}): serve it "
+            "with vLLM."
+        )
+    sizes = Sizes(**{name: config[name] for name in Sizes._fields})
+    tensors = load_file(folder / "model.safetensors")
+    flat = {place: tensors[name] for place, name in _OUTER.items()}
+    for place, name in _INNER.items():
+        layers = range(sizes.num_hidden_layers)
+        flat[place] = np.stack([tensors[_layer_name(layer, name)] for layer in layers])
+    turned = {place: jnp.asarray(_turned(place, array), jnp.float32) for place, array in flat.items()}
+    return unflatten_dict(turned, sep="."), sizes
+
+
+class _View(NamedTuple):
+    """What each new token is to the layers: how its heads turn, what it sees of its row, where it stands.
+
+    `shared_length` is the number of tokens that its group shares, None without any.
+    """
+
+    rotation: tuple[Float[Array, "groups rows tokens 1 half"], Float[Array, "groups rows tokens 1 half"]]
+    visible: Bool[Array, "groups rows tokens room"]
+    place: Int[Array, "groups rows tokens"]
+    shared_length: Int[Array, " groups"] | None
+
+
+class _Layer(nn.Module):
+    """Attention, then the gated layer."""
+
+    sizes: Sizes
+
+    @nn.compact
+    def __call__(
+        self,
+        state: Float[Array, "groups rows tokens width"],
+        view: _View,
+        shared: tuple[Array, Array] | None,
+        own: tuple[Array, Array] | None,
+    ) -> tuple[Float[Array, "groups rows tokens width"], tuple[Array, Array]]:
+        change, kept = _Attention(self.sizes, name="attention")(state, view, shared, own)
+        state = state + change
+        return state + _FeedForward(self.sizes, name="feed_forward")(state), kept
+
+
+class _Attention(nn.Module):
+    """Attention of new tokens to their row, and to what its group shares."""
+
+    sizes: Sizes
+
+    @nn.compact
+    def __call__(
+        self,
+        state: Float[Array, "groups rows tokens width"],
+        view: _View,
+        shared: tuple[Array, Array] | None,
+        own: tuple[Array, Array] | None,
+    ) -> tuple[Float[Array, "groups rows tokens width"], tuple[Array, Array]]:
+        sizes = self.sizes
+        state = _Norm(sizes.rms_norm_eps, name="norm")(state)
+        width, scale = sizes.hidden_size, sizes.head_dim**-0.5
+        heads = (*state.shape[:-1], sizes.num_attention_heads, sizes.head_dim)
+        query, key, value = (
+            _Dense(width, name=name)(state).reshape(heads) for name in ("query", "key", "value")
+        )
+        query, key = _rotate(query, view.rotation), _rotate(key, view.rotation)
+        if own is not None:
+            group, row = (axis[..., None] for axis in jnp.indices(view.place.shape[:2]))
+            key, value = (
+                old.at[group, row, view.place].set(new) for old, new in zip(own, (key, value), strict=True)
+            )
+        query, keys, values = (jnp.moveaxis(array, -2, 1) for array in (scale * query, key, value))
+        scores = [(query, keys, values, view.visible[:, None])]
+        if shared is not None and view.shared_length is not None:
+            known = jnp.arange(shared[0].shape[1])[None] < view.shared_length[:, None]
+            early_keys, early_values = (jnp.moveaxis(array, -2, 1) for array in shared)
+            joined = query.reshape(*query.shape[:2], -1, query.shape[-1])  # all tokens of a group at once
+            scores.append((joined, early_keys, early_values, known[:, None, None]))
+        mixed = _mix(scores)
+        mixed = jnp.moveaxis(mixed, 1, -2).reshape(state.shape)
+        return _Dense(width, depth=sizes.num_hidden_layers, name="output")(mixed), (key, value)
+
+
+def _mix(parts: Sequence[tuple[Array, Array, Array, Array]]) -> Float[Array, "groups heads rows tokens size"]:
+    """Return the mean of all values, weighted by the softmax of queries times keys.
+
+    Queries, keys, values and what is seen come in parts with axes of their own before the last one or two;
+    the queries are the same in all of them, up to their shape.
+    """
+    shape = parts[0][0].shape
+    scores = [jnp.where(seen, query @ keys.swapaxes(-1, -2), _NEVER) for query, keys, _, seen in parts]
+    tops = [score.max(axis=-1).reshape(shape[:-1]) for score in scores]
+    top = jax.lax.stop_gradient(functools.reduce(jnp.maximum, tops))
+    weights = [jnp.exp(score - top.reshape(*score.shape[:-1], 1)) for score in scores]
+    total = [weight.sum(axis=-1).reshape(shape[:-1]) for weight in weights]
+    mixed = [(weight @ values).reshape(shape) for weight, (*_, values, _) in zip(weights, parts, strict=True)]
+    return functools.reduce(jnp.add, mixed) / functools.reduce(jnp.add, total)[..., None]
+
+
+class _FeedForward(nn.Module):
+    """A gated layer."""
+
+    sizes: Sizes
+
+    @nn.compact
+    def __call__(self, state: Float[Array, "*rows width"]) -> Float[Array, "*rows width"]:
+        sizes = self.sizes
+        state = _Norm(sizes.rms_norm_eps, name="norm")(state)
+        gate, up = (_Dense(sizes.intermediate_size, name=name)(state) for name in ("gate", "up"))
+        return _Dense(sizes.hidden_size, depth=sizes.num_hidden_layers, name="down")(nn.silu(gate) * up)
+
+
+class _Norm(nn.Module):
+    """States divided by their root mean square."""
+
+    epsilon: float
+
+    @nn.compact
+    def __call__(self, state: Float[Array, "*rows width"]) -> Float[Array, "*rows width"]:
+        scale = self.param("scale", nn.initializers.ones, state.shape[-1:])
+        size = jnp.mean(jnp.square(state), axis=-1, keepdims=True)
+        return state * jax.lax.rsqrt(size + self.epsilon) * scale.reshape((1,) * (state.ndim - 1) + (-1,))
+
+
+class _Dense(nn.Module):
+    """A layer without bias; where `depth` layers are summed each begins smaller.
+
+    All rows are one matrix to it: a CPU is slow with more axes.
+    """
+
+    width: int
+    depth: int | None = None
+
+    @nn.compact
+    def __call__(self, state: Float[Array, "*rows from"]) -> Float[Array, "*rows to"]:
+        start = nn.initializers.variance_scaling(0.5 / (self.depth or 0.5), "fan_in", "normal")
+        kernel = self.param("kernel", start, (state.shape[-1], self.width))
+        return (state.reshape(-1, state.shape[-1]) @ kernel).reshape(*state.shape[:-1], self.width)
+
+
+def _rotation(place: Int[Array, "groups rows tokens"], sizes: Sizes) -> tuple[Array, Array]:
+    """Return the cosines and sines by which heads are turned at each place."""
+    speed = sizes.rope_theta ** (-jnp.arange(0, sizes.head_dim, 2, dtype=jnp.float32) / sizes.head_dim)
+    angle = place[..., None, None].astype(jnp.float32) * speed.reshape(1, 1, 1, 1, -1)
+    return jnp.cos(angle), jnp.sin(angle)
+
+
+def _rotate(heads: Float[Array, "groups rows tokens heads size"], rotation: tuple[Array, Array]) -> Array:
+    first, second = jnp.split(heads, 2, axis=-1)
+    cosine, sine = rotation
+    return jnp.concatenate([first * cosine - second * sine, second * cosine + first * sine], axis=-1)
+
+
+_NEVER = -1e30
+_PLAIN = {
+    "architectures": ["LlamaForCausalLM"],
+    "model_type": "llama",
+    "dtype": "bfloat16",
+    "hidden_act": "silu",
+    "attention_bias": False,
+    "mlp_bias": False,
+    "tie_word_embeddings": True,
+}
+_OUTER = {"embedding": "model.embed_tokens.weight", "norm.scale": "model.norm.weight"}
+_INNER = {
+    "layers.attention.norm.scale": "input_layernorm.weight",
+    "layers.attention.query.kernel": "self_attn.q_proj.weight",
+    "layers.attention.key.kernel": "self_attn.k_proj.weight",
+    "layers.attention.value.kernel": "self_attn.v_proj.weight",
+    "layers.attention.output.kernel": "self_attn.o_proj.weight",
+    "layers.feed_forward.norm.scale": "post_attention_layernorm.weight",
+    "layers.feed_forward.gate.kernel": "mlp.gate_proj.weight",
+    "layers.feed_forward.up.kernel": "mlp.up_proj.weight",
+    "layers.feed_forward.down.kernel": "mlp.down_proj.weight",
+}
+
+
+def _layer_name(layer: int, name: str) -> str:
+    return f"model.layers.{layer}.{name}"
+
+
+def _turned(place: str, array: np.ndarray) -> np.ndarray:
+    """Return a parameter as the other side stores it: inputs are first here, last in the file."""
+    return np.ascontiguousarray(array.swapaxes(-1, -2)) if place.endswith("kernel") else array
