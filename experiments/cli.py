@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -13,11 +14,12 @@ import tyro
 
 from experiments import jobs
 from experiments.audit import AuditConfig, audit, print_audit
-from experiments.benchmarks import llm
+from experiments.benchmarks import engines, llm
 from experiments.benchmarks.core import CoreBenchmarkConfig, measure
-from experiments.benchmarks.tables import print_core, print_llm
+from experiments.benchmarks.tables import print_core, print_engines, print_llm
 from experiments.config import CompareConfig
 from experiments.consoles import NOTES, Mistake, mistakes, results
+from experiments.fidelity import FidelityConfig, run_fidelity
 from experiments.optimum import OptimumConfig, find_optimum, print_optimum
 from experiments.parity import preset, reference_welfare
 from experiments.people import PersonasConfig, print_people
@@ -40,12 +42,16 @@ def main() -> None:
         "replay": (jobs.ReplayConfig, jobs.replay),
         "personas": (PersonasConfig, _personas),
         "audit": (AuditConfig, _audit),
+        "fidelity": (FidelityConfig, run_fidelity),
         "optimum": (OptimumConfig, _optimum),
         "parity": (ParityConfig, _parity),
         "benchmark": (CoreBenchmarkConfig, _benchmark_core),
     }
     kinds: dict[str, Any] = {name: kind for name, (kind, _) in commands.items()} | {"benchmark": _BENCHMARKS}
-    runs = dict(commands.values()) | {llm.LLMBenchmarkConfig: _benchmark_llm}
+    runs = dict(commands.values()) | {
+        llm.LLMBenchmarkConfig: functools.partial(_benchmark, llm.run, print_llm),
+        engines.EnginesBenchmarkConfig: functools.partial(_benchmark, engines.run, print_engines),
+    }
     config = tyro.extras.subcommand_cli_from_dict(kinds, prog="econjax")
     try:
         runs[type(config)](config)
@@ -60,6 +66,7 @@ def main() -> None:
 _BENCHMARKS = (
     Annotated[CoreBenchmarkConfig, tyro.conf.subcommand("core")]
     | Annotated[llm.LLMBenchmarkConfig, tyro.conf.subcommand("llm")]
+    | Annotated[engines.EnginesBenchmarkConfig, tyro.conf.subcommand("engines")]
 )
 
 
@@ -114,15 +121,16 @@ def _benchmark_core(config: CoreBenchmarkConfig) -> None:
         print_core(benchmark, results())
 
 
-def _benchmark_llm(config: llm.LLMBenchmarkConfig) -> None:
+def _benchmark(run: Callable, show: Callable, config: Any) -> None:
+    """Check, run and show a benchmark of engines."""
     with mistakes():
         config.check()
     with NOTES.status("") as status:
-        benchmark = llm.run(config, status.update)
+        benchmark = run(config, status.update)
     if config.json:
         print(json.dumps(dataclasses.asdict(benchmark), indent=2, allow_nan=False))
     else:
-        print_llm(benchmark, results())
+        show(benchmark, results())
 
 
 if __name__ == "__main__":

@@ -9,12 +9,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Key
 
 from baselines.optimum import best_found
 from econjax import BracketSchedule, Economy, us_federal
 from econjax.planning import Evaluator, RationalEvaluator, Report, plan
 from experiments.config import CompareConfig
 from experiments.evaluation import ModelEvaluator
+from experiments.natures import nature
 from experiments.roster import AIMS, ROSTER, Entry, Setting
 from llm_policy.answers import Tally
 from llm_policy.engine import Engine
@@ -58,22 +60,24 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The rows of each welfare function by its name, and a record of every evaluation behind them.
+    """The rows of each table by its title, how large it is in words, and a record of every evaluation.
 
-    `workers` are the language models who worked, if any.
+    A table holds one welfare function and workers of one kind. `workers` are the language models who worked,
+    if any.
     """
 
     tables: dict[str, list[Row]]
+    sizes: dict[str, str]
     metrics: list[dict[str, Any]]
     workers: LLMWorkers | None = None
 
 
-Progress = Callable[[str, str, int], None]
-"""Called with the welfare function, the planner and the number of its evaluations so far."""
+Progress = Callable[[str, str, int, int | None], None]
+"""Called with a table, a planner, and its evaluations so far and in all (None: no number is known)."""
 
 
 def compare(config: CompareConfig, engine: Engine | None, progress: Progress) -> Comparison:
-    """Run every planner of `config` under every welfare function.
+    """Run every planner of `config` under every welfare function, among workers of each kind.
 
     Figures are as exact as JAX's default precision: enable float64 for cents.
 
@@ -82,42 +86,59 @@ def compare(config: CompareConfig, engine: Engine | None, progress: Progress) ->
         EngineError: the engine cannot answer, or too few of its answers can be read.
     """
     config.check()
-    law = us_federal(config.year, config.status)
-    economy = config.economy()
-    key, tally = jax.random.key(config.seed), Tally()
     if config.asks_a_model and engine is None:
         raise ValueError("Language models take part and there is no engine to ask.")
-    noise = engine is not None and bool(engine.describe().get("noise"))
-    workers = None
-    if config.workers == "llm" and engine is not None:
-        people = describe(draw_personas(jax.random.fold_in(key, 0), economy.population))
-        workers = LLMWorkers(engine, economy, people, style=Style(mode=config.mode), tally=tally)
-    tables, metrics = {}, []
-    for name in config.welfare:
-        setting = Setting(law, config.elasticity, engine, AIMS[name], tally)
-        contest = _Contest(config, economy, setting, workers, jax.random.fold_in(key, 1), progress, noise)
-        tables[contest.title] = contest.rows()
-        metrics += contest.metrics
-    return Comparison(tables, metrics, workers)
+    law, key, tally = us_federal(config.year, config.status), jax.random.key(config.seed), Tally()
+    done = Comparison({}, {}, [])
+    for kind in config.workers:
+        some = config.among(kind)
+        economy, workers = some.economy(), None
+        if kind == "llm" and engine is not None:
+            workers = _people(some, economy, engine, jax.random.fold_in(key, 0), tally)
+            done = replace(done, workers=workers)
+        for name in config.welfare:
+            setting = Setting(law, config.elasticity, engine, AIMS[name], tally)
+            contest = _Contest(some, economy, setting, workers, jax.random.fold_in(key, 1), progress)
+            done.tables[contest.title] = contest.rows()
+            done.sizes[contest.title] = contest.size
+            done.metrics.extend(contest.metrics)
+    return done
+
+
+def _people(
+    config: CompareConfig, economy: Economy, engine: Engine, key: Key[Array, ""], tally: Tally
+) -> LLMWorkers:
+    texts = describe(draw_personas(key, economy.population))
+    return LLMWorkers(engine, economy, texts, style=Style(mode=config.mode), tally=tally)
 
 
 @dataclass
 class _Contest:
-    """All planners under one welfare function."""
+    """All planners under one welfare function, among workers of one kind."""
 
     config: CompareConfig
     economy: Economy
     setting: Setting
     workers: LLMWorkers | None
-    key: jax.Array
+    key: Key[Array, ""]
     progress: Progress
-    noise: bool
     metrics: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def title(self) -> str:
-        """The welfare function, and whether noise does the work."""
-        return self.setting.aim.name + (" (workers are noise)" if self.workers and self.noise else "")
+        """The welfare function, and who works if not the rational."""
+        workers = f" ({nature(self.workers.engine.describe()).workers})" if self.workers else ""
+        return self.setting.aim.name + workers
+
+    @property
+    def size(self) -> str:
+        """How many workers there are and how often planners try."""
+        kind = "rational" if self.workers is None else "language-model"
+        years = "" if self.workers is None else f", each a tax year of {self.config.tax_year} steps"
+        return (
+            f"{self.config.size:,} {kind} workers. Evaluations of a planner that learns from them: "
+            f"{self.config.evaluations}{years}."
+        )
 
     def rows(self) -> list[Row]:
         """Run everyone; then measure all against the best row and the status quo."""
@@ -138,14 +159,17 @@ class _Contest:
         ]
 
     def _planner(self, entry: Entry) -> Row:
-        name = entry.name + (" (noise)" if entry.is_model and self.noise else "")
+        name, engine = entry.name, self.setting.engine
+        if entry.is_model and engine is not None:
+            name = nature(engine.describe()).planner
+        steps = 1 if entry.is_fixed else self.config.evaluations or 0
 
         def on_step(step: int, schedule: BracketSchedule, report: Report) -> None:
             self._record(name, "evaluated", step, schedule, report)
-            self.progress(self.title, name, step + 1)
+            self.progress(self.title, name, step + 1, steps)
 
         def search(evaluate: Evaluator) -> tuple[BracketSchedule, Report]:
-            planner, steps = entry.make(self.setting), self.config.evaluations
+            planner = entry.make(self.setting)
             result = plan(self.key, planner, evaluate, steps=steps, on_step=on_step)
             return result.recommended, result.reports[-1]
 
@@ -158,9 +182,10 @@ class _Contest:
         starts = [law, *(BracketSchedule(law.thresholds, rates) for rates in others)]
 
         def search(evaluate: Evaluator) -> tuple[BracketSchedule, Report]:
-            self.progress(self.title, OPTIMISER, 0)
+            self.progress(self.title, OPTIMISER, 0, None)
             schedule = best_found(evaluate, starts).schedule
-            self.progress(self.title, OPTIMISER, sum(evaluate.counts.values()))
+            tries = sum(evaluate.counts.values())
+            self.progress(self.title, OPTIMISER, tries, tries)
             return schedule, self._evaluator(_FINAL).value(schedule)
 
         return self._row(OPTIMISER, "values, gradients", search)
@@ -203,6 +228,7 @@ class _Contest:
     def _record(self, planner: str, kind: str, step: int, schedule: BracketSchedule, report: Report) -> None:
         who = {
             "welfare": self.title,
+            "agents": self.config.size,
             "planner": planner,
             "seed": self.config.seed,
             "kind": kind,

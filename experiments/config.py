@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from econjax import Economy, Quasilinear, calibrate, equilibrium, gb2, us_federal
+from experiments.natures import SHIPPED
 
 WelfareName = Literal["atkinson", "rawlsian", "utilitarian"]
+WorkersName = Literal["rational", "llm"]
 PlannerName = Literal["laissez-faire", "federal", "flat", "random", "saez", "gradient", "llm"]
 
 
@@ -61,20 +63,23 @@ class EconomyConfig:
 class ModelConfig:
     """Which model answers, and how."""
 
-    model: str = "tiny"
-    """Model: an alias, a hub name, a folder; "tiny" (random weights, whose answers are noise), or
-    "random:SHAPE", such as random:llama-3.1-8b, to measure speed without a download."""
+    model: str = SHIPPED
+    """Model: econjax-small, which comes with the project, runs anywhere, imitates a known formula and makes
+    no claim about people; or for vLLM an alias, a hub name, a folder, "tiny" (random weights, whose answers
+    are noise), or "random:SHAPE", such as random:llama-3.1-8b, to measure speed without a download."""
     server: str | None = None
-    """Ask an OpenAI-compatible server instead of starting vLLM: its address, such as http://localhost:8000/v1
-    (several separated by commas), or openai, openrouter, gemini or ollama."""
+    """Ask an OpenAI-compatible server, not a model in this process: its address, such as
+    http://localhost:8000/v1 (several separated by commas), or openai, openrouter, gemini or ollama."""
     context: int = 8192
     """Tokens that vLLM makes room for, prompt and answer together."""
-    temperature: float = 0.7
-    """Sampling temperature of the model."""
+    temperature: float | None = None
+    """Sampling temperature of texts: if not given, 1 for econjax-small, which imitates chances, else 0.7."""
     quantization: str | None = None
     """vLLM's method for quantised weights, such as awq, gptq or fp8."""
     tensor_parallel: int = 1
     """GPUs that share one copy of the model in vLLM."""
+    seed: int = 0
+    """Names what is random in the texts of econjax-small."""
 
     def check(self) -> None:
         """Check all that can be checked before any work.
@@ -84,8 +89,15 @@ class ModelConfig:
         """
         for name in ("context", "tensor_parallel"):
             require_at_least(1, name, getattr(self, name))
-        if not 0 <= self.temperature < math.inf:
+        if not 0 <= self.heat < math.inf:
             raise ValueError(f"--temperature must not be negative; got {self.temperature}.")
+
+    @property
+    def heat(self) -> float:
+        """The temperature that texts are drawn at."""
+        if self.temperature is not None:
+            return self.temperature
+        return 1.0 if self.model == SHIPPED and self.server is None else 0.7
 
 
 @dataclass(frozen=True)
@@ -172,16 +184,22 @@ NO_MATTER = ("name", "runs", "json", "server", *LIMITS)
 class CompareConfig(RunConfig):
     """Compare planners on the same economy, with the same seed and the same number of evaluations."""
 
-    workers: Literal["rational", "llm"] = "rational"
-    """Who works: exact best responses, or language models that read personas (100 if not said)."""
+    workers: tuple[WorkersName, ...] = get_args(WorkersName)
+    """Who works, in tables of their own: exact best responses, and language models that read personas."""
+    agents: int | None = None
+    """Workers on the quantile grid; 10,000 rational ones and 20 language models if not given."""
     welfare: tuple[WelfareName, ...] = ("atkinson", "rawlsian")
     """Welfare functions to maximise, each in a comparison of its own."""
     planners: tuple[PlannerName, ...] = get_args(PlannerName)
     """Planners to run, separated by spaces; rational workers also get an optimiser without a limit."""
-    evaluations: int = 40
-    """Evaluations that every planner gets."""
-    tax_year: int = 3
+    evaluations: int | None = None
+    """Evaluations of every planner that learns from them; 40 with rational workers and 6 with language models
+    if not given."""
+    tax_year: int = 2
     """Steps of labor in one evaluation of language-model workers: a length, not a calendar year."""
+    mode: Literal["text", "choice"] = "choice"
+    """How language-model workers answer: choice (one draw from the model's own probabilities of 0, 10, ...
+    100 hours: one token per answer), or text (any hours from 0 to 100)."""
 
     def check(self) -> None:
         """Check all that can be checked before any work.
@@ -192,18 +210,34 @@ class CompareConfig(RunConfig):
         RunConfig.check(self)
         for name in ("evaluations", "tax_year"):
             require_at_least(1, name, getattr(self, name))
+        require_some("workers", self.workers, get_args(WorkersName))
         require_some("welfare", self.welfare, get_args(WelfareName))
         require_some("planners", self.planners, get_args(PlannerName))
 
     @property
-    def size(self) -> int:
-        """The number of workers."""
-        return self.agents or (10_000 if self.workers == "rational" else 100)
-
-    @property
     def asks_a_model(self) -> bool:
         """Whether anyone in the run is a language model."""
-        return self.workers == "llm" or "llm" in self.planners
+        return "llm" in self.workers or "llm" in self.planners
+
+    def among(self, workers: WorkersName) -> "CompareConfig":
+        """Return the comparison among workers of one kind, with its numbers filled in."""
+        agents, evaluations = _NUMBERS[workers]
+        return dataclasses.replace(
+            self,
+            workers=(workers,),
+            agents=self.agents or agents,
+            evaluations=self.evaluations or evaluations,
+        )
+
+    def asdict(self) -> dict[str, Any]:
+        """Return the choices that figures depend on, ready for JSON."""
+        numbers = self.among(self.workers[0]) if len(self.workers) == 1 else self
+        filled = {"agents": numbers.agents, "evaluations": numbers.evaluations}
+        return RunConfig.asdict(self) | filled
+
+
+_NUMBERS: dict[WorkersName, tuple[int, int]] = {"rational": (10_000, 40), "llm": (20, 6)}
+"""Workers, and evaluations of a planner, if not given."""
 
 
 def require_at_least(least: int, name: str, value: int | None) -> None:

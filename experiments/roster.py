@@ -74,12 +74,16 @@ class Setting:
 
 @dataclass(frozen=True)
 class Entry:
-    """A planner of the comparison: its name, what it sees of each evaluation, and how to make it."""
+    """A planner of the comparison: its name, what it sees of each evaluation, and how to make it.
+
+    A planner that `is_fixed` never changes its schedule.
+    """
 
     name: str
     sees: str
     make: Callable[[Setting], Planner]
     is_model: bool = False
+    is_fixed: bool = False
 
 
 def _no_tax(setting: Setting) -> FixedPlanner:
@@ -93,8 +97,8 @@ def _language_model(setting: Setting) -> LLMPlanner:
 
 
 ROSTER = {
-    "laissez-faire": Entry("laissez-faire", "nothing", _no_tax),
-    "federal": Entry("US federal", "nothing", lambda s: FixedPlanner(s.law)),
+    "laissez-faire": Entry("laissez-faire", "nothing", _no_tax, is_fixed=True),
+    "federal": Entry("US federal", "nothing", lambda s: FixedPlanner(s.law), is_fixed=True),
     "flat": Entry("flat, best by search", "values", lambda s: FlatSearch(s.law.thresholds)),
     "random": Entry("random search, rates U[0,1)", "values", lambda s: RandomSearch(s.law.thresholds)),
     "saez": Entry("Saez, iterated", "brackets, elasticity", lambda s: SaezPlanner(s.law, s.elasticity)),

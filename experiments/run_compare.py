@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from econjax import us_federal
-from experiments.compare import OPTIMISER, Comparison, compare
+from experiments.compare import Comparison, compare
 from experiments.config import CompareConfig
 from experiments.consoles import NOTES, results
 from experiments.plots import plot_schedules, plot_welfare
@@ -29,7 +29,8 @@ def run_compare(config: CompareConfig, path: Path, talk: Talk | None) -> None:
     write_table(path / METRICS, comparison.metrics)
     if config.json:
         tables = {w: [dataclasses.asdict(row) for row in rows] for w, rows in comparison.tables.items()}
-        result = {"run": str(path), "engine": talk and talk.describe(), "tables": tables}
+        result = {"run": str(path), "engine": talk and talk.describe()}
+        result |= {"sizes": comparison.sizes, "tables": tables}
         print(json.dumps(result, indent=2, allow_nan=False))
         return
     console = results()
@@ -43,13 +44,11 @@ def _with_progress(config: CompareConfig, engine: Engine | None) -> Comparison:
     with Progress(*columns, console=NOTES) as progress:
         tasks = {}
 
-        def on_progress(welfare: str, planner: str, done: int) -> None:
-            name = f"{welfare}: {planner}"
+        def on_progress(table: str, planner: str, done: int, total: int | None) -> None:
+            name = f"{table}: {planner}"
             if name not in tasks:
-                tasks[name] = progress.add_task(
-                    name, total=None if planner == OPTIMISER else config.evaluations
-                )
-            progress.update(tasks[name], completed=done)
+                tasks[name] = progress.add_task(name, total=total)
+            progress.update(tasks[name], completed=done, total=total, visible=done != total)
 
         return compare(config, engine, on_progress)
 
@@ -63,15 +62,17 @@ def _timings(comparison: Comparison) -> list[dict]:
 
 
 def _remarks(config: CompareConfig) -> list[str]:
-    people = "language-model" if config.workers == "llm" else "rational"
     remarks = [
-        f"{config.size:,} {people} workers on the quantile grid of ACS-2023 incomes, calibrated to "
+        "Workers are on the quantile grid of ACS-2023 incomes, calibrated to "
         f"{config.year} {config.status} law, elasticity {config.elasticity:g}, seed {config.seed}."
     ]
-    if config.workers == "llm":
+    if "llm" in config.workers:
         remarks.append(
-            f"One evaluation is a tax year of {config.tax_year} steps; ± is the standard error of its mean, "
-            "steps taken as independent. Language models have no gradient: the gradient planner hears that "
-            "of rational workers."
+            "Language-model workers: ± is the standard error of a tax year's mean, steps taken as "
+            "independent; they have no gradient, so the gradient planner hears that of rational workers."
+        )
+    if len(config.workers) > 1:
+        remarks.append(
+            "Other workers, other numbers of them, other numbers of evaluations: compare rows within a table."
         )
     return remarks

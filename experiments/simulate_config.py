@@ -32,8 +32,8 @@ class SimulateConfig(RunConfig):
     """Welfare functions under which every step is scored; the one that is maximised if not given."""
     tax_years: int = 4
     """Tax years, each under one schedule."""
-    tax_year: int = 128
-    """Steps of labor in a tax year: a length, not a calendar year."""
+    tax_year: int = 8
+    """Steps of labor in a tax year: a length, not a calendar year (128 in the LLM Economist)."""
     warmup: int = 1
     """Tax years at the first schedule before a language-model planner is asked."""
     brackets: Literal["us", "three", "flat"] = "us"

@@ -17,6 +17,7 @@ def print_comparison(comparison: Comparison, console: Console, *, remarks: list[
     for title, rows in comparison.tables.items():
         rows = sorted(rows, key=lambda row: -row.equivalent)
         console.print(f"Welfare: {title}", style="bold")
+        console.print(comparison.sizes[title])
         for columns in _fitting(rows, console.width):
             console.print(_table(rows, columns), crop=False, width=10_000)
         for row in rows:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from experiments.natures import nature
 from llm_policy.budget import Budget
 from llm_policy.dedupe import Dedupe
 from llm_policy.workers import LLMWorkers
@@ -25,6 +26,4 @@ class Talk:
         remarks = [f"Model: {description['model']}; {spent}; {distinct:,} of {asked:,} prompts distinct."]
         if workers is not None and workers.menu.order is not None:
             remarks.append("Weekly hours are not single tokens of this model: letters stood for them.")
-        if description.get("noise"):
-            remarks.append("THIS MODEL HAS RANDOM WEIGHTS: ITS ANSWERS ARE NOISE. See --model and --server.")
-        return remarks
+        return [*remarks, *nature(description).remarks]

@@ -7,7 +7,7 @@ in the Hugging Face layout, so that vLLM and transformers load the same file.
 
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -198,31 +198,45 @@ class _Attention(nn.Module):
                 old.at[group, row, view.place].set(new) for old, new in zip(own, (key, value), strict=True)
             )
         query, keys, values = (jnp.moveaxis(array, -2, 1) for array in (scale * query, key, value))
-        scores = [(query, keys, values, view.visible[:, None])]
+        before = None
         if shared is not None and view.shared_length is not None:
             known = jnp.arange(shared[0].shape[1])[None] < view.shared_length[:, None]
-            early_keys, early_values = (jnp.moveaxis(array, -2, 1) for array in shared)
-            joined = query.reshape(*query.shape[:2], -1, query.shape[-1])  # all tokens of a group at once
-            scores.append((joined, early_keys, early_values, known[:, None, None]))
-        mixed = _mix(scores)
+            old_keys, old_values = (jnp.moveaxis(array, -2, 1) for array in shared)
+            before = (old_keys, old_values, known[:, None, None])
+        step = _BLOCK if own is None else query.shape[-2]
+        mixed = []
+        for start in range(0, query.shape[-2], step):
+            now = slice(start, start + step)
+            so_far = slice(start + step) if own is None else slice(None)  # no token sees a later one
+            seen = view.visible[:, None, :, now, so_far]
+            part = (keys[..., so_far, :], values[..., so_far, :], seen)
+            mixed.append(_mix(query[..., now, :], part, before))
+        mixed = jnp.concatenate(mixed, axis=-2)
         mixed = jnp.moveaxis(mixed, 1, -2).reshape(state.shape)
         return _Dense(width, depth=sizes.num_hidden_layers, name="output")(mixed), (key, value)
 
 
-def _mix(parts: Sequence[tuple[Array, Array, Array, Array]]) -> Float[Array, "groups heads rows tokens size"]:
+def _mix(
+    query: Float[Array, "groups heads rows tokens size"],
+    own: tuple[Array, Array, Array],
+    shared: tuple[Array, Array, Array] | None,
+) -> Float[Array, "groups heads rows tokens size"]:
     """Return the mean of all values, weighted by the softmax of queries times keys.
 
-    Queries, keys, values and what is seen come in parts with axes of their own before the last one or two;
-    the queries are the same in all of them, up to their shape.
+    Keys, values and what is seen of them come from each row, and from what its group shares, without an axis
+    of rows: for these the tokens of all rows are as those of one.
     """
-    shape = parts[0][0].shape
-    scores = [jnp.where(seen, query @ keys.swapaxes(-1, -2), _NEVER) for query, keys, _, seen in parts]
-    tops = [score.max(axis=-1).reshape(shape[:-1]) for score in scores]
+    joined = query.reshape(*query.shape[:2], -1, query.shape[-1])
+    parts = [(query, *own)] + ([] if shared is None else [(joined, *shared)])
+    scores = [jnp.where(seen, some @ keys.swapaxes(-1, -2), _NEVER) for some, keys, _, seen in parts]
+    tops = [score.max(axis=-1).reshape(query.shape[:-1]) for score in scores]
     top = jax.lax.stop_gradient(functools.reduce(jnp.maximum, tops))
     weights = [jnp.exp(score - top.reshape(*score.shape[:-1], 1)) for score in scores]
-    total = [weight.sum(axis=-1).reshape(shape[:-1]) for weight in weights]
-    mixed = [(weight @ values).reshape(shape) for weight, (*_, values, _) in zip(weights, parts, strict=True)]
-    return functools.reduce(jnp.add, mixed) / functools.reduce(jnp.add, total)[..., None]
+    totals = [weight.sum(axis=-1).reshape(query.shape[:-1]) for weight in weights]
+    mixed = [
+        (weight @ values).reshape(query.shape) for weight, (*_, values, _) in zip(weights, parts, strict=True)
+    ]
+    return functools.reduce(jnp.add, mixed) / functools.reduce(jnp.add, totals)[..., None]
 
 
 class _FeedForward(nn.Module):
@@ -280,6 +294,7 @@ def _rotate(heads: Float[Array, "groups rows tokens heads size"], rotation: tupl
 
 
 _NEVER = -1e30
+_BLOCK = 256  # tokens that attend together: fewer waste less on tokens they do not see, and compile longer
 _PLAIN = {
     "architectures": ["LlamaForCausalLM"],
     "model_type": "llama",

@@ -9,10 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from llm_policy.engine import EngineError
 
 NOISE_MARKER = "econjax_noise"
 """The key of config.json that marks a model whose weights are random."""
+
+WEIGHTS_ENTRY = "econjax_weights"
+"""The key of config.json under which a model that was trained here says what its weights are."""
 
 CONTEXT = 8192
 """Tokens that the model can hold, prompt and answer together."""
@@ -62,6 +67,12 @@ CORPUS = (
 )
 SINGLE_TOKENS = (*map(str, range(101)), *"ABCDEFGHIJK")
 SPECIAL = ("<|pad|>", "<|begin|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>")
+SPECIAL_IDS = {
+    "bos_token_id": SPECIAL.index("<|begin|>"),
+    "eos_token_id": SPECIAL.index("<|end|>"),
+    "pad_token_id": SPECIAL.index("<|pad|>"),
+}
+"""Of config.json."""
 CHAT_TEMPLATE = (
     "<|begin|>{% for message in messages %}<|{{ message.role }}|>\n{{ message.content }}<|end|>\n"
     "{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
@@ -160,6 +171,14 @@ def is_noise(model: str | Path) -> bool:
     return _config(Path(model)).get(NOISE_MARKER) is True
 
 
+def weights_of(model: str | Path) -> str:
+    """Return what is known of a model's weights; a folder may say it in its config.json."""
+    config = _config(Path(model))
+    if config.get(NOISE_MARKER) is True:
+        return "random noise"
+    return config.get(WEIGHTS_ENTRY, "the model's own")
+
+
 def _build(folder: Path, marker: Mapping[str, Any], write: Callable[[Path], None]) -> Path:
     """Return `folder`, filled by `write` if there is none; one that is not marked so is refused."""
     if folder.exists():
@@ -236,32 +255,16 @@ def _write_tokenizer(folder: Path, corpus: Sequence[str]) -> Any:
 
 
 def _write_model(folder: Path, vocabulary: int, seed: int, marker: Mapping[str, Any]) -> None:
-    """Draw and save the weights (half a million, bfloat16) and a config.json that carries `marker`."""
+    """Draw and save the weights (0.6 million, bfloat16) and a config.json that carries `marker`."""
     with _named_remedy():
-        import torch
-        from safetensors.torch import save_file
-        from transformers import LlamaConfig, LlamaForCausalLM
-    config = LlamaConfig(
-        architectures=["LlamaForCausalLM"],
-        dtype="bfloat16",
-        vocab_size=vocabulary,
-        hidden_size=128,
-        intermediate_size=256,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=CONTEXT,
-        initializer_range=0.1,
-        bos_token_id=SPECIAL.index("<|begin|>"),
-        eos_token_id=SPECIAL.index("<|end|>"),
-        pad_token_id=SPECIAL.index("<|pad|>"),
-        **marker,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        weights = LlamaForCausalLM(config).bfloat16().state_dict()
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    config.save_pretrained(folder)
+        import jax
+
+        from llm_policy.llama import Llama, Sizes, save_weights
+    sizes = Sizes(vocabulary, 128, 2, 4, 256, CONTEXT)
+    one = np.ones((1, 1), np.int32)
+    weights = jax.jit(Llama(sizes).init)(jax.random.key(seed), one[..., None], one)["params"]
+    loud = {**weights, "embedding": 5 * weights["embedding"]}  # so that some tokens are likelier than others
+    save_weights(folder, loud, sizes, {**SPECIAL_IDS, **marker})
 
 
 def _write_config(folder: Path, shape: Shape, marker: Mapping[str, Any]) -> None:
@@ -274,9 +277,7 @@ def _write_config(folder: Path, shape: Shape, marker: Mapping[str, Any]) -> None
         architectures=[f"{architecture}ForCausalLM"],
         dtype="bfloat16",
         **{name: size for name, size in shape._asdict().items() if name != "architecture"},
-        bos_token_id=SPECIAL.index("<|begin|>"),
-        eos_token_id=SPECIAL.index("<|end|>"),
-        pad_token_id=SPECIAL.index("<|pad|>"),
+        **SPECIAL_IDS,
         **marker,
     )
     config.save_pretrained(folder)

@@ -28,6 +28,8 @@ from llm_policy.society import State
 class LLMBenchmarkConfig(ModelConfig):
     """Time language-model workers in text and choice mode, and the work around the model."""
 
+    model: str = "tiny"
+    """Model: as for runs, but noise in vLLM if not given."""
     agents: int = 2_000
     """Workers, each asked once a step."""
     distinct: int | None = None
@@ -143,7 +145,7 @@ def run(config: LLMBenchmarkConfig, on_start: Callable[[str], None] = lambda wha
     engine = start_engine(
         model=config.model,
         server=config.server,
-        temperature=config.temperature,
+        temperature=config.heat,
         context=config.context,
         quantization=config.quantization,
         tensor_parallel=config.tensor_parallel,
@@ -189,7 +191,7 @@ def measure(
     outside = [_outside(*kind, steps[1:]) for kind, steps in scripted.items()]
     quotient = _choice_over_text(asked["text", False][1:], asked["choice", False][1:])
     return LLMBenchmark(
-        machine=_machine(),
+        machine=machine(),
         engine=engine.describe(),
         agents=config.agents,
         history=config.history,
@@ -202,6 +204,18 @@ def measure(
         choice_over_text=quotient,
         bars=judge(outside, quotient),
     )
+
+
+def machine() -> dict[str, Any]:
+    """Return the hardware and the versions that figures depend on."""
+    return {
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "device": jax.devices()[0].device_kind,
+        "python": platform.python_version(),
+        "jax": jax.__version__,
+        "numpy": np.__version__,
+    }
 
 
 def judge(outside: Sequence[Outside], choice_over_text: Ratio) -> list[Verdict]:
@@ -259,14 +273,3 @@ def _tokenizing(engine: Engine, everybody: World, state: State) -> float | None:
     texts = [prompt.personal for prompt in alive.workers.prompts(alive.situation(state), state.memory)]
     seconds = take_turns({"count": lambda: engine.count(texts)}, repeats=5, patience=5.0)["count"]
     return 1e6 * statistics.median(seconds) / len(texts)
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "machine": platform.machine(),
-        "cores": os.cpu_count(),
-        "device": jax.devices()[0].device_kind,
-        "python": platform.python_version(),
-        "jax": jax.__version__,
-        "numpy": np.__version__,
-    }

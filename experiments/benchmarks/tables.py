@@ -7,8 +7,10 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.benchmarks.core import CoreBenchmark, Row, Verdict
+from experiments.benchmarks.engines import EnginesBenchmark
 from experiments.benchmarks.llm import LLMBenchmark
 from experiments.benchmarks.llm import Verdict as LLMVerdict
+from experiments.natures import nature
 
 
 def print_core(benchmark: CoreBenchmark, console: Console) -> None:
@@ -34,8 +36,8 @@ def print_llm(benchmark: LLMBenchmark, console: Console) -> None:
         f"{benchmark.agents:,} workers, who reread {benchmark.history} latest steps and 5 best ones; "
         f"{benchmark.rounds} rounds. Answer in text mode: {json.dumps(benchmark.answer)}"
     )
-    if benchmark.engine.get("noise"):
-        console.print("THIS MODEL HAS RANDOM WEIGHTS: ITS ANSWERS ARE NOISE.")
+    for remark in nature(benchmark.engine).remarks:
+        console.print(remark)
     console.print(_speeds(benchmark), crop=False, width=_WIDTH)
     console.print(_outside(benchmark), crop=False, width=_WIDTH)
     bars = _empty("bar", "measured", "bar", "met")
@@ -46,8 +48,43 @@ def print_llm(benchmark: LLMBenchmark, console: Console) -> None:
         console.print(remark)
 
 
+def print_engines(benchmark: EnginesBenchmark, console: Console) -> None:
+    """Print the machine, the engines, the speed of each by kind of question, and how they compare."""
+    for facts in (benchmark.machine, *benchmark.engines.values()):
+        console.print(", ".join(f"{name} {value}" for name, value in facts.items()))
+    console.print(
+        f"{benchmark.agents:,} workers, each asked once a round; with a full memory they reread "
+        f"{benchmark.history} latest steps and 5 best ones; {benchmark.rounds} rounds."
+    )
+    table = _empty("mode", "memory", "engine", *_ENGINES)
+    for duel in benchmark.duels:
+        for speed in duel.speeds:
+            figures = (speed.seconds, speed.least_seconds, speed.first_seconds, speed.compile_seconds)
+            table.add_row(
+                *(duel.mode, duel.memory, speed.engine, f"{speed.answers_per_second:,.1f}"),
+                *(f"{figure:,.2f}" for figure in figures),
+                *(f"{speed.prompt_tokens:,.0f}", f"{speed.answer_tokens:,.1f}"),
+                *(f"{speed.prefix_hits:.1%}", f"{speed.understood:.1%}"),
+                end_section=speed is duel.speeds[-1],
+            )
+    console.print(table, crop=False, width=_WIDTH)
+    for remark in _engine_remarks(benchmark):
+        console.print(remark)
+
+
 _WIDTH = 10_000
-_WORDS = {"operation", "bar", "mode", "us per prompt"}
+_WORDS = {"operation", "bar", "mode", "memory", "engine", "us per prompt"}
+_ENGINES = (
+    "answers/s",
+    "round s",
+    "least s",
+    "first s",
+    "compile s",
+    "prompt tokens",
+    "answer tokens",
+    "prefix hits",
+    "read",
+)
 _REFERENCES = ("numpy broadcast", "numpy searchsorted", "power", "copy", "by hand")
 _COLUMNS = (
     "operation",
@@ -178,4 +215,31 @@ def _remarks(benchmark: LLMBenchmark) -> list[str]:
             else []
         ),
         "Bars are set for ten remembered steps, one CPU core outside the engine, and an answer of one field.",
+    ]
+
+
+def _engine_remarks(benchmark: EnginesBenchmark) -> list[str]:
+    one, other = benchmark.engines
+    remarks = []
+    for duel in benchmark.duels:
+        line = (
+            f"{duel.mode}, {duel.memory}: {one} is {duel.times.median:.2f} times as fast as {other} "
+            f"({duel.times.least:.2f} by least times)"
+        )
+        if duel.apart is not None:
+            line += f"; their log probabilities of an option differ by {duel.apart:.1e} at most"
+        remarks.append(line + ".")
+        late = sum(speed.late_compile_seconds for speed in duel.speeds)
+        if late:
+            remarks.append(f"Of the timed rounds {late:.2f} s in all went into compiling.")
+    starts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in benchmark.start_seconds.items())
+    return [
+        *remarks,
+        "Both get the same prompts as one batch and take turns; a ratio is the median over the rounds. No "
+        "prompt comes twice: first steps are those of new people each round, and workers with a full memory "
+        "go one step on. In text mode each engine draws answers of its own, at temperature 1.",
+        "round: median of the rounds; first: the round that warms up, of which compile is XLA's compiler. "
+        "Tokens are means per prompt; prefix hits: tokens of prompts that the engine had read before; read: "
+        "answers understood.",
+        f"Start: {starts}.",
     ]

@@ -13,6 +13,9 @@ MOST_FOLLOWERS = 11
 """Tokens that may follow at one place, at most: the hours offered."""
 
 
+_LEAST = 1e-12  # chances below are none: float32 has no logarithm of the smallest numbers
+
+
 class Batch(NamedTuple):
     """Groups of rows after what each group shares, and what should follow at some places of each row.
 
@@ -50,11 +53,11 @@ class Shape(NamedTuple):
 SHAPES = (
     Shape(8, 8, 192, 128, 12),
     Shape(8, 8, 352, 128, 12),
-    Shape(5, 8, 192, 224, 12),
-    Shape(5, 8, 352, 224, 12),
-    Shape(3, 8, 352, 416, 12),
-    Shape(2, 8, 544, 832, 12),
-    Shape(4, 4, 256, 608, 80),
+    Shape(6, 8, 192, 192, 12),
+    Shape(6, 8, 352, 192, 12),
+    Shape(3, 8, 352, 320, 12),
+    Shape(1, 8, 544, 832, 12),
+    Shape(6, 4, 256, 512, 80),
     Shape(2, 4, 256, 1024, 80),
     Shape(2, 8, 832, 544, 80),
 )
@@ -94,5 +97,6 @@ def batch(scripts: list[Script], shape: Shape) -> Batch:
             for place, next_tokens in enumerate(follows):
                 made.followers[group, row, place, : len(next_tokens)] = list(next_tokens)
                 made.chances[group, row, place, : len(next_tokens)] = list(next_tokens.values())
-    made.chances[:] /= np.maximum(made.chances.sum(axis=-1, keepdims=True), 1e-9)
+    made.chances[made.chances < _LEAST] = 0.0
+    made.chances[:] /= np.maximum(made.chances.sum(axis=-1, keepdims=True), _LEAST)
     return made

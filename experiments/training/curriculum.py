@@ -8,7 +8,7 @@ from experiments.training.government_lessons import planner_lesson, stand_lesson
 from experiments.training.lessons import Lesson
 from experiments.training.worker_lessons import draw_crowd, lives, worker_lessons
 
-_PLANNERS, _VOTERS, _CANDIDATES = 4, 16, 32
+_PLANNERS, _VOTERS, _CANDIDATES = 8, 24, 48
 """After so many groups of workers there is a lesson for planners, for voters, for candidates."""
 
 

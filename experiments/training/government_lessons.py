@@ -22,6 +22,7 @@ from llm_policy.trials import Trial
 PLANNERS = 4
 """Planners of one lesson: they share brackets and goal, and have seen different years."""
 MOST_CANDIDATES = 6
+_YEARS = (0, 1, 1, 2, 2, 2, *range(3, 16))
 
 
 def planner_lesson(rng: np.random.Generator, *, brief: bool = False, held_out: bool = False) -> Lesson:
@@ -146,14 +147,9 @@ def _years(rng: np.random.Generator, law: BracketSchedule) -> tuple[list[Trial],
     weight, common = rng.random(count) + 0.1, rng.random() * count
     level, slope = np.exp(rng.normal(10.4, 0.6)), np.exp(rng.normal(8, 1))
     noise, error = (rng.random(2) < 0.5) * np.exp(rng.normal(4, 1.5, 2))
-    rates, trials = np.asarray(law.rates, float), []
-    for _ in range(
-        int(
-            rng.choice(
-                [0, 1, 2, int(rng.integers(3, 9)), int(rng.integers(9, 16))], p=[0.04, 0.06, 0.15, 0.4, 0.35]
-            )
-        )
-    ):
+    rates = current = np.asarray(law.rates, float)
+    trials = []
+    for _ in range(int(rng.choice(_YEARS))):
         away = rates - best
         result = level - slope * ((weight * away**2).sum() + common * away.mean() ** 2)
         trials.append(
@@ -168,8 +164,8 @@ def _years(rng: np.random.Generator, law: BracketSchedule) -> tuple[list[Trial],
             chances = np.full_like(chances, 1 / len(STEPS))
         changes = sample_changes(rng, chances)
         after = np.where(changes == 0, rates, np.clip(rates + changes, 0, 1).round(4))
-        before, rates = rates, after
-    return trials, BracketSchedule(law.thresholds, (before if trials else rates).tolist())
+        current, rates = rates, after
+    return trials, BracketSchedule(law.thresholds, current.tolist())
 
 
 def _report(rng: np.random.Generator, law: BracketSchedule, current: BracketSchedule) -> SimpleNamespace:

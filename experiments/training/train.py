@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import equinox as eqx
 import jax
@@ -28,15 +28,16 @@ from experiments.training.batches import Batch, batches
 from experiments.training.curriculum import lessons, texts
 from experiments.training.tokens import Scribe, Script, save_tokenizer, train_tokenizer
 from llm_policy.llama import Llama, Past, Sizes, Weights, logits, save_weights
-from llm_policy.tiny_model import CONTEXT, SPECIAL
+from llm_policy.tiny_model import CONTEXT, SPECIAL_IDS, WEIGHTS_ENTRY
 
 SIZES = Sizes(2048, 160, 6, 5, 448, CONTEXT)
 """Of the model that comes with the project: 2.2 million weights."""
-ENTRIES = {
-    "bos_token_id": SPECIAL.index("<|begin|>"),
-    "eos_token_id": SPECIAL.index("<|end|>"),
-    "pad_token_id": SPECIAL.index("<|pad|>"),
-    "econjax_weights": "trained to imitate documented formulas of behavior; no claim about people",
+READING = 0.5
+"""What the surprise of a prompt counts beside the answer: who foretells its numbers has understood them."""
+TOGETHER = 4
+"""Batches that make one step: each holds one task, and steps from one alone would undo the others."""
+ENTRIES = SPECIAL_IDS | {
+    WEIGHTS_ENTRY: "trained to imitate documented formulas of behavior; no claim about people",
 }
 """Further entries of the model's config.json."""
 
@@ -49,10 +50,10 @@ class TrainConfig:
     """Where the model, the checkpoint and the log are."""
     batches: int = 4000
     """Batches in all, of about 10,000 tokens each."""
-    rate: float = 0.02
-    """Muon's largest step size; Adam's is a tenth of it."""
-    warmup: int = 100
-    """Batches over which steps grow."""
+    rate: float = 0.01
+    """Muon's largest step size; Adam's is a fifth of it."""
+    warmup: int = 50
+    """Steps over which they grow; four batches make one."""
     save_every: int = 200
     """Batches between two checkpoints."""
     seed: int = 0
@@ -62,7 +63,7 @@ class TrainConfig:
 class Training(eqx.Module):
     """Where a training run stands: `done` counts batches."""
 
-    weights: Weights
+    weights: Any
     optimiser: Any
     done: Array
 
@@ -90,64 +91,72 @@ def train(config: TrainConfig, sizes: Sizes = SIZES) -> None:
 
 def answer_loss(
     weights: Weights, sizes: Sizes, batch: Batch
-) -> tuple[Float[Array, ""], Float[Array, "groups rows"]]:
-    """Return the mean divergence of a batch's answers, and that of each row, in nats.
+) -> tuple[Float[Array, "groups rows"], Float[Array, ""]]:
+    """Return the divergence of each row's answer, and how surprising its prompt is per token, in nats.
 
-    It is the Kullback-Leibler divergence of the model's chances from the teacher's, summed over the tokens of
-    an answer.
+    The first is the Kullback-Leibler divergence of the model's chances from the teacher's, summed over the
+    tokens of an answer; the second is the mean negative log probability of the tokens of personal texts.
     """
-    network, chances = Llama(sizes), batch.chances
-    _, past = network.apply({"params": weights}, batch.shared[:, None], batch.shared_length[:, None])
-    shared = Past(past.keys[:, :, 0], past.values[:, :, 0], batch.shared_length)
-    states, _ = network.apply({"params": weights}, batch.tokens, batch.length, shared)
-    states = jnp.take_along_axis(states, batch.places[..., None], axis=2)
-    found = jax.nn.log_softmax(logits(weights, states))
-    found = jnp.take_along_axis(found, batch.followers, axis=-1)
+    chances = jnp.asarray(batch.chances)
+    _, past = _read(weights, sizes, batch.shared[:, None], batch.shared_length[:, None])
+    shared = Past(past.keys[:, :, 0], past.values[:, :, 0], jnp.asarray(batch.shared_length))
+    states, _ = _read(weights, sizes, batch.tokens, batch.length, shared)
+    following = jax.nn.log_softmax(logits(weights, states[:, :, :-1]))
+    said = jnp.take_along_axis(following, batch.tokens[:, :, 1:, None], axis=-1)[..., 0]
+    told = jnp.arange(1, batch.tokens.shape[-1]).reshape(1, 1, -1) <= batch.places[..., :1]
+    found = jnp.take_along_axis(states, batch.places[..., None], axis=2)
+    found = jnp.take_along_axis(jax.nn.log_softmax(logits(weights, found)), batch.followers, axis=-1)
     wanted = jnp.log(jnp.where(chances > 0, chances, 1.0))
-    rows = jnp.sum(chances * (wanted - found), axis=(-1, -2))
-    return rows.mean(), rows
+    return jnp.sum(chances * (wanted - found), axis=(-1, -2)), -jnp.sum(said * told) / jnp.sum(told)
 
 
-def _begin(config: TrainConfig, sizes: Sizes, optimiser: optax.GradientTransformation) -> Training:
+def _read(weights: Weights, sizes: Sizes, *text: Any) -> tuple[Array, Past]:
+    return cast(tuple[Array, Past], Llama(sizes).apply({"params": weights}, *text))
+
+
+def _begin(config: TrainConfig, sizes: Sizes, optimiser: optax.MultiSteps) -> Training:
     one = jnp.ones((1, 1), int)
     weights = Llama(sizes).init(jax.random.key(config.seed), one[..., None], one)["params"]
     return Training(weights, optimiser.init(weights), jnp.zeros((), int))
 
 
-def _optimiser(config: TrainConfig) -> optax.GradientTransformation:
+def _optimiser(config: TrainConfig) -> optax.MultiSteps:
     """Return what makes steps of gradients."""
-    warmup = min(config.warmup, config.batches // 2)
+    steps = max(2, config.batches // TOGETHER)
+    warmup = min(config.warmup, steps // 2)
 
     def rate(most: float) -> optax.Schedule:
         grow = optax.linear_schedule(0.0, most, warmup)
-        return optax.join_schedules(
-            [grow, optax.linear_schedule(most, 0.0, config.batches - warmup)], [warmup]
-        )
+        return optax.join_schedules([grow, optax.linear_schedule(most, 0.0, steps - warmup)], [warmup])
 
-    def matrices(weights: Weights) -> Weights:
+    def matrices(weights: Weights) -> Any:
         """Return which axes are the input and the output of a matrix; the first one is that of layers."""
         axes = optax.contrib.MuonDimensionNumbers(1, 2)
         return jax.tree_util.tree_map_with_path(
             lambda path, _: axes if path[-1].key == "kernel" else None, weights
         )
 
+    axes_of: Any = matrices
     muon = optax.contrib.muon(
-        rate(config.rate), adam_learning_rate=rate(config.rate / 10), muon_weight_dimension_numbers=matrices
+        rate(config.rate), adam_learning_rate=rate(config.rate / 5), muon_weight_dimension_numbers=axes_of
     )
-    return optax.chain(optax.clip_by_global_norm(1.0), muon)
+    return optax.MultiSteps(optax.chain(optax.clip_by_global_norm(1.0), muon), TOGETHER)
 
 
-def _step(
-    sizes: Sizes, optimiser: optax.GradientTransformation
-) -> Callable[[Training, Batch], tuple[Training, Array]]:
+def _step(sizes: Sizes, optimiser: optax.MultiSteps) -> Callable[[Training, Batch], tuple[Training, Array]]:
     """Return what trains on a batch and returns its loss.
 
     These are two programs: a CPU runs one that holds Muon's loop on a single core.
     """
 
+    def total(weights: Weights, batch: Batch) -> tuple[Array, Array]:
+        rows, surprise = answer_loss(weights, sizes, batch)
+        tokens = jnp.sum(batch.chances.sum(axis=-1) > 0, axis=-1)
+        return jnp.mean(rows / tokens) + READING * surprise, rows.mean()
+
     @jax.jit
     def gradient(weights: Weights, batch: Batch) -> tuple[Array, Weights]:
-        (loss, _), change = jax.value_and_grad(answer_loss, has_aux=True)(weights, sizes, batch)
+        (_, loss), change = jax.value_and_grad(total, has_aux=True)(weights, batch)
         return loss, change
 
     @eqx.filter_jit(donate="all")
@@ -191,7 +200,7 @@ def _tests(scribe: Scribe) -> dict[str, list[Batch]]:
     rng, scripts = np.random.default_rng(10**6), defaultdict[str, list[Script]](list)
     for lesson in lessons(rng, iter([0.3]), held_out=True):
         scripts[lesson.task].append(scribe.write(rng, lesson))
-    return {task: list(batches(some))[:3] for task, some in sorted(scripts.items())}
+    return {task: list(batches(some))[:4] for task, some in sorted(scripts.items())}
 
 
 def _losses(weights: Weights, sizes: Sizes, tests: dict[str, list[Batch]]) -> dict[str, float]:
@@ -203,7 +212,7 @@ def _losses(weights: Weights, sizes: Sizes, tests: dict[str, list[Batch]]) -> di
     }
 
 
-_loss = eqx.filter_jit(lambda weights, sizes, batch: answer_loss(weights, sizes, batch)[0])
+_loss = eqx.filter_jit(lambda weights, sizes, batch: answer_loss(weights, sizes, batch)[0].mean())
 
 
 def _in_background(stream: Iterable[Batch]) -> Iterator[Batch]:

@@ -88,7 +88,7 @@ def worker_lessons(rng: np.random.Generator, life: "Life", *, held_out: bool = F
         yield _satisfaction_lesson(rng, life)
 
 
-_STEPS = (1, 1, 1, 2, 2, 3, 3, 4, 5, 6, 8, 10, 12, 14)
+_STEPS = (*(1,) * 8, *(2,) * 7, *(3,) * 5, 4, 4, 5, 6, 14)
 
 
 class Group(NamedTuple):
@@ -126,7 +126,7 @@ def _draw_economy(rng: np.random.Generator, *, in_dollars: bool) -> Economy:
         if rng.random() < 0.1:
             more["fixed_cost"] = np.where(rng.random(CROWD) < 0.5, 0.0, rng.uniform(0, 0.2, CROWD) * income)
     else:
-        elasticity = elasticity[:1]
+        elasticity = np.maximum(elasticity[:1], 0.25)  # float32 holds no larger powers of 60 hours
         preferences = Isoelastic(
             float(rng.choice([0.5, 1.0, 1.0, 2.0])), exponent=1 + 1 / elasticity[0], scale=1e-4, unit=1e4
         )
@@ -281,6 +281,12 @@ def _labor_lesson(rng: np.random.Generator, life: Life, held_out: bool) -> Lesso
 def _satisfaction_lesson(rng: np.random.Generator, life: Life) -> Lesson:
     """Return the question whether the last step satisfies, with the teacher's answers."""
     group, _, situation, memory = life
+    unsaid = np.full(GROUP, np.nan)  # what is asked here is not known yet
+    last = memory.last._replace(
+        result=np.append(memory.last.result[:-1], [unsaid], axis=0),
+        satisfied=np.append(memory.last.satisfied[:-1], [unsaid], axis=0),
+    )
+    memory = replace(memory, last=last)
     single = bool(rng.random() < 0.6)
     form = CODED["yes", "no"] if single else WRITTEN
     prompts = satisfaction_prompts(situation, group.constants, memory, unit=group.workers.unit, form=form)

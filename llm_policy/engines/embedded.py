@@ -14,7 +14,7 @@ from jaxtyping import Int, UInt32
 from llm_policy.engine import Choices, Completion, EngineError, Prompt, Schema
 from llm_policy.engines.chat import Chat
 from llm_policy.engines.scores import choices, single_tokens
-from llm_policy.tiny_model import is_noise
+from llm_policy.tiny_model import is_noise, weights_of
 
 try:
     from llm_policy.engines.forward import Read, draw, lay_down, option_scores, read, read_head, table
@@ -36,7 +36,8 @@ except ImportError as error:
         f"The embedded engine needs {error.name}: pip install 'econjax[llm]'", name=error.name
     ) from error
 
-_SHIPPED = Path(__file__).parent.parent / "model"
+SHIPPED = Path(__file__).parent.parent / "model"
+"""The folder of the model that comes with the project."""
 _NAME = "econjax-small"
 _FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 
@@ -56,7 +57,7 @@ class EmbeddedEngine:
 
     def __init__(self, folder: Path | str | None = None, *, temperature: float = 1.0, seed: int = 0) -> None:
         self._name = _NAME if folder is None else str(folder)
-        self._folder = _SHIPPED if folder is None else Path(folder).expanduser()
+        self._folder = SHIPPED if folder is None else Path(folder).expanduser()
         self.temperature = temperature
         self.seed = seed
         if missing := [name for name in _FILES if not (self._folder / name).is_file()]:
@@ -132,9 +133,6 @@ class EmbeddedEngine:
 
     def describe(self) -> dict[str, str | int | float | bool]:
         """Say which weights answer, in which numbers, under which chat template."""
-        config = json.loads((self._folder / "config.json").read_text(encoding="utf-8"))
-        noise = is_noise(self._folder)
-        own = config.get("econjax_weights", "the model's own")
         return {
             "engine": "embedded",
             "version": version("econjax"),
@@ -147,8 +145,8 @@ class EmbeddedEngine:
             "tokenizer": "exact",
             "chat_template": _digest(self._chat.template.encode()) if self._chat.template else "none",
             "system_role": self._chat.system_role,
-            "noise": noise,
-            "weights": "random noise" if noise else own,
+            "noise": is_noise(self._folder),
+            "weights": weights_of(self._folder),
         }
 
     def close(self) -> None:

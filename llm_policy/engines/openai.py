@@ -17,7 +17,7 @@ import openai
 from llm_policy.engine import Choices, Completion, EngineError, Interrupted, Prompt, Schema
 from llm_policy.engines.scores import check_distinct, choices, single_tokens
 from llm_policy.models import resolve
-from llm_policy.tiny_model import is_noise
+from llm_policy.tiny_model import is_noise, weights_of
 
 _T = TypeVar("_T")
 _Answers = TypeVar("_Answers", list[Completion], Choices)
@@ -181,7 +181,7 @@ class OpenAIEngine:
 
     def describe(self) -> dict[str, str | int | float | bool]:
         """Say what is known from outside; a model's noise marker is seen only on the same machine."""
-        noise = is_noise(self._card.get("root") or self.model)
+        folder = self._card.get("root") or self.model
         return {
             "engine": "openai",
             "version": openai.__version__,
@@ -196,8 +196,8 @@ class OpenAIEngine:
             "context": self._card.get("max_model_len") or self._card.get("context_length") or 0,
             "tokenizer": "exact" if self._version else "estimated",
             "chat_template": "unknown",
-            "noise": noise,
-            "weights": "random noise" if noise else "the model's own",
+            "noise": is_noise(folder),
+            "weights": weights_of(folder),
         }
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from llm_policy.engine import Choices, Completion, EngineError, Interrupted, Pro
 from llm_policy.engines.chat import Chat
 from llm_policy.engines.folder import model_folder
 from llm_policy.engines.scores import choices, single_tokens
-from llm_policy.tiny_model import is_noise
+from llm_policy.tiny_model import is_noise, weights_of
 
 os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")  # a fork would copy JAX's threads
 os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")  # GiB; read on a machine without a GPU only
@@ -165,7 +165,7 @@ class VLLMEngine:
             "chat_template": template if self._chat.template else "none",
             "system_role": self._chat.system_role,
             "noise": self._noise,
-            "weights": "random noise" if self._noise else "the model's own",
+            "weights": "random noise" if self._noise else weights_of(self._config.model),
         }
 
     def close(self) -> None:

@@ -14,16 +14,20 @@ from econjax.planning import RationalEvaluator
 from experiments import compare as compare_module
 from experiments.compare import OPTIMISER, STATUS_QUO, compare
 from experiments.config import CompareConfig, PlannerName
+from experiments.natures import SHIPPED
 from experiments.roster import ROSTER
 
 AGENTS, EVALUATIONS = 300, 6
 WELFARE = {"Atkinson, aversion 1": Atkinson(1.0), "Rawlsian": Rawlsian()}
+FIXED = {entry.name for entry in ROSTER.values() if entry.is_fixed}
 RANDOM, GRADIENT, MODEL = ROSTER["random"].name, ROSTER["gradient"].name, ROSTER["llm"].name
 WITHOUT_MODEL = tuple(name for name in get_args(PlannerName) if name != "llm")
 
 
 def run(engine=None, *, heard=None, **choices):
-    config = CompareConfig(**{"agents": AGENTS, "evaluations": EVALUATIONS} | choices)
+    config = CompareConfig(
+        **{"workers": ("rational",), "agents": AGENTS, "evaluations": EVALUATIONS} | choices
+    )
     progress = (lambda *call: None) if heard is None else (lambda *call: heard.append(call))
     with float64():
         return compare(config, engine, progress)
@@ -42,7 +46,7 @@ def comparison(heard, improviser):
 @pytest.fixture(scope="module")
 def modelled(improviser):
     """Workers who are language models, and every planner."""
-    return run(improviser(), workers="llm", evaluations=2, tax_year=2, welfare=("rawlsian",))
+    return run(improviser(), workers=("llm",), evaluations=2, mode="text", welfare=("rawlsian",))
 
 
 def by_name(rows):
@@ -66,11 +70,11 @@ def test_random_search_takes_part_unless_it_is_left_out():
     assert "random" in CompareConfig().planners
 
 
-def test_every_planner_gets_the_same_number_of_evaluations(comparison):
+def test_every_planner_that_learns_gets_the_same_number_of_evaluations(comparison):
     for rows in comparison.tables.values():
         for row in rows:
             if row.planner != OPTIMISER:
-                assert row.values + row.gradients == EVALUATIONS, row.planner
+                assert row.values + row.gradients == (1 if row.planner in FIXED else EVALUATIONS), row.planner
                 assert (row.gradients > 0) == (row.planner == GRADIENT)
 
 
@@ -80,8 +84,8 @@ def test_every_evaluation_is_on_record(comparison):
         seen.setdefault((record["welfare"], record["planner"]), []).append((record["kind"], record["step"]))
     for welfare, rows in comparison.tables.items():
         for row in rows:
-            evaluated = 0 if row.planner == OPTIMISER else EVALUATIONS
             last = row.values + row.gradients
+            evaluated = 0 if row.planner == OPTIMISER else last
             expected = [("evaluated", step) for step in range(evaluated)] + [("recommended", last)]
             assert seen.pop((welfare, row.planner)) == expected
     assert not seen
@@ -90,9 +94,10 @@ def test_every_evaluation_is_on_record(comparison):
 def test_progress_counts_every_evaluation(comparison, heard):
     for welfare, rows in comparison.tables.items():
         for row in rows:
-            steps = [done for title, planner, done in heard if (title, planner) == (welfare, row.planner)]
+            steps = [call[2:] for call in heard if call[:2] == (welfare, row.planner)]
             spent = row.values + row.gradients
-            expected = [0, spent] if row.planner == OPTIMISER else list(range(1, spent + 1))
+            expected = [(done, spent) for done in range(1, spent + 1)]
+            expected = [(0, None), (spent, spent)] if row.planner == OPTIMISER else expected
             assert steps == expected
 
 
@@ -203,7 +208,8 @@ def test_workers_who_are_models_are_asked_in_every_evaluation(modelled):
     for rows in modelled.tables.values():
         assert OPTIMISER not in by_name(rows)
         for row in rows:
-            assert row.calls >= asked * (2 + 1)  # the recommendation is evaluated afresh
+            tries = 1 if row.planner in FIXED else 2
+            assert row.calls >= asked * (tries + 1)  # the recommendation is evaluated afresh
             assert 0.9 < row.understood <= 1
             assert row.standard_error > 0
             assert row.regret >= 0
@@ -219,12 +225,39 @@ def test_noise_is_called_noise(improviser):
 
 
 def test_noisy_workers_are_called_noise(improviser):
-    choices = dict(workers="llm", agents=5, evaluations=1, tax_year=1, welfare=("rawlsian",))
+    choices = dict(workers=("llm",), agents=5, evaluations=1, tax_year=1, welfare=("rawlsian",))
     noisy = run(improviser(noise=True), planners=("federal", "llm"), **choices)
     [(title, rows)] = noisy.tables.items()
     assert title == "Rawlsian (workers are noise)"
     assert {row.planner for row in rows} == {STATUS_QUO, f"{MODEL} (noise)"}
     assert {record["welfare"] for record in noisy.metrics} == {title}
+
+
+def test_workers_of_both_kinds_work_in_tables_of_their_own(improviser):
+    choices = dict(planners=("federal", "llm"), evaluations=2, tax_year=1)
+    both = run(improviser(), workers=("rational", "llm"), **choices)
+    assert list(both.tables) == [
+        "Atkinson, aversion 1",
+        "Rawlsian",
+        "Atkinson, aversion 1 (language-model workers)",
+        "Rawlsian (language-model workers)",
+    ]
+    for title, rows in both.tables.items():
+        kind = "language-model" if "model" in title else "rational"
+        assert both.sizes[title].startswith(f"{AGENTS} {kind} workers.")
+        assert MODEL in by_name(rows)
+        assert (OPTIMISER in by_name(rows)) == (kind == "rational")
+        best = max(row.equivalent for row in rows)
+        assert all(row.regret == best - row.equivalent for row in rows)
+
+
+def test_the_model_that_comes_with_the_project_is_said_to_imitate_a_formula(improviser):
+    engine = improviser()
+    engine.describe = lambda: {**improviser.describe(engine), "model": SHIPPED}
+    choices = dict(agents=5, evaluations=1, tax_year=1, welfare=("rawlsian",))
+    [(title, rows)] = run(engine, workers=("llm",), planners=("federal", "llm"), **choices).tables.items()
+    assert title == "Rawlsian (workers imitate a formula)"
+    assert {row.planner for row in rows} == {STATUS_QUO, f"{MODEL} (imitates a formula)"}
 
 
 def test_a_model_that_is_no_noise_is_not_called_so(comparison, modelled):
@@ -233,7 +266,7 @@ def test_a_model_that_is_no_noise_is_not_called_so(comparison, modelled):
         assert not any("noise" in record["planner"] for record in one.metrics)
 
 
-@pytest.mark.parametrize("choices", [{"planners": ("llm",)}, {"workers": "llm", "planners": ("federal",)}])
+@pytest.mark.parametrize("choices", [{"planners": ("llm",)}, {"workers": ("llm",), "planners": ("federal",)}])
 def test_a_model_without_an_engine_is_an_error(choices):
     with pytest.raises(ValueError, match="no engine to ask"):
         run(**choices)
@@ -246,6 +279,7 @@ def test_a_model_without_an_engine_is_an_error(choices):
         ({"tax_year": 0}, "--tax-year must be at least 1; got 0"),
         ({"agents": 1}, "--agents must be at least 2; got 1"),
         ({"temperature": -0.1}, r"--temperature must not be negative; got -0\.1"),
+        ({"workers": ()}, "--workers takes some of rational, llm.* got none"),
         ({"planners": ()}, "--planners takes some of laissez-faire.* got none"),
         ({"welfare": ()}, "--welfare takes some of atkinson.* got none"),
         ({"planners": ("flat", "flat")}, "--planners .*flat"),
@@ -262,7 +296,10 @@ def test_a_choice_that_makes_no_comparison_is_refused_by_name_and_value(choices,
 def test_what_figures_depend_on_survives_the_manifest():
     config = CompareConfig(agents=12, planners=("flat",), welfare=("rawlsian",), seed=3, temperature=0.0)
     assert CompareConfig.fromdict(json.loads(json.dumps(config.asdict()))) == config
-    assert CompareConfig.fromdict(CompareConfig(workers="llm").asdict()).size == 100
+    llm = CompareConfig.fromdict(CompareConfig(workers=("llm",)).asdict())
+    assert (llm.agents, llm.evaluations) == (20, 6)
+    both = CompareConfig.fromdict(CompareConfig().asdict())
+    assert [both.among(kind).agents for kind in both.workers] == [10_000, 20]
 
 
 def test_an_address_that_may_hold_a_password_is_not_written_down():
@@ -272,7 +309,7 @@ def test_an_address_that_may_hold_a_password_is_not_written_down():
 
 def test_landmarks_of_the_default_economy():
     """Rounded dollars, found independently with SciPy before this code existed."""
-    [rows] = run(agents=None, evaluations=40, planners=WITHOUT_MODEL, welfare=("atkinson",)).tables.values()
+    [rows] = run(agents=None, evaluations=None, planners=WITHOUT_MODEL, welfare=("atkinson",)).tables.values()
     rows = by_name(rows)
     flat = rows[ROSTER["flat"].name]
     assert round(rows[ROSTER["laissez-faire"].name].equivalent) == 27_152

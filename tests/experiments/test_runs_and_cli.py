@@ -14,8 +14,9 @@ from llm_policy.engine import EngineError
 from llm_policy.engines.scripted import ScriptedEngine
 
 ALWAYS = {"manifest.json", "metrics.parquet", "timings.parquet", "schedules.png", "welfare.png"}
-QUICK = ("--agents", 300, "--evaluations", 3, "--welfare", "rawlsian", "--planners", "federal", "random")
-LLM_WORKERS = ("--workers", "llm", "--agents", 20, "--evaluations", 2, "--tax-year", 2)
+SMALL = ("--agents", 300, "--evaluations", 3)
+QUICK = ("--workers", "rational", *SMALL, "--welfare", "rawlsian", "--planners", "federal", "random")
+LLM_WORKERS = ("--workers", "llm", "--mode", "text", "--agents", 20, "--evaluations", 2)
 
 
 def shell(*arguments, cwd):
@@ -67,7 +68,10 @@ def test_a_run_directory_says_what_was_run(plain):
     assert manifest["engine"] is None
     assert {"python", "jax", "numpy", "econjax"} <= set(manifest["versions"])
     assert manifest["hardware"]["devices"]
-    expected = CompareConfig(agents=300, evaluations=3, welfare=("rawlsian",), planners=("federal", "random"))
+    planners = ("federal", "random")
+    expected = CompareConfig(
+        workers=("rational",), agents=300, evaluations=3, welfare=("rawlsian",), planners=planners
+    )
     found = read_manifest(plain[0])
     assert found["command"] == "compare"
     assert CompareConfig.fromdict(found["config"]) == expected
@@ -81,7 +85,8 @@ def test_a_run_directory_says_what_came_out(plain):
         pq.read_table(path / f"{name}.parquet").to_pylist() for name in ("metrics", "timings")
     )
     rows = strict(ran.stdout)["tables"]["Rawlsian"]
-    assert len(metrics) == 2 * (3 + 1) + 1
+    assert len(metrics) == (1 + 1) + (3 + 1) + 1
+    assert {row["agents"] for row in metrics} == {300}
     recommended = {r["planner"]: r["equivalent"] for r in metrics if r["kind"] == "recommended"}
     assert recommended == {row["planner"]: row["equivalent"] for row in rows}
     assert [timing["planner"] for timing in timings] == [row["planner"] for row in rows]
@@ -154,7 +159,8 @@ def test_a_mistake_in_the_shell_ends_with_code_2(tmp_path):
     "choices",
     [
         pytest.param(LLM_WORKERS, id="workers and planner"),
-        pytest.param(("--agents", 300, "--evaluations", 4), id="planner"),
+        pytest.param(("--workers", "rational", *SMALL), id="planner"),
+        pytest.param((*SMALL, "--welfare", "rawlsian"), id="both kinds of workers"),
     ],
 )
 def test_a_replay_needs_no_engine_and_gives_the_same_bytes(econjax, runs, play, improviser, choices):

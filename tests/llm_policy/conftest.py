@@ -105,10 +105,12 @@ def starting_server(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture(scope="session")
-def vllm_engine(tiny_model: Path, starting_server: Server) -> Iterator[Engine]:
+def vllm_engine(starting_server: Server) -> Iterator[Engine]:
+    """The model that comes with the project, in float32, which other forward passes are compared with."""
+    from llm_policy.engines.embedded import SHIPPED
     from llm_policy.engines.vllm import VLLMEngine
 
-    engine = VLLMEngine(str(tiny_model), dtype="float32")  # compared with an independent forward pass
+    engine = VLLMEngine(str(SHIPPED), dtype="float32")
     yield engine
     engine.close()
 

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from llm_policy.engine import EngineError, Interrupted, Prompt
+from llm_policy.engines.embedded import SHIPPED, EmbeddedEngine
 from llm_policy.engines.parallel import Parallel
 
 pytestmark = pytest.mark.vllm
@@ -24,14 +25,14 @@ HOURS = {
 }
 
 
-def test_scores_are_the_model_s_own_probabilities(vllm_engine, tiny_model):
+def test_three_ways_to_serve_the_same_weights_give_the_same_scores(vllm_engine):
     import torch
     from transformers import AutoTokenizer, LlamaForCausalLM
 
-    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
-    model = LlamaForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(SHIPPED)
+    model = LlamaForCausalLM.from_pretrained(SHIPPED, dtype=torch.float32)
     options = [tokenizer.convert_tokens_to_ids(option) for option in OPTIONS]
-    choices = vllm_engine.choose(PROMPTS, OPTIONS)
+    choices, embedded = vllm_engine.choose(PROMPTS, OPTIONS), EmbeddedEngine().choose(PROMPTS, OPTIONS)
     assert vllm_engine.temperature != 1.0
     for row, (shared, personal) in enumerate(PROMPTS):
         text = f"<|begin|><|system|>\n{shared}<|end|>\n<|user|>\n{personal}<|end|>\n<|assistant|>\n"
@@ -39,9 +40,10 @@ def test_scores_are_the_model_s_own_probabilities(vllm_engine, tiny_model):
         with torch.no_grad():
             logprob = model(tokens).logits[0, -1].log_softmax(-1).double().numpy()[options]
         mass = np.exp(logprob).sum()
-        np.testing.assert_allclose(choices.logprob[row], logprob - np.log(mass), atol=1e-3)
-        np.testing.assert_allclose(choices.leaked[row], 1 - mass, atol=1e-3)
-        assert choices.prompt_tokens[row] == tokens.shape[1]
+        for engine, atol in ((choices, 1e-3), (embedded, 1e-4)):
+            np.testing.assert_allclose(engine.logprob[row], logprob - np.log(mass), atol=atol)
+            np.testing.assert_allclose(engine.leaked[row], 1 - mass, atol=atol)
+            assert engine.prompt_tokens[row] == tokens.shape[1]
 
 
 def test_a_prompt_that_does_not_fit_is_refused_before_anything_is_sent(vllm_engine):
@@ -199,7 +201,8 @@ def test_the_command_line_asks_a_real_model_and_repeats_the_run_without_one(tiny
     [(title, rows)] = result["tables"].items()
     assert "noise" in title
     assert [row["planner"] for row in rows] == ["US federal", "language model (noise)"]
-    assert all(row["calls"] >= 20 * 2 * 3 for row in rows)
+    evaluations = (2, 3)  # the last one is of the schedule recommended; one that never changes has one before
+    assert all(row["calls"] >= 20 * 2 * n for row, n in zip(rows, evaluations, strict=True))
     assert all(0 < row["understood"] <= 1 for row in rows)
     _, _, told = run(tmp_path, WITHOUT_VLLM, "replay", "runs/one")
     assert "identical" in told

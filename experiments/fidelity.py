@@ -1,0 +1,107 @@
+"""Measure the small model against the known formula that it imitates, as worker and as planner."""
+
+import contextlib
+import dataclasses
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from experiments.consoles import NOTES, mistakes, results
+from experiments.fidelity_planner import PlannerFidelity, planner_fidelity, planner_table
+from experiments.fidelity_workers import WorkerFidelity, WorkerSizes, worker_fidelity, worker_tables
+from experiments.natures import nature
+from llm_policy.engine import Engine
+
+SEEDS = 20
+
+
+@dataclass(frozen=True)
+class FidelityConfig:
+    """Measure the small model against the known formula that it imitates, as worker and as planner."""
+
+    model: Path | None = None
+    """Folder of the model; the one that comes with the project if not given."""
+    size: float = 1.0
+    """How many times the usual number of workers and planners to ask: less is faster and less exact."""
+    seed: int = 0
+    """Names the draws of questions and workers."""
+    json: bool = False
+    """Print the figures as JSON on standard output instead of tables."""
+
+    def check(self) -> None:
+        """Check all that can be checked before any work.
+
+        Raises:
+            ValueError: a size or seed that makes no measurement.
+        """
+        if not 0 < self.size < math.inf:
+            raise ValueError(f"--size must be positive; got {self.size}.")
+        if self.seed < 0:
+            raise ValueError(f"--seed must not be negative; got {self.seed}.")
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How faithful a model is to its teacher, as worker and as planner."""
+
+    workers: WorkerFidelity
+    planner: PlannerFidelity
+
+
+def run_fidelity(config: FidelityConfig) -> None:
+    """Measure the embedded model and print what is found.
+
+    Raises:
+        Mistake: a choice that makes no measurement.
+        EngineError: no such model, or it cannot answer.
+    """
+    from llm_policy.engines.embedded import EmbeddedEngine
+
+    with mistakes():
+        config.check()
+    with contextlib.closing(EmbeddedEngine(config.model)) as engine, NOTES.status("") as status:
+        found = fidelity(config, engine, status.update)
+    if config.json:
+        print(json.dumps(dataclasses.asdict(found), indent=2, allow_nan=False))
+    else:
+        print_fidelity(found, results())
+
+
+def fidelity(
+    config: FidelityConfig, engine: Engine, on_stage: Callable[[str], Any] = lambda stage: None
+) -> Fidelity:
+    """Measure any engine that serves the small model.
+
+    Raises:
+        ValueError: a choice that makes no measurement, or a model that does not answer as the small one.
+        EngineError: the engine cannot answer.
+    """
+    config.check()
+    sizes = WorkerSizes().scaled(config.size)
+    workers = worker_fidelity(engine, sizes=sizes, seed=config.seed, progress=on_stage)
+    planner = planner_fidelity(engine, seeds=max(2, round(config.size * SEEDS)), progress=on_stage)
+    return Fidelity(workers, planner)
+
+
+def print_fidelity(found: Fidelity, console: Console) -> None:
+    """Print a table for each kind of figure, and what they mean."""
+    for table in (*worker_tables(found.workers), planner_table(found.planner)):
+        console.print(table)
+    for remark in _REMARKS:
+        console.print(remark)
+    model = found.workers.model
+    console.print(f"Model: {model['model']}, {model['weights']}.")
+    for remark in nature(model).remarks:
+        console.print(remark)
+
+
+_REMARKS = (
+    "Divergence: Kullback-Leibler, of the model's chances from the teacher's; their mean, no taxes: that of "
+    "the mean of the teacher's chances, and of a neutral worker's who has worked 40 hours and pays no tax.",
+    "Teacher and model are formulas that somebody made up: nothing here says how people behave.",
+)

@@ -1,0 +1,135 @@
+import json
+import re
+
+import jax
+import numpy as np
+import pytest
+
+from baselines.optimum import simplex
+from econjax import us_federal
+from experiments import fidelity_planner
+from experiments.fidelity_planner import TeacherPlanner, planner_fidelity, planner_table
+from llm_policy.answers import STEPS
+from llm_policy.engines.scripted import ScriptedEngine
+from llm_policy.teachers.planner import changes_chances, sample_changes
+from llm_policy.trials import Trial
+
+MODEL, FORGETFUL, _, TEACHER = range(4)
+ABOVE, READ = 7, 8
+
+
+class Pupil(ScriptedEngine):
+    """Answers as the teacher would who reads the prompt; keeps its batches."""
+
+    def __init__(self, *, learns: bool = True):
+        self.batches, self.learns = [], learns
+        self.rng = np.random.default_rng(0)
+        super().__init__(self.changes)
+
+    def complete(self, prompts, schema, **options):
+        self.batches.append(list(prompts))
+        return super().complete(prompts, schema, **options)
+
+    def changes(self, prompt):
+        [current] = re.findall(r"Current rates, from the lowest bracket: (.*)\.", prompt.personal)
+        shown = re.findall(r"- rates (.*): result \$([\d,]+) a year, ", prompt.personal)
+        seen = [Trial(rates(text), -place, 0.0) for place, (text, _) in enumerate(shown)]
+        chances = changes_chances(rates(current), seen if self.learns else [])
+        return json.dumps({"changes": (100 * sample_changes(self.rng, chances)).round().astype(int).tolist()})
+
+
+def rates(text):
+    return tuple(float(rate.removesuffix(" %")) / 100 for rate in text.split(", "))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def brief_search():
+    """Search the best schedule around the best one that a planner found only."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            fidelity_planner, "best_found", lambda evaluate, starts: simplex(evaluate, starts[-1], most=60)
+        )
+        yield
+
+
+@pytest.fixture(scope="module")
+def pupil():
+    return Pupil()
+
+
+@pytest.fixture(scope="module")
+def found(pupil):
+    return planner_fidelity(pupil, seeds=6, evaluations=24, agents=100, welfare=["atkinson"])
+
+
+def test_a_model_that_answers_as_its_teacher_gains_by_its_history_and_is_no_better(found):
+    assert (found.rows[MODEL].lead, found.rows[MODEL].beaten) == (None, None)
+    assert found.rows[FORGETFUL].beaten
+    assert not found.rows[TEACHER].beaten
+    low, high = found.rows[TEACHER].lead[1:]
+    assert low < 0 < high
+
+
+def test_shares_are_paired_by_seed_and_nobody_passes_the_best(found):
+    for row in found.rows:
+        shares = np.array(row.shares)
+        assert len(shares) == found.seeds
+        assert shares.max() <= 1
+        assert row.regret >= 0
+        assert row.share.mean == pytest.approx(shares.mean())
+        if row.lead is not None:
+            lead = np.array(found.rows[MODEL].shares) - shares
+            # half the width is t(5 degrees of freedom, 97.5 %) = 2.570582 standard errors
+            half = 2.570582 * lead.std(ddof=1) / 6**0.5
+            assert row.lead == pytest.approx((lead.mean(), lead.mean() - half, lead.mean() + half))
+    assert min(found.rows[MODEL].shares + found.rows[FORGETFUL].shares) >= 0  # they have seen US federal
+
+
+def test_all_runs_are_asked_in_step_and_only_the_history_differs(pupil, found):
+    assert [len(batch) for batch in pupil.batches] == [2 * found.seeds] * (found.evaluations - 1)
+    assert [row.understood for row in found.rows] == [1, 1, None, None]
+    for batch in pupil.batches:
+        informed, forgetful = batch[: found.seeds], batch[found.seeds :]
+        assert len({prompt.shared for prompt in batch}) == 1
+        assert all("The latest tax years, latest last:" in prompt.personal for prompt in informed)
+        for prompt in forgetful:
+            told = prompt.personal.splitlines()
+            assert told[0] == "No tax year has passed yet."
+            assert [line.split(":")[0] for line in told[1:-1]] == ["Current rates, from the lowest bracket"]
+    assert len(set(pupil.batches[-1])) == 2 * found.seeds
+
+
+def test_a_model_that_learns_nothing_is_not_said_to_gain_by_its_history():
+    found = planner_fidelity(Pupil(learns=False), seeds=4, evaluations=6, agents=100, welfare=["atkinson"])
+    assert not found.rows[FORGETFUL].beaten
+    assert list(planner_table(found).columns[ABOVE].cells)[:2] == ["-", "NO"]
+
+
+def test_the_table_says_whom_the_model_is_above_and_that_a_formula_is_imitated(found):
+    table = planner_table(found)
+    assert "6 seeds, 24 evaluations each, 100 rational workers" in str(table.title)
+    assert "imitate a known formula" in str(table.title)
+    assert list(table.columns[ABOVE].cells)[:2] == ["-", "yes"]
+    assert list(table.columns[READ].cells) == ["100.0", "100.0", "-", "-"]
+
+
+def test_runs_that_are_all_one_are_refused():
+    engine = ScriptedEngine(lambda prompt: json.dumps({"changes": [10] * 7}))
+    with pytest.raises(ValueError, match="All 3 runs of the model are one"):
+        planner_fidelity(engine, seeds=3, evaluations=2, agents=100, welfare=["atkinson"])
+    with pytest.raises(ValueError, match="at least 2 seeds and 2 evaluations; got 1 and 2"):
+        planner_fidelity(engine, seeds=1, evaluations=2)
+
+
+def test_the_teacher_starts_from_the_law_and_then_moves_by_steps():
+    law = us_federal(2024)
+    planner, key = TeacherPlanner(law), jax.random.key(0)
+    first, state = planner.ask(key, planner.init(key))
+    assert first is law
+    current = Trial(tuple(np.asarray(law.rates, float).tolist()), 1.0, 0.0)
+    second, _ = planner.ask(key, (*state, current))
+    moved = 100 * (np.asarray(second.rates) - np.asarray(law.rates))
+    allowed = [np.clip(100 * law.rates + step, 0, 100) - 100 * law.rates for step in STEPS]
+    assert np.isclose(moved, allowed, atol=1e-3).any(axis=0).all()
+    again, _ = planner.ask(key, (*state, current))
+    np.testing.assert_array_equal(again.rates, second.rates)

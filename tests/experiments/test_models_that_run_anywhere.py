@@ -1,0 +1,58 @@
+"""Commands with real models: the one that comes with the project, and random weights in real vLLM."""
+
+import os
+import subprocess
+import sys
+
+import pyarrow.parquet as pq
+import pytest
+
+FEW = (
+    "--agents",
+    4,
+    "--planners",
+    "federal",
+    "llm",
+    "--evaluations",
+    2,
+    "--tax-year",
+    1,
+    "--welfare",
+    "rawlsian",
+)
+
+
+def test_a_comparison_without_a_choice_of_model_is_that_of_the_model_that_comes_along(econjax, play, runs):
+    ran = econjax("compare", *FEW, "--runs", runs, "--name", "one")
+    assert ran.code == 0, ran.err
+    assert "Model: econjax-small" in ran.out
+    assert "IMITATES A KNOWN FORMULA: IT MAKES NO CLAIM ABOUT PEOPLE" in ran.out
+    rows = pq.read_table(runs / "one" / "metrics.parquet").to_pylist()
+    planner, title = "language model (imitates a formula)", "Rawlsian (workers imitate a formula)"
+    assert {row["welfare"] for row in rows if row["planner"] == planner} == {"Rawlsian", title}
+    assert {row["understood"] for row in rows} == {1.0}
+    play(None)
+    again = econjax("replay", runs / "one")
+    assert (again.code, "is identical" in again.err) == (0, True), again.err
+
+
+def test_it_lives_through_tax_years_and_says_the_same_to_the_same_seed(econjax, runs):
+    choices = ("--agents", 3, "--tax-years", 2, "--tax-year", 1, "--mode", "choice", "--runs", runs)
+    for name in ("one", "two"):
+        ran = econjax("simulate", *choices, "--name", name)
+        assert ran.code == 0, ran.err
+        assert "MAKES NO CLAIM ABOUT PEOPLE" in ran.out
+    one, two = (runs / name / "metrics.parquet" for name in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.vllm
+def test_vllm_answers_a_command_from_the_shell(tmp_path):
+    command = [sys.executable, "-m", "experiments.cli", "compare", "--model", "tiny", "--name", "one"]
+    command += map(str, (*FEW, "--workers", "llm", "--mode", "text", "--context", 2048))
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path), "VLLM_CPU_KVCACHE_SPACE": "1"}
+    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert "Rawlsian (workers are noise)" in ran.stdout
+    assert "language model (noise)" in ran.stdout
+    assert "ITS ANSWERS ARE NOISE" in ran.stdout

@@ -1,0 +1,124 @@
+"""How the small model is made: its lessons, their tokens, and a run that goes on where it stopped."""
+
+import itertools
+import json
+import math
+import shutil
+
+import jax
+import numpy as np
+import pytest
+from tokenizers import Tokenizer
+
+from econjax import us_federal
+from experiments.training import batches as batching
+from experiments.training.batches import Shape, batch
+from experiments.training.curriculum import lessons
+from experiments.training.lessons import HELD_OUT_YEAR, PARAPHRASES, STATUSES, Part
+from experiments.training.tokens import SINGLE, Scribe
+from experiments.training.train import TrainConfig, answer_loss, train
+from experiments.training.worker_lessons import HELD_OUT_OCCUPATIONS
+from llm_policy.engines.embedded import SHIPPED
+from llm_policy.llama import Llama, Sizes, load_weights
+from llm_policy.persona_tables import names
+from llm_policy.words import bracket_names
+
+SHAPE = Shape(2, 8, 352, 224, 12)
+SMALL = Sizes(2048, 32, 1, 1, 32, 8192)
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return Tokenizer.from_file(str(SHIPPED / "tokenizer.json"))
+
+
+@pytest.fixture(scope="module")
+def heard():
+    return list(lessons(np.random.default_rng(0), [0.5]))
+
+
+@pytest.fixture(scope="module")
+def held_out():
+    return list(lessons(np.random.default_rng(1), [0.5], held_out=True))
+
+
+def test_every_task_is_taught(heard, held_out):
+    for some in (heard, held_out):
+        assert {"labor", "planner", "vote", "stand"} <= {lesson.task for lesson in some}
+
+
+def test_chances_are_shares_and_no_answer_begins_another(heard):
+    for lesson in heard:
+        assert len({prompt.shared for prompt in lesson.prompts}) == 1
+        assert len(lesson.prompts) == len(lesson.answers)
+        for part in (part for answer in lesson.answers for part in answer):
+            assert all(chance >= 0 for chance in part.chances)
+            ordered = sorted(part.texts)
+            assert not any(b.startswith(a) for a, b in itertools.pairwise(ordered)) or part.single
+
+
+def test_lessons_show_nothing_that_is_held_out(heard, held_out):
+    laws = [us_federal(HELD_OUT_YEAR, status) for status in STATUSES]
+    tables = [f"- {bracket_names(np.asarray(law.thresholds))[1]}:" for law in laws]
+    titles = names().occupation[::HELD_OUT_OCCUPATIONS]
+    others = [words[0] for words in PARAPHRASES.values()]
+    texts = [f"{prompt.shared}\n{prompt.personal}" for lesson in heard for prompt in lesson.prompts]
+    assert not any(table in text for text in texts for table in tables)
+    assert not any(f"Your occupation: {title.lower()}." in text.lower() for text in texts for title in titles)
+    assert not any(words in text for text in texts for words in others)
+    unseen = [f"{prompt.shared}\n{prompt.personal}" for lesson in held_out for prompt in lesson.prompts]
+    assert all(any(words in text for text in unseen) for words in others)
+
+
+def test_paraphrases_replace_sentences_that_prompts_have(heard):
+    text = "\n".join("\n".join(prompt) for lesson in heard for prompt in lesson.prompts)
+    assert all(words in text for words in PARAPHRASES)
+
+
+def test_an_answer_has_one_spelling(tokenizer, heard):
+    scribe, rng = Scribe(tokenizer), np.random.default_rng(2)
+    for lesson in heard[::7]:
+        script = scribe.write(rng, lesson)
+        for row, answer in zip(script.rows, lesson.answers, strict=True):
+            said = row.tokens[row.places[0] + 1 :]
+            if not answer[0].single:
+                assert tokenizer.encode(tokenizer.decode(said)).ids == said
+                json.loads(tokenizer.decode(said))
+    assert all(len(tokenizer.encode(text).ids) == 1 for text in SINGLE)
+    assert len(tokenizer.encode("40 hours").ids) > len(tokenizer.encode(" hours").ids) + 1
+
+
+def test_the_chances_of_tokens_multiply_to_those_of_texts(tokenizer):
+    part = Part(("0}", "10}", "100}", "20}"), (0.4, 0.3, 0.2, 0.1), said=2)
+    scribe = Scribe(tokenizer)
+    row = scribe._row(np.random.default_rng(0), [7], (part,))
+    said = [*row.tokens[1:], *row.follows[-1]]
+    shares = [found[token] / sum(found.values()) for found, token in zip(row.follows, said, strict=True)]
+    assert math.prod(shares) == pytest.approx(0.2)
+
+
+def test_the_loss_is_the_divergence_from_the_teacher(tokenizer, heard):
+    scribe, rng = Scribe(tokenizer), np.random.default_rng(3)
+    scripts = [scribe.write(rng, lesson) for lesson in heard if lesson.task == "labor"]
+    made = batch([script for script in scripts if SHAPE.holds(script)][: SHAPE.groups], SHAPE)
+    one = np.ones((1, 1), int)
+    weights = Llama(SMALL).init(jax.random.key(0), one[..., None], one)["params"]
+    flat = jax.tree.map(np.zeros_like, weights)  # every token is as likely as any
+    rows, surprise = answer_loss(flat, SMALL, made)
+    chances = np.where(made.chances > 0, made.chances, 1.0)
+    expected = (made.chances * (np.log(chances) + np.log(SMALL.vocab_size))).sum(axis=(-1, -2))
+    np.testing.assert_allclose(rows, expected, rtol=1e-5)
+    np.testing.assert_allclose(surprise, np.log(SMALL.vocab_size), rtol=1e-5)
+
+
+def test_a_run_that_was_cut_short_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(batching, "SHAPES", (SHAPE,))
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(SHIPPED / name, tmp_path / name)
+    for count in (8, 16):
+        train(TrainConfig(tmp_path, batches=count, save_every=4, warmup=1), SMALL)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["batches"] for line in lines] == [4, 8, 12, 16]
+    assert lines[-1]["training"] < lines[0]["training"]
+    _, sizes = load_weights(tmp_path)
+    assert sizes == SMALL
