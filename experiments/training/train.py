@@ -50,7 +50,7 @@ class TrainConfig:
     """Where the model, the checkpoint and the log are."""
     batches: int = 4000
     """Batches in all, of about 10,000 tokens each."""
-    rate: float = 0.01
+    rate: float = 0.008
     """Muon's largest step size; Adam's is a fifth of it."""
     warmup: int = 50
     """Steps over which they grow; four batches make one."""
@@ -182,12 +182,12 @@ def _tokenizer(config: TrainConfig, sizes: Sizes) -> Tokenizer:
 
 
 def _stream(config: TrainConfig, scribe: Scribe, *, begin: int) -> Iterator[Batch]:
-    """Yield batches, short ones first; a run that goes on hears other lessons than before."""
+    """Yield batches, first steps of workers first; a run that goes on hears other lessons than before."""
     made = begin
 
     def easy() -> Iterator[float]:
         while True:
-            yield 0.75 - 0.5 * min(1.0, 3 * made / config.batches)
+            yield 0.9 - 0.7 * min(1.0, 2 * made / config.batches)
 
     rng = np.random.default_rng((config.seed, begin))
     for batch in batches(scribe.write(rng, lesson) for lesson in lessons(rng, easy())):
