@@ -5,12 +5,13 @@ was cut short goes on where its last checkpoint stood. Matrices are trained by M
 else by Adam (Kingma and Ba 2015); steps shrink linearly to nothing.
 """
 
+import itertools
 import json
-import queue
-import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict, deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -34,6 +35,7 @@ SIZES = Sizes(2048, 160, 6, 5, 448, CONTEXT)
 """Of the model that comes with the project: 2.2 million weights."""
 READING = 0.5
 """What the surprise of a prompt counts beside the answer: who foretells its numbers has understood them."""
+_AHEAD = 8
 TOGETHER = 4
 """Batches that make one step: each holds one task, and steps from one alone would undo the others."""
 ENTRIES = SPECIAL_IDS | {
@@ -77,16 +79,17 @@ def train(config: TrainConfig, sizes: Sizes = SIZES) -> None:
         state = eqx.tree_deserialise_leaves(path, state)
     step, tests = _step(sizes, optimiser), _tests(scribe)
     started, losses = time.perf_counter(), []
-    for batch in _in_background(_stream(config, scribe, begin=int(state.done))):
-        if int(state.done) >= config.batches:
-            break
-        state, loss = step(state, _on_device(batch))
-        losses.append(float(loss))
-        if int(state.done) % config.save_every == 0:
-            eqx.tree_serialise_leaves(path, state)
-            save_weights(config.folder, state.weights, sizes, ENTRIES)
-            _log(config, state, losses, _losses(state.weights, sizes, tests), time.perf_counter() - started)
-            losses = []
+    left = config.batches - int(state.done)
+    with closing(_in_background(_stream(config, scribe, begin=int(state.done)))) as stream:
+        for batch in itertools.islice(stream, left):
+            state, loss = step(state, _on_device(batch))
+            losses.append(float(loss))
+            if int(state.done) % config.save_every == 0 or int(state.done) == config.batches:
+                eqx.tree_serialise_leaves(path, state)
+                save_weights(config.folder, state.weights, sizes, ENTRIES)
+                seconds = time.perf_counter() - started
+                _log(config, state, losses, _losses(state.weights, sizes, tests), seconds)
+                losses = []
 
 
 def answer_loss(
@@ -215,17 +218,16 @@ def _losses(weights: Weights, sizes: Sizes, tests: dict[str, list[Batch]]) -> di
 _loss = eqx.filter_jit(lambda weights, sizes, batch: answer_loss(weights, sizes, batch)[0].mean())
 
 
-def _in_background(stream: Iterable[Batch]) -> Iterator[Batch]:
-    """Yield what another thread makes."""
-    waiting: queue.Queue[Batch] = queue.Queue(maxsize=8)
-
-    def fill() -> None:
-        for batch in stream:
-            waiting.put(batch)
-
-    threading.Thread(target=fill, daemon=True).start()
-    while True:
-        yield waiting.get()
+def _in_background(stream: Iterator[Batch]) -> Generator[Batch, None, None]:
+    """Yield what another thread makes, a few ahead."""
+    pool = ThreadPoolExecutor(1)
+    try:
+        ahead = deque(pool.submit(next, stream) for _ in range(_AHEAD))
+        while True:
+            ahead.append(pool.submit(next, stream))
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _on_device(batch: Batch) -> Batch:
