@@ -11,12 +11,11 @@ from scipy import stats
 from scipy.special import entr, rel_entr
 
 from econjax import BracketSchedule
-from econjax.preferences import REFERENCE_HOURS
 from experiments.training.lessons import rephrased
-from experiments.training.worker_lessons import GROUP, Life, draw_crowd, lives
+from experiments.training.worker_lessons import GROUP, Life, draw_crowd, forty_hours, lives
 from llm_policy.answers import HOURS
 from llm_policy.engine import Engine, EngineError, Prompt
-from llm_policy.memory import Memory, Records, latest, nothing, remember
+from llm_policy.memory import latest
 from llm_policy.prompts import labor_prompts, satisfaction_prompts
 from llm_policy.teachers import workers as teacher
 from llm_policy.workers import CODED
@@ -128,7 +127,7 @@ def hours_questions(lived: Sequence[Life], wording: str) -> Asked:
         phase = situation.phase if style.explore else "explore"
         chances.append(teacher.hours_chances(group.means, group.mind, situation.schedule, memory, phase))
         nobody = teacher.neutral(GROUP)
-        untaxed.append(teacher.hours_chances(group.means, nobody, _UNTAXED, _forty_hours(), "explore"))
+        untaxed.append(teacher.hours_chances(group.means, nobody, _UNTAXED, forty_hours(GROUP), "explore"))
     forecast = 0.99 * np.concatenate(untaxed) + 0.01 / len(HOURS)
     return Asked(prompts, np.concatenate(chances), forecast)
 
@@ -201,11 +200,3 @@ def _mean_divergence(chances: np.ndarray, forecast: np.ndarray) -> float:
 
 def _without_last(values: Float[np.ndarray, "kept agents"]) -> Float[np.ndarray, "kept agents"]:
     return np.concatenate([values[:-1], np.full_like(values[-1:], np.nan)])
-
-
-def _forty_hours() -> Memory:
-    """Return the memory of a group who has worked 40 hours."""
-    one = np.ones(GROUP)
-    now = Records(*(np.nan * one for _ in Records._fields))
-    now = now._replace(step=0 * one, tax_year=0 * one, labor=REFERENCE_HOURS * one)
-    return remember(nothing(GROUP, last=1, best=0), now)

@@ -57,7 +57,8 @@ class Llama(nn.Module):
 
     `shared` is what was read of each group's shared text, with rows [groups]; `own` is what was read of each
     row since, with rows [groups, rows] and room for the new tokens. The first `length` new tokens of a row
-    count; what is returned for the others means nothing.
+    count; what is returned for the others means nothing. Where only the states after some tokens of each row
+    are wanted, `places` are theirs among the new ones, and the last layer is computed for no others.
     """
 
     sizes: Sizes
@@ -69,8 +70,9 @@ class Llama(nn.Module):
         length: Int[Array, "groups rows"],
         shared: Past | None = None,
         own: Past | None = None,
-    ) -> tuple[Float[Array, "groups rows tokens width"], Past]:
-        """Return the state after each token, and each row's past, these tokens included."""
+        places: Int[Array, "groups rows wanted"] | None = None,
+    ) -> tuple[Float[Array, "groups rows wanted width"], Past]:
+        """Return the state after each token that is wanted, and each row's past, all new tokens included."""
         sizes = self.sizes
         begin = jnp.zeros_like(length) if own is None else own.length
         place = begin[..., None] + jnp.arange(tokens.shape[-1]).reshape(
@@ -81,21 +83,18 @@ class Llama(nn.Module):
         before = 0 if shared is None else shared.length[:, None, None]
         start = nn.initializers.normal(0.02)
         embedding = self.param("embedding", start, (sizes.vocab_size, sizes.hidden_size))
-        axes: Any = (nn.broadcast, 0, 0)  # of the view, and of what is shared and own
-        layers = nn.scan(
-            _Layer,
-            variable_axes={"params": 0},
-            split_rngs={"params": True},
-            in_axes=axes,
-            length=sizes.num_hidden_layers,
-            unroll=sizes.num_hidden_layers,  # a loop runs on one core of a CPU
-        )(sizes, name="layers")
+        layers = self.param("layers", _layers, sizes)
         view = _View(
             _rotation(before + place, sizes), visible, place, None if shared is None else shared.length
         )
-        beginning = None if shared is None else (shared.keys, shared.values)
-        kept = None if own is None else (own.keys, own.values)
-        state, (keys, values) = layers(embedding[tokens], view, beginning, kept)
+        state, kept = embedding[tokens], []
+        for layer in range(sizes.num_hidden_layers):
+            weights = jax.tree.map(lambda array, layer=layer: array[layer], layers)
+            past = (None if some is None else (some.keys[layer], some.values[layer]) for some in (shared, own))
+            wanted = places if layer == sizes.num_hidden_layers - 1 else None
+            state, new = _Layer(sizes).apply({"params": weights}, state, view, *past, wanted)
+            kept.append(new)
+        keys, values = (jnp.stack(arrays) for arrays in zip(*kept, strict=True))
         return _Norm(sizes.rms_norm_eps, name="norm")(state), Past(keys, values, begin + length)
 
 
@@ -152,6 +151,13 @@ class _View(NamedTuple):
     place: Int[Array, "groups rows tokens"]
     shared_length: Int[Array, " groups"] | None
 
+    def of(self, wanted: Int[Array, "groups rows wanted"] | None) -> "_View":
+        """Return the view of some of the tokens, of all where `wanted` is None."""
+        if wanted is None:
+            return self
+        rotation, visible, place = jax.tree.map(lambda array: _some(array, wanted), self[:3])
+        return _View(rotation, visible, place, self.shared_length)
+
 
 class _Layer(nn.Module):
     """Attention, then the gated layer."""
@@ -165,9 +171,10 @@ class _Layer(nn.Module):
         view: _View,
         shared: tuple[Array, Array] | None,
         own: tuple[Array, Array] | None,
-    ) -> tuple[Float[Array, "groups rows tokens width"], tuple[Array, Array]]:
-        change, kept = _Attention(self.sizes, name="attention")(state, view, shared, own)
-        state = state + change
+        wanted: Int[Array, "groups rows wanted"] | None,
+    ) -> tuple[Float[Array, "groups rows wanted width"], tuple[Array, Array]]:
+        change, kept = _Attention(self.sizes, name="attention")(state, view, shared, own, wanted)
+        state = _some(state, wanted) + change
         return state + _FeedForward(self.sizes, name="feed_forward")(state), kept
 
 
@@ -183,15 +190,19 @@ class _Attention(nn.Module):
         view: _View,
         shared: tuple[Array, Array] | None,
         own: tuple[Array, Array] | None,
-    ) -> tuple[Float[Array, "groups rows tokens width"], tuple[Array, Array]]:
+        wanted: Int[Array, "groups rows wanted"] | None,
+    ) -> tuple[Float[Array, "groups rows wanted width"], tuple[Array, Array]]:
         sizes = self.sizes
         state = _Norm(sizes.rms_norm_eps, name="norm")(state)
         width, scale = sizes.hidden_size, sizes.head_dim**-0.5
-        heads = (*state.shape[:-1], sizes.num_attention_heads, sizes.head_dim)
-        query, key, value = (
-            _Dense(width, name=name)(state).reshape(heads) for name in ("query", "key", "value")
-        )
-        query, key = _rotate(query, view.rotation), _rotate(key, view.rotation)
+        asking, asked = _some(state, wanted), view.of(wanted)
+
+        def heads(name: str, state: Array) -> Array:
+            split = (*state.shape[:-1], sizes.num_attention_heads, sizes.head_dim)
+            return _Dense(width, name=name)(state).reshape(split)
+
+        query, key, value = heads("query", asking), heads("key", state), heads("value", state)
+        query, key = _rotate(query, asked.rotation), _rotate(key, view.rotation)
         if own is not None:
             group, row = (axis[..., None] for axis in jnp.indices(view.place.shape[:2]))
             key, value = (
@@ -203,16 +214,17 @@ class _Attention(nn.Module):
             known = jnp.arange(shared[0].shape[1])[None] < view.shared_length[:, None]
             old_keys, old_values = (jnp.moveaxis(array, -2, 1) for array in shared)
             before = (old_keys, old_values, known[:, None, None])
-        step = _BLOCK if own is None else query.shape[-2]
+        in_order = own is None and wanted is None
+        step = _BLOCK if in_order else query.shape[-2]
         mixed = []
         for start in range(0, query.shape[-2], step):
             now = slice(start, start + step)
-            so_far = slice(start + step) if own is None else slice(None)  # no token sees a later one
-            seen = view.visible[:, None, :, now, so_far]
+            so_far = slice(start + step) if in_order else slice(None)  # no token sees a later one
+            seen = asked.visible[:, None, :, now, so_far]
             part = (keys[..., so_far, :], values[..., so_far, :], seen)
             mixed.append(_mix(query[..., now, :], part, before))
         mixed = jnp.concatenate(mixed, axis=-2)
-        mixed = jnp.moveaxis(mixed, 1, -2).reshape(state.shape)
+        mixed = jnp.moveaxis(mixed, 1, -2).reshape(asking.shape)
         return _Dense(width, depth=sizes.num_hidden_layers, name="output")(mixed), (key, value)
 
 
@@ -278,6 +290,25 @@ class _Dense(nn.Module):
         start = nn.initializers.variance_scaling(0.5 / (self.depth or 0.5), "fan_in", "normal")
         kernel = self.param("kernel", start, (state.shape[-1], self.width))
         return (state.reshape(-1, state.shape[-1]) @ kernel).reshape(*state.shape[:-1], self.width)
+
+
+def _layers(key: Array, sizes: Sizes) -> Any:
+    """Return drawn parameters of all layers, the first axis being theirs."""
+    one = jnp.ones((1, 1, 1), int)
+    view = _View(_rotation(one, sizes), one[..., None] == 1, one, None)
+    state = jnp.ones((1, 1, 1, sizes.hidden_size))
+
+    def draw(key: Array) -> Any:
+        return _Layer(sizes).init(key, state, view, None, None, None)["params"]
+
+    return jax.vmap(draw)(jax.random.split(key, sizes.num_hidden_layers))
+
+
+def _some(array: Array, wanted: Int[Array, "groups rows wanted"] | None) -> Array:
+    """Return what belongs to some tokens of each row, to all where `wanted` is None."""
+    if wanted is None:
+        return array
+    return jnp.take_along_axis(array, wanted.reshape(*wanted.shape, *(1,) * (array.ndim - 3)), axis=2)
 
 
 def _rotation(place: Int[Array, "groups rows tokens"], sizes: Sizes) -> tuple[Array, Array]:

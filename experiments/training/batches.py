@@ -7,19 +7,25 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from experiments.training.tokens import Script
+from experiments.training.lessons import ALL_WORKINGS, WORKINGS
+from experiments.training.tokens import Scribe, Script
+from llm_policy.teachers.workers import taxes
 
 MOST_FOLLOWERS = 11
 """Tokens that may follow at one place, at most: the hours offered."""
 
 
+INCOMES = np.geomspace(2e3, 4e6, 16)
+"""Dollars a year at which a schedule's average tax is told."""
 _LEAST = 1e-12  # chances below are none: float32 has no logarithm of the smallest numbers
 
 
 class Batch(NamedTuple):
     """Groups of rows after what each group shares, and what should follow at some places of each row.
 
-    Tokens, places and followers are padded with 0; the chances of what is padding are 0.
+    Tokens, places and followers are padded with 0; the chances of what is padding are 0. What helps to learn
+    is NaN where there is none of it: the teacher's `workings` at these places, the `average_tax` of each
+    group's schedule, as a share of `INCOMES`, and the numbers that tokens go on with.
     """
 
     shared: Int[np.ndarray, "groups shared"]
@@ -29,6 +35,10 @@ class Batch(NamedTuple):
     places: Int[np.ndarray, "groups rows places"]
     followers: Int[np.ndarray, "groups rows places followers"]
     chances: Float[np.ndarray, "groups rows places followers"]
+    workings: Float[np.ndarray, "groups rows places workings"]
+    average_tax: Float[np.ndarray, "groups incomes"]
+    shared_numbers: Float[np.ndarray, "groups shared"]
+    numbers: Float[np.ndarray, "groups rows tokens"]
 
 
 class Shape(NamedTuple):
@@ -51,20 +61,21 @@ class Shape(NamedTuple):
 
 
 SHAPES = (
-    Shape(8, 8, 192, 128, 12),
-    Shape(8, 8, 352, 128, 12),
-    Shape(6, 8, 192, 192, 12),
-    Shape(6, 8, 352, 192, 12),
-    Shape(3, 8, 352, 320, 12),
-    Shape(1, 8, 544, 832, 12),
-    Shape(6, 4, 256, 512, 80),
+    Shape(16, 4, 160, 64, 12),
+    Shape(8, 8, 192, 136, 12),
+    Shape(8, 8, 224, 160, 12),
+    Shape(6, 8, 256, 208, 12),
+    Shape(4, 8, 256, 320, 48),
+    Shape(2, 8, 416, 384, 48),
+    Shape(1, 8, 544, 832, 80),
+    Shape(8, 4, 192, 256, 48),
+    Shape(4, 4, 208, 576, 48),
     Shape(2, 4, 256, 1024, 80),
-    Shape(2, 8, 832, 544, 80),
 )
 """Smallest first: a lesson goes into the first that holds it."""
 
 
-def batches(scripts: Iterable[Script]) -> Iterator[Batch]:
+def batches(scripts: Iterable[Script], scribe: Scribe) -> Iterator[Batch]:
     """Yield a batch whenever one is full; lessons that no shape holds are left out."""
     waiting: dict[Shape, list[Script]] = defaultdict(list)
     for script in scripts:
@@ -72,10 +83,10 @@ def batches(scripts: Iterable[Script]) -> Iterator[Batch]:
         if shape is not None:
             waiting[shape].append(script)
             if len(waiting[shape]) == shape.groups:
-                yield batch(waiting.pop(shape), shape)
+                yield batch(waiting.pop(shape), shape, scribe)
 
 
-def batch(scripts: list[Script], shape: Shape) -> Batch:
+def batch(scripts: list[Script], shape: Shape, scribe: Scribe) -> Batch:
     """Return lessons as arrays of this shape."""
     groups, rows = shape.groups, shape.rows
     made = Batch(
@@ -86,17 +97,27 @@ def batch(scripts: list[Script], shape: Shape) -> Batch:
         np.zeros((groups, rows, shape.places), np.int32),
         np.zeros((groups, rows, shape.places, MOST_FOLLOWERS), np.int32),
         np.zeros((groups, rows, shape.places, MOST_FOLLOWERS), np.float32),
+        np.full((groups, rows, shape.places, ALL_WORKINGS), np.nan, np.float32),
+        np.full((groups, len(INCOMES)), np.nan, np.float32),
+        np.zeros((groups, shape.shared), np.float32),
+        np.zeros((groups, rows, shape.tokens), np.float32),
     )
     for group, script in enumerate(scripts):
         made.shared[group, : len(script.shared)] = script.shared
         made.shared_length[group] = len(script.shared)
-        for row, (tokens, places, follows) in enumerate(script.rows):
+        if script.schedule is not None:
+            made.average_tax[group] = taxes(script.schedule, INCOMES) / INCOMES
+        for row, (tokens, places, follows, workings) in enumerate(script.rows):
             made.tokens[group, row, : len(tokens)] = tokens
             made.length[group, row] = len(tokens)
             made.places[group, row, : len(places)] = places
-            for place, next_tokens in enumerate(follows):
+            for place, (next_tokens, found) in enumerate(zip(follows, workings, strict=True)):
                 made.followers[group, row, place, : len(next_tokens)] = list(next_tokens)
                 made.chances[group, row, place, : len(next_tokens)] = list(next_tokens.values())
+                if found:
+                    made.workings[group, row, place, WORKINGS[script.task]] = found
+    made.shared_numbers[:] = scribe.numbers(made.shared)
+    made.numbers[:] = scribe.numbers(made.tokens)
     made.chances[made.chances < _LEAST] = 0.0
     made.chances[:] /= np.maximum(made.chances.sum(axis=-1, keepdims=True), _LEAST)
     return made

@@ -1,32 +1,61 @@
-"""Which lessons come when: all tasks side by side, and with time longer histories."""
+"""Which lessons come when: drills first, then first steps, then all tasks side by side and longer histories."""
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from experiments.training.government_lessons import planner_lesson, stand_lesson, vote_lesson
 from experiments.training.lessons import Lesson
-from experiments.training.worker_lessons import draw_crowd, lives, worker_lessons
+from experiments.training.worker_lessons import CROWD, DRILLED, GROUP, draw_crowd, drills, lives, worker_lessons
 
 _PLANNERS, _VOTERS, _CANDIDATES = 4, 16, 32
 """After so many groups of workers there is a lesson for planners, for voters, for candidates."""
 
 
-def lessons(rng: np.random.Generator, easy: Iterable[float], *, held_out: bool = False) -> Iterator[Lesson]:
+class Mix(NamedTuple):
+    """How easy the lessons of a crowd are.
+
+    `drilled` is the share of workers who are drilled; `easy` that of the others who have not chosen hours
+    yet, of the other tasks' lessons that are left out, and of planners who read no more than they need.
+    """
+
+    drilled: float
+    easy: float
+
+
+DRILLS_ONLY = 0.2
+"""The share of a training run before anything but drills is heard."""
+EVERYTHING = Mix(0.0, 0.3)
+"""The lessons that a tokenizer learns from and a model is tested on."""
+
+
+def mix(progress: float) -> Mix:
+    """Return the mix after a share of a training run."""
+    drilled = np.interp(progress, [DRILLS_ONLY, DRILLS_ONLY + 0.01, 0.6], [1.0, 0.4, 0.1])
+    return Mix(float(drilled), float(np.interp(progress, [DRILLS_ONLY, 0.8], [0.9, 0.25])))
+
+
+def lessons(rng: np.random.Generator, mixes: Iterable[Mix], *, held_out: bool = False) -> Iterator[Lesson]:
     """Yield the lessons of one crowd of workers after the other, and between them those of the other tasks.
 
-    For each crowd, `easy` is the share of workers who have not chosen hours yet, and of the other tasks'
-    lessons that are left out; it is also the share of planners who read no more than they need. `held_out`
-    lessons have brackets, occupations and words that no other lesson has.
+    There is a mix for each crowd. `held_out` lessons have brackets, occupations and words that no other
+    lesson has.
     """
-    for share in easy:
+    for drilled, easy in mixes:
         crowd = draw_crowd(rng, held_out=held_out)
-        for place, life in enumerate(lives(rng, crowd, first_step=share, held_out=held_out)):
+        drill = drills(rng, crowd, held_out=held_out)
+        living = lives(rng, crowd, first_step=easy, held_out=held_out)
+        for place in range(CROWD // GROUP):
+            if rng.random() < drilled:
+                yield from (next(drill) for _ in range(GROUP // DRILLED))
+                continue
+            life = next(living)
             yield from worker_lessons(rng, life, held_out=held_out)
-            if rng.random() < share:
+            if rng.random() < easy:
                 continue
             if place % _PLANNERS == 0:
-                yield planner_lesson(rng, brief=bool(rng.random() < share), held_out=held_out)
+                yield planner_lesson(rng, brief=bool(rng.random() < easy), held_out=held_out)
             if place % _VOTERS == 0 and life.memory.seen:
                 yield vote_lesson(rng, life)
             if place % _CANDIDATES == _CANDIDATES // 4:

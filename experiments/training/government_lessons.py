@@ -1,6 +1,7 @@
 """Lessons for planners, voters and candidates, asked as a run would ask them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,8 +17,8 @@ from llm_policy.election_prompts import OWN_GOAL, ElectionRules, stand_prompts, 
 from llm_policy.planner_prompts import PlannerStyle, Questions, planner_prompt
 from llm_policy.prompts import economy_text, memory_lines
 from llm_policy.teachers import voters as voter_teacher
-from llm_policy.teachers.planner import changes_chances, sample_changes
-from llm_policy.trials import Trial
+from llm_policy.teachers.planner import aim, changes_chances, sample_changes
+from llm_policy.trials import Trial, records
 
 PLANNERS = 4
 """Planners of one lesson: they share brackets and goal, and have seen different years."""
@@ -58,7 +59,10 @@ def planner_lesson(rng: np.random.Generator, *, brief: bool = False, held_out: b
                 Part((first[-1].texts[0].replace(f'"{name}', f'"what_if": null, "{name}'),)),
             )
         prompts.append(prompt)
-        answers.append((*first, *_numbers(style, current, chances)))
+        parts = _numbers(style, current, chances)
+        found = _workings(current, trials)
+        parts[1:] = [replace(part, workings=tuple(on)) for part, on in zip(parts[1:], found, strict=True)]
+        answers.append((*first, *parts))
     return Lesson("planner", prompts, answers)
 
 
@@ -102,7 +106,7 @@ def vote_lesson(rng: np.random.Generator, life: Life) -> Lesson:
         own=own,
         served=np.isin(candidates, [leader for leader in past if leader is not None]),
     )
-    return Lesson("vote", prompts, [_ballot(rng, rule, row) for row in values])
+    return Lesson("vote", prompts, [_ballot(rng, rule, row) for row in values], law)
 
 
 def stand_lesson(rng: np.random.Generator, life: Life) -> Lesson:
@@ -123,7 +127,7 @@ def stand_lesson(rng: np.random.Generator, life: Life) -> Lesson:
         )
         for yes, chances in zip(stands, promises, strict=True)
     ]
-    return Lesson("stand", prompts, answers)
+    return Lesson("stand", prompts, answers, law)
 
 
 def _goal(rng: np.random.Generator) -> str:
@@ -199,6 +203,15 @@ def _numbers(style: PlannerStyle, current: BracketSchedule, chances: np.ndarray)
             said[text] = said.get(text, 0.0) + chance
         parts.append(Part(tuple(said), tuple(said.values())))
     return parts
+
+
+def _workings(current: BracketSchedule, trials: Sequence[Trial]) -> list[list[float]]:
+    """Return for each bracket the rates that the teacher compares, and at what change it aims."""
+    now = np.asarray(current.rates, float)
+    seen = [np.asarray(record.rates, float) for record in records(trials)[:2]]
+    best, second = (*seen, *[np.full_like(now, np.nan)] * 2)[:2]
+    aims = np.clip(aim(100 * now, trials), -20, 20) / 20 if len(seen) > 1 else np.zeros_like(now)
+    return np.stack([now, best, second, aims], axis=1).tolist()
 
 
 def _ballot(rng: np.random.Generator, rule: str, values: np.ndarray) -> tuple[Part, ...]:

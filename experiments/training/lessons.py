@@ -1,5 +1,6 @@
 """What a lesson is: prompts with one shared text, and how likely their teacher finds each answer."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,27 +13,38 @@ from llm_policy.engine import Prompt
 Task = Literal["labor", "satisfaction", "planner", "vote", "stand"]
 
 
+WORKINGS: dict[Task, slice] = {"labor": slice(0, 29), "planner": slice(29, 33)}
+"""Where the workings of each task stand among all."""
+ALL_WORKINGS = 33
+
+
 @dataclass(frozen=True)
 class Part:
     """A part of an answer: texts that may stand there, how likely each is, and which one does.
 
     No text is the beginning of another one. Where `said` is None one is drawn. A `single` part is all of the
-    answer and one token; in others digits are tokens of their own.
+    answer and one token; in others digits are tokens of their own. `workings` are what its teacher found on
+    the way to it, as `WORKINGS` lists them.
     """
 
     texts: tuple[str, ...]
     chances: tuple[float, ...] = (1.0,)
     said: int | None = None
     single: bool = False
+    workings: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """Prompts of one task with the same shared text, and the parts of each one's answer."""
+    """Prompts of one task with the same shared text, and the parts of each one's answer.
+
+    `schedule` is the one that the shared text states, None if it states none.
+    """
 
     task: Task
     prompts: Sequence[Prompt]
     answers: Sequence[tuple[Part, ...]]
+    schedule: BracketSchedule | None = None
 
 
 def begin(rng: np.random.Generator, name: str, think: bool = False) -> tuple[Part, ...]:
@@ -58,6 +70,11 @@ def rephrased(rng: np.random.Generator, prompts: Sequence[Prompt], *, held_out: 
     return [
         Prompt(_replaced(prompt.shared, chosen), _replaced(prompt.personal, chosen)) for prompt in prompts
     ]
+
+
+@functools.cache
+def _federal(year: int, status: str, deduction: bool) -> BracketSchedule:
+    return us_federal(year, status, deduction=deduction)
 
 
 def _replaced(text: str, words: Mapping[str, str]) -> str:
@@ -118,7 +135,7 @@ MOST_BRACKETS = 9
 def draw_law(rng: np.random.Generator, *, held_out: bool = False) -> BracketSchedule:
     """Return brackets of a federal law or drawn ones, with rates of many shapes."""
     year = HELD_OUT_YEAR if held_out else int(rng.choice([2024, *YEARS]))
-    law = us_federal(year, str(rng.choice(STATUSES)), deduction=bool(rng.random() < 0.1))
+    law = _federal(year, str(rng.choice(STATUSES)), bool(rng.random() < 0.1))
     floors, rates = np.asarray(law.thresholds, float), np.asarray(law.rates, float)
     if rng.random() < 0.2 and not held_out:
         count = int(rng.integers(1, MOST_BRACKETS + 1))

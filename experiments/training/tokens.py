@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float, Int
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from econjax import BracketSchedule
 from experiments.training.lessons import Lesson, Part, Task
 from llm_policy.answers import HOURS
 from llm_policy.tiny_model import CHAT_TEMPLATE, CONTEXT, SPECIAL
@@ -24,7 +26,7 @@ SINGLE = (*map(str, HOURS), "yes", "no", *"ABCDEFGHIJK")
 """Texts that are one token where they stand alone."""
 
 
-def train_tokenizer(texts: Iterable[str], *, size: int = 2048) -> Tokenizer:
+def train_tokenizer(texts: Iterable[str], *, size: int = 4096) -> Tokenizer:
     """Return a byte-level BPE tokenizer of `size` tokens, trained on texts.
 
     Raises:
@@ -74,20 +76,23 @@ def save_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
 class Row(NamedTuple):
     """One prompt after the shared text, and its answer, as tokens; and what should follow at some places.
 
-    `places[k]` is the place of the token after which `tokens_next[k]` follow with `chances[k]`.
+    After the token at `places[k]` those in `follows[k]` may follow, each with its chance; `workings[k]` is
+    what the teacher has found by then, () where nothing new.
     """
 
     tokens: list[int]
     places: list[int]
     follows: list[dict[int, float]]
+    workings: list[tuple[float, ...]]
 
 
 class Script(NamedTuple):
-    """A lesson as tokens: what all rows share, and the rows."""
+    """A lesson as tokens: what all rows share, the law that it states, and the rows."""
 
     task: Task
     shared: list[int]
     rows: list[Row]
+    schedule: BracketSchedule | None
 
 
 class Scribe:
@@ -95,6 +100,10 @@ class Scribe:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
+        self._comma, self._point = (tokenizer.encode(mark).ids[-1] for mark in ",.")
+        self._digits = np.full(tokenizer.get_vocab_size(), -1.0)
+        for digit in range(10):
+            self._digits[tokenizer.encode(f"{digit} hours").ids[0]] = digit
         self._spelled = functools.lru_cache(maxsize=10_000)(self._spell)
 
     def write(self, rng: np.random.Generator, lesson: Lesson) -> Script:
@@ -103,10 +112,30 @@ class Scribe:
         personal = [f"{prompt.personal}<|end|>\n<|assistant|>\n" for prompt in lesson.prompts]
         first, *rest = (found.ids for found in self._tokenizer.encode_batch_fast([shared, *personal]))
         rows = [self._row(rng, ids, answer) for ids, answer in zip(rest, lesson.answers, strict=True)]
-        return Script(lesson.task, first, rows)
+        return Script(lesson.task, first, rows, lesson.schedule)
+
+    def numbers(self, tokens: Int[np.ndarray, "*rows tokens"]) -> Float[np.ndarray, "*rows tokens"]:
+        """Return the number that each token goes on with, as far as it is read, NaN where there is none.
+
+        The token after a number still has it; signs count for nothing.
+        """
+        found, worth = np.full(tokens.shape, np.nan), self._digits
+        value, place, reading = (np.zeros(tokens.shape[:-1]) for _ in range(3))
+        for now in range(tokens.shape[-1]):
+            token = tokens[..., now]
+            digit = worth[token]
+            is_digit, goes_on = digit >= 0, reading * ((token == self._comma) | (token == self._point)) > 0
+            value = np.where(is_digit & (reading == 0), 0.0, value)
+            place = np.where(is_digit & (reading == 0), 0.0, place)
+            whole = np.where(place > 0, value + digit * 0.1**place, 10 * value + digit)
+            value = np.where(is_digit, whole, value)
+            place = np.where(is_digit & (place > 0) | goes_on & (token == self._point), place + 1, place)
+            found[..., now] = np.where(is_digit | (reading > 0), value, np.nan)
+            reading = (is_digit | goes_on).astype(float)
+        return found
 
     def _row(self, rng: np.random.Generator, prompt: list[int], answer: Sequence[Part]) -> Row:
-        tokens, places, follows = list(prompt), [], []
+        tokens, places, follows, workings = list(prompt), [], [], []
         for part in answer if answer[0].single else (*answer, _END):
             texts = [self._spelled(text, part.single) for text in part.texts]
             chosen = texts[_draw(rng, part) if part.said is None else part.said]
@@ -117,8 +146,9 @@ class Scribe:
                         next_tokens[text[place]] = next_tokens.get(text[place], 0.0) + chance
                 places.append(len(tokens) - 1)
                 follows.append(next_tokens)
+                workings.append(part.workings if place == 0 else ())
                 tokens.append(token)
-        return Row(tokens[:-1], places, follows)
+        return Row(tokens[:-1], places, follows, workings)
 
     def _spell(self, text: str, single: bool) -> tuple[int, ...]:
         parts = [text] if single else [part for part in re.split("([0-9])", text) if part]

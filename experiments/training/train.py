@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, NamedTuple, cast
 
 import equinox as eqx
 import jax
@@ -25,19 +25,23 @@ import tyro
 from jaxtyping import Array, Float
 from tokenizers import Tokenizer
 
-from experiments.training.batches import Batch, batches
-from experiments.training.curriculum import lessons, texts
+from experiments.training.batches import INCOMES, Batch, batches
+from experiments.training.curriculum import DRILLS_ONLY, EVERYTHING, Mix, lessons, mix, texts
+from experiments.training.lessons import ALL_WORKINGS
 from experiments.training.tokens import Scribe, Script, save_tokenizer, train_tokenizer
 from llm_policy.llama import Llama, Past, Sizes, Weights, logits, save_weights
 from llm_policy.tiny_model import CONTEXT, SPECIAL_IDS, WEIGHTS_ENTRY
 
-SIZES = Sizes(2048, 160, 6, 5, 448, CONTEXT)
-"""Of the model that comes with the project: 2.2 million weights."""
-READING = 0.5
-"""What the surprise of a prompt counts beside the answer: who foretells its numbers has understood them."""
+SIZES = Sizes(4096, 96, 6, 3, 256, CONTEXT)
+"""Of the model that comes with the project: 1.1 million weights."""
+HELP = 0.5
+"""What the loss of the probes counts beside that of the answers."""
+NUMBERS_READ, LAW_READ = 2, 4
+"""Layers by which a number and a schedule should be understood."""
 _AHEAD = 8
-TOGETHER = 4
-"""Batches that make one step: each holds one task, and steps from one alone would undo the others."""
+TOGETHER = 2
+"""Batches that make one step after the drills: each holds one task, and steps from one alone would undo the
+others."""
 ENTRIES = SPECIAL_IDS | {
     WEIGHTS_ENTRY: "trained to imitate documented formulas of behavior; no claim about people",
 }
@@ -50,22 +54,37 @@ class TrainConfig:
 
     folder: Annotated[Path, tyro.conf.Positional]
     """Where the model, the checkpoint and the log are."""
-    batches: int = 4000
+    batches: int = 4600
     """Batches in all, of about 10,000 tokens each."""
-    rate: float = 0.008
+    rate: float = 0.015
     """Muon's largest step size; Adam's is a fifth of it."""
     warmup: int = 50
-    """Steps over which they grow; four batches make one."""
+    """Steps over which they grow."""
     save_every: int = 200
     """Batches between two checkpoints."""
     seed: int = 0
     """Of weights and lessons."""
 
 
+class Probes(NamedTuple):
+    """Matrices that read what the teacher knows off the network's states; they are for training only."""
+
+    numbers: Float[Array, "width features"]
+    average_tax: Float[Array, "width incomes"]
+    workings: Float[Array, "width workings"]
+
+
+class Learned(NamedTuple):
+    """All that is trained."""
+
+    weights: Weights
+    probes: Probes
+
+
 class Training(eqx.Module):
     """Where a training run stands: `done` counts batches."""
 
-    weights: Any
+    learned: Learned
     optimiser: Any
     done: Array
 
@@ -83,34 +102,74 @@ def train(config: TrainConfig, sizes: Sizes = SIZES) -> None:
     with closing(_in_background(_stream(config, scribe, begin=int(state.done)))) as stream:
         for batch in itertools.islice(stream, left):
             state, loss = step(state, _on_device(batch))
-            losses.append(float(loss))
+            losses.append(np.asarray(loss))
             if int(state.done) % config.save_every == 0 or int(state.done) == config.batches:
                 eqx.tree_serialise_leaves(path, state)
-                save_weights(config.folder, state.weights, sizes, ENTRIES)
+                save_weights(config.folder, state.learned.weights, sizes, ENTRIES)
                 seconds = time.perf_counter() - started
-                _log(config, state, losses, _losses(state.weights, sizes, tests), seconds)
+                _log(config, state, losses, _losses(state.learned.weights, sizes, tests), seconds)
                 losses = []
 
 
-def answer_loss(
-    weights: Weights, sizes: Sizes, batch: Batch
-) -> tuple[Float[Array, "groups rows"], Float[Array, ""]]:
-    """Return the divergence of each row's answer, and how surprising its prompt is per token, in nats.
+def answer_loss(weights: Weights, sizes: Sizes, batch: Batch) -> Float[Array, "groups rows"]:
+    """Return the Kullback-Leibler divergence of the model's chances from the teacher's, in nats.
 
-    The first is the Kullback-Leibler divergence of the model's chances from the teacher's, summed over the
-    tokens of an answer; the second is the mean negative log probability of the tokens of personal texts.
+    It is summed over the tokens of an answer.
     """
-    chances = jnp.asarray(batch.chances)
+    return _divergence(weights, batch, _understand(weights, sizes, batch).answering)
+
+
+class _Understood(NamedTuple):
+    """The states from which answers are said, and what layers pass on of shared texts and of rows."""
+
+    answering: Float[Array, "groups rows places width"]
+    shared: Float[Array, "layers groups shared width"]
+    own: Float[Array, "layers groups rows tokens width"]
+
+
+def _understand(weights: Weights, sizes: Sizes, batch: Batch) -> _Understood:
     _, past = _read(weights, sizes, batch.shared[:, None], batch.shared_length[:, None])
     shared = Past(past.keys[:, :, 0], past.values[:, :, 0], jnp.asarray(batch.shared_length))
-    states, _ = _read(weights, sizes, batch.tokens, batch.length, shared)
-    following = jax.nn.log_softmax(logits(weights, states[:, :, :-1]))
-    said = jnp.take_along_axis(following, batch.tokens[:, :, 1:, None], axis=-1)[..., 0]
-    told = jnp.arange(1, batch.tokens.shape[-1]).reshape(1, 1, -1) <= batch.places[..., :1]
-    found = jnp.take_along_axis(states, batch.places[..., None], axis=2)
-    found = jnp.take_along_axis(jax.nn.log_softmax(logits(weights, found)), batch.followers, axis=-1)
+    answering, own = _read(weights, sizes, batch.tokens, batch.length, shared, None, jnp.asarray(batch.places))
+    flat = (past.reshape(*past.shape[:-2], -1) for past in (shared.values, own.values))
+    return _Understood(answering, *flat)
+
+
+def _divergence(weights: Weights, batch: Batch, answering: Array) -> Float[Array, "groups rows"]:
+    chances = jnp.asarray(batch.chances)
+    found = jax.nn.log_softmax(logits(weights, answering))
+    found = jnp.take_along_axis(found, jnp.asarray(batch.followers), axis=-1)
     wanted = jnp.log(jnp.where(chances > 0, chances, 1.0))
-    return jnp.sum(chances * (wanted - found), axis=(-1, -2)), -jnp.sum(said * told) / jnp.sum(told)
+    return jnp.sum(chances * (wanted - found), axis=(-1, -2))
+
+
+def probe_loss(probes: Probes, batch: Batch, understood: _Understood) -> Float[Array, ""]:
+    """Return how badly the probes read numbers, laws and the teacher's workings: the sum of three means."""
+    layers = len(understood.own) - 1
+    numbers, law = min(NUMBERS_READ, layers), min(LAW_READ, layers)
+    groups = jnp.arange(len(batch.shared))
+    last = understood.shared[law, groups, batch.shared_length - 1]
+    read = [
+        (understood.own[numbers] @ probes.numbers, _features(batch.numbers)),
+        (understood.shared[numbers] @ probes.numbers, _features(batch.shared_numbers)),
+        (last @ probes.average_tax, batch.average_tax),
+        (understood.answering @ probes.workings, batch.workings),
+    ]
+    return sum(_misread(found, wanted) for found, wanted in read)
+
+
+def _features(numbers: Array) -> Array:
+    """Return what stands for a number: its logarithm, and waves of it that tell near numbers apart."""
+    size = jnp.log10(1 + jnp.asarray(numbers))
+    angles = [2 * jnp.pi * size, 4 * jnp.pi * size]
+    return jnp.stack([size, *map(jnp.sin, angles), *map(jnp.cos, angles)], axis=-1)
+
+
+def _misread(found: Array, wanted: Array) -> Array:
+    """Return the mean of what errors cost: squares of small ones, logarithms of large ones; NaN is skipped."""
+    known = ~jnp.isnan(wanted)
+    error = jnp.where(known, found - jnp.where(known, wanted, 0.0), 0.0)
+    return jnp.sum(jnp.log1p(jnp.square(error / _FINE))) / jnp.maximum(jnp.sum(known), 1)
 
 
 def _read(weights: Weights, sizes: Sizes, *text: Any) -> tuple[Array, Past]:
@@ -120,30 +179,36 @@ def _read(weights: Weights, sizes: Sizes, *text: Any) -> tuple[Array, Past]:
 def _begin(config: TrainConfig, sizes: Sizes, optimiser: optax.MultiSteps) -> Training:
     one = jnp.ones((1, 1), int)
     weights = Llama(sizes).init(jax.random.key(config.seed), one[..., None], one)["params"]
-    return Training(weights, optimiser.init(weights), jnp.zeros((), int))
+    widths = Probes(5, len(INCOMES), ALL_WORKINGS)
+    learned = Learned(weights, Probes(*(jnp.zeros((sizes.hidden_size, width)) for width in widths)))
+    return Training(learned, optimiser.init(learned), jnp.zeros((), int))
 
 
 def _optimiser(config: TrainConfig) -> optax.MultiSteps:
     """Return what makes steps of gradients."""
-    steps = max(2, config.batches // TOGETHER)
+    drilled = round(DRILLS_ONLY * config.batches)
+    steps = max(2, drilled + (config.batches - drilled) // TOGETHER)
     warmup = min(config.warmup, steps // 2)
 
     def rate(most: float) -> optax.Schedule:
         grow = optax.linear_schedule(0.0, most, warmup)
         return optax.join_schedules([grow, optax.linear_schedule(most, 0.0, steps - warmup)], [warmup])
 
-    def matrices(weights: Weights) -> Any:
+    def matrices(learned: Learned) -> Any:
         """Return which axes are the input and the output of a matrix; the first one is that of layers."""
         axes = optax.contrib.MuonDimensionNumbers(1, 2)
         return jax.tree_util.tree_map_with_path(
-            lambda path, _: axes if path[-1].key == "kernel" else None, weights
+            lambda path, _: axes if "kernel" in str(path[-1]) else None, learned
         )
 
     axes_of: Any = matrices
     muon = optax.contrib.muon(
         rate(config.rate), adam_learning_rate=rate(config.rate / 5), muon_weight_dimension_numbers=axes_of
     )
-    return optax.MultiSteps(optax.chain(optax.clip_by_global_norm(1.0), muon), TOGETHER)
+    return optax.MultiSteps(
+        optax.chain(optax.clip_by_global_norm(1.0), muon),
+        lambda step: jnp.where(step < drilled, 1, TOGETHER),
+    )
 
 
 def _step(sizes: Sizes, optimiser: optax.MultiSteps) -> Callable[[Training, Batch], tuple[Training, Array]]:
@@ -152,23 +217,26 @@ def _step(sizes: Sizes, optimiser: optax.MultiSteps) -> Callable[[Training, Batc
     These are two programs: a CPU runs one that holds Muon's loop on a single core.
     """
 
-    def total(weights: Weights, batch: Batch) -> tuple[Array, Array]:
-        rows, surprise = answer_loss(weights, sizes, batch)
-        tokens = jnp.sum(batch.chances.sum(axis=-1) > 0, axis=-1)
-        return jnp.mean(rows / tokens) + READING * surprise, rows.mean()
+    def total(learned: Learned, batch: Batch) -> tuple[Array, Array]:
+        understood = _understand(learned.weights, sizes, batch)
+        away = _divergence(learned.weights, batch, understood.answering)
+        choices = jnp.sum(jnp.sum(batch.chances > 0, axis=-1) > 1, axis=-1)
+        misread = probe_loss(learned.probes, batch, understood)
+        loss = jnp.mean(away / jnp.maximum(choices, 1))
+        return loss + HELP * misread, jnp.stack([away.mean(), misread])
 
     @jax.jit
-    def gradient(weights: Weights, batch: Batch) -> tuple[Array, Weights]:
-        (_, loss), change = jax.value_and_grad(total, has_aux=True)(weights, batch)
-        return loss, change
+    def gradient(learned: Learned, batch: Batch) -> tuple[Array, Learned]:
+        (_, losses), change = jax.value_and_grad(total, has_aux=True)(learned, batch)
+        return losses, change
 
     @eqx.filter_jit(donate="all")
-    def update(state: Training, change: Weights) -> Training:
-        steps, moments = optimiser.update(change, state.optimiser, state.weights)
-        return Training(optax.apply_updates(state.weights, steps), moments, state.done + 1)
+    def update(state: Training, change: Learned) -> Training:
+        steps, moments = optimiser.update(change, state.optimiser, state.learned)
+        return Training(optax.apply_updates(state.learned, steps), moments, state.done + 1)
 
     def step(state: Training, batch: Batch) -> tuple[Training, Array]:
-        loss, change = gradient(state.weights, batch)
+        loss, change = gradient(state.learned, batch)
         return update(state, change), loss
 
     return step
@@ -178,22 +246,22 @@ def _tokenizer(config: TrainConfig, sizes: Sizes) -> Tokenizer:
     """Return the run's tokenizer, made of some lessons."""
     file = config.folder / "tokenizer.json"
     if not file.exists():
-        some = lessons(np.random.default_rng(config.seed), iter([0.3] * 8))
+        some = lessons(np.random.default_rng(config.seed), [EVERYTHING._replace(easy=0.5)] * 24)
         made = train_tokenizer([text for lesson in some for text in texts(lesson)], size=sizes.vocab_size)
         save_tokenizer(config.folder, made)
     return Tokenizer.from_file(str(file))
 
 
 def _stream(config: TrainConfig, scribe: Scribe, *, begin: int) -> Iterator[Batch]:
-    """Yield batches, first steps of workers first; a run that goes on hears other lessons than before."""
+    """Yield batches, the easiest first; a run that goes on hears other lessons than before."""
     made = begin
 
-    def easy() -> Iterator[float]:
+    def mixes() -> Iterator[Mix]:
         while True:
-            yield 0.9 - 0.7 * min(1.0, 2 * made / config.batches)
+            yield mix(made / config.batches)
 
     rng = np.random.default_rng((config.seed, begin))
-    for batch in batches(scribe.write(rng, lesson) for lesson in lessons(rng, easy())):
+    for batch in batches((scribe.write(rng, lesson) for lesson in lessons(rng, mixes())), scribe):
         made += 1
         yield batch
 
@@ -201,9 +269,9 @@ def _stream(config: TrainConfig, scribe: Scribe, *, begin: int) -> Iterator[Batc
 def _tests(scribe: Scribe) -> dict[str, list[Batch]]:
     """Return a few batches of held-out lessons by task."""
     rng, scripts = np.random.default_rng(10**6), defaultdict[str, list[Script]](list)
-    for lesson in lessons(rng, iter([0.3]), held_out=True):
+    for lesson in lessons(rng, [EVERYTHING], held_out=True):
         scripts[lesson.task].append(scribe.write(rng, lesson))
-    return {task: list(batches(some))[:4] for task, some in sorted(scripts.items())}
+    return {task: list(batches(some, scribe))[:4] for task, some in sorted(scripts.items())}
 
 
 def _losses(weights: Weights, sizes: Sizes, tests: dict[str, list[Batch]]) -> dict[str, float]:
@@ -215,7 +283,8 @@ def _losses(weights: Weights, sizes: Sizes, tests: dict[str, list[Batch]]) -> di
     }
 
 
-_loss = eqx.filter_jit(lambda weights, sizes, batch: answer_loss(weights, sizes, batch)[0].mean())
+_FINE = 0.1
+_loss = eqx.filter_jit(lambda weights, sizes, batch: answer_loss(weights, sizes, batch).mean())
 
 
 def _in_background(stream: Iterator[Batch]) -> Generator[Batch, None, None]:
@@ -242,7 +311,7 @@ def _log(
         {
             "batches": int(state.done),
             "seconds": round(seconds),
-            "training": round(float(np.mean(losses)), 4),
+            "training": np.mean(losses, axis=0).round(4).tolist(),
             "held_out": {task: round(loss, 4) for task, loss in held_out.items()},
         }
     )

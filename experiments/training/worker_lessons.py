@@ -16,17 +16,20 @@ from experiments.training.lessons import Lesson, Part, begin, draw_law, rephrase
 from llm_policy.aims import mix
 from llm_policy.answers import HOURS
 from llm_policy.effort import price_of_an_hour
+from llm_policy.engine import Prompt
 from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.memory import Memory, Records, latest, nothing, remember
 from llm_policy.persona_roles import ROLES
 from llm_policy.persona_text import traits
 from llm_policy.personas import Personas, describe, draw_personas
-from llm_policy.prompts import Mode, Phase, Situation, Style, labor_prompts, satisfaction_prompts
+from llm_policy.prompts import Mode, Phase, Situation, Style, labor_prompts, law_text, satisfaction_prompts
 from llm_policy.teachers import workers as teacher
 from llm_policy.workers import CODED, WRITTEN, LLMWorkers
 
 GROUP = 8
 """Workers who are asked together."""
+DRILLED = 4
+"""Workers who are drilled together."""
 CROWD = 1024
 """Workers who are drawn together."""
 HELD_OUT_OCCUPATIONS = 10
@@ -86,6 +89,26 @@ def worker_lessons(rng: np.random.Generator, life: "Life", *, held_out: bool = F
     yield _labor_lesson(rng, life, held_out)
     if life.group.workers.asks_satisfaction and life.memory.seen > 1:
         yield _satisfaction_lesson(rng, life)
+
+
+def drills(rng: np.random.Generator, crowd: Crowd, *, held_out: bool = False) -> Iterator[Lesson]:
+    """Yield questions for hours that state nothing but a law, what an hour earns and what effort costs."""
+    population = jax.tree.map(np.asarray, crowd.workers.economy.population)
+    for members in rng.permutation(CROWD).reshape(-1, DRILLED):
+        group = _take(crowd, population, members)._replace(mind=teacher.neutral(DRILLED))
+        situation = Situation(draw_law(rng, held_out=held_out), 1, {}, 0.0, "explore")
+        asked = (group.means, group.mind, situation.schedule, forty_hours(DRILLED), situation.phase)
+        means = [text[text.index("Each weekly hour") : text.index(" Your aim")] for text in group.constants]
+        prompts = [Prompt(law_text(situation), text) for text in means]
+        yield Lesson("labor", prompts, _hours(*asked), situation.schedule)
+
+
+def forty_hours(agents: int) -> Memory:
+    """Return the memory of workers who know nothing but that they have worked 40 hours."""
+    one = np.ones(agents)
+    now = Records(*(np.nan * one for _ in Records._fields))
+    now = now._replace(step=0 * one, tax_year=0 * one, labor=REFERENCE_HOURS * one)
+    return remember(nothing(agents, last=1, best=0), now)
 
 
 _STEPS = (*(1,) * 8, *(2,) * 7, *(3,) * 5, 4, 4, 5, 6, 14)
@@ -214,6 +237,8 @@ def _draw_style(rng: np.random.Generator) -> Style:
 
 
 def _same_floors(law: BracketSchedule, floors: Any, rng: np.random.Generator) -> BracketSchedule:
+    if law.thresholds is floors:
+        return law
     rates = np.asarray(law.rates, float)
     places = np.linspace(0, len(rates) - 1, len(floors)).round().astype(int)
     return BracketSchedule(floors, rates[places].tolist())
@@ -268,14 +293,35 @@ def _labor_lesson(rng: np.random.Generator, life: Life, held_out: bool) -> Lesso
     menu = workers.menu
     prompts = labor_prompts(style, situation, group.constants, memory, menu=menu, unit=workers.unit)
     phase: Phase = situation.phase if style.explore else "explore"
-    chances = teacher.hours_chances(group.means, group.mind, situation.schedule, memory, phase)
-    if style.mode == "choice":
-        hours = tuple(map(str, HOURS))
-        answers = [(Part(hours, tuple(row), single=True),) for row in chances.tolist()]
-        return Lesson("labor", rephrased(rng, prompts, held_out=held_out), answers)
-    texts = tuple(f"{hours}}}" for hours in HOURS)
-    answers = [(*begin(rng, "hours", style.think), Part(texts, tuple(row))) for row in chances.tolist()]
-    return Lesson("labor", rephrased(rng, prompts, held_out=held_out), answers)
+    answers = _hours(group.means, group.mind, situation.schedule, memory, phase)
+    if style.mode == "text":
+        answers = [(*begin(rng, "hours", style.think), _in_json(part)) for (part,) in answers]
+    prompts = rephrased(rng, prompts, held_out=held_out)
+    return Lesson("labor", prompts, answers, situation.schedule)
+
+
+def _hours(
+    who: teacher.Means, mind: teacher.Mind, schedule: BracketSchedule, memory: Memory, phase: Phase
+) -> list[tuple[Part]]:
+    """Return the teacher's answers, as single tokens.
+
+    Its workings are in multiples of full-time income and cut off at 3 of it.
+    """
+    found = teacher.reckon(who, mind, schedule, memory, phase)
+    full_time = np.maximum(REFERENCE_HOURS * who.skill, 1.0)[:, None]
+    shares = np.concatenate([found.kept, found.effort, found.overstated[:, 4:5], found.fixed[:, None]], axis=1)
+    logs = np.log([found.temperature / full_time[:, 0], who.skill / 1000])
+    workings = [np.minimum(shares / full_time, 3.0).T, logs, [mind.leisure, found.change[:, 0], found.pull]]
+    chances = teacher.hours_chances(who, mind, schedule, memory, phase).tolist()
+    texts = tuple(map(str, HOURS))
+    return [
+        (Part(texts, tuple(row), single=True, workings=tuple(on)),)
+        for row, on in zip(chances, np.concatenate(workings).T.tolist(), strict=True)
+    ]
+
+
+def _in_json(hours: Part) -> Part:
+    return replace(hours, texts=tuple(f"{text}}}" for text in hours.texts), single=False)
 
 
 def _satisfaction_lesson(rng: np.random.Generator, life: Life) -> Lesson:
@@ -292,6 +338,8 @@ def _satisfaction_lesson(rng: np.random.Generator, life: Life) -> Lesson:
     prompts = satisfaction_prompts(situation, group.constants, memory, unit=group.workers.unit, form=form)
     yes = teacher.satisfied_chances(group.mind, latest(memory)).tolist()
     if single:
-        return Lesson("satisfaction", prompts, [(Part(("yes", "no"), (p, 1 - p), single=True),) for p in yes])
-    words = ('"yes"}', '"no"}')
-    return Lesson("satisfaction", prompts, [(*begin(rng, "satisfied"), Part(words, (p, 1 - p))) for p in yes])
+        answers = [(Part(("yes", "no"), (p, 1 - p), single=True),) for p in yes]
+    else:
+        words = ('"yes"}', '"no"}')
+        answers = [(*begin(rng, "satisfied"), Part(words, (p, 1 - p))) for p in yes]
+    return Lesson("satisfaction", prompts, answers, situation.schedule)

@@ -110,7 +110,8 @@ def _read_head(
 def _read(
     weights: Weights, sizes: Sizes, tokens: Array, length: Array, shared: Past | None, own: Past | None
 ) -> Read:
+    last = jnp.maximum(length - 1, 0)[..., None]
     with jax.default_matmul_precision("float32"):
-        result = Llama(sizes).apply({"params": weights}, tokens, length, shared, own)
+        result = Llama(sizes).apply({"params": weights}, tokens, length, shared, own, last)
     states, past = cast(tuple[Array, Past], result)
-    return Read(states[0, jnp.arange(tokens.shape[1]), length[0] - 1], past)
+    return Read(states[0, :, 0], past)

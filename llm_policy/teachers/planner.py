@@ -32,14 +32,17 @@ def changes_chances(
     the best aims onward, by OWN and COMMON. `chances_around` says how changes scatter around the aim.
     """
     current = 100 * np.asarray(current_rates, float)
-    seen = records(trials)
-    if len(seen) < 2:
+    if len(records(trials)) < 2:
         return np.full((len(current), len(STEPS)), 1 / len(STEPS))
-    best, second = (100 * np.asarray(record.rates, float) for record in seen[:2])
-    aim = best - current
-    if np.allclose(aim, 0, atol=0.01):
-        aim = OWN * (best - second) + COMMON * (best - second).mean()
-    return chances_around(aim)
+    return chances_around(aim(current, trials))
+
+
+def aim(current: Float[np.ndarray, " brackets"], trials: Sequence[Trial]) -> Float[np.ndarray, " brackets"]:
+    """Return the changes aimed at, in percentage points as `current`, where two schedules were tried."""
+    best, second = (100 * np.asarray(record.rates, float) for record in records(trials)[:2])
+    if np.allclose(best, current, atol=0.01):
+        return OWN * (best - second) + COMMON * (best - second).mean()
+    return best - current
 
 
 def chances_around(aim: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape 5"]:

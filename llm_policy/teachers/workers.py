@@ -114,10 +114,26 @@ def with_aims(mind: Mind, aims: Int[np.ndarray, " agents"]) -> Mind:
     )
 
 
-def hours_chances(
-    who: Means, mind: Mind, schedule: BracketSchedule, memory: Memory, phase: Phase
-) -> Float[np.ndarray, "agents options"]:
-    """Return the probabilities with which workers choose each of `HOURS`."""
+class Reckoning(NamedTuple):
+    """What workers find on the way to a choice: dollars a year for each of `HOURS`, and what bends them.
+
+    `kept` is income less tax, `overstated` what an aversion adds to the tax, `effort` what the hours cost in
+    effort, as the worker feels it now; `fixed` what working at all costs; `temperature` is in dollars too.
+    `change` is by how much the hours differ from the last ones, in multiples of 40, `pull` the direction
+    that the last change speaks for.
+    """
+
+    kept: Float[np.ndarray, "agents options"]
+    overstated: Float[np.ndarray, "agents options"]
+    effort: Float[np.ndarray, "agents options"]
+    fixed: Float[np.ndarray, " agents"]
+    temperature: Float[np.ndarray, " agents"]
+    change: Float[np.ndarray, "agents options"]
+    pull: Float[np.ndarray, " agents"]
+
+
+def reckon(who: Means, mind: Mind, schedule: BracketSchedule, memory: Memory, phase: Phase) -> Reckoning:
+    """Return what workers find on the way to their choice of hours."""
     hours = np.array(HOURS, float)
     now = latest(memory)
     known = np.nan_to_num(now.step)
@@ -126,17 +142,28 @@ def hours_chances(
     scale = who.prices[:, 1] * REFERENCE_HOURS / (1 + power)
     cost = scale[:, None] * (hours / REFERENCE_HOURS) ** (1 + power[:, None])
     income = who.skill[:, None] * hours
-    perceived = (
-        income
-        - (1 + trust * mind.aversion[:, None]) * taxes(schedule, income)
-        - cost * np.exp(trust * mind.leisure[:, None])
-        - who.fixed_cost[:, None] * (hours > 0)
-    )
+    tax = taxes(schedule, income)
     full_time = np.maximum(REFERENCE_HOURS * who.skill, 1.0)
-    temperature = TEMPERATURE * mind.noise * (EXPLOIT if phase == "exploit" else 1.0) * full_time
-    change = np.where(np.isnan(now.labor), 0.0, (hours[:, None] - now.labor) / REFERENCE_HOURS).T
-    odds = perceived / temperature[:, None] - HABIT * np.abs(change)
-    odds = odds + NUDGE * nudge(memory)[:, None] * np.sign(change)
+    return Reckoning(
+        kept=income - tax,
+        overstated=trust * mind.aversion[:, None] * tax,
+        effort=cost * np.exp(trust * mind.leisure[:, None]),
+        fixed=who.fixed_cost,
+        temperature=TEMPERATURE * mind.noise * (EXPLOIT if phase == "exploit" else 1.0) * full_time,
+        change=np.where(np.isnan(now.labor), 0.0, (hours[:, None] - now.labor) / REFERENCE_HOURS).T,
+        pull=nudge(memory),
+    )
+
+
+def hours_chances(
+    who: Means, mind: Mind, schedule: BracketSchedule, memory: Memory, phase: Phase
+) -> Float[np.ndarray, "agents options"]:
+    """Return the probabilities with which workers choose each of `HOURS`."""
+    found = reckon(who, mind, schedule, memory, phase)
+    fixed = found.fixed[:, None] * (np.array(HOURS) > 0)
+    perceived = found.kept - found.overstated - found.effort - fixed
+    odds = perceived / found.temperature[:, None] - HABIT * np.abs(found.change)
+    odds = odds + NUDGE * found.pull[:, None] * np.sign(found.change)
     chances = np.exp(odds - odds.max(axis=1, keepdims=True))
     return chances / chances.sum(axis=1, keepdims=True)
 

@@ -13,18 +13,21 @@ from tokenizers import Tokenizer
 from econjax import us_federal
 from experiments.training import batches as batching
 from experiments.training.batches import Shape, batch
-from experiments.training.curriculum import lessons
+from experiments.training.curriculum import EVERYTHING, Mix, lessons
 from experiments.training.lessons import HELD_OUT_YEAR, PARAPHRASES, STATUSES, Part
 from experiments.training.tokens import SINGLE, Scribe
 from experiments.training.train import TrainConfig, answer_loss, train
 from experiments.training.worker_lessons import HELD_OUT_OCCUPATIONS
+from llm_policy.answers import HOURS
 from llm_policy.engines.embedded import SHIPPED
 from llm_policy.llama import Llama, Sizes, load_weights
 from llm_policy.persona_tables import names
+from llm_policy.teachers import workers as teacher
 from llm_policy.words import bracket_names
 
 SHAPE = Shape(2, 8, 352, 224, 12)
-SMALL = Sizes(2048, 32, 1, 1, 32, 8192)
+SMALL = Sizes(4096, 32, 1, 1, 32, 8192)
+MIX = EVERYTHING._replace(easy=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +37,12 @@ def tokenizer():
 
 @pytest.fixture(scope="module")
 def heard():
-    return list(lessons(np.random.default_rng(0), [0.5]))
+    return list(lessons(np.random.default_rng(0), [MIX]))
 
 
 @pytest.fixture(scope="module")
 def held_out():
-    return list(lessons(np.random.default_rng(1), [0.5], held_out=True))
+    return list(lessons(np.random.default_rng(1), [MIX], held_out=True))
 
 
 def test_every_task_is_taught(heard, held_out):
@@ -100,15 +103,48 @@ def test_the_chances_of_tokens_multiply_to_those_of_texts(tokenizer):
 def test_the_loss_is_the_divergence_from_the_teacher(tokenizer, heard):
     scribe, rng = Scribe(tokenizer), np.random.default_rng(3)
     scripts = [scribe.write(rng, lesson) for lesson in heard if lesson.task == "labor"]
-    made = batch([script for script in scripts if SHAPE.holds(script)][: SHAPE.groups], SHAPE)
+    made = batch([script for script in scripts if SHAPE.holds(script)][: SHAPE.groups], SHAPE, scribe)
     one = np.ones((1, 1), int)
     weights = Llama(SMALL).init(jax.random.key(0), one[..., None], one)["params"]
     flat = jax.tree.map(np.zeros_like, weights)  # every token is as likely as any
-    rows, surprise = answer_loss(flat, SMALL, made)
+    rows = answer_loss(flat, SMALL, made)
     chances = np.where(made.chances > 0, made.chances, 1.0)
     expected = (made.chances * (np.log(chances) + np.log(SMALL.vocab_size))).sum(axis=(-1, -2))
     np.testing.assert_allclose(rows, expected, rtol=1e-5)
-    np.testing.assert_allclose(surprise, np.log(SMALL.vocab_size), rtol=1e-5)
+
+
+def test_numbers_are_read_digit_by_digit(tokenizer):
+    text = "earn $1,377 a year: 27.07 %, then 0 to 5."
+    ids = np.array(tokenizer.encode(text).ids)
+    found = dict(zip(map(tokenizer.decode, ids[:, None].tolist()), Scribe(tokenizer).numbers(ids), strict=True))
+    assert found[" a year"] == 1377
+    assert found[" %"] == pytest.approx(27.07) if " %" in found else True
+    values = [value for value in Scribe(tokenizer).numbers(ids) if not np.isnan(value)]
+    assert [1.0, 1.0, 13.0, 137.0, 1377.0] == values[:5]
+    assert 27.07 in np.round(values, 9)
+
+
+def test_a_drill_states_a_law_and_a_workers_means_and_nothing_else():
+    drilled = list(lessons(np.random.default_rng(4), [Mix(1.0, 1.0)]))
+    assert len({lesson.prompts[0].shared for lesson in drilled}) == len(drilled)
+    for lesson in drilled[::50]:
+        assert lesson.prompts[0].shared.startswith("Annual income tax")
+        for prompt, (part,) in zip(lesson.prompts, lesson.answers, strict=True):
+            assert prompt.personal.startswith("Each weekly hour")
+            assert "Step" not in prompt.personal
+            assert sum(part.chances) == pytest.approx(1)
+
+
+def test_workings_are_what_the_chances_follow_from():
+    (lesson, *_) = lessons(np.random.default_rng(4), [Mix(1.0, 1.0)])
+    for (part,) in lesson.answers:
+        kept, effort, (*_, temperature, _skill, _leisure, behind, _pull) = np.split(part.workings, [11, 22])
+        hours = np.array(HOURS) / 40 - 1
+        assert behind == -1  # the first of the hours offered is 0, the last ones were 40
+        odds = (kept - effort) / np.exp(temperature) - teacher.HABIT * np.abs(hours)
+        fits = effort < 3  # where nothing was cut off
+        expected = np.log(np.array(part.chances)[fits]) - np.log(part.chances[4])
+        np.testing.assert_allclose((odds - odds[4])[fits], expected, atol=1e-6)
 
 
 def test_a_run_that_was_cut_short_goes_on(tmp_path, monkeypatch):

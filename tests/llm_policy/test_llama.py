@@ -27,8 +27,8 @@ def tokens():
 
 
 @jax.jit
-def read(weights, tokens, length, shared=None, own=None):
-    return Llama(SIZES).apply({"params": weights}, tokens, length, shared, own)
+def read(weights, tokens, length, shared=None, own=None, places=None):
+    return Llama(SIZES).apply({"params": weights}, tokens, length, shared, own, places)
 
 
 def test_weights_are_read_as_they_were_written(weights, tmp_path):
@@ -81,3 +81,13 @@ def test_padding_changes_nothing(weights, tokens):
     other, _ = read(weights, padded, LENGTHS)
     kept = np.arange(11) < LENGTHS[..., None]
     np.testing.assert_allclose(states[kept], other[kept], atol=TOLERANCE)
+
+
+def test_states_after_some_tokens_are_those_among_all(weights, tokens):
+    places = np.array([[[0, 3], [10, 10], [2, 3]], [[5, 1], [6, 0], [9, 4]]])
+    wanted = np.take_along_axis(np.asarray(read(weights, tokens, LENGTHS)[0]), places[..., None], axis=2)
+    states, past = read(weights, tokens, LENGTHS, places=places)
+    np.testing.assert_allclose(states, wanted, atol=TOLERANCE)
+    _, expected = read(weights, tokens, LENGTHS)
+    jax.tree.map(np.testing.assert_array_equal, past.length, expected.length)
+    np.testing.assert_allclose(past.values, expected.values, atol=TOLERANCE)
