@@ -90,7 +90,9 @@ class Llama(nn.Module):
         state, kept = embedding[tokens], []
         for layer in range(sizes.num_hidden_layers):
             weights = jax.tree.map(lambda array, layer=layer: array[layer], layers)
-            past = (None if some is None else (some.keys[layer], some.values[layer]) for some in (shared, own))
+            past = (
+                None if some is None else (some.keys[layer], some.values[layer]) for some in (shared, own)
+            )
             wanted = places if layer == sizes.num_hidden_layers - 1 else None
             state, new = _Layer(sizes).apply({"params": weights}, state, view, *past, wanted)
             kept.append(new)

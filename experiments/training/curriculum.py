@@ -1,4 +1,4 @@
-"""Which lessons come when: drills first, then first steps, then all tasks side by side and longer histories."""
+"""Which lessons come when: drills, then first steps, then all tasks side by side and longer histories."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -7,7 +7,15 @@ import numpy as np
 
 from experiments.training.government_lessons import planner_lesson, stand_lesson, vote_lesson
 from experiments.training.lessons import Lesson
-from experiments.training.worker_lessons import CROWD, DRILLED, GROUP, draw_crowd, drills, lives, worker_lessons
+from experiments.training.worker_lessons import (
+    CROWD,
+    DRILLED,
+    GROUP,
+    draw_crowd,
+    drills,
+    lives,
+    worker_lessons,
+)
 
 _PLANNERS, _VOTERS, _CANDIDATES = 4, 16, 32
 """After so many groups of workers there is a lesson for planners, for voters, for candidates."""

@@ -1,8 +1,14 @@
 """Train the small model: `python -m experiments.training.train FOLDER`.
 
-Its teachers say how likely each answer is, and the model learns these chances, not single answers. A run that
-was cut short goes on where its last checkpoint stood. Matrices are trained by Muon (Jordan et al. 2024), all
-else by Adam (Kingma and Ba 2015); steps shrink linearly to nothing.
+Its teachers say how likely each answer is, and the model learns these chances, not single answers. It would
+take long to find out from these alone how to read: so linear probes (Alain and Bengio 2017) read off inner
+layers, as deep supervision does (Lee et al. 2015), the numbers of a prompt, what its law takes, and what the
+teacher found on the way to an answer. They are not part of the model. A run that was cut short goes on where
+its last checkpoint stood. Matrices are trained by Muon (Jordan et al. 2024), all else by Adam (Kingma and Ba
+2015); steps shrink linearly to nothing.
+
+On a CPU a third of the time goes into memory that the system hands out anew at every step, unless malloc is
+one that keeps it (`LD_PRELOAD` of tcmalloc or jemalloc).
 """
 
 import itertools
@@ -38,7 +44,6 @@ HELP = 0.5
 """What the loss of the probes counts beside that of the answers."""
 NUMBERS_READ, LAW_READ = 2, 4
 """Layers by which a number and a schedule should be understood."""
-_AHEAD = 8
 TOGETHER = 2
 """Batches that make one step after the drills: each holds one task, and steps from one alone would undo the
 others."""
@@ -130,7 +135,9 @@ class _Understood(NamedTuple):
 def _understand(weights: Weights, sizes: Sizes, batch: Batch) -> _Understood:
     _, past = _read(weights, sizes, batch.shared[:, None], batch.shared_length[:, None])
     shared = Past(past.keys[:, :, 0], past.values[:, :, 0], jnp.asarray(batch.shared_length))
-    answering, own = _read(weights, sizes, batch.tokens, batch.length, shared, None, jnp.asarray(batch.places))
+    answering, own = _read(
+        weights, sizes, batch.tokens, batch.length, shared, None, jnp.asarray(batch.places)
+    )
     flat = (past.reshape(*past.shape[:-2], -1) for past in (shared.values, own.values))
     return _Understood(answering, *flat)
 
@@ -166,7 +173,7 @@ def _features(numbers: Array) -> Array:
 
 
 def _misread(found: Array, wanted: Array) -> Array:
-    """Return the mean of what errors cost: squares of small ones, logarithms of large ones; NaN is skipped."""
+    """Return the mean cost of errors: squares of small ones, logarithms of large ones; NaN is skipped."""
     known = ~jnp.isnan(wanted)
     error = jnp.where(known, found - jnp.where(known, wanted, 0.0), 0.0)
     return jnp.sum(jnp.log1p(jnp.square(error / _FINE))) / jnp.maximum(jnp.sum(known), 1)
@@ -283,7 +290,8 @@ def _losses(weights: Weights, sizes: Sizes, tests: dict[str, list[Batch]]) -> di
     }
 
 
-_FINE = 0.1
+_AHEAD = 8  # batches that another thread has ready
+_FINE = 0.1  # errors of a probe: smaller ones hardly count
 _loss = eqx.filter_jit(lambda weights, sizes, batch: answer_loss(weights, sizes, batch).mean())
 
 

@@ -309,7 +309,9 @@ def _hours(
     """
     found = teacher.reckon(who, mind, schedule, memory, phase)
     full_time = np.maximum(REFERENCE_HOURS * who.skill, 1.0)[:, None]
-    shares = np.concatenate([found.kept, found.effort, found.overstated[:, 4:5], found.fixed[:, None]], axis=1)
+    shares = np.concatenate(
+        [found.kept, found.effort, found.overstated[:, 4:5], found.fixed[:, None]], axis=1
+    )
     logs = np.log([found.temperature / full_time[:, 0], who.skill / 1000])
     workings = [np.minimum(shares / full_time, 3.0).T, logs, [mind.leisure, found.change[:, 0], found.pull]]
     chances = teacher.hours_chances(who, mind, schedule, memory, phase).tolist()

@@ -114,14 +114,12 @@ def test_the_loss_is_the_divergence_from_the_teacher(tokenizer, heard):
 
 
 def test_numbers_are_read_digit_by_digit(tokenizer):
-    text = "earn $1,377 a year: 27.07 %, then 0 to 5."
-    ids = np.array(tokenizer.encode(text).ids)
-    found = dict(zip(map(tokenizer.decode, ids[:, None].tolist()), Scribe(tokenizer).numbers(ids), strict=True))
-    assert found[" a year"] == 1377
-    assert found[" %"] == pytest.approx(27.07) if " %" in found else True
-    values = [value for value in Scribe(tokenizer).numbers(ids) if not np.isnan(value)]
-    assert [1.0, 1.0, 13.0, 137.0, 1377.0] == values[:5]
-    assert 27.07 in np.round(values, 9)
+    ids = np.array(tokenizer.encode("earn $1,377 a year: 27.07 %, then 0 to 5. No 12").ids)
+    found = Scribe(tokenizer).numbers(np.stack([ids, ids[::-1]]))[0]
+    told = np.round(found[~np.isnan(found)], 9).tolist()
+    assert told[:6] == [1, 1, 13, 137, 1377, 1377]  # the comma and what follows go on with the number
+    assert told[6:12] == [2, 27, 27, 27, 27.07, 27.07]
+    assert (told[12], told[14], told[-1]) == (0, 5, 12)
 
 
 def test_a_drill_states_a_law_and_a_workers_means_and_nothing_else():
