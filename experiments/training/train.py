@@ -1,11 +1,8 @@
 """Train the small model: `python -m experiments.training.train FOLDER`.
 
-Its teachers say how likely each answer is, and the model learns these chances, not single answers. It would
-take long to find out from these alone how to read: so linear probes (Alain and Bengio 2017) read off inner
-layers, as deep supervision does (Lee et al. 2015), the numbers of a prompt, what its law takes, and what the
-teacher found on the way to an answer. They are not part of the model. A run that was cut short goes on where
-its last checkpoint stood. Matrices are trained by Muon (Jordan et al. 2024), all else by Adam (Kingma and Ba
-2015); steps shrink linearly to nothing.
+Its teachers say how likely each answer is, and the model learns these chances, not single answers; probes
+help (see `losses`). A run that was cut short goes on where its last checkpoint stood. Matrices are trained by
+Muon (Jordan et al. 2024), all else by Adam (Kingma and Ba 2015); steps shrink linearly to nothing.
 
 On a CPU a third of the time goes into memory that the system hands out anew at every step, unless malloc is
 one that keeps it (`LD_PRELOAD` of tcmalloc or jemalloc).
@@ -20,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, cast
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax
@@ -28,22 +25,20 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import tyro
-from jaxtyping import Array, Float
+from jaxtyping import Array
 from tokenizers import Tokenizer
 
-from experiments.training.batches import INCOMES, Batch, batches
+from experiments.training.batches import Batch, batches
 from experiments.training.curriculum import DRILLS_ONLY, EVERYTHING, Mix, lessons, mix, texts
-from experiments.training.lessons import ALL_WORKINGS
+from experiments.training.losses import Learned, Probes, answer_loss, losses
 from experiments.training.tokens import Scribe, Script, save_tokenizer, train_tokenizer
-from llm_policy.llama import Llama, Past, Sizes, Weights, logits, save_weights
+from llm_policy.llama import Llama, Sizes, Weights, save_weights
 from llm_policy.tiny_model import CONTEXT, SPECIAL_IDS, WEIGHTS_ENTRY
 
 SIZES = Sizes(4096, 96, 6, 3, 256, CONTEXT)
 """Of the model that comes with the project: 1.1 million weights."""
 HELP = 0.5
 """What the loss of the probes counts beside that of the answers."""
-NUMBERS_READ, LAW_READ = 2, 4
-"""Layers by which a number and a schedule should be understood."""
 TOGETHER = 2
 """Batches that make one step after the drills: each holds one task, and steps from one alone would undo the
 others."""
@@ -59,7 +54,7 @@ class TrainConfig:
 
     folder: Annotated[Path, tyro.conf.Positional]
     """Where the model, the checkpoint and the log are."""
-    batches: int = 4600
+    batches: int = 3600
     """Batches in all, of about 10,000 tokens each."""
     rate: float = 0.015
     """Muon's largest step size; Adam's is a fifth of it."""
@@ -69,21 +64,6 @@ class TrainConfig:
     """Batches between two checkpoints."""
     seed: int = 0
     """Of weights and lessons."""
-
-
-class Probes(NamedTuple):
-    """Matrices that read what the teacher knows off the network's states; they are for training only."""
-
-    numbers: Float[Array, "width features"]
-    average_tax: Float[Array, "width incomes"]
-    workings: Float[Array, "width workings"]
-
-
-class Learned(NamedTuple):
-    """All that is trained."""
-
-    weights: Weights
-    probes: Probes
 
 
 class Training(eqx.Module):
@@ -102,92 +82,24 @@ def train(config: TrainConfig, sizes: Sizes = SIZES) -> None:
     if path.exists():
         state = eqx.tree_deserialise_leaves(path, state)
     step, tests = _step(sizes, optimiser), _tests(scribe)
-    started, losses = time.perf_counter(), []
+    started, heard = time.perf_counter(), []
     left = config.batches - int(state.done)
     with closing(_in_background(_stream(config, scribe, begin=int(state.done)))) as stream:
         for batch in itertools.islice(stream, left):
             state, loss = step(state, _on_device(batch))
-            losses.append(np.asarray(loss))
+            heard.append(np.asarray(loss))
             if int(state.done) % config.save_every == 0 or int(state.done) == config.batches:
                 eqx.tree_serialise_leaves(path, state)
                 save_weights(config.folder, state.learned.weights, sizes, ENTRIES)
                 seconds = time.perf_counter() - started
-                _log(config, state, losses, _losses(state.learned.weights, sizes, tests), seconds)
-                losses = []
-
-
-def answer_loss(weights: Weights, sizes: Sizes, batch: Batch) -> Float[Array, "groups rows"]:
-    """Return the Kullback-Leibler divergence of the model's chances from the teacher's, in nats.
-
-    It is summed over the tokens of an answer.
-    """
-    return _divergence(weights, batch, _understand(weights, sizes, batch).answering)
-
-
-class _Understood(NamedTuple):
-    """The states from which answers are said, and what layers pass on of shared texts and of rows."""
-
-    answering: Float[Array, "groups rows places width"]
-    shared: Float[Array, "layers groups shared width"]
-    own: Float[Array, "layers groups rows tokens width"]
-
-
-def _understand(weights: Weights, sizes: Sizes, batch: Batch) -> _Understood:
-    _, past = _read(weights, sizes, batch.shared[:, None], batch.shared_length[:, None])
-    shared = Past(past.keys[:, :, 0], past.values[:, :, 0], jnp.asarray(batch.shared_length))
-    answering, own = _read(
-        weights, sizes, batch.tokens, batch.length, shared, None, jnp.asarray(batch.places)
-    )
-    flat = (past.reshape(*past.shape[:-2], -1) for past in (shared.values, own.values))
-    return _Understood(answering, *flat)
-
-
-def _divergence(weights: Weights, batch: Batch, answering: Array) -> Float[Array, "groups rows"]:
-    chances = jnp.asarray(batch.chances)
-    found = jax.nn.log_softmax(logits(weights, answering))
-    found = jnp.take_along_axis(found, jnp.asarray(batch.followers), axis=-1)
-    wanted = jnp.log(jnp.where(chances > 0, chances, 1.0))
-    return jnp.sum(chances * (wanted - found), axis=(-1, -2))
-
-
-def probe_loss(probes: Probes, batch: Batch, understood: _Understood) -> Float[Array, ""]:
-    """Return how badly the probes read numbers, laws and the teacher's workings: the sum of three means."""
-    layers = len(understood.own) - 1
-    numbers, law = min(NUMBERS_READ, layers), min(LAW_READ, layers)
-    groups = jnp.arange(len(batch.shared))
-    last = understood.shared[law, groups, batch.shared_length - 1]
-    read = [
-        (understood.own[numbers] @ probes.numbers, _features(batch.numbers)),
-        (understood.shared[numbers] @ probes.numbers, _features(batch.shared_numbers)),
-        (last @ probes.average_tax, batch.average_tax),
-        (understood.answering @ probes.workings, batch.workings),
-    ]
-    return sum(_misread(found, wanted) for found, wanted in read)
-
-
-def _features(numbers: Array) -> Array:
-    """Return what stands for a number: its logarithm, and waves of it that tell near numbers apart."""
-    size = jnp.log10(1 + jnp.asarray(numbers))
-    angles = [2 * jnp.pi * size, 4 * jnp.pi * size]
-    return jnp.stack([size, *map(jnp.sin, angles), *map(jnp.cos, angles)], axis=-1)
-
-
-def _misread(found: Array, wanted: Array) -> Array:
-    """Return the mean cost of errors: squares of small ones, logarithms of large ones; NaN is skipped."""
-    known = ~jnp.isnan(wanted)
-    error = jnp.where(known, found - jnp.where(known, wanted, 0.0), 0.0)
-    return jnp.sum(jnp.log1p(jnp.square(error / _FINE))) / jnp.maximum(jnp.sum(known), 1)
-
-
-def _read(weights: Weights, sizes: Sizes, *text: Any) -> tuple[Array, Past]:
-    return cast(tuple[Array, Past], Llama(sizes).apply({"params": weights}, *text))
+                _log(config, state, heard, _held_out(state.learned.weights, sizes, tests), seconds)
+                heard = []
 
 
 def _begin(config: TrainConfig, sizes: Sizes, optimiser: optax.MultiSteps) -> Training:
     one = jnp.ones((1, 1), int)
     weights = Llama(sizes).init(jax.random.key(config.seed), one[..., None], one)["params"]
-    widths = Probes(5, len(INCOMES), ALL_WORKINGS)
-    learned = Learned(weights, Probes(*(jnp.zeros((sizes.hidden_size, width)) for width in widths)))
+    learned = Learned(weights, Probes.blank(sizes.hidden_size))
     return Training(learned, optimiser.init(learned), jnp.zeros((), int))
 
 
@@ -225,17 +137,14 @@ def _step(sizes: Sizes, optimiser: optax.MultiSteps) -> Callable[[Training, Batc
     """
 
     def total(learned: Learned, batch: Batch) -> tuple[Array, Array]:
-        understood = _understand(learned.weights, sizes, batch)
-        away = _divergence(learned.weights, batch, understood.answering)
+        away, misread = losses(learned, sizes, batch)
         choices = jnp.sum(jnp.sum(batch.chances > 0, axis=-1) > 1, axis=-1)
-        misread = probe_loss(learned.probes, batch, understood)
-        loss = jnp.mean(away / jnp.maximum(choices, 1))
-        return loss + HELP * misread, jnp.stack([away.mean(), misread])
+        return jnp.mean(away / jnp.maximum(choices, 1)) + HELP * misread, jnp.stack([away.mean(), misread])
 
     @jax.jit
     def gradient(learned: Learned, batch: Batch) -> tuple[Array, Learned]:
-        (_, losses), change = jax.value_and_grad(total, has_aux=True)(learned, batch)
-        return losses, change
+        (_, found), change = jax.value_and_grad(total, has_aux=True)(learned, batch)
+        return found, change
 
     @eqx.filter_jit(donate="all")
     def update(state: Training, change: Learned) -> Training:
@@ -281,7 +190,7 @@ def _tests(scribe: Scribe) -> dict[str, list[Batch]]:
     return {task: list(batches(some, scribe))[:4] for task, some in sorted(scripts.items())}
 
 
-def _losses(weights: Weights, sizes: Sizes, tests: dict[str, list[Batch]]) -> dict[str, float]:
+def _held_out(weights: Weights, sizes: Sizes, tests: dict[str, list[Batch]]) -> dict[str, float]:
     """Return the mean loss of each task."""
     return {
         task: float(np.mean([_loss(weights, sizes, _on_device(batch)) for batch in some]))
@@ -291,7 +200,6 @@ def _losses(weights: Weights, sizes: Sizes, tests: dict[str, list[Batch]]) -> di
 
 
 _AHEAD = 8  # batches that another thread has ready
-_FINE = 0.1  # errors of a probe: smaller ones hardly count
 _loss = eqx.filter_jit(lambda weights, sizes, batch: answer_loss(weights, sizes, batch).mean())
 
 
@@ -312,14 +220,17 @@ def _on_device(batch: Batch) -> Batch:
 
 
 def _log(
-    config: TrainConfig, state: Training, losses: list[float], held_out: dict[str, float], seconds: float
+    config: TrainConfig, state: Training, heard: list[Array], held_out: dict[str, float], seconds: float
 ) -> None:
-    """Write the mean loss since the last time, and those on held-out lessons, to log.jsonl and the screen."""
+    """Write what was lost, on average, since the last time and on held-out lessons: to log.jsonl and screen.
+
+    Of the two figures of training the first is the divergence of answers, the second the probes' loss.
+    """
     line = json.dumps(
         {
             "batches": int(state.done),
             "seconds": round(seconds),
-            "training": np.mean(losses, axis=0).round(4).tolist(),
+            "training": np.mean(heard, axis=0).round(4).tolist(),
             "held_out": {task: round(loss, 4) for task, loss in held_out.items()},
         }
     )

@@ -15,8 +15,9 @@ from experiments.training import batches as batching
 from experiments.training.batches import Shape, batch
 from experiments.training.curriculum import EVERYTHING, Mix, lessons
 from experiments.training.lessons import HELD_OUT_YEAR, PARAPHRASES, STATUSES, Part
+from experiments.training.losses import answer_loss
 from experiments.training.tokens import SINGLE, Scribe
-from experiments.training.train import TrainConfig, answer_loss, train
+from experiments.training.train import TrainConfig, train
 from experiments.training.worker_lessons import HELD_OUT_OCCUPATIONS
 from llm_policy.answers import HOURS
 from llm_policy.engines.embedded import SHIPPED

@@ -1,0 +1,119 @@
+"""What training makes small: how far answers are from the teacher's, and how badly probes read the network.
+
+From answers alone it would take long to find out how to read. So linear probes (Alain and Bengio 2017) read
+off inner layers, as in deep supervision (Lee et al. 2015), the numbers of a prompt, what its law takes, and
+what the teacher found on the way to an answer. Probes are no part of the model.
+"""
+
+from typing import Any, NamedTuple, cast
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from experiments.training.batches import INCOMES, Batch
+from experiments.training.lessons import ALL_WORKINGS
+from llm_policy.llama import Llama, Past, Sizes, Weights, logits
+
+NUMBERS_READ, LAW_READ = 2, 4
+"""Layers by which a number and a schedule should be understood."""
+
+
+class Probes(NamedTuple):
+    """Matrices that read what the teacher knows off the network's states; they are for training only."""
+
+    numbers: Float[Array, "width features"]
+    average_tax: Float[Array, "width incomes"]
+    workings: Float[Array, "width workings"]
+
+    @classmethod
+    def blank(cls, width: int) -> "Probes":
+        """Return probes that read 0 everywhere."""
+        return cls(*(jnp.zeros((width, read)) for read in (_FEATURES, len(INCOMES), ALL_WORKINGS)))
+
+
+class Learned(NamedTuple):
+    """All that is trained."""
+
+    weights: Weights
+    probes: Probes
+
+
+def answer_loss(weights: Weights, sizes: Sizes, batch: Batch) -> Float[Array, "groups rows"]:
+    """Return the Kullback-Leibler divergence of the model's chances from the teacher's, in nats.
+
+    It is summed over the tokens of an answer.
+    """
+    return _divergence(weights, batch, _understand(weights, sizes, batch).answering)
+
+
+def losses(
+    learned: Learned, sizes: Sizes, batch: Batch
+) -> tuple[Float[Array, "groups rows"], Float[Array, ""]]:
+    """Return the loss of the answers, and that of the probes: a sum of means, one for each thing they read."""
+    understood = _understand(learned.weights, sizes, batch)
+    away = _divergence(learned.weights, batch, understood.answering)
+    return away, _probe_loss(learned.probes, batch, understood)
+
+
+class _Understood(NamedTuple):
+    """The states from which answers are said, and what layers pass on of shared texts and of rows."""
+
+    answering: Float[Array, "groups rows places width"]
+    shared: Float[Array, "layers groups shared width"]
+    own: Float[Array, "layers groups rows tokens width"]
+
+
+def _understand(weights: Weights, sizes: Sizes, batch: Batch) -> _Understood:
+    _, past = _read(weights, sizes, batch.shared[:, None], batch.shared_length[:, None])
+    shared = Past(past.keys[:, :, 0], past.values[:, :, 0], jnp.asarray(batch.shared_length))
+    places = jnp.asarray(batch.places)
+    answering, own = _read(weights, sizes, batch.tokens, batch.length, shared, None, places)
+    flat = (past.reshape(*past.shape[:-2], -1) for past in (shared.values, own.values))
+    return _Understood(answering, *flat)
+
+
+def _read(weights: Weights, sizes: Sizes, *text: Any) -> tuple[Array, Past]:
+    return cast(tuple[Array, Past], Llama(sizes).apply({"params": weights}, *text))
+
+
+def _divergence(weights: Weights, batch: Batch, answering: Array) -> Float[Array, "groups rows"]:
+    chances = jnp.asarray(batch.chances)
+    found = jax.nn.log_softmax(logits(weights, answering))
+    found = jnp.take_along_axis(found, jnp.asarray(batch.followers), axis=-1)
+    wanted = jnp.log(jnp.where(chances > 0, chances, 1.0))
+    return jnp.sum(chances * (wanted - found), axis=(-1, -2))
+
+
+def _probe_loss(probes: Probes, batch: Batch, understood: _Understood) -> Float[Array, ""]:
+    layers = len(understood.own) - 1
+    numbers, law = min(NUMBERS_READ, layers), min(LAW_READ, layers)
+    groups = jnp.arange(len(batch.shared))
+    last = understood.shared[law, groups, batch.shared_length - 1]
+    read = [
+        (understood.own[numbers] @ probes.numbers, _features(batch.numbers)),
+        (understood.shared[numbers] @ probes.numbers, _features(batch.shared_numbers)),
+        (last @ probes.average_tax, batch.average_tax),
+        (understood.answering @ probes.workings, batch.workings),
+    ]
+    return jnp.sum(jnp.stack([_misread(found, jnp.asarray(wanted)) for found, wanted in read]))
+
+
+_FEATURES = 5
+
+
+def _features(numbers: Any) -> Float[Array, "*shape 5"]:
+    """Return what stands for a number: its logarithm, and waves of it that tell near numbers apart."""
+    size = jnp.log10(1 + jnp.asarray(numbers))
+    angles = [2 * jnp.pi * size, 4 * jnp.pi * size]
+    return jnp.stack([size, *map(jnp.sin, angles), *map(jnp.cos, angles)], axis=-1)
+
+
+def _misread(found: Array, wanted: Array) -> Float[Array, ""]:
+    """Return the mean cost of errors: squares of small ones, logarithms of large ones; NaN is skipped."""
+    known = ~jnp.isnan(wanted)
+    error = jnp.where(known, found - jnp.where(known, wanted, 0.0), 0.0)
+    return jnp.sum(jnp.log1p(jnp.square(error / _FINE))) / jnp.maximum(jnp.sum(known), 1)
+
+
+_FINE = 0.1  # smaller errors hardly count
