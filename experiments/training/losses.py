@@ -50,7 +50,7 @@ def answer_loss(weights: Weights, sizes: Sizes, batch: Batch) -> Float[Array, "g
 def losses(
     learned: Learned, sizes: Sizes, batch: Batch
 ) -> tuple[Float[Array, "groups rows"], Float[Array, ""]]:
-    """Return the loss of the answers, and that of the probes: a sum of means, one for each thing they read."""
+    """Return the loss of the answers, and that of the probes: a sum of means, one for each thing read."""
     understood = _understand(learned.weights, sizes, batch)
     away = _divergence(learned.weights, batch, understood.answering)
     return away, _probe_loss(learned.probes, batch, understood)
