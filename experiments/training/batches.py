@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from experiments.training.lessons import ALL_WORKINGS, WORKINGS
+from experiments.training.lessons import ALL_WORKINGS, MEANS, WORKINGS
 from experiments.training.tokens import Scribe, Script
 from llm_policy.teachers.workers import taxes
 
@@ -25,7 +25,8 @@ class Batch(NamedTuple):
 
     Tokens, places and followers are padded with 0; the chances of what is padding are 0. What helps to learn
     is NaN where there is none of it: the teacher's `workings` at these places, the `average_tax` of each
-    group's schedule, as a share of `INCOMES`, and the numbers that tokens go on with.
+    group's schedule, as a share of `INCOMES`, the numbers that tokens go on with, and what follows from a
+    worker's `means`, which end with the token at `means_end`.
     """
 
     shared: Int[np.ndarray, "groups shared"]
@@ -39,6 +40,8 @@ class Batch(NamedTuple):
     average_tax: Float[np.ndarray, "groups incomes"]
     shared_numbers: Float[np.ndarray, "groups shared"]
     numbers: Float[np.ndarray, "groups rows tokens"]
+    means: Float[np.ndarray, "groups rows means"]
+    means_end: Int[np.ndarray, "groups rows"]
 
 
 class Shape(NamedTuple):
@@ -61,7 +64,8 @@ class Shape(NamedTuple):
 
 
 SHAPES = (
-    Shape(16, 4, 160, 64, 12),
+    Shape(12, 8, 160, 64, 12),
+    Shape(9, 8, 192, 96, 12),
     Shape(8, 8, 192, 136, 12),
     Shape(8, 8, 224, 160, 12),
     Shape(6, 8, 256, 208, 12),
@@ -101,13 +105,17 @@ def batch(scripts: list[Script], shape: Shape, scribe: Scribe) -> Batch:
         np.full((groups, len(INCOMES)), np.nan, np.float32),
         np.zeros((groups, shape.shared), np.float32),
         np.zeros((groups, rows, shape.tokens), np.float32),
+        np.full((groups, rows, MEANS), np.nan, np.float32),
+        np.zeros((groups, rows), np.int32),
     )
     for group, script in enumerate(scripts):
         made.shared[group, : len(script.shared)] = script.shared
         made.shared_length[group] = len(script.shared)
         if script.schedule is not None:
             made.average_tax[group] = taxes(script.schedule, INCOMES) / INCOMES
-        for row, (tokens, places, follows, workings) in enumerate(script.rows):
+        for row, (tokens, places, follows, workings, means, means_end) in enumerate(script.rows):
+            if means:
+                made.means[group, row], made.means_end[group, row] = means, means_end
             made.tokens[group, row, : len(tokens)] = tokens
             made.length[group, row] = len(tokens)
             made.places[group, row, : len(places)] = places

@@ -16,6 +16,10 @@ Task = Literal["labor", "satisfaction", "planner", "vote", "stand"]
 WORKINGS: dict[Task, slice] = {"labor": slice(0, 29), "planner": slice(29, 33)}
 """Where the workings of each task stand among all."""
 ALL_WORKINGS = 33
+MEANS = 26
+"""How many numbers follow from a worker's means."""
+MEANS_BEGIN, MEANS_END = "Each weekly hour", " Your aim"
+"""What the sentences that tell a worker's means begin with, and what stands after them."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +42,17 @@ class Part:
 class Lesson:
     """Prompts of one task with the same shared text, and the parts of each one's answer.
 
-    `schedule` is the one that the shared text states, None if it states none.
+    `schedule` is the one that the shared text states, None if it states none. `means` are, for each prompt
+    that tells a worker's means, what follows from them: at each of the hours offered the income after tax,
+    then what effort costs, as shares of full-time income; and decimal logarithms of that income, and of the
+    prices of an hour over what it earns.
     """
 
     task: Task
     prompts: Sequence[Prompt]
     answers: Sequence[tuple[Part, ...]]
     schedule: BracketSchedule | None = None
+    means: Sequence[Sequence[float]] = ()
 
 
 def begin(rng: np.random.Generator, name: str, think: bool = False) -> tuple[Part, ...]:

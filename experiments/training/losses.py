@@ -12,11 +12,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from experiments.training.batches import INCOMES, Batch
-from experiments.training.lessons import ALL_WORKINGS
+from experiments.training.lessons import ALL_WORKINGS, MEANS
+from llm_policy.answers import HOURS
 from llm_policy.llama import Llama, Past, Sizes, Weights, logits
 
-NUMBERS_READ, LAW_READ = 2, 4
-"""Layers by which a number and a schedule should be understood."""
+NUMBERS_READ, PRICES_READ, LAW_READ, EFFORT_READ, KEPT_READ = 2, 3, 4, 4, 5
+"""Layers by which should be understood: a number, a worker's prices, a schedule, what effort costs at each of
+the hours offered, what is left after tax at each."""
 
 
 class Probes(NamedTuple):
@@ -24,12 +26,13 @@ class Probes(NamedTuple):
 
     numbers: Float[Array, "width features"]
     average_tax: Float[Array, "width incomes"]
+    means: Float[Array, "width means"]
     workings: Float[Array, "width workings"]
 
     @classmethod
     def blank(cls, width: int) -> "Probes":
         """Return probes that read 0 everywhere."""
-        return cls(*(jnp.zeros((width, read)) for read in (_FEATURES, len(INCOMES), ALL_WORKINGS)))
+        return cls(*(jnp.zeros((width, read)) for read in (_FEATURES, len(INCOMES), MEANS, ALL_WORKINGS)))
 
 
 class Learned(NamedTuple):
@@ -86,14 +89,22 @@ def _divergence(weights: Weights, batch: Batch, answering: Array) -> Float[Array
 
 
 def _probe_loss(probes: Probes, batch: Batch, understood: _Understood) -> Float[Array, ""]:
-    layers = len(understood.own) - 1
-    numbers, law = min(NUMBERS_READ, layers), min(LAW_READ, layers)
-    groups = jnp.arange(len(batch.shared))
-    last = understood.shared[law, groups, batch.shared_length - 1]
+    def passed(values: Array, layer: int) -> Array:
+        return values[min(layer, len(values) - 1)]
+
+    def after_means(layer: int) -> Array:
+        ends = jnp.asarray(batch.means_end)[..., None, None]
+        return jnp.take_along_axis(passed(understood.own, layer), ends, axis=2)[:, :, 0]
+
+    last = passed(understood.shared, LAW_READ)[jnp.arange(len(batch.shared)), batch.shared_length - 1]
+    kept, effort, prices = slice(0, len(HOURS)), slice(len(HOURS), 2 * len(HOURS)), slice(2 * len(HOURS), MEANS)
     read = [
-        (understood.own[numbers] @ probes.numbers, _features(batch.numbers)),
-        (understood.shared[numbers] @ probes.numbers, _features(batch.shared_numbers)),
+        (passed(understood.own, NUMBERS_READ) @ probes.numbers, _features(batch.numbers)),
+        (passed(understood.shared, NUMBERS_READ) @ probes.numbers, _features(batch.shared_numbers)),
         (last @ probes.average_tax, batch.average_tax),
+        (after_means(EFFORT_READ) @ probes.means[:, effort], batch.means[..., effort]),
+        (after_means(PRICES_READ) @ probes.means[:, prices], batch.means[..., prices]),
+        (after_means(KEPT_READ) @ probes.means[:, kept], batch.means[..., kept]),
         (understood.answering @ probes.workings, batch.workings),
     ]
     return jnp.sum(jnp.stack([_misread(found, jnp.asarray(wanted)) for found, wanted in read]))

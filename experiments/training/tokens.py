@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Encoding, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from econjax import BracketSchedule
-from experiments.training.lessons import Lesson, Part, Task
+from experiments.training.lessons import MEANS_BEGIN, MEANS_END, Lesson, Part, Task
 from llm_policy.answers import HOURS
 from llm_policy.tiny_model import CHAT_TEMPLATE, CONTEXT, SPECIAL
 
@@ -77,13 +77,16 @@ class Row(NamedTuple):
     """One prompt after the shared text, and its answer, as tokens; and what should follow at some places.
 
     After the token at `places[k]` those in `follows[k]` may follow, each with its chance; `workings[k]` is
-    what the teacher has found by then, () where nothing new.
+    what the teacher has found by then, () where nothing new. `means` follows from the worker's means, which
+    end with the token at `means_end`.
     """
 
     tokens: list[int]
     places: list[int]
     follows: list[dict[int, float]]
     workings: list[tuple[float, ...]]
+    means: Sequence[float]
+    means_end: int
 
 
 class Script(NamedTuple):
@@ -110,9 +113,13 @@ class Scribe:
         """Return the lesson as tokens; where several texts may be said, one is drawn."""
         shared = f"<|begin|><|system|>\n{lesson.prompts[0].shared}<|end|>\n<|user|>\n"
         personal = [f"{prompt.personal}<|end|>\n<|assistant|>\n" for prompt in lesson.prompts]
-        first, *rest = (found.ids for found in self._tokenizer.encode_batch_fast([shared, *personal]))
-        rows = [self._row(rng, ids, answer) for ids, answer in zip(rest, lesson.answers, strict=True)]
-        return Script(lesson.task, first, rows, lesson.schedule)
+        first, *rest = self._tokenizer.encode_batch([shared, *personal])
+        means = lesson.means or [()] * len(rest)
+        rows = [
+            self._row(rng, found.ids, answer, told, _end_of_means(text, found) if told else 0)
+            for text, found, answer, told in zip(personal, rest, lesson.answers, means, strict=True)
+        ]
+        return Script(lesson.task, first.ids, rows, lesson.schedule)
 
     def numbers(self, tokens: Int[np.ndarray, "*rows tokens"]) -> Float[np.ndarray, "*rows tokens"]:
         """Return the number that each token goes on with, as far as it is read, NaN where there is none.
@@ -134,7 +141,14 @@ class Scribe:
             reading = (is_digit | goes_on).astype(float)
         return found
 
-    def _row(self, rng: np.random.Generator, prompt: list[int], answer: Sequence[Part]) -> Row:
+    def _row(
+        self,
+        rng: np.random.Generator,
+        prompt: list[int],
+        answer: Sequence[Part],
+        means: Sequence[float] = (),
+        means_end: int = 0,
+    ) -> Row:
         tokens, places, follows, workings = list(prompt), [], [], []
         for part in answer if answer[0].single else (*answer, _END):
             texts = [self._spelled(text, part.single) for text in part.texts]
@@ -148,11 +162,20 @@ class Scribe:
                 follows.append(next_tokens)
                 workings.append(part.workings if place == 0 else ())
                 tokens.append(token)
-        return Row(tokens[:-1], places, follows, workings)
+        return Row(tokens[:-1], places, follows, workings, means, means_end)
 
     def _spell(self, text: str, single: bool) -> tuple[int, ...]:
         parts = [text] if single else [part for part in re.split("([0-9])", text) if part]
         return tuple(token for found in self._tokenizer.encode_batch_fast(parts) for token in found.ids)
+
+
+def _end_of_means(text: str, found: Encoding) -> int:
+    """Return the place of the last token of the sentences that tell a worker's means."""
+    told = re.search(rf"{MEANS_BEGIN}.*?(?={MEANS_END}|\n|<\|end\|>)", text)
+    assert told is not None
+    place = found.char_to_token(told.end() - 1)
+    assert place is not None
+    return place
 
 
 def _draw(rng: np.random.Generator, part: Part) -> int:

@@ -10,6 +10,7 @@ one that keeps it (`LD_PRELOAD` of tcmalloc or jemalloc).
 
 import itertools
 import json
+import shutil
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterator
@@ -32,16 +33,13 @@ from experiments.training.batches import Batch, batches
 from experiments.training.curriculum import DRILLS_ONLY, EVERYTHING, Mix, lessons, mix, texts
 from experiments.training.losses import Learned, Probes, answer_loss, losses
 from experiments.training.tokens import Scribe, Script, save_tokenizer, train_tokenizer
-from llm_policy.llama import Llama, Sizes, Weights, save_weights
+from llm_policy.llama import Llama, Sizes, Weights, load_weights, save_weights
 from llm_policy.tiny_model import CONTEXT, SPECIAL_IDS, WEIGHTS_ENTRY
 
 SIZES = Sizes(4096, 96, 6, 3, 256, CONTEXT)
 """Of the model that comes with the project: 1.1 million weights."""
 HELP = 0.5
 """What the loss of the probes counts beside that of the answers."""
-TOGETHER = 2
-"""Batches that make one step after the drills: each holds one task, and steps from one alone would undo the
-others."""
 ENTRIES = SPECIAL_IDS | {
     WEIGHTS_ENTRY: "trained to imitate documented formulas of behavior; no claim about people",
 }
@@ -60,6 +58,8 @@ class TrainConfig:
     """Muon's largest step size; Adam's is a fifth of it."""
     warmup: int = 50
     """Steps over which they grow."""
+    begin: Path | None = None
+    """Folder of a model to begin with, after its drills; new weights if not given."""
     save_every: int = 200
     """Batches between two checkpoints."""
     seed: int = 0
@@ -96,22 +96,24 @@ def train(config: TrainConfig, sizes: Sizes = SIZES) -> None:
                 heard = []
 
 
-def _begin(config: TrainConfig, sizes: Sizes, optimiser: optax.MultiSteps) -> Training:
+def _begin(config: TrainConfig, sizes: Sizes, optimiser: optax.GradientTransformation) -> Training:
     one = jnp.ones((1, 1), int)
     weights = Llama(sizes).init(jax.random.key(config.seed), one[..., None], one)["params"]
+    if config.begin is not None:
+        weights, found = load_weights(config.begin)
+        if found != sizes:
+            raise ValueError(f"{config.begin} holds a model of other sizes: {found} instead of {sizes}.")
     learned = Learned(weights, Probes.blank(sizes.hidden_size))
     return Training(learned, optimiser.init(learned), jnp.zeros((), int))
 
 
-def _optimiser(config: TrainConfig) -> optax.MultiSteps:
+def _optimiser(config: TrainConfig) -> optax.GradientTransformation:
     """Return what makes steps of gradients."""
-    drilled = round(DRILLS_ONLY * config.batches)
-    steps = max(2, drilled + (config.batches - drilled) // TOGETHER)
-    warmup = min(config.warmup, steps // 2)
+    warmup = min(config.warmup, config.batches // 2)
 
     def rate(most: float) -> optax.Schedule:
         grow = optax.linear_schedule(0.0, most, warmup)
-        return optax.join_schedules([grow, optax.linear_schedule(most, 0.0, steps - warmup)], [warmup])
+        return optax.join_schedules([grow, optax.linear_schedule(most, 0.0, config.batches - warmup)], [warmup])
 
     def matrices(learned: Learned) -> Any:
         """Return which axes are the input and the output of a matrix; the first one is that of layers."""
@@ -124,13 +126,10 @@ def _optimiser(config: TrainConfig) -> optax.MultiSteps:
     muon = optax.contrib.muon(
         rate(config.rate), adam_learning_rate=rate(config.rate / 5), muon_weight_dimension_numbers=axes_of
     )
-    return optax.MultiSteps(
-        optax.chain(optax.clip_by_global_norm(1.0), muon),
-        lambda step: jnp.where(step < drilled, 1, TOGETHER),
-    )
+    return optax.chain(optax.clip_by_global_norm(1.0), muon)
 
 
-def _step(sizes: Sizes, optimiser: optax.MultiSteps) -> Callable[[Training, Batch], tuple[Training, Array]]:
+def _step(sizes: Sizes, optimiser: optax.GradientTransformation) -> Callable[[Training, Batch], tuple[Training, Array]]:
     """Return what trains on a batch and returns its loss.
 
     These are two programs: a CPU runs one that holds Muon's loop on a single core.
@@ -161,7 +160,10 @@ def _step(sizes: Sizes, optimiser: optax.MultiSteps) -> Callable[[Training, Batc
 def _tokenizer(config: TrainConfig, sizes: Sizes) -> Tokenizer:
     """Return the run's tokenizer, made of some lessons."""
     file = config.folder / "tokenizer.json"
-    if not file.exists():
+    if not file.exists() and config.begin is not None:
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            shutil.copy(config.begin / name, config.folder / name)
+    elif not file.exists():
         some = lessons(np.random.default_rng(config.seed), [EVERYTHING._replace(easy=0.5)] * 24)
         made = train_tokenizer([text for lesson in some for text in texts(lesson)], size=sizes.vocab_size)
         save_tokenizer(config.folder, made)
@@ -170,11 +172,11 @@ def _tokenizer(config: TrainConfig, sizes: Sizes) -> Tokenizer:
 
 def _stream(config: TrainConfig, scribe: Scribe, *, begin: int) -> Iterator[Batch]:
     """Yield batches, the easiest first; a run that goes on hears other lessons than before."""
-    made = begin
+    made, skipped = begin, 0.0 if config.begin is None else DRILLS_ONLY
 
     def mixes() -> Iterator[Mix]:
         while True:
-            yield mix(made / config.batches)
+            yield mix(skipped + (1 - skipped) * made / config.batches)
 
     rng = np.random.default_rng((config.seed, begin))
     for batch in batches((scribe.write(rng, lesson) for lesson in lessons(rng, mixes())), scribe):

@@ -12,8 +12,8 @@ from jaxtyping import Float, Int
 from econjax import BracketSchedule, Economy, Isoelastic, Population, Quasilinear
 from econjax.preferences import REFERENCE_HOURS, AbstractPreferences
 from experiments.roster import AIMS as GOALS
-from experiments.training.lessons import Lesson, Part, begin, draw_law, rephrased
-from llm_policy.aims import mix
+from experiments.training.lessons import MEANS_BEGIN, MEANS_END, Lesson, Part, begin, draw_law, rephrased
+from llm_policy.aims import AIMS, mix
 from llm_policy.answers import HOURS
 from llm_policy.effort import price_of_an_hour
 from llm_policy.engine import Prompt
@@ -28,8 +28,6 @@ from llm_policy.workers import CODED, WRITTEN, LLMWorkers
 
 GROUP = 8
 """Workers who are asked together."""
-DRILLED = 4
-"""Workers who are drilled together."""
 CROWD = 1024
 """Workers who are drawn together."""
 HELD_OUT_OCCUPATIONS = 10
@@ -92,15 +90,48 @@ def worker_lessons(rng: np.random.Generator, life: "Life", *, held_out: bool = F
 
 
 def drills(rng: np.random.Generator, crowd: Crowd, *, held_out: bool = False) -> Iterator[Lesson]:
-    """Yield questions for hours that state nothing but a law, what an hour earns and what effort costs."""
+    """Yield questions for hours to workers who have not chosen any yet, with parts of the text left out.
+
+    What an hour earns and what effort costs always stands there. Who reads nothing about itself has no
+    attitudes.
+    """
     population = jax.tree.map(np.asarray, crowd.workers.economy.population)
-    for members in rng.permutation(CROWD).reshape(-1, DRILLED):
-        group = _take(crowd, population, members)._replace(mind=teacher.neutral(DRILLED))
-        situation = Situation(draw_law(rng, held_out=held_out), 1, {}, 0.0, "explore")
-        asked = (group.means, group.mind, situation.schedule, forty_hours(DRILLED), situation.phase)
-        means = [text[text.index("Each weekly hour") : text.index(" Your aim")] for text in group.constants]
-        prompts = [Prompt(law_text(situation), text) for text in means]
-        yield Lesson("labor", prompts, _hours(*asked), situation.schedule)
+    selfish = np.flatnonzero(crowd.workers.aims == AIMS.index("egotistical"))
+    for members in rng.permutation(selfish)[: len(selfish) // GROUP * GROUP].reshape(-1, GROUP):
+        life = _live(rng, _take(crowd, population, members), 0, held_out)
+        shown = Shown(*(rng.random(len(Shown._fields)) < _SHOWN).tolist())
+        mind = life.group.mind if shown.person else teacher.neutral(GROUP)
+        group, style = life.group._replace(mind=mind), replace(life.style, mode="choice", think=False)
+        lesson = _labor_lesson(rng, life._replace(group=group, style=style), held_out)
+        prompts = [_shortened(prompt, shown, law_text(life.situation)) for prompt in lesson.prompts]
+        yield replace(lesson, prompts=prompts)
+
+
+class Shown(NamedTuple):
+    """Which parts of a question for hours are not left out."""
+
+    rules: bool
+    person: bool
+    aim: bool
+    step: bool
+    question: bool
+
+
+_SHOWN = 0.4
+"""The chance of each part to stand there."""
+
+
+def _shortened(prompt: Prompt, shown: Shown, law: str) -> Prompt:
+    """Return the prompt without the parts that are not shown."""
+    person, _, rest = prompt.personal.partition(MEANS_BEGIN)
+    means, _, rest = rest.partition(MEANS_END)
+    aim, *steps, question = rest.splitlines()
+    parts = [
+        person * shown.person + MEANS_BEGIN + means + (MEANS_END + aim) * shown.aim,
+        *(steps if shown.step else ()),
+        *([question] if shown.question else ()),
+    ]
+    return Prompt(prompt.shared if shown.rules else law, "\n".join(parts))
 
 
 def forty_hours(agents: int) -> Memory:
@@ -297,7 +328,7 @@ def _labor_lesson(rng: np.random.Generator, life: Life, held_out: bool) -> Lesso
     if style.mode == "text":
         answers = [(*begin(rng, "hours", style.think), _in_json(part)) for (part,) in answers]
     prompts = rephrased(rng, prompts, held_out=held_out)
-    return Lesson("labor", prompts, answers, situation.schedule)
+    return Lesson("labor", prompts, answers, situation.schedule, _means(life))
 
 
 def _hours(
@@ -322,6 +353,20 @@ def _hours(
     ]
 
 
+def _means(life: Life) -> list[list[float]]:
+    """Return what follows from the means of each worker alone, as `Lesson` lists it."""
+    who = life.group.means
+    nobody, unknown = teacher.neutral(GROUP), forty_hours(GROUP)
+    found = teacher.reckon(who, nobody, life.situation.schedule, unknown, "explore")
+    full_time = np.maximum(REFERENCE_HOURS * who.skill, 1.0)[:, None]
+    shares = np.minimum(np.concatenate([found.kept, found.effort], axis=1) / full_time, 3.0)
+    logs = np.log10(np.maximum(who.prices, _LEAST_PRICE) / np.maximum(who.skill, _LEAST_PRICE)[:, None])
+    return np.concatenate([shares, np.log10(full_time), logs], axis=1).tolist()
+
+
+_LEAST_PRICE = 0.5  # prompts round to dollars
+
+
 def _in_json(hours: Part) -> Part:
     return replace(hours, texts=tuple(f"{text}}}" for text in hours.texts), single=False)
 
@@ -344,4 +389,4 @@ def _satisfaction_lesson(rng: np.random.Generator, life: Life) -> Lesson:
     else:
         words = ('"yes"}', '"no"}')
         answers = [(*begin(rng, "satisfied"), Part(words, (p, 1 - p))) for p in yes]
-    return Lesson("satisfaction", prompts, answers, situation.schedule)
+    return Lesson("satisfaction", prompts, answers, situation.schedule, _means(life))
