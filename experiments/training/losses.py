@@ -97,7 +97,11 @@ def _probe_loss(probes: Probes, batch: Batch, understood: _Understood) -> Float[
         return jnp.take_along_axis(passed(understood.own, layer), ends, axis=2)[:, :, 0]
 
     last = passed(understood.shared, LAW_READ)[jnp.arange(len(batch.shared)), batch.shared_length - 1]
-    kept, effort, prices = slice(0, len(HOURS)), slice(len(HOURS), 2 * len(HOURS)), slice(2 * len(HOURS), MEANS)
+    kept, effort, prices = (
+        slice(0, len(HOURS)),
+        slice(len(HOURS), 2 * len(HOURS)),
+        slice(2 * len(HOURS), MEANS),
+    )
     read = [
         (passed(understood.own, NUMBERS_READ) @ probes.numbers, _features(batch.numbers)),
         (passed(understood.shared, NUMBERS_READ) @ probes.numbers, _features(batch.shared_numbers)),

@@ -113,7 +113,9 @@ def _optimiser(config: TrainConfig) -> optax.GradientTransformation:
 
     def rate(most: float) -> optax.Schedule:
         grow = optax.linear_schedule(0.0, most, warmup)
-        return optax.join_schedules([grow, optax.linear_schedule(most, 0.0, config.batches - warmup)], [warmup])
+        return optax.join_schedules(
+            [grow, optax.linear_schedule(most, 0.0, config.batches - warmup)], [warmup]
+        )
 
     def matrices(learned: Learned) -> Any:
         """Return which axes are the input and the output of a matrix; the first one is that of layers."""
@@ -129,7 +131,9 @@ def _optimiser(config: TrainConfig) -> optax.GradientTransformation:
     return optax.chain(optax.clip_by_global_norm(1.0), muon)
 
 
-def _step(sizes: Sizes, optimiser: optax.GradientTransformation) -> Callable[[Training, Batch], tuple[Training, Array]]:
+def _step(
+    sizes: Sizes, optimiser: optax.GradientTransformation
+) -> Callable[[Training, Batch], tuple[Training, Array]]:
     """Return what trains on a batch and returns its loss.
 
     These are two programs: a CPU runs one that holds Muon's loop on a single core.

@@ -14,7 +14,14 @@ from econjax import us_federal
 from experiments.training import batches as batching
 from experiments.training.batches import Shape, batch
 from experiments.training.curriculum import EVERYTHING, Mix, lessons
-from experiments.training.lessons import HELD_OUT_YEAR, PARAPHRASES, STATUSES, Part
+from experiments.training.lessons import (
+    HELD_OUT_YEAR,
+    MEANS_BEGIN,
+    MEANS_END,
+    PARAPHRASES,
+    STATUSES,
+    Part,
+)
 from experiments.training.losses import answer_loss
 from experiments.training.tokens import SINGLE, Scribe
 from experiments.training.train import TrainConfig, train
@@ -123,27 +130,69 @@ def test_numbers_are_read_digit_by_digit(tokenizer):
     assert (told[12], told[14], told[-1]) == (0, 5, 12)
 
 
-def test_a_drill_states_a_law_and_a_workers_means_and_nothing_else():
-    drilled = list(lessons(np.random.default_rng(4), [Mix(1.0, 1.0)]))
-    assert len({lesson.prompts[0].shared for lesson in drilled}) == len(drilled)
-    for lesson in drilled[::50]:
-        assert lesson.prompts[0].shared.startswith("Annual income tax")
+@pytest.fixture(scope="module")
+def drilled():
+    return list(lessons(np.random.default_rng(4), [Mix(1.0, 1.0, 0.0)]))
+
+
+def test_a_drill_always_states_a_law_and_a_workers_means_and_the_rest_by_chance(drilled):
+    assert len(drilled) > 100
+    seen = set()
+    for lesson in drilled:
+        assert lesson.task == "labor"
+        assert "Annual income tax" in lesson.prompts[0].shared
         for prompt, (part,) in zip(lesson.prompts, lesson.answers, strict=True):
-            assert prompt.personal.startswith("Each weekly hour")
-            assert "Step" not in prompt.personal
+            assert MEANS_BEGIN in prompt.personal
             assert sum(part.chances) == pytest.approx(1)
+            parts = ("You are ", "Your aim", "Step 0", "hours do")
+            seen.add(tuple(text in prompt.personal for text in parts))
+    assert len(seen) > 8
 
 
-def test_workings_are_what_the_chances_follow_from():
-    (lesson, *_) = lessons(np.random.default_rng(4), [Mix(1.0, 1.0)])
-    for (part,) in lesson.answers:
-        kept, effort, (*_, temperature, _skill, _leisure, behind, _pull) = np.split(part.workings, [11, 22])
-        hours = np.array(HOURS) / 40 - 1
-        assert behind == -1  # the first of the hours offered is 0, the last ones were 40
-        odds = (kept - effort) / np.exp(temperature) - teacher.HABIT * np.abs(hours)
+def test_workings_are_what_the_chances_follow_from(drilled):
+    answers = [part for lesson in drilled for (part,) in lesson.answers]
+    plain = [part for part in answers if part.workings[22] == part.workings[23] == 0]
+    assert len(plain) > 100  # no aversion, no fixed cost
+    for part in plain:
+        kept, effort, (*_, temperature, _skill, _leisure, behind, pull) = np.split(part.workings, [11, 22])
+        assert (behind, pull) == (-1, 0)  # the first of the hours offered is 0, the last ones were 40
+        odds = (kept - effort) / np.exp(temperature) - teacher.HABIT * np.abs(np.array(HOURS) / 40 - 1)
         fits = effort < 3  # where nothing was cut off
         expected = np.log(np.array(part.chances)[fits]) - np.log(part.chances[4])
-        np.testing.assert_allclose((odds - odds[4])[fits], expected, atol=1e-6)
+        np.testing.assert_allclose((odds - odds[4])[fits], expected, atol=1e-4)
+
+
+def test_what_follows_from_means_is_what_a_worker_without_attitudes_finds(drilled):
+    for lesson in drilled:
+        for (part,), means, prompt in zip(lesson.answers, lesson.means, lesson.prompts, strict=True):
+            assert means[:11] == pytest.approx(part.workings[:11])
+            if "You are " not in prompt.personal:
+                assert means[11:22] == pytest.approx(part.workings[11:22])
+
+
+def test_means_end_with_their_last_token(tokenizer, drilled):
+    scribe, rng = Scribe(tokenizer), np.random.default_rng(2)
+    for lesson in drilled[::20]:
+        for row, prompt in zip(scribe.write(rng, lesson).rows, lesson.prompts, strict=True):
+            read = tokenizer.decode(row.tokens[: row.means_end + 1]).rstrip()
+            told = prompt.personal.partition(MEANS_END)[0].partition(MEANS_BEGIN)[2].partition("\n")[0]
+            assert read.endswith(told[-30:])
+
+
+def test_training_begins_with_a_model(tmp_path, monkeypatch):
+    monkeypatch.setattr(batching, "SHAPES", (SHAPE,))
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(SHIPPED / name, first / name)
+    train(TrainConfig(first, batches=1, save_every=1, warmup=1), SMALL)
+    train(TrainConfig(second, begin=first, batches=1, save_every=1, warmup=1, rate=1e-9), SMALL)
+    for one, other in zip(
+        *(jax.tree.leaves(load_weights(folder)[0]) for folder in (first, second)), strict=True
+    ):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    with pytest.raises(ValueError, match="a model of other sizes"):
+        train(TrainConfig(tmp_path / "third", begin=first, batches=1), SMALL._replace(num_attention_heads=2))
 
 
 def test_a_run_that_was_cut_short_goes_on(tmp_path, monkeypatch):
