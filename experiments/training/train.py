@@ -36,8 +36,8 @@ from experiments.training.tokens import Scribe, Script, save_tokenizer, train_to
 from llm_policy.llama import Llama, Sizes, Weights, load_weights, save_weights
 from llm_policy.tiny_model import CONTEXT, SPECIAL_IDS, WEIGHTS_ENTRY
 
-SIZES = Sizes(4096, 96, 6, 3, 256, CONTEXT)
-"""Of the model that comes with the project: 1.1 million weights."""
+SIZES = Sizes(4096, 96, 8, 3, 256, CONTEXT)
+"""Of the model that comes with the project: 1.3 million weights."""
 HELP = 0.5
 """What the loss of the probes counts beside that of the answers."""
 ENTRIES = SPECIAL_IDS | {
@@ -59,7 +59,7 @@ class TrainConfig:
     warmup: int = 50
     """Steps over which they grow."""
     begin: Path | None = None
-    """Folder of a model to begin with, after its drills; new weights if not given."""
+    """Folder of a model to begin with, after its drills; it may have fewer layers. New weights if not given."""
     save_every: int = 200
     """Batches between two checkpoints."""
     seed: int = 0
@@ -100,11 +100,23 @@ def _begin(config: TrainConfig, sizes: Sizes, optimiser: optax.GradientTransform
     one = jnp.ones((1, 1), int)
     weights = Llama(sizes).init(jax.random.key(config.seed), one[..., None], one)["params"]
     if config.begin is not None:
-        weights, found = load_weights(config.begin)
-        if found != sizes:
-            raise ValueError(f"{config.begin} holds a model of other sizes: {found} instead of {sizes}.")
+        weights = _deeper(weights, *load_weights(config.begin), sizes)
     learned = Learned(weights, Probes.blank(sizes.hidden_size))
     return Training(learned, optimiser.init(learned), jnp.zeros((), int))
+
+
+def _deeper(drawn: Weights, begun: Weights, found: Sizes, sizes: Sizes) -> Weights:
+    """Return the model `begun` with further layers, as drawn, but that pass on what they are given."""
+    layers = sizes.num_hidden_layers
+    if found.num_hidden_layers > layers or found._replace(num_hidden_layers=layers) != sizes:
+        raise ValueError(f"The model to begin with has other sizes: {found} instead of {sizes}.")
+
+    def append(path: Any, new: Array, old: Array) -> Array:
+        more = new[len(old) :]
+        adds = {"output", "down"} & {key.key for key in path}
+        return jnp.concatenate([old, jnp.zeros_like(more) if adds else more])
+
+    return {**begun, "layers": jax.tree_util.tree_map_with_path(append, drawn["layers"], begun["layers"])}
 
 
 def _optimiser(config: TrainConfig) -> optax.GradientTransformation:

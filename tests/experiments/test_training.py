@@ -191,7 +191,15 @@ def test_training_begins_with_a_model(tmp_path, monkeypatch):
         *(jax.tree.leaves(load_weights(folder)[0]) for folder in (first, second)), strict=True
     ):
         np.testing.assert_allclose(one, other, atol=1e-6)
-    with pytest.raises(ValueError, match="a model of other sizes"):
+    deeper = SMALL._replace(num_hidden_layers=3)
+    train(TrainConfig(tmp_path / "deeper", begin=first, batches=1, save_every=1, warmup=1, rate=1e-9), deeper)
+    texts = np.arange(12).reshape(1, 2, 6), np.full((1, 2), 6)
+    said = [
+        Llama(sizes).apply({"params": load_weights(tmp_path / name)[0]}, *texts)[0]
+        for name, sizes in (("first", SMALL), ("deeper", deeper))
+    ]
+    np.testing.assert_allclose(said[0], said[1], atol=1e-5)
+    with pytest.raises(ValueError, match="has other sizes"):
         train(TrainConfig(tmp_path / "third", begin=first, batches=1), SMALL._replace(num_attention_heads=2))
 
 
