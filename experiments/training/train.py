@@ -59,7 +59,7 @@ class TrainConfig:
     warmup: int = 50
     """Steps over which they grow."""
     begin: Path | None = None
-    """Folder of a model to begin with, after its drills; it may have fewer layers. New weights if not given."""
+    """Folder of a model to begin with, after its drills, or one of fewer layers; new weights if not given."""
     save_every: int = 200
     """Batches between two checkpoints."""
     seed: int = 0
