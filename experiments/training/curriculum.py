@@ -22,30 +22,32 @@ _PLANNERS, _VOTERS, _CANDIDATES = 4, 16, 32
 
 
 class Mix(NamedTuple):
-    """How easy the lessons of a crowd are.
+    """Which lessons a crowd hears.
 
     `drilled` is the share of workers who are drilled; `easy` that of the others who have not chosen hours
-    yet, and of planners who read no more than they need; `others` that of the other tasks' lessons that are
-    heard.
+    yet, and of planners who read no more than they need; `written` that of workers who answer in JSON instead
+    of by one token; `others` that of the other tasks' lessons that are heard.
     """
 
     drilled: float
     easy: float
+    written: float
     others: float
 
 
-DRILLS_ONLY = 0.2
-"""The share of a training run before anything but drills is heard."""
-EVERYTHING = Mix(0.0, 0.3, 1.0)
+EVERYTHING = Mix(0.0, 0.3, 0.35, 1.0)
 """The lessons that a tokenizer learns from and a model is tested on."""
 
 
 def mix(progress: float) -> Mix:
-    """Return the mix after a share of a training run."""
-    drilled = np.interp(progress, [DRILLS_ONLY, DRILLS_ONLY + 0.01, 0.7], [1.0, 0.6, 0.1])
-    easy = np.interp(progress, [DRILLS_ONLY, 0.9], [0.95, 0.3])
-    others = np.interp(progress, [0.9, 1.0], [0.0, 0.5])
-    return Mix(float(drilled), float(easy), float(others))
+    """Return the mix after a share of a training run: reading and reckoning come before all else."""
+    course = {
+        "drilled": ([0.2, 0.21, 0.6], [1.0, 0.5, 0.1]),
+        "easy": ([0.45, 0.8], [1.0, 0.3]),
+        "written": ([0.45, 0.6], [0.0, 0.35]),
+        "others": ([0.5, 0.7], [0.0, 1.0]),
+    }
+    return Mix(**{name: float(np.interp(progress, *line)) for name, line in course.items()})
 
 
 def lessons(rng: np.random.Generator, mixes: Iterable[Mix], *, held_out: bool = False) -> Iterator[Lesson]:
@@ -54,10 +56,10 @@ def lessons(rng: np.random.Generator, mixes: Iterable[Mix], *, held_out: bool = 
     There is a mix for each crowd. `held_out` lessons have brackets, occupations and words that no other
     lesson has.
     """
-    for drilled, easy, others in mixes:
+    for drilled, easy, written, others in mixes:
         crowd = draw_crowd(rng, held_out=held_out)
         drill = drills(rng, crowd, held_out=held_out)
-        living = lives(rng, crowd, first_step=easy, held_out=held_out)
+        living = lives(rng, crowd, first_step=easy, written=written, held_out=held_out)
         for place in range(CROWD // GROUP):
             if rng.random() < drilled:
                 yield from itertools.islice(drill, 1)

@@ -30,7 +30,7 @@ from jaxtyping import Array
 from tokenizers import Tokenizer
 
 from experiments.training.batches import Batch, batches
-from experiments.training.curriculum import DRILLS_ONLY, EVERYTHING, Mix, lessons, mix, texts
+from experiments.training.curriculum import EVERYTHING, Mix, lessons, mix, texts
 from experiments.training.losses import Learned, Probes, answer_loss, losses
 from experiments.training.tokens import Scribe, Script, save_tokenizer, train_tokenizer
 from llm_policy.llama import Llama, Sizes, Weights, load_weights, save_weights
@@ -52,14 +52,16 @@ class TrainConfig:
 
     folder: Annotated[Path, tyro.conf.Positional]
     """Where the model, the checkpoint and the log are."""
-    batches: int = 3600
+    batches: int = 6000
     """Batches in all, of about 10,000 tokens each."""
-    rate: float = 0.015
+    rate: float = 0.01
     """Muon's largest step size; Adam's is a fifth of it."""
     warmup: int = 50
     """Steps over which they grow."""
     begin: Path | None = None
-    """Folder of a model to begin with, after its drills, or one of fewer layers; new weights if not given."""
+    """Folder of a model to begin with, of as many layers or fewer; new weights if not given."""
+    skip: float = 0.0
+    """The share of the course to leave out: what that model has heard."""
     save_every: int = 200
     """Batches between two checkpoints."""
     seed: int = 0
@@ -188,11 +190,11 @@ def _tokenizer(config: TrainConfig, sizes: Sizes) -> Tokenizer:
 
 def _stream(config: TrainConfig, scribe: Scribe, *, begin: int) -> Iterator[Batch]:
     """Yield batches, the easiest first; a run that goes on hears other lessons than before."""
-    made, skipped = begin, 0.0 if config.begin is None else DRILLS_ONLY
+    made = begin
 
     def mixes() -> Iterator[Mix]:
         while True:
-            yield mix(skipped + (1 - skipped) * made / config.batches)
+            yield mix(config.skip + (1 - config.skip) * made / config.batches)
 
     rng = np.random.default_rng((config.seed, begin))
     for batch in batches((scribe.write(rng, lesson) for lesson in lessons(rng, mixes())), scribe):

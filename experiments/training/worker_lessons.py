@@ -73,13 +73,22 @@ def draw_crowd(rng: np.random.Generator, *, held_out: bool = False) -> Crowd:
 
 
 def lives(
-    rng: np.random.Generator, crowd: Crowd, *, first_step: float, held_out: bool = False
+    rng: np.random.Generator,
+    crowd: Crowd,
+    *,
+    first_step: float,
+    written: float = 0.35,
+    held_out: bool = False,
 ) -> Iterator["Life"]:
-    """Yield each group of the crowd under a law of its own; a share of them has not chosen any hours yet."""
+    """Yield each group of the crowd under a law of its own.
+
+    A share of them, `first_step`, has not chosen any hours yet, and a share answers in JSON.
+    """
     population = jax.tree.map(np.asarray, crowd.workers.economy.population)
     for members in rng.permutation(CROWD).reshape(-1, GROUP):
         steps = 0 if rng.random() < first_step else int(rng.choice(_STEPS))
-        yield _live(rng, _take(crowd, population, members), steps, held_out)
+        style = _draw_style(rng, written)
+        yield _live(rng, _take(crowd, population, members), style, steps, held_out)
 
 
 def worker_lessons(rng: np.random.Generator, life: "Life", *, held_out: bool = False) -> Iterator[Lesson]:
@@ -98,11 +107,10 @@ def drills(rng: np.random.Generator, crowd: Crowd, *, held_out: bool = False) ->
     population = jax.tree.map(np.asarray, crowd.workers.economy.population)
     selfish = np.flatnonzero(crowd.workers.aims == AIMS.index("egotistical"))
     for members in rng.permutation(selfish)[: len(selfish) // GROUP * GROUP].reshape(-1, GROUP):
-        life = _live(rng, _take(crowd, population, members), 0, held_out)
+        life = _live(rng, _take(crowd, population, members), _draw_style(rng, 0.0), 0, held_out)
         shown = Shown(*(rng.random(len(Shown._fields)) < _SHOWN).tolist())
         mind = life.group.mind if shown.person else teacher.neutral(GROUP)
-        group, style = life.group._replace(mind=mind), replace(life.style, mode="choice", think=False)
-        lesson = _labor_lesson(rng, life._replace(group=group, style=style), held_out)
+        lesson = _labor_lesson(rng, life._replace(group=life.group._replace(mind=mind)), held_out)
         prompts = [_shortened(prompt, shown, law_text(life.situation)) for prompt in lesson.prompts]
         yield replace(lesson, prompts=prompts)
 
@@ -225,9 +233,8 @@ def _take(crowd: Crowd, population: Population, members: Int[np.ndarray, " group
     )
 
 
-def _live(rng: np.random.Generator, group: Group, steps: int, held_out: bool) -> Life:
+def _live(rng: np.random.Generator, group: Group, style: Style, steps: int, held_out: bool) -> Life:
     """Return the group after some steps in a few tax years, in which it chose as its teacher would."""
-    style = _draw_style(rng)
     memory = nothing(GROUP, last=style.history, best=style.best)
     year, number = 1, 0
     if rng.random() < 0.15:  # late in a run
@@ -253,9 +260,9 @@ def _live(rng: np.random.Generator, group: Group, steps: int, held_out: bool) ->
     return Life(group, style, Situation(laws[year], year, past, rebate, phase), memory)
 
 
-def _draw_style(rng: np.random.Generator) -> Style:
+def _draw_style(rng: np.random.Generator, written: float) -> Style:
     usual = rng.random() < 0.7
-    mode: Mode = "choice" if rng.random() < 0.65 else "text"
+    mode: Mode = "text" if rng.random() < written else "choice"
     return Style(
         mode=mode,
         think=bool(mode == "text" and rng.random() < 0.1),

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from econjax import us_federal
 from experiments.training import batches as batching
 from experiments.training.batches import Shape, batch
-from experiments.training.curriculum import EVERYTHING, Mix, lessons
+from experiments.training.curriculum import EVERYTHING, lessons, mix
 from experiments.training.lessons import (
     HELD_OUT_YEAR,
     MEANS_BEGIN,
@@ -132,7 +132,12 @@ def test_numbers_are_read_digit_by_digit(tokenizer):
 
 @pytest.fixture(scope="module")
 def drilled():
-    return list(lessons(np.random.default_rng(4), [Mix(1.0, 1.0, 0.0)]))
+    return list(lessons(np.random.default_rng(4), [EVERYTHING._replace(drilled=1.0)]))
+
+
+def test_a_course_begins_with_drills_and_ends_with_everything():
+    assert mix(0.0) == mix(0.1) == (1.0, 1.0, 0.0, 0.0)
+    assert mix(1.0) == (0.1, 0.3, 0.35, 1.0)
 
 
 def test_a_drill_always_states_a_law_and_a_workers_means_and_the_rest_by_chance(drilled):
