@@ -4,7 +4,7 @@ Its teachers say how likely each answer is, and the model learns these chances, 
 help (see `losses`). A run that was cut short goes on where its last checkpoint stood. Matrices are trained by
 Muon (Jordan et al. 2024), all else by Adam (Kingma and Ba 2015); steps shrink linearly to nothing.
 
-On a CPU a third of the time goes into memory that the system hands out anew at every step, unless malloc is
+On a CPU a quarter of the time goes into memory that the system hands out anew at every step, unless malloc is
 one that keeps it (`LD_PRELOAD` of tcmalloc or jemalloc).
 """
 
