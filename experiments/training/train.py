@@ -164,9 +164,11 @@ def _step(
         return found, change
 
     @eqx.filter_jit(donate="all")
-    def update(state: Training, change: Learned) -> Training:
-        steps, moments = optimiser.update(change, state.optimiser, state.learned)
-        return Training(optax.apply_updates(state.learned, steps), moments, state.done + 1)
+    def update(state: Training, change: Any) -> Training:
+        before: Any = state.learned
+        steps, moments = optimiser.update(change, state.optimiser, before)
+        after: Any = optax.apply_updates(before, steps)
+        return Training(after, moments, state.done + 1)
 
     def step(state: Training, batch: Batch) -> tuple[Training, Array]:
         loss, change = gradient(state.learned, batch)

@@ -383,8 +383,8 @@ def _satisfaction_lesson(rng: np.random.Generator, life: Life) -> Lesson:
     group, _, situation, memory = life
     unsaid = np.full(GROUP, np.nan)  # what is asked here is not known yet
     last = memory.last._replace(
-        result=np.append(memory.last.result[:-1], [unsaid], axis=0),
-        satisfied=np.append(memory.last.satisfied[:-1], [unsaid], axis=0),
+        result=np.concatenate([memory.last.result[:-1], unsaid[None]]),
+        satisfied=np.concatenate([memory.last.satisfied[:-1], unsaid[None]]),
     )
     memory = replace(memory, last=last)
     single = bool(rng.random() < 0.6)
