@@ -141,7 +141,7 @@ def test_who_writes_as_the_teacher_is_as_far_away_as_the_teacher_and_who_writes_
         name, places = chances[prompt]
         return json.dumps(WORDS[name]([int(np.argmax(told)) for told in places]))
 
-    for found in answer_frequencies(ScriptedEngine(drawn), groups=1, samples=60, seed=SEED):
+    for found in answer_frequencies(ScriptedEngine(drawn), groups=1, samples=600, seed=SEED):
         assert found.distance == pytest.approx(found.floor, abs=0.015)
         assert found.floor < 0.15
         assert found.unread == 0
