@@ -111,7 +111,9 @@ def _deeper(drawn: Weights, begun: Weights, found: Sizes, sizes: Sizes) -> Weigh
     """Return the model `begun` with further layers, as drawn, but that pass on what they are given."""
     layers = sizes.num_hidden_layers
     if found.num_hidden_layers > layers or found._replace(num_hidden_layers=layers) != sizes:
-        raise ValueError(f"The model to begin with has other sizes: {found} instead of {sizes}.")
+        raise ValueError(
+            f"The model to begin with has other sizes: {found} instead of {sizes}. It may only have fewer layers."
+        )
 
     def append(path: Any, new: Array, old: Array) -> Array:
         more = new[len(old) :]
