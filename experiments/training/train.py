@@ -112,7 +112,8 @@ def _deeper(drawn: Weights, begun: Weights, found: Sizes, sizes: Sizes) -> Weigh
     layers = sizes.num_hidden_layers
     if found.num_hidden_layers > layers or found._replace(num_hidden_layers=layers) != sizes:
         raise ValueError(
-            f"The model to begin with has other sizes: {found} instead of {sizes}. It may only have fewer layers."
+            f"The model to begin with has other sizes: {found} instead of {sizes}. "
+            "It may have fewer layers, and nothing else may differ."
         )
 
     def append(path: Any, new: Array, old: Array) -> Array:
