@@ -25,8 +25,9 @@ class Batch(NamedTuple):
 
     Tokens, places and followers are padded with 0; the chances of what is padding are 0. What helps to learn
     is NaN where there is none of it: the teacher's `workings` at these places, the `average_tax` of each
-    group's schedule, as a share of `INCOMES`, the numbers that tokens go on with, and what follows from a
-    worker's `means`, which end with the token at `means_end`.
+    group's schedule, as a share of `INCOMES`, the numbers that tokens go on with, what follows from a
+    worker's `means`, which end with the token at `means_end`, and for planners the `ordinals` of the numbers
+    in their lists.
     """
 
     shared: Int[np.ndarray, "groups shared"]
@@ -42,6 +43,7 @@ class Batch(NamedTuple):
     numbers: Float[np.ndarray, "groups rows tokens"]
     means: Float[np.ndarray, "groups rows means"]
     means_end: Int[np.ndarray, "groups rows"]
+    ordinals: Float[np.ndarray, "groups rows tokens"]
 
 
 class Shape(NamedTuple):
@@ -107,6 +109,7 @@ def batch(scripts: list[Script], shape: Shape, scribe: Scribe) -> Batch:
         np.zeros((groups, rows, shape.tokens), np.float32),
         np.full((groups, rows, MEANS), np.nan, np.float32),
         np.zeros((groups, rows), np.int32),
+        np.full((groups, rows, shape.tokens), np.nan, np.float32),
     )
     for group, script in enumerate(scripts):
         made.shared[group, : len(script.shared)] = script.shared
@@ -118,6 +121,8 @@ def batch(scripts: list[Script], shape: Shape, scribe: Scribe) -> Batch:
                 made.means[group, row], made.means_end[group, row] = means, means_end
             made.tokens[group, row, : len(tokens)] = tokens
             made.length[group, row] = len(tokens)
+            if script.task == "planner":
+                made.ordinals[group, row, : len(tokens)] = scribe.ordinals(tokens)
             made.places[group, row, : len(places)] = places
             for place, (next_tokens, found) in enumerate(zip(follows, workings, strict=True)):
                 made.followers[group, row, place, : len(next_tokens)] = list(next_tokens)

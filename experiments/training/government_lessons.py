@@ -206,12 +206,13 @@ def _numbers(style: PlannerStyle, current: BracketSchedule, chances: np.ndarray)
 
 
 def _workings(current: BracketSchedule, trials: Sequence[Trial]) -> list[list[float]]:
-    """Return for each bracket the rates that the teacher compares, and at what change it aims."""
+    """Return for each bracket the rates that the teacher compares, their mean move, and what it aims at."""
     now = np.asarray(current.rates, float)
     seen = [np.asarray(record.rates, float) for record in records(trials)[:2]]
     best, second = (*seen, *[np.full_like(now, np.nan)] * 2)[:2]
+    move = np.full_like(now, 10 * (best - second).mean())
     aims = np.clip(aim(100 * now, trials), -20, 20) / 20 if len(seen) > 1 else np.zeros_like(now)
-    return np.stack([now, best, second, aims], axis=1).tolist()
+    return np.stack([now, best, second, move, aims], axis=1).tolist()
 
 
 def _ballot(rng: np.random.Generator, rule: str, values: np.ndarray) -> tuple[Part, ...]:

@@ -13,11 +13,11 @@ from llm_policy.engine import Prompt
 Task = Literal["labor", "satisfaction", "planner", "vote", "stand"]
 
 
-WORKINGS: dict[Task, slice] = {"labor": slice(0, 29), "planner": slice(29, 33)}
+WORKINGS: dict[Task, slice] = {"labor": slice(0, 29), "planner": slice(29, 34)}
 """Where the workings of each task stand among all."""
-ALL_WORKINGS = 33
-MEANS = 26
-"""How many numbers follow from a worker's means."""
+ALL_WORKINGS = 34
+MEANS = 29
+"""How many numbers follow from who a worker is and what it earns."""
 MEANS_BEGIN, MEANS_END = "Each weekly hour", " Your aim"
 """What the sentences that tell a worker's means begin with, and what stands after them."""
 
@@ -44,8 +44,8 @@ class Lesson:
 
     `schedule` is the one that the shared text states, None if it states none. `means` are, for each prompt
     that tells a worker's means, what follows from them: at each of the hours offered the income after tax,
-    then what effort costs, as shares of full-time income; and decimal logarithms of that income, and of the
-    prices of an hour over what it earns.
+    then what effort costs, as shares of full-time income; the decimal logarithms of that income, and of the
+    prices of an hour over what it earns; and its attitudes to leisure, taxes and risks.
     """
 
     task: Task

@@ -12,27 +12,35 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from experiments.training.batches import INCOMES, Batch
-from experiments.training.lessons import ALL_WORKINGS, MEANS
+from experiments.training.lessons import ALL_WORKINGS, MEANS, WORKINGS
 from llm_policy.answers import HOURS
 from llm_policy.llama import Llama, Past, Sizes, Weights, logits
 
 NUMBERS_READ, PRICES_READ, LAW_READ, EFFORT_READ, KEPT_READ = 2, 3, 4, 4, 5
-"""Layers by which should be understood: a number, a worker's prices, a schedule, what effort costs at each of
-the hours offered, what is left after tax at each."""
+"""Layers by which should be understood: a number and its place in a list; a worker's prices and attitudes; a
+schedule; what effort costs at each of the hours offered; what is left after tax at each, and the rates that
+planners compare."""
 
 
 class Probes(NamedTuple):
     """Matrices that read what the teacher knows off the network's states; they are for training only."""
 
     numbers: Float[Array, "width features"]
+    ordinals: Float[Array, "width features"]
     average_tax: Float[Array, "width incomes"]
     means: Float[Array, "width means"]
     workings: Float[Array, "width workings"]
+    compared: Float[Array, "width rates"]
 
     @classmethod
     def blank(cls, width: int) -> "Probes":
         """Return probes that read 0 everywhere."""
-        return cls(*(jnp.zeros((width, read)) for read in (_FEATURES, len(INCOMES), MEANS, ALL_WORKINGS)))
+        return cls(
+            *(
+                jnp.zeros((width, read))
+                for read in (_FEATURES, _FEATURES, len(INCOMES), MEANS, ALL_WORKINGS, _COMPARED)
+            )
+        )
 
 
 class Learned(NamedTuple):
@@ -102,6 +110,8 @@ def _probe_loss(probes: Probes, batch: Batch, understood: _Understood) -> Float[
         slice(len(HOURS), 2 * len(HOURS)),
         slice(2 * len(HOURS), MEANS),
     )
+    places = jnp.asarray(batch.places)[..., None]
+    compared = jnp.take_along_axis(passed(understood.own, KEPT_READ), places, axis=2)
     read = [
         (passed(understood.own, NUMBERS_READ) @ probes.numbers, _features(batch.numbers)),
         (passed(understood.shared, NUMBERS_READ) @ probes.numbers, _features(batch.shared_numbers)),
@@ -110,11 +120,14 @@ def _probe_loss(probes: Probes, batch: Batch, understood: _Understood) -> Float[
         (after_means(PRICES_READ) @ probes.means[:, prices], batch.means[..., prices]),
         (after_means(KEPT_READ) @ probes.means[:, kept], batch.means[..., kept]),
         (understood.answering @ probes.workings, batch.workings),
+        (passed(understood.own, NUMBERS_READ) @ probes.ordinals, _places(batch.ordinals)),
+        (compared @ probes.compared, batch.workings[..., WORKINGS["planner"]][..., :-1]),
     ]
     return jnp.sum(jnp.stack([_misread(found, jnp.asarray(wanted)) for found, wanted in read]))
 
 
 _FEATURES = 5
+_COMPARED = 4  # of a planner's workings all but the last, which is what it aims at
 
 
 def _features(numbers: Any) -> Float[Array, "*shape 5"]:
@@ -122,6 +135,13 @@ def _features(numbers: Any) -> Float[Array, "*shape 5"]:
     size = jnp.log10(1 + jnp.asarray(numbers))
     angles = [2 * jnp.pi * size, 4 * jnp.pi * size]
     return jnp.stack([size, *map(jnp.sin, angles), *map(jnp.cos, angles)], axis=-1)
+
+
+def _places(ordinals: Any) -> Float[Array, "*shape 5"]:
+    """Return what stands for a number's place in a list of up to ten."""
+    place = jnp.asarray(ordinals)
+    angles = [jnp.pi * place / 2, jnp.pi * place / 5]
+    return jnp.stack([place / 5, *map(jnp.sin, angles), *map(jnp.cos, angles)], axis=-1)
 
 
 def _misread(found: Array, wanted: Array) -> Float[Array, ""]:

@@ -107,6 +107,9 @@ class Scribe:
         self._digits = np.full(tokenizer.get_vocab_size(), -1.0)
         for digit in range(10):
             self._digits[tokenizer.encode(f"{digit} hours").ids[0]] = digit
+        ends = [token for text, token in tokenizer.get_vocab().items() if text.endswith(("\u010a", "["))]
+        self._begins_list = np.zeros(len(self._digits), bool)
+        self._begins_list[ends] = True
         self._spelled = functools.lru_cache(maxsize=10_000)(self._spell)
 
     def write(self, rng: np.random.Generator, lesson: Lesson) -> Script:
@@ -139,6 +142,17 @@ class Scribe:
             place = np.where(is_digit & (place > 0) | goes_on & (token == self._point), place + 1, place)
             found[..., now] = np.where(is_digit | (reading > 0), value, np.nan)
             reading = (is_digit | goes_on).astype(float)
+        return found
+
+    def ordinals(self, tokens: Sequence[int]) -> Float[np.ndarray, " tokens"]:
+        """Return of how many numbers there are digits up to each token, from its line or bracket on."""
+        marks = self._comma, self._point
+        found, count, last = np.zeros(len(tokens)), 0, False
+        for now, token in enumerate(tokens):
+            digit = self._digits[token] >= 0
+            count = 0 if self._begins_list[token] else count + (digit and not last)
+            last = digit or (last and token in marks)
+            found[now] = count
         return found
 
     def _row(

@@ -368,7 +368,16 @@ def _means(life: Life) -> list[list[float]]:
     full_time = np.maximum(REFERENCE_HOURS * who.skill, 1.0)[:, None]
     shares = np.minimum(np.concatenate([found.kept, found.effort], axis=1) / full_time, 3.0)
     logs = np.log10(np.maximum(who.prices, _LEAST_PRICE) / np.maximum(who.skill, _LEAST_PRICE)[:, None])
-    return np.concatenate([shares, np.log10(full_time), logs], axis=1).tolist()
+    mind = life.group.mind
+    attitudes = np.stack(
+        [
+            mind.leisure / teacher.LEISURE,
+            mind.aversion / teacher.AVERSION,
+            np.log(mind.noise) / np.log(teacher.RISK),
+        ],
+        axis=1,
+    )
+    return np.concatenate([shares, np.log10(full_time), logs, attitudes], axis=1).tolist()
 
 
 _LEAST_PRICE = 0.5  # prompts round to dollars
