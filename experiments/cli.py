@@ -23,6 +23,8 @@ from experiments.fidelity import FidelityConfig, run_fidelity
 from experiments.optimum import OptimumConfig, find_optimum, print_optimum
 from experiments.parity import preset, reference_welfare
 from experiments.people import PersonasConfig, print_people
+from experiments.scoreboard import ScoreboardConfig
+from experiments.scoreboard_tables import run_scoreboard
 from experiments.simulate_config import SimulateConfig
 from llm_policy.engine import EngineError
 
@@ -43,6 +45,7 @@ def main() -> None:
         "personas": (PersonasConfig, _personas),
         "audit": (AuditConfig, _audit),
         "fidelity": (FidelityConfig, run_fidelity),
+        "scoreboard": (ScoreboardConfig, run_scoreboard),
         "optimum": (OptimumConfig, _optimum),
         "parity": (ParityConfig, _parity),
         "benchmark": (CoreBenchmarkConfig, _benchmark_core),

@@ -76,7 +76,8 @@ class Setting:
 class Entry:
     """A planner of the comparison: its name, what it sees of each evaluation, and how to make it.
 
-    A planner that `is_fixed` never changes its schedule.
+    A planner that `is_fixed` never changes its schedule. `training` counts evaluations of other economies
+    that it learned from before.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Entry:
     make: Callable[[Setting], Planner]
     is_model: bool = False
     is_fixed: bool = False
+    training: int = 0
 
 
 def _no_tax(setting: Setting) -> FixedPlanner:

@@ -85,7 +85,7 @@ def starting_server(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) 
     command = [
         *(sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(tiny_model)),
         *("--host", "127.0.0.1", "--port", str(port), "--served-model-name", "tiny"),
-        *("--enforce-eager", "--dtype", "bfloat16", "--enable-prompt-tokens-details"),
+        *("--enforce-eager", "--dtype", "float32", "--enable-prompt-tokens-details"),
         *("--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}'),
     ]
     environment = os.environ | {

@@ -25,7 +25,7 @@ LENGTHS = [7, 2, 9, 0, 5, 1, 8, 3, 6, 4]
 PROMPTS = [Prompt(SHARED, "Your skill is high." + " The tax is low." * length) for length in LENGTHS]
 MODELS = ["embedded", *(pytest.param(name, marks=pytest.mark.vllm) for name in ("vllm", "openai"))]
 ENGINES = ["scripted", "parallel", "journal", "replay", *MODELS]
-TOLERANCE = 0.05  # of a log probability: bfloat16 sums in another order in another batch
+TOLERANCE = 1e-3  # of a log probability: sums in another order in another batch
 
 
 def scripted():

