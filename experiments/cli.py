@@ -26,6 +26,8 @@ from experiments.people import PersonasConfig, print_people
 from experiments.scoreboard import ScoreboardConfig
 from experiments.scoreboard_tables import run_scoreboard
 from experiments.simulate_config import SimulateConfig
+from experiments.transfer import TransferConfig
+from experiments.transfer_tables import run_transfer
 from llm_policy.engine import EngineError
 
 
@@ -46,6 +48,7 @@ def main() -> None:
         "audit": (AuditConfig, _audit),
         "fidelity": (FidelityConfig, run_fidelity),
         "scoreboard": (ScoreboardConfig, run_scoreboard),
+        "transfer": (TransferConfig, run_transfer),
         "optimum": (OptimumConfig, _optimum),
         "parity": (ParityConfig, _parity),
         "benchmark": (CoreBenchmarkConfig, _benchmark_core),

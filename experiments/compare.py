@@ -21,7 +21,7 @@ from experiments.roster import AIMS, ROSTER, Entry, Setting
 from llm_policy.answers import Tally
 from llm_policy.engine import Engine
 from llm_policy.personas import describe, draw_personas
-from llm_policy.prompts import Style
+from llm_policy.prompts import Mode, Style
 from llm_policy.society import Society
 from llm_policy.workers import LLMWorkers
 
@@ -94,7 +94,7 @@ def compare(config: CompareConfig, engine: Engine | None, progress: Progress) ->
         some = config.among(kind)
         economy, workers = some.economy(), None
         if kind == "llm" and engine is not None:
-            workers = _people(some, economy, engine, jax.random.fold_in(key, 0), tally)
+            workers = people(economy, engine, jax.random.fold_in(key, 0), tally=tally, mode=some.mode)
             done = replace(done, workers=workers)
         for name in config.welfare:
             setting = Setting(law, config.elasticity, engine, AIMS[name], tally)
@@ -105,11 +105,12 @@ def compare(config: CompareConfig, engine: Engine | None, progress: Progress) ->
     return done
 
 
-def _people(
-    config: CompareConfig, economy: Economy, engine: Engine, key: Key[Array, ""], tally: Tally
+def people(
+    economy: Economy, engine: Engine, key: Key[Array, ""], *, tally: Tally, mode: Mode = "choice"
 ) -> LLMWorkers:
+    """Return language models as the workers of an economy, each with a persona drawn with the key."""
     texts = describe(draw_personas(key, economy.population))
-    return LLMWorkers(engine, economy, texts, style=Style(mode=config.mode), tally=tally)
+    return LLMWorkers(engine, economy, texts, style=Style(mode=mode), tally=tally)
 
 
 @dataclass

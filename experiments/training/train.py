@@ -208,10 +208,11 @@ def _stream(config: TrainConfig, scribe: Scribe, *, begin: int) -> Iterator[Batc
 
 
 def _tests(scribe: Scribe) -> dict[str, list[Batch]]:
-    """Return a few batches of held-out lessons by task."""
+    """Return a few batches of held-out lessons by task, and by how answers are given."""
     rng, scripts = np.random.default_rng(10**6), defaultdict[str, list[Script]](list)
     for lesson in lessons(rng, [EVERYTHING], held_out=True):
-        scripts[lesson.task].append(scribe.write(rng, lesson))
+        single = lesson.answers[0][0].single
+        scripts[lesson.task + (" by token" if single else "")].append(scribe.write(rng, lesson))
     return {task: list(batches(some, scribe))[:4] for task, some in sorted(scripts.items())}
 
 

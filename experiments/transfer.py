@@ -1,0 +1,181 @@
+"""What schedules are worth to other workers than those they were made for: rational ones, language models."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, get_args
+
+import jax
+import numpy as np
+from jaxtyping import Array, Key
+
+from econjax import BracketSchedule, us_federal
+from econjax.planning import Evaluator, RationalEvaluator, plan
+from experiments.compare import people
+from experiments.config import (
+    EconomyConfig,
+    ModelConfig,
+    PlannerName,
+    WelfareName,
+    WorkersName,
+    require_at_least,
+    require_some,
+)
+from experiments.evaluation import ModelEvaluator
+from experiments.natures import nature
+from experiments.roster import AIMS, ROSTER, Setting
+from experiments.scoreboard import Interval, bootstrap
+from llm_policy.answers import Tally
+from llm_policy.engine import Engine
+from llm_policy.society import Society
+from llm_policy.workers import LLMWorkers
+
+
+@dataclass(frozen=True)
+class TransferConfig(EconomyConfig, ModelConfig):
+    """Let planners learn from rational workers and from language models, and set taxes for both."""
+
+    agents: int | None = 100
+    """Workers on the quantile grid: the same people, once rational and once language models."""
+    welfare: tuple[WelfareName, ...] = ("atkinson", "rawlsian")
+    """Welfare functions to maximise."""
+    planners: tuple[PlannerName, ...] = get_args(PlannerName)
+    """Planners to run."""
+    seeds: int = 5
+    """How often everything is done: personas, draws and planners differ."""
+    evaluations: tuple[int, int] = (40, 6)
+    """Evaluations of a planner that learns from rational workers, and of one that learns from models."""
+    tax_year: int = 2
+    """Steps of labor in one evaluation of language-model workers."""
+    checks: int = 4
+    """Tax years of language-model workers in which a schedule is measured."""
+    json: bool = False
+    """Print the result as JSON on standard output instead of tables."""
+
+    def check(self) -> None:
+        """Check all that can be checked before any work.
+
+        Raises:
+            ValueError: a choice that makes no comparison.
+        """
+        EconomyConfig.check(self)
+        ModelConfig.check(self)
+        for name, least in (("seeds", 2), ("checks", 1), ("tax_year", 1)):
+            require_at_least(least, name, getattr(self, name))
+        require_at_least(1, "evaluations", min(self.evaluations))
+        require_some("welfare", self.welfare, get_args(WelfareName))
+        require_some("planners", self.planners, get_args(PlannerName))
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """One planner that learned from workers of one kind: dollars a year of equivalent per head.
+
+    `on` holds the mean over seeds, by the kind of workers under whom its schedules were enacted, and `lost`
+    what these brought less than those that the same planner learned from the workers themselves, seed by
+    seed.
+    """
+
+    welfare: str
+    planner: str
+    learned_from: WorkersName
+    on: dict[WorkersName, Interval]
+    lost: dict[WorkersName, Interval]
+
+
+def transfer(
+    config: TransferConfig, engine: Engine, progress: Callable[[str], None] = lambda what: None
+) -> list[Transfer]:
+    """Let every planner learn from both kinds of workers, and measure each schedule on both.
+
+    All schedules of a seed meet the same people and the same draws. Planners have as many evaluations among
+    workers of each kind as in `compare`.
+
+    Raises:
+        ValueError: a choice that makes no comparison.
+        EngineError: the engine cannot answer, or too few of its answers can be read.
+    """
+    config.check()
+    found: dict[tuple[str, str, WorkersName, WorkersName], list[float]] = {}
+    for seed in range(config.seeds):
+        place = _Place(config, engine, jax.random.key(seed))
+        for welfare in config.welfare:
+            for name in config.planners:
+                for source in KINDS:
+                    progress(f"seed {seed + 1} of {config.seeds}, {AIMS[welfare].name}: {ROSTER[name].name}")
+                    schedule = place.learned(name, welfare, source)
+                    for target in KINDS:
+                        worth = place.worth(schedule, welfare, target)
+                        found.setdefault((welfare, name, source, target), []).append(worth)
+    return [
+        Transfer(
+            AIMS[welfare].name,
+            _name(name, engine),
+            source,
+            {target: bootstrap([found[welfare, name, source, target]]) for target in KINDS},
+            {
+                target: _difference(
+                    found[welfare, name, target, target], found[welfare, name, source, target]
+                )
+                for target in KINDS
+            },
+        )
+        for welfare in config.welfare
+        for name in config.planners
+        for source in KINDS
+    ]
+
+
+KINDS: tuple[WorkersName, ...] = ("rational", "llm")
+
+
+class _Seat(NamedTuple):
+    """What a schedule is measured on."""
+
+    welfare: WelfareName
+    workers: WorkersName
+
+
+@dataclass
+class _Place:
+    """The people of one seed, rational and as language models."""
+
+    config: TransferConfig
+    engine: Engine
+    key: Key[Array, ""]
+    tally: Tally = field(default_factory=Tally)
+
+    def __post_init__(self) -> None:
+        self.law = us_federal(self.config.year, self.config.status)
+        self.economy = self.config.economy()
+        key = jax.random.fold_in(self.key, 0)
+        self.workers: LLMWorkers = people(self.economy, self.engine, key, tally=self.tally)
+
+    def learned(self, name: PlannerName, welfare: WelfareName, source: WorkersName) -> BracketSchedule:
+        """Return what a planner recommends after meeting workers of one kind."""
+        setting = Setting(self.law, self.config.elasticity, self.engine, AIMS[welfare], self.tally)
+        steps = 1 if ROSTER[name].is_fixed else self.config.evaluations[KINDS.index(source)]
+        evaluate = self._evaluator(_Seat(welfare, source), 1)
+        key = jax.random.fold_in(self.key, 2)
+        return plan(key, ROSTER[name].make(setting), evaluate, steps=steps).recommended
+
+    def worth(self, schedule: BracketSchedule, welfare: WelfareName, target: WorkersName) -> float:
+        """Return the equivalent that a schedule brings among workers of one kind."""
+        evaluate = self._evaluator(_Seat(welfare, target), 3)
+        checks = 1 if target == "rational" else self.config.checks
+        return float(np.mean([float(evaluate.value(schedule).equivalent) for _ in range(checks)]))
+
+    def _evaluator(self, seat: _Seat, purpose: int) -> Evaluator:
+        welfare = AIMS[seat.welfare].welfare
+        if seat.workers == "rational":
+            return RationalEvaluator(self.economy, welfare)
+        key = jax.random.fold_in(self.key, purpose)
+        return ModelEvaluator(Society(self.workers, welfare), steps=self.config.tax_year, key=key)
+
+
+def _difference(own: Sequence[float], other: Sequence[float]) -> Interval:
+    return bootstrap([(np.asarray(own) - np.asarray(other)).tolist()])
+
+
+def _name(name: PlannerName, engine: Engine) -> str:
+    entry = ROSTER[name]
+    return nature(engine.describe()).planner if entry.is_model else entry.name
