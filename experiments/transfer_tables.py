@@ -54,11 +54,11 @@ def print_transfer(found: Sequence[Transfer], models: str, config: TransferConfi
         console.print(table)
     rational, model = config.evaluations
     console.print(
-        f"Dollars a year of equivalent per head: {config.size:,} people, the same ones rational and as language "
-        f"models, so that both are on one scale; {config.seeds} seeds. Evaluations: {rational} among rational "
-        f"workers, {model} tax years of {config.tax_year} steps among language models. What a schedule brings "
-        f"among language models is the mean of {config.checks} further tax years, the same draws for all. "
-        "Language models have no gradient: the gradient planner hears that of rational workers."
+        f"Dollars a year of equivalent per head: {config.size:,} people, the same ones rational and as "
+        f"language models, so that both are on one scale; {config.seeds} seeds. Evaluations: {rational} among"
+        f" rational workers, {model} tax years of {config.tax_year} steps among language models. What a "
+        f"schedule brings among language models is the mean of {config.checks} further tax years, the same "
+        "draws for all. They have no gradient: the gradient planner hears that of rational workers."
     )
 
 
