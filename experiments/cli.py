@@ -21,6 +21,7 @@ from experiments.config import CompareConfig
 from experiments.consoles import NOTES, Mistake, mistakes, results
 from experiments.fidelity import FidelityConfig, run_fidelity
 from experiments.optimum import OptimumConfig, find_optimum, print_optimum
+from experiments.optimum_models import run_model_optimum
 from experiments.parity import preset, reference_welfare
 from experiments.people import PersonasConfig, print_people
 from experiments.scoreboard import ScoreboardConfig
@@ -107,6 +108,8 @@ _PARITY = {
 def _optimum(config: OptimumConfig) -> None:
     with mistakes():
         config.check()
+    if config.workers == "llm":
+        return run_model_optimum(config)
     with NOTES.status("searching with gradients, then without"):
         found = find_optimum(config)
     if config.json:

@@ -13,19 +13,25 @@ from econjax import Atkinson, BracketSchedule, Rawlsian, us_federal
 from econjax.mirrlees import mirrlees_bound
 from econjax.planning import RationalEvaluator, Report
 from econjax.welfare import AbstractWelfare
-from experiments.config import EconomyConfig
+from experiments.config import EconomyConfig, ModelConfig, WorkersName
 
 
 @dataclass(frozen=True)
-class OptimumConfig(EconomyConfig):
-    """Search the best schedule on today's brackets two ways, and bound what any schedule could bring."""
+class OptimumConfig(EconomyConfig, ModelConfig):
+    """Search the best schedule on today's brackets two ways, and bound what any schedule could bring.
 
+    Among language models there is no bound: a search, and a confidence band of the best found.
+    """
+
+    workers: WorkersName = "rational"
+    """Who works: exact best responses, or language models that read personas (100 of them if --agents is not
+    given)."""
     welfare: Literal["atkinson", "rawlsian"] = "atkinson"
     """Welfare function to maximise."""
     aversion: float = 1.0
     """Aversion to inequality of the Atkinson function."""
     generations: int = 40
-    """Generations of the gradient-free search."""
+    """Generations of the gradient-free search among rational workers."""
     seed: int = 0
     """Seed of the gradient-free search."""
     json: bool = False
@@ -38,12 +44,18 @@ class OptimumConfig(EconomyConfig):
             ValueError: a choice that makes no search.
         """
         EconomyConfig.check(self)
+        ModelConfig.check(self)
         if self.generations < 1:
             raise ValueError(f"--generations must be at least 1; got {self.generations}.")
         if not 0 <= self.aversion < math.inf:
             raise ValueError(
                 f"--aversion must be 0 or more (Rawls: --welfare rawlsian); got {self.aversion}."
             )
+
+    @property
+    def size(self) -> int:
+        """The number of workers."""
+        return self.agents or (100 if self.workers == "llm" else 10_000)
 
     @property
     def function(self) -> AbstractWelfare:
