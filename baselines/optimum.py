@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy import optimize
 
+from baselines.evolution import EvolutionPlanner
 from baselines.gradient import GradientPlanner
 from econjax import BracketSchedule
 from econjax.planning import Evaluator, plan
@@ -54,6 +55,24 @@ def evolve(
         loss, bounds, popsize=10, maxiter=generations, tol=1e-7, rng=seed, polish=False, init="sobol"
     )
     return simplex(evaluate, BracketSchedule(thresholds, jnp.asarray(found.x)), most=1200)
+
+
+def adapt(
+    evaluate: Evaluator,
+    thresholds: Float[Array, " brackets"],
+    *,
+    seed: int = 0,
+    evaluations: int = 1500,
+    most: int = 600,
+) -> Found:
+    """Return the best that CMA-ES and then a simplex find, from scratch, without gradients.
+
+    `EvolutionPlanner` begins at a flat 50 % and has `evaluations`; `simplex` then searches around its best
+    for up to `most`. About a third of what `evolve` spends.
+    """
+    start = BracketSchedule(thresholds, jnp.full_like(jnp.asarray(thresholds, float), 0.5))
+    found = plan(jax.random.key(seed), EvolutionPlanner(start), evaluate, steps=evaluations)
+    return simplex(evaluate, found.recommended, most=most)
 
 
 def simplex(evaluate: Evaluator, schedule: BracketSchedule, *, most: int) -> Found:

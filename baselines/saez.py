@@ -1,39 +1,155 @@
-"""The bracket formula of Saez (2001), iterated on the economy until it agrees with itself."""
+"""The bracket formula of Saez (2001): once, or iterated on the economy until it agrees with itself."""
 
 from typing import NamedTuple
 
-from jaxtyping import Array, Key
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+from numpy.typing import ArrayLike
 
+from baselines.fixed import FixedPlanner
+from baselines.jumpers import inferred_jump
 from econjax import BracketSchedule
 from econjax.planning import Report
+from econjax.reference_saez import llm_economist_rates
 from econjax.saez import saez_rates, toward
+
+
+class Iteration(NamedTuple):
+    """Where the iteration stands: the rates to try next, the last move, and the part of the way to go."""
+
+    schedule: BracketSchedule
+    move: Float[Array, " brackets"]
+    share: Float[Array, " brackets"]
+
+    @classmethod
+    def begin(cls, start: BracketSchedule) -> "Iteration":
+        """Return an iteration that has not moved."""
+        return cls(start, jnp.zeros_like(start.rates), jnp.full_like(start.rates, 0.5))
+
+    def onward(self, rates: Float[Array, " brackets"], implied: Float[Array, " brackets"]) -> "Iteration":
+        """Return the iteration moved toward what the formula implies at the rates that were evaluated.
+
+        A bracket goes half of the way, in log net-of-tax rates; one that overshoots halves its part, which
+        then grows again.
+        """
+        turned = (implied - rates) * self.move < 0
+        share = jnp.where(turned, self.share / 2, jnp.minimum(1.1 * self.share, 0.5))
+        reached = toward(rates, implied, share)
+        return Iteration(BracketSchedule(self.schedule.thresholds, reached), reached - rates, share)
 
 
 class SaezPlanner(NamedTuple):
     """Set rates by the first-order condition of each bracket, at the statistics the last rates brought.
 
-    It is told the workers' elasticity. Each step goes half of the way, in log net-of-tax rates, to what
-    the formula says; the fixed point is recommended. Where rates fall with income the formula leaves out
-    workers who jump over a threshold, so there the fixed point is near the optimum, not at it.
+    It is told the workers' elasticity, one for all or one for each bracket, and iterates: at the fixed
+    point, which is recommended, every bracket's condition holds with the marginal weights of the welfare
+    function itself. Where rates fall with income, workers who jump over a threshold are counted as
+    `inferred_jump` infers them from the report; without `jumps` they are left out, and the fixed point is
+    then near the optimum, not at it.
     """
 
     start: BracketSchedule
-    elasticity: float
+    elasticity: float | tuple[float, ...]
+    jumps: bool = True
     needs_gradient = False
 
-    def init(self, key: Key[Array, ""]) -> BracketSchedule:
+    def init(self, key: Key[Array, ""]) -> Iteration:
         """Return the start."""
-        return self.start
+        return Iteration.begin(self.start)
 
-    def ask(self, key: Key[Array, ""], state: BracketSchedule) -> tuple[BracketSchedule, BracketSchedule]:
+    def ask(self, key: Key[Array, ""], state: Iteration) -> tuple[BracketSchedule, Iteration]:
         """Propose the current rates."""
-        return state, state
+        return state.schedule, state
 
-    def tell(self, state: BracketSchedule, schedule: BracketSchedule, report: Report) -> BracketSchedule:
-        """Move half of the way to the rates that the formula implies here."""
-        implied = saez_rates(report.brackets, elasticity=self.elasticity, current=schedule.rates)
-        return BracketSchedule(schedule.thresholds, toward(schedule.rates, implied))
+    def tell(self, state: Iteration, schedule: BracketSchedule, report: Report) -> Iteration:
+        """Move toward the rates that the formula implies here."""
+        implied = implied_rates(schedule, report, elasticity=self.elasticity, jumps=self.jumps)
+        return state.onward(schedule.rates, implied)
 
-    def recommend(self, state: BracketSchedule) -> BracketSchedule:
+    def recommend(self, state: Iteration) -> BracketSchedule:
         """Recommend the rates reached."""
-        return state
+        return state.schedule
+
+
+class StaticSaezPlanner(NamedTuple):
+    """Apply the formula once, to the statistics that the start brought, and stay there.
+
+    What comes of taking incomes and welfare weights as fixed (`SaezPlanner` lets them answer).
+    `elasticity` is one for all or one for each bracket; `REFERENCE_ELASTICITIES` holds those of others.
+    """
+
+    start: BracketSchedule
+    elasticity: float | tuple[float, ...]
+    needs_gradient = False
+
+    def init(self, key: Key[Array, ""]) -> tuple[BracketSchedule, bool]:
+        """Return the start, which has not been evaluated."""
+        return self.start, False
+
+    def ask(
+        self, key: Key[Array, ""], state: tuple[BracketSchedule, bool]
+    ) -> tuple[BracketSchedule, tuple[BracketSchedule, bool]]:
+        """Propose the start, then what the formula makes of it."""
+        return state[0], state
+
+    def tell(
+        self, state: tuple[BracketSchedule, bool], schedule: BracketSchedule, report: Report
+    ) -> tuple[BracketSchedule, bool]:
+        """Apply the formula to the first report; leave it at that."""
+        if state[1]:
+            return state
+        implied = implied_rates(schedule, report, elasticity=self.elasticity, jumps=False)
+        return BracketSchedule(schedule.thresholds, toward(schedule.rates, implied, 1.0)), True
+
+    def recommend(self, state: tuple[BracketSchedule, bool]) -> BracketSchedule:
+        """Recommend the rates that the formula gave, or the start if there was no report."""
+        return state[0]
+
+
+def implied_rates(
+    schedule: BracketSchedule, report: Report, *, elasticity: ArrayLike, jumps: bool
+) -> Float[Array, " brackets"]:
+    """Return the rates that the first-order conditions imply at a report, with or without those who jump.
+
+    For those who jump, the elasticity is the mean over brackets, by the income that responds.
+    """
+    elasticity = jnp.asarray(elasticity, float)
+    jump = 0.0
+    if jumps:
+        active = report.brackets.active
+        mean = jnp.sum(active * elasticity) / jnp.maximum(jnp.sum(active), 1e-9)
+        jump = inferred_jump(schedule, report, float(mean)) if mean > 0 else 0.0
+    return saez_rates(report.brackets, elasticity=elasticity, current=schedule.rates, jump=jump)
+
+
+REFERENCE_ELASTICITIES: dict[str, float | tuple[float, ...]] = {
+    "SAEZ": 3.0,
+    "SAEZ_FLAT": 0.4,
+    "SAEZ_THREE": (0.18, 0.11, 0.57),
+}
+"""The elasticities that the LLM Economist (arXiv 2507.15815, its code) gives its planners of these names."""
+
+
+def reference_saez(
+    recipe: str,
+    skill: ArrayLike,
+    thresholds: Float[Array, " brackets"],
+    *,
+    elasticity: float | tuple[float, ...] = 0.4,
+) -> FixedPlanner:
+    """Return the planner that keeps the schedule of a published recipe, computed from everybody's skill.
+
+    "llm-economist" is `llm_economist_rates` of incomes at 100 hours a week, as there. "dynamic-empirical" is
+    the copy in the same project's experiment with estimated elasticities, which takes for z in the last
+    bracket a tenth of the way from its threshold to $10,000,000: nobody is there as a rule, so that a is 10
+    and G is 0. `skill` is in dollars a year per weekly hour.
+
+    Raises:
+        ValueError: an unknown recipe, or anything `llm_economist_rates` refuses.
+    """
+    tops = {"llm-economist": None, "dynamic-empirical": thresholds[-1] + 0.1 * (1e7 - thresholds[-1])}
+    if recipe not in tops:
+        raise ValueError(f"Unknown recipe {recipe!r}; choose one of {', '.join(tops)}.")
+    incomes = 100.0 * jnp.asarray(skill, float)
+    rates = llm_economist_rates(incomes, thresholds, elasticity=elasticity, top=tops[recipe])
+    return FixedPlanner(BracketSchedule(thresholds, rates))

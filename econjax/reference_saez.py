@@ -55,7 +55,7 @@ def ai_economist_rates(
 
 
 def llm_economist_rates(
-    incomes: ArrayLike, thresholds: ArrayLike, *, elasticity: float = 0.4
+    incomes: ArrayLike, thresholds: ArrayLike, *, elasticity: ArrayLike = 0.4, top: ArrayLike | None = None
 ) -> Float[np.ndarray, " brackets"]:
     """Return rates by the recipe of the LLM Economist (arXiv 2507.15815).
 
@@ -64,23 +64,32 @@ def llm_economist_rates(
     that those at or above z hold, over 1 - F. In the last bracket z is the mean income (1.5 times the
     threshold if nobody is there) and a = m / (m - threshold), m the mean income at or above z. The rate is
     (1 - G) / (1 - G + a e), rounded to 0.01 %; where nobody earns more than z, G is 0 and a is 10, unless
-    somebody earns z itself in the last bracket.
+    somebody earns z itself in the last bracket. `elasticity` is one for all, or one for each bracket; `top`
+    is another z for the last bracket, in dollars.
 
     Known biases: the largest incomes set the bandwidth, which smooths the low ones away; m is taken
     above the wrong point, so that for a Pareto tail of index a it finds a^2 / (2 a - 1) < a and the last
     rate is too high; one poor person can hold most of the weight, and one without income holds all of it.
 
     Raises:
-        ValueError: fewer than two thresholds, incomes that are not 0 or more, or all of them the same.
+        ValueError: no thresholds, incomes that are not 0 or more, or all of them the same, or elasticities
+            that are not one for all or one for each bracket.
     """
-    incomes, thresholds = _checked(incomes, thresholds)
+    incomes, thresholds = _checked(incomes, thresholds, least=1)
+    elasticity = np.asarray(elasticity, np.float64)
+    if elasticity.shape not in ((), thresholds.shape):
+        raise ValueError(
+            f"elasticity is one number, or one for each of {thresholds.size} brackets; got {elasticity}."
+        )
+    elasticity = np.broadcast_to(elasticity, thresholds.shape)
     if incomes.min() == incomes.max():
         raise ValueError(f"A density needs incomes that differ; all are {incomes.min()}.")
     social = 1 / np.maximum(incomes, 1e-10)
     social = social / social.sum()
     density = stats.gaussian_kde(incomes)
     last = incomes[incomes >= thresholds[-1]]
-    top = last.mean() if last.size else 1.5 * thresholds[-1]
+    if top is None:
+        top = last.mean() if last.size else 1.5 * thresholds[-1]
     points = np.append((thresholds[:-1] + thresholds[1:]) / 2, top)
     rates = []
     for j, point in enumerate(points):
@@ -91,7 +100,7 @@ def llm_economist_rates(
         if j == points.size - 1 and reached.any():
             mean = incomes[reached].mean()
             pareto = mean / (mean - thresholds[-1]) if mean > thresholds[-1] else np.inf
-        rates.append((1 - weight) / (1 - weight + pareto * elasticity))
+        rates.append((1 - weight) / (1 - weight + pareto * elasticity[j]))
     return np.round(np.clip(rates, 0, 1), 4)
 
 
@@ -99,13 +108,13 @@ _TINY = 1e-300
 
 
 def _checked(
-    incomes: ArrayLike, thresholds: ArrayLike
+    incomes: ArrayLike, thresholds: ArrayLike, *, least: int = 2
 ) -> tuple[Float[np.ndarray, " workers"], Float[np.ndarray, " brackets"]]:
     incomes, thresholds = np.asarray(incomes, np.float64), np.asarray(thresholds, np.float64)
-    if thresholds.ndim != 1 or thresholds.size < 2 or thresholds[0] != 0 or np.any(np.diff(thresholds) <= 0):
-        raise ValueError(
-            f"The recipe needs two thresholds or more, rising from 0; got {thresholds.tolist()}."
-        )
+    flat = thresholds.ndim == 1 and thresholds.size >= least
+    if not flat or thresholds[0] != 0 or np.any(np.diff(thresholds) <= 0):
+        number = {1: "one threshold", 2: "two thresholds"}[least]
+        raise ValueError(f"The recipe needs {number} or more, rising from 0; got {thresholds.tolist()}.")
     if incomes.ndim != 1 or incomes.size == 0 or not np.all(np.isfinite(incomes) & (incomes >= 0)):
         raise ValueError("incomes must be a flat array of finite dollars a year, 0 or more.")
     return incomes, thresholds

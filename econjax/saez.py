@@ -191,14 +191,20 @@ def saez_rates(
     (2001, section 3), made to the rate of one bracket, exact for `Quasilinear` and `GHH` preferences.
     `jump` is the derivative of revenue with respect to each rate, in dollars, that is due to workers who
     jump over a threshold (`jump_revenue`): some do wherever rates fall with income, and without them the
-    condition is biased there. Statistics change with the rates: iterate. Where nobody responds, the rate
-    is 1 or -1, whichever gains, and stays as in `current` if nothing does. Statistics that are NaN make
-    rates that are.
+    condition is biased there. `elasticity` is one for all, or one for each bracket. Statistics change with
+    the rates: iterate. Where nobody responds, the rate is 1 or -1, whichever gains, and stays as in
+    `current` if nothing does. Statistics that are NaN make rates that are.
 
     Raises:
         ValueError: an elasticity that is not positive, or not one current rate for each bracket.
     """
-    elasticity = require_scalar("elasticity", elasticity, positive=True)
+    elasticity = as_float(elasticity)
+    if elasticity.shape not in ((), statistics.active.shape):
+        raise ValueError(
+            f"elasticity is one number, or one for each of {statistics.active.size} brackets; got shape "
+            f"{elasticity.shape}."
+        )
+    elasticity = require(elasticity, jnp.all(elasticity > 0), "elasticity must be a positive number.")
     if current.shape != statistics.active.shape:
         raise ValueError(
             f"current is one rate for each of {statistics.active.size} brackets; got shape {current.shape}."
@@ -346,7 +352,7 @@ class _Search(NamedTuple):
 
 def _implied(
     statistics: BracketStatistics,
-    elasticity: Float[Array, ""],
+    elasticity: Float[Array, "..."],
     current: Float[Array, " brackets"],
     jump: Float[Array, " brackets"] | float,
 ) -> Float[Array, " brackets"]:

@@ -12,10 +12,14 @@ from reference import THRESHOLDS, US_2024, grid
 from reference import solve as reference_solve
 from scipy.optimize import minimize
 
-from baselines.fixed import FixedPlanner
+from baselines.coordinate import CoordinateSearch
+from baselines.empirical_saez import EmpiricalSaezPlanner
+from baselines.evolution import EvolutionPlanner
+from baselines.fixed import FixedPlanner, federal, flat_rate, laissez_faire, uniform
 from baselines.gradient import GradientPlanner
+from baselines.grid import even_grid, factorial_grid
 from baselines.optimum import best_found
-from baselines.saez import SaezPlanner
+from baselines.saez import SaezPlanner, StaticSaezPlanner, reference_saez
 from baselines.search import FlatSearch, RandomSearch
 from econjax import Atkinson, BracketSchedule, Rawlsian
 from econjax.planning import RationalEvaluator, plan
@@ -43,6 +47,17 @@ PLANNERS = [
     Maker("flat", lambda: FlatSearch(jnp.array(THRESHOLDS))),
     Maker("gradient", lambda: GradientPlanner(law())),
     Maker("saez", lambda: SaezPlanner(law(), 0.25)),
+    Maker("laissez-faire", lambda: laissez_faire(THRESHOLDS), learns=False),
+    Maker("a flat rate", lambda: flat_rate(THRESHOLDS, 0.3), learns=False),
+    Maker("uniform", lambda: uniform(THRESHOLDS), learns=False),
+    Maker("federal", lambda: federal(2024), learns=False),
+    Maker("recipe", lambda: reference_saez("llm-economist", grid("GB2", 400) / 40, THRESHOLDS), learns=False),
+    Maker("static saez", lambda: StaticSaezPlanner(law(), tuple([0.25] * 7))),
+    Maker("empirical saez", lambda: EmpiricalSaezPlanner(law())),
+    Maker("even grid", lambda: even_grid(THRESHOLDS, tries=STEPS)),
+    Maker("factorial grid", lambda: factorial_grid(THRESHOLDS, (0.3, 0.6))),
+    Maker("coordinate", lambda: CoordinateSearch(law())),
+    Maker("evolution", lambda: EvolutionPlanner(law())),
 ]
 WELFARE = [Atkinson(1.0), Rawlsian()]
 every_planner = pytest.mark.parametrize("planner", PLANNERS, ids=repr)

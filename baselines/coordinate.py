@@ -1,0 +1,93 @@
+"""Search by moving one rate at a time, then all the moves that paid together."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from econjax import BracketSchedule
+from econjax.planning import Favourite, Report
+
+
+class Sweep(NamedTuple):
+    """Where a sweep stands: around `centre`, worth `value`, with the moves of pass `number`.
+
+    `moves` are pairs of a bracket and its rate, still to be tried; `winners` the best rates found for each
+    bracket on its own and `gains` what they brought; `composite` says whether the winners have been
+    proposed together.
+    """
+
+    centre: Float[np.ndarray, " brackets"]
+    value: float
+    number: int
+    moves: tuple[tuple[int, float], ...]
+    winners: Float[np.ndarray, " brackets"]
+    gains: Float[np.ndarray, " brackets"]
+    composite: bool
+    favourite: Favourite
+
+
+class CoordinateSearch(NamedTuple):
+    """Move each rate of `start` up and down alone, then propose the best moves together; recommend the best.
+
+    A pass tries plus and minus each of its steps (shares of a dollar) in each bracket, and then the schedule
+    with every bracket's best rate, which becomes the next pass's centre unless something seen is better.
+    `passes` are a coarse and a fine one as in the LLM Economist's perturbation refinement (arXiv 2507.15815,
+    its code: plus and minus 10, 5 and 2 points, then 3 and 1): 1 + 42 + 1 + 28 + 1 = 73 evaluations for seven
+    brackets. Later passes halve the last one's steps. Rates stay within [0, 0.99].
+    """
+
+    start: BracketSchedule
+    passes: tuple[tuple[float, ...], ...] = ((0.10, 0.05, 0.02), (0.03, 0.01))
+    needs_gradient = False
+
+    def init(self, key: Key[Array, ""]) -> Sweep:
+        """Return the first pass, whose centre is not yet worth anything."""
+        return self._around(np.asarray(self.start.rates, float), -np.inf, 0, Favourite.none(self.start))
+
+    def ask(self, key: Key[Array, ""], state: Sweep) -> tuple[BracketSchedule, Sweep]:
+        """Propose the centre, a move from it, or the moves that paid together."""
+        rates = state.centre
+        if state.composite:
+            rates = state.winners
+        elif np.isfinite(state.value):
+            bracket, rate = state.moves[0]
+            rates = np.where(np.arange(rates.size) == bracket, rate, rates)
+        return BracketSchedule(self.start.thresholds, rates), state
+
+    def tell(self, state: Sweep, schedule: BracketSchedule, report: Report) -> Sweep:
+        """Note what the move brought; go on from the best after the last one."""
+        value, favourite = float(report.equivalent), state.favourite.or_better(schedule, report)
+        if state.composite:
+            best = np.asarray(favourite.schedule.rates, float)
+            return self._around(best, float(favourite.equivalent), state.number + 1, favourite)
+        if not np.isfinite(state.value):
+            return state._replace(value=value, favourite=favourite)
+        (bracket, rate), moves = state.moves[0], state.moves[1:]
+        winners, gains = state.winners.copy(), state.gains.copy()
+        if value - state.value > gains[bracket]:
+            winners[bracket], gains[bracket] = rate, value - state.value
+        return state._replace(
+            moves=moves, winners=winners, gains=gains, composite=not moves, favourite=favourite
+        )
+
+    def recommend(self, state: Sweep) -> BracketSchedule:
+        """Recommend the best schedule seen."""
+        return state.favourite.schedule
+
+    def _around(
+        self, centre: Float[np.ndarray, " brackets"], value: float, number: int, favourite: Favourite
+    ) -> Sweep:
+        halvings = max(number - len(self.passes) + 1, 0)
+        steps = self.passes[min(number, len(self.passes) - 1)]
+        rates = [
+            (j, float(np.clip(rate + sign * step / 2**halvings, _LOWEST, _HIGHEST)))
+            for j, rate in enumerate(centre)
+            for step in steps
+            for sign in (1, -1)
+        ]
+        moves = tuple((j, rate) for j, rate in dict.fromkeys(rates) if rate != centre[j])
+        return Sweep(centre, value, number, moves, centre, np.zeros_like(centre), not moves, favourite)
+
+
+_LOWEST, _HIGHEST = 0.0, 0.99

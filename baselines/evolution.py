@@ -1,0 +1,92 @@
+"""Evolution with an adapted covariance matrix (CMA-ES): search by values alone, one individual at a time."""
+
+import copy
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from cmaes import CMA
+from jaxtyping import Array, Float, Key
+
+from econjax import BracketSchedule
+from econjax.planning import Favourite, Report
+
+
+class Generation(NamedTuple):
+    """The distribution that individuals are drawn from, and what was heard of this generation's so far.
+
+    `strategy` is never changed in place. `heard` holds pairs of a position and its loss, minus the
+    equivalent in dollars.
+    """
+
+    strategy: CMA
+    heard: tuple[tuple[Float[np.ndarray, " brackets"], float], ...]
+    favourite: Favourite
+
+
+class EvolutionPlanner(NamedTuple):
+    """Draw schedules around `start` from a normal distribution that learns from ranks; recommend the best.
+
+    CMA-ES (Hansen 2016, arXiv 1604.00772), as the `cmaes` package has it, in -log(1 - rate), the scale on
+    which workers respond: the first draws have a standard deviation of `spread` there, 4 + 3 log(brackets)
+    individuals make a generation unless `size` says otherwise. It sees values only, and only their order
+    counts. When the distribution has shrunk to nothing, it begins again around the best seen with twice
+    the individuals (Auger and Hansen 2005). Rates stay within [-0.5, 0.999].
+    """
+
+    start: BracketSchedule
+    spread: float = 0.3
+    size: int | None = None
+    needs_gradient = False
+
+    def init(self, key: Key[Array, ""]) -> Generation:
+        """Return the distribution around the start."""
+        return Generation(self._strategy(self.start, self.size), (), Favourite.none(self.start))
+
+    def ask(self, key: Key[Array, ""], state: Generation) -> tuple[BracketSchedule, Generation]:
+        """Propose one individual, drawn with the key."""
+        strategy = copy.deepcopy(state.strategy)
+        strategy.reseed_rng(int(jax.random.bits(key)))
+        rates = -np.expm1(-strategy.ask())
+        return BracketSchedule(self.start.thresholds, rates), state
+
+    def tell(self, state: Generation, schedule: BracketSchedule, report: Report) -> Generation:
+        """Note the individual; adapt the distribution once the generation is complete.
+
+        Raises:
+            ValueError: an equivalent that is not finite.
+        """
+        if not jnp.isfinite(report.equivalent):
+            raise ValueError(
+                f"Schedules are ranked by their equivalent: rates {schedule.rates} brought "
+                f"{report.equivalent}."
+            )
+        favourite = state.favourite.or_better(schedule, report)
+        heard = (*state.heard, (_position(schedule), -float(report.equivalent)))
+        if len(heard) < state.strategy.population_size:
+            return Generation(state.strategy, heard, favourite)
+        strategy = copy.deepcopy(state.strategy)
+        strategy.tell(list(heard))
+        reach = np.ptp([position for position, _ in heard], axis=0)
+        if strategy.should_stop() or np.all(reach < _NOTHING):
+            strategy = self._strategy(favourite.schedule, 2 * strategy.population_size)
+        return Generation(strategy, (), favourite)
+
+    def recommend(self, state: Generation) -> BracketSchedule:
+        """Recommend the best schedule seen."""
+        return state.favourite.schedule
+
+    def _strategy(self, centre: BracketSchedule, size: int | None) -> CMA:
+        mean = _position(centre)
+        bounds = np.tile(_BOUNDS, (mean.size, 1))
+        return CMA(mean=mean, sigma=self.spread, bounds=bounds, population_size=size, seed=0)
+
+
+_BOUNDS = -np.log1p(-np.array([-0.5, 0.999]))
+_NOTHING = 1e-6  # what single precision sees of a rate
+
+
+def _position(schedule: BracketSchedule) -> Float[np.ndarray, " brackets"]:
+    rates = np.asarray(schedule.rates, np.float64)
+    return np.clip(-np.log1p(-np.minimum(rates, 0.999)), *_BOUNDS)

@@ -1,0 +1,125 @@
+"""A list of schedules, all tried: a grid that fills the cube of rates, every combination, or a given list."""
+
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+from scipy.stats import qmc
+
+from econjax import BracketSchedule
+from econjax.planning import Favourite, Report
+
+
+class Progress(NamedTuple):
+    """How many schedules were tried, and the best of them."""
+
+    tried: int
+    favourite: Favourite
+
+
+class GridSearch(NamedTuple):
+    """Try every row of `rates` once, in order, then the best again; recommend the best seen.
+
+    The number of tries is the number of rows: plan for as many steps.
+    """
+
+    thresholds: Float[Array, " brackets"]
+    rates: Float[Array, "tries brackets"]
+    needs_gradient = False
+
+    def init(self, key: Key[Array, ""]) -> Progress:
+        """Return the start of the list."""
+        return Progress(0, Favourite.none(BracketSchedule(self.thresholds, self.rates[0])))
+
+    def ask(self, key: Key[Array, ""], state: Progress) -> tuple[BracketSchedule, Progress]:
+        """Propose the next row."""
+        if state.tried >= len(self.rates):
+            return state.favourite.schedule, state
+        return BracketSchedule(self.thresholds, np.asarray(self.rates)[state.tried]), state
+
+    def tell(self, state: Progress, schedule: BracketSchedule, report: Report) -> Progress:
+        """Keep the better one."""
+        return Progress(state.tried + 1, state.favourite.or_better(schedule, report))
+
+    def recommend(self, state: Progress) -> BracketSchedule:
+        """Recommend the best row tried."""
+        return state.favourite.schedule
+
+
+def even_grid(
+    thresholds: Float[Array, " brackets"], *, tries: int, low: float = 0.0, high: float = 1.0, seed: int = 0
+) -> GridSearch:
+    """Return the search over `tries` schedules spread evenly over [low, high) in every rate.
+
+    Scrambled Halton points (Owen 2017, arXiv 1706.02808), as scipy has them: each rate is spread evenly, and
+    so are they together, whatever the number of tries.
+
+    Raises:
+        ValueError: less than one try, or bounds that are not rising shares of a dollar.
+    """
+    if tries < 1:
+        raise ValueError(f"A grid has at least 1 try; got {tries}.")
+    if not -1 <= low < high <= 1:
+        raise ValueError(f"Rates rise from low to high, shares between -1 and 1; got {low} and {high}.")
+    thresholds = jnp.asarray(thresholds, float)
+    points = qmc.Halton(thresholds.shape[0], scramble=True, rng=seed).random(tries)
+    return GridSearch(thresholds, jnp.asarray(low + (high - low) * points, float))
+
+
+def factorial_grid(thresholds: Float[Array, " brackets"], levels: Sequence[float]) -> GridSearch:
+    """Return the search over every combination of `levels`: len(levels) ** brackets tries.
+
+    Raises:
+        ValueError: no level, one that is not a share between -1 and 1, or more than a million combinations.
+    """
+    thresholds = jnp.asarray(thresholds, float)
+    tries = len(levels) ** thresholds.shape[0]
+    if not 0 < tries <= 1_000_000:
+        raise ValueError(
+            f"{len(levels)} levels for {thresholds.shape[0]} brackets make {tries:,} tries: 1 to 1,000,000."
+        )
+    if not all(-1 <= level <= 1 for level in levels):
+        raise ValueError(f"Levels are rates, shares between -1 and 1: 35 % is 0.35; got {list(levels)}.")
+    return GridSearch(
+        thresholds, jnp.asarray(list(itertools.product(levels, repeat=thresholds.shape[0])), float)
+    )
+
+
+def reference_grid(thresholds: Float[Array, " brackets"]) -> GridSearch:
+    """Return the search over `REFERENCE_RATES`, the LLM Economist's 18 schedules of three brackets.
+
+    Raises:
+        ValueError: another number of brackets.
+    """
+    thresholds = jnp.asarray(thresholds, float)
+    if thresholds.shape != (3,):
+        raise ValueError(
+            f"The reference grid is for 3 brackets, there at 0, 90000 and 159100; got {thresholds.size}."
+        )
+    return GridSearch(thresholds, jnp.asarray(list(REFERENCE_RATES.values()), float))
+
+
+REFERENCE_RATES: dict[str, tuple[float, float, float]] = {
+    "federal": (0.12, 0.24, 0.35),
+    "flat 30 %": (0.30, 0.30, 0.30),
+    "learned, moderate": (0.20, 0.35, 0.50),
+    "learned, steep": (0.30, 0.60, 0.90),
+    "progressive": (0.2, 0.4, 0.6),
+    "progressive, high": (0.4, 0.6, 0.8),
+    "progressive, highest": (0.5, 0.75, 0.99),
+    "U-shaped": (0.4, 0.2, 0.5),
+    "U-shaped, high": (0.5, 0.25, 0.6),
+    "regressive": (0.4, 0.3, 0.2),
+    "regressive, highest": (0.9, 0.75, 0.5),
+    "regressive, higher": (0.8, 0.6, 0.4),
+    "regressive, high": (0.7, 0.5, 0.3),
+    "top-heavy": (0.05, 0.1, 0.6),
+    "top-heavy, high": (0.1, 0.2, 0.7),
+    "flat 80 %": (0.8, 0.8, 0.8),
+    "flat 90 %": (0.9, 0.9, 0.9),
+    "flat 99 %": (0.99, 0.99, 0.99),
+}
+"""The schedules that the LLM Economist's grid search (arXiv 2507.15815, its code) tries on three brackets."""
