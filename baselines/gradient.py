@@ -1,5 +1,6 @@
-"""Gradient ascent on the equivalent, with an optimiser from optax."""
+"""Gradient ascent on the equivalent, with an optimiser from optax: from one start, or from several."""
 
+import functools
 from typing import NamedTuple
 
 import equinox as eqx
@@ -8,12 +9,31 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key
 
+from baselines.coordinates import AbstractCoordinates, LogNetRates
 from econjax import BracketSchedule
 from econjax.planning import Favourite, Report
 
 
+@functools.cache
+def lbfgs(longest: float = 0.5) -> optax.GradientTransformation:
+    """Return L-BFGS that keeps 10 steps in mind, without a line search, so that each evaluation is a step.
+
+    Every component of a step is cut to the `longest`, in the unit of the planner's coordinates.
+    """
+    return optax.chain(optax.scale_by_lbfgs(memory_size=10), optax.scale(-1.0), optax.clip(longest))
+
+
+@functools.cache
+def adam(rate: float = 0.1) -> optax.GradientTransformation:
+    """Return Adam (Kingma and Ba 2015), whose steps begin at `rate` in the unit of the planner's coordinates.
+
+    Its memory of squared slopes is 0.95, for a few dozen evaluations, and not 0.999.
+    """
+    return optax.adam(rate, b1=0.8, b2=0.95)
+
+
 class Ascent(NamedTuple):
-    """Where the optimiser stands: `position` is -log(1 - rates), the next point to climb from.
+    """Where the optimiser stands: `position`, in the planner's coordinates, is the next point to climb from.
 
     `idle` counts the evaluations since the favourite last gained, `reach` is the size of trial steps.
     """
@@ -26,12 +46,13 @@ class Ascent(NamedTuple):
 
 
 class GradientPlanner(NamedTuple):
-    """Climb the gradient of the log equivalent in -log(1 - rate), from `start`; recommend the best seen.
+    """Climb the gradient of the log equivalent, from `start`; recommend the best seen.
 
-    The log net-of-tax rate is the scale on which workers respond. The default optimiser is L-BFGS with
-    every step cut to 0.5 in its largest component and no line search, so each evaluation is a step;
-    pass any `optax.GradientTransformation` that minimises instead. Rates stay within [-0.8, 0.999]. A
-    bracket that nobody is in has no gradient: start from rates at which somebody is.
+    The `coordinates` are where it climbs, and hold the limits of rates: no proposal is outside them. By
+    default they are -log(1 - rate), the scale on which workers respond, and rates in [-0.8, 0.999]. The
+    optimiser is `lbfgs()`, `adam()` or any `optax.GradientTransformation` that minimises. It hears the
+    slope without what leads out of the limits, and its steps are projected to them. A bracket that nobody
+    is in has no gradient: start from rates at which somebody is.
 
     A finite population's equivalent has steps, one for each worker who jumps, which gradients cannot see.
     Once the climb has brought nothing for `patience` evaluations, the rest try random points near the best
@@ -40,15 +61,14 @@ class GradientPlanner(NamedTuple):
     """
 
     start: BracketSchedule
-    optimiser: optax.GradientTransformation = optax.chain(
-        optax.scale_by_lbfgs(memory_size=10), optax.scale(-1.0), optax.clip(0.5)
-    )
+    optimiser: optax.GradientTransformation = lbfgs()
     patience: int = 6
+    coordinates: AbstractCoordinates = LogNetRates()
     needs_gradient = True
 
     def init(self, key: Key[Array, ""]) -> Ascent:
         """Return the start."""
-        position = _positions(self.start.rates)
+        position = self.coordinates.position(self.start.rates)
         return Ascent(
             position,
             self.optimiser.init(position),
@@ -61,9 +81,10 @@ class GradientPlanner(NamedTuple):
         """Propose the optimiser's next point, or one near the favourite."""
         position = state.position
         if state.idle >= self.patience:
-            best = _positions(state.favourite.schedule.rates)
-            position = _bounded(best + state.reach * jax.random.normal(key, best.shape, best.dtype))
-        return BracketSchedule(self.start.thresholds, -jnp.expm1(-position)), state
+            best = self.coordinates.position(state.favourite.schedule.rates)
+            noise = jax.random.normal(key, best.shape, best.dtype)
+            position = self.coordinates.nearest(best + state.reach * noise)
+        return BracketSchedule(self.start.thresholds, self.coordinates.legal_rates(position)), state
 
     def tell(self, state: Ascent, schedule: BracketSchedule, report: Report) -> Ascent:
         """Take a step along the gradient that was heard, or keep the trial point if it is better."""
@@ -76,7 +97,7 @@ class GradientPlanner(NamedTuple):
         if state.idle >= self.patience:
             return state._replace(favourite=favourite, reach=state.reach * (2.0 if gains else 0.84))
         slope = report.gradient / jnp.maximum(report.equivalent, 1.0)
-        position, optimiser = _step(self.optimiser, state.position, state.optimiser, slope)
+        position, optimiser = _step(self.optimiser, self.coordinates, state.position, state.optimiser, slope)
         return Ascent(position, optimiser, favourite, jnp.where(gains, 0, state.idle + 1), state.reach)
 
     def recommend(self, state: Ascent) -> BracketSchedule:
@@ -84,21 +105,73 @@ class GradientPlanner(NamedTuple):
         return state.favourite.schedule
 
 
+class MultiStart(NamedTuple):
+    """Let gradient planners take turns from several starts; recommend what the best of them does.
+
+    After `rounds` turns each, whoever has heard the highest equivalent has all further evaluations.
+
+    Raises:
+        ValueError: no planner (at `init`).
+    """
+
+    planners: tuple[GradientPlanner, ...]
+    rounds: int = 8
+    needs_gradient = True
+
+    def init(self, key: Key[Array, ""]) -> "Turns":
+        """Return everybody's start."""
+        if not self.planners:
+            raise ValueError("Give at least one planner to start from.")
+        return Turns(0, tuple(planner.init(key) for planner in self.planners))
+
+    def ask(self, key: Key[Array, ""], state: "Turns") -> tuple[BracketSchedule, "Turns"]:
+        """Propose what the planner whose turn it is does."""
+        whose = self._whose(state)
+        schedule, own = self.planners[whose].ask(key, state.ascents[whose])
+        return schedule, state.with_one(whose, own)
+
+    def tell(self, state: "Turns", schedule: BracketSchedule, report: Report) -> "Turns":
+        """Let the same planner hear it."""
+        whose = self._whose(state)
+        own = self.planners[whose].tell(state.ascents[whose], schedule, report)
+        return state.with_one(whose, own)._replace(heard=state.heard + 1)
+
+    def recommend(self, state: "Turns") -> BracketSchedule:
+        """Recommend the best schedule that any of them has seen."""
+        best = state.leader
+        return self.planners[best].recommend(state.ascents[best])
+
+    def _whose(self, state: "Turns") -> int:
+        turns = self.rounds * len(self.planners)
+        return state.heard % len(self.planners) if state.heard < turns else state.leader
+
+
+class Turns(NamedTuple):
+    """How many evaluations were heard by all, and where each planner stands."""
+
+    heard: int
+    ascents: tuple[Ascent, ...]
+
+    @property
+    def leader(self) -> int:
+        """The planner that has heard the highest equivalent."""
+        values = [float(ascent.favourite.equivalent) for ascent in self.ascents]
+        return values.index(max(values))
+
+    def with_one(self, whose: int, ascent: Ascent) -> "Turns":
+        """Return the turns with one planner's state replaced."""
+        ascents = (*self.ascents[:whose], ascent, *self.ascents[whose + 1 :])
+        return self._replace(ascents=ascents)
+
+
 @eqx.filter_jit
 def _step(
-    optimiser: optax.GradientTransformation, position: Float[Array, " brackets"], state, slope: Array
+    optimiser: optax.GradientTransformation,
+    coordinates: AbstractCoordinates,
+    position: Float[Array, " brackets"],
+    state: optax.OptState,
+    gradient: Float[Array, " brackets"],
 ) -> tuple[Float[Array, " brackets"], optax.OptState]:
-    """Return the position after a step up the `slope` in rates, and the optimiser's new state."""
-    change, state = optimiser.update(-slope * jnp.exp(-position), state, position)
-    return _bounded(jnp.asarray(optax.apply_updates(position, change))), state
-
-
-_LOWEST, _HIGHEST = -0.8, 0.999
-
-
-def _positions(rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
-    return _bounded(-jnp.log1p(-jnp.minimum(rates, _HIGHEST)))
-
-
-def _bounded(position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
-    return jnp.clip(position, -jnp.log1p(-_LOWEST), -jnp.log1p(-_HIGHEST))
+    """Return the position after a step up the `gradient` in rates, and the optimiser's new state."""
+    change, state = optimiser.update(-coordinates.legal_slope(position, gradient), state, position)
+    return coordinates.nearest(jnp.asarray(optax.apply_updates(position, change))), state

@@ -1,0 +1,88 @@
+"""Limits on marginal rates that hold for every schedule proposed."""
+
+from dataclasses import dataclass
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+
+@dataclass(frozen=True)
+class RateLimits:
+    """The least and the highest rate, as shares, of every bracket or of each; and whether rates may not fall.
+
+    One number is for all brackets, a tuple has one for each. With `rising` rates, each is at least the one
+    below it: the schedule is progressive at the margin, and no worker jumps.
+
+    Raises:
+        ValueError: a limit outside [-1, 1], or limits that no schedule can keep.
+    """
+
+    floor: float | tuple[float, ...] = -0.8
+    cap: float | tuple[float, ...] = 0.999
+    rising: bool = False
+
+    def __post_init__(self):
+        for limit in (self.floor, self.cap):
+            if not all(-1 <= value <= 1 for value in (limit if isinstance(limit, tuple) else (limit,))):
+                raise ValueError(f"Limits of rates are shares of a dollar between -1 and 1; got {limit}.")
+        sizes = {len(limit) for limit in (self.floor, self.cap) if isinstance(limit, tuple)}
+        if len(sizes) > 1:
+            raise ValueError(f"floor and cap have one number for each bracket; got {sizes} numbers.")
+        floor, cap = (np.atleast_1d(limit) for limit in (self.floor, self.cap))
+        if np.any((np.maximum.accumulate(floor) if self.rising else floor) > cap):
+            raise ValueError(
+                f"No {'rising ' * self.rising}rates are at least {self.floor} and at most {self.cap}: "
+                "lower a floor or lift a cap."
+            )
+
+    def bounds(self, brackets: int) -> tuple[Float[Array, " brackets"], Float[Array, " brackets"]]:
+        """Return the least and the highest rate that each bracket can have, other brackets considered.
+
+        Raises:
+            ValueError: limits for another number of brackets.
+        """
+        for limit in (self.floor, self.cap):
+            if isinstance(limit, tuple) and len(limit) != brackets:
+                raise ValueError(
+                    f"The limits are for {len(limit)} brackets, and the schedule has {brackets}."
+                )
+        floor, cap = (jnp.broadcast_to(jnp.asarray(limit), (brackets,)) for limit in (self.floor, self.cap))
+        return (jax.lax.cummax(floor), jax.lax.cummin(cap, reverse=True)) if self.rising else (floor, cap)
+
+    def nearest(self, rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
+        """Return the legal rates nearest to the given ones, which are themselves if they are legal."""
+        return nearest(rates, *self.bounds(rates.shape[0]), rising=self.rising)
+
+
+@eqx.filter_jit
+def nearest(
+    values: Float[Array, " brackets"],
+    floor: Float[Array, " brackets"],
+    cap: Float[Array, " brackets"],
+    *,
+    rising: bool,
+) -> Float[Array, " brackets"]:
+    """Return the nearest values (least squares) between floor and cap that do not fall, if they are `rising`.
+
+    Bounds of rising values must not fall. Then entry i is the highest over a <= i of the lowest over b >= i
+    of mean(values[a..b]), which counts as at least floor[b] and at most cap[a]: the formula of isotonic
+    regression (Barlow et al. 1972), here with bounds. The result keeps to them, and rises, to the last bit.
+    """
+    if not rising:
+        return jnp.clip(values, floor, cap)
+    places = jnp.arange(values.shape[0])
+    first, last = places[:, None], places[None, :]
+    total = jnp.append(jnp.zeros_like(values[:1]), jnp.cumsum(values))
+    mean = (total[None, 1:] - total[:-1, None]) / jnp.maximum(last - first + 1, 1)
+    lowest = jax.lax.cummin(jnp.clip(mean, floor[None, :], cap[:, None]), axis=1, reverse=True)
+    highest = jnp.max(jnp.where(first <= last, lowest, -jnp.inf), axis=0)
+    return jnp.where(_legal(values, floor, cap), values, highest)
+
+
+def _legal(
+    values: Float[Array, " brackets"], floor: Float[Array, " brackets"], cap: Float[Array, " brackets"]
+) -> Bool[Array, ""]:
+    return jnp.all((values >= floor) & (values <= cap)) & jnp.all(jnp.diff(values) >= 0)
