@@ -12,7 +12,35 @@ from experiments.natures import SHIPPED
 
 WelfareName = Literal["atkinson", "rawlsian", "utilitarian"]
 WorkersName = Literal["rational", "llm"]
-PlannerName = Literal["laissez-faire", "federal", "flat", "random", "saez", "gradient", "llm"]
+PlannerName = Literal[
+    "laissez-faire",
+    "federal",
+    "uniform",
+    "flat",
+    "random",
+    "grid",
+    "coordinate",
+    "cma-es",
+    "saez-static",
+    "saez-flat",
+    "saez-empirical",
+    "saez",
+    "adam",
+    "multi-start",
+    "gradient",
+    "llm",
+]
+COMPARED: tuple[PlannerName, ...] = (
+    "laissez-faire",
+    "federal",
+    "flat",
+    "random",
+    "cma-es",
+    "saez",
+    "gradient",
+    "llm",
+)
+"""The planners of a comparison if none are named."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +218,7 @@ class CompareConfig(RunConfig):
     """Workers on the quantile grid; 10,000 rational ones and 20 language models if not given."""
     welfare: tuple[WelfareName, ...] = ("atkinson", "rawlsian")
     """Welfare functions to maximise, each in a comparison of its own."""
-    planners: tuple[PlannerName, ...] = get_args(PlannerName)
+    planners: tuple[PlannerName, ...] = COMPARED
     """Planners to run, separated by spaces; rational workers also get an optimiser without a limit."""
     evaluations: int | None = None
     """Evaluations of every planner that learns from them; 40 with rational workers and 6 with language models

@@ -5,14 +5,18 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 
-from baselines.fixed import FixedPlanner
-from baselines.gradient import GradientPlanner
-from baselines.saez import SaezPlanner
+from baselines.coordinate import CoordinateSearch
+from baselines.empirical_saez import EmpiricalSaezPlanner
+from baselines.evolution import EvolutionPlanner
+from baselines.fixed import FixedPlanner, laissez_faire, uniform
+from baselines.gradient import GradientPlanner, MultiStart, adam
+from baselines.grid import even_grid
+from baselines.saez import REFERENCE_ELASTICITIES, SaezPlanner, StaticSaezPlanner
 from baselines.search import FlatSearch, RandomSearch
 from econjax import Atkinson, BracketSchedule, Rawlsian, Utilitarian
 from econjax.planning import Planner
 from econjax.welfare import AbstractWelfare
-from experiments.config import WelfareName
+from experiments.config import PlannerName, WelfareName
 from llm_policy.answers import Tally
 from llm_policy.engine import Engine
 from llm_policy.planner import LLMPlanner
@@ -62,6 +66,7 @@ AIMS: dict[WelfareName, Aim] = {
 class Setting:
     """What planners may start from: the law, the elasticity that only Saez is told, an engine, the aim.
 
+    `evaluations` is how many there will be.
     `tally` counts the answers of models, whoever asks them.
     """
 
@@ -70,6 +75,7 @@ class Setting:
     engine: Engine | None
     aim: Aim
     tally: Tally
+    evaluations: int = 40
 
 
 @dataclass(frozen=True)
@@ -88,22 +94,46 @@ class Entry:
     training: int = 0
 
 
-def _no_tax(setting: Setting) -> FixedPlanner:
-    return FixedPlanner(BracketSchedule(setting.law.thresholds, jnp.zeros_like(setting.law.rates)))
-
-
 def _language_model(setting: Setting) -> LLMPlanner:
     if setting.engine is None:
         raise ValueError("A planner that is a language model needs an engine.")
     return LLMPlanner(setting.engine, setting.law, goal=setting.aim.words, tally=setting.tally)
 
 
-ROSTER = {
-    "laissez-faire": Entry("laissez-faire", "nothing", _no_tax, is_fixed=True),
+def _multi_start(setting: Setting) -> MultiStart:
+    flat = [BracketSchedule(setting.law.thresholds, jnp.full_like(setting.law.rates, r)) for r in (0.3, 0.7)]
+    return MultiStart(tuple(GradientPlanner(start) for start in (setting.law, *flat)), rounds=6)
+
+
+ROSTER: dict[PlannerName, Entry] = {
+    "laissez-faire": Entry(
+        "laissez-faire", "nothing", lambda s: laissez_faire(s.law.thresholds), is_fixed=True
+    ),
     "federal": Entry("US federal", "nothing", lambda s: FixedPlanner(s.law), is_fixed=True),
+    "uniform": Entry("uniform 50 %", "nothing", lambda s: uniform(s.law.thresholds), is_fixed=True),
     "flat": Entry("flat, best by search", "values", lambda s: FlatSearch(s.law.thresholds)),
     "random": Entry("random search, rates U[0,1)", "values", lambda s: RandomSearch(s.law.thresholds)),
-    "saez": Entry("Saez, iterated", "brackets, elasticity", lambda s: SaezPlanner(s.law, s.elasticity)),
+    "grid": Entry(
+        "grid, Halton points in [0,1)", "values", lambda s: even_grid(s.law.thresholds, tries=s.evaluations)
+    ),
+    "coordinate": Entry("one rate at a time", "values", lambda s: CoordinateSearch(s.law)),
+    "cma-es": Entry("evolution (CMA-ES)", "values", lambda s: EvolutionPlanner(s.law)),
+    "saez-static": Entry(
+        "Saez, once", "brackets, told the elasticity", lambda s: StaticSaezPlanner(s.law, s.elasticity)
+    ),
+    "saez-flat": Entry(
+        "Saez, once, elasticity 0.4",
+        "brackets, told 0.4",
+        lambda s: StaticSaezPlanner(s.law, REFERENCE_ELASTICITIES["SAEZ_FLAT"]),
+    ),
+    "saez-empirical": Entry(
+        "Saez, elasticities measured", "brackets, incomes", lambda s: EmpiricalSaezPlanner(s.law)
+    ),
+    "saez": Entry(
+        "Saez, iterated", "brackets, told the elasticity", lambda s: SaezPlanner(s.law, s.elasticity)
+    ),
+    "adam": Entry("gradient (Adam)", "gradients", lambda s: GradientPlanner(s.law, adam())),
+    "multi-start": Entry("gradient, three starts", "gradients", _multi_start),
     "gradient": Entry("gradient (L-BFGS)", "gradients", lambda s: GradientPlanner(s.law)),
     "llm": Entry("language model", "values", _language_model, is_model=True),
 }

@@ -240,7 +240,7 @@ def _runs(
 
     def run(place: int, asked: Engine | None) -> _Run:
         tally, evaluate, started = Tally(), evaluators[place](), time.perf_counter()
-        setting = Setting(contest.kind.law, contest.told, asked, contest.aim, tally)
+        setting = Setting(contest.kind.law, contest.told, asked, contest.aim, tally, sizes.evaluations)
         planner: Planner = entry.make(setting)
         steps = 1 if entry.is_fixed else sizes.evaluations
         schedule = plan(jax.random.key(place), planner, evaluate, steps=steps).recommended

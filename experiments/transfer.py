@@ -12,6 +12,7 @@ from econjax import BracketSchedule, us_federal
 from econjax.planning import Evaluator, RationalEvaluator, plan
 from experiments.compare import people
 from experiments.config import (
+    COMPARED,
     EconomyConfig,
     ModelConfig,
     PlannerName,
@@ -38,7 +39,7 @@ class TransferConfig(EconomyConfig, ModelConfig):
     """Workers on the quantile grid: the same people, once rational and once language models."""
     welfare: tuple[WelfareName, ...] = ("atkinson", "rawlsian")
     """Welfare functions to maximise."""
-    planners: tuple[PlannerName, ...] = get_args(PlannerName)
+    planners: tuple[PlannerName, ...] = COMPARED
     """Planners to run."""
     seeds: int = 5
     """How often everything is done: personas, draws and planners differ."""
@@ -152,8 +153,10 @@ class _Place:
 
     def learned(self, name: PlannerName, welfare: WelfareName, source: WorkersName) -> BracketSchedule:
         """Return what a planner recommends after meeting workers of one kind."""
-        setting = Setting(self.law, self.config.elasticity, self.engine, AIMS[welfare], self.tally)
-        steps = 1 if ROSTER[name].is_fixed else self.config.evaluations[KINDS.index(source)]
+        tries = self.config.evaluations[KINDS.index(source)]
+        aim = AIMS[welfare]
+        setting = Setting(self.law, self.config.elasticity, self.engine, aim, self.tally, tries)
+        steps = 1 if ROSTER[name].is_fixed else tries
         evaluate = self._evaluator(_Seat(welfare, source), 1)
         key = jax.random.fold_in(self.key, 2)
         return plan(key, ROSTER[name].make(setting), evaluate, steps=steps).recommended
