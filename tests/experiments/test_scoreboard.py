@@ -1,0 +1,141 @@
+"""The scoreboard: all planners on the same draws, measured against the best that anybody found on each."""
+
+import json
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+from laboratory import float64
+
+from econjax.planning import RationalEvaluator
+from experiments import scoreboard as board
+from experiments.economies import ECONOMIES
+from experiments.roster import AIMS, ROSTER
+from experiments.scoreboard import Contest, ScoreboardConfig, Sizes, bootstrap, pooled, scoreboard
+
+PLANNERS = ("laissez-faire", "federal", "flat", "saez", "gradient")
+SIZES = Sizes(populations=3, agents=200, evaluations=12)
+
+
+@pytest.fixture(scope="module")
+def scores():
+    contests = [Contest(ECONOMIES[name], AIMS["atkinson"], 0.25) for name in ("acs", "lognormal")]
+    with float64():
+        return scoreboard(contests, PLANNERS, SIZES)
+
+
+def of(scores, name, place=0):
+    return [score for score in scores if score.planner == ROSTER[name].name][place]
+
+
+@pytest.mark.parametrize("name", ECONOMIES)
+def test_everybody_works_40_hours_under_the_law_of_each_economy(name, x64):
+    kind = ECONOMIES[name]
+    economy = kind.economy(jax.random.key(3), 200)
+    report = RationalEvaluator(economy, AIMS["atkinson"].welfare).value(kind.law)
+    assert float(report.labor) == pytest.approx(40, rel=1e-9)
+
+
+def test_where_elasticities_differ_their_median_is_the_stated_one():
+    kind = ECONOMIES["mixed"]
+    elasticity = np.asarray(kind.economy(jax.random.key(0), 4000).population.elasticity)
+    assert np.median(elasticity) == pytest.approx(kind.elasticity, rel=0.05)
+    assert np.log(elasticity).std() == pytest.approx(kind.spread, rel=0.05)
+
+
+def test_nobody_passes_the_best_and_the_status_quo_covers_nothing(scores):
+    for score in scores:
+        assert min(score.regrets) >= 0
+        assert len(score.regrets) == SIZES.populations
+        assert score.regret.low <= score.regret.mean <= score.regret.high
+    assert of(scores, "federal").shares == (0, 0, 0)
+    assert of(scores, "laissez-faire").share.high < 0 < of(scores, "flat").share.low
+
+
+def test_equivalent_regret_and_share_agree(scores):
+    for place in (0, 1):
+        best = {round(score.equivalent + score.regret.mean, 6) for score in scores[5 * place : 5 * place + 5]}
+        assert len(best) == 1
+        start = of(scores, "federal", place).regrets
+        for score in scores[5 * place : 5 * place + 5]:
+            np.testing.assert_allclose(score.shares, 1 - np.array(score.regrets) / start, atol=1e-9)
+
+
+def test_evaluations_are_counted_by_kind(scores):
+    assert (of(scores, "gradient").values, of(scores, "gradient").gradients) == (0, SIZES.evaluations)
+    assert (of(scores, "saez").values, of(scores, "federal").values) == (SIZES.evaluations, 1)
+    assert {score.queries for score in scores} == {0}
+
+
+def test_somebody_wins_every_draw(scores):
+    assert sum(score.wins for score in scores[:5]) >= 1
+
+
+def test_a_planner_s_score_does_not_depend_on_who_else_plans(scores, x64):
+    alone = scoreboard([of(scores, "gradient").contest], ("gradient",), SIZES)[0]
+    assert alone.equivalent == pytest.approx(of(scores, "gradient").equivalent, rel=1e-12)
+
+
+def test_pooled_scores_are_means_over_economies(scores):
+    together = pooled(scores)
+    assert len(together) == len(PLANNERS)
+    for score in together:
+        both = [other for other in scores if other.planner == score.planner]
+        assert score.regret.mean == pytest.approx(np.mean([other.regret.mean for other in both]))
+        assert score.share.low < score.share.mean or score.planner == "US federal"
+
+
+def test_the_bootstrap_covers_the_mean_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    inside = 0
+    for seed in range(200):
+        low, high = bootstrap([rng.normal(1.0, 1.0, 40).tolist()], seed=seed)[1:]
+        inside += low < 1.0 < high
+    assert 0.89 * 200 < inside < 0.99 * 200
+
+
+def test_groups_are_drawn_each_on_its_own():
+    apart = bootstrap([[0.0] * 10, [100.0] * 10])
+    assert apart == (50, 50, 50)
+
+
+@pytest.mark.parametrize("vary", ["elasticity", "aversion", "told"])
+def test_one_thing_varies(vary):
+    contests = ScoreboardConfig(vary=vary).contests()
+    assert len({(c.kind.elasticity, c.aim.name, c.told) for c in contests}) == len(contests) == 4
+    honest = [contest.told == contest.kind.elasticity for contest in contests]
+    assert all(honest) if vary != "told" else sum(honest) == 1
+
+
+def test_a_model_plans_every_draw_and_its_questions_are_counted(improviser, x64):
+    contest = Contest(ECONOMIES["acs"], AIMS["atkinson"], 0.25)
+    sizes = replace(SIZES, evaluations=4)
+    engine = improviser(mumbles=0)
+    (score,) = scoreboard([contest], ("llm",), sizes, engine)
+    assert score.queries == 3  # the first evaluation is of the law
+    assert len(engine.said) == 3 * sizes.populations
+
+
+def test_the_command_prints_tables_and_json(econjax, monkeypatch):
+    monkeypatch.setattr(board, "best_found", lambda evaluate, starts: evaluate_only(evaluate, starts[-1]))
+    options = ["--populations", 2, "--agents", 100, "--evaluations", 3, "--economies", "acs", "mixed"]
+    options += ["--planners", "federal", "flat", "--welfare", "rawlsian"]
+    ran = econjax("scoreboard", *options)
+    assert ran.code == 0, ran.err
+    assert "Rawlsian: all economies" in ran.out
+    assert "Rawlsian: incomes of the ACS 2023, single" in ran.out
+    found = json.loads(econjax("scoreboard", *options, "--json").out)
+    assert {row["planner"] for row in found["scores"]} == {"US federal", "flat, best by search"}
+
+
+def evaluate_only(evaluate, schedule):
+    from baselines.optimum import Found
+
+    return Found(schedule, float(evaluate.value(schedule).equivalent))
+
+
+def test_bad_choices_are_told_in_one_line(econjax, assert_told):
+    assert_told(econjax("scoreboard", "--populations", 1), "populations", 1)
+    assert_told(econjax("scoreboard", "--economies", "mars"), "mars", "acs")
+    assert_told(econjax("scoreboard", "--vary", "aversion"), "leave llm out")
