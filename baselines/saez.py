@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key
 from numpy.typing import ArrayLike
 
@@ -150,6 +151,6 @@ def reference_saez(
     tops = {"llm-economist": None, "dynamic-empirical": thresholds[-1] + 0.1 * (1e7 - thresholds[-1])}
     if recipe not in tops:
         raise ValueError(f"Unknown recipe {recipe!r}; choose one of {', '.join(tops)}.")
-    incomes = 100.0 * jnp.asarray(skill, float)
-    rates = llm_economist_rates(incomes, thresholds, elasticity=elasticity, top=tops[recipe])
+    incomes, elasticities = 100.0 * np.asarray(skill, float), np.asarray(elasticity, float)
+    rates = llm_economist_rates(incomes, thresholds, elasticity=elasticities, top=tops[recipe])
     return FixedPlanner(BracketSchedule(thresholds, rates))
