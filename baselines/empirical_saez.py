@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
-from baselines.saez import Iteration, implied_rates
+from baselines.saez import Iteration
 from econjax import BracketSchedule
-from econjax.planning import Favourite, Report
+from econjax.planning import Report
 
 
 class Measured(NamedTuple):
@@ -28,7 +28,6 @@ class Study(NamedTuple):
     active: tuple[float, ...]
     measured: Measured | None
     iteration: Iteration
-    favourite: Favourite
 
 
 class EmpiricalSaezPlanner(NamedTuple):
@@ -37,10 +36,9 @@ class EmpiricalSaezPlanner(NamedTuple):
     For each bracket the rate of `start` is lowered by `size` (a share of a dollar), then raised: two
     evaluations. The change of mean income, over the change of the log net-of-tax rate times the income
     that responds to it, is the bracket's elasticity: to first order in `size` exact for workers of one
-    elasticity within a bracket, and the one that the first-order condition needs for any others. Until
-    all are measured the best perturbation is recommended, then the rates that the iteration has reached,
-    as in `SaezPlanner`. Where no elasticity comes out positive there is nothing to iterate: it stays with
-    the best schedule seen. Nothing is told to it.
+    elasticity within a bracket, and the one that the first-order condition needs for any others. Then it
+    goes on as `SaezPlanner` does, and recommends the best schedule seen. Where no elasticity comes out
+    positive there is nothing to iterate: it stays with the best perturbation. Nothing is told to it.
 
     Noise in mean income of s dollars a year puts an error of s (1 - rate) / (2^0.5 size active) into a
     bracket's estimate, with `active` the income there per head of the population: choose a larger `size`
@@ -54,36 +52,34 @@ class EmpiricalSaezPlanner(NamedTuple):
 
     def init(self, key: Key[Array, ""]) -> Study:
         """Return a study without observations."""
-        return Study((), (), None, Iteration.begin(self.start), Favourite.none(self.start))
+        return Study((), (), None, Iteration.begin(self.start))
 
     def ask(self, key: Key[Array, ""], state: Study) -> tuple[BracketSchedule, Study]:
         """Propose the next perturbation, or the iteration's rates."""
         if state.measured is None:
             rates = self._perturbations()[len(state.incomes)]
             return BracketSchedule(self.start.thresholds, rates), state
-        return self.recommend(state), state
+        iterates = np.all(state.measured.elasticity > 0)
+        return state.iteration.schedule if iterates else self.recommend(state), state
 
     def tell(self, state: Study, schedule: BracketSchedule, report: Report) -> Study:
         """Note the response, or move toward the rates that the formula implies."""
-        favourite = state.favourite.or_better(schedule, report)
         if state.measured is not None:
-            iteration = state.iteration
-            if np.all(state.measured.elasticity > 0):
-                elasticity = state.measured.elasticity
-                implied = implied_rates(schedule, report, elasticity=elasticity, jumps=self.jumps)
-                iteration = iteration.onward(schedule.rates, implied)
-            return state._replace(iteration=iteration, favourite=favourite)
+            elasticity = state.measured.elasticity
+            if not np.all(elasticity > 0):
+                return state
+            iteration = state.iteration.onward(schedule, report, elasticity=elasticity, jumps=self.jumps)
+            return state._replace(iteration=iteration)
+        favourite = state.iteration.favourite.or_better(schedule, report)
         bracket = len(state.incomes) // 2
         incomes = (*state.incomes, float(report.income))
         active = (*state.active, float(report.brackets.active[bracket]))
         measured = self._measure(incomes, active) if len(incomes) == 2 * self.start.rates.size else None
-        return Study(incomes, active, measured, state.iteration, favourite)
+        return Study(incomes, active, measured, state.iteration._replace(favourite=favourite))
 
     def recommend(self, state: Study) -> BracketSchedule:
-        """Recommend the rates reached, or the best schedule seen while there are none."""
-        if state.measured is None or not np.all(state.measured.elasticity > 0):
-            return state.favourite.schedule
-        return state.iteration.schedule
+        """Recommend the best schedule seen."""
+        return state.iteration.favourite.schedule
 
     def _perturbations(self) -> Float[np.ndarray, "tries brackets"]:
         """Return the rates of each try: every bracket's lowered, then raised."""

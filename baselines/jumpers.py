@@ -44,7 +44,8 @@ def inferred_population(schedule: BracketSchedule, report: Report, elasticity: f
     slopes = np.diff(log_potential) / np.diff(log_odds)
     beyond = np.where(middle < inner, slopes[0], slopes[-1]) * (middle - inner)
     potential = np.exp(interpolate.PchipInterpolator(log_odds, log_potential)(inner) + beyond)
-    return Population(potential / REFERENCE_HOURS, weight=np.diff(special.expit(edges)))
+    share = np.diff(special.expit(edges))
+    return Population(potential / REFERENCE_HOURS, weight=share / share.sum())
 
 
 _REACH, _WORKERS = 10.0, 400  # log odds, and workers spread evenly over them

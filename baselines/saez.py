@@ -3,49 +3,61 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key
 from numpy.typing import ArrayLike
 
 from baselines.fixed import FixedPlanner
 from baselines.jumpers import inferred_jump
 from econjax import BracketSchedule
-from econjax.planning import Report
+from econjax.planning import Favourite, Report
 from econjax.reference_saez import llm_economist_rates
 from econjax.saez import saez_rates, toward
 
 
 class Iteration(NamedTuple):
-    """Where the iteration stands: the rates to try next, the last move, and the part of the way to go."""
+    """Where the iteration stands: the rates to try next, the last move, and the part of the way to go.
+
+    `favourite` is the best schedule evaluated so far.
+    """
 
     schedule: BracketSchedule
     move: Float[Array, " brackets"]
     share: Float[Array, " brackets"]
+    favourite: Favourite
 
     @classmethod
     def begin(cls, start: BracketSchedule) -> "Iteration":
         """Return an iteration that has not moved."""
-        return cls(start, jnp.zeros_like(start.rates), jnp.full_like(start.rates, 0.5))
+        still, half = jnp.zeros_like(start.rates), jnp.full_like(start.rates, 0.5)
+        return cls(start, still, half, Favourite.none(start))
 
-    def onward(self, rates: Float[Array, " brackets"], implied: Float[Array, " brackets"]) -> "Iteration":
-        """Return the iteration moved toward what the formula implies at the rates that were evaluated.
+    def onward(
+        self, schedule: BracketSchedule, report: Report, *, elasticity: ArrayLike, jumps: bool
+    ) -> "Iteration":
+        """Return the iteration moved toward what the formula implies at a schedule just evaluated.
 
         A bracket goes half of the way, in log net-of-tax rates; one that overshoots halves its part, which
         then grows again.
         """
+        rates = schedule.rates
+        implied = implied_rates(schedule, report, elasticity=elasticity, jumps=jumps)
         turned = (implied - rates) * self.move < 0
         share = jnp.where(turned, self.share / 2, jnp.minimum(1.1 * self.share, 0.5))
         reached = toward(rates, implied, share)
-        return Iteration(BracketSchedule(self.schedule.thresholds, reached), reached - rates, share)
+        onward = BracketSchedule(schedule.thresholds, reached)
+        return Iteration(onward, reached - rates, share, self.favourite.or_better(schedule, report))
 
 
 class SaezPlanner(NamedTuple):
     """Set rates by the first-order condition of each bracket, at the statistics the last rates brought.
 
     It is told the workers' elasticity, one for all or one for each bracket, and iterates: at the fixed
-    point, which is recommended, every bracket's condition holds with the marginal weights of the welfare
-    function itself. Where rates fall with income, workers who jump over a threshold are counted as
-    `inferred_jump` infers them from the report; without `jumps` they are left out, and the fixed point is
-    then near the optimum, not at it.
+    point every bracket's condition holds with the marginal weights of the welfare function itself. Where
+    rates fall with income, workers who jump over a threshold are counted as `inferred_jump` infers them
+    from the report; without `jumps` they are left out, and the fixed point is then near the optimum, not
+    at it. The formula is of smooth populations: among the rates tried on the way, which a finite population
+    tells apart by its steps, the best is recommended.
     """
 
     start: BracketSchedule
@@ -63,12 +75,11 @@ class SaezPlanner(NamedTuple):
 
     def tell(self, state: Iteration, schedule: BracketSchedule, report: Report) -> Iteration:
         """Move toward the rates that the formula implies here."""
-        implied = implied_rates(schedule, report, elasticity=self.elasticity, jumps=self.jumps)
-        return state.onward(schedule.rates, implied)
+        return state.onward(schedule, report, elasticity=self.elasticity, jumps=self.jumps)
 
     def recommend(self, state: Iteration) -> BracketSchedule:
-        """Recommend the rates reached."""
-        return state.schedule
+        """Recommend the best rates tried."""
+        return state.favourite.schedule
 
 
 class StaticSaezPlanner(NamedTuple):
@@ -150,6 +161,6 @@ def reference_saez(
     tops = {"llm-economist": None, "dynamic-empirical": thresholds[-1] + 0.1 * (1e7 - thresholds[-1])}
     if recipe not in tops:
         raise ValueError(f"Unknown recipe {recipe!r}; choose one of {', '.join(tops)}.")
-    incomes = 100.0 * jnp.asarray(skill, float)
-    rates = llm_economist_rates(incomes, thresholds, elasticity=elasticity, top=tops[recipe])
+    incomes, elasticities = 100.0 * np.asarray(skill, float), np.asarray(elasticity, float)
+    rates = llm_economist_rates(incomes, thresholds, elasticity=elasticities, top=tops[recipe])
     return FixedPlanner(BracketSchedule(thresholds, rates))

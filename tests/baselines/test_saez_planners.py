@@ -115,8 +115,8 @@ def test_the_static_planner_applies_the_formula_once():
 
 
 def test_once_is_enough_at_the_fixed_point_only(x64):
-    economy, welfare = economy_of(grid("PLN", 2000), 0.25), Atkinson(1.0)
-    start = BracketSchedule([0.0, 60000, 150000], [0.4, 0.5, 0.6])
+    economy, welfare = economy_of(grid("PLN", 400), 0.25), Atkinson(1.0)
+    start = BracketSchedule([0.0, 60000, 150000], [0.1, 0.2, 0.3])
     fixed = converged_saez(economy, start, welfare, elasticity=0.25, tolerance=1e-7).schedule
     evaluate = RationalEvaluator(economy, welfare)
     stays = plan(KEY, StaticSaezPlanner(fixed, 0.25), evaluate, steps=2).recommended
@@ -139,7 +139,7 @@ FALLING = np.array([0.95, 0.83, 0.70, 0.66, 0.64, 0.63, 0.62])
 
 
 @pytest.mark.parametrize("rates", [US_2024, FALLING], ids=["rising", "falling"])
-@pytest.mark.parametrize("name", ["GB2", "LN", "PLN"])
+@pytest.mark.parametrize("name", ["GB2", "LN"])
 def test_the_inferred_workers_are_those_who_were_reported(x64, name, rates):
     economy, schedule, report = known(name, 0.25, rates)
     inferred = inferred_population(schedule, report, 0.25)
@@ -157,7 +157,7 @@ def test_the_inferred_jump_is_the_revenue_of_those_who_jump(x64, name, elasticit
     economy, schedule, report = known(name, elasticity, FALLING, calibrated)
     true = np.asarray(jump_revenue(economy, schedule))
     found = np.asarray(inferred_jump(schedule, report, elasticity))
-    assert np.linalg.norm(found - true) < 0.15 * np.linalg.norm(true)
+    assert np.linalg.norm(found - true) < 0.06 * np.linalg.norm(true)
 
 
 def test_nobody_jumps_where_rates_rise():
@@ -175,29 +175,27 @@ def test_a_report_that_says_nothing_infers_nobody():
 
 ECONOMIES = [
     ("GB2", 0.25, 1.0, False),
-    ("GB2", 0.1, np.inf, True),
     ("GB2", 1.0, 2.0, True),
-    ("LN", 0.5, 0.5, False),
     ("LN", 0.25, np.inf, True),
     ("PLN", 1.0, np.inf, False),
-    ("BP", 0.5, 1.0, True),
+    ("BP", 0.5, 0.5, True),
 ]
 
 
 @pytest.mark.parametrize(("name", "elasticity", "aversion", "calibrated"), ECONOMIES)
 def test_the_iterated_formula_costs_five_dollars_at_most(name, elasticity, aversion, calibrated):
-    population = Population(grid(name, 2000) / 40)
+    population = Population(grid(name, 1000) / 40)
     population = calibrate(population, law()) if calibrated else population
     economy = Economy(population=population, preferences=Quasilinear(elasticity))
     evaluate = RationalEvaluator(economy, welfare_of(aversion))
     found = plan(KEY, SaezPlanner(law(), elasticity), evaluate, steps=40).recommended
-    best = best_found(evaluate, [law(), found], steps=40, most=300).equivalent
+    best = best_found(evaluate, [law(), found], steps=30, most=200).equivalent
     assert float(evaluate.value(found).equivalent) > best - 5
 
 
 @pytest.mark.parametrize("aversion", [1.0, np.inf])
 def test_counting_those_who_jump_gains_where_rates_fall(aversion):
-    evaluate = evaluator(grid("LN", 2000), 0.25, welfare_of(aversion))
+    evaluate = evaluator(grid("LN", 1000), 0.25, welfare_of(aversion))
     with_them, without = (
         evaluate.value(plan(KEY, SaezPlanner(law(), 0.25, jumps), evaluate, steps=40).recommended).equivalent
         for jumps in (True, False)
@@ -205,8 +203,7 @@ def test_counting_those_who_jump_gains_where_rates_fall(aversion):
     assert with_them > without
 
 
-@pytest.mark.parametrize("elasticity", [0.1, 0.25, 0.5, 1.0])
-@pytest.mark.parametrize("name", ["GB2", "LN"])
+@pytest.mark.parametrize(("name", "elasticity"), [("GB2", 0.1), ("LN", 0.25), ("LN", 0.5), ("GB2", 1.0)])
 def test_the_elasticity_of_rational_workers_is_measured(x64, name, elasticity):
     start = BracketSchedule(THRESHOLDS[:4], np.full(4, 0.3))
     planner = EmpiricalSaezPlanner(start, size=0.02)
@@ -222,10 +219,10 @@ def test_the_elasticity_of_rational_workers_is_measured(x64, name, elasticity):
 
 def test_each_bracket_has_the_elasticity_of_its_own_workers(x64):
     n = grid("GB2", 400)
-    own = np.where(n < 60_000, 0.5, 0.2)
+    own = np.where(n < 60_000, 0.5, 0.2)  # at 30 % they earn up to 50,200 and from 55,900
     population = Population(n / 40, elasticity=own)
     evaluate = RationalEvaluator(Economy(population=population, preferences=Quasilinear(0.3)), Atkinson(1.0))
-    planner = EmpiricalSaezPlanner(BracketSchedule([0.0, 45_000.0], [0.3, 0.3]), size=0.02)
+    planner = EmpiricalSaezPlanner(BracketSchedule([0.0, 53_000.0], [0.3, 0.3]), size=0.02)
     state = planner.init(KEY)
     for _ in range(4):
         schedule, state = planner.ask(KEY, state)
