@@ -87,11 +87,9 @@ class ConstrainedPlanner(NamedTuple):
 
     def ask(self, key: Key[Array, ""], state: Quest) -> tuple[BracketSchedule, Quest]:
         """Propose the best point of the model, or one near the best heard."""
-        if state.idle < self.patience:
-            return self._schedule(state.position), state
         best = np.asarray(self._coordinates.position(state.best[0].rates), float)
-        noise = np.asarray(jax.random.normal(key, best.shape), float)
-        return self._schedule(best + state.reach * noise), state
+        trial = best + state.reach * np.asarray(jax.random.normal(key, best.shape), float)
+        return self._schedule(trial if state.idle >= self.patience else state.position), state
 
     def tell(self, state: Quest, schedule: BracketSchedule, report: Report) -> Quest:
         """Learn from a report, and find the next point."""

@@ -12,9 +12,13 @@ from reference import THRESHOLDS, US_2024, grid
 from reference import solve as reference_solve
 from scipy.optimize import minimize
 
+from baselines.constrained import ConstrainedPlanner
+from baselines.coordinates import PlainRates, Squashed
 from baselines.fixed import FixedPlanner
-from baselines.gradient import GradientPlanner
+from baselines.gradient import GradientPlanner, MultiStart, adam
+from baselines.limits import RateLimits
 from baselines.optimum import best_found
+from baselines.requirements import RevenueFloor
 from baselines.saez import SaezPlanner
 from baselines.search import FlatSearch, RandomSearch
 from econjax import Atkinson, BracketSchedule, Rawlsian
@@ -37,12 +41,24 @@ def law():
     return BracketSchedule(THRESHOLDS, US_2024)
 
 
+def flat(rate):
+    return BracketSchedule(THRESHOLDS, np.full(7, rate))
+
+
 PLANNERS = [
     Maker("fixed", lambda: FixedPlanner(law()), learns=False),
     Maker("random", lambda: RandomSearch(jnp.array(THRESHOLDS))),
     Maker("flat", lambda: FlatSearch(jnp.array(THRESHOLDS))),
     Maker("gradient", lambda: GradientPlanner(law())),
     Maker("saez", lambda: SaezPlanner(law(), 0.25)),
+    Maker("adam", lambda: GradientPlanner(law(), adam(0.05), coordinates=PlainRates())),
+    Maker(
+        "squashed", lambda: GradientPlanner(law(), coordinates=Squashed(RateLimits(0.0, 0.7, rising=True)))
+    ),
+    Maker(
+        "several starts", lambda: MultiStart((GradientPlanner(law()), GradientPlanner(flat(0.5))), rounds=2)
+    ),
+    Maker("constrained", lambda: ConstrainedPlanner(law(), RateLimits(rising=True), (RevenueFloor(15_000),))),
 ]
 WELFARE = [Atkinson(1.0), Rawlsian()]
 every_planner = pytest.mark.parametrize("planner", PLANNERS, ids=repr)
