@@ -159,8 +159,7 @@ def simplex():
 def test_every_ascent_ends_at_the_same_equivalent(x64, name):
     evaluate = evaluator()
     found = best(GradientPlanner(law(), **ASCENTS[name]), steps=40, evaluate=evaluate)
-    print(name, found.recommended.rates, worth(found.recommended.rates), simplex())
-    assert worth(found.recommended.rates) >= simplex() - 2
+    assert worth(found.recommended.rates) >= simplex() - 1
 
 
 def test_a_limit_that_does_not_bind_changes_nothing():
@@ -172,13 +171,16 @@ def test_a_limit_that_does_not_bind_changes_nothing():
         np.testing.assert_array_equal(a.rates, b.rates)
 
 
-@pytest.mark.parametrize(("chart", "rate"), [(LogNetRates, 0.1), (PlainRates, 0.1), (Squashed, 0.5)])
-def test_a_cap_that_binds_is_reached_from_inside(x64, chart, rate):
+@pytest.mark.parametrize(
+    ("chart", "rate", "short"), [(LogNetRates, 0.1, 1e-12), (PlainRates, 0.1, 1e-12), (Squashed, 0.5, 0.01)]
+)
+def test_a_cap_that_binds_is_reached_from_inside(x64, chart, rate, short):
     evaluate = evaluator(Rawlsian())
     planner = GradientPlanner(law(), adam(rate), coordinates=chart(RateLimits(0.0, 0.55)))
     found = best(planner, evaluate=evaluate)
     # The worst-off worker wants more than 60 % of everyone.
-    np.testing.assert_allclose(found.recommended.rates, 0.55, atol=2e-3)
+    rates = np.asarray(found.recommended.rates)
+    assert np.all((rates <= 0.55) & (rates >= 0.55 - short))
     report = evaluate.value_and_grad(found.recommended)
     assert np.all(report.gradient > 0)
 

@@ -76,7 +76,7 @@ def differences(n, rates, *, steps, apart, fraction=0.25):
     return np.array([(up - down) / (2 * apart) for up, down in ends])
 
 
-@pytest.mark.parametrize("steps", [1, 4, 30])
+@pytest.mark.parametrize("steps", [1, 5])
 def test_the_gradient_goes_through_the_whole_year(x64, steps):
     n = grid("GB2", 200)
     heard = evaluator(steps=steps).value_and_grad(law(RISING)).gradient
@@ -84,10 +84,10 @@ def test_the_gradient_goes_through_the_whole_year(x64, steps):
     np.testing.assert_allclose(heard, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("steps", [1, 4, 40])
+@pytest.mark.parametrize("steps", [1, 5, 40])
 def test_the_gradient_counts_who_jumps_on_the_way(x64, steps):
-    n = grid("GB2", 4000)
-    heard = evaluator(steps=steps, n=4000).value_and_grad(law(FALLING)).gradient
+    n = grid("GB2", 2000)
+    heard = evaluator(steps=steps, n=2000).value_and_grad(law(FALLING)).gradient
     expected = differences(n, FALLING, steps=steps, apart=5e-3)
     print(steps, np.asarray(heard).round(1), expected.round(1))
     np.testing.assert_allclose(heard, expected, atol=0.02 * np.abs(expected).max())
@@ -98,7 +98,7 @@ def test_a_plan_for_the_year_beats_one_for_the_end_and_becomes_it(x64):
     adjusted = evaluator(steps=1).rational
     end = plan(jax.random.key(0), planner, adjusted, steps=30).recommended
     gains, distances = [], []
-    for steps in (1, 4, 16, 256):
+    for steps in (1, 5, 40, 300):
         evaluate = evaluator(steps=steps, fraction=0.2)
         own = plan(jax.random.key(0), planner, evaluate, steps=30).recommended
         gains.append(float(evaluate.value(own).equivalent - evaluate.value(end).equivalent))
