@@ -68,12 +68,13 @@ class GradientPlanner(NamedTuple):
     needs_gradient = True
 
     def init(self, key: Key[Array, ""]) -> Ascent:
-        """Return the start."""
-        position = self.coordinates.position(self.start.rates)
+        """Return the start, moved into the limits."""
+        start = self.coordinates.limits.nearest(self.start.rates)
+        position = self.coordinates.position(start)
         return Ascent(
             position,
             self.optimiser.init(position),
-            Favourite.none(self.start),
+            Favourite.none(BracketSchedule(self.start.thresholds, start)),
             jnp.zeros((), int),
             jnp.full((), 0.001, position.dtype),
         )
