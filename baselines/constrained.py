@@ -10,7 +10,7 @@ from scipy import optimize
 
 from baselines.coordinates import LogNetRates
 from baselines.limits import RateLimits
-from baselines.requirements import Certificate, Requirement, certify
+from baselines.requirements import Requirement
 from econjax import BracketSchedule
 from econjax.planning import Report
 
@@ -87,11 +87,9 @@ class ConstrainedPlanner(NamedTuple):
 
     def ask(self, key: Key[Array, ""], state: Quest) -> tuple[BracketSchedule, Quest]:
         """Propose the best point of the model, or one near the best heard."""
-        if state.idle < self.patience:
-            return self._schedule(state.position), state
         best = np.asarray(self._coordinates.position(state.best[0].rates), float)
-        noise = np.asarray(jax.random.normal(key, best.shape), float)
-        return self._schedule(best + state.reach * noise), state
+        trial = best + state.reach * np.asarray(jax.random.normal(key, best.shape), float)
+        return self._schedule(trial if state.idle >= self.patience else state.position), state
 
     def tell(self, state: Quest, schedule: BracketSchedule, report: Report) -> Quest:
         """Learn from a report, and find the next point."""
@@ -120,10 +118,6 @@ class ConstrainedPlanner(NamedTuple):
     def recommend(self, state: Quest) -> BracketSchedule:
         """Recommend the best schedule that was heard to keep every requirement, or breaks them least."""
         return state.best[0]
-
-    def certificate(self, schedule: BracketSchedule, report: Report) -> Certificate:
-        """Return by how much a schedule keeps this planner's constraints."""
-        return certify(schedule, report, limits=self.limits, requirements=self.requirements)
 
     @property
     def _coordinates(self) -> LogNetRates:
@@ -196,36 +190,43 @@ def best_step(
     A margin is aimed at with so much to `spare`. The quadratic program is solved by SLSQP (scipy), with
     one slack for each margin.
     """
-    centre, brackets = model.centre, model.centre.position.size
-    floor, cap = bounds
-    low = np.minimum(np.maximum(floor - centre.position, -model.radius), 0)
-    high = np.maximum(np.minimum(cap - centre.position, model.radius), 0)
+    centre, brackets, slacks = model.centre, model.centre.position.size, model.centre.margins.size
+    low = np.minimum(np.maximum(bounds[0] - centre.position, -model.radius), 0)
+    high = np.maximum(np.minimum(bounds[1] - centre.position, model.radius), 0)
+    matrix, least = _linear(model, rising=rising, spare=spare)
 
     def loss(both: np.ndarray) -> tuple[float, np.ndarray]:
         step, slack = both[:brackets], both[brackets:]
         bent = model.curvature @ step
         value = step @ bent / 2 - centre.slope @ step + model.penalty * slack.sum()
-        return value, np.append(bent - centre.slope, np.full(slack.size, model.penalty))
+        return value, np.append(bent - centre.slope, np.full(slacks, model.penalty))
 
-    wanted = spare - centre.margins
-    rows, least = [np.hstack([model.slopes, np.eye(wanted.size)])], [wanted]
-    if rising:
-        climb = np.diff(np.eye(brackets), axis=0)
-        rows.append(np.hstack([climb, np.zeros((brackets - 1, wanted.size))]))
-        least.append(-climb @ centre.position)
-    matrix, right = np.vstack(rows), np.concatenate(least)
-    constraint = {"type": "ineq", "fun": lambda both: matrix @ both - right, "jac": lambda both: matrix}
+    constraint = {"type": "ineq", "fun": lambda both: matrix @ both - least, "jac": lambda both: matrix}
     found = optimize.minimize(
         loss,
-        np.append(np.zeros(brackets), np.maximum(wanted, 0)),
+        np.append(np.zeros(brackets), np.maximum(spare - centre.margins, 0)),
         jac=True,
         method="SLSQP",
-        bounds=[*zip(low, high, strict=True), *[(0, None)] * wanted.size],
-        constraints=[constraint] if right.size else [],
+        bounds=[*zip(low, high, strict=True), *[(0, None)] * slacks],
+        constraints=[constraint] if least.size else [],
         options={"maxiter": 200, "ftol": 1e-12},
     )
     step = np.clip(found.x[:brackets], low, high)
-    return step, float(np.sum(np.maximum(wanted - model.slopes @ step, 0)))
+    return step, float(np.sum(np.maximum(spare - centre.margins - model.slopes @ step, 0)))
+
+
+def _linear(
+    model: Model, *, rising: bool, spare: Float[np.ndarray, " margins"]
+) -> tuple[Float[np.ndarray, "rows unknowns"], Float[np.ndarray, " rows"]]:
+    """Return the rows whose products with the step and the slacks must reach the numbers beside them."""
+    brackets, slacks = model.centre.position.size, spare.size
+    rows = np.hstack([model.slopes, np.eye(slacks)])
+    least = spare - model.centre.margins
+    if not rising:
+        return rows, least
+    climb = np.diff(np.eye(brackets), axis=0)
+    order = np.hstack([climb, np.zeros((brackets - 1, slacks))])
+    return np.vstack([rows, order]), np.append(least, -climb @ model.centre.position)
 
 
 def _curved(

@@ -25,11 +25,12 @@ def lbfgs(longest: float = 0.5) -> optax.GradientTransformation:
 
 @functools.cache
 def adam(rate: float = 0.1) -> optax.GradientTransformation:
-    """Return Adam (Kingma and Ba 2015), whose steps begin at `rate` in the unit of the planner's coordinates.
+    """Return Adam (Kingma and Ba 2015) for some dozens of evaluations.
 
-    Its memory of squared slopes is 0.95, for a few dozen evaluations, and not 0.999.
+    Steps begin at `rate`, in the unit of the planner's coordinates, and are half as long after 20. It
+    remembers squared slopes at 0.95, not 0.999. It often loses for some steps on its way: have `patience`.
     """
-    return optax.adam(rate, b1=0.8, b2=0.95)
+    return optax.adam(lambda step: rate / (1 + step / 20), b1=0.8, b2=0.95)
 
 
 class Ascent(NamedTuple):
@@ -67,23 +68,23 @@ class GradientPlanner(NamedTuple):
     needs_gradient = True
 
     def init(self, key: Key[Array, ""]) -> Ascent:
-        """Return the start."""
-        position = self.coordinates.position(self.start.rates)
+        """Return the start, moved into the limits."""
+        start = self.coordinates.limits.nearest(self.start.rates)
+        position = self.coordinates.position(start)
         return Ascent(
             position,
             self.optimiser.init(position),
-            Favourite.none(self.start),
+            Favourite.none(BracketSchedule(self.start.thresholds, start)),
             jnp.zeros((), int),
             jnp.full((), 0.001, position.dtype),
         )
 
     def ask(self, key: Key[Array, ""], state: Ascent) -> tuple[BracketSchedule, Ascent]:
         """Propose the optimiser's next point, or one near the favourite."""
-        position = state.position
-        if state.idle >= self.patience:
-            best = self.coordinates.position(state.favourite.schedule.rates)
-            noise = jax.random.normal(key, best.shape, best.dtype)
-            position = self.coordinates.nearest(best + state.reach * noise)
+        best = self.coordinates.position(state.favourite.schedule.rates)
+        noise = jax.random.normal(key, best.shape, best.dtype)
+        trial = self.coordinates.nearest(best + state.reach * noise)
+        position = trial if state.idle >= self.patience else state.position
         return BracketSchedule(self.start.thresholds, self.coordinates.legal_rates(position)), state
 
     def tell(self, state: Ascent, schedule: BracketSchedule, report: Report) -> Ascent:

@@ -1,5 +1,7 @@
 """Climbing by gradient: coordinates, limits of rates, optimisers and several starts."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from laboratory import economy_of
 from reference import grid
-from scipy.optimize import isotonic_regression
+from reference import solve as reference_solve
+from scipy.optimize import isotonic_regression, minimize
 
 from baselines.coordinates import LogNetRates, PlainRates, Squashed
 from baselines.gradient import GradientPlanner, MultiStart, adam, lbfgs
@@ -20,6 +23,7 @@ shares = st.floats(-1, 1, width=32, allow_subnormal=False)
 rows = st.lists(st.tuples(shares, shares, shares, shares), min_size=4, max_size=4)
 
 
+N = grid("GB2", 400)
 THRESHOLDS = [0.0, 25_000, 60_000, 120_000]  # of 400 workers, somebody is in each bracket
 
 
@@ -28,9 +32,7 @@ def law(rates=(0.1, 0.2, 0.25, 0.35)):
 
 
 def evaluator(welfare=None):
-    return RationalEvaluator(
-        economy_of(grid("GB2", 400), 0.25), Atkinson(1.0) if welfare is None else welfare
-    )
+    return RationalEvaluator(economy_of(N, 0.25), Atkinson(1.0) if welfare is None else welfare)
 
 
 def best(planner, *, steps=40, evaluate=None):
@@ -132,22 +134,32 @@ def test_what_leads_out_of_the_limits_is_left_out_of_the_slope(x64):
 
 ASCENTS = {
     "L-BFGS, log net rates": dict(),
-    "Adam, log net rates": dict(optimiser=adam()),
+    "Adam, log net rates": dict(optimiser=adam(), patience=20),
     "L-BFGS, rates": dict(optimiser=lbfgs(0.1), coordinates=PlainRates()),
-    "Adam, rates": dict(optimiser=adam(0.05), coordinates=PlainRates()),
+    "Adam, rates": dict(optimiser=adam(0.05), coordinates=PlainRates(), patience=20),
     "L-BFGS, squashed": dict(coordinates=Squashed()),
-    "Adam, squashed": dict(optimiser=adam(), coordinates=Squashed()),
+    "Adam, squashed": dict(optimiser=adam(), coordinates=Squashed(), patience=20),
 }
+
+
+def worth(rates):
+    return reference_solve(N, np.array(THRESHOLDS), np.asarray(rates, float), 0.25).equivalent(1)
+
+
+@functools.cache
+def simplex():
+    """Return the best equivalent that Nelder and Mead's simplex finds with NumPy's answers."""
+    options = {"maxfev": 800, "xatol": 1e-5, "fatol": 1e-4}
+    return -minimize(
+        lambda r: -worth(np.clip(r, 0, 0.99)), np.full(4, 0.5), method="Nelder-Mead", options=options
+    ).fun
 
 
 @pytest.mark.parametrize("name", ASCENTS)
 def test_every_ascent_ends_at_the_same_equivalent(x64, name):
     evaluate = evaluator()
     found = best(GradientPlanner(law(), **ASCENTS[name]), steps=40, evaluate=evaluate)
-    report = evaluate.value(found.recommended)
-    print(name, found.recommended.rates, float(report.equivalent))
-    # Four brackets of 400 workers: 40,817.6 by differential evolution and a simplex.
-    assert float(report.equivalent) > 40_000
+    assert worth(found.recommended.rates) >= simplex() - 1
 
 
 def test_a_limit_that_does_not_bind_changes_nothing():
@@ -159,14 +171,16 @@ def test_a_limit_that_does_not_bind_changes_nothing():
         np.testing.assert_array_equal(a.rates, b.rates)
 
 
-@every_map
-def test_a_cap_that_binds_is_reached_from_inside(x64, chart):
+@pytest.mark.parametrize(
+    ("chart", "rate", "short"), [(LogNetRates, 0.1, 1e-12), (PlainRates, 0.1, 1e-12), (Squashed, 0.5, 0.01)]
+)
+def test_a_cap_that_binds_is_reached_from_inside(x64, chart, rate, short):
     evaluate = evaluator(Rawlsian())
-    planner = GradientPlanner(law(), adam(), coordinates=chart(RateLimits(0.0, 0.55)))
+    planner = GradientPlanner(law(), adam(rate), coordinates=chart(RateLimits(0.0, 0.55)))
     found = best(planner, evaluate=evaluate)
     # The worst-off worker wants more than 60 % of everyone.
-    print(chart, found.recommended.rates)
-    np.testing.assert_allclose(found.recommended.rates, 0.55, atol=2e-3)
+    rates = np.asarray(found.recommended.rates)
+    assert np.all((rates <= 0.55) & (rates >= 0.55 - short))
     report = evaluate.value_and_grad(found.recommended)
     assert np.all(report.gradient > 0)
 

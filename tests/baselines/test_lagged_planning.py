@@ -60,7 +60,7 @@ def test_a_year_is_what_simulating_lagged_workers_brings(x64):
 
 @pytest.mark.parametrize("rates", [RISING, FALLING], ids=["rising", "falling"])
 def test_workers_who_adjust_at_once_are_rational_ones(x64, rates):
-    at_once = evaluator(steps=3, fraction=1.0)
+    at_once = evaluator(steps=5, fraction=1.0)
     rational = RationalEvaluator(at_once.economy, at_once.welfare)
     one, same = at_once.value_and_grad(law(rates)), rational.value_and_grad(law(rates))
     for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(same), strict=True):
@@ -76,34 +76,31 @@ def differences(n, rates, *, steps, apart, fraction=0.25):
     return np.array([(up - down) / (2 * apart) for up, down in ends])
 
 
-@pytest.mark.parametrize("steps", [1, 4, 30])
-def test_the_gradient_goes_through_the_whole_year(x64, steps):
+def test_the_gradient_goes_through_the_whole_year(x64):
     n = grid("GB2", 200)
-    heard = evaluator(steps=steps).value_and_grad(law(RISING)).gradient
-    expected = differences(n, RISING, steps=steps, apart=1e-6)
+    heard = evaluator(steps=5).value_and_grad(law(RISING)).gradient
+    expected = differences(n, RISING, steps=5, apart=1e-6)
     np.testing.assert_allclose(heard, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("steps", [1, 4, 40])
-def test_the_gradient_counts_who_jumps_on_the_way(x64, steps):
-    n = grid("GB2", 4000)
-    heard = evaluator(steps=steps, n=4000).value_and_grad(law(FALLING)).gradient
-    expected = differences(n, FALLING, steps=steps, apart=5e-3)
-    print(steps, np.asarray(heard).round(1), expected.round(1))
+def test_the_gradient_counts_who_jumps_on_the_way(x64):
+    # Leaving them out misses the first rate's effect by 9 % of the largest.
+    n = grid("GB2", 2000)
+    heard = evaluator(steps=5, n=2000).value_and_grad(law(FALLING)).gradient
+    expected = differences(n, FALLING, steps=5, apart=5e-3)
+    print(np.asarray(heard).round(1), expected.round(1))
     np.testing.assert_allclose(heard, expected, atol=0.02 * np.abs(expected).max())
 
 
 def test_a_plan_for_the_year_beats_one_for_the_end_and_becomes_it(x64):
-    planner = GradientPlanner(law())
-    adjusted = evaluator(steps=1).rational
-    end = plan(jax.random.key(0), planner, adjusted, steps=30).recommended
+    n, planner = grid("GB2", 200), GradientPlanner(law())
+    end = plan(jax.random.key(0), planner, evaluator(steps=5).rational, steps=25).recommended.rates
     gains, distances = [], []
-    for steps in (1, 4, 16, 256):
-        evaluate = evaluator(steps=steps, fraction=0.2)
-        own = plan(jax.random.key(0), planner, evaluate, steps=30).recommended
-        gains.append(float(evaluate.value(own).equivalent - evaluate.value(end).equivalent))
-        distances.append(float(jnp.max(jnp.abs(own.rates - end.rates))))
+    for steps in (1, 5, 300):
+        own = plan(jax.random.key(0), planner, evaluator(steps=steps), steps=25).recommended.rates
+        one, other = (reference_year(n, np.asarray(r), fraction=0.25, steps=steps) for r in (own, end))
+        gains.append(one - other)
+        distances.append(float(jnp.max(jnp.abs(own - end))))
     print(gains, distances)
-    assert gains[0] > 100
-    np.testing.assert_array_less(gains[1:], gains[:-1])
-    assert distances[-1] < 0.01 < distances[0]
+    assert gains[0] > gains[1] > 100 > 5 > gains[2] > -1
+    assert distances[0] > distances[1] > 0.05 > distances[2]

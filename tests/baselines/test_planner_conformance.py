@@ -12,13 +12,17 @@ from reference import THRESHOLDS, US_2024, grid
 from reference import solve as reference_solve
 from scipy.optimize import minimize
 
+from baselines.constrained import ConstrainedPlanner
 from baselines.coordinate import CoordinateSearch
+from baselines.coordinates import PlainRates, Squashed
 from baselines.empirical_saez import EmpiricalSaezPlanner
 from baselines.evolution import EvolutionPlanner
 from baselines.fixed import FixedPlanner, federal, flat_rate, laissez_faire, uniform
-from baselines.gradient import GradientPlanner
+from baselines.gradient import GradientPlanner, MultiStart, adam
 from baselines.grid import even_grid, factorial_grid
+from baselines.limits import RateLimits
 from baselines.optimum import best_found
+from baselines.requirements import RevenueFloor
 from baselines.saez import SaezPlanner, StaticSaezPlanner, reference_saez
 from baselines.search import FlatSearch, RandomSearch
 from econjax import Atkinson, BracketSchedule, Rawlsian
@@ -41,6 +45,10 @@ def law():
     return BracketSchedule(THRESHOLDS, US_2024)
 
 
+def flat(rate):
+    return BracketSchedule(THRESHOLDS, np.full(7, rate))
+
+
 PLANNERS = [
     Maker("fixed", lambda: FixedPlanner(law()), learns=False),
     Maker("random", lambda: RandomSearch(jnp.array(THRESHOLDS))),
@@ -58,6 +66,14 @@ PLANNERS = [
     Maker("factorial grid", lambda: factorial_grid(THRESHOLDS, (0.3, 0.6))),
     Maker("coordinate", lambda: CoordinateSearch(law())),
     Maker("evolution", lambda: EvolutionPlanner(law())),
+    Maker("adam", lambda: GradientPlanner(law(), adam(0.05), coordinates=PlainRates())),
+    Maker(
+        "squashed", lambda: GradientPlanner(law(), coordinates=Squashed(RateLimits(0.0, 0.7, rising=True)))
+    ),
+    Maker(
+        "several starts", lambda: MultiStart((GradientPlanner(law()), GradientPlanner(flat(0.5))), rounds=2)
+    ),
+    Maker("constrained", lambda: ConstrainedPlanner(law(), RateLimits(rising=True), (RevenueFloor(15_000),))),
 ]
 WELFARE = [Atkinson(1.0), Rawlsian()]
 every_planner = pytest.mark.parametrize("planner", PLANNERS, ids=repr)
