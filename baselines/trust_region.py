@@ -57,7 +57,7 @@ class Region(NamedTuple):
 
 
 class TrustRegionPlanner(NamedTuple):
-    """Climb what a model predicts inside a box around the best schedule so far, ask, refit, and adapt the box.
+    """Climb what a model predicts in a box around the best schedule so far, ask, refit, and adapt the box.
 
     No rate of a proposal is further than the radius from the best one's. With rho the actual gain over the
     predicted one, the radius is halved where rho is below 1/4, as after every proposal that gains nothing,

@@ -1,8 +1,8 @@
 """Planning by gradient against workers who are language models: all planners at equal numbers of questions.
 
-The surrogate planner distils the workers from the answers of its own tax years alone. It sees more of each than
-others do: the probabilities of the workers' answers, and what the workers themselves are told (their skills,
-prices of effort and personas). It never asks about a schedule that it does not try.
+The surrogate planner distils the workers from the answers of its own tax years alone. It sees more of each
+than others do: the probabilities of the workers' answers, and what the workers themselves are told (their
+skills, prices of effort and personas). It never asks about a schedule that it does not try.
 """
 
 import time
@@ -51,7 +51,7 @@ class Sizes:
 
 
 class Seat(NamedTuple):
-    """What a planner may start from in one run; `key` is the run's, `tally` counts a model's own proposals."""
+    """What a planner may start from in one run; `tally` counts the proposals that a model was asked for."""
 
     law: BracketSchedule
     engine: Engine | None
@@ -64,10 +64,14 @@ class Seat(NamedTuple):
 
 @dataclass(frozen=True)
 class Entrant:
-    """A planner of the contest: what it sees of a tax year, and how to make it."""
+    """A planner of the contest: what it sees of a tax year, and how to make it.
+
+    One that `is_fixed` gets one evaluation: it never changes its schedule.
+    """
 
     sees: str
     make: Callable[[Seat], Planner]
+    is_fixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,7 @@ ENTRANTS: dict[str, Entrant] = {
     SURROGATE: Entrant("answers' probabilities, what workers are told", surrogate_planner),
     "random search": Entrant("values", lambda seat: RandomSearch(seat.law.thresholds)),
     "language model": Entrant("values", _language_model),
-    "US federal": Entrant("nothing", lambda seat: FixedPlanner(seat.law)),
+    "US federal": Entrant("nothing", lambda seat: FixedPlanner(seat.law), is_fixed=True),
 }
 
 
@@ -233,7 +237,7 @@ def _run(engine: Engine | None, sizes: Sizes, aim: Aim, seed: int, entry: Entran
     started = time.perf_counter()
     planner = entry.make(Seat(law, engine, aim, workers, sizes.steps, plan_key, tally))
     evaluate = ModelEvaluator(society, steps=sizes.steps, key=search_key)
-    found = plan(plan_key, planner, evaluate, steps=sizes.evaluations).recommended
+    found = plan(plan_key, planner, evaluate, steps=1 if entry.is_fixed else sizes.evaluations).recommended
     queries, seconds = workers.queries, time.perf_counter() - started
     ModelEvaluator(society, steps=sizes.steps, key=final_key).value(found)
     value = worth(economy, aim.welfare, workers.years[-1], workers.hours)

@@ -1,4 +1,4 @@
-"""What workers' chances of hours are worth: expected equivalents, exact where hours are drawn independently."""
+"""What workers' chances of hours are worth: expected equivalents of independent draws."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -72,10 +72,8 @@ def forecast(
     weeks, pulls = jnp.full((1,), REFERENCE_HOURS, hours.dtype), jnp.zeros((1,), hours.dtype)
     share, values, before = jnp.ones((agents, 1), hours.dtype), [], None
     for step in range(steps):
-        remembers = partial(_alike, agents, step=step, steps=steps)
-        found = jax.vmap(lambda *own: _step(surrogate, person, economy, schedule, remembers(*own)), out_axes=1)(
-            weeks, pulls
-        )
+        decide = partial(_decide, surrogate, person, economy, schedule, step, step == steps - 1)
+        found = jax.vmap(decide, out_axes=1)(weeks, pulls)
         joint = share[:, :, None] * found
         chances = joint.sum(axis=1)
         values.append(expected_equivalent(economy, welfare, schedule, chances, hours))
@@ -98,9 +96,7 @@ def worth(
     return float(np.mean(values))
 
 
-def _worth(
-    economy: Economy, welfare: AbstractWelfare, step: Heard, hours: Float[Array, " options"]
-) -> float:
+def _worth(economy: Economy, welfare: AbstractWelfare, step: Heard, hours: Float[Array, " options"]) -> float:
     weight = np.where(step.known, np.asarray(economy.population.weight), 0)
     some = eqx.tree_at(lambda e: e.population.weight, economy, jnp.asarray(weight / weight.sum()))
     return float(_expected(some, welfare, step.schedule, step.chances, hours))
@@ -109,17 +105,19 @@ def _worth(
 _expected = eqx.filter_jit(expected_equivalent)
 
 
-def _alike(
-    agents: int, week: Float[Array, ""], pull: Float[Array, ""], *, step: int, steps: int
-) -> Remembered:
-    """Return the memory of workers who all remember the same."""
-    exploit = float(step == steps - 1)
-    return Remembered(*(jnp.full((agents,), value, week.dtype) for value in (week, pull, step, exploit)))
-
-
-def _step(
-    surrogate: Surrogate, person: Array, economy: Economy, schedule: AbstractSchedule, memory: Remembered
+def _decide(
+    surrogate: Surrogate,
+    person: Float[Array, "agents features"],
+    economy: Economy,
+    schedule: AbstractSchedule,
+    lived: int,
+    exploit: bool,
+    week: Float[Array, ""],
+    pull: Float[Array, ""],
 ) -> Float[Array, "agents options"]:
+    """Return the chances of hours of workers who all remember the same."""
+    alike = (week, pull, float(lived), float(exploit))
+    memory = Remembered(*(jnp.full(len(person), value, week.dtype) for value in alike))
     return jnp.exp(surrogate.log_chances(see(economy, person, schedule, memory, surrogate.hours)))
 
 
@@ -152,7 +150,9 @@ def _offered(
     tax = schedule.tax(income)
     rebate = population.weight @ (chances * tax).sum(axis=1) - economy.spending
     consumption = income - tax + rebate
-    utility = jax.vmap(lambda c, h: utility_of(economy, c, jnp.full_like(c, h)), (1, 0), 1)(consumption, hours)
+    utility = jax.vmap(lambda c, h: utility_of(economy, c, jnp.full_like(c, h)), (1, 0), 1)(
+        consumption, hours
+    )
     return utility, rebate
 
 

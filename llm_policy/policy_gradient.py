@@ -66,7 +66,9 @@ class ChoicePlanner:
         self.engine, self.start, self.goal = engine, start, goal
         self.bias = jnp.zeros(shape) if bias is None else jnp.asarray(bias)
         if self.bias.shape != shape:
-            raise ValueError(f"The bias has one number per bracket and change, {shape}; got {self.bias.shape}.")
+            raise ValueError(
+                f"The bias has one number per bracket and change, {shape}; got {self.bias.shape}."
+            )
         self.queries = 0
 
     def init(self, key: Key[Array, ""]) -> Deliberation:
@@ -102,17 +104,13 @@ class ChoicePlanner:
             raise EngineError("The model gives no change any probability: use a model that knows letters.")
         self.queries += len(prompts)
         logprob = choices.logprob.reshape(len(states), len(self.start.rates), len(STEPS))
-        return [
-            self._decided(key, state, own) for key, state, own in zip(keys, states, logprob, strict=True)
-        ]
+        return [self._decided(key, state, own) for key, state, own in zip(keys, states, logprob, strict=True)]
 
     def prompts(self, state: Deliberation) -> list[Prompt]:
         """Return the question about each bracket."""
         seen, names = state.seen, bracket_names(np.asarray(self.start.thresholds))
         style = PlannerStyle()
-        told = planner_prompt(
-            seen.current, self.goal, seen.trials, style=style, report=seen.report
-        ).personal
+        told = planner_prompt(seen.current, self.goal, seen.trials, style=style, report=seen.report).personal
         rules = _RULES.format(goal=self.goal, brackets="; ".join(names), codes=_MEANINGS)
         return [Prompt(rules, f"{told}\nAnswer for one bracket alone: {name}.") for name in names]
 
@@ -214,7 +212,8 @@ _MEANINGS = ", ".join(f"{code} = {step}" for code, step in zip(_CODES, STEPS, st
 _RULES = """You set the income tax of a country. {goal}
 Tax revenue beyond public spending is paid back in equal shares. Higher rates make people work less.
 The brackets of annual income: {brackets}.
-You are asked by how many percentage points one rate changes. Answer with one letter and nothing else: {codes}."""
+You are asked by how many percentage points one rate changes. Answer with one letter and nothing else:
+{codes}."""
 _gradient = eqx.filter_jit(policy_gradient)
 
 

@@ -1,4 +1,4 @@
-"""What language-model workers were asked and how they would answer, as arrays: what a surrogate learns from."""
+"""What language-model workers were asked and how they would answer, as arrays: a surrogate's lessons."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -156,9 +156,7 @@ class RecordedWorkers(LLMWorkers):
         found = np.exp(self._overheard.choices.logprob)
         if self.menu.order is not None:
             found = np.take_along_axis(found, np.argsort(self.menu.order, axis=1), axis=1)
-        seen = see(
-            self.economy, self.person, situation.schedule, remembered(memory, situation), self.hours
-        )
+        seen = see(self.economy, self.person, situation.schedule, remembered(memory, situation), self.hours)
         if memory.seen <= 1:
             self.years.append([])
         chances = jnp.asarray(found, self.hours.dtype)

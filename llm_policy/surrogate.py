@@ -2,7 +2,7 @@
 
 It scores each of the hours offered, as models of discrete choice do (McFadden 1974; with coefficients that a
 network makes of who chooses: Han et al. 2022, Transportation Research B 163), and adds what a second network
-makes of everything seen. Before it has learned anything it is a logit of what is kept less the price of effort.
+makes of all that is seen. Before it has learned it is a logit of what is kept less the price of effort.
 """
 
 from dataclasses import dataclass
@@ -118,7 +118,7 @@ def calibration(surrogate: Surrogate, held_out: Recording) -> Calibration:
 
 
 class Lived(NamedTuple):
-    """What a surrogate's workers remember beside their last year: the hours and utility of the year before."""
+    """What a surrogate's workers remember beside their last year: hours and utility of the year before."""
 
     labor: Float[Array, " agents"]
     utility: Float[Array, " agents"]
@@ -215,7 +215,8 @@ def _train(
     rate: float,
 ) -> Any:
     optimiser = optax.chain(
-        optax.clip_by_global_norm(1.0), optax.adamw(optax.cosine_decay_schedule(rate, steps), weight_decay=1e-3)
+        optax.clip_by_global_norm(1.0),
+        optax.adamw(optax.cosine_decay_schedule(rate, steps), weight_decay=1e-3),
     )
 
     def loss(weights: Any, places: Array) -> Float[Array, ""]:

@@ -1,4 +1,4 @@
-"""Workers who answer as their teacher's formula says, with no model in between: a population that is known."""
+"""Workers who answer as their teacher's formula says, with no model in between: a known population."""
 
 from collections.abc import Sequence
 from typing import Any
