@@ -165,7 +165,7 @@ class SurrogatePolicy(eqx.Module):
         labor = jnp.exp(log_chances) @ self.surrogate.hours
         if self.hours == "drawn":
             drawn = self.surrogate.hours[jax.random.categorical(key, log_chances)]
-            labor = labor + jax.lax.stop_gradient(drawn - labor)
+            labor = drawn + (labor - jax.lax.stop_gradient(labor))
         return labor, Lived(last.labor, last.utility, state.years + 1)
 
 

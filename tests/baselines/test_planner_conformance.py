@@ -1,7 +1,7 @@
 """One battery for every planner."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,7 @@ from baselines.gradient import GradientPlanner
 from baselines.optimum import best_found
 from baselines.saez import SaezPlanner
 from baselines.search import FlatSearch, RandomSearch
+from baselines.trust_region import TrustRegionPlanner
 from econjax import Atkinson, BracketSchedule, Rawlsian
 from econjax.planning import RationalEvaluator, plan
 
@@ -37,12 +38,27 @@ def law():
     return BracketSchedule(THRESHOLDS, US_2024)
 
 
+class Knowing(NamedTuple):
+    """A true belief, to plan on within a trust region."""
+
+    worth: tuple[float, ...]
+
+    def predict(self, schedule):
+        report = evaluator().value_and_grad(schedule)
+        return report.equivalent, report.gradient
+
+
+def knowing(trials, belief):
+    return Knowing(tuple(float(trial.report.equivalent) for trial in trials))
+
+
 PLANNERS = [
     Maker("fixed", lambda: FixedPlanner(law()), learns=False),
     Maker("random", lambda: RandomSearch(jnp.array(THRESHOLDS))),
     Maker("flat", lambda: FlatSearch(jnp.array(THRESHOLDS))),
     Maker("gradient", lambda: GradientPlanner(law())),
     Maker("saez", lambda: SaezPlanner(law(), 0.25)),
+    Maker("trust region", lambda: TrustRegionPlanner(law(), knowing)),
 ]
 WELFARE = [Atkinson(1.0), Rawlsian()]
 every_planner = pytest.mark.parametrize("planner", PLANNERS, ids=repr)
