@@ -19,7 +19,27 @@ def price_of_an_hour(economy: Economy) -> Float[np.ndarray, "agents 3"]:
     It is the marginal rate of substitution of consumption for labor, where consumption is the untaxed income
     of 40 hours, and at least $1,000 a year.
     """
-    return np.asarray(_prices(economy), float)
+    return np.asarray(prices(economy), float)
+
+
+@eqx.filter_jit
+def prices(economy: Economy) -> Float[Array, "agents 3"]:
+    """Return what `price_of_an_hour` returns, as an array on the device."""
+    population, preferences = economy.population, economy.preferences
+    if isinstance(preferences, GHH):  # a function of consumption less the cost of labor, which is this one
+        preferences = preferences.composite
+    consumption = jnp.maximum(population.skill * REFERENCE_HOURS, _LEAST_CONSUMPTION)
+
+    def price(hours: float) -> Float[Array, " agents"]:
+        def utility(consumption, labor):
+            return preferences.utility(consumption, labor, population)
+
+        labor, one = jnp.full_like(consumption, hours), jnp.ones_like(consumption)
+        less = jax.jvp(lambda hours: utility(consumption, hours), (labor,), (one,))[1]
+        more = jax.jvp(lambda consumption: utility(consumption, labor), (consumption,), (one,))[1]
+        return -less / more
+
+    return jnp.stack([price(hours) for hours in HOURS], axis=1)
 
 
 def utility_in_words(economy: Economy) -> tuple[str, list[str]]:
@@ -54,25 +74,6 @@ def utility_in_words(economy: Economy) -> tuple[str, list[str]]:
         f"{type(preferences).__name__} preferences have no formula in words: use Quasilinear or Isoelastic, "
         "or the bounded scenario, which states the price of effort instead."
     )
-
-
-@eqx.filter_jit
-def _prices(economy: Economy) -> Float[Array, "agents 3"]:
-    population, preferences = economy.population, economy.preferences
-    if isinstance(preferences, GHH):  # a function of consumption less the cost of labor, which is this one
-        preferences = preferences.composite
-    consumption = jnp.maximum(population.skill * REFERENCE_HOURS, _LEAST_CONSUMPTION)
-
-    def price(hours: float) -> Float[Array, " agents"]:
-        def utility(consumption, labor):
-            return preferences.utility(consumption, labor, population)
-
-        labor, one = jnp.full_like(consumption, hours), jnp.ones_like(consumption)
-        less = jax.jvp(lambda hours: utility(consumption, hours), (labor,), (one,))[1]
-        more = jax.jvp(lambda consumption: utility(consumption, labor), (consumption,), (one,))[1]
-        return -less / more
-
-    return jnp.stack([price(hours) for hours in HOURS], axis=1)
 
 
 def _each(words: str, *numbers: Float[Array, " agents"]) -> list[str]:

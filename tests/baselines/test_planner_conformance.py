@@ -1,7 +1,7 @@
 """One battery for every planner."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,7 @@ from baselines.optimum import best_found
 from baselines.requirements import RevenueFloor
 from baselines.saez import SaezPlanner, StaticSaezPlanner, reference_saez
 from baselines.search import FlatSearch, RandomSearch
+from baselines.trust_region import TrustRegionPlanner
 from econjax import Atkinson, BracketSchedule, Rawlsian
 from econjax.planning import RationalEvaluator, plan
 
@@ -47,6 +48,20 @@ def law():
 
 def flat(rate):
     return BracketSchedule(THRESHOLDS, np.full(7, rate))
+
+
+class Knowing(NamedTuple):
+    """A true belief, to plan on within a trust region."""
+
+    worth: tuple[float, ...]
+
+    def predict(self, schedule):
+        report = evaluator().value_and_grad(schedule)
+        return report.equivalent, report.gradient
+
+
+def knowing(trials, belief):
+    return Knowing(tuple(float(trial.report.equivalent) for trial in trials))
 
 
 PLANNERS = [
@@ -74,6 +89,7 @@ PLANNERS = [
         "several starts", lambda: MultiStart((GradientPlanner(law()), GradientPlanner(flat(0.5))), rounds=2)
     ),
     Maker("constrained", lambda: ConstrainedPlanner(law(), RateLimits(rising=True), (RevenueFloor(15_000),))),
+    Maker("trust region", lambda: TrustRegionPlanner(law(), knowing)),
 ]
 WELFARE = [Atkinson(1.0), Rawlsian()]
 every_planner = pytest.mark.parametrize("planner", PLANNERS, ids=repr)

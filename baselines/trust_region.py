@@ -1,0 +1,146 @@
+"""Planning on a model of the workers that is trusted near the best schedule so far, and nowhere else."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Key
+from scipy import optimize
+
+from econjax import BracketSchedule
+from econjax.planning import Report
+
+
+class Trial(NamedTuple):
+    """A schedule that was evaluated, and what it brought."""
+
+    schedule: BracketSchedule
+    report: Report
+
+
+class Belief(Protocol):
+    """What is believed of the workers after some trials.
+
+    `worth` holds an equivalent for each trial, in dollars a year: the report's own, or a better estimate of
+    what the schedule brings on average, if one is known.
+    """
+
+    worth: Sequence[float]
+
+    def predict(self, schedule: BracketSchedule) -> tuple[Float[Array, ""], Float[Array, " brackets"]]:
+        """Return the equivalent that a schedule should bring, and its gradient in the rates."""
+        ...
+
+
+class Refit(Protocol):
+    """Learns from trials: a new belief, which may go on from the last one."""
+
+    def __call__(self, trials: Sequence[Trial], belief: Any) -> Belief:
+        """Return the belief after all trials; `belief` is the one before the last trial, None at first."""
+        ...
+
+
+class Region(NamedTuple):
+    """Where the search stands.
+
+    `centre` is the place of the best trial, `radius` how far from its rates proposals may go, in rates;
+    `promised` is what the last proposal should have gained, and `stretched` whether it went all the way.
+    """
+
+    trials: tuple[Trial, ...]
+    belief: Belief | None
+    centre: int
+    radius: float
+    promised: float = 0.0
+    stretched: bool = False
+
+
+class TrustRegionPlanner(NamedTuple):
+    """Climb what a model predicts in a box around the best schedule so far, ask, refit, and adapt the box.
+
+    No rate of a proposal is further than the radius from the best one's. With rho the actual gain over the
+    predicted one, the radius is halved where rho is below 1/4, as after every proposal that gains nothing,
+    and doubled where rho is above 3/4 and the box was in the way (Conn, Gould and Toint 2000, algorithm
+    6.1.1); it stays within [`least`, `most`], and rates within [0, 0.999]. Gains are differences of
+    `Belief.worth`. The best trial by that is recommended. The first evaluation is of `start`.
+
+    What `refit` knows of the workers beyond their reports is what the planner is told: say so in tables.
+    """
+
+    start: BracketSchedule
+    refit: Refit
+    radius: float = 0.2
+    least: float = 0.005
+    most: float = 0.6
+    needs_gradient = False
+
+    def init(self, key: Key[Array, ""]) -> Region:
+        """Return the search before any trial."""
+        return Region((), None, 0, self.radius)
+
+    def ask(self, key: Key[Array, ""], state: Region) -> tuple[BracketSchedule, Region]:
+        """Propose the start, and after that the best that the model predicts in the box."""
+        if state.belief is None:
+            return self.start, state
+        centre = np.asarray(self.recommend(state).rates, float)
+        box = [np.clip(centre + way * state.radius, _LOWEST, _HIGHEST) for way in (-1, 1)]
+        rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
+        rates, promised = _climb(state.belief, self.start.thresholds, np.clip(centre, *box), *box, rng)
+        stretched = bool(np.abs(rates - centre).max() > 0.99 * state.radius)
+        schedule = BracketSchedule(self.start.thresholds, rates.tolist())
+        return schedule, state._replace(promised=promised, stretched=stretched)
+
+    def tell(self, state: Region, schedule: BracketSchedule, report: Report) -> Region:
+        """Learn from the trial, move to it if it is the best, and adapt the radius."""
+        trials = (*state.trials, Trial(schedule, report))
+        belief = self.refit(trials, state.belief)
+        if not state.trials:
+            return Region(trials, belief, 0, state.radius)
+        gain = belief.worth[-1] - belief.worth[state.centre]
+        radius = state.radius
+        if gain <= 0 or gain < 0.25 * state.promised:
+            radius = max(self.least, radius / 2)
+        elif gain > 0.75 * state.promised and state.stretched:
+            radius = min(self.most, 2 * radius)
+        return Region(trials, belief, int(np.argmax(belief.worth)), radius)
+
+    def recommend(self, state: Region) -> BracketSchedule:
+        """Recommend the best trial, and before all the start."""
+        return state.trials[state.centre].schedule if state.trials else self.start
+
+
+_LOWEST, _HIGHEST = 0.0, 0.999
+_CLIMBS = 3
+
+
+def _climb(
+    belief: Belief,
+    thresholds: Float[Array, " brackets"],
+    centre: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, float]:
+    """Return the best rates that L-BFGS-B (scipy) finds in the box, and the gain that the belief promises.
+
+    It climbs from the centre and from random points.
+    """
+
+    def loss(rates: np.ndarray) -> tuple[float, np.ndarray]:
+        value, slope = belief.predict(BracketSchedule(thresholds, rates.tolist()))
+        return -float(value) / scale, -np.asarray(slope, float) / scale
+
+    scale = 1.0
+    here = loss(centre)[0]
+    scale = 1.0 + abs(here)
+    starts = [centre, *rng.uniform(low, high, (_CLIMBS - 1, len(centre)))]
+    bounds = np.stack([low, high], axis=1)
+    found = [
+        optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxfun": 60})
+        for start in starts
+    ]
+    best = min(found, key=lambda climb: float(climb.fun))
+    if -float(best.fun) * scale <= -here:
+        return centre, 0.0
+    return np.clip(best.x, low, high), -float(best.fun) * scale + here
