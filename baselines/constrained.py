@@ -171,8 +171,9 @@ def learn(model: Model, heard: Point) -> Model:
 
     here = merit(centre.value, centre.margins)
     gain = merit(heard.value, heard.margins) - here
-    linear = centre.value + centre.slope @ moved - moved @ model.curvature @ moved / 2
-    hoped = merit(linear, centre.margins + model.slopes @ moved) - here
+    bent = model.curvature @ moved
+    modelled = centre.value + float((centre.slope - bent / 2) @ moved)
+    hoped = merit(modelled, centre.margins + model.slopes @ moved) - here
     radius, longest = model.radius, float(np.max(np.abs(moved)))
     if gain < 0.1 * hoped:
         radius = longest / 3

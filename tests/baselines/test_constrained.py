@@ -83,7 +83,6 @@ def test_a_binding_cap_holds_the_rate_and_welfare_would_rise_beyond_it(x64):
         assert np.all((schedule.rates >= np.array(limits.floor)) & (schedule.rates <= np.array(limits.cap)))
     gradient = slopes(lambda r: exact(r)[0], rates, 1e-2)
     scale = np.abs(slopes(lambda r: exact(r)[0], LAW)).max()
-    print(rates, gradient / scale)
     np.testing.assert_allclose(rates[[0, 1, 3]], [0.45, 0.6, 0.5], atol=1e-12)
     # Karush, Kuhn and Tucker: up at a cap, down at a floor, level where neither binds.
     assert gradient[0] > 0.02 * scale
@@ -102,7 +101,6 @@ def test_rising_rates_rise_and_pool_where_they_would_fall(x64):
     pool = np.isclose(rates, rates[0], atol=1e-9)
     gradient = slopes(lambda r: exact(r)[0], rates, 1e-2)
     scale = np.abs(slopes(lambda r: exact(r)[0], LAW)).max()
-    print(rates, pool, gradient / scale)
     assert 2 <= pool.sum() < 4
     assert abs(gradient[pool].sum()) < 0.02 * scale
     assert np.all(np.abs(gradient[~pool]) < 0.02 * scale)
@@ -133,12 +131,10 @@ def test_a_revenue_floor_is_kept_at_the_least_cost(x64):
         bounds=[(0, 0.95)] * 4,
         constraints=[dict(type="ineq", fun=shortfall, jac=lambda r: slopes(shortfall, r, 1e-3))],
     )
-    print(rates, oracle.x, best, -oracle.fun * 1e4, revenue - floor, shortfall(oracle.x) * 1e4)
     assert best >= -oracle.fun * 1e4 - 5
     # Lagrange: the gradients of welfare and revenue are opposed, with a positive price of revenue.
     of_welfare, of_revenue = -slopes(loss, rates, 1e-2), slopes(shortfall, rates, 1e-2)
     price = -(of_welfare @ of_revenue) / (of_revenue @ of_revenue)
-    print(price, of_welfare, of_revenue)
     assert price > 0
     assert np.linalg.norm(of_welfare + price * of_revenue) < 0.1 * np.linalg.norm(of_welfare)
 

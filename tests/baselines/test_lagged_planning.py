@@ -84,11 +84,9 @@ def test_the_gradient_goes_through_the_whole_year(x64):
 
 
 def test_the_gradient_counts_who_jumps_on_the_way(x64):
-    # Leaving them out misses the first rate's effect by 9 % of the largest.
     n = grid("GB2", 2000)
     heard = evaluator(steps=5, n=2000).value_and_grad(law(FALLING)).gradient
     expected = differences(n, FALLING, steps=5, apart=5e-3)
-    print(np.asarray(heard).round(1), expected.round(1))
     np.testing.assert_allclose(heard, expected, atol=0.02 * np.abs(expected).max())
 
 
@@ -101,6 +99,5 @@ def test_a_plan_for_the_year_beats_one_for_the_end_and_becomes_it(x64):
         one, other = (reference_year(n, np.asarray(r), fraction=0.25, steps=steps) for r in (own, end))
         gains.append(one - other)
         distances.append(float(jnp.max(jnp.abs(own - end))))
-    print(gains, distances)
-    assert gains[0] > gains[1] > 100 > 5 > gains[2] > -1
+    assert gains[0] > gains[1] > 100 > 5 > abs(gains[2])
     assert distances[0] > distances[1] > 0.05 > distances[2]

@@ -118,7 +118,7 @@ def test_the_gradient_planner_is_as_good(x64, game):
     # Its gradients take two workers for a density of them, so it may stop a little short.
     values, equilibrium = induction(game)
     planner = MultiStart(tuple(GradientPlanner(start) for start in starts(game)))
-    found = plan(jax.random.key(0), planner, evaluator(game), steps=60)
+    found = plan(jax.random.key(0), planner, evaluator(game), steps=90)
     rates = np.asarray(found.recommended.rates).tolist()
     assert outcome(game, rates)[1] >= values[equilibrium] * (1 - 1e-3)
     if not game.jumps:
