@@ -14,7 +14,7 @@ from jaxtyping import Float
 from baselines.optimum import best_found
 from econjax import Atkinson, BracketSchedule
 from econjax.planning import Planner, RationalEvaluator, plan
-from experiments.config import ModelConfig, PlannerName, require_at_least, require_some
+from experiments.config import ModelConfig, PlannerName, WelfareName, require_at_least, require_some
 from experiments.economies import ECONOMIES, Kind
 from experiments.in_step import in_step
 from experiments.roster import AIMS, ROSTER, Aim, Entry, Setting
@@ -35,7 +35,7 @@ class ScoreboardConfig(ModelConfig):
     """How many times each is drawn: all planners meet the same draws."""
     agents: int = 1000
     """Workers in each draw."""
-    welfare: tuple[str, ...] = ("atkinson", "rawlsian")
+    welfare: tuple[WelfareName, ...] = ("atkinson", "rawlsian")
     """Welfare functions to maximise."""
     planners: tuple[PlannerName, ...] = get_args(PlannerName)
     """Planners to run."""

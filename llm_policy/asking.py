@@ -49,7 +49,9 @@ class Asker:
             left = np.flatnonzero(~understood)
             if not left.size:
                 break
-            completions = self.engine.complete([prompts[i] for i in left], schema, max_tokens=max_tokens)
+            completions = self.engine.complete(
+                [prompts[i] for i in left.tolist()], schema, max_tokens=max_tokens
+            )
             texts = [completion.texts[0] for completion in completions]
             values[left], fine = read(texts)
             understood[left] = fine
