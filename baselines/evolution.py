@@ -47,7 +47,7 @@ class EvolutionPlanner(NamedTuple):
     def ask(self, key: Key[Array, ""], state: Generation) -> tuple[BracketSchedule, Generation]:
         """Propose one individual, drawn with the key."""
         strategy = copy.deepcopy(state.strategy)
-        strategy.reseed_rng(int(jax.random.bits(key)))
+        strategy.reseed_rng(int(jax.random.bits(key, dtype=jnp.uint32)))
         rates = -np.expm1(-strategy.ask())
         return BracketSchedule(self.start.thresholds, rates), state
 
