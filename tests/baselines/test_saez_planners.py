@@ -23,9 +23,8 @@ from econjax import (
     Rawlsian,
     calibrate,
     converged_saez,
-    equilibrium,
 )
-from econjax.planning import RationalEvaluator, plan, summarise
+from econjax.planning import RationalEvaluator, plan
 from econjax.saez import jump_revenue, saez_rates
 
 KEY = jax.random.key(0)
@@ -94,13 +93,13 @@ def test_a_recipe_that_does_not_exist_or_fit(recipe, elasticity, said):
         reference_saez(recipe, skills(), THREE, elasticity=elasticity)
 
 
-def test_elasticities_by_bracket_are_those_of_the_formula(x64):
+def test_elasticities_by_bracket_are_those_of_the_formula():
     report = evaluator(grid("GB2", 300), 0.25, Atkinson(1.0)).value(law())
     elasticity = np.linspace(0.1, 0.9, 7)
     found = saez_rates(report.brackets, elasticity=elasticity, current=law().rates)
     for j, e in enumerate(elasticity):
         alone = saez_rates(report.brackets, elasticity=e, current=law().rates)
-        assert found[j] == alone[j]
+        assert found[j] == pytest.approx(alone[j], rel=1e-6)
     with pytest.raises(ValueError, match=r"one for each of 7 brackets; got shape \(2,\)"):
         saez_rates(report.brackets, elasticity=np.ones(2), current=law().rates)
 
@@ -114,13 +113,13 @@ def test_the_static_planner_applies_the_formula_once():
         np.testing.assert_allclose(schedule.rates, implied, rtol=1e-5)
 
 
-def test_once_is_enough_at_the_fixed_point_only(x64):
+def test_once_is_enough_at_the_fixed_point_only():
     economy, welfare = economy_of(grid("PLN", 400), 0.25), Atkinson(1.0)
     start = BracketSchedule([0.0, 60000, 150000], [0.1, 0.2, 0.3])
-    fixed = converged_saez(economy, start, welfare, elasticity=0.25, tolerance=1e-7).schedule
+    fixed = eqx.filter_jit(converged_saez)(economy, start, welfare, elasticity=0.25, tolerance=1e-5).schedule
     evaluate = RationalEvaluator(economy, welfare)
     stays = plan(KEY, StaticSaezPlanner(fixed, 0.25), evaluate, steps=2).recommended
-    np.testing.assert_allclose(stays.rates, fixed.rates, atol=1e-6)
+    np.testing.assert_allclose(stays.rates, fixed.rates, atol=5e-5)
     moves = plan(KEY, StaticSaezPlanner(start, 0.25), evaluate, steps=2).recommended
     assert np.abs(moves.rates - fixed.rates).max() > 0.05
 
@@ -131,8 +130,7 @@ def known(name, elasticity, rates, calibrated=False, n=2000):
     population = calibrate(population, law()) if calibrated else population
     economy = Economy(population=population, preferences=Quasilinear(elasticity))
     schedule = BracketSchedule(THRESHOLDS, rates)
-    outcome = equilibrium(economy, schedule).outcome
-    return economy, schedule, summarise(economy, schedule, outcome, Rawlsian())
+    return economy, schedule, RationalEvaluator(economy, Rawlsian()).value(schedule)
 
 
 FALLING = np.array([0.95, 0.83, 0.70, 0.66, 0.64, 0.63, 0.62])
@@ -140,7 +138,7 @@ FALLING = np.array([0.95, 0.83, 0.70, 0.66, 0.64, 0.63, 0.62])
 
 @pytest.mark.parametrize("rates", [US_2024, FALLING], ids=["rising", "falling"])
 @pytest.mark.parametrize("name", ["GB2", "LN"])
-def test_the_inferred_workers_are_those_who_were_reported(x64, name, rates):
+def test_the_inferred_workers_are_those_who_were_reported(name, rates):
     economy, schedule, report = known(name, 0.25, rates)
     inferred = inferred_population(schedule, report, 0.25)
     assert inferred is not None
@@ -153,9 +151,9 @@ def test_the_inferred_workers_are_those_who_were_reported(x64, name, rates):
 
 @pytest.mark.parametrize("calibrated", [False, True], ids=["taste 1", "calibrated"])
 @pytest.mark.parametrize(("name", "elasticity"), [("GB2", 0.25), ("LN", 0.25), ("PLN", 0.5)])
-def test_the_inferred_jump_is_the_revenue_of_those_who_jump(x64, name, elasticity, calibrated):
+def test_the_inferred_jump_is_the_revenue_of_those_who_jump(name, elasticity, calibrated):
     economy, schedule, report = known(name, elasticity, FALLING, calibrated)
-    true = np.asarray(jump_revenue(economy, schedule))
+    true = np.asarray(eqx.filter_jit(jump_revenue)(economy, schedule))
     found = np.asarray(inferred_jump(schedule, report, elasticity))
     assert np.linalg.norm(found - true) < 0.06 * np.linalg.norm(true)
 
@@ -193,18 +191,18 @@ def test_the_iterated_formula_costs_five_dollars_at_most(name, elasticity, avers
     assert float(evaluate.value(found).equivalent) > best - 5
 
 
-@pytest.mark.parametrize("aversion", [1.0, np.inf])
-def test_counting_those_who_jump_gains_where_rates_fall(aversion):
-    evaluate = evaluator(grid("LN", 1000), 0.25, welfare_of(aversion))
+def test_leaving_out_those_who_jump_costs_a_part_in_a_thousand_where_rates_fall():
+    # Oracles, section 5d: 0.22 % on 20,000 workers.
+    evaluate = evaluator(grid("LN", 1000), 0.25, Rawlsian())
     with_them, without = (
         evaluate.value(plan(KEY, SaezPlanner(law(), 0.25, jumps), evaluate, steps=40).recommended).equivalent
         for jumps in (True, False)
     )
-    assert with_them > without
+    assert without < with_them * (1 - 1e-3)
 
 
 @pytest.mark.parametrize(("name", "elasticity"), [("GB2", 0.1), ("LN", 0.25), ("LN", 0.5), ("GB2", 1.0)])
-def test_the_elasticity_of_rational_workers_is_measured(x64, name, elasticity):
+def test_the_elasticity_of_rational_workers_is_measured(name, elasticity):
     start = BracketSchedule(THRESHOLDS[:4], np.full(4, 0.3))
     planner = EmpiricalSaezPlanner(start, size=0.02)
     evaluate, state = evaluator(grid(name, 400), elasticity, Atkinson(1.0)), planner.init(KEY)
@@ -217,7 +215,7 @@ def test_the_elasticity_of_rational_workers_is_measured(x64, name, elasticity):
     np.testing.assert_allclose(state.measured.elasticity, elasticity, rtol=0.05)
 
 
-def test_each_bracket_has_the_elasticity_of_its_own_workers(x64):
+def test_each_bracket_has_the_elasticity_of_its_own_workers():
     n = grid("GB2", 400)
     own = np.where(n < 60_000, 0.5, 0.2)  # at 30 % they earn up to 50,200 and from 55,900
     population = Population(n / 40, elasticity=own)
@@ -253,7 +251,7 @@ def test_workers_who_do_not_answer_rates_leave_nothing_to_iterate():
     np.testing.assert_array_equal(found.recommended.rates, found.schedules[best].rates)
 
 
-def test_a_bracket_without_people_takes_the_elasticity_of_all(x64):
+def test_a_bracket_without_people_takes_the_elasticity_of_all():
     start = BracketSchedule([0.0, 30_000.0, 50e6], [0.2, 0.3, 0.4])
     planner = EmpiricalSaezPlanner(start, size=0.02)
     evaluate, state = evaluator(grid("GB2", 300), 0.4, Atkinson(1.0)), planner.init(KEY)
