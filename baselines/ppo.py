@@ -78,9 +78,7 @@ class PPOPlanner(NamedTuple):
         )
         if state.count < self.batch:
             return state
-        mean = _improved(
-            state.mean, state.spread, state.drawn, state.heard, self.epochs, self.step, self.clip
-        )
+        mean = _improved(self, state)
         return state._replace(mean=mean, spread=self.fade * state.spread, count=jnp.zeros((), int))
 
     def recommend(self, state: Policy) -> BracketSchedule:
@@ -112,6 +110,35 @@ def standardised(reward: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     return centred / jnp.maximum(jnp.std(reward), 1e-6 * (1 + jnp.max(jnp.abs(reward))))
 
 
+def ascended(
+    mean: Float[Array, " numbers"],
+    spread: Float[Array, ""],
+    drawn: Float[Array, "batch numbers"],
+    reward: Float[Array, " batch"],
+    *,
+    epochs: int,
+    step: float,
+    clip: float,
+) -> Float[Array, " numbers"]:
+    """Return the mean of a Gaussian policy after `epochs` ascents of the clipped objective on one batch.
+
+    Steps are in units of the spread, so that what they do depends neither on it nor on the reward's unit:
+    near the old policy the objective's gradient is the mean of the standardised reward times the draws'
+    distance from the mean in spreads.
+    """
+    advantage = standardised(reward)
+    old = jnp.sum(log_chance(drawn, mean[None], spread), axis=1)
+
+    def objective(shift: Float[Array, " numbers"]) -> Float[Array, ""]:
+        now = jnp.sum(log_chance(drawn, (mean + spread * shift)[None], spread), axis=1)
+        return clipped_objective(now, old, advantage, clip)
+
+    shift = jnp.zeros_like(mean)
+    for _ in range(epochs):
+        shift = shift + step * jax.grad(objective)(shift)
+    return mean + spread * shift
+
+
 _LOWEST, _HIGHEST = -0.8, 0.999
 
 
@@ -133,24 +160,6 @@ def _draw(
 
 
 @eqx.filter_jit
-def _improved(
-    mean: Float[Array, " brackets"],
-    spread: Float[Array, ""],
-    drawn: Float[Array, "batch brackets"],
-    heard: Float[Array, " batch"],
-    epochs: int,
-    step: float,
-    clip: float,
-) -> Float[Array, " brackets"]:
-    """Return the mean after ascent of the clipped objective."""
-    advantage = standardised(heard)
-    old = jnp.sum(log_chance(drawn, mean[None], spread), axis=1)
-
-    def objective(shift: Float[Array, " brackets"]) -> Float[Array, ""]:
-        now = jnp.sum(log_chance(drawn, (mean + spread * shift)[None], spread), axis=1)
-        return clipped_objective(now, old, advantage, clip)
-
-    shift = jnp.zeros_like(mean)
-    for _ in range(epochs):
-        shift = shift + step * jax.grad(objective)(shift)
-    return _bounded(mean + spread * shift)
+def _improved(planner: PPOPlanner, state: Policy) -> Float[Array, " brackets"]:
+    options = dict(epochs=planner.epochs, step=planner.step, clip=planner.clip)
+    return _bounded(ascended(state.mean, state.spread, state.drawn, state.heard, **options))

@@ -11,7 +11,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from baselines.one_step import hours, observe, play
-from baselines.ppo import clipped_objective, log_chance, standardised
+from baselines.ppo import ascended, clipped_objective, log_chance
 from econjax import BracketSchedule, Economy, best_response, equilibrium, settle
 from econjax.welfare import AbstractWelfare
 
@@ -21,9 +21,10 @@ class TwoLevel:
     """How two levels learn: `worker_updates` by workers alone, then `joint_updates` by both.
 
     Each update plays `schedules` twice, with everybody's exploration mirrored, and takes `epochs` steps of
-    Adam up the clipped objective; learning rates fall to 0 along a cosine. Exploration is Gaussian and its
-    standard deviation, hence its entropy, falls geometrically between two values: in log hours for workers,
-    in log odds of rates for the planner. No rate exceeds `highest`.
+    ascent of the clipped objective: the workers' are Adam's, at a rate that falls to 0 along a cosine, the
+    planner's are `planner_step` long in units of its spread. Exploration is Gaussian and its standard
+    deviation, hence its entropy, falls geometrically between two values: in log hours for workers, in
+    -log(1 - rate) for the planner. Rates lie between 0 and `highest`.
 
     Raises:
         ValueError: an odd number of schedules, or nothing to train with.
@@ -36,9 +37,9 @@ class TwoLevel:
     clip: float = 0.2
     width: int = 64
     worker_rate: float = 2e-3
-    planner_rate: float = 2e-2
+    planner_step: float = 0.25
     worker_spread: tuple[float, float] = (0.2, 0.02)
-    planner_spread: tuple[float, float] = (0.5, 0.05)
+    planner_spread: tuple[float, float] = (0.3, 0.03)
     highest: float = 0.98
 
     def __post_init__(self):
@@ -111,8 +112,8 @@ def train_two_level(
     compiled scan.
 
     One-step episodes need no value network: the baseline of a worker's reward is the mean over the two
-    mirrored plays of the same schedule, that of the planner's the mean over all schedules. Economies are
-    evaluated 2 * `schedules` times an update.
+    mirrored plays of the same schedule, that of the planner's the mean over all schedules. The planner
+    begins with no tax. Economies are evaluated 2 * `schedules` times an update.
     """
     state = _begin(key, economy, thresholds, config)
 
@@ -120,7 +121,7 @@ def train_two_level(
         return _update(jax.random.fold_in(key, step), step, state, economy, thresholds, welfare, config)
 
     state, equivalents = jax.lax.scan(update, state, jnp.arange(config.updates))
-    schedule = BracketSchedule(thresholds, config.highest * nn.sigmoid(state.planner))
+    schedule = BracketSchedule(thresholds, -jnp.expm1(-_capped(state.planner, config.highest)))
     return TwoLevelResult(schedule, state.workers, state.rebate, equivalents)
 
 
@@ -151,28 +152,20 @@ class _Learners(NamedTuple):
     workers: Any
     workers_optimiser: optax.OptState
     planner: Float[Array, " brackets"]
-    """The mean log odds of rates, as shares of the highest rate."""
-    planner_optimiser: optax.OptState
+    """The mean of -log(1 - rate)."""
     rebate: Float[Array, ""]
 
 
-def _optimisers(config: TwoLevel) -> tuple[optax.GradientTransformation, optax.GradientTransformation]:
-    def adam(rate: float, updates: int) -> optax.GradientTransformation:
-        falling = optax.cosine_decay_schedule(rate, max(updates * config.epochs, 1))
-        return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(falling))
-
-    return adam(config.worker_rate, config.updates), adam(config.planner_rate, config.joint_updates)
+def _optimiser(config: TwoLevel) -> optax.GradientTransformation:
+    falling = optax.cosine_decay_schedule(config.worker_rate, config.updates * config.epochs)
+    return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(falling))
 
 
 def _begin(key, economy: Economy, thresholds, config: TwoLevel) -> _Learners:
-    rebate, start = jnp.zeros_like(economy.spending), jnp.full_like(thresholds, _START)
+    rebate = jnp.zeros_like(economy.spending)
     seen = observe(economy, BracketSchedule(thresholds, jnp.zeros_like(thresholds)), rebate)
     workers = WorkerPolicy(config.width).init(key, seen)
-    of_workers, of_planner = _optimisers(config)
-    return _Learners(workers, of_workers.init(workers), start, of_planner.init(start), rebate)
-
-
-_START = -2.0  # log odds: the planner begins near 12 % of the highest rate
+    return _Learners(workers, _optimiser(config).init(workers), jnp.zeros_like(thresholds), rebate)
 
 
 def _update(key, step, state: _Learners, economy: Economy, thresholds, welfare, config: TwoLevel):
@@ -180,9 +173,9 @@ def _update(key, step, state: _Learners, economy: Economy, thresholds, welfare, 
     schedule_key, noise_key = jax.random.split(key)
     planning = step >= config.worker_updates
     cap, spreads = _curriculum(step, planning, config)
-    odds = state.planner[None] + spreads[1] * _mirrored(schedule_key, config.schedules, thresholds.size)
-    random = _random_rates(schedule_key, config.schedules, thresholds.size)
-    rates = jnp.where(planning, jnp.minimum(config.highest * nn.sigmoid(odds), cap), cap * random)
+    drawn = state.planner[None] + spreads[1] * _mirrored(schedule_key, config.schedules, thresholds.size)
+    random = cap * _random_rates(schedule_key, config.schedules, thresholds.size)
+    rates = jnp.where(planning, -jnp.expm1(-_capped(drawn, cap)), random)
     policy = WorkerPolicy(config.width)
 
     def trial(rates, key):
@@ -205,21 +198,13 @@ def _update(key, step, state: _Learners, economy: Economy, thresholds, welfare, 
         now = jnp.asarray(policy.apply(workers, seen))[:, None]
         return -clipped_objective(log_chance(actions, now, spreads[0]), old, gain, config.clip)
 
-    reward = standardised(jnp.mean(played.equivalent, axis=1))
-    before = jnp.sum(log_chance(odds, state.planner[None], spreads[1]), axis=1)
-
-    def planner_loss(planner) -> Float[Array, ""]:
-        now = jnp.sum(log_chance(odds, planner[None], spreads[1]), axis=1)
-        return -clipped_objective(now, before, reward, config.clip)
-
-    of_workers, of_planner = _optimisers(config)
-    workers, workers_optimiser = _improve(
-        worker_loss, of_workers, (state.workers, state.workers_optimiser), config
-    )
-    improved = _improve(planner_loss, of_planner, (state.planner, state.planner_optimiser), config)
-    planner, planner_optimiser = _chosen(planning, improved, (state.planner, state.planner_optimiser))
+    start = state.workers, state.workers_optimiser
+    workers, optimiser = _improve(worker_loss, _optimiser(config), start, config)
+    reward, options = jnp.mean(played.equivalent, axis=1), dict(epochs=config.epochs, clip=config.clip)
+    planner = ascended(state.planner, spreads[1], drawn, reward, step=config.planner_step, **options)
+    planner = jnp.where(planning, _capped(planner, config.highest), state.planner)
     rebate = jnp.mean(played.rebate)
-    learners = _Learners(workers, workers_optimiser, planner, planner_optimiser, rebate)
+    learners = _Learners(workers, optimiser, planner, rebate)
     return learners, jnp.mean(played.equivalent)
 
 
@@ -266,5 +251,6 @@ def _improve(loss, optimiser: optax.GradientTransformation, start: tuple[Any, op
     return jax.lax.scan(epoch, start, None, length=config.epochs)[0]
 
 
-def _chosen(condition: Bool[Array, ""], new, old):
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
+def _capped(position: Float[Array, "..."], highest: Float[Array, ""] | float) -> Float[Array, "..."]:
+    """Return positions, -log(1 - rate), of rates between 0 and the highest."""
+    return jnp.clip(position, 0, -jnp.log1p(-jnp.asarray(highest, position.dtype)))

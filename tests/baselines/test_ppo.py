@@ -17,9 +17,7 @@ from econjax.planning import RationalEvaluator, plan
 LAW = BracketSchedule(THRESHOLDS, US_2024)
 played, seen_by = eqx.filter_jit(play), eqx.filter_jit(observe)
 FALLING = BracketSchedule(THRESHOLDS, [0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1])
-SMALL = TwoLevel(
-    worker_updates=150, joint_updates=350, schedules=12, planner_rate=0.04, worker_rate=4e-3, width=32
-)
+SMALL = TwoLevel(worker_updates=150, joint_updates=350, schedules=12, worker_rate=4e-3, width=32)
 FLAT = jnp.zeros(1)  # thresholds of a flat tax
 
 
@@ -162,7 +160,7 @@ SHORT = replace(SMALL, worker_updates=3, joint_updates=3)
 
 
 def train(key, welfare=Rawlsian()):  # noqa: B008
-    return train_two_level(key, workers(20), jnp.asarray(THRESHOLDS), welfare, SHORT)
+    return train_two_level(key, workers(20), jnp.array([0.0, 50_000]), welfare, SHORT)
 
 
 def test_seeds_in_a_batch_are_seeds_alone():
@@ -186,8 +184,8 @@ def test_training_again_does_not_compile_again(compilations):
 def test_the_planner_waits_for_its_workers():
     alone = replace(SMALL, worker_updates=4, joint_updates=0)
     result = train_two_level(jax.random.key(0), workers(20), FLAT, Rawlsian(), alone)
-    np.testing.assert_allclose(result.schedule.rates, 0.98 / (1 + np.exp(2.0)), rtol=1e-5)
-    # Under no tax at first, then under random taxes: with a rebate.
+    np.testing.assert_array_equal(result.schedule.rates, [0.0])
+    # Its workers have seen random taxes and their rebate.
     assert result.rebate > 0
 
 
