@@ -1,0 +1,165 @@
+"""Proximal policy optimisation: its objective, and a planner that learns from evaluations one by one."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from econjax import BracketSchedule
+from econjax.planning import Favourite, Report
+
+
+class Policy(NamedTuple):
+    """A Gaussian over positions, -log(1 - rate), with one `spread` for all, and the batch heard so far.
+
+    `drawn` and `heard` hold what was proposed since the last update, and `count` how many that is.
+    """
+
+    mean: Float[Array, " brackets"]
+    spread: Float[Array, ""]
+    drawn: Float[Array, "batch brackets"]
+    heard: Float[Array, " batch"]
+    count: Int[Array, ""]
+    favourite: Favourite
+
+
+class PPOPlanner(NamedTuple):
+    """Draw schedules from a Gaussian that PPO improves; recommend the best seen.
+
+    It is over -log(1 - rate), the scale on which workers respond. Every `batch` evaluations the mean takes
+    `epochs` steps of gradient ascent, in units of the spread, on the clipped objective whose advantage is
+    the batch's standardised equivalent; then the spread shrinks by `fade`. The mean starts at `start`, and
+    rates stay within [-0.8, 0.999]. It is a bandit: nothing but the equivalents is read.
+    """
+
+    start: BracketSchedule
+    spread: float = 0.3
+    batch: int = 8
+    fade: float = 0.9
+    epochs: int = 4
+    step: float = 0.25
+    clip: float = 0.2
+    needs_gradient = False
+
+    def init(self, key: Key[Array, ""]) -> Policy:
+        """Return the policy around the start."""
+        mean = _positions(self.start.rates)
+        return Policy(
+            mean,
+            jnp.full((), self.spread, mean.dtype),
+            jnp.zeros((self.batch, *mean.shape), mean.dtype),
+            jnp.zeros(self.batch, mean.dtype),
+            jnp.zeros((), int),
+            Favourite.none(self.start),
+        )
+
+    def ask(self, key: Key[Array, ""], state: Policy) -> tuple[BracketSchedule, Policy]:
+        """Propose a draw."""
+        drawn, rates = _draw(key, state.mean, state.spread)
+        state = state._replace(drawn=state.drawn.at[state.count].set(drawn))
+        return BracketSchedule(self.start.thresholds, rates), state
+
+    def tell(self, state: Policy, schedule: BracketSchedule, report: Report) -> Policy:
+        """Keep what the draw brought; improve the policy once the batch is full.
+
+        Raises:
+            ValueError: an equivalent that is not finite.
+        """
+        if not jnp.isfinite(report.equivalent):
+            raise ValueError(
+                f"No policy can learn from rates {schedule.rates} with equivalent {report.equivalent}."
+            )
+        state = state._replace(
+            heard=state.heard.at[state.count].set(report.equivalent),
+            count=state.count + 1,
+            favourite=state.favourite.or_better(schedule, report),
+        )
+        if state.count < self.batch:
+            return state
+        mean = _improved(self, state)
+        return state._replace(mean=mean, spread=self.fade * state.spread, count=jnp.zeros((), int))
+
+    def recommend(self, state: Policy) -> BracketSchedule:
+        """Recommend the best schedule seen."""
+        return state.favourite.schedule
+
+
+def clipped_objective(
+    log_chance: Float[Array, "*shape"],
+    old_log_chance: Float[Array, "*shape"],
+    advantage: Float[Array, "*shape"],
+    clip: float,
+) -> Float[Array, ""]:
+    """Return the mean of min(r A, clip(r, 1 - c, 1 + c) A), r the ratio of chances (Schulman 2017, eq. 7)."""
+    ratio = jnp.exp(log_chance - old_log_chance)
+    return jnp.mean(jnp.minimum(ratio * advantage, jnp.clip(ratio, 1 - clip, 1 + clip) * advantage))
+
+
+def log_chance(
+    action: Float[Array, "*shape"], mean: Float[Array, "*shape"], spread: Float[Array, ""] | float
+) -> Float[Array, "*shape"]:
+    """Return the log density of Gaussian actions, up to what does not depend on the mean."""
+    return -(((action - mean) / spread) ** 2) / 2
+
+
+def standardised(reward: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Return rewards less their mean, over their standard deviation (0 where all are equal)."""
+    centred = reward - jnp.mean(reward)
+    return centred / jnp.maximum(jnp.std(reward), 1e-6 * (1 + jnp.max(jnp.abs(reward))))
+
+
+def ascended(
+    mean: Float[Array, " numbers"],
+    spread: Float[Array, ""],
+    drawn: Float[Array, "batch numbers"],
+    reward: Float[Array, " batch"],
+    *,
+    epochs: int,
+    step: float,
+    clip: float,
+) -> Float[Array, " numbers"]:
+    """Return the mean of a Gaussian policy after `epochs` ascents of the clipped objective on one batch.
+
+    Steps are in units of the spread, so that what they do depends neither on it nor on the reward's unit:
+    near the old policy the objective's gradient is the mean of the standardised reward times the draws'
+    distance from the mean in spreads.
+    """
+    advantage = standardised(reward)
+    old = jnp.sum(log_chance(drawn, mean[None], spread), axis=1)
+
+    def objective(shift: Float[Array, " numbers"]) -> Float[Array, ""]:
+        now = jnp.sum(log_chance(drawn, (mean + spread * shift)[None], spread), axis=1)
+        return clipped_objective(now, old, advantage, clip)
+
+    shift = jnp.zeros_like(mean)
+    for _ in range(epochs):
+        shift = shift + step * jax.grad(objective)(shift)
+    return mean + spread * shift
+
+
+_LOWEST, _HIGHEST = -0.8, 0.999
+
+
+def _positions(rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
+    return _bounded(-jnp.log1p(-jnp.minimum(rates, _HIGHEST)))
+
+
+def _bounded(position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
+    return jnp.clip(position, -jnp.log1p(-_LOWEST), -jnp.log1p(-_HIGHEST))
+
+
+@jax.jit
+def _draw(
+    key: Key[Array, ""], mean: Float[Array, " brackets"], spread: Float[Array, ""]
+) -> tuple[Float[Array, " brackets"], Float[Array, " brackets"]]:
+    """Return a position and its rates."""
+    drawn = _bounded(mean + spread * jax.random.normal(key, mean.shape, mean.dtype))
+    return drawn, -jnp.expm1(-drawn)
+
+
+@eqx.filter_jit
+def _improved(planner: PPOPlanner, state: Policy) -> Float[Array, " brackets"]:
+    options = dict(epochs=planner.epochs, step=planner.step, clip=planner.clip)
+    return _bounded(ascended(state.mean, state.spread, state.drawn, state.heard, **options))
