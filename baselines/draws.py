@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from econjax import (
-    GB2,
     Atkinson,
     BracketSchedule,
     Economy,
@@ -19,7 +18,7 @@ from econjax import (
     Rawlsian,
     calibrate,
 )
-from econjax.distributions import LognormalPareto
+from econjax.distributions import GB2, LognormalPareto
 from econjax.welfare import AbstractWelfare
 
 

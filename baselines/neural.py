@@ -51,7 +51,9 @@ class AmortisedNetwork(eqx.Module):
         seen = (features_of(report, aversion, elasticity, self.sees) - self.centre) / self.spread
         # Beyond what training has shown, the nearest it has.
         raw = MLP(self.width, self.law.rates.size).apply(self.weights, jnp.clip(seen, -4, 4))
-        return BracketSchedule(self.law.thresholds, _LOWEST + (_HIGHEST - _LOWEST) * nn.sigmoid(raw))
+        return BracketSchedule(
+            self.law.thresholds, _LOWEST + (_HIGHEST - _LOWEST) * nn.sigmoid(jnp.asarray(raw))
+        )
 
 
 class Held(NamedTuple):

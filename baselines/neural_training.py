@@ -14,7 +14,7 @@ from baselines.draws import World, draw_skills, draw_world
 from baselines.gradient import GradientPlanner
 from baselines.neural import MLP, AmortisedNetwork, AmortisedPlanner, Sees, features_of
 from baselines.search import FlatSearch
-from econjax import BracketSchedule, equilibrium
+from econjax import BracketSchedule, Quasilinear, equilibrium
 from econjax.planning import Planner, RationalEvaluator, plan, summarise
 
 
@@ -99,7 +99,7 @@ def held_out(
 
 def _four(world: World, network: AmortisedNetwork, evaluations: int) -> tuple[float, ...]:
     evaluate = RationalEvaluator(world.economy, world.welfare)
-    elasticity = float(world.economy.preferences.elasticity) if network.sees == "elasticity" else None
+    elasticity = float(_elasticity(world)) if network.sees == "elasticity" else None
     one_call = AmortisedPlanner(network, float(world.aversion), elasticity)
 
     def worth(planner: Planner, steps: int) -> float:
@@ -123,8 +123,13 @@ def _heard(world: World, law: BracketSchedule, sees: Sees):
     """Return the report on the law, the aversion, and the elasticity of one who is told."""
     outcome = equilibrium(world.economy, law).outcome
     report = summarise(world.economy, law, outcome, world.welfare)
-    told = world.economy.preferences.elasticity if sees == "elasticity" else None
-    return report, world.aversion, told
+    return report, world.aversion, _elasticity(world) if sees == "elasticity" else None
+
+
+def _elasticity(world: World) -> Float[Array, ""]:
+    preferences = world.economy.preferences
+    assert isinstance(preferences, Quasilinear)
+    return preferences.elasticity
 
 
 @eqx.filter_jit

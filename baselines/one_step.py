@@ -116,7 +116,9 @@ def _gain(
 
 
 @eqx.filter_jit
-def _random_episodes(key, economy: Economy, thresholds, welfare: AbstractWelfare, episodes: int) -> Play:
+def _random_episodes(key, economy: Economy, thresholds, welfare: AbstractWelfare, episodes: int):
+    """Return the last rebate, and each episode's mean gain and equivalent."""
+
     def episode(rebate: Float[Array, ""], key: Key[Array, ""]):
         rate_key, hours_key = jax.random.split(key)
         schedule = BracketSchedule(thresholds, jax.random.uniform(rate_key, thresholds.shape))

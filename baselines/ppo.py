@@ -14,14 +14,14 @@ from econjax.planning import Favourite, Report
 class Policy(NamedTuple):
     """A Gaussian over positions, -log(1 - rate), with one `spread` for all, and the batch heard so far.
 
-    `drawn` and `heard` hold what was proposed since the last update, and `count` how many that is.
+    `drawn` and `heard` hold what was proposed since the last update, and `filled` how many that is.
     """
 
     mean: Float[Array, " brackets"]
     spread: Float[Array, ""]
     drawn: Float[Array, "batch brackets"]
     heard: Float[Array, " batch"]
-    count: Int[Array, ""]
+    filled: Int[Array, ""]
     favourite: Favourite
 
 
@@ -58,7 +58,7 @@ class PPOPlanner(NamedTuple):
     def ask(self, key: Key[Array, ""], state: Policy) -> tuple[BracketSchedule, Policy]:
         """Propose a draw."""
         drawn, rates = _draw(key, state.mean, state.spread)
-        state = state._replace(drawn=state.drawn.at[state.count].set(drawn))
+        state = state._replace(drawn=state.drawn.at[state.filled].set(drawn))
         return BracketSchedule(self.start.thresholds, rates), state
 
     def tell(self, state: Policy, schedule: BracketSchedule, report: Report) -> Policy:
@@ -72,14 +72,14 @@ class PPOPlanner(NamedTuple):
                 f"No policy can learn from rates {schedule.rates} with equivalent {report.equivalent}."
             )
         state = state._replace(
-            heard=state.heard.at[state.count].set(report.equivalent),
-            count=state.count + 1,
+            heard=state.heard.at[state.filled].set(report.equivalent),
+            filled=state.filled + 1,
             favourite=state.favourite.or_better(schedule, report),
         )
-        if state.count < self.batch:
+        if state.filled < self.batch:
             return state
         mean = _improved(self, state)
-        return state._replace(mean=mean, spread=self.fade * state.spread, count=jnp.zeros((), int))
+        return state._replace(mean=mean, spread=self.fade * state.spread, filled=jnp.zeros((), int))
 
     def recommend(self, state: Policy) -> BracketSchedule:
         """Recommend the best schedule seen."""
@@ -161,5 +161,6 @@ def _draw(
 
 @eqx.filter_jit
 def _improved(planner: PPOPlanner, state: Policy) -> Float[Array, " brackets"]:
-    options = dict(epochs=planner.epochs, step=planner.step, clip=planner.clip)
-    return _bounded(ascended(state.mean, state.spread, state.drawn, state.heard, **options))
+    drawn, heard, step, clip = state.drawn, state.heard, planner.step, planner.clip
+    mean = ascended(state.mean, state.spread, drawn, heard, epochs=planner.epochs, step=step, clip=clip)
+    return _bounded(mean)

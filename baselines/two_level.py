@@ -200,8 +200,8 @@ def _update(key, step, state: _Learners, economy: Economy, thresholds, welfare, 
 
     start = state.workers, state.workers_optimiser
     workers, optimiser = _improve(worker_loss, _optimiser(config), start, config)
-    reward, options = jnp.mean(played.equivalent, axis=1), dict(epochs=config.epochs, clip=config.clip)
-    planner = ascended(state.planner, spreads[1], drawn, reward, step=config.planner_step, **options)
+    reward, epochs, step = jnp.mean(played.equivalent, axis=1), config.epochs, config.planner_step
+    planner = ascended(state.planner, spreads[1], drawn, reward, epochs=epochs, step=step, clip=config.clip)
     planner = jnp.where(planning, _capped(planner, config.highest), state.planner)
     rebate = jnp.mean(played.rebate)
     learners = _Learners(workers, optimiser, planner, rebate)

@@ -17,9 +17,9 @@ from baselines.coordinate import CoordinateSearch
 from baselines.coordinates import PlainRates, Squashed
 from baselines.empirical_saez import EmpiricalSaezPlanner
 from baselines.evolution import EvolutionPlanner
-from baselines.fixed import FixedPlanner, federal, flat_rate, laissez_faire, uniform
+from baselines.fixed import FixedPlanner
 from baselines.gradient import GradientPlanner, MultiStart, adam
-from baselines.grid import even_grid, factorial_grid
+from baselines.grid import even_grid
 from baselines.limits import RateLimits
 from baselines.optimum import best_found
 from baselines.requirements import RevenueFloor
@@ -70,15 +70,10 @@ PLANNERS = [
     Maker("flat", lambda: FlatSearch(jnp.array(THRESHOLDS))),
     Maker("gradient", lambda: GradientPlanner(law())),
     Maker("saez", lambda: SaezPlanner(law(), 0.25)),
-    Maker("laissez-faire", lambda: laissez_faire(THRESHOLDS), learns=False),
-    Maker("a flat rate", lambda: flat_rate(THRESHOLDS, 0.3), learns=False),
-    Maker("uniform", lambda: uniform(THRESHOLDS), learns=False),
-    Maker("federal", lambda: federal(2024), learns=False),
     Maker("recipe", lambda: reference_saez("llm-economist", grid("GB2", 400) / 40, THRESHOLDS), learns=False),
     Maker("static saez", lambda: StaticSaezPlanner(law(), tuple([0.25] * 7))),
     Maker("empirical saez", lambda: EmpiricalSaezPlanner(law())),
     Maker("even grid", lambda: even_grid(THRESHOLDS, tries=STEPS)),
-    Maker("factorial grid", lambda: factorial_grid(THRESHOLDS, (0.3, 0.6))),
     Maker("coordinate", lambda: CoordinateSearch(law())),
     Maker("evolution", lambda: EvolutionPlanner(law())),
     Maker("adam", lambda: GradientPlanner(law(), adam(0.05), coordinates=PlainRates())),
