@@ -42,10 +42,10 @@ EVERYTHING = Mix(0.0, 0.3, 0.35, 1.0)
 def mix(progress: float) -> Mix:
     """Return the mix after a share of a training run: reading and reckoning come before all else."""
     course = {
-        "drilled": ([0.2, 0.21, 0.6], [1.0, 0.5, 0.1]),
-        "easy": ([0.45, 0.8], [1.0, 0.3]),
-        "written": ([0.45, 0.6], [0.0, 0.35]),
-        "others": ([0.5, 0.7], [0.0, 1.0]),
+        "drilled": ([0.2, 0.21, 0.45, 0.6, 0.8], [1.0, 0.5, 0.4, 0.08, 0.04]),
+        "easy": ([0.45, 0.55], [1.0, 0.25]),
+        "written": ([0.7, 0.75], [0.0, 0.15]),
+        "others": ([0.62, 0.65, 0.85, 0.86], [0.0, 1.0, 1.0, 0.6]),
     }
     return Mix(**{name: float(np.interp(progress, *line)) for name, line in course.items()})
 

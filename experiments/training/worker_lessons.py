@@ -150,7 +150,7 @@ def forty_hours(agents: int) -> Memory:
     return remember(nothing(agents, last=1, best=0), now)
 
 
-_STEPS = (*(1,) * 8, *(2,) * 7, *(3,) * 5, 4, 4, 5, 6, 14)
+_STEPS = (*(1,) * 5, *(2,) * 4, *(3,) * 3, 4, 4, 5, 5, 6, 8, 10, 14)
 
 
 class Group(NamedTuple):

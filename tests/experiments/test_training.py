@@ -137,7 +137,7 @@ def drilled():
 
 def test_a_course_begins_with_drills_and_ends_with_everything():
     assert mix(0.0) == mix(0.1) == (1.0, 1.0, 0.0, 0.0)
-    assert mix(1.0) == (0.1, 0.3, 0.35, 1.0)
+    assert mix(1.0) == (0.04, 0.25, 0.15, 0.6)
 
 
 def test_a_drill_always_states_a_law_and_a_workers_means_and_the_rest_by_chance(drilled):
