@@ -92,4 +92,6 @@ def test_the_independent_check_agrees_with_gradients(x64):
     gradients = evaluate.counts["gradient"]
     adapted = adapt(evaluate, EDGES, evaluations=400, most=300)
     assert evaluate.counts["gradient"] == gradients, "it needs no gradients"
-    assert adapted.equivalent == pytest.approx(climbed.equivalent, rel=1e-5)
+    # Values are steps: one worker in 300 who jumps moves the rebate by some ten dollars.
+    assert adapted.equivalent == pytest.approx(climbed.equivalent, rel=3e-4)
+    assert adapted.equivalent > climbed.equivalent * (1 - 1e-5)
