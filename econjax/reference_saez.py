@@ -88,9 +88,8 @@ def llm_economist_rates(
     social = social / social.sum()
     density = stats.gaussian_kde(incomes)
     last = incomes[incomes >= thresholds[-1]]
-    if top is None:
-        top = last.mean() if last.size else 1.5 * thresholds[-1]
-    points = np.append((thresholds[:-1] + thresholds[1:]) / 2, top)
+    mean = last.mean() if last.size else 1.5 * thresholds[-1]
+    points = np.append((thresholds[:-1] + thresholds[1:]) / 2, mean if top is None else top)
     rates = []
     for j, point in enumerate(points):
         above, reached = np.mean(incomes > point), incomes >= point
