@@ -20,13 +20,15 @@ class Trial(NamedTuple):
 
 
 class Belief(Protocol):
-    """What is believed of the workers after some trials.
+    """What is believed of the workers after some trials."""
 
-    `worth` holds an equivalent for each trial, in dollars a year: the report's own, or a better estimate of
-    what the schedule brings on average, if one is known.
-    """
+    @property
+    def worth(self) -> Sequence[float]:
+        """An equivalent for each trial, in dollars a year.
 
-    worth: Sequence[float]
+        It is the report's own, or a better estimate of what the schedule brings on average, if one is known.
+        """
+        ...
 
     def predict(self, schedule: BracketSchedule) -> tuple[Float[Array, ""], Float[Array, " brackets"]]:
         """Return the equivalent that a schedule should bring, and its gradient in the rates."""
@@ -84,9 +86,11 @@ class TrustRegionPlanner(NamedTuple):
         if state.belief is None:
             return self.start, state
         centre = np.asarray(self.recommend(state).rates, float)
-        box = [np.clip(centre + way * state.radius, _LOWEST, _HIGHEST) for way in (-1, 1)]
+        low, high = (np.clip(centre + way * state.radius, _LOWEST, _HIGHEST) for way in (-1, 1))
         rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
-        rates, promised = _climb(state.belief, self.start.thresholds, np.clip(centre, *box), *box, rng)
+        rates, promised = _climb(
+            state.belief, self.start.thresholds, np.clip(centre, low, high), low, high, rng
+        )
         stretched = bool(np.abs(rates - centre).max() > 0.99 * state.radius)
         schedule = BracketSchedule(self.start.thresholds, rates.tolist())
         return schedule, state._replace(promised=promised, stretched=stretched)

@@ -86,11 +86,12 @@ def fit(
     """
     surrogate = start or new(key, recording, width=width)
     rows = max(batch, 2 ** int(np.ceil(np.log2(len(recording.weight)))))
-    padded = jax.tree.map(
+    seen, chances, weight = jax.tree.map(
         lambda array: jnp.pad(array, [(0, rows - len(array))] + [(0, 0)] * (array.ndim - 1)),
         (recording.seen, recording.chances, recording.weight),
     )
-    weights = _train(key, surrogate, *padded, jnp.asarray(len(recording.weight)), steps, batch, rate)
+    count = jnp.asarray(len(recording.weight))
+    weights = _train(key, surrogate, seen, chances, weight, count, steps=steps, batch=batch, rate=rate)
     return eqx.tree_at(lambda s: s.weights, surrogate, weights)
 
 
@@ -210,6 +211,7 @@ def _train(
     chances: Float[Array, "rows options"],
     weight: Float[Array, " rows"],
     rows: Array,
+    *,
     steps: int,
     batch: int,
     rate: float,
