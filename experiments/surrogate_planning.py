@@ -312,7 +312,7 @@ if __name__ == "__main__":
         """Run the contest and print its table; `taught`: among the teacher's workers, without a model."""
         engine = None if taught else EmbeddedEngine()
         some = {name: entry for name, entry in ENTRANTS.items() if engine or name != "language model"}
-        console = Console(width=200)
+        console = Console(width=220)
         rows = compete(engine, sizes, entrants=some, progress=console.print)
         console.print(contest_table(rows, f"{sizes}"))
 
