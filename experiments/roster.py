@@ -117,7 +117,11 @@ ROSTER: dict[PlannerName, Entry] = {
         "grid, Halton points in [0,1)", "values", lambda s: even_grid(s.law.thresholds, tries=s.evaluations)
     ),
     "coordinate": Entry("one rate at a time", "values", lambda s: CoordinateSearch(s.law)),
-    "cma-es": Entry("evolution (CMA-ES)", "values", lambda s: EvolutionPlanner(s.law)),
+    "cma-es": Entry(
+        "evolution (CMA-ES), from 50 %",
+        "values",
+        lambda s: EvolutionPlanner(uniform(s.law.thresholds).schedule),
+    ),
     "saez-static": Entry(
         "Saez, once", "brackets, told the elasticity", lambda s: StaticSaezPlanner(s.law, s.elasticity)
     ),
