@@ -97,7 +97,8 @@ def compare(config: CompareConfig, engine: Engine | None, progress: Progress) ->
             workers = people(economy, engine, jax.random.fold_in(key, 0), tally=tally, mode=some.mode)
             done = replace(done, workers=workers)
         for name in config.welfare:
-            setting = Setting(law, config.elasticity, engine, AIMS[name], tally, some.evaluations or 1)
+            tries = some.evaluations or 1
+            setting = Setting(law, config.elasticity, engine, AIMS[name], tally, tries, config.mode)
             contest = _Contest(some, economy, setting, workers, jax.random.fold_in(key, 1), progress)
             done.tables[contest.title] = contest.rows()
             done.sizes[contest.title] = contest.size

@@ -21,6 +21,7 @@ PlannerName = Literal[
     "grid",
     "coordinate",
     "cma-es",
+    "ppo",
     "saez-static",
     "saez-flat",
     "saez-empirical",
@@ -28,6 +29,7 @@ PlannerName = Literal[
     "adam",
     "multi-start",
     "gradient",
+    "amortised",
     "llm",
 ]
 COMPARED: tuple[PlannerName, ...] = (
@@ -226,8 +228,8 @@ class CompareConfig(RunConfig):
     tax_year: int = 2
     """Steps of labor in one evaluation of language-model workers: a length, not a calendar year."""
     mode: Literal["text", "choice"] = "choice"
-    """How language-model workers answer: choice (one draw from the model's own probabilities of 0, 10, ...
-    100 hours: one token per answer), or text (any hours from 0 to 100)."""
+    """How language models answer: choice (one token, drawn from the model's own probabilities of 0, 10, ...
+    100 hours, or of a planner's changes of one rate), or text (any hours from 0 to 100; all changes)."""
 
     def check(self) -> None:
         """Check all that can be checked before any work.

@@ -1,4 +1,4 @@
-"""How far a model's answers as a worker are from its teacher's, on questions that no lesson asked."""
+"""How far a model's answers of one token are from its teacher's, on questions that no lesson asked."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,11 +11,13 @@ from scipy import stats
 from scipy.special import entr, rel_entr
 
 from econjax import BracketSchedule
-from experiments.training.lessons import rephrased
+from experiments.training.government_lessons import bracket_lesson
+from experiments.training.paraphrases import rephrased
 from experiments.training.worker_lessons import GROUP, Life, draw_crowd, forty_hours, lives
 from llm_policy.answers import HOURS
 from llm_policy.engine import Engine, EngineError, Prompt
 from llm_policy.memory import latest
+from llm_policy.planner_prompts import LETTERS
 from llm_policy.prompts import labor_prompts, satisfaction_prompts
 from llm_policy.teachers import workers as teacher
 from llm_policy.workers import CODED
@@ -67,10 +69,11 @@ class Asked(NamedTuple):
 
 
 def answer_divergences(engine: Engine, *, groups: int, seed: int) -> tuple[Divergence, ...]:
-    """Return the divergences of hours in every wording, by what is remembered, and of satisfaction.
+    """Return the divergences of hours in every wording, by what is remembered, of satisfaction, of planners.
 
     Laws, occupations and, where said, words are of no lesson. There are `groups` of 8 workers for each length
-    of memory, and as many who are asked whether they are satisfied; one life is asked in all wordings.
+    of memory, and as many who are asked whether they are satisfied; one life is asked in all wordings. As
+    many groups of 8 questions are put to planners, each after a history of its own.
 
     Raises:
         ValueError: hours are not single tokens of the engine's model.
@@ -81,7 +84,9 @@ def answer_divergences(engine: Engine, *, groups: int, seed: int) -> tuple[Diver
     for wording in WORDINGS:
         rows += _compare(engine, hours_questions(lived, wording), OFFERED, ("hours", wording), REMEMBERED)
     asked = satisfaction_questions(satisfaction_lives(rng, groups=groups))
-    return (*rows, *_compare(engine, asked, YES_OR_NO, ("satisfaction", WORDINGS[0]), ()))
+    rows += _compare(engine, asked, YES_OR_NO, ("satisfaction", WORDINGS[0]), ())
+    asked = planner_questions(rng, groups=groups)
+    return (*rows, *_compare(engine, asked, LETTERS, ("a planner's change", WORDINGS[0]), ()))
 
 
 @jax.enable_x64(True)
@@ -148,6 +153,13 @@ def satisfaction_questions(lived: Sequence[Life]) -> Asked:
         yes = teacher.satisfied_chances(group.mind, latest(memory))
         chances.append(np.stack([yes, 1 - yes], axis=1))
     return Asked(prompts, np.concatenate(chances))
+
+
+def planner_questions(rng: np.random.Generator, *, groups: int) -> Asked:
+    """Return questions how one rate changes, with the teacher's chances of `LETTERS`."""
+    told = [bracket_lesson(rng, held_out=True) for _ in range(groups)]
+    chances = [part.chances for lesson in told for (part,) in lesson.answers]
+    return Asked([prompt for lesson in told for prompt in lesson.prompts], np.array(chances))
 
 
 def mean_of(values: Float[np.ndarray, " n"]) -> Measured:

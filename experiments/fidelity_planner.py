@@ -1,6 +1,5 @@
 """The small model as planner: how far it comes with its history, without, and beside random search."""
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -24,10 +23,10 @@ from experiments.config import EconomyConfig, WelfareName
 from experiments.in_step import in_step
 from experiments.roster import AIMS, ROSTER, Aim
 from llm_policy.answers import Tally
+from llm_policy.choice_planner import ChoicePlanner, Deliberation
 from llm_policy.engine import Engine, Prompt
-from llm_policy.planner import Experience, LLMPlanner, as_trial
-from llm_policy.planner_prompts import NO_QUESTIONS, Questions
-from llm_policy.proposals import read_proposal
+from llm_policy.planner import Experience, as_trial
+from llm_policy.proposals import changed
 from llm_policy.teachers.planner import changes_chances, sample_changes
 from llm_policy.trials import Trial, records
 
@@ -72,15 +71,15 @@ class PlannerFidelity:
     rows: tuple[PlannerRow, ...]
 
 
-class ForgetfulPlanner(LLMPlanner):
+class ForgetfulPlanner(ChoicePlanner):
     """The same planner, whose model reads the current rates and of no tax year.
 
     It still recommends the best schedule that it has seen: only what the model reads differs.
     """
 
-    def prompt(self, state: Experience, questions: Questions = NO_QUESTIONS) -> Prompt:
-        """Return the question that the model is asked, as if no tax year had passed."""
-        return LLMPlanner.prompt(self, state._replace(trials=(), report=None), questions)
+    def prompts(self, state: Deliberation) -> list[Prompt]:
+        """Return the questions that the model is asked, as if no tax year had passed."""
+        return ChoicePlanner.prompts(self, Deliberation(Experience(state.seen.current)))
 
 
 class TeacherPlanner:
@@ -102,11 +101,7 @@ class TeacherPlanner:
             return self.start, state
         current = BracketSchedule(self.start.thresholds, list(state[-1].rates))
         rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-        changes = 100 * sample_changes(rng, changes_chances(state[-1].rates, state))
-        text = json.dumps({"changes": changes.round().astype(int).tolist()})
-        schedule = read_proposal(text, current, "changes")
-        assert schedule is not None
-        return schedule, state
+        return changed(current, sample_changes(rng, changes_chances(state[-1].rates, state))), state
 
     def tell(self, state: tuple[Trial, ...], schedule: BracketSchedule, report: Report) -> tuple[Trial, ...]:
         """Remember the tax year."""
@@ -130,12 +125,11 @@ def planner_fidelity(
     """Let every planner plan for rational workers of the default economy, once a seed.
 
     All planners get equally many `evaluations`, and those who start from US federal spend the first on it.
-    The runs of the model are asked in step, one batch a tax year. Their chance is the engine's: it must
-    answer equal prompts anew each time. Random search and the teacher draw with the seed. Figures are as
+    The runs of the model are asked in step, one batch a tax year. All draw with the seed. Figures are as
     exact as JAX's default precision.
 
     Raises:
-        ValueError: fewer than two seeds or evaluations, or an engine that answers equal prompts alike.
+        ValueError: fewer than two seeds or evaluations.
         EngineError: the engine cannot answer, or too few of its answers can be read.
     """
     if min(seeds, evaluations) < 2:
@@ -200,11 +194,6 @@ class _Contest:
 
     def rows(self, runs: Mapping[str, Sequence[_Run]]) -> list[PlannerRow]:
         """Return the rows of all planners, given their runs."""
-        if len({_path(run.plan) for run in runs[_MODEL]}) == 1:
-            raise ValueError(
-                f"All {len(runs[_MODEL])} runs of the model are one: its engine answers equal prompts alike. "
-                "Give it a temperature above 0."
-            )
         evaluate = RationalEvaluator(self.economy, self.aim.welfare)
         start = float(evaluate.value(self.law).equivalent)
         reached = {
@@ -254,13 +243,9 @@ def _interval(values: np.ndarray) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
-def _path(found: Plan) -> bytes:
-    return np.array([schedule.rates for schedule in found.schedules]).tobytes()
-
-
 _MODEL = "model with its history"
-_MODELS: dict[str, type[LLMPlanner]] = {
-    _MODEL: LLMPlanner,
+_MODELS: dict[str, type[ChoicePlanner]] = {
+    _MODEL: ChoicePlanner,
     "model without its history": ForgetfulPlanner,
 }
 _OTHERS: dict[str, Callable[[BracketSchedule], Planner]] = {

@@ -3,9 +3,10 @@
 import queue
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import fields
 from typing import Any, NamedTuple, TypeVar, cast
 
-from llm_policy.engine import Completion, Engine, Prompt, Schema
+from llm_policy.engine import Choices, Completion, Engine, Prompt, Schema
 
 _Answer = TypeVar("_Answer")
 
@@ -17,9 +18,9 @@ def in_step(
 ) -> list[_Answer]:
     """Call every run with an engine that hands all their prompts to `engine` as one batch, once all wait.
 
-    Each run has a thread of its own, where JAX's global settings hold, and asks for texts only, under the
-    same schema as the others. A batch holds the prompts in the order of `runs`. When the engine or a run
-    fails, all end, and it raises.
+    Each run has a thread of its own, where JAX's global settings hold, and asks as the others do: for texts
+    under the same schema, or for choices among the same options. A batch holds the prompts in the order of
+    `runs`. When the engine or a run fails, all end, and it raises.
     """
     inbox = _Inbox(len(runs))
     with ThreadPoolExecutor(max(len(runs), 1)) as pool:
@@ -48,7 +49,7 @@ class _Question(NamedTuple):
     place: int
     prompts: Sequence[Prompt]
     how: dict[str, Any]
-    reply: "Future[list[Completion]]"
+    reply: "Future[Any]"
 
 
 class _Inbox:
@@ -82,7 +83,12 @@ class _Caller:
     def complete(
         self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
     ) -> list[Completion]:
-        how = {"schema": schema, "samples": samples, "max_tokens": max_tokens}
+        return self._wait(prompts, {"schema": schema, "samples": samples, "max_tokens": max_tokens})
+
+    def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
+        return self._wait(prompts, {"options": options})
+
+    def _wait(self, prompts: Sequence[Prompt], how: dict[str, Any]) -> Any:
         question = _Question(self._place, prompts, how, Future())
         self._put(question)
         return question.reply.result()
@@ -92,7 +98,17 @@ def _answer(engine: Engine, batch: Sequence[_Question]) -> None:
     """Ask all questions at once."""
     how = batch[0].how
     if any(question.how != how for question in batch):
-        raise ValueError("Runs in step ask under one schema, for equally many samples of one length.")
-    answers = iter(engine.complete([prompt for question in batch for prompt in question.prompts], **how))
+        raise ValueError(
+            "Runs in step ask alike: under one schema, for equally many samples of one length, or for one menu."
+        )
+    prompts = [prompt for question in batch for prompt in question.prompts]
+    answers = engine.choose(prompts, **how) if "options" in how else engine.complete(prompts, **how)
+    begin = 0
     for question in batch:
-        question.reply.set_result([next(answers) for _ in question.prompts])
+        places = slice(begin, begin := begin + len(question.prompts))
+        if isinstance(answers, Choices):
+            question.reply.set_result(
+                Choices(*(getattr(answers, each.name)[places] for each in fields(answers)))
+            )
+        else:
+            question.reply.set_result(answers[places])

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 
 import jax
 import numpy as np
-from baselines.evolution import EvolutionPlanner
 from jaxtyping import Array, Float, Key
 from rich.console import Console
 
+from baselines.evolution import EvolutionPlanner
 from baselines.optimum import climb
 from baselines.search import FlatSearch
 from econjax import BracketSchedule, us_federal

@@ -1,9 +1,13 @@
 """The planners of a comparison: a new one is a file of its own and one entry here."""
 
+import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 
 from baselines.coordinate import CoordinateSearch
 from baselines.empirical_saez import EmpiricalSaezPlanner
@@ -11,6 +15,9 @@ from baselines.evolution import EvolutionPlanner
 from baselines.fixed import FixedPlanner, laissez_faire, uniform
 from baselines.gradient import GradientPlanner, MultiStart, adam
 from baselines.grid import even_grid
+from baselines.neural import AmortisedNetwork, AmortisedPlanner
+from baselines.neural_training import Training, train_network
+from baselines.ppo import PPOPlanner
 from baselines.saez import REFERENCE_ELASTICITIES, SaezPlanner, StaticSaezPlanner
 from baselines.search import FlatSearch, RandomSearch
 from econjax import Atkinson, BracketSchedule, Rawlsian, Utilitarian
@@ -18,8 +25,10 @@ from econjax.planning import Planner
 from econjax.welfare import AbstractWelfare
 from experiments.config import PlannerName, WelfareName
 from llm_policy.answers import Tally
+from llm_policy.choice_planner import ChoicePlanner
 from llm_policy.engine import Engine
 from llm_policy.planner import LLMPlanner
+from llm_policy.prompts import Mode
 
 
 @dataclass(frozen=True)
@@ -66,8 +75,8 @@ AIMS: dict[WelfareName, Aim] = {
 class Setting:
     """What planners may start from: the law, the elasticity that only Saez is told, an engine, the aim.
 
-    `evaluations` is how many there will be.
-    `tally` counts the answers of models, whoever asks them.
+    `evaluations` is how many there will be. `tally` counts the answers of models, whoever asks them, and
+    `mode` is how a model that plans gives them: one token for each bracket, or a text.
     """
 
     law: BracketSchedule
@@ -76,6 +85,7 @@ class Setting:
     aim: Aim
     tally: Tally
     evaluations: int = 40
+    mode: Mode = "choice"
 
 
 @dataclass(frozen=True)
@@ -94,16 +104,40 @@ class Entry:
     training: int = 0
 
 
-def _language_model(setting: Setting) -> LLMPlanner:
+def language_model(setting: Setting) -> Planner:
+    """Return a language model as planner.
+
+    Raises:
+        ValueError: there is no engine to ask.
+    """
     if setting.engine is None:
         raise ValueError("A planner that is a language model needs an engine.")
-    return LLMPlanner(setting.engine, setting.law, goal=setting.aim.words, tally=setting.tally)
+    kind = ChoicePlanner if setting.mode == "choice" else LLMPlanner
+    return kind(setting.engine, setting.law, goal=setting.aim.words, tally=setting.tally)
 
 
 def _multi_start(setting: Setting) -> MultiStart:
     flat = [BracketSchedule(setting.law.thresholds, jnp.full_like(setting.law.rates, r)) for r in (0.3, 0.7)]
     return MultiStart(tuple(GradientPlanner(start) for start in (setting.law, *flat)), rounds=6)
 
+
+@functools.cache
+def _trained(thresholds: tuple[float, ...], rates: tuple[float, ...]) -> AmortisedNetwork:
+    """Return the network for one law: trained once in a process, which takes minutes."""
+    law = BracketSchedule(list(thresholds), list(rates))
+    return train_network(jax.random.key(0), law, _TRAINING).network
+
+
+def _amortised(setting: Setting) -> AmortisedPlanner:
+    law, welfare = setting.law, setting.aim.welfare
+    if isinstance(welfare, Utilitarian):
+        raise ValueError("The amortised planner was trained for aversions to inequality from 0.5 on.")
+    aversion = float(welfare.aversion) if isinstance(welfare, Atkinson) else math.inf
+    network = _trained(*(tuple(np.asarray(values, float).tolist()) for values in (law.thresholds, law.rates)))
+    return AmortisedPlanner(network, aversion)
+
+
+_TRAINING = Training()
 
 ROSTER: dict[PlannerName, Entry] = {
     "laissez-faire": Entry(
@@ -122,6 +156,7 @@ ROSTER: dict[PlannerName, Entry] = {
         "values",
         lambda s: EvolutionPlanner(uniform(s.law.thresholds).schedule),
     ),
+    "ppo": Entry("PPO, a Gaussian of schedules", "values", lambda s: PPOPlanner(s.law)),
     "saez-static": Entry(
         "Saez, once", "brackets, told the elasticity", lambda s: StaticSaezPlanner(s.law, s.elasticity)
     ),
@@ -139,5 +174,11 @@ ROSTER: dict[PlannerName, Entry] = {
     "adam": Entry("gradient (Adam)", "gradients", lambda s: GradientPlanner(s.law, adam())),
     "multi-start": Entry("gradient, three starts", "gradients", _multi_start),
     "gradient": Entry("gradient (L-BFGS)", "gradients", lambda s: GradientPlanner(s.law)),
-    "llm": Entry("language model", "values", _language_model, is_model=True),
+    "amortised": Entry(
+        "amortised network, one call",
+        "statistics of one year",
+        _amortised,
+        training=_TRAINING.steps * _TRAINING.batch,
+    ),
+    "llm": Entry("language model", "values", language_model, is_model=True),
 }

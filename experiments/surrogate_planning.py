@@ -5,6 +5,7 @@ than others do: the probabilities of the workers' answers, and what the workers 
 skills, prices of effort and personas). It never asks about a schedule that it does not try.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from jaxtyping import Array, Float, Key
 from rich import box
 from rich.table import Table
 
-from baselines.fixed import FixedPlanner
+from baselines.evolution import EvolutionPlanner
+from baselines.fixed import FixedPlanner, uniform
 from baselines.search import RandomSearch
 from baselines.trust_region import Trial, TrustRegionPlanner
 from econjax import BracketSchedule, Economy, us_federal
@@ -26,12 +28,11 @@ from econjax.welfare import AbstractWelfare
 from experiments.config import EconomyConfig, WelfareName
 from experiments.evaluation import ModelEvaluator
 from experiments.fidelity_answers import Measured, mean_of
-from experiments.roster import AIMS, Aim
+from experiments.roster import AIMS, Aim, Setting, language_model
 from llm_policy.answers import Tally
 from llm_policy.engine import Engine
 from llm_policy.forecast import forecast, worth
 from llm_policy.personas import Personas, describe, draw_personas
-from llm_policy.planner import LLMPlanner
 from llm_policy.recording import RecordedWorkers, person_features
 from llm_policy.society import Society
 from llm_policy.surrogate import Surrogate, fit
@@ -160,16 +161,19 @@ def surrogate_planner(seat: Seat) -> TrustRegionPlanner:
     return TrustRegionPlanner(seat.law, refit)
 
 
-def _language_model(seat: Seat) -> LLMPlanner:
-    if seat.engine is None:
-        raise ValueError("A planner that is a language model needs an engine.")
-    return LLMPlanner(seat.engine, seat.law, goal=seat.aim.words, tally=seat.tally)
+def _language_model(seat: Seat) -> Planner:
+    return language_model(Setting(seat.law, math.nan, seat.engine, seat.aim, seat.tally))
+
+
+def _evolution(seat: Seat) -> EvolutionPlanner:
+    return EvolutionPlanner(uniform(seat.law.thresholds).schedule)
 
 
 SURROGATE = "surrogate gradient, trust region"
 ENTRANTS: dict[str, Entrant] = {
     SURROGATE: Entrant("answers' probabilities, what workers are told", surrogate_planner),
     "random search": Entrant("values", lambda seat: RandomSearch(seat.law.thresholds)),
+    "evolution (CMA-ES), from 50 %": Entrant("values", _evolution),
     "language model": Entrant("values", _language_model),
     "US federal": Entrant("nothing", lambda seat: FixedPlanner(seat.law), is_fixed=True),
 }

@@ -12,7 +12,7 @@ from econjax.planning import Report
 from llm_policy.answers import STEPS
 from llm_policy.engine import Prompt
 from llm_policy.proposals import Answer
-from llm_policy.trials import Record, Trial, last_two, records
+from llm_policy.trials import Record, Trial, is_in_force, last_two, records
 from llm_policy.words import bracket_names, dollars, per_cent
 
 
@@ -58,6 +58,8 @@ class Questions(NamedTuple):
 
 
 NO_QUESTIONS = Questions()
+LETTERS = tuple("ABCDE")
+"""What stands for each of `STEPS` where a planner answers with one letter."""
 
 
 def planner_prompt(
@@ -76,6 +78,59 @@ def planner_prompt(
     `goal` says in words what is maximised, `person` who is asked. It shows the `shown` best schedules, as
     many of the latest `trials`, and the `report` on the last one.
     """
+    lines = told_lines(current, trials, style=style, shown=shown, report=report, person=person)
+    if questions.heard:
+        lines += ["Your questions, answered for workers who all do what is best for themselves:"]
+        lines += [
+            f"- rates {per_cent(trial.rates)}: {dollars(trial.equivalent)} a year"
+            for trial in questions.heard
+        ]
+    lines.append(_in_force(current))
+    if questions.left:
+        lines.append(f"What-if questions left this tax year: {questions.left}.")
+    lines.append(_QUESTIONS[style.answer])
+    return Prompt(_rules(current, goal, style, questions.allowed), "\n".join(lines))
+
+
+def bracket_prompts(
+    current: BracketSchedule,
+    goal: str,
+    trials: Sequence[Trial],
+    *,
+    style: PlannerStyle,
+    shown: int = 5,
+    report: Report | None = None,
+    person: str = "",
+) -> list[Prompt]:
+    """Return the questions how each rate of `current` changes, bracket by bracket, to answer with one letter.
+
+    Arguments are as for `planner_prompt`; `LETTERS` stand for `STEPS`. All brackets share what the planner
+    reads. The line of one says how its rate in the best schedule so far differs.
+    """
+    names = bracket_names(np.asarray(current.thresholds))
+    lines = [_RULES.format(goal=goal, count=len(names), brackets="; ".join(names), change=_CHANGE["changes"])]
+    lines += [_EXPLORE] * style.explore + [_EXPLOIT] * style.exploit
+    lines.append(_LETTERS)
+    lines += told_lines(current, trials, style=style, shown=shown, report=report, person=person)
+    lines.append(_in_force(current))
+    shared = "\n".join(lines)
+    differences = _differences(100 * np.asarray(current.rates, float), trials)
+    return [
+        Prompt(shared, f"Bracket {name}: {difference}\n{_ONE_RATE}")
+        for name, difference in zip(names, differences, strict=True)
+    ]
+
+
+def told_lines(
+    current: BracketSchedule,
+    trials: Sequence[Trial],
+    *,
+    style: PlannerStyle,
+    shown: int,
+    report: Report | None,
+    person: str,
+) -> list[str]:
+    """Return what a planner is told of itself, of the last tax year and of what was tried."""
     lines = [person] if person else []
     if report is not None and style.observe:
         lines.append(observation_text(current, report))
@@ -83,18 +138,7 @@ def planner_prompt(
     pair = last_two(trials) if style.reflect else None
     if pair:
         lines.append(reflection_text(*pair, names=bracket_names(np.asarray(current.thresholds))))
-    if questions.heard:
-        lines += ["Your questions, answered for workers who all do what is best for themselves:"]
-        lines += [
-            f"- rates {per_cent(trial.rates)}: {dollars(trial.equivalent)} a year"
-            for trial in questions.heard
-        ]
-    rates = np.asarray(current.rates, float).tolist()
-    lines.append(f"Current rates, from the lowest bracket: {per_cent(rates)}.")
-    if questions.left:
-        lines.append(f"What-if questions left this tax year: {questions.left}.")
-    lines.append(_QUESTIONS[style.answer])
-    return Prompt(_rules(current, goal, style, questions.allowed), "\n".join(lines))
+    return lines
 
 
 def observation_text(schedule: BracketSchedule, report: Report) -> str:
@@ -159,7 +203,7 @@ Tax revenue beyond public spending is paid back in equal shares. Higher rates ma
 The {count} brackets of annual income: {brackets}.
 {change}"""
 _CHANGE = {
-    "changes": "Each rate may change by {steps} percentage points a tax year; rates stay from 0 % to 100 %.",
+    "changes": f"Each rate may change by {_STEPS} percentage points a tax year; rates stay from 0 % to 100 %.",
     "rates": "Each rate may be anything from 0 % to 100 %, every tax year anew.",
 }
 _EXPLORE = "Try schedules that you have not tried: one of them may be better than all so far."
@@ -169,6 +213,11 @@ _WHAT_IF = (
     "workers did exactly what is best for themselves, which real ones may not. To ask, give {count} rates in "
     'per cent under "what_if", and null under "{name}"; to answer, give null under "what_if".'
 )
+_LETTERS = (
+    "You are asked bracket by bracket. Answer with one letter and nothing else, for the change in percentage "
+    f"points: {', '.join(f'{letter} = {step}' for letter, step in zip(LETTERS, STEPS, strict=True))}."
+)
+_ONE_RATE = "By how many percentage points do you change this rate?"
 _QUESTIONS = {
     "changes": "By how many percentage points do you change each rate?",
     "rates": "What is each rate to be, in per cent?",
@@ -177,14 +226,42 @@ _QUESTIONS = {
 
 def _rules(current: BracketSchedule, goal: str, style: PlannerStyle, queries: int) -> str:
     names = bracket_names(np.asarray(current.thresholds))
-    change = _CHANGE[style.answer].format(steps=_STEPS)
     name = {"changes": "changes", "rates": "rates_percent"}[style.answer]
-    lines = [_RULES.format(goal=goal, count=len(names), brackets="; ".join(names), change=change)]
+    lines = [
+        _RULES.format(goal=goal, count=len(names), brackets="; ".join(names), change=_CHANGE[style.answer])
+    ]
     lines += [_EXPLORE] * style.explore + [_EXPLOIT] * style.exploit
     lines.append(f"Answer with JSON only: {form(style, len(names))}.")
     if queries:
         lines.append(_WHAT_IF.format(queries=queries, count=len(names), name=name))
     return "\n".join(lines)
+
+
+def _in_force(current: BracketSchedule) -> str:
+    return f"Current rates, from the lowest bracket: {per_cent(np.asarray(current.rates, float).tolist())}."
+
+
+def _differences(current: Float[np.ndarray, " brackets"], trials: Sequence[Trial]) -> list[str]:
+    """Return for each bracket its rate, in per cent, and how it differs in the best schedule so far."""
+    now = [f"the rate is {rate:.4g} %" for rate in current]
+    if len(known := records(trials)[:2]) < 2:
+        return [f"{rate}." for rate in now]
+    best, second = (100 * np.asarray(record.rates, float) for record in known)
+    if not is_in_force(known[0], current):
+        return [
+            f"{rate}, in the best schedule so far {other:.4g} %, a change of {_points(other - own)}."
+            for rate, own, other in zip(now, current, best, strict=True)
+        ]
+    mean = _points((best - second).mean())
+    return [
+        f"{rate}, as in the best schedule so far. From the second best to that it changed by {_points(move)}; "
+        f"over all brackets the mean change was {mean}."
+        for rate, move in zip(now, best - second, strict=True)
+    ]
+
+
+def _points(difference: float) -> str:
+    return f"{round(difference, 2) + 0.0:+.4g} points"
 
 
 def _memory_lines(trials: Sequence[Trial], shown: int) -> list[str]:

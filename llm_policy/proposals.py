@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 import numpy as np
+from jaxtyping import Float
 
 from econjax import BracketSchedule
 from llm_policy.answers import changes_answer, rates_answer, read_changes, read_field, read_rates
@@ -29,15 +30,19 @@ def read_proposal(text: str, current: BracketSchedule, answer: Answer) -> Bracke
 
     A change past 0 or 1 ends there; a rate without a change stays as it is.
     """
-    brackets, rates = len(current.rates), np.asarray(current.rates, float)
-    if answer == "rates":
-        proposed = read_rates(text, brackets)
-    else:
+    brackets = len(current.rates)
+    if answer == "changes":
         changes = read_changes(text, brackets)
-        if changes is None:
-            return None
-        proposed = np.where(changes == 0, rates, np.clip(rates + changes, 0, 1).round(4))
-    return None if proposed is None else BracketSchedule(current.thresholds, proposed.tolist())
+        return None if changes is None else changed(current, changes)
+    rates = read_rates(text, brackets)
+    return None if rates is None else BracketSchedule(current.thresholds, rates.tolist())
+
+
+def changed(current: BracketSchedule, changes: Float[np.ndarray, " brackets"]) -> BracketSchedule:
+    """Return a schedule whose rates have changed, in shares: past 0 or 1 they end there, 0 leaves one as it is."""
+    rates = np.asarray(current.rates, float)
+    after = np.where(changes == 0, rates, np.clip(rates + changes, 0, 1).round(4))
+    return BracketSchedule(current.thresholds, after.tolist())
 
 
 def read_question(text: str, current: BracketSchedule) -> BracketSchedule | None:

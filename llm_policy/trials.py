@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 
 class Trial(NamedTuple):
@@ -44,6 +45,11 @@ def last_two(trials: Sequence[Trial]) -> tuple[Record, Record] | None:
     by_key = {_key(record.rates): record for record in records(trials)}
     keys = list(dict.fromkeys(_key(trial.rates) for trial in reversed(trials)))
     return (by_key[keys[1]], by_key[keys[0]]) if len(keys) > 1 else None
+
+
+def is_in_force(record: Record, current: Float[np.ndarray, " brackets"]) -> bool:
+    """Tell whether a record is that of the `current` rates, in per cent."""
+    return bool(np.allclose(100 * np.asarray(record.rates), current, atol=0.01))
 
 
 def _key(rates: Sequence[float]) -> tuple[float, ...]:

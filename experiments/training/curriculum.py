@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.training.government_lessons import planner_lesson, stand_lesson, vote_lesson
+from experiments.training.government_lessons import bracket_lesson, planner_lesson, stand_lesson, vote_lesson
 from experiments.training.lessons import Lesson
 from experiments.training.worker_lessons import (
     CROWD,
@@ -17,8 +17,8 @@ from experiments.training.worker_lessons import (
     worker_lessons,
 )
 
-_PLANNERS, _VOTERS, _CANDIDATES = 4, 16, 32
-"""After so many groups of workers there is a lesson for planners, for voters, for candidates."""
+_PLANNERS, _WRITING_PLANNERS, _VOTERS, _CANDIDATES = 4, 32, 16, 32
+"""After so many groups of workers there is a lesson for planners, for those who write JSON, and so on."""
 
 
 class Mix(NamedTuple):
@@ -44,8 +44,8 @@ def mix(progress: float) -> Mix:
     course = {
         "drilled": ([0.2, 0.21, 0.45, 0.6, 0.8], [1.0, 0.5, 0.4, 0.08, 0.04]),
         "easy": ([0.45, 0.55], [1.0, 0.25]),
-        "written": ([0.7, 0.75], [0.0, 0.15]),
-        "others": ([0.62, 0.65, 0.85, 0.86], [0.0, 1.0, 1.0, 0.6]),
+        "written": ([0.7, 0.75], [0.0, 0.1]),
+        "others": ([0.62, 0.65], [0.0, 1.0]),
     }
     return Mix(**{name: float(np.interp(progress, *line)) for name, line in course.items()})
 
@@ -69,6 +69,8 @@ def lessons(rng: np.random.Generator, mixes: Iterable[Mix], *, held_out: bool = 
             if rng.random() >= others:
                 continue
             if place % _PLANNERS == 0:
+                yield bracket_lesson(rng, brief=bool(rng.random() < easy), held_out=held_out)
+            if place % _WRITING_PLANNERS == 0:
                 yield planner_lesson(rng, brief=bool(rng.random() < easy), held_out=held_out)
             if place % _VOTERS == 0 and life.memory.seen:
                 yield vote_lesson(rng, life)

@@ -10,39 +10,60 @@ import numpy as np
 from econjax import BracketSchedule
 from experiments.roster import AIMS as GOALS
 from experiments.training.lessons import Lesson, Part, begin, draw_law
-from experiments.training.worker_lessons import Life
+from experiments.training.worker_lessons import GROUP, Life
 from llm_policy.answers import STEPS
 from llm_policy.ballots import FIELDS
 from llm_policy.election_prompts import OWN_GOAL, ElectionRules, stand_prompts, vote_prompts
-from llm_policy.planner_prompts import PlannerStyle, Questions, planner_prompt
+from llm_policy.planner_prompts import (
+    LETTERS,
+    PlannerStyle,
+    Questions,
+    bracket_prompts,
+    planner_prompt,
+)
 from llm_policy.prompts import economy_text, memory_lines
 from llm_policy.teachers import voters as voter_teacher
 from llm_policy.teachers.planner import aim, changes_chances, sample_changes
 from llm_policy.trials import Trial, records
 
 PLANNERS = 4
-"""Planners of one lesson: they share brackets and goal, and have seen different years."""
+"""Planners of one lesson in JSON: they share brackets and goal, and have seen different years."""
 MOST_CANDIDATES = 6
 _YEARS = (0, 1, 1, 2, 2, 2, *range(3, 16))
 
 
-def planner_lesson(rng: np.random.Generator, *, brief: bool = False, held_out: bool = False) -> Lesson:
-    """Return the question for the next schedule, after histories of planners who did as their teacher does.
+def bracket_lesson(rng: np.random.Generator, *, brief: bool = False, held_out: bool = False) -> Lesson:
+    """Return the questions how each rate changes, to answer with one letter, `GROUP` of them after one history.
 
-    In a `brief` one they read no more than they need.
+    Planners before did as their teacher does. In a `brief` lesson they read no more than they need.
     """
     law = draw_law(rng, held_out=held_out)
-    style = PlannerStyle(
-        answer="changes" if rng.random() < 0.9 else "rates",
-        think=bool(rng.random() < 0.05),
-        explore=bool(rng.random() < 0.85),
-        exploit=bool(rng.random() < 0.85),
-        reflect=bool(rng.random() < 0.85 and not brief),
-        observe=bool(rng.random() < 0.6 and not brief),
+    trials, current = _years(rng, law)
+    style, shown = _draw_style(rng, brief=brief)
+    report: Any = _report(rng, law, current) if trials and rng.random() < 0.9 else None
+    asked = bracket_prompts(current, _goal(rng), trials, style=style, shown=shown, report=report)
+    chances = changes_chances(np.asarray(current.rates, float).tolist(), trials)
+    found = [
+        (now, best, np.nan, move if best == now else np.nan, aim)  # as far as the bracket's line tells it
+        for now, best, _, move, aim in _workings(current, trials)
+    ]
+    places = np.resize(rng.permutation(len(asked)), GROUP).tolist()
+    answers = [
+        (Part(LETTERS, tuple(chances[place].tolist()), single=True, workings=found[place]),)
+        for place in places
+    ]
+    return Lesson("planner", [asked[place] for place in places], answers)
+
+
+def planner_lesson(rng: np.random.Generator, *, brief: bool = False, held_out: bool = False) -> Lesson:
+    """Return the question for the next schedule, to answer in JSON, after histories as in `bracket_lesson`."""
+    law = draw_law(rng, held_out=held_out)
+    style, shown = _draw_style(rng, brief=brief)
+    style = replace(
+        style, answer="changes" if rng.random() < 0.9 else "rates", think=bool(rng.random() < 0.05)
     )
-    goal = str(rng.choice([OWN_GOAL, *(goal.words for goal in GOALS.values())]))
+    goal = _goal(rng)
     asks = Questions(int(rng.integers(1, 3))) if rng.random() < 0.03 else Questions()
-    shown = 2 if brief else 5 if rng.random() < 0.6 else int(rng.integers(2, 7))
     prompts, answers = [], []
     for _ in range(PLANNERS):
         trials, current = _years(rng, law)
@@ -130,8 +151,19 @@ def stand_lesson(rng: np.random.Generator, life: Life) -> Lesson:
     return Lesson("stand", prompts, answers, law)
 
 
+def _draw_style(rng: np.random.Generator, *, brief: bool) -> tuple[PlannerStyle, int]:
+    """Return how a planner is asked, and how many schedules it reads."""
+    style = PlannerStyle(
+        explore=bool(rng.random() < 0.85),
+        exploit=bool(rng.random() < 0.85),
+        reflect=bool(rng.random() < 0.85 and not brief),
+        observe=bool(rng.random() < 0.6 and not brief),
+    )
+    return style, 2 if brief else 5 if rng.random() < 0.6 else int(rng.integers(2, 7))
+
+
 def _goal(rng: np.random.Generator) -> str:
-    return str(rng.choice([goal.words for goal in GOALS.values()]))
+    return str(rng.choice([OWN_GOAL, *(goal.words for goal in GOALS.values())]))
 
 
 def _voters(life: Life) -> tuple[list[str], str]:

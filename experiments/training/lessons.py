@@ -1,7 +1,7 @@
 """What a lesson is: prompts with one shared text, and how likely their teacher finds each answer."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -67,65 +67,10 @@ def begin(rng: np.random.Generator, name: str, think: bool = False) -> tuple[Par
     )
 
 
-def rephrased(rng: np.random.Generator, prompts: Sequence[Prompt], *, held_out: bool = False) -> list[Prompt]:
-    """Return the prompts, some of them in other words; `held_out` ones in words that no lesson uses."""
-    if not held_out and rng.random() < 0.6:
-        return list(prompts)
-    chosen = {
-        words: others[0] if held_out else str(rng.choice([words, *others[1:]]))
-        for words, others in PARAPHRASES.items()
-    }
-    return [
-        Prompt(_replaced(prompt.shared, chosen), _replaced(prompt.personal, chosen)) for prompt in prompts
-    ]
-
-
 @functools.cache
 def _federal(year: int, status: str, deduction: bool) -> BracketSchedule:
     return us_federal(year, status, deduction=deduction)
 
-
-def _replaced(text: str, words: Mapping[str, str]) -> str:
-    for old, new in words.items():
-        text = text.replace(old, new)
-    return text
-
-
-PARAPHRASES = {
-    "You take part in a study of work and taxes. You decide how many hours a week to work, step after step. "
-    "More hours bring more income and take more effort. You keep your income less tax, and the rebate.": (
-        "We study how people choose their hours under an income tax. At every step you pick your weekly "
-        "hours. Longer hours are paid and cost effort; income after tax and the rebate are yours.",
-        "You are one of many workers. Again and again you settle on a number of hours a week. Work pays and "
-        "tires. Tax is taken from your income, and a rebate is added.",
-        "Choose how long you work each week. Whatever you earn is taxed, all receive a rebate, and every "
-        "hour of work takes effort.",
-        "In this study about taxes you are a worker who sets a working week, step by step. You are left with "
-        "your income minus tax plus the rebate. Effort grows with hours.",
-    ),
-    "How many hours a week do you work next?": (
-        "Which weekly hours do you pick now?",
-        "How long is your next week of work, in hours?",
-        "What number of hours do you choose for the next step?",
-        "Your weekly hours in the next step?",
-    ),
-    "Annual income tax; each rate applies only to the income within its bracket": (
-        "The tax on a year's income, bracket by bracket; a rate is for the part of income in its bracket",
-        "Brackets of the yearly income tax (every rate is charged on the income inside the bracket alone)",
-        "Income tax per year, as marginal rates by bracket",
-    ),
-    "Tax revenue beyond public spending is paid back in equal shares: everyone gets the same rebate.": (
-        "What the tax brings beyond public spending is handed back, the same amount to everybody.",
-        "The state returns the revenue that it does not spend as an equal rebate for all.",
-        "All receive the same rebate, out of the revenue that is left after public spending.",
-    ),
-    "No more trying: choose the best hours that you know of.": (
-        "Do not experiment any more: pick what you know to be best.",
-        "The time for experiments is over: take the hours that you know as best.",
-        "Now choose the best hours you have found; no further experiments.",
-    ),
-}
-"""Sentences of workers' prompts, and other words for them: the first ones are held out of all lessons."""
 
 _THOUGHTS = (
     "I weigh what one more hour brings against its effort.",

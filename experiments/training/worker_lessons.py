@@ -12,7 +12,8 @@ from jaxtyping import Float, Int
 from econjax import BracketSchedule, Economy, Isoelastic, Population, Quasilinear
 from econjax.preferences import REFERENCE_HOURS, AbstractPreferences
 from experiments.roster import AIMS as GOALS
-from experiments.training.lessons import MEANS_BEGIN, MEANS_END, Lesson, Part, begin, draw_law, rephrased
+from experiments.training.lessons import MEANS_BEGIN, MEANS_END, Lesson, Part, begin, draw_law
+from experiments.training.paraphrases import rephrased
 from llm_policy.aims import AIMS, mix
 from llm_policy.answers import HOURS
 from llm_policy.effort import price_of_an_hour

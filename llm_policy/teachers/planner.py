@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from llm_policy.answers import STEPS
-from llm_policy.trials import Trial, records
+from llm_policy.trials import Trial, is_in_force, records
 
 OWN = 1.0
 """After a success, how far a rate goes on: multiples of its move from the second best record to the best."""
@@ -39,8 +39,9 @@ def changes_chances(
 
 def aim(current: Float[np.ndarray, " brackets"], trials: Sequence[Trial]) -> Float[np.ndarray, " brackets"]:
     """Return the changes aimed at, in percentage points as `current`, where two schedules were tried."""
-    best, second = (100 * np.asarray(record.rates, float) for record in records(trials)[:2])
-    if np.allclose(best, current, atol=0.01):
+    known = records(trials)[:2]
+    best, second = (100 * np.asarray(record.rates, float) for record in known)
+    if is_in_force(known[0], current):
         return OWN * (best - second) + COMMON * (best - second).mean()
     return best - current
 

@@ -11,12 +11,14 @@ from scipy.special import entr
 from experiments import fidelity
 from experiments.fidelity import FidelityConfig, run_fidelity
 from experiments.fidelity_answers import (
+    OFFERED,
     REMEMBERED,
     WORDINGS,
     YES_OR_NO,
     answer_divergences,
     held_out_lives,
     hours_questions,
+    planner_questions,
     satisfaction_lives,
     satisfaction_questions,
 )
@@ -36,6 +38,7 @@ from llm_policy.answers import HOURS, STEPS
 from llm_policy.engine import EngineError
 from llm_policy.engines import embedded
 from llm_policy.engines.scripted import ScriptedEngine
+from llm_policy.planner_prompts import LETTERS
 
 SEED, GROUPS, AGENTS = 3, 2, 30
 SMALL = WorkerSizes(GROUPS, 1, 4, agents=AGENTS, people=AGENTS, society=AGENTS, years=1, steps=2)
@@ -63,27 +66,30 @@ FORTY = by_hours(lambda prompt, hours: 1.0 if hours == 40 else 1e-12)
 
 @pytest.fixture(scope="module")
 def lessons():
-    """The questions that `answer_divergences` asks: those for hours in each wording, and for satisfaction."""
+    """The questions that `answer_divergences` asks: for hours in each wording, satisfaction, changes of a rate."""
     rng = np.random.default_rng(SEED)
     lived = held_out_lives(rng, groups=GROUPS)
     return (
         [hours_questions(lived, wording) for wording in WORDINGS],
         satisfaction_questions(satisfaction_lives(rng, groups=GROUPS)),
+        planner_questions(rng, groups=GROUPS),
     )
 
 
 def test_who_answers_as_the_teacher_is_no_nat_away(lessons):
-    hours, satisfied = lessons
-    told = saying(*hours)
-    both = ScriptedEngine(lambda prompt: "")
-    yes_or_no = saying(satisfied, options=YES_OR_NO)
-    both.choose = lambda prompts, options: (yes_or_no if options == YES_OR_NO else told).choose(
-        prompts, options
-    )
-    rows = answer_divergences(both, groups=GROUPS, seed=SEED)
+    hours, satisfied, planned = lessons
+    knows = {
+        OFFERED: saying(*hours),
+        YES_OR_NO: saying(satisfied, options=YES_OR_NO),
+        LETTERS: saying(planned, options=LETTERS),
+    }
+    all_of_it = ScriptedEngine(lambda prompt: "")
+    all_of_it.choose = lambda prompts, options: knows[options].choose(prompts, options)
+    rows = answer_divergences(all_of_it, groups=GROUPS, seed=SEED)
     assert [(row.question, row.wording, row.remembered) for row in rows] == [
         *(("hours", wording, kind) for wording in WORDINGS for kind in ("all", *REMEMBERED)),
         ("satisfaction", WORDINGS[0], "all"),
+        ("a planner's change", WORDINGS[0], "all"),
     ]
     assert max(abs(row.divergence.value) for row in rows) < 1e-9
     assert min(row.constant for row in rows) > 0.01
@@ -92,7 +98,7 @@ def test_who_answers_as_the_teacher_is_no_nat_away(lessons):
 def test_equal_chances_are_away_by_what_the_teacher_knows(lessons):
     rows = answer_divergences(EQUAL, groups=GROUPS, seed=SEED)
     for row in rows:
-        options = len(HOURS) if row.question == "hours" else 2
+        options = {"hours": len(HOURS), "satisfaction": 2}.get(row.question, len(LETTERS))
         assert row.divergence.value == pytest.approx(np.log(options) - row.entropy)
         assert row.divergence.low < row.divergence.value < row.divergence.high
         assert row.leaked == pytest.approx(0, abs=1e-12)

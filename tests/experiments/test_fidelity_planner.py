@@ -1,4 +1,3 @@
-import json
 import re
 
 import jax
@@ -11,31 +10,34 @@ from experiments import fidelity_planner
 from experiments.fidelity_planner import TeacherPlanner, planner_fidelity, planner_table
 from llm_policy.answers import STEPS
 from llm_policy.engines.scripted import ScriptedEngine
-from llm_policy.teachers.planner import changes_chances, sample_changes
+from llm_policy.teachers.planner import changes_chances
 from llm_policy.trials import Trial
+from llm_policy.words import bracket_names
 
 MODEL, FORGETFUL, _, TEACHER = range(4)
 ABOVE, READ = 7, 8
 
 
 class Pupil(ScriptedEngine):
-    """Answers as the teacher would who reads the prompt; keeps its batches."""
+    """Answers as the teacher would who reads the lists of the prompt; keeps its batches."""
 
     def __init__(self, *, learns: bool = True):
         self.batches, self.learns = [], learns
-        self.rng = np.random.default_rng(0)
-        super().__init__(self.changes)
+        super().__init__(str, likelihood=self.chance)
 
-    def complete(self, prompts, schema, **options):
+    def choose(self, prompts, options):
         self.batches.append(list(prompts))
-        return super().complete(prompts, schema, **options)
+        return super().choose(prompts, options)
 
-    def changes(self, prompt):
-        [current] = re.findall(r"Current rates, from the lowest bracket: (.*)\.", prompt.personal)
-        shown = re.findall(r"- rates (.*): result \$([\d,]+) a year, ", prompt.personal)
+    def chance(self, prompt, letter):
+        [current] = re.findall(r"Current rates, from the lowest bracket: (.*)\.", prompt.shared)
+        shown = re.findall(r"- rates (.*): result \$([\d,]+) a year, ", prompt.shared)
         seen = [Trial(rates(text), -place, 0.0) for place, (text, _) in enumerate(shown)]
         chances = changes_chances(rates(current), seen if self.learns else [])
-        return json.dumps({"changes": (100 * sample_changes(self.rng, chances)).round().astype(int).tolist()})
+        return chances[BRACKETS.index(prompt.personal.split(": the rate")[0])]["ABCDE".index(letter)]
+
+
+BRACKETS = [f"Bracket {name}" for name in bracket_names(np.asarray(us_federal(2024).thresholds))]
 
 
 def rates(text):
@@ -86,17 +88,18 @@ def test_shares_are_paired_by_seed_and_nobody_passes_the_best(found):
 
 
 def test_all_runs_are_asked_in_step_and_only_the_history_differs(pupil, found):
-    assert [len(batch) for batch in pupil.batches] == [2 * found.seeds] * (found.evaluations - 1)
+    questions = found.seeds * len(BRACKETS)
+    assert [len(batch) for batch in pupil.batches] == [2 * questions] * (found.evaluations - 1)
     assert [row.understood for row in found.rows] == [1, 1, None, None]
     for batch in pupil.batches:
-        informed, forgetful = batch[: found.seeds], batch[found.seeds :]
-        assert len({prompt.shared for prompt in batch}) == 1
-        assert all("The latest tax years, latest last:" in prompt.personal for prompt in informed)
+        informed, forgetful = batch[:questions], batch[questions:]
+        assert all("The latest tax years, latest last:" in prompt.shared for prompt in informed)
         for prompt in forgetful:
-            told = prompt.personal.splitlines()
-            assert told[0] == "No tax year has passed yet."
-            assert [line.split(":")[0] for line in told[1:-1]] == ["Current rates, from the lowest bracket"]
-    assert len(set(pupil.batches[-1])) == 2 * found.seeds
+            told = prompt.shared.splitlines()
+            assert told[-2] == "No tax year has passed yet."
+            assert told[-1].startswith("Current rates, from the lowest bracket: ")
+            assert re.fullmatch(r"Bracket .*: the rate is [0-9.]* %\.", prompt.personal.splitlines()[0])
+    assert len({prompt.shared for prompt in pupil.batches[-1][:questions]}) == found.seeds
 
 
 def test_a_model_that_learns_nothing_is_not_said_to_gain_by_its_history():
@@ -113,12 +116,9 @@ def test_the_table_says_whom_the_model_is_above_and_that_a_formula_is_imitated(f
     assert list(table.columns[READ].cells) == ["100.0", "100.0", "-", "-"]
 
 
-def test_runs_that_are_all_one_are_refused():
-    engine = ScriptedEngine(lambda prompt: json.dumps({"changes": [10] * 7}))
-    with pytest.raises(ValueError, match="All 3 runs of the model are one"):
-        planner_fidelity(engine, seeds=3, evaluations=2, agents=100, welfare=["atkinson"])
+def test_one_seed_has_no_interval():
     with pytest.raises(ValueError, match="at least 2 seeds and 2 evaluations; got 1 and 2"):
-        planner_fidelity(engine, seeds=1, evaluations=2)
+        planner_fidelity(Pupil(), seeds=1, evaluations=2)
 
 
 def test_the_teacher_starts_from_the_law_and_then_moves_by_steps():

@@ -1,5 +1,6 @@
 import time
 
+import equinox as eqx
 import pytest
 
 from experiments.in_step import in_step
@@ -69,3 +70,18 @@ def test_when_a_run_fails_the_others_are_asked_no_more():
 def test_runs_that_ask_differently_are_told():
     with pytest.raises(ValueError, match="under one schema"):
         in_step(Echo(), [asking("a", 1), asking("b", 1, schema={"type": "integer"})])
+
+
+def test_choices_come_to_those_who_asked_in_one_batch():
+    engine = ScriptedEngine(str, likelihood=lambda prompt, option: len(prompt.personal) + ord(option))
+    scores, asked = engine.choose, []
+    engine.choose = lambda prompts, options: asked.append(len(prompts)) or scores(prompts, options)
+
+    def run(texts):
+        return lambda some: some.choose([Prompt("", text) for text in texts], "AB")
+
+    runs = [run(["a", "bb"]), run(["cccc"])]
+    found = in_step(engine, runs)
+    assert asked == [3]
+    for heard, alone in zip(found, [run(engine) for run in runs], strict=True):
+        assert eqx.tree_equal(vars(heard), vars(alone))

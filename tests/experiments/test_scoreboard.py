@@ -120,10 +120,10 @@ def test_one_thing_varies(vary):
 def test_a_model_plans_every_draw_and_its_questions_are_counted(improviser):
     contest = Contest(ECONOMIES["acs"], AIMS["atkinson"], 0.25)
     sizes = replace(SIZES, evaluations=4)
-    engine = improviser(mumbles=0)
+    engine = improviser()
     (score,) = scoreboard([contest], ("llm",), sizes, engine)
-    assert score.queries == 3  # the first evaluation is of the law
-    assert len(engine.said) == 3 * sizes.populations
+    assert score.queries == 3 * 7  # the first evaluation is of the law, which has 7 brackets
+    assert engine.chosen == 3 * 7 * sizes.populations
 
 
 def test_the_command_prints_tables_and_json(econjax):

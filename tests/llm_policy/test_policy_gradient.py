@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from econjax import BracketSchedule, Economy, Population, Quasilinear, Rawlsian
-from econjax.planning import Planner, RationalEvaluator, plan
-from llm_policy.answers import STEPS
-from llm_policy.engine import EngineError
+from econjax.planning import RationalEvaluator
+from llm_policy.choice_planner import ChoicePlanner
 from llm_policy.engines.scripted import ScriptedEngine
-from llm_policy.policy_gradient import ChoicePlanner, policy_gradient, train
+from llm_policy.policy_gradient import policy_gradient, train
 
 KEY = jax.random.key(0)
 START = BracketSchedule([0.0, 50_000.0], [0.1, 0.2])
@@ -101,53 +100,6 @@ def test_one_episode_has_no_baseline():
     one = jnp.zeros((1, 1, 2, 3))
     with pytest.raises(ValueError, match="2 or more; got 1"):
         policy_gradient(jnp.zeros((2, 3)), one, jnp.zeros((1, 1, 2), int), jnp.zeros((1, 1)))
-
-
-def test_it_is_a_planner_that_starts_at_the_start_and_moves_by_steps():
-    assert isinstance(planner(), Planner)
-    found = plan(KEY, planner(), RationalEvaluator(ECONOMY, Rawlsian()), steps=4)
-    rates = np.array([schedule.rates for schedule in found.schedules])
-    np.testing.assert_array_equal(rates[0], START.rates)
-    assert np.all((rates >= 0) & (rates <= 1))
-    moves = np.round(100 * np.diff(rates, axis=0)).astype(int)
-    inside = (rates[1:] > 0) & (rates[1:] < 1)
-    assert set(moves[inside].tolist()) <= set(STEPS)
-    best = int(np.argmax([report.equivalent for report in found.reports]))
-    np.testing.assert_allclose(found.recommended.rates, rates[best], atol=1e-6)
-
-
-def test_the_policy_is_the_models_bent_by_the_bias():
-    """A model that prefers C twice, and a bias of log 6 on E: chances 1, 1, 2, 1, 6 of 11."""
-    bias = jnp.zeros((2, 5)).at[:, 4].set(jnp.log(6.0))
-    some = ChoicePlanner(
-        engine(lambda prompt, option: 2.0 if option == "C" else 1.0), START, goal="?", bias=bias
-    )
-    states = [some.tell(some.init(KEY), START, RationalEvaluator(ECONOMY, Rawlsian()).value(START))]
-    decided = some.decide(list(jax.random.split(KEY, 2000)), states * 2000)
-    places = np.array([state.decisions[0].places for state in decided])
-    shares = np.bincount(places.ravel(), minlength=5) / places.size
-    np.testing.assert_allclose(shares, np.array([1, 1, 2, 1, 6]) / 11, atol=4 * 0.5 / np.sqrt(places.size))
-    assert some.queries == 2 * 2000
-
-
-def test_each_bracket_is_asked_by_its_name_after_what_a_planner_reads():
-    some = planner()
-    state = some.tell(some.init(KEY), START, RationalEvaluator(ECONOMY, Rawlsian()).value(START))
-    prompts = some.prompts(state)
-    assert len({prompt.shared for prompt in prompts}) == 1
-    assert "A = -20" in prompts[0].shared
-    assert "worst-off person" in prompts[0].shared
-    assert all("10 %, 20 %" in prompt.personal for prompt in prompts)
-    assert prompts[0].personal != prompts[1].personal
-
-
-def test_a_model_that_says_none_of_the_letters_is_an_error():
-    mute = ChoicePlanner(ScriptedEngine(lambda prompt: "well"), START, goal="?")
-    state = mute.tell(mute.init(KEY), START, RationalEvaluator(ECONOMY, Rawlsian()).value(START))
-    with pytest.raises(EngineError, match="no change any probability"):
-        mute.ask(KEY, state)
-    with pytest.raises(ValueError, match=r"\(2, 5\)"):
-        ChoicePlanner(engine(), START, goal="?", bias=jnp.zeros((3, 5)))
 
 
 def test_a_planner_learns_to_raise_rates_for_the_worst_off():
