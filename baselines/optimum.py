@@ -76,8 +76,11 @@ def adapt(
 
 
 def simplex(evaluate: Evaluator, schedule: BracketSchedule, *, most: int) -> Found:
-    """Return the best that Nelder-Mead (scipy) finds around a schedule, on exact, step-like values."""
-    centre = np.asarray(schedule.rates)
+    """Return the best that Nelder-Mead (scipy) finds around a schedule, on exact, step-like values.
+
+    Rates stay within 0.999 of 0; those of the schedule that are not are moved there first.
+    """
+    centre = np.clip(np.asarray(schedule.rates, float), -_HIGHEST, _HIGHEST)
     start = np.vstack([centre, centre + 0.01 * np.diag(np.where(centre > 0.95, -1.0, 1.0))])
     options = {"initial_simplex": start, "maxfev": most, "adaptive": True, "fatol": 1e-6, "xatol": 1e-7}
     found = optimize.minimize(

@@ -99,7 +99,8 @@ def _answer(engine: Engine, batch: Sequence[_Question]) -> None:
     how = batch[0].how
     if any(question.how != how for question in batch):
         raise ValueError(
-            "Runs in step ask alike: under one schema, for equally many samples of one length, or for one menu."
+            "Runs in step ask alike: under one schema, for equally many samples of one length, or for the "
+            "same options."
         )
     prompts = [prompt for question in batch for prompt in question.prompts]
     answers = engine.choose(prompts, **how) if "options" in how else engine.complete(prompts, **how)

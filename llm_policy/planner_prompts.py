@@ -203,7 +203,9 @@ Tax revenue beyond public spending is paid back in equal shares. Higher rates ma
 The {count} brackets of annual income: {brackets}.
 {change}"""
 _CHANGE = {
-    "changes": f"Each rate may change by {_STEPS} percentage points a tax year; rates stay from 0 % to 100 %.",
+    "changes": (
+        f"Each rate may change by {_STEPS} percentage points a tax year; rates stay from 0 % to 100 %."
+    ),
     "rates": "Each rate may be anything from 0 % to 100 %, every tax year anew.",
 }
 _EXPLORE = "Try schedules that you have not tried: one of them may be better than all so far."
@@ -254,8 +256,8 @@ def _differences(current: Float[np.ndarray, " brackets"], trials: Sequence[Trial
         ]
     mean = _points((best - second).mean())
     return [
-        f"{rate}, as in the best schedule so far. From the second best to that it changed by {_points(move)}; "
-        f"over all brackets the mean change was {mean}."
+        f"{rate}, as in the best schedule so far. From the second best to that it changed by "
+        f"{_points(move)}; over all brackets the mean change was {mean}."
         for rate, move in zip(now, best - second, strict=True)
     ]
 

@@ -39,7 +39,7 @@ def read_proposal(text: str, current: BracketSchedule, answer: Answer) -> Bracke
 
 
 def changed(current: BracketSchedule, changes: Float[np.ndarray, " brackets"]) -> BracketSchedule:
-    """Return a schedule whose rates have changed, in shares: past 0 or 1 they end there, 0 leaves one as it is."""
+    """Return a schedule after changes, in shares: past 0 or 1 a rate ends there, 0 leaves one as it is."""
     rates = np.asarray(current.rates, float)
     after = np.where(changes == 0, rates, np.clip(rates + changes, 0, 1).round(4))
     return BracketSchedule(current.thresholds, after.tolist())

@@ -1,5 +1,6 @@
 """Settings for every test: shapes are checked at run time, and the precision is asked for by name."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,14 @@ def _on_duration(event: str, duration: float, **_) -> None:
 jax.monitoring.register_event_duration_secs_listener(_on_duration)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep what takes long to compile for the files to come, and for the next run; each process its own."""
+    assert config.cache is not None
+    folder = config.cache.mkdir(f"jax-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}")
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a file's tests in one process, and everything that starts vLLM in one, so that it starts once."""
     for item in items:
@@ -38,7 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def forget_what_was_compiled() -> Iterator[None]:
-    """Drop compiled programs after each file: together they take gigabytes."""
+    """Drop compiled programs after each file from memory: together they take gigabytes."""
     yield
     jax.clear_caches()
 

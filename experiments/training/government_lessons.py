@@ -33,9 +33,9 @@ _YEARS = (0, 1, 1, 2, 2, 2, *range(3, 16))
 
 
 def bracket_lesson(rng: np.random.Generator, *, brief: bool = False, held_out: bool = False) -> Lesson:
-    """Return the questions how each rate changes, to answer with one letter, `GROUP` of them after one history.
+    """Return `GROUP` questions how one rate changes, to answer with one letter, after one history.
 
-    Planners before did as their teacher does. In a `brief` lesson they read no more than they need.
+    The planner did as its teacher does. In a `brief` lesson they read no more than they need.
     """
     law = draw_law(rng, held_out=held_out)
     trials, current = _years(rng, law)
@@ -56,7 +56,7 @@ def bracket_lesson(rng: np.random.Generator, *, brief: bool = False, held_out: b
 
 
 def planner_lesson(rng: np.random.Generator, *, brief: bool = False, held_out: bool = False) -> Lesson:
-    """Return the question for the next schedule, to answer in JSON, after histories as in `bracket_lesson`."""
+    """Return the question for the next schedule, to answer in JSON, after histories of `PLANNERS`."""
     law = draw_law(rng, held_out=held_out)
     style, shown = _draw_style(rng, brief=brief)
     style = replace(

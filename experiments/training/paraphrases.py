@@ -153,7 +153,7 @@ _REBATE = (
     "All receive the same rebate, out of the revenue that is left after public spending.",
     "Every inhabitant is paid an identical sum from the remaining taxes.",
     "The surplus of taxes over public expenses is distributed per head.",
-    "Whatever public expenses leave of the taxes is split among all of you, no one getting more than another.",
+    "Whatever public expenses leave of the taxes is split among all of you, no one getting more than others.",
     "A rebate, as large for one as for another, is financed by taxes in excess of public needs.",
     "Taxes pay for public spending first; then comes a lump sum per person.",
     "There is a uniform transfer, paid for by taxes that are not spent otherwise.",
@@ -172,17 +172,22 @@ _LAST_STEP = (
     "No tests from now on, only the choice that you believe in most.",
 )
 _RULES = (_WHO, _DECISION, _EFFORT, _KEPT)
+_TOLD = (
+    "You take part in a study of work and taxes. You decide how many hours a week to work, step after step. "
+    "More hours bring more income and take more effort. You keep your income less tax, and the rebate.",
+    "This is a study about taxes and work. In every step each person chooses a working week. Longer weeks "
+    "pay more, and they are more tiring. What you keep is income less tax, plus the rebate.",
+)
+_PAID_BACK = "Tax revenue beyond public spending is paid back in equal shares: everyone gets the same rebate."
 
 WORDINGS = {
-    "You take part in a study of work and taxes. You decide how many hours a week to work, step after step. "
-    "More hours bring more income and take more effort. You keep your income less tax, and the rebate.": Wording(
+    _TOLD[0]: Wording(
         "We study how people choose their hours under an income tax. At every step you pick your weekly "
         "hours. Longer hours are paid and cost effort; income after tax and the rebate are yours.",
         _RULES,
         any_order=True,
     ),
-    "This is a study about taxes and work. In every step each person chooses a working week. Longer weeks "
-    "pay more, and they are more tiring. What you keep is income less tax, plus the rebate.": Wording(
+    _TOLD[1]: Wording(
         "It is about work under an income tax. Everyone picks hours, one step after the other. A long week "
         "earns much and takes much. Yours is what tax leaves of your income, with a rebate added.",
         _RULES,
@@ -194,7 +199,7 @@ WORDINGS = {
         "The tax on a year's income, bracket by bracket; a rate is for the part of income in its bracket",
         (_TAX, _MARGINAL),
     ),
-    "Tax revenue beyond public spending is paid back in equal shares: everyone gets the same rebate.": Wording(
+    _PAID_BACK: Wording(
         "What the tax brings beyond public spending is handed back, the same amount to everybody.", (_REBATE,)
     ),
     "No more trying: choose the best hours that you know of.": Wording(

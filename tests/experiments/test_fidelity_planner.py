@@ -61,7 +61,7 @@ def pupil():
 
 @pytest.fixture(scope="module")
 def found(pupil):
-    return planner_fidelity(pupil, seeds=6, evaluations=24, agents=100, welfare=["atkinson"])
+    return planner_fidelity(pupil, seeds=8, evaluations=24, agents=100, welfare=["atkinson"])
 
 
 def test_a_model_that_answers_as_its_teacher_gains_by_its_history_and_is_no_better(found):
@@ -81,8 +81,8 @@ def test_shares_are_paired_by_seed_and_nobody_passes_the_best(found):
         assert row.share.mean == pytest.approx(shares.mean())
         if row.lead is not None:
             lead = np.array(found.rows[MODEL].shares) - shares
-            # half the width is t(5 degrees of freedom, 97.5 %) = 2.570582 standard errors
-            half = 2.570582 * lead.std(ddof=1) / 6**0.5
+            # half the width is t(7 degrees of freedom, 97.5 %) = 2.36462425 standard errors
+            half = 2.36462425 * lead.std(ddof=1) / 8**0.5
             assert row.lead == pytest.approx((lead.mean(), lead.mean() - half, lead.mean() + half))
     assert min(found.rows[MODEL].shares + found.rows[FORGETFUL].shares) >= 0  # they have seen US federal
 
@@ -110,7 +110,7 @@ def test_a_model_that_learns_nothing_is_not_said_to_gain_by_its_history():
 
 def test_the_table_says_whom_the_model_is_above_and_that_a_formula_is_imitated(found):
     table = planner_table(found)
-    assert "6 seeds, 24 evaluations each, 100 rational workers" in str(table.title)
+    assert "8 seeds, 24 evaluations each, 100 rational workers" in str(table.title)
     assert "imitate a known formula" in str(table.title)
     assert list(table.columns[ABOVE].cells)[:2] == ["-", "yes"]
     assert list(table.columns[READ].cells) == ["100.0", "100.0", "-", "-"]

@@ -18,15 +18,16 @@ from experiments.training.lessons import (
     HELD_OUT_YEAR,
     MEANS_BEGIN,
     MEANS_END,
-    PARAPHRASES,
     STATUSES,
     Part,
 )
 from experiments.training.losses import answer_loss
+from experiments.training.paraphrases import WORDINGS, rephrased
 from experiments.training.tokens import SINGLE, Scribe
 from experiments.training.train import TrainConfig, train
 from experiments.training.worker_lessons import HELD_OUT_OCCUPATIONS
 from llm_policy.answers import HOURS
+from llm_policy.engine import Prompt
 from llm_policy.engines.embedded import SHIPPED
 from llm_policy.llama import Llama, Sizes, load_weights
 from llm_policy.persona_tables import names
@@ -72,7 +73,7 @@ def test_lessons_show_nothing_that_is_held_out(heard, held_out):
     laws = [us_federal(HELD_OUT_YEAR, status) for status in STATUSES]
     tables = [f"- {bracket_names(np.asarray(law.thresholds))[1]}:" for law in laws]
     titles = names().occupation[::HELD_OUT_OCCUPATIONS]
-    others = [words[0] for words in PARAPHRASES.values()]
+    others = [wording.held_out for wording in WORDINGS.values()]
     texts = [f"{prompt.shared}\n{prompt.personal}" for lesson in heard for prompt in lesson.prompts]
     assert not any(table in text for text in texts for table in tables)
     assert not any(f"Your occupation: {title.lower()}." in text.lower() for text in texts for title in titles)
@@ -83,7 +84,17 @@ def test_lessons_show_nothing_that_is_held_out(heard, held_out):
 
 def test_paraphrases_replace_sentences_that_prompts_have(heard):
     text = "\n".join("\n".join(prompt) for lesson in heard for prompt in lesson.prompts)
-    assert all(words in text for words in PARAPHRASES)
+    assert all(words in text for words in WORDINGS)
+
+
+def test_lessons_say_the_same_in_many_words():
+    rng, asked = np.random.default_rng(0), [Prompt("\n".join(WORDINGS), "1,234 dollars")]
+    said = {rephrased(rng, asked)[0] for _ in range(200)}
+    assert len(said) > 100
+    assert {prompt.personal for prompt in said} == {"1,234 dollars"}
+    assert not any(wording.held_out in prompt.shared for prompt in said for wording in WORDINGS.values())
+    [unseen] = rephrased(rng, asked, held_out=True)
+    assert unseen.shared == "\n".join(wording.held_out for wording in WORDINGS.values())
 
 
 def test_an_answer_has_one_spelling(tokenizer, heard):
@@ -137,7 +148,7 @@ def drilled():
 
 def test_a_course_begins_with_drills_and_ends_with_everything():
     assert mix(0.0) == mix(0.1) == (1.0, 1.0, 0.0, 0.0)
-    assert mix(1.0) == (0.04, 0.25, 0.15, 0.6)
+    assert mix(1.0) == (0.04, 0.25, 0.1, 1.0)
 
 
 def test_a_drill_always_states_a_law_and_a_workers_means_and_the_rest_by_chance(drilled):
