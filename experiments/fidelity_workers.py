@@ -87,8 +87,8 @@ def worker_fidelity(
 ) -> WorkerFidelity:
     """Measure the model against its teacher, through the engine.
 
-    Hours and satisfaction are choices, whose chances are compared; votes, candidacies and planners' changes
-    are texts, of which samples are.
+    Hours, satisfaction and a planner's change of one rate are choices, whose chances are compared; votes,
+    candidacies and a planner's changes in JSON are texts, of which samples are.
 
     Raises:
         ValueError: hours are not single tokens of the engine's model.
