@@ -129,10 +129,12 @@ def _trained(thresholds: tuple[float, ...], rates: tuple[float, ...]) -> Amortis
 
 
 def _amortised(setting: Setting) -> AmortisedPlanner:
+    """Return the network's planner; to a utilitarian it proposes what suits the least aversion it knows."""
     law, welfare = setting.law, setting.aim.welfare
-    if isinstance(welfare, Utilitarian):
-        raise ValueError("The amortised planner was trained for aversions to inequality from 0.5 on.")
-    aversion = float(welfare.aversion) if isinstance(welfare, Atkinson) else math.inf
+    if isinstance(welfare, Atkinson):
+        aversion = float(welfare.aversion)
+    else:
+        aversion = 0.5 if isinstance(welfare, Utilitarian) else math.inf
     network = _trained(*(tuple(np.asarray(values, float).tolist()) for values in (law.thresholds, law.rates)))
     return AmortisedPlanner(network, aversion)
 

@@ -8,7 +8,7 @@ from reference import THRESHOLDS, US_2024, grid
 from valued import Valued, bowl
 
 from baselines.evolution import EvolutionPlanner
-from baselines.optimum import adapt, best_found
+from baselines.optimum import adapt, best_found, simplex
 from econjax import Atkinson, BracketSchedule, Rawlsian
 from econjax.planning import RationalEvaluator, plan
 
@@ -29,6 +29,13 @@ def test_evolution_finds_what_gradients_and_a_simplex_find(welfare):
     worth = float(evaluate.value(found.recommended).equivalent)
     # Of 39,000 and 32,000 dollars; random search is some 300 short.
     assert worth > best - 5
+
+
+def test_a_simplex_around_confiscation_begins_within_its_bounds():
+    best = np.array([0.99, 0.5, -0.9])
+    found = simplex(Valued(bowl(best)), BracketSchedule(EDGES, [1.0, 0.5, -1.0]), most=400)
+    np.testing.assert_allclose(found.schedule.rates, best, atol=0.01)
+    assert np.abs(found.schedule.rates).max() <= 0.999 + 1e-6
 
 
 def test_the_first_generation_is_drawn_around_the_start():
