@@ -164,7 +164,7 @@ class _Contest:
         name, engine = entry.name, self.setting.engine
         if entry.is_model and engine is not None:
             name = nature(engine.describe()).planner
-        steps = 1 if entry.is_fixed else self.config.evaluations or 0
+        steps = entry.evaluations or self.config.evaluations or 0
 
         def on_step(step: int, schedule: BracketSchedule, report: Report) -> None:
             self._record(name, "evaluated", step, schedule, report)

@@ -21,6 +21,7 @@ PlannerName = Literal[
     "grid",
     "coordinate",
     "cma-es",
+    "cma-es-long",
     "ppo",
     "saez-static",
     "saez-flat",

@@ -92,15 +92,15 @@ class Setting:
 class Entry:
     """A planner of the comparison: its name, what it sees of each evaluation, and how to make it.
 
-    A planner that `is_fixed` never changes its schedule. `training` counts evaluations of other economies
-    that it learned from before.
+    `evaluations` is how many it takes, if not as many as others do. `training` counts evaluations of other
+    economies that it learned from before.
     """
 
     name: str
     sees: str
     make: Callable[[Setting], Planner]
     is_model: bool = False
-    is_fixed: bool = False
+    evaluations: int | None = None
     training: int = 0
 
 
@@ -114,6 +114,10 @@ def language_model(setting: Setting) -> Planner:
         raise ValueError("A planner that is a language model needs an engine.")
     kind = ChoicePlanner if setting.mode == "choice" else LLMPlanner
     return kind(setting.engine, setting.law, goal=setting.aim.words, tally=setting.tally)
+
+
+def _evolution(setting: Setting) -> EvolutionPlanner:
+    return EvolutionPlanner(uniform(setting.law.thresholds).schedule)
 
 
 def _multi_start(setting: Setting) -> MultiStart:
@@ -143,21 +147,18 @@ _TRAINING = Training()
 
 ROSTER: dict[PlannerName, Entry] = {
     "laissez-faire": Entry(
-        "laissez-faire", "nothing", lambda s: laissez_faire(s.law.thresholds), is_fixed=True
+        "laissez-faire", "nothing", lambda s: laissez_faire(s.law.thresholds), evaluations=1
     ),
-    "federal": Entry("US federal", "nothing", lambda s: FixedPlanner(s.law), is_fixed=True),
-    "uniform": Entry("uniform 50 %", "nothing", lambda s: uniform(s.law.thresholds), is_fixed=True),
+    "federal": Entry("US federal", "nothing", lambda s: FixedPlanner(s.law), evaluations=1),
+    "uniform": Entry("uniform 50 %", "nothing", lambda s: uniform(s.law.thresholds), evaluations=1),
     "flat": Entry("flat, best by search", "values", lambda s: FlatSearch(s.law.thresholds)),
     "random": Entry("random search, rates U[0,1)", "values", lambda s: RandomSearch(s.law.thresholds)),
     "grid": Entry(
         "grid, Halton points in [0,1)", "values", lambda s: even_grid(s.law.thresholds, tries=s.evaluations)
     ),
     "coordinate": Entry("one rate at a time", "values", lambda s: CoordinateSearch(s.law)),
-    "cma-es": Entry(
-        "evolution (CMA-ES), from 50 %",
-        "values",
-        lambda s: EvolutionPlanner(uniform(s.law.thresholds).schedule),
-    ),
+    "cma-es": Entry("evolution (CMA-ES), from 50 %", "values", _evolution),
+    "cma-es-long": Entry("the same, 600 evaluations", "values", _evolution, evaluations=600),
     "ppo": Entry("PPO, a Gaussian of schedules", "values", lambda s: PPOPlanner(s.law)),
     "saez-static": Entry(
         "Saez, once", "brackets, told the elasticity", lambda s: StaticSaezPlanner(s.law, s.elasticity)
@@ -180,6 +181,7 @@ ROSTER: dict[PlannerName, Entry] = {
         "amortised network, one call",
         "statistics of one year",
         _amortised,
+        evaluations=2,
         training=_TRAINING.steps * _TRAINING.batch,
     ),
     "llm": Entry("language model", "values", language_model, is_model=True),

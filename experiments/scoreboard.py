@@ -33,7 +33,7 @@ class ScoreboardConfig(ModelConfig):
     """Economies, each calibrated to 2024 federal law."""
     populations: int = 10
     """How many times each is drawn: all planners meet the same draws."""
-    agents: int = 1000
+    agents: int = 10_000
     """Workers in each draw."""
     welfare: tuple[WelfareName, ...] = ("atkinson", "rawlsian")
     """Welfare functions to maximise."""
@@ -92,6 +92,12 @@ class Contest(NamedTuple):
     aim: Aim
     told: float
 
+    @property
+    def title(self) -> str:
+        """The contest in words."""
+        wrong = "" if self.told == self.kind.elasticity else f"; told an elasticity of {self.told:g}"
+        return f"{self.aim.name}: {self.kind.name}{wrong}"
+
 
 _ELASTICITIES = (0.1, 0.25, 0.5, 1.0)
 _AVERSIONS = (
@@ -147,15 +153,10 @@ class Sizes:
     evaluations: int
 
 
-def scoreboard(
-    contests: Sequence[Contest],
-    planners: Sequence[PlannerName],
-    sizes: Sizes,
-    engine: Engine | None = None,
-    *,
-    progress: Callable[[str], None] = lambda what: None,
+def contest_scores(
+    contest: Contest, planners: Sequence[PlannerName], sizes: Sizes, engine: Engine | None = None
 ) -> list[Score]:
-    """Run every planner in every contest, on the same draws of the population and with the same seeds.
+    """Run every planner on the same draws of the population and with the same seeds.
 
     Runs of a planner that is a model are asked in step. The best of a draw is the best of all that planners
     recommend and of a search without a limit on evaluations, which begins at the best of these.
@@ -164,26 +165,20 @@ def scoreboard(
         ValueError: a planner is a model and there is no engine to ask.
         EngineError: the engine cannot answer, or too few of its answers can be read.
     """
-    scores = []
-    for contest in contests:
-        progress(f"{contest.aim.name}: {contest.kind.name}")
-        places = range(sizes.populations)
-        economies = [contest.kind.economy(jax.random.key(place), sizes.agents) for place in places]
-        evaluators = [partial(RationalEvaluator, economy, contest.aim.welfare) for economy in economies]
-        runs = {ROSTER[name]: _runs(ROSTER[name], contest, evaluators, sizes, engine) for name in planners}
-        found = {entry: np.array([run.equivalent for run in tried]) for entry, tried in runs.items()}
-        start = np.array([float(new().value(contest.kind.law).equivalent) for new in evaluators])
-        leader = max(found, key=lambda entry: found[entry].mean())
-        best = np.array(
-            [_best(new(), contest, run) for new, run in zip(evaluators, runs[leader], strict=True)]
-        )
-        best = np.max([best, *found.values()], axis=0)
-        most = np.max(list(found.values()), axis=0)
-        scores += [
-            _score(contest, entry, tried, best=best, start=start, wins=found[entry] >= most)
-            for entry, tried in runs.items()
-        ]
-    return scores
+    places = range(sizes.populations)
+    economies = [contest.kind.economy(jax.random.key(place), sizes.agents) for place in places]
+    evaluators = [partial(RationalEvaluator, economy, contest.aim.welfare) for economy in economies]
+    runs = {ROSTER[name]: _runs(ROSTER[name], contest, evaluators, sizes, engine) for name in planners}
+    found = {entry: np.array([run.equivalent for run in tried]) for entry, tried in runs.items()}
+    start = np.array([float(new().value(contest.kind.law).equivalent) for new in evaluators])
+    leader = max(found, key=lambda entry: found[entry].mean())
+    best = np.array([_best(new(), contest, run) for new, run in zip(evaluators, runs[leader], strict=True)])
+    best = np.max([best, *found.values()], axis=0)
+    most = np.max(list(found.values()), axis=0)
+    return [
+        _score(contest, entry, tried, best=best, start=start, wins=found[entry] >= most)
+        for entry, tried in runs.items()
+    ]
 
 
 def pooled(scores: Sequence[Score]) -> list[Score]:
@@ -242,7 +237,7 @@ def _runs(
         tally, evaluate, started = Tally(), evaluators[place](), time.perf_counter()
         setting = Setting(contest.kind.law, contest.told, asked, contest.aim, tally, sizes.evaluations)
         planner: Planner = entry.make(setting)
-        steps = 1 if entry.is_fixed else sizes.evaluations
+        steps = entry.evaluations or sizes.evaluations
         schedule = plan(jax.random.key(place), planner, evaluate, steps=steps).recommended
         seconds = time.perf_counter() - started
         reached = float(evaluators[place]().value(schedule).equivalent)

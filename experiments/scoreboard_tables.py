@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from experiments.consoles import NOTES, mistakes, results
 from experiments.jobs import engine_of
-from experiments.scoreboard import Interval, Score, ScoreboardConfig, Sizes, pooled, scoreboard
+from experiments.scoreboard import Interval, Score, ScoreboardConfig, Sizes, contest_scores, pooled
 
 _COLUMNS = (
     "planner",
@@ -41,29 +40,36 @@ def run_scoreboard(config: ScoreboardConfig) -> None:
     with mistakes():
         config.check()
     sizes = Sizes(config.populations, config.agents, config.evaluations)
+    console, scores = results(), []
+    if not config.json:
+        console.print(_words(sizes))
     with contextlib.ExitStack() as stack:
         engine = stack.enter_context(contextlib.closing(engine_of(config))) if config.asks_a_model else None
         status = stack.enter_context(NOTES.status(""))
-        scores = scoreboard(config.contests(), config.planners, sizes, engine, progress=status.update)
+        contests = config.contests()
+        for place, contest in enumerate(contests):
+            status.update(f"{place + 1} of {len(contests)}, {contest.title}")
+            some = contest_scores(contest, config.planners, sizes, engine)
+            scores += some
+            if not config.json:
+                console.print(score_table(contest.title, some), crop=False)
     if config.json:
         rows = [_as_dict(score) for score in scores]
         print(json.dumps({"sizes": dataclasses.asdict(sizes), "scores": rows}, indent=2, allow_nan=False))
-    else:
-        print_scoreboard(scores, sizes, results())
+    elif len({contest.kind.name for contest in contests}) > 1:
+        together = pooled(scores)
+        for title in dict.fromkeys(score.contest.title for score in together):
+            some = [score for score in together if score.contest.title == title]
+            console.print(score_table(title, some), crop=False)
 
 
-def print_scoreboard(scores: Sequence[Score], sizes: Sizes, console: Console) -> None:
-    """Print a table for each welfare function over all economies, then one for each economy."""
-    console.print(
+def _words(sizes: Sizes) -> str:
+    return (
         f"{sizes.agents:,} rational workers, {sizes.populations} draws of each economy, {sizes.evaluations} "
         "evaluations of a planner that learns from them. All planners meet the same draws. Regret is the "
         "distance to the best schedule that anybody found on a draw, a search without a limit included; "
         "intervals are of the mean over draws (bootstrap). Training evaluations come on top."
     )
-    several = len({score.contest.kind.name for score in scores}) > 1
-    for some in (pooled(scores), scores) if several else (scores,):
-        for title in dict.fromkeys(_title(score) for score in some):
-            console.print(score_table(title, [score for score in some if _title(score) == title]), crop=False)
 
 
 def score_table(title: str, scores: Sequence[Score]) -> Table:
@@ -82,12 +88,6 @@ def _as_dict(score: Score) -> dict[str, Any]:
     figures = {field.name: getattr(score, field.name) for field in dataclasses.fields(score)}
     figures |= {"regret": score.regret._asdict(), "share": score.share._asdict()}
     return figures | {"contest": {"economy": kind.name, "welfare": aim.name, "told": told}}
-
-
-def _title(score: Score) -> str:
-    kind, aim, told = score.contest
-    wrong = "" if told == kind.elasticity else f"; told an elasticity of {told:g}"
-    return f"{aim.name}: {kind.name}{wrong}"
 
 
 def _cells(score: Score) -> tuple[str, ...]:

@@ -65,14 +65,11 @@ class Seat(NamedTuple):
 
 @dataclass(frozen=True)
 class Entrant:
-    """A planner of the contest: what it sees of a tax year, and how to make it.
-
-    One that `is_fixed` gets one evaluation: it never changes its schedule.
-    """
+    """A planner of the contest: what it sees of a tax year, how to make it, its evaluations if not all."""
 
     sees: str
     make: Callable[[Seat], Planner]
-    is_fixed: bool = False
+    evaluations: int | None = None
 
 
 @dataclass(frozen=True)
@@ -175,7 +172,7 @@ ENTRANTS: dict[str, Entrant] = {
     "random search": Entrant("values", lambda seat: RandomSearch(seat.law.thresholds)),
     "evolution (CMA-ES), from 50 %": Entrant("values", _evolution),
     "language model": Entrant("values", _language_model),
-    "US federal": Entrant("nothing", lambda seat: FixedPlanner(seat.law), is_fixed=True),
+    "US federal": Entrant("nothing", lambda seat: FixedPlanner(seat.law), evaluations=1),
 }
 
 
@@ -241,7 +238,8 @@ def _run(engine: Engine | None, sizes: Sizes, aim: Aim, seed: int, entry: Entran
     started = time.perf_counter()
     planner = entry.make(Seat(law, engine, aim, workers, sizes.steps, plan_key, tally))
     evaluate = ModelEvaluator(society, steps=sizes.steps, key=search_key)
-    found = plan(plan_key, planner, evaluate, steps=1 if entry.is_fixed else sizes.evaluations).recommended
+    steps = entry.evaluations or sizes.evaluations
+    found = plan(plan_key, planner, evaluate, steps=steps).recommended
     queries, seconds = workers.queries, time.perf_counter() - started
     ModelEvaluator(society, steps=sizes.steps, key=final_key).value(found)
     value = worth(economy, aim.welfare, workers.years[-1], workers.hours)

@@ -156,7 +156,7 @@ class _Place:
         tries = self.config.evaluations[KINDS.index(source)]
         aim = AIMS[welfare]
         setting = Setting(self.law, self.config.elasticity, self.engine, aim, self.tally, tries)
-        steps = 1 if ROSTER[name].is_fixed else tries
+        steps = ROSTER[name].evaluations or tries
         evaluate = self._evaluator(_Seat(welfare, source), 1)
         key = jax.random.fold_in(self.key, 2)
         return plan(key, ROSTER[name].make(setting), evaluate, steps=steps).recommended

@@ -18,7 +18,7 @@ from experiments.roster import ROSTER
 
 AGENTS, EVALUATIONS = 300, 6
 WELFARE = {"Atkinson, aversion 1": Atkinson(1.0), "Rawlsian": Rawlsian()}
-FIXED = {entry.name for entry in ROSTER.values() if entry.is_fixed}
+FIXED = {entry.name for entry in ROSTER.values() if entry.evaluations == 1}
 RANDOM, GRADIENT, MODEL = ROSTER["random"].name, ROSTER["gradient"].name, ROSTER["llm"].name
 WITHOUT_MODEL = tuple(name for name in COMPARED if name != "llm")
 DRAWS = {ROSTER[name].name for name in ("random", "cma-es")}

@@ -13,7 +13,7 @@ from econjax.planning import RationalEvaluator
 from experiments import scoreboard as board
 from experiments.economies import ECONOMIES
 from experiments.roster import AIMS, ROSTER
-from experiments.scoreboard import Contest, ScoreboardConfig, Sizes, bootstrap, pooled, scoreboard
+from experiments.scoreboard import Contest, ScoreboardConfig, Sizes, bootstrap, contest_scores, pooled
 
 PLANNERS = ("laissez-faire", "federal", "flat", "saez", "gradient")
 SIZES = Sizes(populations=3, agents=200, evaluations=12)
@@ -31,7 +31,7 @@ def brief_search():
 def scores():
     contests = [Contest(ECONOMIES[name], AIMS["atkinson"], 0.25) for name in ("acs", "lognormal")]
     with float64():
-        return scoreboard(contests, PLANNERS, SIZES)
+        return [score for contest in contests for score in contest_scores(contest, PLANNERS, SIZES)]
 
 
 def of(scores, name, place=0):
@@ -82,7 +82,7 @@ def test_somebody_wins_every_draw(scores):
 
 
 def test_a_planner_s_score_does_not_depend_on_who_else_plans(scores, x64):
-    alone = scoreboard([of(scores, "gradient").contest], ("gradient",), SIZES)[0]
+    (alone,) = contest_scores(of(scores, "gradient").contest, ("gradient",), SIZES)
     assert alone.equivalent == pytest.approx(of(scores, "gradient").equivalent, rel=1e-12)
 
 
@@ -121,7 +121,7 @@ def test_a_model_plans_every_draw_and_its_questions_are_counted(improviser):
     contest = Contest(ECONOMIES["acs"], AIMS["atkinson"], 0.25)
     sizes = replace(SIZES, evaluations=4)
     engine = improviser()
-    (score,) = scoreboard([contest], ("llm",), sizes, engine)
+    (score,) = contest_scores(contest, ("llm",), sizes, engine)
     assert score.queries == 3 * 7  # the first evaluation is of the law, which has 7 brackets
     assert engine.chosen == 3 * 7 * sizes.populations
 
