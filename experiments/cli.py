@@ -14,7 +14,7 @@ import tyro
 
 from experiments import jobs
 from experiments.audit import AuditConfig, audit, print_audit
-from experiments.benchmarks import engines, llm
+from experiments.benchmarks import engines, learning, llm
 from experiments.benchmarks.core import CoreBenchmarkConfig, measure
 from experiments.benchmarks.tables import print_core, print_engines, print_llm
 from experiments.config import CompareConfig
@@ -52,12 +52,18 @@ def main() -> None:
         "transfer": (TransferConfig, run_transfer),
         "optimum": (OptimumConfig, _optimum),
         "parity": (ParityConfig, _parity),
-        "benchmark": (CoreBenchmarkConfig, _benchmark_core),
+        "benchmark": (
+            CoreBenchmarkConfig,
+            functools.partial(_benchmark, lambda *of: measure(*of), print_core),
+        ),
     }
     kinds: dict[str, Any] = {name: kind for name, (kind, _) in commands.items()} | {"benchmark": _BENCHMARKS}
     runs = dict(commands.values()) | {
         llm.LLMBenchmarkConfig: functools.partial(_benchmark, llm.run, print_llm),
         engines.EnginesBenchmarkConfig: functools.partial(_benchmark, engines.run, print_engines),
+        learning.LearningBenchmarkConfig: functools.partial(
+            _benchmark, learning.run, learning.print_learning
+        ),
     }
     config = tyro.extras.subcommand_cli_from_dict(kinds, prog="econjax")
     try:
@@ -74,6 +80,7 @@ _BENCHMARKS = (
     Annotated[CoreBenchmarkConfig, tyro.conf.subcommand("core")]
     | Annotated[llm.LLMBenchmarkConfig, tyro.conf.subcommand("llm")]
     | Annotated[engines.EnginesBenchmarkConfig, tyro.conf.subcommand("engines")]
+    | Annotated[learning.LearningBenchmarkConfig, tyro.conf.subcommand("learning")]
 )
 
 
@@ -118,22 +125,12 @@ def _optimum(config: OptimumConfig) -> None:
         print_optimum(found, results())
 
 
-def _benchmark_core(config: CoreBenchmarkConfig) -> None:
-    with mistakes():
-        config.check()
-    jax.config.update("jax_enable_x64", config.precision == "float64")
-    with NOTES.status("") as status:
-        benchmark = measure(config, status.update)
-    if config.json:
-        print(json.dumps(dataclasses.asdict(benchmark), indent=2, allow_nan=False))
-    else:
-        print_core(benchmark, results())
-
-
 def _benchmark(run: Callable, show: Callable, config: Any) -> None:
-    """Check, run and show a benchmark of engines."""
+    """Check, run and show a benchmark, in the precision that it has if it has one."""
     with mistakes():
         config.check()
+    if hasattr(config, "precision"):
+        jax.config.update("jax_enable_x64", config.precision == "float64")
     with NOTES.status("") as status:
         benchmark = run(config, status.update)
     if config.json:

@@ -158,7 +158,7 @@ ROSTER: dict[PlannerName, Entry] = {
     ),
     "coordinate": Entry("one rate at a time", "values", lambda s: CoordinateSearch(s.law)),
     "cma-es": Entry("evolution (CMA-ES), from 50 %", "values", _evolution),
-    "cma-es-long": Entry("the same, 600 evaluations", "values", _evolution, evaluations=600),
+    "cma-es-long": Entry("evolution (CMA-ES), 600 evaluations", "values", _evolution, evaluations=600),
     "ppo": Entry("PPO, a Gaussian of schedules", "values", lambda s: PPOPlanner(s.law)),
     "saez-static": Entry(
         "Saez, once", "brackets, told the elasticity", lambda s: StaticSaezPlanner(s.law, s.elasticity)

@@ -129,7 +129,7 @@ def measure(
             rows.append(_row(case, config))
     on_start("many schedules at once")
     rows.append(_row(many_schedules(*config.batch), config))
-    return CoreBenchmark(_machine(), rows, judge(rows))
+    return CoreBenchmark(machine(), rows, judge(rows))
 
 
 def judge(rows: list[Row]) -> list[Verdict]:
@@ -144,6 +144,20 @@ def judge(rows: list[Row]) -> list[Verdict]:
             met = min(both) >= bar.bar if bar.at_least else max(both) <= bar.bar
         verdicts.append(Verdict(*bar, measured, met))
     return verdicts
+
+
+def machine() -> dict[str, Any]:
+    """Return what is computed on, and with what."""
+    return {
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "device": jax.devices()[0].device_kind,
+        "precision": str(jnp.zeros(()).dtype),
+        "python": platform.python_version(),
+        "jax": jax.__version__,
+        "jaxlib": importlib.metadata.version("jaxlib"),
+        "numpy": np.__version__,
+    }
 
 
 def _row(case: Case, config: CoreBenchmarkConfig) -> Row:
@@ -174,16 +188,3 @@ _OURS = "econjax"
 
 def _note(found: SaezFixedPoint) -> str:
     return f"{found.steps} steps" + ("" if found.converged else f", NOT converged, gap {found.gap:.1e}")
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "machine": platform.machine(),
-        "cores": os.cpu_count(),
-        "device": jax.devices()[0].device_kind,
-        "precision": str(jnp.zeros(()).dtype),
-        "python": platform.python_version(),
-        "jax": jax.__version__,
-        "jaxlib": importlib.metadata.version("jaxlib"),
-        "numpy": np.__version__,
-    }
