@@ -14,7 +14,7 @@ import tyro
 
 from experiments import jobs
 from experiments.audit import AuditConfig, audit, print_audit
-from experiments.benchmarks import engines, learning, llm
+from experiments.benchmarks import engines, learning, llm, surrogate
 from experiments.benchmarks.core import CoreBenchmarkConfig, measure
 from experiments.benchmarks.tables import print_core, print_engines, print_llm
 from experiments.config import CompareConfig
@@ -64,6 +64,9 @@ def main() -> None:
         learning.LearningBenchmarkConfig: functools.partial(
             _benchmark, learning.run, learning.print_learning
         ),
+        surrogate.SurrogateBenchmarkConfig: functools.partial(
+            _benchmark, surrogate.run, surrogate.print_surrogate
+        ),
     }
     config = tyro.extras.subcommand_cli_from_dict(kinds, prog="econjax")
     try:
@@ -81,6 +84,7 @@ _BENCHMARKS = (
     | Annotated[llm.LLMBenchmarkConfig, tyro.conf.subcommand("llm")]
     | Annotated[engines.EnginesBenchmarkConfig, tyro.conf.subcommand("engines")]
     | Annotated[learning.LearningBenchmarkConfig, tyro.conf.subcommand("learning")]
+    | Annotated[surrogate.SurrogateBenchmarkConfig, tyro.conf.subcommand("surrogate")]
 )
 
 
