@@ -1,4 +1,4 @@
-"""`econjax benchmark surrogate`: how well a network distilled from a model knows its workers, how fast it is."""
+"""`econjax benchmark surrogate`: how well a distilled network knows its workers, and how fast it is."""
 
 import time
 from collections.abc import Callable
