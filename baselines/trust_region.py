@@ -39,7 +39,7 @@ class Belief(Protocol):
 class Refit(Protocol):
     """Learns from trials: a new belief, which may go on from the last one."""
 
-    def __call__(self, trials: Sequence[Trial], belief: Any) -> Belief:
+    def __call__(self, key: Key[Array, ""], trials: Sequence[Trial], belief: Any) -> Belief:
         """Return the belief after all trials; `belief` is the one before the last trial, None at first."""
         ...
 
@@ -49,12 +49,14 @@ class Region(NamedTuple):
 
     `centre` is the place of the best trial, `radius` how far from its rates proposals may go, in rates;
     `promised` is what the last proposal should have gained, and `stretched` whether it went all the way.
+    `key` names the luck of refitting.
     """
 
     trials: tuple[Trial, ...]
     belief: Belief | None
     centre: int
     radius: float
+    key: Key[Array, ""]
     promised: float = 0.0
     stretched: bool = False
 
@@ -80,7 +82,7 @@ class TrustRegionPlanner(NamedTuple):
 
     def init(self, key: Key[Array, ""]) -> Region:
         """Return the search before any trial."""
-        return Region((), None, 0, self.radius)
+        return Region((), None, 0, self.radius, key)
 
     def ask(self, key: Key[Array, ""], state: Region) -> tuple[BracketSchedule, Region]:
         """Propose the start, and after that the best that the model predicts in the box."""
@@ -99,16 +101,16 @@ class TrustRegionPlanner(NamedTuple):
     def tell(self, state: Region, schedule: BracketSchedule, report: Report) -> Region:
         """Learn from the trial, move to it if it is the best, and adapt the radius."""
         trials = (*state.trials, Trial(schedule, report))
-        belief = self.refit(trials, state.belief)
+        belief = self.refit(jax.random.fold_in(state.key, len(trials)), trials, state.belief)
         if not state.trials:
-            return Region(trials, belief, 0, state.radius)
+            return Region(trials, belief, 0, state.radius, state.key)
         gain = belief.worth[-1] - belief.worth[state.centre]
         radius = state.radius
         if gain <= 0 or gain < 0.25 * state.promised:
             radius = max(self.least, radius / 2)
         elif gain > 0.75 * state.promised and state.stretched:
             radius = min(self.most, 2 * radius)
-        return Region(trials, belief, int(np.argmax(belief.worth)), radius)
+        return Region(trials, belief, int(np.argmax(belief.worth)), radius, state.key)
 
     def recommend(self, state: Region) -> BracketSchedule:
         """Recommend the best trial, and before all the start."""

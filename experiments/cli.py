@@ -19,6 +19,7 @@ from experiments.benchmarks.core import CoreBenchmarkConfig, measure
 from experiments.benchmarks.tables import print_core, print_engines, print_llm
 from experiments.config import CompareConfig
 from experiments.consoles import NOTES, Mistake, mistakes, results
+from experiments.contest import ContestConfig, run_contest
 from experiments.fidelity import FidelityConfig, run_fidelity
 from experiments.optimum import OptimumConfig, find_optimum, print_optimum
 from experiments.optimum_models import run_model_optimum
@@ -49,6 +50,7 @@ def main() -> None:
         "audit": (AuditConfig, _audit),
         "fidelity": (FidelityConfig, run_fidelity),
         "scoreboard": (ScoreboardConfig, run_scoreboard),
+        "contest": (ContestConfig, run_contest),
         "transfer": (TransferConfig, run_transfer),
         "optimum": (OptimumConfig, _optimum),
         "parity": (ParityConfig, _parity),

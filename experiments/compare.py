@@ -22,6 +22,7 @@ from llm_policy.answers import Tally
 from llm_policy.engine import Engine
 from llm_policy.personas import describe, draw_personas
 from llm_policy.prompts import Mode, Style
+from llm_policy.recording import RecordedWorkers, person_features
 from llm_policy.society import Society
 from llm_policy.workers import LLMWorkers
 
@@ -98,7 +99,11 @@ def compare(config: CompareConfig, engine: Engine | None, progress: Progress) ->
             done = replace(done, workers=workers)
         for name in config.welfare:
             tries = some.evaluations or 1
-            setting = Setting(law, config.elasticity, engine, AIMS[name], tally, tries, config.mode)
+            setting = Setting(
+                *(law, config.elasticity, engine, AIMS[name], tally, tries, config.mode),
+                workers=workers if isinstance(workers, RecordedWorkers) else None,
+                steps=config.tax_year,
+            )
             contest = _Contest(some, economy, setting, workers, jax.random.fold_in(key, 1), progress)
             done.tables[contest.title] = contest.rows()
             done.sizes[contest.title] = contest.size
@@ -109,9 +114,15 @@ def compare(config: CompareConfig, engine: Engine | None, progress: Progress) ->
 def people(
     economy: Economy, engine: Engine, key: Key[Array, ""], *, tally: Tally, mode: Mode = "choice"
 ) -> LLMWorkers:
-    """Return language models as the workers of an economy, each with a persona drawn with the key."""
-    texts = describe(draw_personas(key, economy.population))
-    return LLMWorkers(engine, economy, texts, style=Style(mode=mode), tally=tally)
+    """Return language models as the workers of an economy, each with a persona drawn with the key.
+
+    They are recorded where they choose.
+    """
+    personas = draw_personas(key, economy.population)
+    if mode == "text":
+        return LLMWorkers(engine, economy, describe(personas), style=Style(mode=mode), tally=tally)
+    person = person_features(personas)
+    return RecordedWorkers(engine, economy, describe(personas), person=person, tally=tally)
 
 
 @dataclass
@@ -144,7 +155,9 @@ class _Contest:
 
     def rows(self) -> list[Row]:
         """Run everyone; then measure all against the best row and the status quo."""
-        rows = [self._planner(ROSTER[name]) for name in self.config.planners]
+        entries = [ROSTER[name] for name in self.config.planners]
+        recorded = self.setting.workers is not None
+        rows = [self._planner(entry) for entry in entries if recorded or not entry.needs_choices]
         if self.workers is None:
             rows.append(self._optimiser(max(rows, key=lambda row: row.equivalent)))
         best = max(row.equivalent for row in rows)

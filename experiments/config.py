@@ -31,6 +31,7 @@ PlannerName = Literal[
     "multi-start",
     "gradient",
     "amortised",
+    "surrogate",
     "llm",
 ]
 COMPARED: tuple[PlannerName, ...] = (

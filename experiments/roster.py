@@ -20,15 +20,18 @@ from baselines.neural_training import Training, train_network
 from baselines.ppo import PPOPlanner
 from baselines.saez import REFERENCE_ELASTICITIES, SaezPlanner, StaticSaezPlanner
 from baselines.search import FlatSearch, RandomSearch
+from baselines.trust_region import TrustRegionPlanner
 from econjax import Atkinson, BracketSchedule, Rawlsian, Utilitarian
 from econjax.planning import Planner
 from econjax.welfare import AbstractWelfare
 from experiments.config import PlannerName, WelfareName
+from experiments.surrogate_planner import surrogate_planner
 from llm_policy.answers import Tally
 from llm_policy.choice_planner import ChoicePlanner
 from llm_policy.engine import Engine
 from llm_policy.planner import LLMPlanner
 from llm_policy.prompts import Mode
+from llm_policy.recording import RecordedWorkers
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,8 @@ class Setting:
     """What planners may start from: the law, the elasticity that only Saez is told, an engine, the aim.
 
     `evaluations` is how many there will be. `tally` counts the answers of models, whoever asks them, and
-    `mode` is how a model that plans gives them: one token for each bracket, or a text.
+    `mode` is how a model that plans gives them: one token for each bracket, or a text. `workers` are the
+    language models who work, in `steps` of each evaluation, where their choices are recorded.
     """
 
     law: BracketSchedule
@@ -86,6 +90,8 @@ class Setting:
     tally: Tally
     evaluations: int = 40
     mode: Mode = "choice"
+    workers: RecordedWorkers | None = None
+    steps: int = 1
 
 
 @dataclass(frozen=True)
@@ -93,13 +99,14 @@ class Entry:
     """A planner of the comparison: its name, what it sees of each evaluation, and how to make it.
 
     `evaluations` is how many it takes, if not as many as others do. `training` counts evaluations of other
-    economies that it learned from before.
+    economies that it learned from before. One who `needs_choices` plans for recorded language models only.
     """
 
     name: str
     sees: str
     make: Callable[[Setting], Planner]
     is_model: bool = False
+    needs_choices: bool = False
     evaluations: int | None = None
     training: int = 0
 
@@ -123,6 +130,12 @@ def _evolution(setting: Setting) -> EvolutionPlanner:
 def _multi_start(setting: Setting) -> MultiStart:
     flat = [BracketSchedule(setting.law.thresholds, jnp.full_like(setting.law.rates, r)) for r in (0.3, 0.7)]
     return MultiStart(tuple(GradientPlanner(start) for start in (setting.law, *flat)), rounds=6)
+
+
+def _surrogate(setting: Setting) -> TrustRegionPlanner:
+    if setting.workers is None:
+        raise ValueError("A surrogate is made of language-model workers who choose, and there are none.")
+    return surrogate_planner(setting.law, setting.workers, setting.aim.welfare, steps=setting.steps)
 
 
 @functools.cache
@@ -183,6 +196,12 @@ ROSTER: dict[PlannerName, Entry] = {
         _amortised,
         evaluations=2,
         training=_TRAINING.steps * _TRAINING.batch,
+    ),
+    "surrogate": Entry(
+        "gradient on a surrogate",
+        "chances of answers, what workers are told",
+        _surrogate,
+        needs_choices=True,
     ),
     "llm": Entry("language model", "values", language_model, is_model=True),
 }

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,8 @@ from experiments.roster import AIMS, ROSTER, Aim, Entry, Setting
 from llm_policy.answers import Tally
 from llm_policy.engine import Engine
 
+RATIONAL = tuple(name for name, entry in ROSTER.items() if not entry.needs_choices)
+"""Planners who can plan for rational workers."""
 DRAWS = 10_000
 """Of the bootstrap."""
 
@@ -37,7 +39,7 @@ class ScoreboardConfig(ModelConfig):
     """Workers in each draw."""
     welfare: tuple[WelfareName, ...] = ("atkinson", "rawlsian")
     """Welfare functions to maximise."""
-    planners: tuple[PlannerName, ...] = get_args(PlannerName)
+    planners: tuple[PlannerName, ...] = RATIONAL
     """Planners to run."""
     evaluations: int = 40
     """Evaluations of every planner that learns from them."""
@@ -59,7 +61,7 @@ class ScoreboardConfig(ModelConfig):
             require_at_least(least, name, getattr(self, name))
         require_some("economies", self.economies, tuple(ECONOMIES))
         require_some("welfare", self.welfare, tuple(AIMS))
-        require_some("planners", self.planners, get_args(PlannerName))
+        require_some("planners", self.planners, RATIONAL)
         if self.vary == "aversion" and self.asks_a_model:
             raise ValueError("No words tell a language model of every aversion: leave llm out of --planners.")
 

@@ -27,6 +27,7 @@ from experiments.roster import AIMS, ROSTER, Setting
 from experiments.scoreboard import Interval, bootstrap
 from llm_policy.answers import Tally
 from llm_policy.engine import Engine
+from llm_policy.recording import RecordedWorkers
 from llm_policy.society import Society
 from llm_policy.workers import LLMWorkers
 
@@ -73,7 +74,7 @@ class Transfer:
 
     `on` holds the mean over seeds, by the kind of workers under whom its schedules were enacted, and `lost`
     what these brought less than those that the same planner learned from the workers themselves, seed by
-    seed.
+    seed, if it can learn from them.
     """
 
     welfare: str
@@ -101,7 +102,7 @@ def transfer(
         place = _Place(config, engine, jax.random.key(seed))
         for welfare in config.welfare:
             for name in config.planners:
-                for source in KINDS:
+                for source in _sources(name):
                     progress(f"seed {seed + 1} of {config.seeds}, {AIMS[welfare].name}: {ROSTER[name].name}")
                     schedule = place.learned(name, welfare, source)
                     for target in KINDS:
@@ -117,16 +118,21 @@ def transfer(
                 target: _difference(
                     found[welfare, name, target, target], found[welfare, name, source, target]
                 )
-                for target in KINDS
+                for target in _sources(name)
             },
         )
         for welfare in config.welfare
         for name in config.planners
-        for source in KINDS
+        for source in _sources(name)
     ]
 
 
 KINDS: tuple[WorkersName, ...] = ("rational", "llm")
+
+
+def _sources(name: PlannerName) -> tuple[WorkersName, ...]:
+    """Return the kinds of workers whom a planner can learn from."""
+    return ("llm",) if ROSTER[name].needs_choices else KINDS
 
 
 class _Seat(NamedTuple):
@@ -155,7 +161,12 @@ class _Place:
         """Return what a planner recommends after meeting workers of one kind."""
         tries = self.config.evaluations[KINDS.index(source)]
         aim = AIMS[welfare]
-        setting = Setting(self.law, self.config.elasticity, self.engine, aim, self.tally, tries)
+        workers = self.workers if source == "llm" and isinstance(self.workers, RecordedWorkers) else None
+        setting = Setting(
+            *(self.law, self.config.elasticity, self.engine, aim, self.tally, tries),
+            workers=workers,
+            steps=self.config.tax_year,
+        )
         steps = ROSTER[name].evaluations or tries
         evaluate = self._evaluator(_Seat(welfare, source), 1)
         key = jax.random.fold_in(self.key, 2)

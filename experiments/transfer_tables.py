@@ -63,7 +63,7 @@ def print_transfer(found: Sequence[Transfer], models: str, config: TransferConfi
 
 
 def _lost(one: Transfer, kind: WorkersName) -> str:
-    if one.learned_from == kind:
+    if one.learned_from == kind or kind not in one.lost:
         return "-"
     lost = one.lost[kind]
     return f"{lost.mean:,.2f} ({lost.low:,.2f} to {lost.high:,.2f})"

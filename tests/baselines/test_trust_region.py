@@ -44,7 +44,7 @@ def paraboloid(rates):
 
 
 def believing(slope=1.0):
-    def refit(trials, belief):
+    def refit(key, trials, belief):
         return Quadratic(tuple(float(trial.report.equivalent) for trial in trials), slope)
 
     return refit
@@ -112,7 +112,7 @@ def test_the_promise_is_what_the_model_predicts():
 def test_what_a_trial_is_worth_may_differ_from_its_report():
     """A lucky report does not move a planner who knows better."""
 
-    def refit(trials, belief):
+    def refit(key, trials, belief):
         return Quadratic(tuple(float(paraboloid(trial.schedule.rates)) for trial in trials))
 
     luck = np.random.default_rng(0)
@@ -134,7 +134,7 @@ def test_with_a_true_model_it_comes_as_far_as_the_gradient_planner(welfare):
             assert report.gradient is not None
             return report.equivalent, report.gradient
 
-    def refit(trials: tuple[Trial, ...], belief):
+    def refit(key, trials: tuple[Trial, ...], belief):
         return Knowing(tuple(float(trial.report.equivalent) for trial in trials))
 
     planners = TrustRegionPlanner(law, refit), GradientPlanner(law)
