@@ -21,7 +21,7 @@ from experiments.roster import AIMS, ROSTER, Aim, Entry, Setting
 from llm_policy.answers import Tally
 from llm_policy.engine import Engine
 
-RATIONAL = tuple(name for name, entry in ROSTER.items() if not entry.needs_choices)
+RATIONAL: tuple[PlannerName, ...] = tuple(name for name, entry in ROSTER.items() if not entry.needs_choices)
 """Planners who can plan for rational workers."""
 DRAWS = 10_000
 """Of the bootstrap."""

@@ -216,6 +216,21 @@ def test_workers_who_are_models_are_asked_in_every_evaluation(modelled):
         assert by_name(rows)[STATUS_QUO].share in (0, None)
 
 
+def test_the_planner_on_a_surrogate_plans_for_models_who_choose_and_for_nobody_else(improviser):
+    found = run(
+        improviser(),
+        workers=("rational", "llm"),
+        agents=12,
+        evaluations=2,
+        planners=("federal", "surrogate"),
+        welfare=("rawlsian",),
+    )
+    rational, models = (set(by_name(rows)) for rows in found.tables.values())
+    assert models - rational == {ROSTER["surrogate"].name}
+    (row,) = (row for rows in found.tables.values() for row in rows if row.planner not in rational)
+    assert (row.values, row.gradients) == (2, 0)
+
+
 def test_noise_is_called_noise(improviser):
     noisy = run(improviser(noise=True), planners=("federal", "llm"), welfare=("rawlsian",))
     [(title, rows)] = noisy.tables.items()

@@ -45,3 +45,8 @@ def test_a_model_plans_as_the_mode_says(improviser):
         assert isinstance(language_model(replace(setting(mode=mode), engine=improviser())), kind)
     with pytest.raises(ValueError, match="needs an engine"):
         language_model(setting())
+
+
+def test_a_surrogate_needs_workers_who_are_recorded():
+    with pytest.raises(ValueError, match="there are none"):
+        ROSTER["surrogate"].make(setting())

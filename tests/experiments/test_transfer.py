@@ -9,7 +9,12 @@ from laboratory import float64
 from experiments.transfer import KINDS, TransferConfig, transfer
 
 SMALL = TransferConfig(
-    agents=12, seeds=2, planners=("federal", "flat"), welfare=("atkinson",), evaluations=(6, 2), checks=2
+    agents=12,
+    seeds=2,
+    planners=("federal", "flat", "surrogate"),
+    welfare=("atkinson",),
+    evaluations=(6, 2),
+    checks=2,
 )
 
 
@@ -20,11 +25,15 @@ def found(improviser):
 
 
 def test_every_planner_learns_from_both_and_is_measured_on_both(found):
-    assert [(one.planner, one.learned_from) for one in found] == [
+    *both, last = found
+    assert [(one.planner, one.learned_from) for one in both] == [
         (planner, kind) for planner in ("US federal", "flat, best by search") for kind in KINDS
     ]
-    for one in found:
+    for one in both:
         assert set(one.on) == set(one.lost) == set(KINDS)
+    # There is no surrogate of workers who respond exactly.
+    assert (last.planner, last.learned_from) == ("gradient on a surrogate", "llm")
+    assert (set(last.on), set(last.lost)) == (set(KINDS), {"llm"})
 
 
 def test_nothing_is_lost_by_those_who_learned_from_the_workers_themselves(found):
