@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
@@ -10,6 +9,7 @@ from scipy import optimize
 
 from baselines.coordinates import LogNetRates
 from baselines.limits import RateLimits
+from baselines.nearby import Nearby
 from baselines.requirements import Requirement
 from econjax import BracketSchedule
 from econjax.planning import Report
@@ -46,16 +46,15 @@ class Model(NamedTuple):
 class Quest(NamedTuple):
     """The model, the next position, what the margins were expected to be there, and the best heard.
 
-    `best` is a schedule with its equivalent and the dollars by which it breaks requirements; `idle` counts
-    evaluations since it last gained; `reach` is the size of trial steps.
+    `best` is a schedule with its equivalent and the dollars by which it breaks requirements; `near` tries
+    points near it once the search has ended.
     """
 
     model: Model | None
     position: Vector
     expected: Float[np.ndarray, " margins"]
     best: tuple[BracketSchedule, float, float]
-    idle: int
-    reach: float
+    near: Nearby
 
 
 class ConstrainedPlanner(NamedTuple):
@@ -67,7 +66,7 @@ class ConstrainedPlanner(NamedTuple):
     guess and are learned from the margins heard (Broyden 1965), so they cost no evaluations. Nothing is
     recommended that was not heard to keep every requirement, if anything was; else what breaks them least,
     in dollars, and `certify_plan` names which it breaks. After `patience` evaluations without a gain, the
-    rest try random points near the best.
+    rest are trials of `Nearby`.
 
     Raises:
         ValueError: no gradient was heard (at `tell`), or a rate may be 1.
@@ -83,13 +82,15 @@ class ConstrainedPlanner(NamedTuple):
         """Return the start, moved into the limits."""
         position = np.asarray(self._coordinates.position(self.start.rates), float)
         nothing = np.zeros(0)
-        return Quest(None, position, nothing, (self._schedule(position), -np.inf, np.inf), 0, 0.003)
+        near = Nearby.begin(self.patience, reach=0.003)
+        return Quest(None, position, nothing, (self._schedule(position), -np.inf, np.inf), near)
 
     def ask(self, key: Key[Array, ""], state: Quest) -> tuple[BracketSchedule, Quest]:
         """Propose the best point of the model, or one near the best heard."""
-        best = np.asarray(self._coordinates.position(state.best[0].rates), float)
-        trial = best + state.reach * np.asarray(jax.random.normal(key, best.shape), float)
-        return self._schedule(trial if state.idle >= self.patience else state.position), state
+        if not state.near.searches:
+            return self._schedule(state.position), state
+        best = self._coordinates.position(state.best[0].rates)
+        return self._schedule(np.asarray(best + state.near.step(key, best), float)), state
 
     def tell(self, state: Quest, schedule: BracketSchedule, report: Report) -> Quest:
         """Learn from a report, and find the next point."""
@@ -99,8 +100,9 @@ class ConstrainedPlanner(NamedTuple):
             )
         best = self._better(state.best, schedule, report)
         gains = best is not state.best
-        if state.idle >= self.patience:
-            return state._replace(best=best, reach=state.reach * (2.0 if gains else 0.84))
+        near = state.near.heard(gains)
+        if state.near.searches:
+            return state._replace(best=best, near=near)
         heard = self._heard(schedule, report)
         if state.model is None:
             model, miss = self._first_model(heard, schedule, report), np.zeros_like(heard.margins)
@@ -111,9 +113,7 @@ class ConstrainedPlanner(NamedTuple):
         if short > 1e-6:
             model = model._replace(penalty=min(2 * model.penalty, 1e4))
         expected = model.centre.margins + model.slopes @ step
-        return Quest(
-            model, model.centre.position + step, expected, best, 0 if gains else state.idle + 1, state.reach
-        )
+        return Quest(model, model.centre.position + step, expected, best, near)
 
     def recommend(self, state: Quest) -> BracketSchedule:
         """Recommend the best schedule that was heard to keep every requirement, or breaks them least."""

@@ -60,7 +60,7 @@ class EmpiricalSaezPlanner(NamedTuple):
             rates = self._perturbations()[len(state.incomes)]
             return BracketSchedule(self.start.thresholds, rates), state
         iterates = np.all(state.measured.elasticity > 0)
-        return state.iteration.schedule if iterates else self.recommend(state), state
+        return state.iteration.ask(key) if iterates else self.recommend(state), state
 
     def tell(self, state: Study, schedule: BracketSchedule, report: Report) -> Study:
         """Note the response, or move toward the rates that the formula implies."""

@@ -4,12 +4,12 @@ import functools
 from typing import NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Key
 
 from baselines.coordinates import AbstractCoordinates, LogNetRates
+from baselines.nearby import PATIENCE, Nearby
 from econjax import BracketSchedule
 from econjax.planning import Favourite, Report
 
@@ -36,14 +36,13 @@ def adam(rate: float = 0.1) -> optax.GradientTransformation:
 class Ascent(NamedTuple):
     """Where the optimiser stands: `position`, in the planner's coordinates, is the next point to climb from.
 
-    `idle` counts the evaluations since the favourite last gained, `reach` is the size of trial steps.
+    `near` tries points near the favourite once the climb has ended.
     """
 
     position: Float[Array, " brackets"]
     optimiser: optax.OptState
     favourite: Favourite
-    idle: Int[Array, ""]
-    reach: Float[Array, ""]
+    near: Nearby
 
 
 class GradientPlanner(NamedTuple):
@@ -55,15 +54,12 @@ class GradientPlanner(NamedTuple):
     slope without what leads out of the limits, and its steps are projected to them. A bracket that nobody
     is in has no gradient: start from rates at which somebody is.
 
-    A finite population's equivalent has steps, one for each worker who jumps, which gradients cannot see.
-    Once the climb has brought nothing for `patience` evaluations, the rest try random points near the best
-    seen, further off after a gain and nearer after a failure (a (1+1) evolution strategy with the
-    one-fifth rule, Rechenberg 1973).
+    Once the climb has brought nothing for `patience` evaluations, the rest are trials of `Nearby`.
     """
 
     start: BracketSchedule
     optimiser: optax.GradientTransformation = lbfgs()
-    patience: int = 6
+    patience: int = PATIENCE
     coordinates: AbstractCoordinates = LogNetRates()
     needs_gradient = True
 
@@ -75,16 +71,14 @@ class GradientPlanner(NamedTuple):
             position,
             self.optimiser.init(position),
             Favourite.none(BracketSchedule(self.start.thresholds, start)),
-            jnp.zeros((), int),
-            jnp.full((), 0.001, position.dtype),
+            Nearby.begin(self.patience),
         )
 
     def ask(self, key: Key[Array, ""], state: Ascent) -> tuple[BracketSchedule, Ascent]:
         """Propose the optimiser's next point, or one near the favourite."""
         best = self.coordinates.position(state.favourite.schedule.rates)
-        noise = jax.random.normal(key, best.shape, best.dtype)
-        trial = self.coordinates.nearest(best + state.reach * noise)
-        position = trial if state.idle >= self.patience else state.position
+        trial = self.coordinates.nearest(best + state.near.step(key, best))
+        position = trial if state.near.searches else state.position
         return BracketSchedule(self.start.thresholds, self.coordinates.legal_rates(position)), state
 
     def tell(self, state: Ascent, schedule: BracketSchedule, report: Report) -> Ascent:
@@ -93,13 +87,13 @@ class GradientPlanner(NamedTuple):
             raise ValueError(
                 f"No step can be taken from rates {schedule.rates} with gradient {report.gradient}."
             )
-        gains = report.equivalent > state.favourite.equivalent
+        gains = bool(report.equivalent > state.favourite.equivalent)
         favourite = state.favourite.or_better(schedule, report)
-        if state.idle >= self.patience:
-            return state._replace(favourite=favourite, reach=state.reach * (2.0 if gains else 0.84))
+        if state.near.searches:
+            return state._replace(favourite=favourite, near=state.near.heard(gains))
         slope = report.gradient / jnp.maximum(report.equivalent, 1.0)
         position, optimiser = _step(self.optimiser, self.coordinates, state.position, state.optimiser, slope)
-        return Ascent(position, optimiser, favourite, jnp.where(gains, 0, state.idle + 1), state.reach)
+        return Ascent(position, optimiser, favourite, state.near.heard(gains))
 
     def recommend(self, state: Ascent) -> BracketSchedule:
         """Recommend the best schedule seen."""

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from baselines.fixed import FixedPlanner
 from baselines.jumpers import inferred_jump
+from baselines.nearby import PATIENCE, Nearby
 from econjax import BracketSchedule
 from econjax.planning import Favourite, Report
 from econjax.reference_saez import llm_economist_rates
@@ -18,19 +19,29 @@ from econjax.saez import saez_rates, toward
 class Iteration(NamedTuple):
     """Where the iteration stands: the rates to try next, the last move, and the part of the way to go.
 
-    `favourite` is the best schedule evaluated so far.
+    `favourite` is the best schedule evaluated so far; `near` tries points near it once the iteration brings
+    nothing.
     """
 
     schedule: BracketSchedule
     move: Float[Array, " brackets"]
     share: Float[Array, " brackets"]
     favourite: Favourite
+    near: Nearby
 
     @classmethod
-    def begin(cls, start: BracketSchedule) -> "Iteration":
-        """Return an iteration that has not moved."""
+    def begin(cls, start: BracketSchedule, patience: int = PATIENCE) -> "Iteration":
+        """Return an iteration that has not moved, and ends after `patience` evaluations without a gain."""
         still, half = jnp.zeros_like(start.rates), jnp.full_like(start.rates, 0.5)
-        return cls(start, still, half, Favourite.none(start))
+        return cls(start, still, half, Favourite.none(start), Nearby.begin(patience))
+
+    def ask(self, key: Key[Array, ""]) -> BracketSchedule:
+        """Return the rates to try next."""
+        if not self.near.searches:
+            return self.schedule
+        best = self.favourite.schedule.rates
+        rates = 1 - (1 - best) * jnp.exp(self.near.step(key, best))
+        return BracketSchedule(self.schedule.thresholds, jnp.minimum(rates, 0.999))
 
     def onward(
         self, schedule: BracketSchedule, report: Report, *, elasticity: ArrayLike, jumps: bool
@@ -38,15 +49,19 @@ class Iteration(NamedTuple):
         """Return the iteration moved toward what the formula implies at a schedule just evaluated.
 
         A bracket goes half of the way, in log net-of-tax rates; one that overshoots halves its part, which
-        then grows again.
+        then grows again. A trial near the best is heard only.
         """
+        near = self.near.heard(bool(report.equivalent > self.favourite.equivalent))
+        favourite = self.favourite.or_better(schedule, report)
+        if self.near.searches:
+            return self._replace(favourite=favourite, near=near)
         rates = schedule.rates
         implied = implied_rates(schedule, report, elasticity=elasticity, jumps=jumps)
         turned = (implied - rates) * self.move < 0
         share = jnp.where(turned, self.share / 2, jnp.minimum(1.1 * self.share, 0.5))
         reached = toward(rates, implied, share)
         onward = BracketSchedule(schedule.thresholds, reached)
-        return Iteration(onward, reached - rates, share, self.favourite.or_better(schedule, report))
+        return Iteration(onward, reached - rates, share, favourite, near)
 
 
 class SaezPlanner(NamedTuple):
@@ -56,22 +71,23 @@ class SaezPlanner(NamedTuple):
     point every bracket's condition holds with the marginal weights of the welfare function itself. Where
     rates fall with income, workers who jump over a threshold are counted as `inferred_jump` infers them
     from the report; without `jumps` they are left out, and the fixed point is then near the optimum, not
-    at it. The formula is of smooth populations: among the rates tried on the way, which a finite population
-    tells apart by its steps, the best is recommended.
+    at it. The formula is of smooth populations, and a finite one has steps: once the iteration has brought
+    nothing for `patience` evaluations, the rest are trials of `Nearby`. It recommends the best rates tried.
     """
 
     start: BracketSchedule
     elasticity: float | tuple[float, ...]
     jumps: bool = True
+    patience: int = PATIENCE
     needs_gradient = False
 
     def init(self, key: Key[Array, ""]) -> Iteration:
         """Return the start."""
-        return Iteration.begin(self.start)
+        return Iteration.begin(self.start, self.patience)
 
     def ask(self, key: Key[Array, ""], state: Iteration) -> tuple[BracketSchedule, Iteration]:
-        """Propose the current rates."""
-        return state.schedule, state
+        """Propose the current rates, or some near the best."""
+        return state.ask(key), state
 
     def tell(self, state: Iteration, schedule: BracketSchedule, report: Report) -> Iteration:
         """Move toward the rates that the formula implies here."""

@@ -60,7 +60,7 @@ class Knowing(NamedTuple):
         return report.equivalent, report.gradient
 
 
-def knowing(trials, belief):
+def knowing(key, trials, belief):
     return Knowing(tuple(float(trial.report.equivalent) for trial in trials))
 
 

@@ -195,7 +195,7 @@ def test_the_fixed_point_without_those_who_jump_is_a_part_in_a_thousand_worse():
     # Oracles, section 5d: 0.22 % on 20,000 workers.
     evaluate = evaluator(grid("LN", 1000), 0.25, Rawlsian())
     with_them, without = (
-        plan(KEY, SaezPlanner(law(), 0.25, jumps), evaluate, steps=40).reports[-1].equivalent
+        plan(KEY, SaezPlanner(law(), 0.25, jumps, patience=40), evaluate, steps=40).reports[-1].equivalent
         for jumps in (True, False)
     )
     assert without < with_them * (1 - 1e-3)

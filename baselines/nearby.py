@@ -1,0 +1,43 @@
+"""Random trials near the best schedule seen, for what is left once a climb or an iteration has ended."""
+
+from typing import NamedTuple
+
+import jax
+from jaxtyping import Array, Float, Key
+
+PATIENCE = 6
+"""Evaluations without a gain after which trials begin."""
+
+
+class Nearby(NamedTuple):
+    """A (1+1) evolution strategy with the one-fifth rule (Rechenberg 1973), which waits for its turn.
+
+    A finite population's equivalent has steps, one for each worker who jumps, which no gradient and no
+    first-order condition sees. `idle` counts the evaluations since the favourite last gained before it is
+    this strategy's turn; then `reach` is the size of its steps, further off after a gain and nearer after a
+    failure.
+    """
+
+    idle: int
+    reach: float
+    patience: int
+
+    @classmethod
+    def begin(cls, patience: int = PATIENCE, reach: float = 0.001) -> "Nearby":
+        """Return a strategy that has `patience` for evaluations without a gain."""
+        return cls(0, reach, patience)
+
+    @property
+    def searches(self) -> bool:
+        """Whether it is this strategy's turn."""
+        return self.idle >= self.patience
+
+    def step(self, key: Key[Array, ""], like: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
+        """Return a random step from the best seen, in the unit of log net-of-tax rates."""
+        return self.reach * jax.random.normal(key, like.shape, like.dtype)
+
+    def heard(self, gains: bool) -> "Nearby":
+        """Return the strategy after an evaluation, which was a gain or not."""
+        if self.searches:
+            return self._replace(reach=self.reach * (2.0 if gains else 0.84))
+        return self._replace(idle=0 if gains else self.idle + 1)
