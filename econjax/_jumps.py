@@ -7,6 +7,7 @@ from jaxtyping import Array, Bool, Float
 
 from econjax._budget import entry_types, first_border, is_shared, one_worker, sides
 from econjax.economy import Economy
+from econjax.population import Population
 from econjax.schedule import AbstractSchedule, BracketSchedule
 
 
@@ -56,7 +57,7 @@ def _arriving_revenue_jvp(primals, tangents):
         """Return the economy of those who are met at a border: one for all who share a type, or each."""
         return one_worker(economy) if shared else economy
 
-    at = entry_types(*jax.lax.stop_gradient((met(economy), schedule, rebate)))
+    at = _entries(*jax.lax.stop_gradient((met(economy), schedule, rebate)))
     exists = falls[:, None] & jnp.isfinite(at)
     at = jnp.where(exists, at, 0)  # far types overflow
     low, high, option, _ = sides(met(economy), schedule, rebate, at)
@@ -91,6 +92,34 @@ def _arriving_revenue_jvp(primals, tangents):
     else:
         total = arriving(gain * moved)
     return zero, total if type_moves is None else total + arriving(gain * type_moves[None])
+
+
+_NODES = 129
+"""Elasticities for which the types that enter a bracket are found, where more workers than these differ."""
+
+
+def _entries(
+    economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""]
+) -> Float[Array, "borders agents"]:
+    """Return `entry_types`, where only elasticities differ from a table over these.
+
+    A type depends on the elasticity almost linearly; what lies between two entries of the table is off by
+    far less than the density is.
+    """
+    workers = economy.population
+    if workers.elasticity is None or workers.fixed_cost is not None or workers.agents <= _NODES:
+        return entry_types(economy, schedule, rebate)
+    least, most = jnp.min(workers.elasticity), jnp.max(workers.elasticity)
+    nodes = Population(
+        skill=jnp.ones(_NODES, workers.skill.dtype), elasticity=jnp.linspace(least, most, _NODES)
+    )
+    table = entry_types(eqx.tree_at(lambda e: e.population, economy, nodes), schedule, rebate)
+    place = (_NODES - 1) * (workers.elasticity - least) / jnp.maximum(most - least, 1e-9)
+    before = jnp.clip(place.astype(int), 0, _NODES - 2)
+    part = (place - before)[None]
+    low, high = table[:, before], table[:, before + 1]
+    between = low + part * (high - low)
+    return jnp.where(jnp.isfinite(between), between, jnp.inf)  # there is none next to where there is none
 
 
 def _density(

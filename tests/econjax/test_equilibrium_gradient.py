@@ -14,6 +14,7 @@ from econjax import (
     Population,
     Quasilinear,
     Rawlsian,
+    _jumps,
     best_response,
     equilibrium,
     gb2,
@@ -233,3 +234,34 @@ def test_gradients_are_finite_for_workers_who_hardly_respond(rates, elasticity):
     ends = np.append(THRESHOLDS[1:], np.inf)
     mechanical = [np.mean(np.clip(income, a, b) - a) for a, b in zip(THRESHOLDS, ends, strict=True)]
     assert np.asarray(gradient) == pytest.approx(np.asarray(mechanical), rel=0.15, abs=10)
+
+
+@pytest.mark.parametrize("rates", [GOLD_GB2_RAWLS, ROUGH])
+def test_a_table_over_elasticities_costs_no_digits_that_the_density_has(x64, monkeypatch, rates):
+    """Where elasticities differ, the types that enter a bracket are read off a table, not solved for each."""
+    elasticity = np.exp(np.random.default_rng(0).normal(np.log(0.25), 0.5, 400))
+    population = Population(grid("GB2", 400) / 40, elasticity=elasticity)
+    economy = Economy(population=population, preferences=Quasilinear(0.25))
+
+    def gradient():
+        return (
+            RationalEvaluator(economy, Rawlsian()).value_and_grad(BracketSchedule(THRESHOLDS, rates)).gradient
+        )
+
+    by_table = gradient()
+    monkeypatch.setattr(_jumps, "_NODES", 400)
+    jax.clear_caches()
+    np.testing.assert_allclose(by_table, gradient(), rtol=1e-4, atol=1e-4 * float(jnp.abs(by_table).max()))
+    jax.clear_caches()
+
+
+def test_workers_whose_own_elasticities_are_all_the_same_have_the_gradient_of_that_one(x64):
+    own = Population(grid("GB2", 400) / 40, elasticity=np.full(400, 0.25))
+    shared = Population(grid("GB2", 400) / 40)
+    found = [
+        RationalEvaluator(Economy(population=workers, preferences=Quasilinear(0.25)), Rawlsian())
+        .value_and_grad(BracketSchedule(THRESHOLDS, GOLD_GB2_RAWLS))
+        .gradient
+        for workers in (own, shared)
+    ]
+    np.testing.assert_allclose(*found, rtol=1e-6)
