@@ -22,7 +22,9 @@ from experiments.jobs import engine_of
 from experiments.natures import nature
 from experiments.optimum import OptimumConfig
 from experiments.scoreboard import DRAWS, Interval
+from experiments.surrogate_planner import surrogate_planner
 from llm_policy.answers import Tally
+from llm_policy.recording import RecordedWorkers
 from llm_policy.society import Society
 
 
@@ -30,10 +32,12 @@ from llm_policy.society import Society
 class Search:
     """How much a search among language models may ask: tax years of so many `steps` each.
 
-    `tries` by evolution, of which the best `finalists` are enacted again, in `checks` further years.
+    `tries` by evolution, of which the best `finalists` are enacted again, in `checks` further years, and
+    `climbs` by gradient on a surrogate, if the workers' choices are recorded, of which the best is.
     """
 
-    tries: int = 60
+    tries: int = 40
+    climbs: int = 20
     finalists: int = 5
     checks: int = 12
     steps: int = 2
@@ -80,7 +84,7 @@ def find_model_optimum(
     search: Search,
     progress: Callable[[str], None] = lambda what: None,
 ) -> ModelOptimum:
-    """Search by evolution from the optimum of rational workers, then enact what looks best once more.
+    """Search from the optimum of rational workers, in two ways, then enact what looks best once more.
 
     The draws of a check are the same for all candidates.
 
@@ -96,10 +100,16 @@ def find_model_optimum(
     tried = plan(hunt, EvolutionPlanner(rational), evaluate, steps=search.tries)
     heard = np.array([float(report.equivalent) for report in tried.reports])
     places = np.argsort(-heard)[: search.finalists].tolist()
+    climbed = {}
+    if isinstance(society.workers, RecordedWorkers):
+        progress(f"gradients on a surrogate, {search.climbs} tax years")
+        planner = surrogate_planner(rational, society.workers, society.welfare, steps=search.steps)
+        climbed["gradient on a surrogate"] = plan(hunt, planner, evaluate, steps=search.climbs).recommended
     schedules = {
         "best among rational workers": rational,
         "US federal": law,
         "best flat rate among rational workers": _flat(RationalEvaluator(economy, society.welfare), law),
+        **climbed,
         **{f"evolution, try {place + 1}": tried.schedules[place] for place in places},
     }
     candidates = []
@@ -170,8 +180,9 @@ def print_model_optimum(found: ModelOptimum, search: Search, agents: int, consol
             f"{candidate.name:<38} ${gap.mean:,.2f} behind ({gap.low:,.2f} to {gap.high:,.2f}{verdict}) at "
             f"{_rates(candidate)} %"
         )
+    years = search.tries + search.climbs
     console.print(
-        f"{agents:,} language models as workers; {search.tries} tax years of {search.steps} steps to search, "
+        f"{agents:,} language models as workers; {years} tax years of {search.steps} steps to search, "
         f"{search.checks} more for each candidate; {found.answers:,} answers. The best found, not the best "
         "that exists: no bound is known for workers who are no formula."
     )

@@ -15,7 +15,7 @@ from experiments.optimum_models import Search, bands, find_model_optimum
 from llm_policy.answers import Tally
 from llm_policy.society import Society
 
-SEARCH = Search(tries=6, finalists=2, checks=3, steps=1)
+SEARCH = Search(tries=6, climbs=2, finalists=2, checks=3, steps=1)
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +37,14 @@ def test_the_best_is_first_and_inside_its_band(found):
 
 def test_the_law_and_the_optimum_of_rational_workers_are_candidates(found):
     names = {candidate.name for candidate in found.candidates}
-    assert {"US federal", "best among rational workers"} < names
-    assert len(found.candidates) == 3 + SEARCH.finalists
+    assert {"US federal", "best among rational workers", "gradient on a surrogate"} < names
+    assert len(found.candidates) == 4 + SEARCH.finalists
 
 
 def test_every_answer_is_counted(found):
-    assert found.answers == 10 * SEARCH.steps * (SEARCH.tries + SEARCH.checks * len(found.candidates))
+    assert found.answers == 10 * SEARCH.steps * (
+        SEARCH.tries + SEARCH.climbs + SEARCH.checks * len(found.candidates)
+    )
 
 
 def test_what_years_have_in_common_cancels_in_differences():
