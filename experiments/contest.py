@@ -18,8 +18,8 @@ from econjax.planning import plan
 from experiments.config import EconomyConfig, ModelConfig, WelfareName, require_at_least, require_some
 from experiments.consoles import NOTES, mistakes, results
 from experiments.evaluation import ModelEvaluator
-from experiments.fidelity_answers import Measured, mean_of
 from experiments.jobs import engine_of
+from experiments.measured import Measured, mean_of
 from experiments.natures import nature
 from experiments.roster import AIMS, ROSTER, Aim, Entry, Setting
 from llm_policy.answers import Tally

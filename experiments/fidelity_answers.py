@@ -7,10 +7,10 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
 from scipy.special import entr, rel_entr
 
 from econjax import BracketSchedule
+from experiments.measured import Measured, mean_of
 from experiments.training.government_lessons import bracket_lesson
 from experiments.training.paraphrases import rephrased
 from experiments.training.worker_lessons import GROUP, Life, draw_crowd, forty_hours, lives
@@ -26,15 +26,6 @@ WORDINGS = ("as trained, phrasing 0", "as trained, phrasing 1", "in words of no 
 REMEMBERED = ("no step chosen yet", "1 to 4 steps", "5 steps and more")
 YES_OR_NO = ("yes", "no")
 OFFERED = tuple(map(str, HOURS))
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A figure with the ends of its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -160,13 +151,6 @@ def planner_questions(rng: np.random.Generator, *, groups: int) -> Asked:
     told = [bracket_lesson(rng, held_out=True) for _ in range(groups)]
     chances = [part.chances for lesson in told for (part,) in lesson.answers]
     return Asked([prompt for lesson in told for prompt in lesson.prompts], np.array(chances))
-
-
-def mean_of(values: Float[np.ndarray, " n"]) -> Measured:
-    """Return the mean of independent values with Student's interval."""
-    mean, count = float(values.mean()), len(values)
-    half = float(stats.t.ppf(0.975, count - 1) * values.std(ddof=1) / count**0.5)
-    return Measured(mean, mean - half, mean + half)
 
 
 _OF_A_CROWD = 4

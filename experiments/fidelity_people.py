@@ -12,7 +12,8 @@ from jaxtyping import Float
 from econjax import Atkinson, BracketSchedule, us_federal
 from econjax.preferences import REFERENCE_HOURS
 from experiments.config import EconomyConfig
-from experiments.fidelity_answers import Asked, Measured, mean_of
+from experiments.fidelity_answers import Asked
+from experiments.measured import Measured, mean_of, quantiles
 from llm_policy.answers import HOURS
 from llm_policy.effort import price_of_an_hour
 from llm_policy.engine import Engine
@@ -221,5 +222,4 @@ def _total_variation(change: Float[np.ndarray, "agents options"]) -> Float[np.nd
 
 def _bootstrapped(values: Float[np.ndarray, " draws+1"]) -> Measured:
     """Return the first value with the middle 95 % of the others."""
-    low, high = np.quantile(values[1:], [0.025, 0.975])
-    return Measured(float(values[0]), float(low), float(high))
+    return quantiles(float(values[0]), values[1:])

@@ -1,6 +1,5 @@
 """The small model as planner: how far it comes with its history, without, and beside random search."""
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ import numpy as np
 from jaxtyping import Array, Key
 from rich import box
 from rich.table import Table
-from scipy import stats
 
 from baselines.optimum import best_found
 from baselines.search import RandomSearch
@@ -21,6 +19,7 @@ from econjax import BracketSchedule, Economy, us_federal
 from econjax.planning import Plan, Planner, RationalEvaluator, Report, plan
 from experiments.config import EconomyConfig, WelfareName
 from experiments.in_step import in_step
+from experiments.measured import Measured, mean_of
 from experiments.roster import AIMS, ROSTER, Aim
 from llm_policy.answers import Tally
 from llm_policy.choice_planner import ChoicePlanner, Deliberation
@@ -29,14 +28,6 @@ from llm_policy.planner import Experience, as_trial
 from llm_policy.proposals import changed
 from llm_policy.teachers.planner import changes_chances, sample_changes
 from llm_policy.trials import Trial, records
-
-
-class Interval(NamedTuple):
-    """A mean over seeds and its 95 % interval (Student's t)."""
-
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -53,9 +44,9 @@ class PlannerRow:
     welfare: str
     planner: str
     shares: tuple[float, ...]
-    share: Interval
+    share: Measured
     regret: float
-    lead: Interval | None
+    lead: Measured | None
     beaten: bool | None
     understood: float | None
 
@@ -223,24 +214,18 @@ class _Contest:
 def _row(
     aim: Aim, name: str, shares: Mapping[str, np.ndarray], regret: float, tallies: Sequence[Tally]
 ) -> PlannerRow:
-    lead = None if name == _MODEL else _interval(shares[_MODEL] - shares[name])
+    lead = None if name == _MODEL else mean_of(shares[_MODEL] - shares[name])
     asked = sum(tally.asked for tally in tallies)
     return PlannerRow(
         welfare=aim.name,
         planner=name,
         shares=tuple(shares[name].tolist()),
-        share=_interval(shares[name]),
+        share=mean_of(shares[name]),
         regret=float(regret),
         lead=lead,
         beaten=None if lead is None else lead.low > 0,
         understood=sum(tally.read for tally in tallies) / asked if asked else None,
     )
-
-
-def _interval(values: np.ndarray) -> Interval:
-    mean, count = float(values.mean()), len(values)
-    half = float(stats.t.ppf(0.975, count - 1) * values.std(ddof=1) / math.sqrt(count))
-    return Interval(mean, mean - half, mean + half)
 
 
 _MODEL = "model with its history"
@@ -270,10 +255,10 @@ def _cells(row: PlannerRow) -> tuple[str, ...]:
     return (
         row.welfare,
         row.planner,
-        f"{100 * row.share.mean:.2f}",
+        f"{100 * row.share.value:.2f}",
         f"{100 * row.share.low:.2f} to {100 * row.share.high:.2f}",
         f"{row.regret:,.2f}",
-        "-" if lead is None else f"{100 * lead.mean:.2f}",
+        "-" if lead is None else f"{100 * lead.value:.2f}",
         "-" if lead is None else f"{100 * lead.low:.2f} to {100 * lead.high:.2f}",
         {None: "-", True: "yes", False: "NO"}[row.beaten],
         "-" if row.understood is None else f"{100 * row.understood:.1f}",

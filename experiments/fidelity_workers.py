@@ -7,7 +7,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from experiments.fidelity_answers import Divergence, Measured, answer_divergences
+from experiments.fidelity_answers import Divergence, answer_divergences
 from experiments.fidelity_people import (
     SETTINGS,
     PersonaEffect,
@@ -17,6 +17,7 @@ from experiments.fidelity_people import (
 )
 from experiments.fidelity_texts import Frequencies, answer_frequencies
 from experiments.fidelity_years import Learning, learning
+from experiments.measured import Measured
 from llm_policy.engine import Engine
 
 MOST_DIVERGENCE = 0.03

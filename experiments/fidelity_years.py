@@ -13,8 +13,8 @@ from econjax import Atkinson, BracketSchedule, Economy
 from econjax.economy import utility_of
 from econjax.planning import Report
 from econjax.preferences import REFERENCE_HOURS
-from experiments.fidelity_answers import Measured, mean_of
 from experiments.fidelity_people import Setting, World, populate
+from experiments.measured import Measured, mean_of
 from llm_policy.answers import HOURS
 from llm_policy.engine import Engine
 from llm_policy.memory import Memory

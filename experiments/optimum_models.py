@@ -19,9 +19,9 @@ from experiments.compare import people
 from experiments.consoles import NOTES, results
 from experiments.evaluation import ModelEvaluator
 from experiments.jobs import engine_of
+from experiments.measured import DRAWS, Measured, quantiles
 from experiments.natures import nature
 from experiments.optimum import OptimumConfig
-from experiments.scoreboard import DRAWS, Interval
 from experiments.surrogate_planner import surrogate_planner
 from llm_policy.answers import Tally
 from llm_policy.recording import RecordedWorkers
@@ -72,8 +72,8 @@ class ModelOptimum:
     """
 
     candidates: tuple[Candidate, ...]
-    band: Interval
-    behind: tuple[Interval, ...]
+    band: Measured
+    behind: tuple[Measured, ...]
     answers: int
 
 
@@ -127,7 +127,7 @@ def find_model_optimum(
 
 def bands(
     years: Float[np.ndarray, "candidates years"], *, seed: int = 0
-) -> tuple[Interval, tuple[Interval, ...]]:
+) -> tuple[Measured, tuple[Measured, ...]]:
     """Return the band of the best candidate, which is the first, and how far each other one is behind.
 
     The bootstrap draws whole years, so what years have in common cancels in differences; the band is that
@@ -136,14 +136,9 @@ def bands(
     rng = np.random.default_rng(seed)
     drawn = rng.integers(0, years.shape[1], (DRAWS, years.shape[1]))
     means = years[:, drawn].mean(axis=2)
-
-    def interval(mean: float, draws: Float[np.ndarray, " draws"]) -> Interval:
-        low, high = np.quantile(draws, [0.025, 0.975]).tolist()
-        return Interval(float(mean), low, high)
-
     gaps = years[0] - years[1:]
-    behind = [interval(gap.mean(), means[0] - row) for gap, row in zip(gaps, means[1:], strict=True)]
-    return interval(years[0].mean(), means.max(axis=0)), tuple(behind)
+    behind = (quantiles(float(gap.mean()), means[0] - row) for gap, row in zip(gaps, means[1:], strict=True))
+    return quantiles(float(years[0].mean()), means.max(axis=0)), tuple(behind)
 
 
 def run_model_optimum(config: OptimumConfig) -> None:
@@ -177,7 +172,7 @@ def print_model_optimum(found: ModelOptimum, search: Search, agents: int, consol
     for candidate, gap in zip(found.candidates[1:], found.behind, strict=True):
         verdict = "" if gap.low > 0 else ", not told apart"
         console.print(
-            f"{candidate.name:<38} ${gap.mean:,.2f} behind ({gap.low:,.2f} to {gap.high:,.2f}{verdict}) at "
+            f"{candidate.name:<38} ${gap.value:,.2f} behind ({gap.low:,.2f} to {gap.high:,.2f}{verdict}) at "
             f"{_rates(candidate)} %"
         )
     years = search.tries + search.climbs

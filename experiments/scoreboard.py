@@ -17,14 +17,13 @@ from econjax.planning import Planner, RationalEvaluator, plan
 from experiments.config import ModelConfig, PlannerName, WelfareName, require_at_least, require_some
 from experiments.economies import ECONOMIES, Kind
 from experiments.in_step import in_step
+from experiments.measured import Measured, bootstrap
 from experiments.roster import AIMS, ROSTER, Aim, Entry, Setting
 from llm_policy.answers import Tally
 from llm_policy.engine import Engine
 
 RATIONAL: tuple[PlannerName, ...] = tuple(name for name, entry in ROSTER.items() if not entry.needs_choices)
 """Planners who can plan for rational workers."""
-DRAWS = 10_000
-"""Of the bootstrap."""
 
 
 @dataclass(frozen=True)
@@ -112,14 +111,6 @@ def _honest(kind: Kind, aim: Aim) -> Contest:
     return Contest(kind, aim, kind.elasticity)
 
 
-class Interval(NamedTuple):
-    """A mean over draws of the population and its 95 % bootstrap interval."""
-
-    mean: float
-    low: float
-    high: float
-
-
 @dataclass(frozen=True)
 class Score:
     """One planner in one contest, or over the economies of several: dollars a year of equivalent.
@@ -134,8 +125,8 @@ class Score:
     planner: str
     sees: str
     equivalent: float
-    regret: Interval
-    share: Interval
+    regret: Measured
+    share: Measured
     regrets: tuple[float, ...]
     shares: tuple[float, ...]
     wins: float
@@ -201,19 +192,6 @@ def pooled(scores: Sequence[Score]) -> list[Score]:
         )
         for some in together.values()
     ]
-
-
-def bootstrap(groups: Sequence[Sequence[float]], *, seed: int = 0) -> Interval:
-    """Return the mean of the groups' means, and the 95 % interval when each group is drawn anew (Efron 1979).
-
-    Draws within a group are exchangeable; groups are what they are.
-    """
-    rng = np.random.default_rng(seed)
-    means = [
-        np.asarray(group)[rng.integers(0, len(group), (DRAWS, len(group)))].mean(axis=1) for group in groups
-    ]
-    low, high = np.quantile(np.mean(means, axis=0), [0.025, 0.975]).tolist()
-    return Interval(float(np.mean([np.mean(group) for group in groups])), low, high)
 
 
 class _Run(NamedTuple):

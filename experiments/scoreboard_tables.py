@@ -11,7 +11,8 @@ from rich.table import Table
 
 from experiments.consoles import NOTES, mistakes, results
 from experiments.jobs import engine_of
-from experiments.scoreboard import Interval, Score, ScoreboardConfig, Sizes, contest_scores, pooled
+from experiments.measured import Measured
+from experiments.scoreboard import Score, ScoreboardConfig, Sizes, contest_scores, pooled
 
 _COLUMNS = (
     "planner",
@@ -78,7 +79,7 @@ def score_table(title: str, scores: Sequence[Score]) -> Table:
     for column in _COLUMNS:
         left = column in _COLUMNS[:2]
         table.add_column(column, justify="left" if left else "right", no_wrap=True)
-    for score in sorted(scores, key=lambda score: score.regret.mean):
+    for score in sorted(scores, key=lambda score: score.regret.value):
         table.add_row(*_cells(score))
     return table
 
@@ -86,7 +87,7 @@ def score_table(title: str, scores: Sequence[Score]) -> Table:
 def _as_dict(score: Score) -> dict[str, Any]:
     kind, aim, told = score.contest
     figures = {field.name: getattr(score, field.name) for field in dataclasses.fields(score)}
-    figures |= {"regret": score.regret._asdict(), "share": score.share._asdict()}
+    figures |= {"regret": dataclasses.asdict(score.regret), "share": dataclasses.asdict(score.share)}
     return figures | {"contest": {"economy": kind.name, "welfare": aim.name, "told": told}}
 
 
@@ -95,9 +96,9 @@ def _cells(score: Score) -> tuple[str, ...]:
         score.planner,
         score.sees,
         f"{score.equivalent:,.2f}",
-        f"{score.regret.mean:,.2f}",
+        f"{score.regret.value:,.2f}",
         _between(score.regret, 1.0),
-        f"{100 * score.share.mean:,.2f}",
+        f"{100 * score.share.value:,.2f}",
         _between(score.share, 100.0),
         f"{100 * score.wins:.0f}",
         f"{score.values:,.0f}",
@@ -108,5 +109,5 @@ def _cells(score: Score) -> tuple[str, ...]:
     )
 
 
-def _between(interval: Interval, unit: float) -> str:
+def _between(interval: Measured, unit: float) -> str:
     return f"{unit * interval.low:,.2f} to {unit * interval.high:,.2f}"

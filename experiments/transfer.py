@@ -22,9 +22,9 @@ from experiments.config import (
     require_some,
 )
 from experiments.evaluation import ModelEvaluator
+from experiments.measured import Measured, bootstrap
 from experiments.natures import nature
 from experiments.roster import AIMS, ROSTER, Setting
-from experiments.scoreboard import Interval, bootstrap
 from llm_policy.answers import Tally
 from llm_policy.engine import Engine
 from llm_policy.recording import RecordedWorkers
@@ -80,8 +80,8 @@ class Transfer:
     welfare: str
     planner: str
     learned_from: WorkersName
-    on: dict[WorkersName, Interval]
-    lost: dict[WorkersName, Interval]
+    on: dict[WorkersName, Measured]
+    lost: dict[WorkersName, Measured]
 
 
 def transfer(
@@ -186,7 +186,7 @@ class _Place:
         return ModelEvaluator(Society(self.workers, welfare), steps=self.config.tax_year, key=key)
 
 
-def _difference(own: Sequence[float], other: Sequence[float]) -> Interval:
+def _difference(own: Sequence[float], other: Sequence[float]) -> Measured:
     return bootstrap([(np.asarray(own) - np.asarray(other)).tolist()])
 
 

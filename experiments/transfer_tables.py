@@ -49,7 +49,7 @@ def print_transfer(found: Sequence[Transfer], models: str, config: TransferConfi
             table.add_column("lost by not learning from them, 95 % interval", justify="right")
         for one in found:
             if one.welfare == welfare:
-                cells = [cell for kind in KINDS for cell in (f"{one.on[kind].mean:,.2f}", _lost(one, kind))]
+                cells = [cell for kind in KINDS for cell in (f"{one.on[kind].value:,.2f}", _lost(one, kind))]
                 table.add_row(one.planner, names[one.learned_from], *cells)
         console.print(table)
     rational, model = config.evaluations
@@ -66,4 +66,4 @@ def _lost(one: Transfer, kind: WorkersName) -> str:
     if one.learned_from == kind or kind not in one.lost:
         return "-"
     lost = one.lost[kind]
-    return f"{lost.mean:,.2f} ({lost.low:,.2f} to {lost.high:,.2f})"
+    return f"{lost.value:,.2f} ({lost.low:,.2f} to {lost.high:,.2f})"

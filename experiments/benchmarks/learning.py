@@ -22,8 +22,8 @@ from econjax.planning import RationalEvaluator
 from experiments.benchmarks.core import machine
 from experiments.benchmarks.timing import compiled
 from experiments.config import EconomyConfig, WelfareName, require_at_least
+from experiments.measured import Measured, bootstrap
 from experiments.roster import AIMS, Aim
-from experiments.scoreboard import Interval, bootstrap
 
 PEER_SECONDS = 22e-6
 """Seconds that a worker's step takes in a one-step episode of 1,000 workers of AI-Economist 1.7.1 (Python),
@@ -96,7 +96,7 @@ class AmortisedRow:
     """
 
     planner: str
-    regret: Interval
+    regret: Measured
     share: float
 
 
@@ -187,7 +187,7 @@ def print_learning(found: LearningBenchmark, console: Console) -> None:
     for row in found.amortised:
         regret = row.regret
         between = f"{regret.low:,.0f} to {regret.high:,.0f}"
-        table.add_row(row.planner, f"{regret.mean:,.0f}", between, f"{100 * row.share:.1f}")
+        table.add_row(row.planner, f"{regret.value:,.0f}", between, f"{100 * row.share:.1f}")
     console.print(table)
     console.print(
         f"The network was trained for {found.network_seconds:,.1f} s, compiling included, on "

@@ -62,7 +62,7 @@ def test_steps_are_counted_and_beside_the_peer(benchmark):
 def test_the_network_is_measured_against_the_best_in_each_economy(benchmark):
     rows = {row.planner: row for row in benchmark.amortised}
     network = rows["network, after one evaluation (of the law)"]
-    assert network.regret.mean == pytest.approx((1 + 2) / 2)
+    assert network.regret.value == pytest.approx((1 + 2) / 2)
     assert network.share == pytest.approx((4 + 18) / (5 + 20))
     assert rows["US federal"].share == 0
 

@@ -57,14 +57,16 @@ def test_nobody_passes_the_best_and_the_status_quo_covers_nothing(scores):
     for score in scores:
         assert min(score.regrets) >= 0
         assert len(score.regrets) == SIZES.populations
-        assert score.regret.low <= score.regret.mean <= score.regret.high
+        assert score.regret.low <= score.regret.value <= score.regret.high
     assert of(scores, "federal").shares == (0, 0, 0)
     assert of(scores, "laissez-faire").share.high < 0 < of(scores, "flat").share.low
 
 
 def test_equivalent_regret_and_share_agree(scores):
     for place in (0, 1):
-        best = {round(score.equivalent + score.regret.mean, 6) for score in scores[5 * place : 5 * place + 5]}
+        best = {
+            round(score.equivalent + score.regret.value, 6) for score in scores[5 * place : 5 * place + 5]
+        }
         assert len(best) == 1
         start = of(scores, "federal", place).regrets
         for score in scores[5 * place : 5 * place + 5]:
@@ -91,8 +93,8 @@ def test_pooled_scores_are_means_over_economies(scores):
     assert len(together) == len(PLANNERS)
     for score in together:
         both = [other for other in scores if other.planner == score.planner]
-        assert score.regret.mean == pytest.approx(np.mean([other.regret.mean for other in both]))
-        assert score.share.low < score.share.mean or score.planner == "US federal"
+        assert score.regret.value == pytest.approx(np.mean([other.regret.value for other in both]))
+        assert score.share.low < score.share.value or score.planner == "US federal"
 
 
 def test_the_bootstrap_covers_the_mean_as_often_as_it_says():

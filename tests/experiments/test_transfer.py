@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from laboratory import float64
 
+from experiments.measured import Measured
 from experiments.transfer import KINDS, TransferConfig, transfer
 
 SMALL = TransferConfig(
@@ -38,13 +39,13 @@ def test_every_planner_learns_from_both_and_is_measured_on_both(found):
 
 def test_nothing_is_lost_by_those_who_learned_from_the_workers_themselves(found):
     for one in found:
-        assert one.lost[one.learned_from] == (0, 0, 0)
+        assert one.lost[one.learned_from] == Measured(0, 0, 0)
 
 
 def test_a_fixed_schedule_brings_rational_workers_the_same_whoever_it_was_made_for(found):
     made_for = {one.learned_from: one for one in found if one.planner == "US federal"}
     assert made_for["rational"].on["rational"] == made_for["llm"].on["rational"]
-    assert made_for["llm"].lost["rational"].mean == pytest.approx(0)
+    assert made_for["llm"].lost["rational"].value == pytest.approx(0)
 
 
 def test_the_best_flat_rate_for_rational_workers_is_best_for_them(found):
@@ -57,7 +58,7 @@ def test_equivalents_are_per_head(found, improviser):
     with float64():
         more = transfer(TransferConfig(**{**vars(SMALL), "agents": 24}), improviser())
     for one, other in zip(found, more, strict=True):
-        assert np.isclose(one.on["rational"].mean, other.on["rational"].mean, rtol=0.2)
+        assert np.isclose(one.on["rational"].value, other.on["rational"].value, rtol=0.2)
 
 
 def test_the_command_prints_tables_and_json(play, improviser, econjax):
