@@ -12,8 +12,9 @@ from baselines.optimum import simplex
 from econjax.planning import RationalEvaluator
 from experiments import scoreboard as board
 from experiments.economies import ECONOMIES
+from experiments.measured import Measured, bootstrap
 from experiments.roster import AIMS, ROSTER
-from experiments.scoreboard import Contest, ScoreboardConfig, Sizes, bootstrap, contest_scores, pooled
+from experiments.scoreboard import Contest, ScoreboardConfig, Sizes, contest_scores, pooled
 
 PLANNERS = ("laissez-faire", "federal", "flat", "saez", "gradient")
 SIZES = Sizes(populations=3, agents=200, evaluations=12)
@@ -101,14 +102,14 @@ def test_the_bootstrap_covers_the_mean_as_often_as_it_says():
     rng = np.random.default_rng(0)
     inside = 0
     for seed in range(200):
-        low, high = bootstrap([rng.normal(1.0, 1.0, 40).tolist()], seed=seed)[1:]
-        inside += low < 1.0 < high
+        found = bootstrap([rng.normal(1.0, 1.0, 40).tolist()], seed=seed)
+        inside += found.low < 1.0 < found.high
     assert 0.89 * 200 < inside < 0.99 * 200
 
 
 def test_groups_are_drawn_each_on_its_own():
     apart = bootstrap([[0.0] * 10, [100.0] * 10])
-    assert apart == (50, 50, 50)
+    assert apart == Measured(50, 50, 50)
 
 
 @pytest.mark.parametrize("vary", ["elasticity", "aversion", "told"])
