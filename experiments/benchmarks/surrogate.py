@@ -160,11 +160,11 @@ def _speed(surrogate: Surrogate, size: int) -> Speed:
     person = person_features(draw_personas(jax.random.key(0), economy.population))
     welfare: AbstractWelfare = AIMS["atkinson"].welfare
 
-    def value(rates: Float[Array, " brackets"]) -> Float[Array, ""]:
+    def value(rates: Float[Array, " brackets"], surrogate: Surrogate, person, economy: Economy):
         schedule = eqx.tree_at(lambda s: s.rates, law, rates)
         return forecast(surrogate, person, economy, welfare, schedule, steps=1)
 
-    rates = jnp.asarray(law.rates)
-    alone, both = compiled(value, rates), compiled(jax.value_and_grad(value), rates)
+    given = jnp.asarray(law.rates), surrogate, person, economy
+    alone, both = compiled(value, *given), compiled(jax.value_and_grad(value), *given)
     seconds = take_turns({"value": alone.run, "gradient": both.run}, repeats=5, patience=20.0)
     return Speed(size, alone.seconds + both.seconds, min(seconds["value"]), min(seconds["gradient"]))
