@@ -37,7 +37,7 @@ class TwoLevel:
     clip: float = 0.2
     width: int = 64
     worker_rate: float = 2e-3
-    planner_step: float = 0.25
+    planner_step: float = 0.1
     worker_spread: tuple[float, float] = (0.2, 0.02)
     planner_spread: tuple[float, float] = (0.3, 0.03)
     highest: float = 0.98
