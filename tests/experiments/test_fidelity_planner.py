@@ -69,8 +69,8 @@ def test_a_model_that_answers_as_its_teacher_gains_by_its_history_and_is_no_bett
     assert (found.rows[MODEL].lead, found.rows[MODEL].beaten) == (None, None)
     assert found.rows[FORGETFUL].beaten
     assert not found.rows[TEACHER].beaten
-    low, high = found.rows[TEACHER].lead[1:]
-    assert low < 0 < high
+    lead = found.rows[TEACHER].lead
+    assert lead.low < 0 < lead.high
 
 
 def test_shares_are_paired_by_seed_and_nobody_passes_the_best(found):
