@@ -31,7 +31,7 @@ class TwoLevel:
     """
 
     worker_updates: int = 500
-    joint_updates: int = 2000
+    joint_updates: int = 1000
     schedules: int = 32
     epochs: int = 4
     clip: float = 0.2
