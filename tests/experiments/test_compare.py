@@ -301,6 +301,9 @@ def test_a_model_without_an_engine_is_an_error(choices):
         ({"welfare": ("rawlsian", "rawlsian")}, "--welfare .*rawlsian"),
         ({"elasticity": 0.0}, r"--elasticity .*0\.0"),
         ({"elasticity": math.nan}, "--elasticity .*nan"),
+        ({"planners": ("flat", "surrogate"), "workers": ("rational",)}, "surrogate .*give --workers llm"),
+        ({"planners": ("flat", "surrogate"), "mode": "text"}, "surrogate .*--mode choice"),
+        ({"planners": ("surrogate",)}, "surrogate .*another planner"),
     ],
 )
 def test_a_choice_that_makes_no_comparison_is_refused_by_name_and_value(choices, message):
