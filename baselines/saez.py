@@ -44,7 +44,7 @@ class Iteration(NamedTuple):
         return BracketSchedule(self.schedule.thresholds, jnp.minimum(rates, 0.999))
 
     def onward(
-        self, schedule: BracketSchedule, report: Report, *, elasticity: ArrayLike, jumps: bool
+        self, schedule: BracketSchedule, report: Report, *, elasticity: ArrayLike | None, jumps: bool
     ) -> "Iteration":
         """Return the iteration moved toward what the formula implies at a schedule just evaluated.
 
@@ -67,7 +67,8 @@ class Iteration(NamedTuple):
 class SaezPlanner(NamedTuple):
     """Set rates by the first-order condition of each bracket, at the statistics the last rates brought.
 
-    It is told the workers' elasticity, one for all or one for each bracket, and iterates: at the fixed
+    It is told the workers' elasticity, one for all or one for each bracket, or hears from every report what
+    it is there (`BracketStatistics.elasticity`; workers who differ sort themselves), and iterates: at the fixed
     point every bracket's condition holds with the marginal weights of the welfare function itself. Where
     rates fall with income, workers who jump over a threshold are counted as `inferred_jump` infers them
     from the report; without `jumps` they are left out, and the fixed point is then near the optimum, not
@@ -76,7 +77,7 @@ class SaezPlanner(NamedTuple):
     """
 
     start: BracketSchedule
-    elasticity: float | tuple[float, ...]
+    elasticity: float | tuple[float, ...] | None = None
     jumps: bool = True
     patience: int = PATIENCE
     needs_gradient = False
@@ -102,11 +103,12 @@ class StaticSaezPlanner(NamedTuple):
     """Apply the formula once, to the statistics that the start brought, and stay there.
 
     What comes of taking incomes and welfare weights as fixed (`SaezPlanner` lets them answer).
-    `elasticity` is one for all or one for each bracket; `REFERENCE_ELASTICITIES` holds those of others.
+    `elasticity` is one for all, one for each bracket, or as reported; `REFERENCE_ELASTICITIES` holds those
+    of others.
     """
 
     start: BracketSchedule
-    elasticity: float | tuple[float, ...]
+    elasticity: float | tuple[float, ...] | None = None
     needs_gradient = False
 
     def init(self, key: Key[Array, ""]) -> tuple[BracketSchedule, bool]:
@@ -134,18 +136,26 @@ class StaticSaezPlanner(NamedTuple):
 
 
 def implied_rates(
-    schedule: BracketSchedule, report: Report, *, elasticity: ArrayLike, jumps: bool
+    schedule: BracketSchedule, report: Report, *, elasticity: ArrayLike | None, jumps: bool
 ) -> Float[Array, " brackets"]:
     """Return the rates that the first-order conditions imply at a report, with or without those who jump.
 
-    For those who jump, the elasticity is the mean over brackets, by the income that responds.
+    Without an elasticity it is the report's. How many jump and how far are both in proportion to it, so
+    that those who jump are inferred from the mean of its square, and each bracket's jump goes with its own.
+
+    Raises:
+        ValueError: no elasticity is given, and none is in the report.
     """
+    spread = report.brackets.elasticity_spread if elasticity is None else 0.0
+    elasticity = report.brackets.elasticity if elasticity is None else elasticity
+    if elasticity is None or spread is None:
+        raise ValueError("Workers with income effects report no elasticity: give the planner one.")
     elasticity = jnp.asarray(elasticity, float)
     jump = 0.0
     if jumps:
-        active = report.brackets.active
-        mean = jnp.sum(active * elasticity) / jnp.maximum(jnp.sum(active), 1e-9)
-        jump = inferred_jump(schedule, report, float(mean)) if mean > 0 else 0.0
+        active, square = report.brackets.active, elasticity**2 + spread**2
+        mean = jnp.sum(active * square) / jnp.maximum(jnp.sum(active), 1e-9)
+        jump = inferred_jump(schedule, report, float(mean) ** 0.5) * square / mean if mean > 0 else 0.0
     return saez_rates(report.brackets, elasticity=elasticity, current=schedule.rates, jump=jump)
 
 

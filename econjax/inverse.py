@@ -59,7 +59,7 @@ def inverse_optimum(
     elasticity = require_scalar("elasticity", elasticity, positive=True)
     require_no_income_effects(economy)
     rows = within_brackets(economy, schedule, outcome)
-    base, active = (jnp.stack(column) for column in list(zip(*rows, strict=True))[1:3])
+    base, active = map(jnp.stack, zip(*((base, jnp.sum(active)) for _, base, active, _ in rows), strict=True))
     rates = require(
         schedule.rates,
         jnp.all((schedule.rates < 1) | (active == 0)),

@@ -72,6 +72,13 @@ class AbstractPreferences(eqx.Module):
     ) -> Agents:
         """Return the taste at which these hours are the best ones."""
 
+    @abc.abstractmethod
+    def elasticity_of(self, workers: Population) -> Float[Array, "..."] | None:
+        """Return the elasticity of income with respect to the net-of-tax rate: each worker's, or everybody's.
+
+        None with income effects: it then depends on the budget.
+        """
+
 
 class Quasilinear(AbstractPreferences):
     """Consumption less a power disutility of labor: no income effects, a constant elasticity.
@@ -97,7 +104,7 @@ class Quasilinear(AbstractPreferences):
 
     def cost(self, labor: Agents, workers: Population) -> Agents:
         """Return the disutility of labor, in dollars a year."""
-        exponent = 1 + 1 / self._elasticity(workers)
+        exponent = 1 + 1 / self.elasticity_of(workers)
         # Cut where only hopeless choices lie, so that no power overflows and no gradient is 0 * inf.
         most = 0.5 * jnp.log(jnp.finfo(labor.dtype).max)
         effort = _power(labor / REFERENCE_HOURS, exponent, most=most)
@@ -112,7 +119,7 @@ class Quasilinear(AbstractPreferences):
     ) -> Agents:
         """Return L0 * (net rate / taste)^e hours; nothing is worked where nothing is kept."""
         log_kept = log_net_rate - jnp.log(_positive_taste(workers))
-        hours = REFERENCE_HOURS * jnp.exp(self._elasticity(workers) * log_kept)
+        hours = REFERENCE_HOURS * jnp.exp(self.elasticity_of(workers) * log_kept)
         return jnp.where((workers.taste > 0) | (log_net_rate == -jnp.inf), hours, jnp.inf)
 
     def log_linear_labor(
@@ -123,7 +130,7 @@ class Quasilinear(AbstractPreferences):
         workers: Population,
     ) -> Agents:
         """Return the hours at which scale * (1 - p) * (skill l)^(-p) = taste * (l / L0)^(1/e)."""
-        inverse = 1 / self._elasticity(workers)
+        inverse = 1 / self.elasticity_of(workers)
         progressivity = require(progressivity, jnp.all(inverse + progressivity > 0), _TOO_REGRESSIVE)
         log_skill, _ = _log_skill(workers)
         log_taste = jnp.log(_positive_taste(workers))
@@ -133,15 +140,16 @@ class Quasilinear(AbstractPreferences):
 
     def log_type(self, workers: Population) -> Agents:
         """Return log(skill * taste^(-e))."""
-        return jnp.log(workers.skill) - self._elasticity(workers) * jnp.log(workers.taste)
+        return jnp.log(workers.skill) - self.elasticity_of(workers) * jnp.log(workers.taste)
 
     def revealed_taste(
         self, net_rate: Agents, consumption: Agents, labor: Agents, workers: Population
     ) -> Agents:
         """Return net rate * (l / L0)^(-1/e)."""
-        return net_rate * (labor / REFERENCE_HOURS) ** (-1 / self._elasticity(workers))
+        return net_rate * (labor / REFERENCE_HOURS) ** (-1 / self.elasticity_of(workers))
 
-    def _elasticity(self, workers: Population) -> Float[Array, "..."]:
+    def elasticity_of(self, workers: Population) -> Float[Array, "..."]:
+        """Return the population's elasticities, or everybody's if it states none."""
         return self.elasticity if workers.elasticity is None else workers.elasticity
 
 
@@ -200,6 +208,10 @@ class GHH(AbstractPreferences):
     ) -> Agents:
         """Return net rate * (l / L0)^(-1/e)."""
         return self.composite.revealed_taste(net_rate, consumption, labor, workers)
+
+    def elasticity_of(self, workers: Population) -> Float[Array, "..."]:
+        """Return the elasticity of `Quasilinear`."""
+        return self.composite.elasticity_of(workers)
 
 
 class Isoelastic(AbstractPreferences):
@@ -273,6 +285,9 @@ class Isoelastic(AbstractPreferences):
         return (
             net_rate * workers.skill * marginal / (self.scale * self.exponent * labor ** (self.exponent - 1))
         )
+
+    def elasticity_of(self, workers: Population) -> None:
+        """Return None: there are income effects."""
 
     def _disutility(self, labor: Agents, workers: Population) -> Agents:
         most = 0.5 * jnp.log(jnp.finfo(labor.dtype).max)

@@ -132,12 +132,17 @@ class BracketStatistics(eqx.Module):
     weight, the value of a dollar of its consumption (mean 1; NaN where no worker's counts, all being below a
     floor); `active` is the whole income of those strictly inside the bracket, who alone respond to its
     rate: workers bunched at a threshold do not, nor do those who already work the longest week.
+    `elasticity` is the mean elasticity with which that income best-responds (everybody's, where nobody is
+    active), and `elasticity_spread` the standard deviation within the bracket; None with income effects, as
+    an elasticity then depends on the budget.
     """
 
     share: Float[Array, " brackets"]
     base: Float[Array, " brackets"]
     weighted_base: Float[Array, " brackets"]
     active: Float[Array, " brackets"]
+    elasticity: Float[Array, " brackets"] | None = None
+    elasticity_spread: Float[Array, " brackets"] | None = None
 
 
 def bracket_statistics(
@@ -153,17 +158,25 @@ def bracket_statistics(
     # Each entry is already multiplied by the worker's share of the population.
     social = jax.grad(equivalent)(outcome.consumption)
     social = social / jnp.sum(social)
-    rows = [
-        (share, base, jnp.sum(social * dollars), active)
-        for share, base, active, dollars in within_brackets(economy, schedule, outcome)
-    ]
+    workers = economy.population
+    own = economy.preferences.elasticity_of(workers)
+    rows = []
+    for share, base, responding, dollars in within_brackets(economy, schedule, outcome):
+        active = jnp.sum(responding)
+        row = [share, base, jnp.sum(social * dollars), active]
+        if own is not None:
+            weight = jnp.where(active > 0, responding, workers.weight)
+            weight = weight / jnp.sum(weight)
+            mean = jnp.sum(weight * own)
+            row += [mean, jnp.sqrt(jnp.sum(weight * (own - mean) ** 2))]
+        rows.append(row)
     return BracketStatistics(*(jnp.stack(column) for column in zip(*rows, strict=True)))
 
 
 def within_brackets(
     economy: Economy, schedule: BracketSchedule, outcome: Outcome
-) -> Iterator[tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""], Float[Array, " agents"]]]:
-    """Yield `share`, `base` and `active` of `BracketStatistics` and everybody's dollars, by bracket."""
+) -> Iterator[tuple[Float[Array, ""], Float[Array, ""], Float[Array, " agents"], Float[Array, " agents"]]]:
+    """Yield `share` and `base` of `BracketStatistics`, each worker's part of `active`, and its dollars."""
     income, weight = outcome.income, economy.population.weight
     # A worker at a threshold, up to rounding, has its last dollar in the bracket below.
     rounding = 32 * jnp.finfo(income.dtype).eps
@@ -174,8 +187,8 @@ def within_brackets(
         last = above & (income <= end * (1 + rounding))
         inside = above & (income < end * (1 - rounding)) & responds
         dollars = jnp.where(above, jnp.clip(income, start, end) - start, 0)
-        active = jnp.sum(jnp.where(inside, weight * income, 0))
-        yield jnp.sum(weight * last), jnp.sum(weight * dollars), active, dollars
+        responding = jnp.where(inside, weight * income, 0)
+        yield jnp.sum(weight * last), jnp.sum(weight * dollars), responding, dollars
 
 
 def saez_rates(
@@ -282,7 +295,7 @@ def converged_saez(
     start: BracketSchedule,
     welfare: AbstractWelfare,
     *,
-    elasticity: ArrayLike,
+    elasticity: ArrayLike | None = None,
     tolerance: ArrayLike = 1e-3,
     most_steps: int = 100,
 ) -> SaezFixedPoint:
@@ -293,22 +306,26 @@ def converged_saez(
     fixed point every bracket's first-order condition of `welfare` holds. It is sought until the gap is at
     most `tolerance` (a share of a dollar), with at most `most_steps` equilibria; the best rates seen are
     returned.
-    `elasticity` is what the planner believes; the workers have their own. The thresholds are those of
-    `start`, and so is the rate of a bracket that moves nothing. May be compiled and batched, and
+    `elasticity` is what the planner believes, of all workers; without it each step takes the workers' own,
+    `BracketStatistics.elasticity`. The thresholds are those of `start`, and so is the rate of a bracket
+    that moves nothing. May be compiled and batched, and
     differentiated in forward mode; not in reverse, as the loop's length is not known.
 
     Raises:
         ValueError: an elasticity or tolerance that is not positive, preferences with income effects, or
             rates at which no worker's consumption adds to welfare.
     """
-    elasticity = require_scalar("elasticity", elasticity, positive=True)
+    if elasticity is not None:
+        elasticity = require_scalar("elasticity", elasticity, positive=True)
     tolerance = require_scalar("tolerance", tolerance, positive=True)
 
     def implied(rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
         schedule = BracketSchedule(start.thresholds, rates)
         outcome = equilibrium(economy, schedule).outcome
         statistics = bracket_statistics(economy, schedule, outcome, welfare)
-        found = _implied(statistics, elasticity, rates, jump_revenue(economy, schedule))
+        jump = jump_revenue(economy, schedule)
+        believed = statistics.elasticity if elasticity is None else elasticity
+        found = _implied(statistics, believed, rates, jump)
         return jnp.clip(found, -1, 1 - _LEAST_KEPT)
 
     def goes_on(state: _Search) -> Bool[Array, ""]:
@@ -352,7 +369,7 @@ class _Search(NamedTuple):
 
 def _implied(
     statistics: BracketStatistics,
-    elasticity: Float[Array, "..."],
+    elasticity: Float[Array, "..."] | None,
     current: Float[Array, " brackets"],
     jump: Float[Array, " brackets"] | float,
 ) -> Float[Array, " brackets"]:

@@ -70,34 +70,37 @@ class ScoreboardConfig(ModelConfig):
         return any(ROSTER[name].is_model for name in self.planners)
 
     def contests(self) -> "list[Contest]":
-        """Return the contests; planners who are told an elasticity are told the truth unless that varies."""
+        """Return the contests; planners who are told elasticities are told the truth unless that varies."""
         kind, aim = ECONOMIES[self.economies[0]], AIMS[self.welfare[0]]
         if self.vary == "elasticity":
             return [
-                _honest(replace(kind, elasticity=size, name=f"{kind.name}, elasticity {size:g}"), aim)
+                Contest(replace(kind, elasticity=size, name=f"{kind.name}, elasticity {size:g}"), aim)
                 for size in _ELASTICITIES
             ]
         if self.vary == "aversion":
-            return [_honest(kind, averse) for averse in _AVERSIONS]
+            return [Contest(kind, averse) for averse in _AVERSIONS]
         if self.vary == "told":
             return [Contest(kind, aim, told) for told in _ELASTICITIES]
         return [
-            _honest(ECONOMIES[name], AIMS[welfare]) for welfare in self.welfare for name in self.economies
+            Contest(ECONOMIES[name], AIMS[welfare]) for welfare in self.welfare for name in self.economies
         ]
 
 
 class Contest(NamedTuple):
-    """An economy, what planners maximise, and the elasticity that those hear who are told one."""
+    """An economy, what planners maximise, and the elasticity that those hear who are told one.
+
+    Without one they are told the truth: of each bracket, the mean elasticity of who responds there.
+    """
 
     kind: Kind
     aim: Aim
-    told: float
+    told: float | None = None
 
     @property
     def title(self) -> str:
         """The contest in words."""
-        wrong = "" if self.told == self.kind.elasticity else f"; told an elasticity of {self.told:g}"
-        return f"{self.aim.name}: {self.kind.name}{wrong}"
+        told = "" if self.told is None else f"; told an elasticity of {self.told:g}"
+        return f"{self.aim.name}: {self.kind.name}{told}"
 
 
 _ELASTICITIES = (0.1, 0.25, 0.5, 1.0)
@@ -105,10 +108,6 @@ _AVERSIONS = (
     *(Aim(f"Atkinson, aversion {size:g}", Atkinson(size), "", "") for size in (0.5, 1.0, 2.0)),
     AIMS["rawlsian"],
 )
-
-
-def _honest(kind: Kind, aim: Aim) -> Contest:
-    return Contest(kind, aim, kind.elasticity)
 
 
 @dataclass(frozen=True)
