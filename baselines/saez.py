@@ -67,13 +67,13 @@ class Iteration(NamedTuple):
 class SaezPlanner(NamedTuple):
     """Set rates by the first-order condition of each bracket, at the statistics the last rates brought.
 
-    It is told the workers' elasticity, one for all or one for each bracket, or hears from every report what
-    it is there (`BracketStatistics.elasticity`; workers who differ sort themselves), and iterates: at the fixed
-    point every bracket's condition holds with the marginal weights of the welfare function itself. Where
-    rates fall with income, workers who jump over a threshold are counted as `inferred_jump` infers them
-    from the report; without `jumps` they are left out, and the fixed point is then near the optimum, not
-    at it. The formula is of smooth populations, and a finite one has steps: once the iteration has brought
-    nothing for `patience` evaluations, the rest are trials of `Nearby`. It recommends the best rates tried.
+    It is told the workers' elasticity, one for all or one for each bracket, or without one reads it from
+    every report (workers who differ sort themselves anew), and iterates: at the fixed point every bracket's
+    condition holds with the marginal weights of the welfare function itself. Where rates fall with income,
+    workers who jump over a threshold are counted as `inferred_jump` infers them from the report; without
+    `jumps` they are left out, and the fixed point is then near the optimum, not at it. The formula is of
+    smooth populations, and a finite one has steps: once the iteration has brought nothing for `patience`
+    evaluations, the rest are trials of `Nearby`. It recommends the best rates tried.
     """
 
     start: BracketSchedule

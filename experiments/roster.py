@@ -78,9 +78,10 @@ AIMS: dict[WelfareName, Aim] = {
 class Setting:
     """What planners may start from: the law, the elasticity that only Saez is told, an engine, the aim.
 
-    Without an elasticity, Saez reads each bracket's from the reports. `evaluations` is how many there will be. `tally` counts the answers of models, whoever asks them, and
-    `mode` is how a model that plans gives them: one token for each bracket, or a text. `workers` are the
-    language models who work, in `steps` of each evaluation, where their choices are recorded.
+    Without an elasticity, Saez reads each bracket's from the reports. `evaluations` is how many there will
+    be. `tally` counts the answers of models, whoever asks them, and `mode` is how a model that plans gives
+    them: one token for each bracket, or a text. `workers` are the language models who work, in `steps` of
+    each evaluation, where their choices are recorded.
     """
 
     law: BracketSchedule

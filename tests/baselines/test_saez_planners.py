@@ -9,18 +9,27 @@ import numpy as np
 import pytest
 from laboratory import economy_of, welfare_of
 from reference import THRESHOLDS, US_2024, gb2_quantile, grid
+from scipy.special import ndtri
 
 from baselines.empirical_saez import EmpiricalSaezPlanner
 from baselines.jumpers import inferred_jump, inferred_population
 from baselines.optimum import best_found
-from baselines.saez import REFERENCE_ELASTICITIES, SaezPlanner, StaticSaezPlanner, reference_saez
+from baselines.saez import (
+    REFERENCE_ELASTICITIES,
+    SaezPlanner,
+    StaticSaezPlanner,
+    implied_rates,
+    reference_saez,
+)
 from econjax import (
     Atkinson,
     BracketSchedule,
     Economy,
+    Isoelastic,
     Population,
     Quasilinear,
     Rawlsian,
+    Utilitarian,
     calibrate,
     converged_saez,
 )
@@ -189,6 +198,35 @@ def test_the_iterated_formula_costs_five_dollars_at_most(name, elasticity, avers
     found = plan(KEY, SaezPlanner(law(), elasticity), evaluate, steps=40).recommended
     best = best_found(evaluate, [law(), found], steps=30, most=200).equivalent
     assert float(evaluate.value(found).equivalent) > best - 5
+
+
+@pytest.mark.parametrize("aversion", [1.0, np.inf])
+def test_the_iterated_formula_hears_how_elastic_workers_who_differ_are(aversion):
+    skill = np.random.default_rng(7).permutation(grid("GB2", 10_000)) / 40
+    own = 0.25 * np.exp(0.5 * ndtri((np.arange(10_000) + 0.5) / 10_000))
+    population = calibrate(Population(skill, elasticity=own), law())
+    economy = Economy(population=population, preferences=Quasilinear(0.25))
+    evaluate = RationalEvaluator(economy, welfare_of(aversion))
+    heard, told = (
+        plan(KEY, SaezPlanner(law(), elasticity), evaluate, steps=40).recommended
+        for elasticity in (None, 0.25)
+    )
+    best = best_found(evaluate, [law(), heard], steps=30, most=200).equivalent
+    regret = {
+        name: best - float(evaluate.value(found).equivalent)
+        for name, found in (("heard", heard), ("told", told))
+    }
+    assert regret["heard"] < min(5, regret["told"])
+
+
+def test_workers_with_income_effects_report_no_elasticity():
+    economy = Economy(
+        population=Population(grid("GB2", 200) / 40), preferences=Isoelastic(1.0, exponent=2.0, scale=1.0)
+    )
+    report = RationalEvaluator(economy, Utilitarian()).value(law())
+    assert report.brackets.elasticity is None
+    with pytest.raises(ValueError, match="income effects"):
+        implied_rates(law(), report, elasticity=None, jumps=False)
 
 
 def test_the_fixed_point_without_those_who_jump_is_a_part_in_a_thousand_worse():

@@ -464,6 +464,44 @@ def test_bad_input(call, message):
 STATISTICS = BracketStatistics(*jnp.ones((4, 2)).astype(float))
 
 
+@pytest.mark.parametrize("kind", [Quasilinear, lambda elasticity: GHH(2.0, elasticity=elasticity)])
+def test_the_elasticity_of_a_bracket_is_that_of_the_income_which_responds(kind):
+    own, weight = np.array([0.1, 0.2, 0.6, 0.9]), np.array([0.1, 0.2, 0.3, 0.4])
+
+    def found(rate):
+        population = Population([500.0, 1000.0, 1500.0, 5000.0], elasticity=own, weight=weight)
+        economy = Economy(population=population, preferences=kind(0.3))
+        schedule = BracketSchedule([0.0, 100_000.0, 1e9], [rate, rate, 0.0])
+        outcome = solve(economy, schedule).outcome
+        return statistics_of(economy, schedule, outcome, Utilitarian()), np.asarray(outcome.income)
+
+    with float64():
+        statistics, income = found(0.3)
+        part = income[:3] * weight[:3] / (income[:3] @ weight[:3])
+        mean = part @ own[:3]
+        # Nobody earns a billion: everybody counts there.
+        np.testing.assert_allclose(statistics.elasticity, [mean, 0.9, weight @ own], rtol=1e-12)
+        spread = np.sqrt(part @ (own[:3] - mean) ** 2)
+        np.testing.assert_allclose(statistics.elasticity_spread[:2], [spread, 0], rtol=1e-9)
+        # It is the log change of the bracket's income over that of the net-of-tax rate.
+        more, less = (np.log(found(1 - 0.7 * np.exp(move))[0].active[:2]) for move in (1e-4, -1e-4))
+        np.testing.assert_allclose((more - less) / 2e-4, statistics.elasticity[:2], rtol=1e-6)
+
+
+def test_the_fixed_point_with_the_workers_own_elasticities_meets_the_first_order_conditions():
+    skill = np.random.default_rng(3).permutation(grid("GB2", POINTS)) / 40
+    own = 0.25 * np.exp(0.5 * ndtri((np.arange(POINTS) + 0.5) / POINTS))
+    economy = Economy(population=Population(skill, elasticity=own), preferences=Quasilinear(0.25))
+    evaluate = RationalEvaluator(economy, Rawlsian())
+    heard, told = (
+        evaluate.value_and_grad(converged(economy, THRESHOLDS, Rawlsian(), elasticity, 1e-4).schedule)
+        for elasticity in (None, 0.25)
+    )
+    # A rate's gradient in dollars, over what it would gain if nobody responded.
+    off, off_told = (np.abs(report.gradient / report.brackets.base) for report in (heard, told))
+    assert off.max() < 0.01 < off_told.max()
+
+
 @pytest.mark.parametrize("option", ["elasticity", "tolerance"])
 def test_bad_options(option):
     options = {"elasticity": 0.3, "tolerance": 1e-3, option: 0.0}
