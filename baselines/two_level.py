@@ -18,7 +18,7 @@ from econjax.welfare import AbstractWelfare
 
 @dataclass(frozen=True)
 class TwoLevel:
-    """How two levels learn: `worker_updates` by workers alone, then `joint_updates` by both.
+    """How two levels learn: `worker_updates` by workers alone, `joint_updates` by both, then workers settle.
 
     Each update plays `schedules` twice, with everybody's exploration mirrored, and takes `epochs` steps of
     ascent of the clipped objective: the workers' are Adam's, at a rate that falls to 0 along a cosine, the
@@ -31,14 +31,15 @@ class TwoLevel:
     """
 
     worker_updates: int = 500
-    joint_updates: int = 1000
+    joint_updates: int = 700
+    settling_updates: int = 300
     schedules: int = 32
     epochs: int = 4
     clip: float = 0.2
     width: int = 64
     worker_rate: float = 2e-3
     planner_step: float = 0.1
-    worker_spread: tuple[float, float] = (0.2, 0.02)
+    worker_spread: tuple[float, float] = (0.3, 0.02)
     planner_spread: tuple[float, float] = (0.3, 0.03)
     highest: float = 0.98
 
@@ -52,7 +53,7 @@ class TwoLevel:
     @property
     def updates(self) -> int:
         """All updates."""
-        return self.worker_updates + self.joint_updates
+        return self.worker_updates + self.joint_updates + self.settling_updates
 
 
 class TwoLevelResult(NamedTuple):
@@ -108,8 +109,9 @@ def train_two_level(
 
     The curriculum is that of the AI Economist (Zheng et al. 2022, Science Advances 8, eabk2607): workers
     first learn alone, under random taxes up to a highest rate that rises from 0; then the planner learns as
-    well, and its highest rate rises in turn, while exploration fades on both levels. The whole loop is one
-    compiled scan.
+    well, and its highest rate rises in turn, while exploration fades on both levels. Last, the planner
+    stays where it is and workers settle: a planner that learned on would move to where workers err, as they
+    no longer explore far enough to find the jumps that pay. The whole loop is one compiled scan.
 
     One-step episodes need no value network: the baseline of a worker's reward is the mean over the two
     mirrored plays of the same schedule, that of the planner's the mean over all schedules. The planner
@@ -171,11 +173,12 @@ def _begin(key, economy: Economy, thresholds, config: TwoLevel) -> _Learners:
 def _update(key, step, state: _Learners, economy: Economy, thresholds, welfare, config: TwoLevel):
     """Play a batch of schedules and improve both policies on it."""
     schedule_key, noise_key = jax.random.split(key)
-    planning = step >= config.worker_updates
-    cap, spreads = _curriculum(step, planning, config)
+    planned = step >= config.worker_updates
+    learns = planned & (step < config.worker_updates + config.joint_updates)
+    cap, spreads = _curriculum(step, planned, config)
     drawn = state.planner[None] + spreads[1] * _mirrored(schedule_key, config.schedules, thresholds.size)
     random = cap * _random_rates(schedule_key, config.schedules, thresholds.size)
-    rates = jnp.where(planning, -jnp.expm1(-_capped(drawn, cap)), random)
+    rates = jnp.where(planned, -jnp.expm1(-_capped(drawn, cap)), random)
     policy = WorkerPolicy(config.width)
 
     def trial(rates, key):
@@ -200,16 +203,16 @@ def _update(key, step, state: _Learners, economy: Economy, thresholds, welfare, 
 
     start = state.workers, state.workers_optimiser
     workers, optimiser = _improve(worker_loss, _optimiser(config), start, config)
-    reward, epochs, step = jnp.mean(played.equivalent, axis=1), config.epochs, config.planner_step
-    planner = ascended(state.planner, spreads[1], drawn, reward, epochs=epochs, step=step, clip=config.clip)
-    planner = jnp.where(planning, _capped(planner, config.highest), state.planner)
+    reward, epochs, length = jnp.mean(played.equivalent, axis=1), config.epochs, config.planner_step
+    planner = ascended(state.planner, spreads[1], drawn, reward, epochs=epochs, step=length, clip=config.clip)
+    planner = jnp.where(learns, _capped(planner, config.highest), state.planner)
     rebate = jnp.mean(played.rebate)
     learners = _Learners(workers, optimiser, planner, rebate)
     return learners, jnp.mean(played.equivalent)
 
 
 def _curriculum(
-    step: Int[Array, ""], planning: Bool[Array, ""], config: TwoLevel
+    step: Int[Array, ""], planned: Bool[Array, ""], config: TwoLevel
 ) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Float[Array, ""]]]:
     """Return the highest rate of this update, and the spreads of workers and planner.
 
@@ -218,7 +221,7 @@ def _curriculum(
     """
     alone = step / max(config.worker_updates, 1)
     joint = (step - config.worker_updates) / max(config.joint_updates, 1)
-    cap = config.highest * jnp.minimum(1, jnp.where(planning, 0.1 + 2.7 * joint, 2 * alone))
+    cap = config.highest * jnp.minimum(1, jnp.where(planned, 0.1 + 2.7 * joint, 2 * alone))
 
     def faded(spread: tuple[float, float], gone: Float[Array, ""]) -> Float[Array, ""]:
         return spread[0] * (spread[1] / spread[0]) ** jnp.clip(gone, 0, 1)
@@ -233,11 +236,11 @@ def _mirrored(key: Key[Array, ""], count: int, size: int) -> Float[Array, "count
 
 
 def _random_rates(key: Key[Array, ""], count: int, size: int) -> Float[Array, "count size"]:
-    """Return rates in [0, 1]: a level of the schedule's, and a smaller deviation of each bracket's."""
+    """Return rates in [0, 1]: a level of the schedule's, and a deviation of each bracket's."""
     level_key, own_key = jax.random.split(key)
     level = jax.random.uniform(level_key, (count, 1))
     own = jax.random.normal(own_key, (count, size))
-    return jnp.clip(jnp.broadcast_to(level, own.shape) + 0.15 * own, 0, 1)
+    return jnp.clip(jnp.broadcast_to(level, own.shape) + 0.3 * own, 0, 1)
 
 
 def _improve(loss, optimiser: optax.GradientTransformation, start: tuple[Any, optax.OptState], config):

@@ -44,6 +44,8 @@ class LearningBenchmarkConfig:
     """Updates of PPO in which workers learn alone."""
     joint_updates: int = TwoLevel.joint_updates
     """Updates of PPO in which workers and the planner learn."""
+    settling_updates: int = TwoLevel.settling_updates
+    """Updates of PPO in which the planner has settled, and workers learn on."""
     steps: int = Training.steps
     """Steps of training of the network."""
     worlds: int = 20
@@ -62,13 +64,17 @@ class LearningBenchmarkConfig:
             ValueError: too few of something.
         """
         least = {"seeds": 2, "agents": 2, "joint_updates": 1, "steps": 1, "worlds": 2, "step_agents": 2}
-        for name, least_of in {**least, "worker_updates": 0}.items():
+        for name, least_of in {**least, "worker_updates": 0, "settling_updates": 0}.items():
             require_at_least(least_of, name, getattr(self, name))
 
     @property
     def two_level(self) -> TwoLevel:
         """How workers and the planner learn together."""
-        return TwoLevel(worker_updates=self.worker_updates, joint_updates=self.joint_updates)
+        return TwoLevel(
+            worker_updates=self.worker_updates,
+            joint_updates=self.joint_updates,
+            settling_updates=self.settling_updates,
+        )
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from econjax.planning import RationalEvaluator, plan
 LAW = BracketSchedule(THRESHOLDS, US_2024)
 played, seen_by = eqx.filter_jit(play), eqx.filter_jit(observe)
 FALLING = BracketSchedule(THRESHOLDS, [0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1])
-SMALL = TwoLevel(worker_updates=150, joint_updates=350, schedules=12, worker_rate=4e-3, width=32)
+SMALL = TwoLevel(150, 250, 100, schedules=12, worker_rate=4e-3, width=32)
 FLAT = jnp.zeros(1)  # thresholds of a flat tax
 
 
@@ -156,7 +156,7 @@ def test_workers_see_no_elasticity():
     assert np.all(np.isfinite(np.asarray(seen[0])))
 
 
-SHORT = replace(SMALL, worker_updates=3, joint_updates=3)
+SHORT = replace(SMALL, worker_updates=3, joint_updates=3, settling_updates=2)
 
 
 def train(key, welfare=Rawlsian()):  # noqa: B008
@@ -181,8 +181,9 @@ def test_training_again_does_not_compile_again(compilations):
     assert not seen
 
 
-def test_the_planner_waits_for_its_workers():
-    alone = replace(SMALL, worker_updates=4, joint_updates=0)
+@pytest.mark.parametrize(("before", "after"), [(4, 0), (2, 2)])
+def test_the_planner_waits_for_its_workers_and_lets_them_settle(before, after):
+    alone = replace(SMALL, worker_updates=before, joint_updates=0, settling_updates=after)
     result = train_two_level(jax.random.key(0), workers(20), FLAT, Rawlsian(), alone)
     np.testing.assert_array_equal(result.schedule.rates, [0.0])
     # Its workers have seen random taxes and their rebate.

@@ -19,7 +19,14 @@ from llm_policy.personas import draw_personas
 from llm_policy.teachers.taught import TaughtWorkers
 
 SMALL = LearningBenchmarkConfig(
-    seeds=2, agents=30, worker_updates=4, joint_updates=6, steps=7, worlds=2, step_agents=20
+    seeds=2,
+    agents=30,
+    worker_updates=4,
+    joint_updates=4,
+    settling_updates=2,
+    steps=7,
+    worlds=2,
+    step_agents=20,
 )
 LAW = us_federal(2024)
 UNSEEN = HeldOut(
