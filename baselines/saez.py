@@ -146,14 +146,14 @@ def implied_rates(
     Raises:
         ValueError: no elasticity is given, and none is in the report.
     """
-    spread = report.brackets.elasticity_spread if elasticity is None else 0.0
+    variance = report.brackets.elasticity_variance if elasticity is None else 0.0
     elasticity = report.brackets.elasticity if elasticity is None else elasticity
-    if elasticity is None or spread is None:
+    if elasticity is None or variance is None:
         raise ValueError("Workers with income effects report no elasticity: give the planner one.")
     elasticity = jnp.asarray(elasticity, float)
     jump = 0.0
     if jumps:
-        active, square = report.brackets.active, elasticity**2 + spread**2
+        active, square = report.brackets.active, elasticity**2 + variance
         mean = jnp.sum(active * square) / jnp.maximum(jnp.sum(active), 1e-9)
         jump = inferred_jump(schedule, report, float(mean) ** 0.5) * square / mean if mean > 0 else 0.0
     return saez_rates(report.brackets, elasticity=elasticity, current=schedule.rates, jump=jump)

@@ -133,8 +133,8 @@ class BracketStatistics(eqx.Module):
     floor); `active` is the whole income of those strictly inside the bracket, who alone respond to its
     rate: workers bunched at a threshold do not, nor do those who already work the longest week.
     `elasticity` is the mean elasticity with which that income best-responds (everybody's, where nobody is
-    active), and `elasticity_spread` the standard deviation within the bracket; None with income effects, as
-    an elasticity then depends on the budget.
+    active), and `elasticity_variance` the variance around it; None with income effects, as an elasticity
+    then depends on the budget.
     """
 
     share: Float[Array, " brackets"]
@@ -142,7 +142,7 @@ class BracketStatistics(eqx.Module):
     weighted_base: Float[Array, " brackets"]
     active: Float[Array, " brackets"]
     elasticity: Float[Array, " brackets"] | None = None
-    elasticity_spread: Float[Array, " brackets"] | None = None
+    elasticity_variance: Float[Array, " brackets"] | None = None
 
 
 def bracket_statistics(
@@ -168,7 +168,7 @@ def bracket_statistics(
             weight = jnp.where(active > 0, responding, workers.weight)
             weight = weight / jnp.sum(weight)
             mean = jnp.sum(weight * own)
-            row += [mean, jnp.sqrt(jnp.sum(weight * (own - mean) ** 2))]
+            row += [mean, jnp.sum(weight * (own - mean) ** 2)]
         rows.append(row)
     return BracketStatistics(*(jnp.stack(column) for column in zip(*rows, strict=True)))
 
@@ -194,7 +194,7 @@ def within_brackets(
 def saez_rates(
     statistics: BracketStatistics,
     *,
-    elasticity: ArrayLike,
+    elasticity: ArrayLike | None = None,
     current: Float[Array, " brackets"],
     jump: Float[Array, " brackets"] | float = 0.0,
 ) -> Float[Array, " brackets"]:
@@ -204,14 +204,14 @@ def saez_rates(
     (2001, section 3), made to the rate of one bracket, exact for `Quasilinear` and `GHH` preferences.
     `jump` is the derivative of revenue with respect to each rate, in dollars, that is due to workers who
     jump over a threshold (`jump_revenue`): some do wherever rates fall with income, and without them the
-    condition is biased there. `elasticity` is one for all, or one for each bracket. Statistics change with
-    the rates: iterate. Where nobody responds, the rate is 1 or -1, whichever gains, and stays as in
-    `current` if nothing does. Statistics that are NaN make rates that are.
+    condition is biased there. `elasticity` is one for all, one for each bracket, or that of the statistics.
+    Statistics change with the rates: iterate. Where nobody responds, the rate is 1 or -1, whichever gains,
+    and stays as in `current` if nothing does. Statistics that are NaN make rates that are.
 
     Raises:
-        ValueError: an elasticity that is not positive, or not one current rate for each bracket.
+        ValueError: an elasticity that is not positive, none at all, or not one current rate for each bracket.
     """
-    elasticity = as_float(elasticity)
+    elasticity = _believed(statistics, elasticity)
     if elasticity.shape not in ((), statistics.active.shape):
         raise ValueError(
             f"elasticity is one number, or one for each of {statistics.active.size} brackets; got shape "
@@ -308,8 +308,8 @@ def converged_saez(
     returned.
     `elasticity` is what the planner believes, of all workers; without it each step takes the workers' own,
     `BracketStatistics.elasticity`. The thresholds are those of `start`, and so is the rate of a bracket
-    that moves nothing. May be compiled and batched, and
-    differentiated in forward mode; not in reverse, as the loop's length is not known.
+    that moves nothing. May be compiled and batched, and differentiated in forward mode; not in reverse, as
+    the loop's length is not known.
 
     Raises:
         ValueError: an elasticity or tolerance that is not positive, preferences with income effects, or
@@ -324,8 +324,7 @@ def converged_saez(
         outcome = equilibrium(economy, schedule).outcome
         statistics = bracket_statistics(economy, schedule, outcome, welfare)
         jump = jump_revenue(economy, schedule)
-        believed = statistics.elasticity if elasticity is None else elasticity
-        found = _implied(statistics, believed, rates, jump)
+        found = _implied(statistics, _believed(statistics, elasticity), rates, jump)
         return jnp.clip(found, -1, 1 - _LEAST_KEPT)
 
     def goes_on(state: _Search) -> Bool[Array, ""]:
@@ -367,9 +366,18 @@ class _Search(NamedTuple):
     steps: Int[Array, ""]
 
 
+def _believed(statistics: BracketStatistics, elasticity: ArrayLike | None) -> Float[Array, "..."]:
+    """Return the elasticity given, or that of the statistics."""
+    if elasticity is not None:
+        return as_float(elasticity)
+    if statistics.elasticity is None:
+        raise ValueError("Statistics of workers with income effects hold no elasticity: give one.")
+    return statistics.elasticity
+
+
 def _implied(
     statistics: BracketStatistics,
-    elasticity: Float[Array, "..."] | None,
+    elasticity: Float[Array, "..."],
     current: Float[Array, " brackets"],
     jump: Float[Array, " brackets"] | float,
 ) -> Float[Array, " brackets"]:

@@ -454,6 +454,7 @@ def test_the_fixed_point_moves_with_the_elasticity(x64):
             r"2 brackets; got shape \(1,\)",
         ),
         (lambda: saez_rates(STATISTICS, elasticity=-0.2, current=jnp.ones(2)), "positive number.*-0.2"),
+        (lambda: saez_rates(STATISTICS, current=jnp.ones(2)), "income effects.*give one"),
     ],
 )
 def test_bad_input(call, message):
@@ -481,8 +482,8 @@ def test_the_elasticity_of_a_bracket_is_that_of_the_income_which_responds(kind):
         mean = part @ own[:3]
         # Nobody earns a billion: everybody counts there.
         np.testing.assert_allclose(statistics.elasticity, [mean, 0.9, weight @ own], rtol=1e-12)
-        spread = np.sqrt(part @ (own[:3] - mean) ** 2)
-        np.testing.assert_allclose(statistics.elasticity_spread[:2], [spread, 0], rtol=1e-9)
+        variance = part @ (own[:3] - mean) ** 2
+        np.testing.assert_allclose(statistics.elasticity_variance[:2], [variance, 0], rtol=1e-9)
         # It is the log change of the bracket's income over that of the net-of-tax rate.
         more, less = (np.log(found(1 - 0.7 * np.exp(move))[0].active[:2]) for move in (1e-4, -1e-4))
         np.testing.assert_allclose((more - less) / 2e-4, statistics.elasticity[:2], rtol=1e-6)
