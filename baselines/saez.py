@@ -13,7 +13,7 @@ from baselines.nearby import PATIENCE, Nearby
 from econjax import BracketSchedule
 from econjax.planning import Favourite, Report
 from econjax.reference_saez import llm_economist_rates
-from econjax.saez import saez_rates, toward
+from econjax.saez import elasticity_or_reported, saez_rates, toward
 
 
 class Iteration(NamedTuple):
@@ -140,23 +140,31 @@ def implied_rates(
 ) -> Float[Array, " brackets"]:
     """Return the rates that the first-order conditions imply at a report, with or without those who jump.
 
-    Without an elasticity it is the report's. How many jump and how far are both in proportion to it, so
-    that those who jump are inferred from the mean of its square, and each bracket's jump goes with its own.
+    Without an elasticity it is the report's.
 
     Raises:
-        ValueError: no elasticity is given, and none is in the report.
+        ValueError: what `elasticity_or_reported` refuses.
     """
-    variance = report.brackets.elasticity_variance if elasticity is None else 0.0
-    elasticity = report.brackets.elasticity if elasticity is None else elasticity
-    if elasticity is None or variance is None:
-        raise ValueError("Workers with income effects report no elasticity: give the planner one.")
-    elasticity = jnp.asarray(elasticity, float)
-    jump = 0.0
-    if jumps:
-        active, square = report.brackets.active, elasticity**2 + variance
-        mean = jnp.sum(active * square) / jnp.maximum(jnp.sum(active), 1e-9)
-        jump = inferred_jump(schedule, report, float(mean) ** 0.5) * square / mean if mean > 0 else 0.0
-    return saez_rates(report.brackets, elasticity=elasticity, current=schedule.rates, jump=jump)
+    variance = report.brackets.elasticity_variance if elasticity is None else None
+    believed = elasticity_or_reported(report.brackets, elasticity)
+    square = believed**2 if variance is None else believed**2 + variance
+    jump = _jump(schedule, report, square) if jumps else 0.0
+    return saez_rates(report.brackets, elasticity=believed, current=schedule.rates, jump=jump)
+
+
+def _jump(
+    schedule: BracketSchedule, report: Report, square: Float[Array, "*brackets"]
+) -> Float[Array, " brackets"]:
+    """Return `inferred_jump` where the elasticity's mean square is this.
+
+    How many jump and how far are both in proportion to the elasticity, so that all are inferred with the
+    root of the mean square, and each bracket's jump goes with its own.
+    """
+    active = report.brackets.active
+    mean = float(jnp.sum(active * square) / jnp.maximum(jnp.sum(active), 1e-9))
+    if mean == 0:  # nobody responds
+        return jnp.zeros_like(active)
+    return inferred_jump(schedule, report, mean**0.5) * square / mean
 
 
 REFERENCE_ELASTICITIES: dict[str, float | tuple[float, ...]] = {

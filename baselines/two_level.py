@@ -18,7 +18,7 @@ from econjax.welfare import AbstractWelfare
 
 @dataclass(frozen=True)
 class TwoLevel:
-    """How two levels learn: `worker_updates` by workers alone, `joint_updates` by both, then workers settle.
+    """How two levels learn: workers alone, both, and last workers under a planner that has settled.
 
     Each update plays `schedules` twice, with everybody's exploration mirrored, and takes `epochs` steps of
     ascent of the clipped objective: the workers' are Adam's, at a rate that falls to 0 along a cosine, the
@@ -27,7 +27,7 @@ class TwoLevel:
     -log(1 - rate) for the planner. Rates lie between 0 and `highest`.
 
     Raises:
-        ValueError: an odd number of schedules, or nothing to train with.
+        ValueError: an odd number of schedules, a negative number of updates, or nothing to train with.
     """
 
     worker_updates: int = 500
@@ -44,10 +44,12 @@ class TwoLevel:
     highest: float = 0.98
 
     def __post_init__(self):
-        if self.schedules < 2 or self.schedules % 2 or self.updates < 1 or self.epochs < 1:
+        phases = self.worker_updates, self.joint_updates, self.settling_updates
+        if self.schedules < 2 or self.schedules % 2 or min(phases) < 0 or self.updates < 1 or self.epochs < 1:
             raise ValueError(
-                f"{self.schedules} schedules, {self.updates} updates and {self.epochs} epochs do not train: "
-                "schedules come in mirrored pairs, so an even number, with at least one update and epoch."
+                f"{self.schedules} schedules, {phases} updates and {self.epochs} epochs do not train: "
+                "schedules come in mirrored pairs, so an even number; at least one epoch and one update, and "
+                "never fewer than none."
             )
 
     @property
@@ -59,7 +61,7 @@ class TwoLevel:
 class TwoLevelResult(NamedTuple):
     """The schedule at the planner's mean, the workers' weights, and how training went.
 
-    `rebate` is the one that workers saw last, in dollars a year; `equivalents` are means over the schedules
+    `rebate` is the mean one of the last update, in dollars a year; `equivalents` are means over the schedules
     that each update tried.
     """
 
@@ -110,8 +112,8 @@ def train_two_level(
     The curriculum is that of the AI Economist (Zheng et al. 2022, Science Advances 8, eabk2607): workers
     first learn alone, under random taxes up to a highest rate that rises from 0; then the planner learns as
     well, and its highest rate rises in turn, while exploration fades on both levels. Last, the planner
-    stays where it is and workers settle: a planner that learned on would move to where workers err, as they
-    no longer explore far enough to find the jumps that pay. The whole loop is one compiled scan.
+    stays where it is and workers settle: one that learned on drifted to where they err, as they no longer
+    explored far enough to find jumps that pay. The whole loop is one compiled scan.
 
     One-step episodes need no value network: the baseline of a worker's reward is the mean over the two
     mirrored plays of the same schedule, that of the planner's the mean over all schedules. The planner

@@ -51,19 +51,13 @@ def _arriving_revenue_jvp(primals, tangents):
     zero = jnp.zeros_like(rebate)
     if falls.shape[0] == 0:
         return zero, zero
-    shared = is_shared(economy.population)
-
-    def met(economy: Economy) -> Economy:
-        """Return the economy of those who are met at a border: one for all who share a type, or each."""
-        return one_worker(economy) if shared else economy
-
-    at = _entries(*jax.lax.stop_gradient((met(economy), schedule, rebate)))
+    at = _entries(*jax.lax.stop_gradient((_met(economy), schedule, rebate)))
     exists = falls[:, None] & jnp.isfinite(at)
     at = jnp.where(exists, at, 0)  # far types overflow
-    low, high, option, _ = sides(met(economy), schedule, rebate, at)
-    _, slope = jax.jvp(lambda at: sides(met(economy), schedule, rebate, at)[3], (at,), (jnp.ones_like(at),))
+    low, high, option, _ = sides(_met(economy), schedule, rebate, at)
+    _, slope = jax.jvp(lambda at: sides(_met(economy), schedule, rebate, at)[3], (at,), (jnp.ones_like(at),))
     _, lift = eqx.filter_jvp(
-        lambda economy, schedule, rebate: sides(met(economy), schedule, rebate, at)[3],
+        lambda economy, schedule, rebate: sides(_met(economy), schedule, rebate, at)[3],
         (economy, schedule, rebate),
         tangents[:3],
     )
@@ -82,7 +76,7 @@ def _arriving_revenue_jvp(primals, tangents):
     def arriving(weighted: Float[Array, "borders _"]) -> Float[Array, ""]:
         return sum((jnp.sum(density(a) * w) for a, w in zip(at, weighted, strict=True)), zero)
 
-    if shared:  # then nobody need be counted unless somebody jumps
+    if is_shared(economy.population):  # then nobody need be counted unless somebody jumps
         mass = jax.lax.cond(
             jnp.any(counted),
             lambda: jnp.stack([jnp.sum(density(a), keepdims=True) for a in at]),
@@ -94,14 +88,26 @@ def _arriving_revenue_jvp(primals, tangents):
     return zero, total if type_moves is None else total + arriving(gain * type_moves[None])
 
 
+def _met(economy: Economy) -> Economy:
+    """Return the economy of those who are met at a border: one for all who share a type, or each.
+
+    There is no longest week, but where fixed costs differ: with one, a type would not say all.
+    """
+    if is_shared(economy.population):
+        return one_worker(economy)
+    if economy.population.fixed_cost is not None:
+        return economy
+    return eqx.tree_at(lambda e: e.max_labor, economy, jnp.full_like(economy.max_labor, jnp.inf))
+
+
 _NODES = 129
-"""Elasticities for which the types that enter a bracket are found, where more workers than these differ."""
+"""How many elasticities the table of entry types has; with fewer workers each one's types are solved for."""
 
 
 def _entries(
     economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""]
 ) -> Float[Array, "borders agents"]:
-    """Return `entry_types`, where only elasticities differ from a table over these.
+    """Return `entry_types`, where many elasticities differ from a table over these.
 
     A type depends on the elasticity almost linearly; what lies between two entries of the table is off by
     far less than the density is.

@@ -58,8 +58,8 @@ def inverse_optimum(
     """
     elasticity = require_scalar("elasticity", elasticity, positive=True)
     require_no_income_effects(economy)
-    rows = within_brackets(economy, schedule, outcome)
-    base, active = map(jnp.stack, zip(*((base, jnp.sum(active)) for _, base, active, _ in rows), strict=True))
+    _, base, responding, _ = zip(*within_brackets(economy, schedule, outcome), strict=True)
+    base, active = jnp.stack(base), jnp.sum(jnp.stack(responding), axis=1)
     rates = require(
         schedule.rates,
         jnp.all((schedule.rates < 1) | (active == 0)),

@@ -86,7 +86,7 @@ def equilibrium(
     Workers bunched at a threshold do not move with rates.
 
     Not smooth or not right: second derivatives where workers jump; jumps of workers whom the longest week
-    binds, unless elasticities or fixed costs differ between workers; a rate of exactly 1, where no
+    binds, unless fixed costs differ between workers; a rate of exactly 1, where no
     derivative exists; welfare that values an indifferent worker's two choices differently
     (`InverseIncome`).
 

@@ -134,7 +134,7 @@ class BracketStatistics(eqx.Module):
     rate: workers bunched at a threshold do not, nor do those who already work the longest week.
     `elasticity` is the mean elasticity with which that income best-responds (everybody's, where nobody is
     active), and `elasticity_variance` the variance around it; None with income effects, as an elasticity
-    then depends on the budget.
+    then depends on the budget, and of workers whose responses nobody knows.
     """
 
     share: Float[Array, " brackets"]
@@ -158,19 +158,27 @@ def bracket_statistics(
     # Each entry is already multiplied by the worker's share of the population.
     social = jax.grad(equivalent)(outcome.consumption)
     social = social / jnp.sum(social)
+    rows = [
+        (share, base, jnp.sum(social * dollars), jnp.sum(responding), *_elasticities(economy, responding))
+        for share, base, responding, dollars in within_brackets(economy, schedule, outcome)
+    ]
+    return BracketStatistics(*(jnp.stack(column) for column in zip(*rows, strict=True)))
+
+
+def _elasticities(
+    economy: Economy, responding: Float[Array, " agents"]
+) -> tuple[Float[Array, ""], Float[Array, ""]] | tuple[()]:
+    """Return mean and variance of elasticities by the income that responds; nothing with income effects."""
     workers = economy.population
     own = economy.preferences.elasticity_of(workers)
-    rows = []
-    for share, base, responding, dollars in within_brackets(economy, schedule, outcome):
-        active = jnp.sum(responding)
-        row = [share, base, jnp.sum(social * dollars), active]
-        if own is not None:
-            weight = jnp.where(active > 0, responding, workers.weight)
-            weight = weight / jnp.sum(weight)
-            mean = jnp.sum(weight * own)
-            row += [mean, jnp.sum(weight * (own - mean) ** 2)]
-        rows.append(row)
-    return BracketStatistics(*(jnp.stack(column) for column in zip(*rows, strict=True)))
+    if own is None:
+        return ()
+    if own.ndim == 0:
+        return own, jnp.zeros_like(own)
+    part = jnp.where(jnp.sum(responding) > 0, responding, workers.weight)
+    part = part / jnp.sum(part)
+    mean = jnp.sum(part * own)
+    return mean, jnp.sum(part * (own - mean) ** 2)
 
 
 def within_brackets(
@@ -211,18 +219,29 @@ def saez_rates(
     Raises:
         ValueError: an elasticity that is not positive, none at all, or not one current rate for each bracket.
     """
+    elasticity = elasticity_or_reported(statistics, elasticity)
+    if current.shape != statistics.active.shape:
+        raise ValueError(
+            f"current is one rate for each of {statistics.active.size} brackets; got shape {current.shape}."
+        )
+    return _implied(statistics, elasticity, current, jump)
+
+
+def elasticity_or_reported(
+    statistics: BracketStatistics, elasticity: ArrayLike | None
+) -> Float[Array, "*brackets"]:
+    """Return an elasticity for all brackets or one for each, that of the statistics if none is given.
+
+    Raises:
+        ValueError: an elasticity that is not positive, another number of them, or none at all.
+    """
     elasticity = _believed(statistics, elasticity)
     if elasticity.shape not in ((), statistics.active.shape):
         raise ValueError(
             f"elasticity is one number, or one for each of {statistics.active.size} brackets; got shape "
             f"{elasticity.shape}."
         )
-    elasticity = require(elasticity, jnp.all(elasticity > 0), "elasticity must be a positive number.")
-    if current.shape != statistics.active.shape:
-        raise ValueError(
-            f"current is one rate for each of {statistics.active.size} brackets; got shape {current.shape}."
-        )
-    return _implied(statistics, elasticity, current, jump)
+    return require(elasticity, jnp.all(elasticity > 0), "elasticity must be a positive number.")
 
 
 def toward(
@@ -367,11 +386,10 @@ class _Search(NamedTuple):
 
 
 def _believed(statistics: BracketStatistics, elasticity: ArrayLike | None) -> Float[Array, "..."]:
-    """Return the elasticity given, or that of the statistics."""
     if elasticity is not None:
         return as_float(elasticity)
     if statistics.elasticity is None:
-        raise ValueError("Statistics of workers with income effects hold no elasticity: give one.")
+        raise ValueError("These statistics hold no elasticity: give one.")
     return statistics.elasticity
 
 

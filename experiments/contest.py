@@ -188,7 +188,7 @@ def _run(engine: Engine | None, config: ContestConfig, aim: Aim, seed: int, entr
     society, tally, law = Society(workers, aim.welfare), Tally(), us_federal(2024, "single")
     started = time.perf_counter()
     setting = Setting(
-        *(law, math.nan, engine, aim, tally, config.evaluations), workers=workers, steps=config.steps
+        *(law, None, engine, aim, tally, config.evaluations), workers=workers, steps=config.steps
     )
     planner = entry.make(setting)
     evaluate = ModelEvaluator(society, steps=config.steps, key=search_key)

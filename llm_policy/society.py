@@ -204,7 +204,20 @@ def mean_report(reports: list[Report]) -> Report:
     return eqx.tree_at(lambda r: r.standard_error, mean, jnp.asarray(error, mean.equivalent.dtype))
 
 
-_summarise = eqx.filter_jit(summarise)
+@eqx.filter_jit
+def _summarise(
+    economy: Economy,
+    schedule: BracketSchedule,
+    outcome: Outcome,
+    welfare: AbstractWelfare,
+    *,
+    understood: Float[Array, ""],
+) -> Report:
+    """Return the report, without an elasticity: nobody knows that of workers who are language models."""
+    report = summarise(economy, schedule, outcome, welfare, understood=understood)
+    return replace(report, brackets=replace(report.brackets, elasticity=None, elasticity_variance=None))
+
+
 _settle = eqx.filter_jit(settle_answers)
 
 

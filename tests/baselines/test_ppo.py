@@ -190,7 +190,20 @@ def test_the_planner_waits_for_its_workers_and_lets_them_settle(before, after):
     assert result.rebate > 0
 
 
-@pytest.mark.parametrize("wrong", [dict(schedules=5), dict(schedules=0), dict(epochs=0)])
+def test_the_planner_learns_no_more_while_workers_settle():
+    steady = replace(SHORT, worker_rate=0.0, worker_spread=(0.1, 0.1))
+    before, after = (
+        train_two_level(jax.random.key(0), workers(20), FLAT, Rawlsian(), replace(steady, settling_updates=n))
+        for n in (0, 3)
+    )
+    assert before.schedule.rates[0] > 0
+    np.testing.assert_array_equal(before.schedule.rates, after.schedule.rates)
+
+
+WRONG = [dict(schedules=5), dict(schedules=0), dict(epochs=0), dict(joint_updates=-1)]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_what_cannot_train_is_refused(wrong):
     with pytest.raises(ValueError, match="do not train"):
         TwoLevel(**wrong)

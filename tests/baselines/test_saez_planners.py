@@ -225,7 +225,7 @@ def test_workers_with_income_effects_report_no_elasticity():
     )
     report = RationalEvaluator(economy, Utilitarian()).value(law())
     assert report.brackets.elasticity is None
-    with pytest.raises(ValueError, match="income effects"):
+    with pytest.raises(ValueError, match="no elasticity: give one"):
         implied_rates(law(), report, elasticity=None, jumps=False)
 
 
