@@ -145,8 +145,9 @@ def implied_rates(
     Raises:
         ValueError: what `elasticity_or_reported` refuses.
     """
-    variance = report.brackets.elasticity_variance if elasticity is None else None
-    believed = elasticity_or_reported(report.brackets, elasticity)
+    given = None if elasticity is None else jnp.asarray(elasticity, float)
+    believed = elasticity_or_reported(report.brackets, given)
+    variance = report.brackets.elasticity_variance if given is None else None
     square = believed**2 if variance is None else believed**2 + variance
     jump = _jump(schedule, report, square) if jumps else 0.0
     return saez_rates(report.brackets, elasticity=believed, current=schedule.rates, jump=jump)
