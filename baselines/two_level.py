@@ -48,8 +48,8 @@ class TwoLevel:
         if self.schedules < 2 or self.schedules % 2 or min(phases) < 0 or self.updates < 1 or self.epochs < 1:
             raise ValueError(
                 f"{self.schedules} schedules, {phases} updates and {self.epochs} epochs do not train: "
-                "schedules come in mirrored pairs, so an even number; at least one epoch and one update, and "
-                "never fewer than none."
+                "schedules come in mirrored pairs, so an even number; at least one epoch and one update; no "
+                "negative number of updates."
             )
 
     @property

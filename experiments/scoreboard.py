@@ -89,7 +89,7 @@ class ScoreboardConfig(ModelConfig):
 class Contest(NamedTuple):
     """An economy, what planners maximise, and the elasticity that those hear who are told one.
 
-    Without one they are told the truth: of each bracket, the mean elasticity of who responds there.
+    Without one they are told the truth: of each bracket, the elasticities of those who respond there.
     """
 
     kind: Kind
