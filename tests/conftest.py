@@ -5,11 +5,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import jax
 import jax.monitoring
 import jaxtyping
+import psutil
 import pytest
 
 sys.path.append(str(Path(__file__).parent / "econjax"))  # where the tests' helpers are
@@ -18,6 +20,9 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_nans", False)
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True, max_examples=60)
 hypothesis.settings.load_profile("tests")
+
+MOST_MEMORY = 4e9
+"""Bytes of a process, beyond which compiled programs are dropped."""
 
 _compilations: list[str] = []
 
@@ -38,18 +43,28 @@ def pytest_configure(config: pytest.Config) -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests in one process, and everything that starts vLLM in one, so that it starts once."""
-    for item in items:
-        group = "vllm" if item.get_closest_marker("vllm") else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep a file's tests in one process, and all files that start vLLM in one, so that it starts once.
+
+    Marks would say so, but with pytest 9.2.0 pytest-xdist 3.8.0 does not follow them.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "vllm" if "mark.vllm" in (config.rootpath / file).read_text("utf-8") else file
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def forget_what_was_compiled() -> Iterator[None]:
-    """Drop compiled programs after each file from memory: together they take gigabytes."""
+    """Drop compiled programs from memory after a file, once they take gigabytes."""
     yield
-    jax.clear_caches()
+    if psutil.Process().memory_info().rss > MOST_MEMORY:
+        jax.clear_caches()
 
 
 @pytest.fixture
