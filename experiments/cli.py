@@ -29,7 +29,10 @@ def _run(command: Command, config: Any) -> None:
     """Run a command in double precision, or a benchmark in the precision that it has if it has one."""
     import jax
 
+    from experiments.compilations import keep_compilations
+
     jax.config.update("jax_enable_x64", getattr(config, "precision", "float64") == "float64")
+    keep_compilations()
     run = pkgutil.resolve_name(command.run)
     if command.show:
         _measure(run, pkgutil.resolve_name(command.show), config)
