@@ -124,6 +124,12 @@ BENCHMARKS = {
         "experiments.benchmarks.surrogate:run",
         "experiments.benchmarks.surrogate:print_surrogate",
     ),
+    "against": Command(
+        "Measure this checkout beside another one, in turns: ratios, their spread, and tables to the cent.",
+        "experiments.benchmarks.config:AgainstBenchmarkConfig",
+        "experiments.benchmarks.against:run",
+        "experiments.benchmarks.against:print_against",
+    ),
 }
 _BENCHMARK = "Measure how fast, and with how much memory, parts of the project are, and against what."
 

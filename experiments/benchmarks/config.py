@@ -3,9 +3,11 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
-from experiments.config import ModelConfig, WelfareName, require_at_least
+import tyro
+
+from experiments.config import ModelConfig, WelfareName, require_at_least, require_some
 
 if TYPE_CHECKING:
     from baselines.two_level import TwoLevel
@@ -181,3 +183,37 @@ class SurrogateBenchmarkConfig(ModelConfig):
         for name, least in {"agents": 2, "schedules": 1, "unseen": 1, "steps": 1}.items():
             require_at_least(least, name, getattr(self, name))
         require_at_least(2, "sizes", min(self.sizes, default=0))
+
+
+RowName = Literal["help", "eager", "compile", "core", "compare", "engines", "tests"]
+
+
+@dataclass(frozen=True)
+class AgainstBenchmarkConfig:
+    """Measure this checkout beside another one, in turns: ratios, their spread, and tables to the cent."""
+
+    other: Annotated[Path, tyro.conf.Positional]
+    """Folder of the other checkout; both run in this Python environment."""
+    rows: tuple[RowName, ...] = ("help", "eager", "compile", "core", "compare", "engines")
+    """What to measure: help (CPU seconds of econjax --help), eager (compilations of a second call without
+    jit), compile (value and gradient of welfare), core (benchmark core), compare (twice, first with nothing
+    kept), engines (answers a second of econjax-small), tests (the test suite)."""
+    turns: int = 3
+    """How often each side is measured."""
+    brackets: tuple[int, ...] = (7, 28, 56)
+    """Numbers of brackets at which value and gradient are compiled."""
+    sizes: tuple[int, ...] = (10_000, 1_000_000)
+    """Numbers of workers of benchmark core."""
+    json: bool = False
+    """Print the result as JSON on standard output instead of tables."""
+
+    def check(self) -> None:
+        """Check all that can be checked before any work.
+
+        Raises:
+            ValueError: no row, no turn, or a size that cannot be measured.
+        """
+        require_some("rows", self.rows, get_args(RowName))
+        require_at_least(1, "turns", self.turns)
+        require_at_least(2, "brackets", min(self.brackets, default=0))
+        require_at_least(1, "sizes", min(self.sizes, default=0))

@@ -104,7 +104,7 @@ def test_a_path_may_be_called_as_a_command_is():
 
 def test_completions_know_the_options_of_every_command(capsys):
     _, out, _ = asked(["--tyro-print-completion", "bash"], capsys)
-    for option in ("--evaluations", "--tax-years", "--most-unread", "--patience"):
+    for option in ("--evaluations", "--tax-years", "--most-unread", "--patience", "--turns"):
         assert option in out
 
 
