@@ -1,8 +1,11 @@
 """Audit a model: what its answers as a worker and as a planner are worth, beside what is noise."""
 
+import contextlib
+import dataclasses
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 from rich import box
@@ -12,9 +15,11 @@ from rich.table import Table
 from econjax import Economy, us_federal
 from econjax.planning import RationalEvaluator
 from econjax.schedule import BracketSchedule
-from experiments.config import EconomyConfig, ModelConfig, WelfareName, require_at_least
+from experiments.consoles import NOTES, mistakes, results
+from experiments.jobs import engine_of
 from experiments.natures import nature
 from experiments.roster import AIMS
+from experiments.study_config import AuditConfig
 from llm_policy.audit import Distance, Shift, WorkerAudit, audit_workers
 from llm_policy.engine import Engine
 from llm_policy.personas import describe, draw_personas
@@ -26,45 +31,29 @@ from llm_policy.workers import LLMWorkers
 
 
 @dataclass(frozen=True)
-class AuditConfig(EconomyConfig, ModelConfig):
-    """Ask a model the same questions in many ways, as workers and as a planner, and compare its answers."""
-
-    scenario: Literal["rational", "bounded"] = "bounded"
-    """rational: workers are told their utility; bounded: they have personas."""
-    samples: int = 16
-    """Texts asked for each worker, and for each question to the planner."""
-    welfare: WelfareName = "atkinson"
-    """Welfare function that the planner is told to maximise."""
-    temperature: float | None = 1.0
-    """Sampling temperature of texts. Choices are scored at 1: at another one the two modes differ more."""
-    seed: int = 0
-    """Names the draw of personas."""
-    json: bool = False
-    """Print the figures as JSON on standard output instead of a table."""
-
-    @property
-    def size(self) -> int:
-        """The number of workers."""
-        return self.agents or 20
-
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: a choice that makes no audit.
-        """
-        EconomyConfig.check(self)
-        ModelConfig.check(self)
-        require_at_least(1, "samples", self.samples)
-
-
-@dataclass(frozen=True)
 class Audit:
     """The figures on a model's answers as workers and as a planner, and what `engine` answered."""
 
     workers: WorkerAudit
     planner: Recall
     engine: dict[str, str | int | float | bool]
+
+
+def run_audit(config: AuditConfig) -> None:
+    """Audit the model and print what is found.
+
+    Raises:
+        Mistake: a choice that makes no audit.
+        EngineError: the engine cannot answer.
+    """
+    with mistakes():
+        config.check()
+    with contextlib.closing(engine_of(config)) as engine, NOTES.status("") as status:
+        found = audit(config, engine, status.update)
+    if config.json:
+        print(json.dumps(dataclasses.asdict(found), indent=2, allow_nan=False))
+    else:
+        print_audit(found, results())
 
 
 def audit(config: AuditConfig, engine: Engine, on_stage: Callable[[str], Any] = lambda stage: None) -> Audit:

@@ -1,14 +1,16 @@
-"""What a run is: every choice that its figures depend on."""
+"""What a run is: every choice that its figures depend on. JAX is imported where it computes, not to parse."""
 
 import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
-from econjax import Economy, Quasilinear, calibrate, equilibrium, gb2, us_federal
 from experiments.natures import SHIPPED
+
+if TYPE_CHECKING:
+    from econjax import Economy
 
 WelfareName = Literal["atkinson", "rawlsian", "utilitarian"]
 WorkersName = Literal["rational", "llm"]
@@ -73,6 +75,8 @@ class EconomyConfig:
         Raises:
             ValueError: a choice that makes no economy.
         """
+        from econjax import us_federal
+
         us_federal(self.year, self.status)
         require_at_least(2, "agents", self.agents)
         if not 0 < self.elasticity <= 10:
@@ -80,8 +84,10 @@ class EconomyConfig:
                 f"--elasticity must be positive, 10 at most (25 % is 0.25); got {self.elasticity}."
             )
 
-    def economy(self) -> Economy:
+    def economy(self) -> "Economy":
         """Return the economy, as exact as JAX's default precision."""
+        from econjax import Economy, Quasilinear, calibrate, equilibrium, gb2, us_federal
+
         law = us_federal(self.year, self.status)
         population, preferences = calibrate(gb2(self.size), law), Quasilinear(self.elasticity)
         economy = Economy(population=population, preferences=preferences)

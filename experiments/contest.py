@@ -2,11 +2,10 @@
 
 import contextlib
 import json
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -15,13 +14,14 @@ from rich.table import Table
 
 from econjax import Economy, us_federal
 from econjax.planning import plan
-from experiments.config import EconomyConfig, ModelConfig, WelfareName, require_at_least, require_some
+from experiments.config import EconomyConfig
 from experiments.consoles import NOTES, mistakes, results
 from experiments.evaluation import ModelEvaluator
 from experiments.jobs import engine_of
 from experiments.measured import Measured, mean_of
 from experiments.natures import nature
 from experiments.roster import AIMS, ROSTER, Aim, Entry, Setting
+from experiments.study_config import ContestConfig
 from llm_policy.answers import Tally
 from llm_policy.engine import Engine
 from llm_policy.forecast import worth
@@ -29,42 +29,6 @@ from llm_policy.personas import Personas, describe, draw_personas
 from llm_policy.recording import RecordedWorkers, person_features
 from llm_policy.society import Society
 from llm_policy.teachers.taught import TaughtWorkers
-
-
-@dataclass(frozen=True)
-class ContestConfig(ModelConfig):
-    """Let planners, one by gradient on a surrogate, ask the same language-model workers equally often."""
-
-    workers: Literal["llm", "formula"] = "llm"
-    """Who works: language models that read personas, or the formula that econjax-small was taught (then no
-    model is asked, and none plans)."""
-    agents: int = 40
-    """Workers, each asked once in a step."""
-    evaluations: int = 12
-    """Tax years that every planner may ask for."""
-    steps: int = 1
-    """Steps of labor in a tax year."""
-    seeds: int = 20
-    """How often everything is done: personas, draws and planners differ."""
-    elasticity: float = 0.25
-    """Elasticity that the prices of effort in the workers' prompts come from."""
-    welfare: tuple[WelfareName, ...] = ("rawlsian", "atkinson")
-    """Welfare functions to maximise."""
-    json: bool = False
-    """Print the result as JSON on standard output instead of a table."""
-
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: a choice that makes no contest.
-        """
-        ModelConfig.check(self)
-        for name, least in {"agents": 2, "evaluations": 1, "steps": 1, "seeds": 2}.items():
-            require_at_least(least, name, getattr(self, name))
-        require_some("welfare", self.welfare, get_args(WelfareName))
-        if not 0 < self.elasticity < math.inf:
-            raise ValueError(f"--elasticity must be a positive number; got {self.elasticity}.")
 
 
 @dataclass(frozen=True)

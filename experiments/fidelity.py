@@ -3,10 +3,8 @@
 import contextlib
 import dataclasses
 import json
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -15,34 +13,10 @@ from experiments.consoles import NOTES, mistakes, results
 from experiments.fidelity_planner import PlannerFidelity, planner_fidelity, planner_table
 from experiments.fidelity_workers import WorkerFidelity, WorkerSizes, worker_fidelity, worker_tables
 from experiments.natures import nature
+from experiments.study_config import FidelityConfig
 from llm_policy.engine import Engine
 
 SEEDS = 20
-
-
-@dataclass(frozen=True)
-class FidelityConfig:
-    """Measure the small model against the known formula that it imitates, as worker and as planner."""
-
-    model: Path | None = None
-    """Folder of the model; the one that comes with the project if not given."""
-    size: float = 1.0
-    """How many times the usual number of workers and planners to ask: less is faster and less exact."""
-    seed: int = 0
-    """Names the draws of questions and workers."""
-    json: bool = False
-    """Print the figures as JSON on standard output instead of tables."""
-
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: a size or seed that makes no measurement.
-        """
-        if not 0 < self.size < math.inf:
-            raise ValueError(f"--size must be positive; got {self.size}.")
-        if self.seed < 0:
-            raise ValueError(f"--seed must not be negative; got {self.seed}.")
 
 
 @dataclass(frozen=True)

@@ -2,21 +2,20 @@
 
 import contextlib
 import dataclasses
+import functools
+import pkgutil
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
-
-import tyro
+from typing import Any
 
 from experiments.config import CompareConfig, ModelConfig, RunConfig
 from experiments.consoles import NOTES, Mistake, mistakes
 from experiments.engines import start_engine
-from experiments.run_compare import run_compare
-from experiments.run_simulate import PEOPLE, run_simulate
-from experiments.runs import METRICS, make_run, new_run_path, read_manifest
+from experiments.jobs_config import ReplayConfig, ResumeConfig
+from experiments.runs import METRICS, PEOPLE, make_run, new_run_path, read_manifest
 from experiments.simulate_config import SimulateConfig
 from experiments.talk import Talk
 from llm_policy.budget import Budget
@@ -27,49 +26,24 @@ from llm_policy.journal import Journal
 
 @dataclass(frozen=True)
 class Job:
-    """A kind of run: its choices, and what does it and writes everything but the manifest and the journal."""
+    """A kind of run: its choices, and what does it and writes everything but the manifest and the journal.
+
+    What does it is named as "module:function", which is imported when it is to be done.
+    """
 
     config: type[RunConfig]
-    run: Callable[[Any, Path, Talk | None], None]
+    function: str
+
+    @property
+    def run(self) -> Callable[[Any, Path, Talk | None], None]:
+        """What does it."""
+        return pkgutil.resolve_name(self.function)
 
 
-JOBS = {"compare": Job(CompareConfig, run_compare), "simulate": Job(SimulateConfig, run_simulate)}
-
-
-@dataclass(frozen=True)
-class ResumeConfig:
-    """Finish a run that was cut short, within its own limits: what its journal holds is not asked again."""
-
-    run: Annotated[Path, tyro.conf.Positional]
-    """The run directory to finish."""
-    server: str | None = None
-    """The server that the run asked, if it asked one."""
-    limit_tokens: int | None = None
-    """Stop before the whole run has read and written more tokens than this."""
-    limit_dollars: float | None = None
-    """Stop before the whole run has cost more than this; needs --prices."""
-    limit_seconds: float | None = None
-    """Stop before the model has worked longer than this on the whole run."""
-    prices: tuple[float, float] | None = None
-    """Dollars per million tokens read, and per million tokens written."""
-    most_unread: float | None = None
-    """Another limit than the simulation began with on the share of answers that cannot be read."""
-    json: bool = False
-    """Print the result as JSON on standard output instead of tables."""
-
-
-@dataclass(frozen=True)
-class ReplayConfig:
-    """Repeat a finished run from its journal, with no model, and compare the metrics byte by byte."""
-
-    run: Annotated[Path, tyro.conf.Positional]
-    """The run directory to repeat."""
-    score: tuple[str, ...] = ()
-    """Score a simulation under these welfare functions instead; its metrics then differ."""
-    name: str | None = None
-    """Name of the new run directory, beside the old one; the old name with "-replay" if not given."""
-    json: bool = False
-    """Print the result as JSON on standard output instead of tables."""
+JOBS = {
+    "compare": Job(CompareConfig, "experiments.run_compare:run_compare"),
+    "simulate": Job(SimulateConfig, "experiments.run_simulate:run_simulate"),
+}
 
 
 def start(command: str, config: RunConfig) -> None:
@@ -97,6 +71,10 @@ def start(command: str, config: RunConfig) -> None:
         if talk is None or not talk.budget.spent.prompts:
             shutil.rmtree(path)
         raise
+
+
+compare = functools.partial(start, "compare")
+simulate = functools.partial(start, "simulate")
 
 
 def resume(choices: ResumeConfig) -> None:

@@ -1,66 +1,19 @@
 """The best schedule of an economy: found two ways, checked by first-order conditions, bounded by theory."""
 
-import math
+import dataclasses
+import json
 from dataclasses import dataclass
-from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 
 from baselines.optimum import best_found, evolve
-from econjax import Atkinson, BracketSchedule, Rawlsian, us_federal
+from econjax import BracketSchedule, us_federal
 from econjax.mirrlees import mirrlees_bound
 from econjax.planning import RationalEvaluator, Report
-from econjax.welfare import AbstractWelfare
-from experiments.config import EconomyConfig, ModelConfig, WorkersName
-
-
-@dataclass(frozen=True)
-class OptimumConfig(EconomyConfig, ModelConfig):
-    """Search the best schedule on today's brackets two ways, and bound what any schedule could bring.
-
-    Among language models there is no bound: a search, and a confidence band of the best found.
-    """
-
-    workers: WorkersName = "rational"
-    """Who works: exact best responses, or language models that read personas (100 of them if --agents is not
-    given)."""
-    welfare: Literal["atkinson", "rawlsian"] = "atkinson"
-    """Welfare function to maximise."""
-    aversion: float = 1.0
-    """Aversion to inequality of the Atkinson function."""
-    generations: int = 40
-    """Generations of the gradient-free search among rational workers."""
-    seed: int = 0
-    """Seed of the gradient-free search."""
-    json: bool = False
-    """Print the result as JSON on standard output instead of lines."""
-
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: a choice that makes no search.
-        """
-        EconomyConfig.check(self)
-        ModelConfig.check(self)
-        if self.generations < 1:
-            raise ValueError(f"--generations must be at least 1; got {self.generations}.")
-        if not 0 <= self.aversion < math.inf:
-            raise ValueError(
-                f"--aversion must be 0 or more (Rawls: --welfare rawlsian); got {self.aversion}."
-            )
-
-    @property
-    def size(self) -> int:
-        """The number of workers."""
-        return self.agents or (100 if self.workers == "llm" else 10_000)
-
-    @property
-    def function(self) -> AbstractWelfare:
-        """The welfare function."""
-        return Rawlsian() if self.welfare == "rawlsian" else Atkinson(self.aversion)
+from experiments.consoles import NOTES, mistakes, results
+from experiments.study_config import OptimumConfig
 
 
 @dataclass(frozen=True)
@@ -86,6 +39,27 @@ class Optimum:
     share: tuple[float, ...]
     bound: float | None
     no_bound: str
+
+
+def run_optimum(config: OptimumConfig) -> None:
+    """Search, among rational workers or language models, and print what is found.
+
+    Raises:
+        Mistake: a choice that makes no search.
+        EngineError: the engine cannot answer.
+    """
+    with mistakes():
+        config.check()
+    if config.workers == "llm":
+        from experiments.optimum_models import run_model_optimum
+
+        return run_model_optimum(config)
+    with NOTES.status("searching with gradients, then without"):
+        found = find_optimum(config)
+    if config.json:
+        print(json.dumps(dataclasses.asdict(found), indent=2, allow_nan=False))
+    else:
+        print_optimum(found, results())
 
 
 def find_optimum(config: OptimumConfig) -> Optimum:

@@ -21,7 +21,7 @@ from experiments.evaluation import ModelEvaluator
 from experiments.jobs import engine_of
 from experiments.measured import DRAWS, Measured, quantiles
 from experiments.natures import nature
-from experiments.optimum import OptimumConfig
+from experiments.study_config import OptimumConfig
 from experiments.surrogate_planner import surrogate_planner
 from llm_policy.answers import Tally
 from llm_policy.recording import RecordedWorkers

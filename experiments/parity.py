@@ -16,6 +16,7 @@ from econjax import (
 )
 from econjax.distributions import GB2_ACS_2023
 from econjax.preferences import REFERENCE_HOURS
+from experiments.study_config import ParityConfig
 
 _A1_THRESHOLDS = [0, 23_000, 47_000, 94_000, 192_000, 244_000, 500_000]
 
@@ -29,6 +30,18 @@ class Preset:
     law: BracketSchedule
     welfare: InverseIncome
     economy: Economy
+
+
+def run_parity(config: ParityConfig) -> None:
+    """Print the welfare of each economy, beside what the reference prints."""
+    for tag, origin in _ORIGINS.items():
+        print(f"{tag}: inverse-income welfare {reference_welfare(preset(tag)):.3f} ({origin})")
+
+
+_ORIGINS = {
+    "E1": "the paper's synchronous code; it gives 165.883",
+    "E2": "asynchronous code, variant A1; its published run begins at 166.722 with 40.25 mean hours",
+}
 
 
 def preset(tag: str, *, agents: int = 100, seed: int = 42) -> Preset:

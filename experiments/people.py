@@ -15,31 +15,10 @@ from rich.console import Console
 from rich.table import Table
 
 from econjax import gb2
+from experiments.consoles import mistakes, results
+from experiments.study_config import PersonasConfig
 from llm_policy.persona_tables import AGES, FULL_TIME, column, of_sex, published, table
 from llm_policy.personas import Personas, draw_personas
-
-
-@dataclass(frozen=True)
-class PersonasConfig:
-    """Compare personas, drawn for skills on the quantile grid of ACS-2023 incomes, with published figures."""
-
-    agents: int = 100_000
-    """People to draw; a figure's sampling error falls with the square root of their number."""
-    seed: int = 0
-    """Names the draw."""
-    json: bool = False
-    """Print the figures as JSON on standard output instead of a table."""
-
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: too few people to have medians of.
-        """
-        if self.agents < _FEWEST:
-            raise ValueError(
-                f"--agents must be {_FEWEST:,} at least, so that every group has people; got {self.agents}."
-            )
 
 
 @dataclass(frozen=True)
@@ -57,6 +36,17 @@ class Figure:
     simulated: float
     published: float
     difference: float
+
+
+def run_personas(config: PersonasConfig) -> None:
+    """Print every figure of simulated people beside the published one.
+
+    Raises:
+        Mistake: too few people to have medians of.
+    """
+    with mistakes():
+        config.check()
+    print_people(config, results())
 
 
 def compare_people(config: PersonasConfig) -> list[Figure]:
@@ -85,7 +75,6 @@ def print_people(config: PersonasConfig, console: Console) -> None:
     console.print(_REMARK)
 
 
-_FEWEST = 10_000
 _AGES = ((16, 24), (25, 34), (35, 44), (45, 54), (55, 64), (65, 79))
 _REMARK = (
     "Published: Current Population Survey, annual averages 2024. Earnings are medians of usual weekly "

@@ -17,14 +17,11 @@ from rich.table import Table
 
 from experiments.consoles import NOTES, mistakes, results
 from experiments.plots import plot_simulation
-from experiments.runs import METRICS, write_table
+from experiments.runs import METRICS, PEOPLE, write_table
 from experiments.simulate import Setup, Simulation, foresee, prepare, simulate
 from experiments.simulate_config import SimulateConfig
 from experiments.talk import Talk
 from llm_policy.persona_files import save_personas
-
-PEOPLE = "people.csv"
-"""The file of a run's people, which another run can take over."""
 
 
 def run_simulate(config: SimulateConfig, path: Path, talk: Talk | None) -> None:

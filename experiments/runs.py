@@ -18,6 +18,8 @@ import pyarrow.parquet as pq
 
 METRICS = "metrics.parquet"
 """The file that a run ends with: one that has it is finished."""
+PEOPLE = "people.csv"
+"""The file of a run's people, which another run can take over."""
 
 
 def new_run_path(runs: Path, name: str | None, *, command: str) -> Path:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,76 +14,31 @@ from jaxtyping import Float
 from baselines.optimum import best_found
 from econjax import Atkinson, BracketSchedule
 from econjax.planning import Planner, RationalEvaluator, plan
-from experiments.config import ModelConfig, PlannerName, WelfareName, require_at_least, require_some
+from experiments.config import PlannerName
 from experiments.economies import ECONOMIES, Kind
 from experiments.in_step import in_step
 from experiments.measured import Measured, bootstrap
 from experiments.roster import AIMS, ROSTER, Aim, Entry, Setting
+from experiments.study_config import ScoreboardConfig
 from llm_policy.answers import Tally
 from llm_policy.engine import Engine
 
-RATIONAL: tuple[PlannerName, ...] = tuple(name for name, entry in ROSTER.items() if not entry.needs_choices)
-"""Planners who can plan for rational workers."""
 
-
-@dataclass(frozen=True)
-class ScoreboardConfig(ModelConfig):
-    """Let every planner plan on several economies, each drawn several times, and print its regret."""
-
-    economies: tuple[str, ...] = tuple(ECONOMIES)
-    """Economies, each calibrated to 2024 federal law."""
-    populations: int = 10
-    """How many times each is drawn: all planners meet the same draws."""
-    agents: int = 10_000
-    """Workers in each draw."""
-    welfare: tuple[WelfareName, ...] = ("atkinson", "rawlsian")
-    """Welfare functions to maximise."""
-    planners: tuple[PlannerName, ...] = RATIONAL
-    """Planners to run."""
-    evaluations: int = 40
-    """Evaluations of every planner that learns from them."""
-    vary: Literal["nothing", "elasticity", "aversion", "told"] = "nothing"
-    """What varies instead of economies and welfare functions, of which then only the first is taken: the
-    elasticity (0.1 to 1), the aversion to inequality (0.5 to infinity), or the elasticity that planners are
-    told (0.1 to 1) while the true one stays."""
-    json: bool = False
-    """Print the result as JSON on standard output instead of tables."""
-
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: a choice that makes no scoreboard.
-        """
-        ModelConfig.check(self)
-        for name, least in (("populations", 2), ("agents", 2), ("evaluations", 1)):
-            require_at_least(least, name, getattr(self, name))
-        require_some("economies", self.economies, tuple(ECONOMIES))
-        require_some("welfare", self.welfare, tuple(AIMS))
-        require_some("planners", self.planners, RATIONAL)
-        if self.vary == "aversion" and self.asks_a_model:
-            raise ValueError("No words tell a language model of every aversion: leave llm out of --planners.")
-
-    @property
-    def asks_a_model(self) -> bool:
-        """Whether a planner is a language model."""
-        return any(ROSTER[name].is_model for name in self.planners)
-
-    def contests(self) -> "list[Contest]":
-        """Return the contests; planners who are told elasticities are told the truth unless that varies."""
-        kind, aim = ECONOMIES[self.economies[0]], AIMS[self.welfare[0]]
-        if self.vary == "elasticity":
-            return [
-                Contest(replace(kind, elasticity=size, name=f"{kind.name}, elasticity {size:g}"), aim)
-                for size in _ELASTICITIES
-            ]
-        if self.vary == "aversion":
-            return [Contest(kind, averse) for averse in _AVERSIONS]
-        if self.vary == "told":
-            return [Contest(kind, aim, told) for told in _ELASTICITIES]
+def contests(config: ScoreboardConfig) -> "list[Contest]":
+    """Return the contests; planners who are told elasticities are told the truth unless that varies."""
+    kind, aim = ECONOMIES[config.economies[0]], AIMS[config.welfare[0]]
+    if config.vary == "elasticity":
         return [
-            Contest(ECONOMIES[name], AIMS[welfare]) for welfare in self.welfare for name in self.economies
+            Contest(replace(kind, elasticity=size, name=f"{kind.name}, elasticity {size:g}"), aim)
+            for size in _ELASTICITIES
         ]
+    if config.vary == "aversion":
+        return [Contest(kind, averse) for averse in _AVERSIONS]
+    if config.vary == "told":
+        return [Contest(kind, aim, told) for told in _ELASTICITIES]
+    return [
+        Contest(ECONOMIES[name], AIMS[welfare]) for welfare in config.welfare for name in config.economies
+    ]
 
 
 class Contest(NamedTuple):

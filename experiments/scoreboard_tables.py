@@ -12,7 +12,8 @@ from rich.table import Table
 from experiments.consoles import NOTES, mistakes, results
 from experiments.jobs import engine_of
 from experiments.measured import Measured
-from experiments.scoreboard import Score, ScoreboardConfig, Sizes, contest_scores, pooled
+from experiments.scoreboard import Score, Sizes, contest_scores, contests, pooled
+from experiments.study_config import ScoreboardConfig
 
 _COLUMNS = (
     "planner",
@@ -47,9 +48,9 @@ def run_scoreboard(config: ScoreboardConfig) -> None:
     with contextlib.ExitStack() as stack:
         engine = stack.enter_context(contextlib.closing(engine_of(config))) if config.asks_a_model else None
         status = stack.enter_context(NOTES.status(""))
-        contests = config.contests()
-        for place, contest in enumerate(contests):
-            status.update(f"{place + 1} of {len(contests)}, {contest.title}")
+        wanted = contests(config)
+        for place, contest in enumerate(wanted):
+            status.update(f"{place + 1} of {len(wanted)}, {contest.title}")
             some = contest_scores(contest, config.planners, sizes, engine)
             scores += some
             if not config.json:
@@ -57,7 +58,7 @@ def run_scoreboard(config: ScoreboardConfig) -> None:
     if config.json:
         rows = [_as_dict(score) for score in scores]
         print(json.dumps({"sizes": dataclasses.asdict(sizes), "scores": rows}, indent=2, allow_nan=False))
-    elif len({contest.kind.name for contest in contests}) > 1:
+    elif len({contest.kind.name for contest in wanted}) > 1:
         together = pooled(scores)
         for title in dict.fromkeys(score.contest.title for score in together):
             some = [score for score in together if score.contest.title == title]

@@ -1,15 +1,15 @@
-"""What a simulation is: every choice that its figures depend on."""
+"""What a simulation is: every choice that its figures depend on. JAX is imported where it computes."""
 
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-import jax.numpy as jnp
-
-from econjax import BracketSchedule, us_federal
 from experiments.config import RunConfig, WelfareName, require_at_least, require_some
-from llm_policy.prompts import Style
+
+if TYPE_CHECKING:
+    from econjax import BracketSchedule
+    from llm_policy.prompts import Style
 
 Scenario = Literal["rational", "bounded", "democratic"]
 GovernmentName = Literal["llm", "fixed", "laissez-faire", "flat", "random", "saez", "gradient"]
@@ -156,8 +156,10 @@ class SimulateConfig(RunConfig):
         """The welfare functions under which every step is scored."""
         return self.score or (self.welfare,)
 
-    def style(self) -> Style:
+    def style(self) -> "Style":
         """Return how workers are asked."""
+        from llm_policy.prompts import Style
+
         return Style(
             mode=self.mode,
             think=self.think,
@@ -167,8 +169,12 @@ class SimulateConfig(RunConfig):
             explore=self.explore,
         )
 
-    def schedule(self) -> BracketSchedule:
+    def schedule(self) -> "BracketSchedule":
         """Return the first schedule."""
+        import jax.numpy as jnp
+
+        from econjax import BracketSchedule, us_federal
+
         law = us_federal(self.year, self.status)
         own = self.thresholds or _THRESHOLDS.get(self.brackets)
         thresholds = law.thresholds if own is None else jnp.asarray(own)

@@ -13,7 +13,8 @@ from experiments.config import WorkersName
 from experiments.consoles import NOTES, mistakes, results
 from experiments.jobs import engine_of
 from experiments.natures import nature
-from experiments.transfer import KINDS, Transfer, TransferConfig, transfer
+from experiments.study_config import TransferConfig
+from experiments.transfer import KINDS, Transfer, transfer
 
 
 def run_transfer(config: TransferConfig) -> None:

@@ -1,13 +1,12 @@
 """`econjax benchmark core`: what a worker costs, next to NumPy and to the machine's limits."""
 
 import importlib.metadata
-import math
 import os
 import platform
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,39 +14,8 @@ import numpy as np
 
 from econjax.saez import SaezFixedPoint
 from experiments.benchmarks.cases import Case, cases, many_schedules, saez
+from experiments.benchmarks.config import CoreBenchmarkConfig
 from experiments.benchmarks.timing import Ratio, compiled, ratio, take_turns
-
-
-@dataclass(frozen=True)
-class CoreBenchmarkConfig:
-    """Time taxes, responses and welfare gradients against NumPy and against the machine's own limits."""
-
-    sizes: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
-    """Numbers of workers, separated by spaces."""
-    batch: tuple[int, int] = (1_000, 10_000)
-    """Schedules, and workers, of the row that evaluates many schedules at once."""
-    precision: Literal["float32", "float64"] = "float32"
-    """Floating-point numbers to compute with."""
-    repeats: int = 20
-    """Rounds of each measurement, at most."""
-    patience: float = 3.0
-    """Seconds after which a measurement begins no further round."""
-    json: bool = False
-    """Print the result as JSON on standard output instead of tables."""
-
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: a size or number of rounds below 1, no size, or a patience that is no time.
-        """
-        counts = {"sizes": self.sizes, "batch": self.batch, "repeats": (self.repeats,)}
-        for name, values in counts.items():
-            if not values or min(values) < 1:
-                given = " ".join(map(str, values)) or "none"
-                raise ValueError(f"--{name} takes whole numbers of 1 or more; got {given}.")
-        if not 0 <= self.patience < math.inf:
-            raise ValueError(f"--patience is a number of seconds; got {self.patience}.")
 
 
 @dataclass(frozen=True)

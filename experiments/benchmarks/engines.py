@@ -6,51 +6,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import numpy as np
 
+from experiments.benchmarks.config import EnginesBenchmarkConfig
 from experiments.benchmarks.llm import machine
 from experiments.benchmarks.steps import Mode, World, past, script, society, world
 from experiments.benchmarks.timing import Ratio, ratio
-from experiments.config import require_at_least
 from llm_policy.answers import hours_answer, read_hours, schema
 from llm_policy.engine import Engine, EngineError, Prompt
 from llm_policy.society import State
 
 Memory = Literal["first step", "full memory"]
 """What workers remember: nothing yet, or as many steps as they reread."""
-
-
-@dataclass(frozen=True)
-class EnginesBenchmarkConfig:
-    """Ask the embedded engine and vLLM the same prompts on the same weights, in turns."""
-
-    model: Path | None = None
-    """Folder of a model that both can load; the one that comes with the project if not given."""
-    agents: int = 1_000
-    """Workers, each asked once a round in a prompt of its own."""
-    history: int = 10
-    """Latest steps that a worker with a full memory rereads, besides its five best."""
-    rounds: int = 3
-    """Timed rounds of each kind of question, after one that warms up."""
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    """Numbers that vLLM computes with; the embedded engine computes with float32."""
-    seed: int = 0
-    """Names the personas."""
-    json: bool = False
-    """Print the result as JSON on standard output instead of tables."""
-
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: too few workers, steps or rounds.
-        """
-        for name, least in {"agents": 2, "history": 1, "rounds": 1}.items():
-            require_at_least(least, name, getattr(self, name))
 
 
 @dataclass(frozen=True)

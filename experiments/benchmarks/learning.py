@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,65 +16,19 @@ from baselines.fixed import uniform
 from baselines.neural_training import HeldOut, Training, held_out, train_network
 from baselines.one_step import worker_steps_per_second
 from baselines.optimum import best_found
-from baselines.two_level import TwoLevel, TwoLevelResult, Verdict, judge, train_two_level
+from baselines.two_level import TwoLevelResult, Verdict, judge, train_two_level
 from econjax import BracketSchedule, Economy, us_federal
 from econjax.planning import RationalEvaluator
+from experiments.benchmarks.config import LearningBenchmarkConfig
 from experiments.benchmarks.core import machine
 from experiments.benchmarks.timing import compiled
-from experiments.config import EconomyConfig, WelfareName, require_at_least
+from experiments.config import EconomyConfig
 from experiments.measured import Measured, bootstrap
 from experiments.roster import AIMS, Aim
 
 PEER_SECONDS = 22e-6
 """Seconds that a worker's step takes in a one-step episode of 1,000 workers of AI-Economist 1.7.1 (Python),
 measured on two CPU cores."""
-
-
-@dataclass(frozen=True)
-class LearningBenchmarkConfig:
-    """Let a planner and its workers learn together by PPO, and a network learn to plan in one call."""
-
-    seeds: int = 5
-    """Seeds of PPO, trained side by side."""
-    agents: int = 400
-    """Workers who learn together with a planner, on the quantile grid of ACS-2023 incomes."""
-    welfare: WelfareName = "atkinson"
-    """Welfare function of the planner that learns by PPO."""
-    worker_updates: int = TwoLevel.worker_updates
-    """Updates of PPO in which workers learn alone."""
-    joint_updates: int = TwoLevel.joint_updates
-    """Updates of PPO in which workers and the planner learn."""
-    settling_updates: int = TwoLevel.settling_updates
-    """Updates of PPO in which the planner has settled, and workers learn on."""
-    steps: int = Training.steps
-    """Steps of training of the network."""
-    worlds: int = 20
-    """Economies that the network never saw, on which it is measured."""
-    step_agents: int = 1_000
-    """Workers in the measurement of the speed of stepping."""
-    precision: Literal["float32", "float64"] = "float32"
-    """Floating-point numbers to compute with."""
-    json: bool = False
-    """Print the result as JSON on standard output instead of tables."""
-
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: too few of something.
-        """
-        least = {"seeds": 2, "agents": 2, "joint_updates": 1, "steps": 1, "worlds": 2, "step_agents": 2}
-        for name, least_of in {**least, "worker_updates": 0, "settling_updates": 0}.items():
-            require_at_least(least_of, name, getattr(self, name))
-
-    @property
-    def two_level(self) -> TwoLevel:
-        """How workers and the planner learn together."""
-        return TwoLevel(
-            worker_updates=self.worker_updates,
-            joint_updates=self.joint_updates,
-            settling_updates=self.settling_updates,
-        )
 
 
 @dataclass(frozen=True)

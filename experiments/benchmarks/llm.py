@@ -14,47 +14,14 @@ from typing import Any, get_args
 import jax
 import numpy as np
 
+from experiments.benchmarks.config import LLMBenchmarkConfig
 from experiments.benchmarks.steps import Mode, Step, World, lives, past, script, society, world
 from experiments.benchmarks.timing import Ratio, ratio, take_turns
-from experiments.config import ModelConfig
 from experiments.consoles import mistakes
 from experiments.engines import start_engine
 from llm_policy.answers import hours_answer, schema
 from llm_policy.engine import Engine, Schema
 from llm_policy.society import State
-
-
-@dataclass(frozen=True)
-class LLMBenchmarkConfig(ModelConfig):
-    """Time language-model workers in text and choice mode, and the work around the model."""
-
-    model: str = "tiny"
-    """Model: as for runs, but noise in vLLM if not given."""
-    agents: int = 2_000
-    """Workers, each asked once a step."""
-    distinct: int | None = None
-    """Workers who differ; the others are their doubles, whose prompts are asked once. All if not given."""
-    history: int = 10
-    """Latest steps that each worker rereads, besides its five best."""
-    rounds: int = 3
-    """Timed steps in each mode, after one that warms up."""
-    seed: int = 0
-    """Names the personas."""
-    json: bool = False
-    """Print the result as JSON on standard output instead of tables."""
-
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: too few workers, tokens, steps or rounds.
-        """
-        ModelConfig.check(self)
-        for name, least in {"agents": 2, "history": 1, "rounds": 1}.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"--{name} must be at least {least}; got {getattr(self, name)}.")
-        if self.distinct is not None and not 2 <= self.distinct <= self.agents:
-            raise ValueError(f"--distinct must be 2 to --agents, {self.agents}; got {self.distinct}.")
 
 
 @dataclass(frozen=True)

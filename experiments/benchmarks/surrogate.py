@@ -16,9 +16,10 @@ from rich.table import Table
 
 from econjax import BracketSchedule, Economy, us_federal
 from econjax.welfare import AbstractWelfare
+from experiments.benchmarks.config import SurrogateBenchmarkConfig
 from experiments.benchmarks.core import machine
 from experiments.benchmarks.timing import compiled, take_turns
-from experiments.config import EconomyConfig, ModelConfig, require_at_least
+from experiments.config import EconomyConfig
 from experiments.jobs import engine_of
 from experiments.roster import AIMS
 from llm_policy.engine import Engine
@@ -26,35 +27,6 @@ from llm_policy.forecast import forecast
 from llm_policy.personas import describe, draw_personas
 from llm_policy.recording import RecordedWorkers, Recording, person_features, record
 from llm_policy.surrogate import Calibration, Surrogate, calibration, distil
-
-
-@dataclass(frozen=True)
-class SurrogateBenchmarkConfig(ModelConfig):
-    """Distil language-model workers into a network, and measure it on laws and people it never saw."""
-
-    agents: int = 200
-    """Workers who are recorded, each with a persona."""
-    schedules: int = 24
-    """Random schedules under which they live a tax year to be learned from."""
-    unseen: int = 8
-    """Random schedules held out."""
-    steps: int = 2
-    """Steps of labor in a tax year."""
-    sizes: tuple[int, ...] = (10_000, 100_000, 1_000_000)
-    """Numbers of workers that the network stands for when its speed is measured."""
-    json: bool = False
-    """Print the result as JSON on standard output instead of tables."""
-
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: too few of something.
-        """
-        ModelConfig.check(self)
-        for name, least in {"agents": 2, "schedules": 1, "unseen": 1, "steps": 1}.items():
-            require_at_least(least, name, getattr(self, name))
-        require_at_least(2, "sizes", min(self.sizes, default=0))
 
 
 @dataclass(frozen=True)

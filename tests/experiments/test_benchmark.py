@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from econjax import Atkinson, BracketSchedule, Economy, Quasilinear, gb2, settle, us_federal
-from experiments import cli
+from experiments.benchmarks import core
 from experiments.benchmarks.core import BARS, CoreBenchmarkConfig, Row, judge, measure
 from experiments.benchmarks.references import NumpySchedule, hand_fused_welfare
 from experiments.benchmarks.timing import Ratio, compiled, ratio, take_turns
@@ -66,7 +66,7 @@ def test_bytes_are_those_of_the_arrays_that_go_in_and_come_out(benchmark):
 
 def test_the_command_prints_tables_or_json(econjax, monkeypatch, benchmark):
     asked = []
-    monkeypatch.setattr(cli, "measure", lambda config, on_start: asked.append(config) or benchmark)
+    monkeypatch.setattr(core, "measure", lambda config, on_start: asked.append(config) or benchmark)
     ran = econjax("benchmark", "core", "--sizes", 200, 300, "--precision", "float64")
     assert ran.code == 0, ran.err
     assert asked == [CoreBenchmarkConfig(sizes=(200, 300), precision="float64")]

@@ -14,7 +14,7 @@ from experiments import scoreboard as board
 from experiments.economies import ECONOMIES
 from experiments.measured import Measured, bootstrap
 from experiments.roster import AIMS, ROSTER
-from experiments.scoreboard import Contest, ScoreboardConfig, Sizes, contest_scores, pooled
+from experiments.scoreboard import Contest, ScoreboardConfig, Sizes, contest_scores, contests, pooled
 
 PLANNERS = ("laissez-faire", "federal", "flat", "saez", "gradient")
 SIZES = Sizes(populations=3, agents=200, evaluations=12)
@@ -114,9 +114,9 @@ def test_groups_are_drawn_each_on_its_own():
 
 @pytest.mark.parametrize("vary", ["elasticity", "aversion", "told"])
 def test_one_thing_varies(vary):
-    contests = ScoreboardConfig(vary=vary).contests()
-    assert len({(c.kind.elasticity, c.aim.name, c.told) for c in contests}) == len(contests) == 4
-    assert [contest.told for contest in contests] == ([0.1, 0.25, 0.5, 1.0] if vary == "told" else [None] * 4)
+    varied = contests(ScoreboardConfig(vary=vary))
+    assert len({(c.kind.elasticity, c.aim.name, c.told) for c in varied}) == len(varied) == 4
+    assert [contest.told for contest in varied] == ([0.1, 0.25, 0.5, 1.0] if vary == "told" else [None] * 4)
 
 
 def test_a_model_plans_every_draw_and_its_questions_are_counted(improviser):

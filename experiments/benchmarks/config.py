@@ -1,0 +1,219 @@
+"""What is chosen of every benchmark. Light, for the command line."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
+
+import tyro
+
+from experiments.config import ModelConfig, WelfareName, require_at_least, require_some
+
+if TYPE_CHECKING:
+    from baselines.two_level import TwoLevel
+
+
+@dataclass(frozen=True)
+class CoreBenchmarkConfig:
+    """Time taxes, responses and welfare gradients against NumPy and against the machine's own limits."""
+
+    sizes: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+    """Numbers of workers, separated by spaces."""
+    batch: tuple[int, int] = (1_000, 10_000)
+    """Schedules, and workers, of the row that evaluates many schedules at once."""
+    precision: Literal["float32", "float64"] = "float32"
+    """Floating-point numbers to compute with."""
+    repeats: int = 20
+    """Rounds of each measurement, at most."""
+    patience: float = 3.0
+    """Seconds after which a measurement begins no further round."""
+    json: bool = False
+    """Print the result as JSON on standard output instead of tables."""
+
+    def check(self) -> None:
+        """Check all that can be checked before any work.
+
+        Raises:
+            ValueError: a size or number of rounds below 1, no size, or a patience that is no time.
+        """
+        counts = {"sizes": self.sizes, "batch": self.batch, "repeats": (self.repeats,)}
+        for name, values in counts.items():
+            if not values or min(values) < 1:
+                given = " ".join(map(str, values)) or "none"
+                raise ValueError(f"--{name} takes whole numbers of 1 or more; got {given}.")
+        if not 0 <= self.patience < math.inf:
+            raise ValueError(f"--patience is a number of seconds; got {self.patience}.")
+
+
+@dataclass(frozen=True)
+class LLMBenchmarkConfig(ModelConfig):
+    """Time language-model workers in text and choice mode, and the work around the model."""
+
+    model: str = "tiny"
+    """Model: as for runs, but noise in vLLM if not given."""
+    agents: int = 2_000
+    """Workers, each asked once a step."""
+    distinct: int | None = None
+    """Workers who differ; the others are their doubles, whose prompts are asked once. All if not given."""
+    history: int = 10
+    """Latest steps that each worker rereads, besides its five best."""
+    rounds: int = 3
+    """Timed steps in each mode, after one that warms up."""
+    seed: int = 0
+    """Names the personas."""
+    json: bool = False
+    """Print the result as JSON on standard output instead of tables."""
+
+    def check(self) -> None:
+        """Check all that can be checked before any work.
+
+        Raises:
+            ValueError: too few workers, tokens, steps or rounds.
+        """
+        ModelConfig.check(self)
+        for name, least in {"agents": 2, "history": 1, "rounds": 1}.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"--{name} must be at least {least}; got {getattr(self, name)}.")
+        if self.distinct is not None and not 2 <= self.distinct <= self.agents:
+            raise ValueError(f"--distinct must be 2 to --agents, {self.agents}; got {self.distinct}.")
+
+
+@dataclass(frozen=True)
+class EnginesBenchmarkConfig:
+    """Ask the embedded engine and vLLM the same prompts on the same weights, in turns."""
+
+    model: Path | None = None
+    """Folder of a model that both can load; the one that comes with the project if not given."""
+    agents: int = 1_000
+    """Workers, each asked once a round in a prompt of its own."""
+    history: int = 10
+    """Latest steps that a worker with a full memory rereads, besides its five best."""
+    rounds: int = 3
+    """Timed rounds of each kind of question, after one that warms up."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Numbers that vLLM computes with; the embedded engine computes with float32."""
+    seed: int = 0
+    """Names the personas."""
+    json: bool = False
+    """Print the result as JSON on standard output instead of tables."""
+
+    def check(self) -> None:
+        """Check all that can be checked before any work.
+
+        Raises:
+            ValueError: too few workers, steps or rounds.
+        """
+        for name, least in {"agents": 2, "history": 1, "rounds": 1}.items():
+            require_at_least(least, name, getattr(self, name))
+
+
+@dataclass(frozen=True)
+class LearningBenchmarkConfig:
+    """Let a planner and its workers learn together by PPO, and a network learn to plan in one call."""
+
+    seeds: int = 5
+    """Seeds of PPO, trained side by side."""
+    agents: int = 400
+    """Workers who learn together with a planner, on the quantile grid of ACS-2023 incomes."""
+    welfare: WelfareName = "atkinson"
+    """Welfare function of the planner that learns by PPO."""
+    worker_updates: int = 500
+    """Updates of PPO in which workers learn alone."""
+    joint_updates: int = 700
+    """Updates of PPO in which workers and the planner learn."""
+    settling_updates: int = 300
+    """Updates of PPO in which the planner has settled, and workers learn on."""
+    steps: int = 3_000
+    """Steps of training of the network."""
+    worlds: int = 20
+    """Economies that the network never saw, on which it is measured."""
+    step_agents: int = 1_000
+    """Workers in the measurement of the speed of stepping."""
+    precision: Literal["float32", "float64"] = "float32"
+    """Floating-point numbers to compute with."""
+    json: bool = False
+    """Print the result as JSON on standard output instead of tables."""
+
+    def check(self) -> None:
+        """Check all that can be checked before any work.
+
+        Raises:
+            ValueError: too few of something.
+        """
+        least = {"seeds": 2, "agents": 2, "joint_updates": 1, "steps": 1, "worlds": 2, "step_agents": 2}
+        for name, least_of in {**least, "worker_updates": 0, "settling_updates": 0}.items():
+            require_at_least(least_of, name, getattr(self, name))
+
+    @property
+    def two_level(self) -> "TwoLevel":
+        """How workers and the planner learn together."""
+        from baselines.two_level import TwoLevel
+
+        return TwoLevel(
+            worker_updates=self.worker_updates,
+            joint_updates=self.joint_updates,
+            settling_updates=self.settling_updates,
+        )
+
+
+@dataclass(frozen=True)
+class SurrogateBenchmarkConfig(ModelConfig):
+    """Distil language-model workers into a network, and measure it on laws and people it never saw."""
+
+    agents: int = 200
+    """Workers who are recorded, each with a persona."""
+    schedules: int = 24
+    """Random schedules under which they live a tax year to be learned from."""
+    unseen: int = 8
+    """Random schedules held out."""
+    steps: int = 2
+    """Steps of labor in a tax year."""
+    sizes: tuple[int, ...] = (10_000, 100_000, 1_000_000)
+    """Numbers of workers that the network stands for when its speed is measured."""
+    json: bool = False
+    """Print the result as JSON on standard output instead of tables."""
+
+    def check(self) -> None:
+        """Check all that can be checked before any work.
+
+        Raises:
+            ValueError: too few of something.
+        """
+        ModelConfig.check(self)
+        for name, least in {"agents": 2, "schedules": 1, "unseen": 1, "steps": 1}.items():
+            require_at_least(least, name, getattr(self, name))
+        require_at_least(2, "sizes", min(self.sizes, default=0))
+
+
+RowName = Literal["help", "eager", "compile", "core", "compare", "engines", "tests"]
+
+
+@dataclass(frozen=True)
+class AgainstBenchmarkConfig:
+    """Measure this checkout beside another one, in turns: ratios, their spread, and tables to the cent."""
+
+    other: Annotated[Path, tyro.conf.Positional]
+    """Folder of the other checkout; both run in this Python environment."""
+    rows: tuple[RowName, ...] = ("help", "eager", "compile", "core", "compare", "engines")
+    """What to measure: help (CPU seconds of econjax --help), eager (compilations of a second call without
+    jit), compile (value and gradient of welfare), core (benchmark core), compare (twice, first with nothing
+    kept), engines (answers a second of econjax-small), tests (the test suite)."""
+    turns: int = 3
+    """How often each side is measured."""
+    brackets: tuple[int, ...] = (7, 28, 56)
+    """Numbers of brackets at which value and gradient are compiled."""
+    sizes: tuple[int, ...] = (10_000, 1_000_000)
+    """Numbers of workers of benchmark core."""
+    json: bool = False
+    """Print the result as JSON on standard output instead of tables."""
+
+    def check(self) -> None:
+        """Check all that can be checked before any work.
+
+        Raises:
+            ValueError: no row, no turn, or a size that cannot be measured.
+        """
+        require_some("rows", self.rows, get_args(RowName))
+        require_at_least(1, "turns", self.turns)
+        require_at_least(2, "brackets", min(self.brackets, default=0))
+        require_at_least(1, "sizes", min(self.sizes, default=0))

@@ -1,0 +1,119 @@
+"""What one checkout takes, as JSON: a script, run with whichever checkout is first on Python's path.
+
+It calls only what every checkout since `econjax benchmark against` can be asked has: no name of its own side.
+"""
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.monitoring
+import jax.numpy as jnp
+
+from econjax import (
+    Atkinson,
+    BracketSchedule,
+    Economy,
+    Quasilinear,
+    best_response,
+    calibrate,
+    equilibrium,
+    gb2,
+    grid_response,
+    logit_response,
+    settle,
+    us_federal,
+)
+
+_AGENTS = 1_000
+_WORKERS = 200
+_ROUNDS = 3
+_RESPONSES = ("best_response", "equilibrium", "grid_response", "logit_response", "settle")
+
+
+def eager(responses: Sequence[str] = _RESPONSES) -> dict[str, float]:
+    """Return how much XLA compiles in the second call of each response without `jax.jit`."""
+    economy, law = _economy(), us_federal(2024)
+    labor = jnp.full(_AGENTS, 40.0)
+    calls: dict[str, Callable[[], Any]] = {
+        "best_response": lambda: best_response(economy, law),
+        "equilibrium": lambda: equilibrium(economy, law),
+        "grid_response": lambda: grid_response(economy, law),
+        "logit_response": lambda: logit_response(jax.random.key(0), economy, law, temperature=0.1),
+        "settle": lambda: settle(economy, law, labor),
+    }
+    compilations: list[str] = []
+
+    def listen(event: str, duration_secs: float, **kwargs: Any) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            compilations.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    found = {}
+    for name in responses:
+        jax.block_until_ready(calls[name]())
+        before = len(compilations)
+        jax.block_until_ready(calls[name]())
+        found[name] = float(len(compilations) - before)
+    return found
+
+
+def compiling(brackets: int) -> float:
+    """Return the CPU seconds to trace, lower and compile value and gradient of welfare."""
+    economy, welfare = _economy(), Atkinson(1.0)
+    thresholds = jnp.concatenate([jnp.zeros(1), jnp.geomspace(5_000.0, 700_000.0, brackets - 1)])
+
+    def equivalent(rates: jax.Array) -> jax.Array:
+        outcome = equilibrium(economy, BracketSchedule(thresholds, rates)).outcome
+        return welfare.equivalent(economy.population, outcome)
+
+    rates = jnp.linspace(0.1, 0.5, brackets)
+    begun = time.process_time()
+    jax.jit(jax.value_and_grad(equivalent)).lower(rates).compile()
+    return time.process_time() - begun
+
+
+def answers() -> dict[str, float]:
+    """Return the answers a second of the model that comes with the project, after a round that warms up."""
+    from experiments.benchmarks.steps import Mode, past, script, society, world
+    from llm_policy.answers import hours_answer, schema
+    from llm_policy.engines.embedded import EmbeddedEngine
+
+    everybody, engine = world(_WORKERS, distinct=_WORKERS, history=10, seed=0), EmbeddedEngine()
+    seconds: dict[Mode, list[float]] = {"choice": [], "text": []}
+    for state in past(everybody, script(), rounds=_ROUNDS):
+        for mode, taken in seconds.items():
+            alive = society(everybody, engine, mode)
+            workers = alive.workers
+            prompts = workers.prompts(alive.situation(state), state.memory)
+            begun = time.perf_counter()
+            if mode == "choice":
+                engine.choose(prompts, workers.menu.codes)
+            else:
+                engine.complete(prompts, schema(hours_answer()), max_tokens=workers.answer_tokens)
+            taken.append(time.perf_counter() - begun)
+    engine.close()
+    return {mode: _WORKERS / statistics.median(taken[1:]) for mode, taken in seconds.items()}
+
+
+def _economy() -> Economy:
+    population = calibrate(gb2(_AGENTS), us_federal(2024))
+    return Economy(population=population, preferences=Quasilinear(0.25))
+
+
+def _main(probe: str, *sizes: str) -> None:
+    if probe == "eager":
+        found = eager()
+    elif probe == "compile":
+        found = {size: compiling(int(size)) for size in sizes}
+    else:
+        found = answers()
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

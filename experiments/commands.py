@@ -1,0 +1,184 @@
+"""Every command in one table: what it does in a line, and where its choices and its work are.
+
+Nothing of a command is imported before it is chosen: the line of help is all that its neighbours show.
+"""
+
+import dataclasses
+import difflib
+import pkgutil
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, NamedTuple, Union
+
+import tyro
+
+
+class Command(NamedTuple):
+    """A command: its line of help, the dataclass of its choices, and what runs it, as "module:name".
+
+    A command with `show` is a benchmark: `run` returns what `show` prints.
+    """
+
+    summary: str
+    config: str
+    run: str
+    show: str = ""
+
+    def kind(self, *, loaded: bool) -> type:
+        """Return the dataclass of its choices, or, without importing it, one that stands in its place."""
+        return pkgutil.resolve_name(self.config) if loaded else dataclasses.make_dataclass("Unnamed", [])
+
+
+COMMANDS = {
+    "compare": Command(
+        "Compare planners on the same economy, with the same seed and the same number of evaluations.",
+        "experiments.config:CompareConfig",
+        "experiments.jobs:compare",
+    ),
+    "simulate": Command(
+        "Let language-model workers live through tax years, under a planner or leaders whom they elect.",
+        "experiments.simulate_config:SimulateConfig",
+        "experiments.jobs:simulate",
+    ),
+    "resume": Command(
+        "Finish a run that was cut short, within its own limits: what its journal holds is not asked again.",
+        "experiments.jobs_config:ResumeConfig",
+        "experiments.jobs:resume",
+    ),
+    "replay": Command(
+        "Repeat a finished run from its journal, with no model, and compare the metrics byte by byte.",
+        "experiments.jobs_config:ReplayConfig",
+        "experiments.jobs:replay",
+    ),
+    "personas": Command(
+        "Compare personas, drawn for skills on the quantile grid of ACS-2023 incomes, with published "
+        "figures.",
+        "experiments.study_config:PersonasConfig",
+        "experiments.people:run_personas",
+    ),
+    "audit": Command(
+        "Ask a model the same questions in many ways, as workers and as a planner, and compare its answers.",
+        "experiments.study_config:AuditConfig",
+        "experiments.audit:run_audit",
+    ),
+    "fidelity": Command(
+        "Measure the small model against the known formula that it imitates, as worker and as planner.",
+        "experiments.study_config:FidelityConfig",
+        "experiments.fidelity:run_fidelity",
+    ),
+    "scoreboard": Command(
+        "Let every planner plan on several economies, each drawn several times, and print its regret.",
+        "experiments.study_config:ScoreboardConfig",
+        "experiments.scoreboard_tables:run_scoreboard",
+    ),
+    "contest": Command(
+        "Let planners, one by gradient on a surrogate, ask the same language-model workers equally often.",
+        "experiments.study_config:ContestConfig",
+        "experiments.contest:run_contest",
+    ),
+    "transfer": Command(
+        "Let planners learn from rational workers and from language models, and set taxes for both.",
+        "experiments.study_config:TransferConfig",
+        "experiments.transfer_tables:run_transfer",
+    ),
+    "optimum": Command(
+        "Search the best schedule on today's brackets two ways, and bound what any schedule could bring.",
+        "experiments.study_config:OptimumConfig",
+        "experiments.optimum:run_optimum",
+    ),
+    "parity": Command(
+        "Print the welfare of the LLM Economist's economies at 40 hours and 2024 federal rates.",
+        "experiments.study_config:ParityConfig",
+        "experiments.parity:run_parity",
+    ),
+}
+BENCHMARK = "benchmark"
+BENCHMARKS = {
+    "core": Command(
+        "Time taxes, responses and welfare gradients against NumPy and against the machine's own limits.",
+        "experiments.benchmarks.config:CoreBenchmarkConfig",
+        "experiments.benchmarks.core:measure",
+        "experiments.benchmarks.tables:print_core",
+    ),
+    "llm": Command(
+        "Time language-model workers in text and choice mode, and the work around the model.",
+        "experiments.benchmarks.config:LLMBenchmarkConfig",
+        "experiments.benchmarks.llm:run",
+        "experiments.benchmarks.tables:print_llm",
+    ),
+    "engines": Command(
+        "Ask the embedded engine and vLLM the same prompts on the same weights, in turns.",
+        "experiments.benchmarks.config:EnginesBenchmarkConfig",
+        "experiments.benchmarks.engines:run",
+        "experiments.benchmarks.tables:print_engines",
+    ),
+    "learning": Command(
+        "Let a planner and its workers learn together by PPO, and a network learn to plan in one call.",
+        "experiments.benchmarks.config:LearningBenchmarkConfig",
+        "experiments.benchmarks.learning:run",
+        "experiments.benchmarks.learning:print_learning",
+    ),
+    "surrogate": Command(
+        "Distil language-model workers into a network, and measure it on laws and people it never saw.",
+        "experiments.benchmarks.config:SurrogateBenchmarkConfig",
+        "experiments.benchmarks.surrogate:run",
+        "experiments.benchmarks.surrogate:print_surrogate",
+    ),
+    "against": Command(
+        "Measure this checkout beside another one, in turns: ratios, their spread, and tables to the cent.",
+        "experiments.benchmarks.config:AgainstBenchmarkConfig",
+        "experiments.benchmarks.against:run",
+        "experiments.benchmarks.against:print_against",
+    ),
+}
+_BENCHMARK = "Measure how fast, and with how much memory, parts of the project are, and against what."
+
+
+def parse(arguments: Sequence[str]) -> tuple[Command, Any]:
+    """Return the command that the arguments name, and its choices.
+
+    Raises:
+        SystemExit: help was asked for (code 0), or the arguments make no command (code 2).
+    """
+    _suggest(arguments)
+    named = _named(arguments)
+    commands = {name: command.kind(loaded=name in named) for name, command in COMMANDS.items()}
+    benchmarks = {
+        name: command.kind(loaded={BENCHMARK, name} <= named) for name, command in BENCHMARKS.items()
+    }
+    lines = {name: command.summary for name, command in (COMMANDS | BENCHMARKS).items()}
+    kinds = commands | {BENCHMARK: _choice(benchmarks, lines)}
+    config = tyro.cli(_choice(kinds, lines | {BENCHMARK: _BENCHMARK}), prog="econjax", args=arguments)
+    [name] = (name for name, kind in (commands | benchmarks).items() if type(config) is kind)
+    return (COMMANDS | BENCHMARKS)[name], config
+
+
+def _suggest(arguments: Sequence[str]) -> None:
+    """End with a word on what may have been meant, where a command is misspelt."""
+    inner = arguments[:1] == [BENCHMARK]
+    known = BENCHMARKS if inner else [*COMMANDS, BENCHMARK]
+    given = arguments[inner : inner + 1]
+    if not given or given[0] in known:
+        return
+    if close := difflib.get_close_matches(given[0], known, n=1):
+        whole = f"{BENCHMARK} {close[0]}" if inner else close[0]
+        print(f"econjax: there is no command {given[0]}. Did you mean econjax {whole}?", file=sys.stderr)
+        sys.exit(2)
+
+
+def _named(arguments: Sequence[str]) -> set[str]:
+    """Return the names of all commands that the arguments may mean: every one, to write completions."""
+    if any(argument.startswith("--tyro-") for argument in arguments):
+        return {*COMMANDS, BENCHMARK, *BENCHMARKS}
+    return set(arguments)
+
+
+def _choice(kinds: Mapping[str, Any], lines: Mapping[str, str]) -> Any:
+    """Return the type of which tyro makes a choice of subcommands, each with its line of help."""
+    # Of more than one member: the types are known only when the program runs.
+    return Union[  # noqa: UP007
+        tuple(
+            Annotated[kind, tyro.conf.subcommand(name, description=lines[name])]
+            for name, kind in kinds.items()
+        )
+    ]

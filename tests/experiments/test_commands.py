@@ -1,0 +1,120 @@
+"""What the command line knows before it imports anything, held against what there is."""
+
+import inspect
+import pkgutil
+import subprocess
+import sys
+from typing import get_args
+
+import pytest
+
+from baselines.neural_training import Training
+from baselines.two_level import TwoLevel
+from experiments.benchmarks.config import LearningBenchmarkConfig
+from experiments.commands import BENCHMARKS, COMMANDS, parse
+from experiments.config import WelfareName
+from experiments.economies import ECONOMIES
+from experiments.roster import AIMS, ROSTER
+from experiments.study_config import ECONOMY_NAMES, RATIONAL, ScoreboardConfig
+
+EVERY = {(name,): command for name, command in COMMANDS.items()} | {
+    ("benchmark", name): command for name, command in BENCHMARKS.items()
+}
+LIGHT = """
+import contextlib, io, sys
+from experiments.cli import main
+for line in sys.stdin.read().splitlines():
+    sys.argv = ["econjax", *line.split()]
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code
+    heavy = {"jax", "numpy", "scipy", "econjax", "llm_policy", "pyarrow", "matplotlib"} & set(sys.modules)
+    assert not heavy, (line, heavy)
+    print(code, len(out.getvalue()) > 80)
+"""
+
+
+def asked(arguments, capsys):
+    """Return the exit code and what was printed where arguments make no command."""
+    with pytest.raises(SystemExit) as end:
+        parse(arguments)
+    printed = capsys.readouterr()
+    return end.value.code, printed.out, printed.err
+
+
+@pytest.mark.parametrize("name", EVERY, ids=" ".join)
+def test_a_command_is_what_its_line_says(name):
+    command = EVERY[name]
+    config = pkgutil.resolve_name(command.config)
+    assert inspect.getdoc(config).splitlines()[0] == command.summary
+    assert callable(pkgutil.resolve_name(command.run))
+    assert not command.show or callable(pkgutil.resolve_name(command.show))
+
+
+def test_help_and_typing_errors_import_nothing_that_computes():
+    helps = ["--help", "benchmark --help", *(f"{' '.join(name)} --help" for name in EVERY)]
+    errors = ["", "nonsense", "comprae", "benchmark", "benchmark cor", "compare --nonsense", "resume"]
+    errors += ["benchmark core --sizes many", "simulate --planner nobody"]
+    lines = "\n".join([*helps, *errors]) + "\n"
+    ran = subprocess.run(
+        [sys.executable, "-c", LIGHT], input=lines, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    codes = [line.split()[0] for line in ran.stdout.splitlines()]
+    assert codes == ["0"] * len(helps) + ["2"] * len(errors)
+
+
+def test_the_help_has_a_line_for_every_command_and_none_of_python(capsys):
+    for arguments, commands in ((["--help"], COMMANDS), (["benchmark", "--help"], BENCHMARKS)):
+        code, out, _ = asked(arguments, capsys)
+        words = " ".join(out.replace("│", " ").split())
+        assert code == 0
+        assert "Union" not in words
+        for name, command in commands.items():
+            assert f"• {name} {command.summary}" in words
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [(["comprae"], "econjax compare?"), (["benchmark", "engine"], "econjax benchmark engines?")],
+)
+def test_a_misspelt_command_is_told_which_is_near(given, meant, capsys):
+    code, out, err = asked(given, capsys)
+    assert (code, out) == (2, "")
+    assert err == f"econjax: there is no command {given[-1]}. Did you mean {meant}\n"
+
+
+def test_a_command_that_is_like_none_is_told_all_there_are(capsys):
+    code, _, err = asked(["xyz"], capsys)
+    assert code == 2
+    assert all(name in err for name in COMMANDS)
+
+
+def test_a_path_may_be_called_as_a_command_is():
+    command, choices = parse(["resume", "compare"])
+    assert command is COMMANDS["resume"]
+    assert str(choices.run) == "compare"
+    command, choices = parse(["compare", "--workers", "llm"])
+    assert command is COMMANDS["compare"]
+    assert choices.workers == ("llm",)
+
+
+def test_completions_know_the_options_of_every_command(capsys):
+    _, out, _ = asked(["--tyro-print-completion", "bash"], capsys)
+    for option in ("--evaluations", "--tax-years", "--most-unread", "--patience", "--turns"):
+        assert option in out
+
+
+def test_names_and_numbers_that_the_choices_repeat_are_those_of_what_they_choose():
+    assert tuple(ECONOMIES) == ECONOMY_NAMES
+    assert tuple(AIMS) == get_args(WelfareName)
+    assert tuple(name for name, entry in ROSTER.items() if not entry.needs_choices) == RATIONAL
+    for name, entry in ROSTER.items():
+        if not entry.needs_choices:
+            assert ScoreboardConfig(planners=(name,)).asks_a_model == entry.is_model
+    learning = LearningBenchmarkConfig()
+    assert learning.two_level == TwoLevel()
+    assert learning.steps == Training().steps
