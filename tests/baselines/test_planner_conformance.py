@@ -1,13 +1,15 @@
 """One battery for every planner."""
 
+import functools
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from laboratory import economy_of, float64
+from laboratory import economy_of, equivalent, float64
 from reference import THRESHOLDS, US_2024, grid
 from reference import solve as reference_solve
 from scipy.optimize import minimize
@@ -56,8 +58,13 @@ class Knowing(NamedTuple):
     worth: tuple[float, ...]
 
     def predict(self, schedule):
-        report = evaluator().value_and_grad(schedule)
-        return report.equivalent, report.gradient
+        return equivalent_of(schedule.rates, economy(), schedule.thresholds)
+
+
+@eqx.filter_jit
+@eqx.filter_value_and_grad
+def equivalent_of(rates, economy, thresholds):
+    return equivalent(economy, WELFARE[0], BracketSchedule(thresholds, rates))[2]
 
 
 def knowing(key, trials, belief):
@@ -90,8 +97,13 @@ WELFARE = [Atkinson(1.0), Rawlsian()]
 every_planner = pytest.mark.parametrize("planner", PLANNERS, ids=repr)
 
 
+@functools.cache
+def economy():
+    return economy_of(grid("GB2", 400), 0.25)
+
+
 def evaluator(welfare=WELFARE[0]):
-    return RationalEvaluator(economy_of(grid("GB2", 400), 0.25), welfare)
+    return RationalEvaluator(economy(), welfare)
 
 
 def run(planner, *, seed=0, welfare=WELFARE[0], steps=STEPS):
