@@ -162,7 +162,8 @@ def lead_between(
 
     def at_border(log_type: Float[Array, " agents"], option: Int[Array, "sides=2 agents"]):
         moved = moved_to(economy, log_type)
-        low, high = (point(moved, option[side]) for side in (0, 1))
+        both = jax.vmap(lambda held: point(moved, held))(option)
+        low, high = (jax.tree.map(itemgetter(side), both) for side in (0, 1))
         return lead(moved, high, low)
 
     return jax.vmap(at_border)(log_types, options)
