@@ -1,11 +1,22 @@
 """Conversion and checks at the door: what enters a constructor becomes a legal floating-point array."""
 
+from collections.abc import Callable
+from operator import itemgetter
+from typing import TypeVar
+
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 from numpy.typing import ArrayLike
+
+State = TypeVar("State")
+Row = TypeVar("Row")
+
+UNROLLED = 16
+"""Up to so many brackets are written out one by one, so that XLA fuses them; a loop goes over more."""
 
 
 def as_float(values: ArrayLike) -> Float[Array, "..."]:
@@ -45,3 +56,13 @@ def require(values: Float[Array, "..."], ok: Bool[Array, ""], remedy: str) -> Fl
     if not ok:
         raise ValueError(f"{remedy} Got {np.asarray(values).tolist()}.")
     return values
+
+
+def fold(step: Callable[[State, Row], State], start: State, rows: Row) -> State:
+    """Return step(... step(start, first row) ..., last row): a program of bounded size for many rows."""
+    length = jax.tree.leaves(rows)[0].shape[0]
+    if length <= UNROLLED:
+        for j in range(length):
+            start = step(start, jax.tree.map(itemgetter(j), rows))
+        return start
+    return jax.lax.scan(lambda state, row: (step(state, row), None), start, rows, unroll=UNROLLED)[0]

@@ -1,13 +1,17 @@
 """Budgets: the best point of a worker within a bracket, and which bracket holds the best of all."""
 
 from collections.abc import Callable
+from functools import partial
+from operator import itemgetter
 from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Bool, Float, Int
 
+from econjax._arrays import UNROLLED, fold
 from econjax.economy import Economy
 from econjax.population import REFERENCE_HOURS, Population
 from econjax.schedule import AbstractSchedule, BracketSchedule, LogLinearSchedule
@@ -32,14 +36,32 @@ class Bracket(NamedTuple):
     owed: Float[Array, "..."]
 
 
-def best_point(economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""]) -> Point:
-    """Return the best point of every worker who works; which bracket it lies in has no derivative."""
+def best_point(
+    economy: Economy,
+    schedule: AbstractSchedule,
+    rebate: Float[Array, ""],
+    entries: Float[Array, " borders"] | None,
+) -> Point:
+    """Return the best point of every worker who works; which bracket it lies in has no derivative.
+
+    `entries` are the `shared_entries` of the same three.
+    """
     if isinstance(schedule, LogLinearSchedule):
         return _log_linear_optimum(economy, schedule, rebate)
     schedule = _with_brackets(schedule)
-    chosen = jax.lax.stop_gradient(_choose(*jax.lax.stop_gradient((economy, schedule, rebate))))
-    own = jax.tree.map(lambda values: _pick(values, chosen), _brackets(schedule))
-    return _optimum(economy, own, rebate)
+    chosen = jax.lax.stop_gradient(_choose(*jax.lax.stop_gradient((economy, schedule, rebate, entries))))
+    return _optimum(economy, _pick(_brackets(schedule), chosen), rebate)
+
+
+def shared_entries(
+    economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""]
+) -> Float[Array, " borders"] | None:
+    """Return the log types that enter each bracket but the lowest; None where a type does not say all."""
+    one_bracket = not isinstance(schedule, BracketSchedule) or schedule.rates.shape[0] == 1
+    if one_bracket or not is_shared(economy.population):
+        return None
+    known = jax.lax.stop_gradient((one_worker(economy), schedule, rebate))
+    return jax.lax.stop_gradient(entry_types(*known)[:, 0])
 
 
 def home(rebate: Float[Array, ""], workers: Population) -> Point:
@@ -70,7 +92,7 @@ def entry_types(
     centre = jnp.log(jnp.maximum(jnp.maximum(starts, cost[None, :]), 1e-6) / REFERENCE_HOURS)
 
     def is_above(log_types: Float[Array, "borders agents"]) -> Bool[Array, "borders agents"]:
-        low, high, _, ahead = sides(economy, schedule, rebate, log_types)
+        (low, high), _, ahead = sides(economy, schedule, rebate, log_types)
         # Next to a border where rates rise the lead is of second order and drowns in rounding; whoever is
         # at the border if confined below it wants more if the upper optimum is beyond it.
         return (ahead > 0) | ((low.income >= starts) & (high.income > starts) & (starts > 0))
@@ -91,26 +113,67 @@ def sides(
     schedule: AbstractSchedule,
     rebate: Float[Array, ""],
     log_types: Float[Array, "borders agents"],
-) -> tuple[Point, Point, Int[Array, "borders agents"], Float[Array, "borders agents"]]:
+) -> tuple[tuple[Point, Point], Int[Array, "borders sides=2 agents"], Float[Array, "borders agents"]]:
     """Return the best points below and above every border for workers moved to the given log types.
 
-    Then which option holds the upper point (0: home, 1: the lowest bracket, ...), and its lead over the
-    lower one, in dollars.
+    Then which options hold them (0: home, 1: the lowest bracket, ...), and the lead of the upper one over
+    the lower, in dollars.
     """
-    unit = eqx.tree_at(lambda e: e.population.skill, economy, jnp.ones_like(economy.population.skill))
-    unit_type = economy.preferences.log_type(unit.population)
 
-    def at_border(border: Int[Array, ""], log_type: Float[Array, " agents"]):
-        moved = eqx.tree_at(lambda e: e.population.skill, unit, jnp.exp(log_type - unit_type))
+    def at_border(border_and_type: tuple[Int[Array, ""], Float[Array, " agents"]]):
+        border, log_type = border_and_type
+        moved = moved_to(economy, log_type)
         points, reached = _options(moved, schedule, rebate)
         below = (jnp.arange(reached.shape[0]) <= border)[:, None]
-        low, _ = _best(moved, points, reached & below)
-        high, option = _best(moved, points, reached & ~below)
-        reachable = jnp.any(reached & ~below, axis=0)
-        return low, high, option, jnp.where(reachable, lead(moved, high, low), -jnp.inf)
+        both = jnp.stack([reached & below, reached & ~below])
+        best, option = jax.vmap(lambda allowed: _best(moved, points, allowed))(both)
+        low, high = (jax.tree.map(itemgetter(side), best) for side in (0, 1))
+        ahead = jnp.where(jnp.any(both[1], axis=0), lead(moved, high, low), -jnp.inf)
+        return (low, high), option, ahead
 
     first = first_border(economy.population)
-    return jax.vmap(at_border)(jnp.arange(first, first + log_types.shape[0]), log_types)
+    borders = (jnp.arange(first, first + log_types.shape[0]), log_types)
+    if log_types.shape[0] <= _AT_ONCE:
+        return jax.vmap(at_border)(borders)
+    return jax.lax.map(at_border, borders)
+
+
+_AT_ONCE = 64
+"""So many borders are compared with all brackets at once; of more, one after the other, to save memory."""
+
+
+def lead_between(
+    economy: Economy,
+    schedule: AbstractSchedule,
+    rebate: Float[Array, ""],
+    log_types: Float[Array, "borders agents"],
+    options: Int[Array, "borders sides=2 agents"],
+) -> Float[Array, "borders agents"]:
+    """Return the lead in `sides`, where the options that hold the two points are known."""
+
+    def point(moved: Economy, option: Int[Array, " agents"]) -> Point:
+        if isinstance(schedule, LogLinearSchedule):
+            at_work = _log_linear_optimum(moved, schedule, rebate)
+        else:
+            table = _brackets(_with_brackets(schedule))
+            at_work = _optimum(moved, _pick(table, jnp.maximum(option - 1, 0)), rebate)
+        at_home = home(rebate, economy.population)
+        return jax.tree.map(lambda work, rest: jnp.where(option > 0, work, rest), at_work, at_home)
+
+    def at_border(log_type: Float[Array, " agents"], option: Int[Array, "sides=2 agents"]):
+        moved = moved_to(economy, log_type)
+        both = jax.vmap(lambda held: point(moved, held))(option)
+        low, high = (jax.tree.map(itemgetter(side), both) for side in (0, 1))
+        return lead(moved, high, low)
+
+    return jax.vmap(at_border)(log_types, options)
+
+
+def moved_to(economy: Economy, log_type: Float[Array, " agents"]) -> Economy:
+    """Return the economy of workers with the skills that give them these log types."""
+    unit = eqx.tree_at(lambda e: e.population.skill, economy, jnp.ones_like(economy.population.skill))
+    skill = jnp.exp(log_type - economy.preferences.log_type(unit.population))
+    return eqx.tree_at(lambda e: e.population.skill, economy, skill)
 
 
 def first_border(workers: Population) -> int:
@@ -187,30 +250,50 @@ def _reach(economy: Economy) -> Float[Array, " agents"]:
     return jnp.where(limited | (skill == 0), reach, jnp.inf)
 
 
+def _pick(table: Bracket, chosen: Int[Array, "*shape"]) -> Bracket:
+    """Return everybody's bracket: by chains of selections, which fuse where a gather does not, if few."""
+    if table.rate.shape[0] > UNROLLED:
+        return jax.tree.map(lambda values: values[chosen], table)
+    return _select(table, chosen)
+
+
 @jax.custom_jvp
-def _pick(values: Float[Array, " brackets"], chosen: Int[Array, " agents"]) -> Float[Array, " agents"]:
-    """Return values[chosen]: a chain of selections, which fuses where a gather does not."""
-    own = jnp.broadcast_to(values[0], chosen.shape)
-    for j in range(1, values.shape[0]):
-        own = jnp.where(chosen >= j, values[j], own)
-    return own
+def _select(table: Bracket, chosen: Int[Array, "*shape"]) -> Bracket:
+    def select(own: Bracket, row: tuple[Bracket, Int[Array, ""]]) -> Bracket:
+        return jax.tree.map(lambda below, value: jnp.where(chosen >= row[1], value, below), own, row[0])
+
+    lowest = jax.tree.map(lambda values: jnp.broadcast_to(values[0], chosen.shape), table)
+    higher = jax.tree.map(lambda values: values[1:], table)
+    return fold(select, lowest, (higher, jnp.arange(1, table.rate.shape[0])))
 
 
-@_pick.defjvp
-def _pick_jvp(primals, tangents):
-    """As a sum of steps, whose transpose is one masked sum for each bracket."""
-    values, chosen = primals
+@partial(_select.defjvp, symbolic_zeros=True)
+def _select_jvp(primals, tangents):
+    """As a sum of steps, whose transpose is one masked sum for each bracket, of all that moves at once."""
+    table, chosen = primals
+    moving = [t for t in tangents[0] if not isinstance(t, SymbolicZero)]
+    own = _select(table, chosen)
+    if not moving:
+        return own, jax.tree.map(jnp.zeros_like, own)
+    moving, axes = jnp.stack(moving), range(1, 1 + chosen.ndim)
 
     @jax.checkpoint
-    def add(moves: Float[Array, " agents"], step: tuple[Float[Array, ""], Int[Array, ""]]):
-        return moves + step[0] * (chosen >= step[1]), None
+    def add(moves: Float[Array, "..."], step: tuple[Float[Array, " moving"], Int[Array, ""]]):
+        return moves + jax.lax.expand_dims(step[0], axes) * (chosen >= step[1])[None], None
 
-    lowest = jnp.broadcast_to(tangents[0][0], chosen.shape)
-    steps = (jnp.diff(tangents[0]), jnp.arange(1, values.shape[0]))
-    return _pick(values, chosen), jax.lax.scan(add, lowest, steps)[0]
+    steps = (jnp.diff(moving).T, jnp.arange(1, moving.shape[1]))
+    lowest = jnp.broadcast_to(jax.lax.expand_dims(moving[:, 0], axes), (moving.shape[0], *chosen.shape))
+    moves = iter(jax.lax.scan(add, lowest, steps)[0])
+    still = jnp.zeros(chosen.shape, moving.dtype)
+    return own, Bracket(*(still if isinstance(t, SymbolicZero) else next(moves) for t in tangents[0]))
 
 
-def _choose(economy: Economy, schedule: BracketSchedule, rebate: Float[Array, ""]) -> Int[Array, " agents"]:
+def _choose(
+    economy: Economy,
+    schedule: BracketSchedule,
+    rebate: Float[Array, ""],
+    entries: Float[Array, " borders"] | None,
+) -> Int[Array, " agents"]:
     """Return the number of the bracket that holds each worker's best point.
 
     Workers of one type need only compare it with the types that enter each bracket, but for those whom the
@@ -218,17 +301,15 @@ def _choose(economy: Economy, schedule: BracketSchedule, rebate: Float[Array, ""
     """
     if schedule.rates.shape[0] == 1:
         return jnp.zeros(economy.population.skill.shape, int)
-    if not is_shared(economy.population):
+    if entries is None:
         nobody = jnp.zeros(economy.population.skill.shape, int)
         return _compare(economy, schedule, rebate, none=nobody - 1)
-    entries = entry_types(one_worker(economy), schedule, rebate)[:, 0]
     log_type = economy.preferences.log_type(economy.population)
-    chosen = jnp.zeros(log_type.shape, int)
-    for entry in entries:
-        chosen += log_type > entry
+    lowest = jnp.zeros(log_type.shape, int)
+    chosen = fold(lambda passed, entry: passed + (log_type > entry), lowest, entries)
 
     def mend(chosen: Int[Array, " agents"]) -> Int[Array, " agents"]:
-        own = jax.tree.map(lambda values: _pick(values, chosen), _brackets(schedule))
+        own = _pick(_brackets(schedule), chosen)
         free = eqx.tree_at(lambda e: e.max_labor, economy, jnp.full_like(economy.max_labor, jnp.inf))
         kept = jnp.any(_optimum(free, own, rebate).income > _reach(economy))
         return _if(kept, lambda none: _compare(economy, schedule, rebate, none=_minus_one(none)), chosen)

@@ -3,9 +3,9 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
-from econjax._budget import entry_types, first_border, is_shared, one_worker, sides
+from econjax._budget import entry_types, first_border, is_shared, lead_between, one_worker, sides
 from econjax.economy import Economy
 from econjax.population import Population
 from econjax.schedule import AbstractSchedule, BracketSchedule
@@ -32,6 +32,7 @@ def arriving_revenue(
     schedule: AbstractSchedule,
     rebate: Float[Array, ""],
     bandwidth: Float[Array, ""] | None,
+    entries: Float[Array, " borders"] | None,
 ) -> Float[Array, ""]:
     """Return 0, with the derivative of revenue that is due to workers who jump over a border.
 
@@ -40,52 +41,81 @@ def arriving_revenue(
     log a rises by da, f(a) da workers move from the upper point to the lower, with f the density of log
     type x, and revenue changes by f(a) da (T_low - T_high). As the upper point's lead m is 0 at a, whatever
     lifts the lead by dm moves a by -dm / (dm / da); workers whose own type moves cross like a moving by -dx.
+    `entries` are the `shared_entries` of the first three.
     """
     return jnp.zeros_like(rebate)
 
 
 @arriving_revenue.def_jvp
 def _arriving_revenue_jvp(primals, tangents):
-    economy, schedule, rebate, bandwidth = primals
+    economy, schedule, rebate, bandwidth, entries = primals
     falls = _falls(economy, schedule)
     zero = jnp.zeros_like(rebate)
     if falls.shape[0] == 0:
         return zero, zero
-    at = _entries(*jax.lax.stop_gradient((_met(economy), schedule, rebate)))
+    met = jax.lax.stop_gradient((_met(economy), schedule, rebate))
+    at = _entries(*met) if entries is None else entries[:, None]
     exists = falls[:, None] & jnp.isfinite(at)
     at = jnp.where(exists, at, 0)  # far types overflow
-    low, high, option, _ = sides(_met(economy), schedule, rebate, at)
-    _, slope = jax.jvp(lambda at: sides(_met(economy), schedule, rebate, at)[3], (at,), (jnp.ones_like(at),))
-    _, lift = eqx.filter_jvp(
-        lambda economy, schedule, rebate: sides(_met(economy), schedule, rebate, at)[3],
-        (economy, schedule, rebate),
-        tangents[:3],
-    )
+    (low, high), options, _ = sides(*met, at)
+    slope, lift = _slope_and_lift(primals[:3], tangents[:3], at, options)
     # Whoever jumps over several borders at once is met at each of them: count the last one only.
     stretch = jnp.cumsum(falls)[:, None]
-    last = stretch[jnp.maximum(option - first_border(economy.population) - 1, 0), 0] == stretch
+    last = stretch[jnp.maximum(options[:, 1] - first_border(economy.population) - 1, 0), 0] == stretch
     counted = exists & last & (slope > 0)
     moved = jnp.zeros_like(at) if lift is None else lift / jnp.where(counted, slope, 1)
     gain = jnp.where(counted, high.tax - low.tax, 0)
     types, type_moves = eqx.filter_jvp(_log_types, (economy,), tangents[:1])
+    total = _arriving(economy, types, bandwidth, at, gain * moved, counted)
+    if type_moves is None:
+        return zero, total
+    everyone = jnp.ones_like(counted, shape=(*at.shape[:1], types.shape[0]))
+    return zero, total + _arriving(economy, types, bandwidth, at, gain * type_moves[None], everyone)
 
-    def density(at: Float[Array, " met"]) -> Float[Array, " agents"]:
+
+def _slope_and_lift(
+    primals: tuple, tangents: tuple, at: Float[Array, "borders met"], options: Int[Array, "borders 2 met"]
+) -> tuple[Float[Array, "borders met"], Float[Array, "borders met"] | None]:
+    """Return what a rise of the log type, and what the tangents, add to the lead of the upper point."""
+    moving, still = eqx.partition(primals, jax.tree.map(lambda t: t is not None, tangents, is_leaf=_none))
+
+    def ahead(moving, at: Float[Array, "borders met"]) -> Float[Array, "borders met"]:
+        economy, schedule, rebate = eqx.combine(moving, still)
+        return lead_between(_met(economy), schedule, rebate, at, options)
+
+    _, tangent = jax.linearize(ahead, moving, at)
+    slope = tangent(jax.tree.map(jnp.zeros_like, moving), jnp.ones_like(at))
+    return slope, tangent(tangents, jnp.zeros_like(at)) if jax.tree.leaves(tangents) else None
+
+
+def _none(leaf) -> bool:
+    return leaf is None
+
+
+def _arriving(
+    economy: Economy,
+    types: Float[Array, " agents"],
+    bandwidth: Float[Array, ""] | None,
+    at: Float[Array, "borders met"],
+    brought: Float[Array, "borders _"],
+    counted: Bool[Array, "borders _"],
+) -> Float[Array, ""]:
+    """Return the sum over workers, and over borders, of the density at the border times what each brings.
+
+    Nobody need be counted unless somebody jumps.
+    """
+    weight = economy.population.weight
+
+    def densities(brought: Float[Array, "borders _"]) -> Float[Array, ""]:
         width = default_bandwidth(economy) if bandwidth is None else bandwidth
-        return _density(at, types, economy.population.weight, width)
 
-    def arriving(weighted: Float[Array, "borders _"]) -> Float[Array, ""]:
-        return sum((jnp.sum(density(a) * w) for a, w in zip(at, weighted, strict=True)), zero)
+        @jax.checkpoint
+        def add(total: Float[Array, ""], border: tuple[Float[Array, " met"], Float[Array, " _"]]):
+            return total + jnp.sum(_density(border[0], types, weight, width) * border[1]), None
 
-    if is_shared(economy.population):  # then nobody need be counted unless somebody jumps
-        mass = jax.lax.cond(
-            jnp.any(counted),
-            lambda: jnp.stack([jnp.sum(density(a), keepdims=True) for a in at]),
-            lambda: jnp.zeros_like(at),
-        )
-        total = jnp.sum(mass * gain * moved)
-    else:
-        total = arriving(gain * moved)
-    return zero, total if type_moves is None else total + arriving(gain * type_moves[None])
+        return jax.lax.scan(add, jnp.zeros_like(width), (at, brought))[0]
+
+    return jax.lax.cond(jnp.any(counted), densities, lambda brought: jnp.zeros_like(weight[0]), brought)
 
 
 def _met(economy: Economy) -> Economy:

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float, known, require
 from econjax.economy import Economy, settle
-from econjax.saez import within_brackets
+from econjax.saez import shares_and_bases
 from econjax.schedule import BracketSchedule
 from econjax.simulation import (
     Ar1Skills,
@@ -147,13 +147,12 @@ class TaxEnv(eqx.Module):
 
     def _observe(self, state: EnvState) -> Float[Array, " features"]:
         last = state.workers.last
-        people, base, *_ = zip(*within_brackets(self.economy, state.schedule, last), strict=True)
-        base = jnp.stack(base)
+        people, base, _ = shares_and_bases(self.economy, state.schedule, last)
         income = jnp.sum(base)
         shares = base / jnp.where(income > 0, income, 1)
         gone = state.period / self.periods
         # Sums of shares may exceed 1 by their rounding.
-        return jnp.minimum(jnp.concatenate([state.schedule.rates, jnp.stack(people), shares, gone[None]]), 1)
+        return jnp.minimum(jnp.concatenate([state.schedule.rates, people, shares, gone[None]]), 1)
 
 
 class WorkerEnv(eqx.Module):

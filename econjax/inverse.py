@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float, known, require, require_scalar
 from econjax.economy import Economy, Outcome
-from econjax.saez import require_no_income_effects, within_brackets
+from econjax.saez import require_no_income_effects, shares_and_bases
 from econjax.schedule import AbstractSchedule, BracketSchedule
 
 
@@ -58,8 +58,7 @@ def inverse_optimum(
     """
     elasticity = require_scalar("elasticity", elasticity, positive=True)
     require_no_income_effects(economy)
-    _, base, responding, _ = zip(*within_brackets(economy, schedule, outcome), strict=True)
-    base, active = jnp.stack(base), jnp.sum(jnp.stack(responding), axis=1)
+    _, base, active = shares_and_bases(economy, schedule, outcome)
     rates = require(
         schedule.rates,
         jnp.all((schedule.rates < 1) | (active == 0)),

@@ -224,19 +224,45 @@ def _spread_out(values: Float[Array, " agents"], weight: Float[Array, " agents"]
     return _Spread(mean, spread, (low + high) / 2)
 
 
-@eqx.filter_jit
 def _value(economy: Economy, welfare: AbstractWelfare, schedule: BracketSchedule) -> Report:
-    outcome = equilibrium(economy, schedule).outcome
-    return summarise(economy, schedule, outcome, welfare)
+    return _report(economy, schedule, equilibrium(economy, schedule).outcome, welfare)
+
+
+def _value_and_grad(economy: Economy, welfare: AbstractWelfare, schedule: BracketSchedule) -> Report:
+    # Apart, so that all welfare functions share the programs of the equilibrium and of its derivative.
+    outcome, to_rates = _outcome_and_pullback(economy, schedule)
+    report, by_outcome = _report_and_slope(economy, schedule, outcome, welfare)
+    return eqx.tree_at(lambda r: r.gradient, report, _pull(to_rates, by_outcome), is_leaf=_is_none)
+
+
+_report = eqx.filter_jit(summarise)
 
 
 @eqx.filter_jit
-def _value_and_grad(economy: Economy, welfare: AbstractWelfare, schedule: BracketSchedule) -> Report:
-    def equivalent(rates: Float[Array, " brackets"]) -> tuple[Float[Array, ""], Outcome]:
-        at = eqx.tree_at(lambda s: s.rates, schedule, rates)
-        outcome = equilibrium(economy, at).outcome
-        return welfare.equivalent(economy.population, outcome), outcome
+def _outcome_and_pullback(
+    economy: Economy, schedule: BracketSchedule
+) -> tuple[Outcome, Callable[[Outcome], tuple[Float[Array, " brackets"]]]]:
+    def outcome(rates: Float[Array, " brackets"]) -> Outcome:
+        return equilibrium(economy, eqx.tree_at(lambda s: s.rates, schedule, rates)).outcome
 
-    gradient, outcome = jax.grad(equivalent, has_aux=True)(schedule.rates)
-    report = summarise(economy, schedule, outcome, welfare)
-    return eqx.tree_at(lambda r: r.gradient, report, gradient, is_leaf=lambda leaf: leaf is None)
+    return jax.vjp(outcome, schedule.rates)
+
+
+@eqx.filter_jit
+def _report_and_slope(
+    economy: Economy, schedule: BracketSchedule, outcome: Outcome, welfare: AbstractWelfare
+) -> tuple[Report, Outcome]:
+    """Return the report, and the derivative of the equivalent with respect to the outcome."""
+    slope = jax.grad(lambda outcome: welfare.equivalent(economy.population, outcome))(outcome)
+    return summarise(economy, schedule, outcome, welfare), slope
+
+
+@eqx.filter_jit
+def _pull(
+    to_rates: Callable[[Outcome], tuple[Float[Array, " brackets"]]], by_outcome: Outcome
+) -> Float[Array, " brackets"]:
+    return to_rates(by_outcome)[0]
+
+
+def _is_none(leaf) -> bool:
+    return leaf is None

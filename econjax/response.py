@@ -9,7 +9,8 @@ from jaxtyping import Array, Float, Int, Key
 from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float, known, require, require_scalar
-from econjax._budget import best_point, home, lead
+from econjax._budget import best_point, home, lead, shared_entries
+from econjax._compiled import compiled
 from econjax._jumps import arriving_revenue
 from econjax.economy import Economy, Outcome, settle, spendable
 from econjax.schedule import AbstractSchedule
@@ -35,8 +36,23 @@ def best_response(
         ValueError: a rebate that is not one number; a log-linear schedule so regressive that labor without
             end would pay.
     """
-    rebate = _one_rebate(rebate)
-    point = best_point(economy, schedule, rebate)
+    return _best_response(economy, schedule, _one_rebate(rebate))
+
+
+@compiled
+def _best_response(
+    economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""]
+) -> Float[Array, " agents"]:
+    return _best_hours(economy, schedule, rebate, shared_entries(economy, schedule, rebate))
+
+
+def _best_hours(
+    economy: Economy,
+    schedule: AbstractSchedule,
+    rebate: Float[Array, ""],
+    entries: Float[Array, " borders"] | None,
+) -> Float[Array, " agents"]:
+    point = best_point(economy, schedule, rebate, entries)
     if economy.population.fixed_cost is None:
         return point.labor
     goes = lead(economy, point, home(rebate, economy.population)) > 0
@@ -96,6 +112,13 @@ def equilibrium(
     """
     if bandwidth is not None:
         bandwidth = require_scalar("bandwidth", bandwidth, positive=True)
+    return _equilibrium(economy, schedule, bandwidth)
+
+
+@compiled
+def _equilibrium(
+    economy: Economy, schedule: AbstractSchedule, bandwidth: Float[Array, ""] | None
+) -> Equilibrium:
     if not economy.preferences.income_effects:
         expected, rounds = jnp.zeros_like(economy.spending), jnp.ones(())
     else:
@@ -120,7 +143,7 @@ def grid_response(
     of everything, so a gradient through them would say that nobody responds and that every rate should
     rise. Use `best_response` or `logit_probabilities`.
     """
-    return _grid_response(economy, schedule, _one_rebate(rebate), _hours_grid(grid, economy))
+    return _best_on_grid(economy, schedule, _one_rebate(rebate), _hours_grid(grid, economy))
 
 
 def logit_probabilities(
@@ -139,7 +162,17 @@ def logit_probabilities(
     whom no choice leaves positive consumption, where utility needs it, takes any as likely.
     """
     temperature = require_scalar("temperature, in dollars,", temperature, positive=True)
-    hours, rebate = _hours_grid(grid, economy), _one_rebate(rebate)
+    return _odds(economy, schedule, _one_rebate(rebate), _hours_grid(grid, economy), temperature)
+
+
+@compiled
+def _odds(
+    economy: Economy,
+    schedule: AbstractSchedule,
+    rebate: Float[Array, ""],
+    hours: Float[Array, " options"],
+    temperature: Float[Array, ""],
+) -> Float[Array, "options agents"]:
     best = jax.lax.stop_gradient(_best_of_grid(*jax.lax.stop_gradient((economy, schedule, rebate, hours))))
     ahead = jax.vmap(lambda h: _ahead(economy, schedule, rebate, jnp.full_like(best, h), best))(hours)
     hopeless = jnp.all(ahead == -jnp.inf, axis=0)[None]
@@ -168,9 +201,10 @@ def _round(
     bandwidth: Float[Array, ""] | None,
 ) -> Outcome:
     """Return what follows when every worker expects a rebate."""
-    labor = best_response(economy, schedule, expected)
+    entries = shared_entries(economy, schedule, expected)
+    labor = _best_hours(economy, schedule, expected, entries)
     # Revenue that jumpers bring works like lower spending: nothing in value, right in derivative.
-    arriving = arriving_revenue(economy, schedule, expected, bandwidth)
+    arriving = arriving_revenue(economy, schedule, expected, bandwidth, entries)
     open_budget = eqx.tree_at(lambda e: e.spending, economy, economy.spending - arriving)
     return settle(open_budget, schedule, labor)
 
@@ -270,6 +304,9 @@ def _grid_response(
     economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""], hours: Float[Array, " options"]
 ) -> Float[Array, " agents"]:
     return _best_of_grid(economy, schedule, rebate, hours)
+
+
+_best_on_grid = compiled(_grid_response)
 
 
 @_grid_response.def_jvp

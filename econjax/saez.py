@@ -1,6 +1,6 @@
 """Formulas for optimal rates, the statistics of an economy that they need, and their fixed point."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float, known, require, require_scalar
+from econjax._compiled import compiled
 from econjax._jumps import arriving_revenue
 from econjax.economy import Economy, Outcome, utility_of
 from econjax.response import equilibrium
@@ -149,7 +150,13 @@ def bracket_statistics(
     economy: Economy, schedule: BracketSchedule, outcome: Outcome, welfare: AbstractWelfare
 ) -> BracketStatistics:
     """Return the statistics of every bracket, with the weights of the welfare function itself."""
+    return _statistics(economy, schedule, outcome, welfare)
 
+
+@compiled
+def _statistics(
+    economy: Economy, schedule: BracketSchedule, outcome: Outcome, welfare: AbstractWelfare
+) -> BracketStatistics:
     def equivalent(consumption: Float[Array, " agents"]) -> Float[Array, ""]:
         utility = utility_of(economy, consumption, outcome.labor)
         fed = eqx.tree_at(lambda o: (o.consumption, o.utility), outcome, (consumption, utility))
@@ -158,11 +165,12 @@ def bracket_statistics(
     # Each entry is already multiplied by the worker's share of the population.
     social = jax.grad(equivalent)(outcome.consumption)
     social = social / jnp.sum(social)
-    rows = [
-        (share, base, jnp.sum(social * dollars), jnp.sum(responding), *_elasticities(economy, responding))
-        for share, base, responding, dollars in within_brackets(economy, schedule, outcome)
-    ]
-    return BracketStatistics(*(jnp.stack(column) for column in zip(*rows, strict=True)))
+
+    def row(share, base, responding, dollars) -> tuple[Float[Array, ""], ...]:
+        responds = _elasticities(economy, responding)
+        return share, base, jnp.sum(social * dollars), jnp.sum(responding), *responds
+
+    return BracketStatistics(*_within_brackets(economy, schedule, outcome, row))
 
 
 def _elasticities(
@@ -181,22 +189,51 @@ def _elasticities(
     return mean, jnp.sum(part * (own - mean) ** 2)
 
 
-def within_brackets(
+def shares_and_bases(
     economy: Economy, schedule: BracketSchedule, outcome: Outcome
-) -> Iterator[tuple[Float[Array, ""], Float[Array, ""], Float[Array, " agents"], Float[Array, " agents"]]]:
-    """Yield `share` and `base` of `BracketStatistics`, each worker's part of `active`, and its dollars."""
+) -> tuple[Float[Array, " brackets"], Float[Array, " brackets"], Float[Array, " brackets"]]:
+    """Return `share`, `base` and `active` of `BracketStatistics`."""
+    share, base, active = _shares_and_bases(economy, schedule, outcome)
+    return share, base, active
+
+
+@compiled
+def _shares_and_bases(
+    economy: Economy, schedule: BracketSchedule, outcome: Outcome
+) -> tuple[Float[Array, " brackets"], ...]:
+    return _within_brackets(
+        economy, schedule, outcome, lambda share, base, responding, _: (share, base, jnp.sum(responding))
+    )
+
+
+def _within_brackets(
+    economy: Economy,
+    schedule: BracketSchedule,
+    outcome: Outcome,
+    row: Callable[..., tuple[Float[Array, ""], ...]],
+) -> tuple[Float[Array, " brackets"], ...]:
+    """Return what `row` does for each bracket, stacked.
+
+    Its arguments are `share` and `base` of `BracketStatistics`, each worker's part of `active`, and its
+    dollars in the bracket.
+    """
     income, weight = outcome.income, economy.population.weight
     # A worker at a threshold, up to rounding, has its last dollar in the bracket below.
     rounding = 32 * jnp.finfo(income.dtype).eps
     responds = (income > 0) & (outcome.labor < economy.max_labor * (1 - rounding))
-    starts, ends = schedule.thresholds, jnp.append(schedule.thresholds[1:], jnp.inf)
-    for j, (start, end) in enumerate(zip(starts, ends, strict=True)):
+
+    @jax.checkpoint
+    def within(bracket: tuple[Int[Array, ""], Float[Array, ""], Float[Array, ""]]):
+        j, start, end = bracket
         above = (income > start * (1 + rounding)) | (j == 0)
         last = above & (income <= end * (1 + rounding))
         inside = above & (income < end * (1 - rounding)) & responds
         dollars = jnp.where(above, jnp.clip(income, start, end) - start, 0)
         responding = jnp.where(inside, weight * income, 0)
-        yield jnp.sum(weight * last), jnp.sum(weight * dollars), responding, dollars
+        return row(jnp.sum(weight * last), jnp.sum(weight * dollars), responding, dollars)
+
+    starts, ends = schedule.thresholds, jnp.append(schedule.thresholds[1:], jnp.inf)
+    return jax.lax.map(within, (jnp.arange(starts.shape[0]), starts, ends))
 
 
 def saez_rates(
@@ -277,10 +314,16 @@ def jump_revenue(
     require_no_income_effects(economy)
     if bandwidth is not None:
         bandwidth = require_scalar("bandwidth", bandwidth, positive=True)
+    return _jump_revenue(economy, schedule, bandwidth)
 
+
+@compiled
+def _jump_revenue(
+    economy: Economy, schedule: BracketSchedule, bandwidth: Float[Array, ""] | None
+) -> Float[Array, " brackets"]:
     def arriving(rates: Float[Array, " brackets"]) -> Float[Array, ""]:
         at = BracketSchedule(schedule.thresholds, rates)
-        return arriving_revenue(economy, at, jnp.zeros_like(economy.spending), bandwidth)
+        return arriving_revenue(economy, at, jnp.zeros_like(economy.spending), bandwidth, None)
 
     return jax.grad(arriving)(schedule.rates)
 
@@ -337,7 +380,18 @@ def converged_saez(
     if elasticity is not None:
         elasticity = require_scalar("elasticity", elasticity, positive=True)
     tolerance = require_scalar("tolerance", tolerance, positive=True)
+    return _converged(economy, start, welfare, elasticity, tolerance, jnp.asarray(most_steps))
 
+
+@compiled
+def _converged(
+    economy: Economy,
+    start: BracketSchedule,
+    welfare: AbstractWelfare,
+    elasticity: Float[Array, ""] | None,
+    tolerance: Float[Array, ""],
+    most_steps: Int[Array, ""],
+) -> SaezFixedPoint:
     def implied(rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
         schedule = BracketSchedule(start.thresholds, rates)
         outcome = equilibrium(economy, schedule).outcome

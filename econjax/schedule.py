@@ -1,14 +1,20 @@
 """Tax schedules: what a worker with a given income owes."""
 
 import abc
+from collections.abc import Callable
+from functools import partial
+from types import MethodType
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jax.custom_derivatives import SymbolicZero
+from jaxtyping import Array, Bool, Float
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, require, require_scalar
+from econjax._arrays import as_float, fold, require, require_scalar
+from econjax._compiled import compiled
 
 
 class AbstractSchedule(eqx.Module):
@@ -17,6 +23,13 @@ class AbstractSchedule(eqx.Module):
     Settling, best responses, equilibria and calibration take any schedule of this module. What speaks of
     brackets (planners, bracket statistics, the Saez formulas) takes a `BracketSchedule`.
     """
+
+    def __getattribute__(self, name: str) -> Any:
+        """Return what is asked for; a method as a pytree of the schedule that `jax.jit` takes, too."""
+        found = object.__getattribute__(self, name)
+        if isinstance(found, MethodType) and found.__self__ is self and not name.startswith("__"):
+            return jax.tree_util.Partial(found.__func__, self)
+        return found
 
     @abc.abstractmethod
     def tax(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -63,19 +76,11 @@ class BracketSchedule(AbstractSchedule):
 
     def tax(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return T(income), in dollars a year, for incomes of any shape; inf as the largest number."""
-        income = _finite(income)
-        owed = self.rates[0] * income
-        for step, threshold in zip(jnp.diff(self.rates), self.thresholds[1:], strict=True):
-            owed = owed + step * jax.nn.relu(income - threshold)
-        return owed
+        return _tax(_finite(income), self.thresholds, self.rates)
 
     def marginal_rate(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return the tax on the next dollar earned; at a threshold, the rate of the bracket above it."""
-        income = as_float(income)
-        rate = jnp.broadcast_to(self.rates[0], income.shape)
-        for above, threshold in zip(self.rates[1:], self.thresholds[1:], strict=True):
-            rate = jnp.where(income >= threshold, above, rate)
-        return rate
+        return _rate_above(as_float(income), self.thresholds, self.rates)
 
 
 class LogLinearSchedule(AbstractSchedule):
@@ -112,6 +117,68 @@ class LogLinearSchedule(AbstractSchedule):
         """Return 1 - scale * (1 - p) * income^(-p)."""
         income = as_float(income)
         return 1 - self.scale * (1 - self.progressivity) * income**-self.progressivity
+
+
+@jax.custom_jvp
+def _owed(
+    income: Float[Array, "*shape"], thresholds: Float[Array, " brackets"], rates: Float[Array, " brackets"]
+) -> Float[Array, "*shape"]:
+    """Return the tax on incomes: a chain of sums, which fuses."""
+
+    def add(owed: Float[Array, "*shape"], row: tuple[Float[Array, ""], Float[Array, ""]]):
+        return owed + row[0] * jax.nn.relu(income - row[1])
+
+    return fold(add, rates[0] * income, (jnp.diff(rates), thresholds[1:]))
+
+
+@partial(_owed.defjvp, symbolic_zeros=True)
+def _owed_jvp(primals, tangents):
+    """With respect to the schedule a loop, whose transpose is one sum over incomes for each bracket."""
+    income, thresholds, rates = primals
+    by_income, by_thresholds, by_rates = (None if _is_zero(t) else t for t in tangents)
+    moved = jnp.zeros_like(income)
+    if by_income is not None:
+        moved = by_income * _last_rate(rates, thresholds, lambda at: income > at, income.shape)
+    if by_thresholds is None and by_rates is None:
+        return _owed(*primals), moved
+    by_thresholds = jnp.zeros_like(thresholds) if by_thresholds is None else by_thresholds
+    by_rates = jnp.zeros_like(rates) if by_rates is None else by_rates
+
+    @jax.checkpoint
+    def add(moved: Float[Array, "*shape"], row: tuple[Float[Array, ""], ...]):
+        threshold, by_step, by_threshold = row
+        return moved + by_step * jax.nn.relu(income - threshold) - by_threshold * (income > threshold), None
+
+    rows = (thresholds[1:], jnp.diff(by_rates), jnp.diff(rates) * by_thresholds[1:])
+    return _owed(*primals), jax.lax.scan(add, moved + by_rates[0] * income, rows)[0]
+
+
+_tax = compiled(_owed)
+
+
+@compiled
+def _rate_above(
+    income: Float[Array, "*shape"], thresholds: Float[Array, " brackets"], rates: Float[Array, " brackets"]
+) -> Float[Array, "*shape"]:
+    return _last_rate(rates, thresholds, lambda threshold: income >= threshold, income.shape)
+
+
+def _last_rate(
+    rates: Float[Array, " brackets"],
+    thresholds: Float[Array, " brackets"],
+    passes: Callable[[Float[Array, ""]], Bool[Array, "*shape"]],
+    shape: tuple[int, ...],
+) -> Float[Array, "*shape"]:
+    """Return the rate of the last bracket whose threshold an income passes."""
+
+    def pass_on(rate: Float[Array, "*shape"], row: tuple[Float[Array, ""], Float[Array, ""]]):
+        return jnp.where(passes(row[1]), row[0], rate)
+
+    return fold(pass_on, jnp.broadcast_to(rates[0], shape), (rates[1:], thresholds[1:]))
+
+
+def _is_zero(tangent) -> bool:
+    return isinstance(tangent, SymbolicZero)
 
 
 def _finite(income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

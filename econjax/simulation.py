@@ -220,7 +220,7 @@ def advance(
     if isinstance(policy, Rational):
         labor, chosen = best_response(now, schedule, state.last.rebate), None
         # Revenue that jumpers bring works like lower spending: nothing in value, right in derivative.
-        arriving = arriving_revenue(now, schedule, state.last.rebate, None)
+        arriving = arriving_revenue(now, schedule, state.last.rebate, None, None)
         budget = eqx.tree_at(lambda e: e.spending, now, now.spending - arriving)
     else:
         labor, chosen = policy(policy_key, state.policy, now, schedule, state.last)

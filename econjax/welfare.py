@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int
 from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float, known, require, require_scalar
+from econjax._compiled import compiled
 from econjax.economy import Economy, Outcome, utility_of
 from econjax.inequality import equally_distributed_equivalent, require_aversion
 from econjax.population import Population
@@ -77,14 +78,7 @@ class Atkinson(AbstractWelfare):
         digits are few in float32: compare outcomes, and aversions, by `equivalent`.
         """
         utility = jnp.maximum(_utility(population, outcome), self.floor)
-        power = 1 - self.aversion
-        safe = jnp.where(power == 0, 1, power)
-        log = jnp.log(utility)
-        return jax.lax.cond(
-            power == 0,
-            lambda: jnp.sum(population.weight * log),
-            lambda: jnp.sum(population.weight * jnp.exp(safe * log)) / safe,
-        )
+        return _mean_of_power(population.weight, jnp.log(utility), 1 - self.aversion)
 
     def equivalent(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return the equally-distributed equivalent, in dollars a year, smooth in the aversion."""
@@ -221,7 +215,13 @@ def consumption_equivalent_gain(
             1 + g from 1/1000 to 1000 is a solution, or welfare is the same at both.
     """
     require_dollars(economy, welfare)
+    return _uniform_gain(economy, before, after, welfare)
 
+
+@compiled
+def _uniform_gain(
+    economy: Economy, before: Outcome, after: Outcome, welfare: AbstractWelfare
+) -> Float[Array, ""]:
     def scaled(log_growth: Float[Array, ""]) -> Float[Array, ""]:
         consumption = jnp.exp(log_growth) * before.consumption
         utility = utility_of(economy, consumption, before.labor)
@@ -248,6 +248,19 @@ _OUT_OF_REACH = (
     "No uniform change of consumption by a factor of 1/1000 to 1000 is as good as `after`. Welfare of the "
     "least, of `after` and of the most, as equivalents, must rise in this order."
 )
+
+
+@compiled
+def _mean_of_power(
+    weight: Float[Array, " agents"], log: Float[Array, " agents"], power: Float[Array, ""]
+) -> Float[Array, ""]:
+    """Return the mean of x^power / power, of log x where the power is 0."""
+    safe = jnp.where(power == 0, 1, power)
+    return jax.lax.cond(
+        power == 0,
+        lambda: jnp.sum(weight * log),
+        lambda: jnp.sum(weight * jnp.exp(safe * log)) / safe,
+    )
 
 
 def _utility(population: Population, outcome: Outcome) -> Float[Array, " agents"]:
