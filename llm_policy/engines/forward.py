@@ -147,10 +147,8 @@ def _read(
     weights: Weights, sizes: Sizes, tokens: Array, length: Array, pages: Pages, own: Past | None
 ) -> tuple[Float[Array, "rows width"], Past]:
     """Return the state after each row's last token, and the past of all rows."""
-    last = jnp.maximum(length - 1, 0)[None, :, None]
     with jax.default_matmul_precision("float32"):
-        result = Llama(sizes).apply(
-            {"params": weights}, tokens[None], length[None], own=own, places=last, pages=pages
-        )
+        result = Llama(sizes).apply({"params": weights}, tokens[None], length[None], own=own, pages=pages)
     states, past = cast(tuple[Array, Past], result)
-    return states[0, :, 0], past
+    last = jnp.maximum(length - 1, 0).reshape(1, -1, 1, 1)
+    return jnp.take_along_axis(states, last, axis=2)[0, :, 0], past

@@ -10,6 +10,7 @@ BLOCK = 16
 """Tokens of a block."""
 _BYTES = 4 * BLOCK
 _GROWTH = 8
+_LATELY = 16  # calls
 _NOWHERE = -1
 
 
@@ -38,9 +39,9 @@ class Prefixes:
     """Which blocks of tokens lie where, each with all that comes before it in its text.
 
     A block is known by the place of the one before it and by its own tokens, so texts that begin alike have
-    places in common as far as whole blocks reach; the end of a text is a block of its own. There are `blocks`
-    places, which become more as they fill, up to `most`. Beyond that the block that was used longest ago
-    makes room: never before the blocks that come after it.
+    places in common as far as whole blocks reach; the end of a text is a block of its own. The block
+    that was used longest ago makes room for another, never before those that come after it. There are
+    `blocks` places; they become more, up to `most`, where that block was used lately.
     """
 
     def __init__(self, *, blocks: int, most: int) -> None:
@@ -49,6 +50,8 @@ class Prefixes:
         self._places: OrderedDict[tuple[int, bytes], int] = OrderedDict()  # those of no use lately come first
         self._ends: set[int] = set()  # where the state after the last token is known
         self._free: list[int] = []
+        self._used: dict[int, int] = {}  # in which call
+        self._calls = 0
         self._grow(min(blocks, most))
 
     def __len__(self) -> int:
@@ -65,6 +68,7 @@ class Prefixes:
 
         From here on it counts as read. The blocks of the texts must fit into `most` places.
         """
+        self._calls += 1
         self.touch(texts)
         waves: dict[int, int] = {}  # of what is read now
         found, spans = [], []
@@ -113,10 +117,13 @@ class Prefixes:
     def _add(self, key: tuple[int, bytes], keys: list[tuple[int, bytes]]) -> int:
         """Return a place for a block."""
         if not self._free and self.blocks < self.most:
-            self._grow(min(_GROWTH * self.blocks, self.most))
+            oldest = next(iter(self._places.values()))
+            if self._calls - self._used[oldest] < _LATELY:
+                self._grow(min(_GROWTH * self.blocks, self.most))
         place = self._free.pop() if self._free else self._places.popitem(last=False)[1]
         self._ends.discard(place)
         self._places[key] = place
+        self._used[place] = self._calls
         keys.append(key)
         return place
 
@@ -124,6 +131,7 @@ class Prefixes:
         """Note that the blocks of a text are of use, each one later than those that come after it."""
         for key in reversed(keys):
             self._places.move_to_end(key)
+            self._used[self._places[key]] = self._calls
 
     def _grow(self, blocks: int) -> None:
         self._free.extend(range(blocks - 1, self.blocks - 1, -1))
