@@ -9,7 +9,7 @@ import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import flax.linen as nn
 import jax
@@ -107,7 +107,8 @@ class Llama(nn.Module):
         def layer(state: Array, one: Any, wanted: Array | None = None) -> tuple[Array, tuple[Array, Array]]:
             weights, number, *past = one
             further = None if pages is None else _PagesOfLayer(pages, number, sizes.num_hidden_layers)
-            return _Layer(sizes).apply({"params": weights}, state, view, *past, further, wanted)
+            result = _Layer(sizes).apply({"params": weights}, state, view, *past, further, wanted)
+            return cast(tuple[Array, tuple[Array, Array]], result)
 
         pasts = (None if past is None else (past.keys, past.values) for past in (shared, own))
         everything = (layers, jnp.arange(sizes.num_hidden_layers), *pasts)
@@ -117,7 +118,8 @@ class Llama(nn.Module):
         if places is not None:
             state, last = layer(state, jax.tree.map(lambda array: array[-1], everything), places)
             kept = jax.tree.map(lambda some, one: jnp.concatenate([some, one[None]]), kept, last)
-        return _Norm(sizes.rms_norm_eps, name="norm")(state), Past(*kept, begin + length)
+        keys, values = kept
+        return _Norm(sizes.rms_norm_eps, name="norm")(state), Past(keys, values, begin + length)
 
 
 def logits(weights: Weights, states: Float[Array, "*rows width"]) -> Float[Array, "*rows vocabulary"]:
@@ -308,7 +310,8 @@ def _attend_pages(query: Float[Array, "1 heads rows tokens size"], of_layer: _Pa
         seen = turn * tokens + jnp.arange(tokens)[None] < pages.length[:, None]
         return _added([so_far, _attend(query, keys, values, seen[None, None, :, None])])
 
-    nothing = _Mixed(*(jnp.full(query.shape[:4], value) for value in (_NEVER, 0.0)), jnp.zeros_like(query))
+    never = jnp.full(query.shape[:4], _NEVER)
+    nothing = _Mixed(never, jnp.zeros_like(never), jnp.zeros_like(query))
     turns = (jnp.max(pages.length) + tokens - 1) // tokens
     return jax.lax.fori_loop(0, turns, go_on, nothing)
 

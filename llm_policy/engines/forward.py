@@ -5,6 +5,7 @@ from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, Int32, UInt32
 
 from llm_policy.engines.passes import Pass
@@ -58,7 +59,7 @@ def grown(sizes: Sizes, pool: Pool, *, blocks: int) -> Pool:
 @partial(jax.jit, static_argnames="sizes")
 def read(weights: Weights, sizes: Sizes, pool: Pool, rows: Pass) -> Pool:
     """Return the blocks that some rows say, of which `lay` puts those of each row where they belong."""
-    pages = Pages(pool.keys, pool.values, rows.pages, rows.before)
+    pages = Pages(pool.keys, pool.values, jnp.asarray(rows.pages), jnp.asarray(rows.before))
     states, past = _read(weights, sizes, rows.tokens, rows.length, pages, None)
 
     def split(new: Float[Array, "layers 1 rows tokens heads size"]) -> Array:
@@ -143,12 +144,17 @@ def draw(
     return jnp.where(temperature > 0, drawn, scores.argmax(axis=1))
 
 
+_Numbers = Array | np.ndarray
+
+
 def _read(
-    weights: Weights, sizes: Sizes, tokens: Array, length: Array, pages: Pages, own: Past | None
+    weights: Weights, sizes: Sizes, tokens: _Numbers, length: _Numbers, pages: Pages, own: Past | None
 ) -> tuple[Float[Array, "rows width"], Past]:
     """Return the state after each row's last token, and the past of all rows."""
     with jax.default_matmul_precision("float32"):
-        result = Llama(sizes).apply({"params": weights}, tokens[None], length[None], own=own, pages=pages)
+        result = Llama(sizes).apply(
+            {"params": weights}, jnp.asarray(tokens)[None], jnp.asarray(length)[None], own=own, pages=pages
+        )
     states, past = cast(tuple[Array, Past], result)
     last = jnp.maximum(length - 1, 0).reshape(1, -1, 1, 1)
     return jnp.take_along_axis(states, last, axis=2)[0, :, 0], past

@@ -69,7 +69,9 @@ def table(places: Sequence[Sequence[int]], *, rows: int, context: int) -> Int[np
     return _filled(places, (rows, most), 0)
 
 
-def padded(rows: Sequence[Sequence[int]], *, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def padded(
+    rows: Sequence[Sequence[int] | np.ndarray], *, shape: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the tokens of rows and their number in each, padded to `shape`."""
     length = np.array([len(row) for row in rows], np.int32)
     return _filled(rows, shape, 0), np.pad(length, (0, shape[0] - len(rows)))
@@ -86,7 +88,9 @@ def rounded(number: int, step: int) -> int:
     return -(-number // step) * step
 
 
-def _filled(rows: Sequence[Sequence[int]], shape: tuple[int, int], rest: int) -> Int[np.ndarray, "rows most"]:
+def _filled(
+    rows: Sequence[Sequence[int] | np.ndarray], shape: tuple[int, int], rest: int
+) -> Int[np.ndarray, "rows most"]:
     filled = np.full(shape, rest, np.int32)
     for row, numbers in enumerate(rows):
         filled[row, : len(numbers)] = numbers
