@@ -48,7 +48,7 @@ _MOST_BYTES = 8 << 30
 _SCORED = 64  # prompts, and options to a multiple of
 _OPTIONS = 16
 _TOKENS = 4  # of each answer that are read in one pass
-_ROOM = 64
+_ROOM = 32
 _FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 
 

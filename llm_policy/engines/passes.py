@@ -15,7 +15,7 @@ SPANS = (32, 96)
 twice."""
 _TOGETHER = {"cpu": 1 << 10, "gpu": 1 << 14}
 """Tokens of all rows of a pass: a core's cache on a CPU, some memory of a GPU."""
-_ROWS = {"cpu": (8, 64), "gpu": (8, 512)}
+_ROWS = {"cpu": (8, 32), "gpu": (8, 512)}
 """Answers that are written side by side: few or many."""
 _PAGES = 8
 """The number of pages of a row is a multiple of this."""
