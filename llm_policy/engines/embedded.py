@@ -43,7 +43,7 @@ except ImportError as error:
 SHIPPED = Path(__file__).parent.parent / "model"
 """The folder of the model that comes with the project."""
 _NAME = "econjax-small"
-_FIRST_BLOCKS = 1 << 11
+_FIRST_BLOCKS = 1 << 12
 _MOST_BYTES = 8 << 30
 _SCORED = 64  # prompts, and options to a multiple of
 _OPTIONS = 16

@@ -44,7 +44,7 @@ def passes(spans: Sequence[Span], *, context: int) -> Iterator[Pass]:
     for _, long in sorted(waves):
         left = sorted(waves[_, long], key=lambda span: len(span.before))
         tokens = SPANS[long]
-        rows = _TOGETHER[_kind()] // tokens
+        rows = _TOGETHER[_kind()] // SPANS[-1]
         while left:
             alone = 4 * len(left) <= rows
             now, left = left[: 1 if alone else rows], left[1 if alone else rows :]

@@ -10,7 +10,7 @@ BLOCK = 16
 """Tokens of a block."""
 _BYTES = 4 * BLOCK
 _GROWTH = 8
-_LATELY = 16  # calls
+_LATELY = 8  # calls
 _NOWHERE = -1
 
 
@@ -156,7 +156,7 @@ def _spans(
     least, most = sizes[0] // BLOCK, sizes[-1] // BLOCK
     while start < len(places):
         left = len(places) - start
-        stop = start + min(left, most if left > 2 * least else least)
+        stop = start + min(left, most if left > least else least)
         yield Span(
             0, tokens[start * BLOCK : stop * BLOCK], places[:start], into[start:stop], places[stop - 1]
         )
