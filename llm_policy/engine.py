@@ -30,7 +30,7 @@ class Completion:
     prompt_tokens: int
     answer_tokens: int
     cached_tokens: int = 0
-    """Tokens of the prompt that the engine had read before, in another prompt's common beginning."""
+    """Tokens of the prompt that the engine had read before: of its beginning, or all."""
 
 
 @dataclass(frozen=True)

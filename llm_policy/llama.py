@@ -7,9 +7,9 @@ in the Hugging Face layout, so that vLLM and transformers load the same file.
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import flax.linen as nn
 import jax
@@ -52,13 +52,27 @@ class Past(NamedTuple):
     length: Int[Array, "*rows"]
 
 
+class Pages(NamedTuple):
+    """Keys and values in blocks that are in no order, and the blocks that each row follows.
+
+    Those of a block are beside each other in all layers: block b of layer l is at l times the number of
+    blocks, plus b. A row follows the first `length` tokens in the blocks `places`, in their order.
+    """
+
+    keys: Float[Array, "heads blocks_of_layers numbers"]
+    values: Float[Array, "heads blocks_of_layers numbers"]
+    places: Int[Array, "rows most"]
+    length: Int[Array, " rows"]
+
+
 class Llama(nn.Module):
     """Read the rows of groups; the rows of a group follow one text that they share.
 
     `shared` is what was read of each group's shared text, with rows [groups]; `own` is what was read of each
     row since, with rows [groups, rows] and room for the new tokens. The first `length` new tokens of a row
     count; what is returned for the others means nothing. Where only the states after some tokens of each row
-    are wanted, `places` are theirs among the new ones, and the last layer is computed for no others.
+    are wanted, `places` are theirs among the new ones, and the last layer is computed for no others. The rows
+    of a single group may instead follow `pages`, whatever their number: for these there are no gradients.
     """
 
     sizes: Sizes
@@ -71,6 +85,7 @@ class Llama(nn.Module):
         shared: Past | None = None,
         own: Past | None = None,
         places: Int[Array, "groups rows wanted"] | None = None,
+        pages: Pages | None = None,
     ) -> tuple[Float[Array, "groups rows wanted width"], Past]:
         """Return the state after each token that is wanted, and each row's past, all new tokens included."""
         sizes = self.sizes
@@ -81,22 +96,29 @@ class Llama(nn.Module):
         room = tokens.shape[-1] if own is None else own.keys.shape[-3]
         visible = jnp.arange(room).reshape(1, 1, 1, -1) <= place[..., None]
         before = 0 if shared is None else shared.length[:, None, None]
+        before = before if pages is None else before + pages.length[None, :, None]
         start = nn.initializers.normal(0.02)
         embedding = self.param("embedding", start, (sizes.vocab_size, sizes.hidden_size))
         layers = self.param("layers", _layers, sizes)
         view = _View(
             _rotation(before + place, sizes), visible, place, None if shared is None else shared.length
         )
-        state, kept = embedding[tokens], []
-        for layer in range(sizes.num_hidden_layers):
-            weights = jax.tree.map(lambda array, layer=layer: array[layer], layers)
-            past = (
-                None if some is None else (some.keys[layer], some.values[layer]) for some in (shared, own)
-            )
-            wanted = places if layer == sizes.num_hidden_layers - 1 else None
-            state, new = _Layer(sizes).apply({"params": weights}, state, view, *past, wanted)
-            kept.append(new)
-        keys, values = (jnp.stack(arrays) for arrays in zip(*kept, strict=True))
+
+        def layer(state: Array, one: Any, wanted: Array | None = None) -> tuple[Array, tuple[Array, Array]]:
+            weights, number, *past = one
+            further = None if pages is None else _PagesOfLayer(pages, number, sizes.num_hidden_layers)
+            result = _Layer(sizes).apply({"params": weights}, state, view, *past, further, wanted)
+            return cast(tuple[Array, tuple[Array, Array]], result)
+
+        pasts = (None if past is None else (past.keys, past.values) for past in (shared, own))
+        everything = (layers, jnp.arange(sizes.num_hidden_layers), *pasts)
+        state = embedding[tokens]
+        first = everything if places is None else jax.tree.map(lambda array: array[:-1], everything)
+        state, kept = jax.lax.scan(layer, state, first)
+        if places is not None:
+            state, last = layer(state, jax.tree.map(lambda array: array[-1], everything), places)
+            kept = jax.tree.map(lambda some, one: jnp.concatenate([some, one[None]]), kept, last)
+        keys, values = kept
         return _Norm(sizes.rms_norm_eps, name="norm")(state), Past(keys, values, begin + length)
 
 
@@ -161,6 +183,14 @@ class _View(NamedTuple):
         return _View(rotation, visible, place, self.shared_length)
 
 
+class _PagesOfLayer(NamedTuple):
+    """The pages, as one of the network's `layers` sees them."""
+
+    pages: Pages
+    layer: Int[Array, ""]
+    layers: int
+
+
 class _Layer(nn.Module):
     """Attention, then the gated layer."""
 
@@ -173,15 +203,16 @@ class _Layer(nn.Module):
         view: _View,
         shared: tuple[Array, Array] | None,
         own: tuple[Array, Array] | None,
+        pages: _PagesOfLayer | None,
         wanted: Int[Array, "groups rows wanted"] | None,
     ) -> tuple[Float[Array, "groups rows wanted width"], tuple[Array, Array]]:
-        change, kept = _Attention(self.sizes, name="attention")(state, view, shared, own, wanted)
+        change, kept = _Attention(self.sizes, name="attention")(state, view, shared, own, pages, wanted)
         state = _some(state, wanted) + change
         return state + _FeedForward(self.sizes, name="feed_forward")(state), kept
 
 
 class _Attention(nn.Module):
-    """Attention of new tokens to their row, and to what its group shares."""
+    """Attention of new tokens to their row, to what its group shares, and to pages."""
 
     sizes: Sizes
 
@@ -192,6 +223,7 @@ class _Attention(nn.Module):
         view: _View,
         shared: tuple[Array, Array] | None,
         own: tuple[Array, Array] | None,
+        pages: _PagesOfLayer | None,
         wanted: Int[Array, "groups rows wanted"] | None,
     ) -> tuple[Float[Array, "groups rows wanted width"], tuple[Array, Array]]:
         sizes = self.sizes
@@ -211,11 +243,14 @@ class _Attention(nn.Module):
                 old.at[group, row, view.place].set(new) for old, new in zip(own, (key, value), strict=True)
             )
         query, keys, values = (jnp.moveaxis(array, -2, 1) for array in (scale * query, key, value))
-        before = None
+        before: list[Callable[[Array], _Mixed]] = []
         if shared is not None and view.shared_length is not None:
             known = jnp.arange(shared[0].shape[1])[None] < view.shared_length[:, None]
             old_keys, old_values = (jnp.moveaxis(array, -2, 1) for array in shared)
-            before = (old_keys, old_values, known[:, None, None])
+            old = {"keys": old_keys, "values": old_values, "seen": known[:, None, None]}
+            before.append(functools.partial(_attend_together, **old))
+        if pages is not None:
+            before.append(functools.partial(_attend_pages, of_layer=pages))
         in_order = own is None and wanted is None
         step = _BLOCK if in_order else query.shape[-2]
         mixed = []
@@ -223,34 +258,77 @@ class _Attention(nn.Module):
             now = slice(start, start + step)
             so_far = slice(start + step) if in_order else slice(None)  # no token sees a later one
             seen = asked.visible[:, None, :, now, so_far]
-            part = (keys[..., so_far, :], values[..., so_far, :], seen)
-            mixed.append(_mix(query[..., now, :], part, before))
+            some = query[..., now, :]
+            part = _attend(some, keys[..., so_far, :], values[..., so_far, :], seen)
+            mixed.append(_joined([part, *(attend(some) for attend in before)]))
         mixed = jnp.concatenate(mixed, axis=-2)
         mixed = jnp.moveaxis(mixed, 1, -2).reshape(asking.shape)
         return _Dense(width, depth=sizes.num_hidden_layers, name="output")(mixed), (key, value)
 
 
-def _mix(
-    query: Float[Array, "groups heads rows tokens size"],
-    own: tuple[Array, Array, Array],
-    shared: tuple[Array, Array, Array] | None,
-) -> Float[Array, "groups heads rows tokens size"]:
-    """Return the mean of all values, weighted by the softmax of queries times keys.
+class _Mixed(NamedTuple):
+    """Values summed with weights exp(score - top), the sum of these weights, and their top score."""
 
-    Keys, values and what is seen of them come from each row, and from what its group shares, without an axis
-    of rows: for these the tokens of all rows are as those of one.
+    top: Float[Array, "groups heads rows tokens"]
+    total: Float[Array, "groups heads rows tokens"]
+    values: Float[Array, "groups heads rows tokens size"]
+
+
+def _attend(query: Array, keys: Array, values: Array, seen: Array) -> _Mixed:
+    """Return values mixed by how well their keys fit each query, of those that are `seen`.
+
+    Scores have the axis of the keys before that of the queries: a CPU sums quickly over any but the last.
     """
-    joined = query.reshape(*query.shape[:2], -1, query.shape[-1])
-    parts = [(query, *own)] + ([] if shared is None else [(joined, *shared)])
-    scores = [jnp.where(seen, some @ keys.swapaxes(-1, -2), _NEVER) for some, keys, _, seen in parts]
-    tops = [score.max(axis=-1).reshape(query.shape[:-1]) for score in scores]
-    top = jax.lax.stop_gradient(functools.reduce(jnp.maximum, tops))
-    weights = [jnp.exp(score - top.reshape(*score.shape[:-1], 1)) for score in scores]
-    totals = [weight.sum(axis=-1).reshape(query.shape[:-1]) for weight in weights]
-    mixed = [
-        (weight @ values).reshape(query.shape) for weight, (*_, values, _) in zip(weights, parts, strict=True)
-    ]
-    return functools.reduce(jnp.add, mixed) / functools.reduce(jnp.add, totals)[..., None]
+    scores = jnp.where(seen.swapaxes(-1, -2), keys @ query.swapaxes(-1, -2), _NEVER)
+    top = jax.lax.stop_gradient(scores.max(axis=-2))
+    weights = jnp.exp(scores - top[..., None, :])
+    return _Mixed(top, weights.sum(axis=-2), weights.swapaxes(-1, -2) @ values)
+
+
+def _attend_together(
+    query: Float[Array, "groups heads rows tokens size"], keys: Array, values: Array, seen: Array
+) -> _Mixed:
+    """Return the same of keys and values without an axis of rows: all rows are as one to them."""
+    flat = query.reshape(*query.shape[:2], -1, query.shape[-1])
+    mixed = _attend(flat, keys, values, seen)
+    return jax.tree.map(lambda array: array.reshape(*query.shape[:4], *array.shape[3:]), mixed)
+
+
+def _attend_pages(query: Float[Array, "1 heads rows tokens size"], of_layer: _PagesOfLayer) -> _Mixed:
+    """Return the same of what each row's pages hold, some pages at a time, as many as the longest row has."""
+    (pages, layer, layers), (heads, rows, _, size) = of_layer, query.shape[1:]
+    step = min(_PAGES, pages.places.shape[1])
+    tokens = step * (pages.keys.shape[2] // size)
+
+    def go_on(turn: Array, so_far: _Mixed) -> _Mixed:
+        places = jax.lax.dynamic_slice_in_dim(pages.places, turn * step, step, axis=1)
+        places = layer * (pages.keys.shape[1] // layers) + places
+        keys, values = (
+            jnp.take(array, places, axis=1, mode="clip").reshape(1, heads, rows, tokens, size)
+            for array in (pages.keys, pages.values)
+        )
+        seen = turn * tokens + jnp.arange(tokens)[None] < pages.length[:, None]
+        return _added([so_far, _attend(query, keys, values, seen[None, None, :, None])])
+
+    never = jnp.full(query.shape[:4], _NEVER)
+    nothing = _Mixed(never, jnp.zeros_like(never), jnp.zeros_like(query))
+    turns = (jnp.max(pages.length) + tokens - 1) // tokens
+    return jax.lax.fori_loop(0, turns, go_on, nothing)
+
+
+def _added(parts: Sequence[_Mixed]) -> _Mixed:
+    """Return the parts as one."""
+    top = functools.reduce(jnp.maximum, (part.top for part in parts))
+    shares = [jnp.exp(part.top - top) for part in parts]
+    total = [share * part.total for share, part in zip(shares, parts, strict=True)]
+    values = [share[..., None] * part.values for share, part in zip(shares, parts, strict=True)]
+    return _Mixed(top, functools.reduce(jnp.add, total), functools.reduce(jnp.add, values))
+
+
+def _joined(parts: Sequence[_Mixed]) -> Float[Array, "groups heads rows tokens size"]:
+    """Return the mean of all values of the parts: with the weights of a softmax over all scores."""
+    _, total, values = _added(parts)
+    return values / total[..., None]
 
 
 class _FeedForward(nn.Module):
@@ -301,7 +379,7 @@ def _layers(key: Array, sizes: Sizes) -> Any:
     state = jnp.ones((1, 1, 1, sizes.hidden_size))
 
     def draw(key: Array) -> Any:
-        return _Layer(sizes).init(key, state, view, None, None, None)["params"]
+        return _Layer(sizes).init(key, state, view, None, None, None, None)["params"]
 
     return jax.vmap(draw)(jax.random.split(key, sizes.num_hidden_layers))
 
@@ -327,6 +405,7 @@ def _rotate(heads: Float[Array, "groups rows tokens heads size"], rotation: tupl
 
 
 _NEVER = -1e30
+_PAGES = 8  # pages that are attended to together
 _BLOCK = 256  # tokens that attend together: fewer waste less on tokens they do not see, and compile longer
 _PLAIN = {
     "architectures": ["LlamaForCausalLM"],

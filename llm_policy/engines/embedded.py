@@ -2,14 +2,15 @@
 
 import hashlib
 import json
+import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import jax
 import numpy as np
-from jaxtyping import Int, UInt32
+from jaxtyping import Float, UInt32
 
 from llm_policy.engine import Choices, Completion, EngineError, Prompt, Schema
 from llm_policy.engines.chat import Chat
@@ -17,20 +18,23 @@ from llm_policy.engines.scores import choices, single_tokens
 from llm_policy.tiny_model import is_noise, weights_of
 
 try:
-    from llm_policy.engines.forward import Read, draw, lay_down, option_scores, read, read_head, table
-    from llm_policy.engines.grammar import Draft, Grammars
-    from llm_policy.engines.passes import (
-        Group,
-        Pass,
-        layout,
-        padded,
-        power_of_four,
-        power_of_two,
-        rounded,
-        side_by_side,
+    from llm_policy.engines.forward import (
+        Pool,
+        begin,
+        blank,
+        block_bytes,
+        draw,
+        go_on,
+        grown,
+        lay,
+        option_scores,
+        read,
     )
+    from llm_policy.engines.grammar import Draft, Grammars
+    from llm_policy.engines.passes import SPANS, answers_together, padded, passes, rounded, table
+    from llm_policy.engines.prefixes import Found, Prefixes, blocks_of, packed
     from llm_policy.engines.tokens import Tokens
-    from llm_policy.llama import Past, load_weights
+    from llm_policy.llama import load_weights
 except ImportError as error:
     raise ImportError(
         f"The embedded engine needs {error.name}: pip install 'econjax[llm]'", name=error.name
@@ -39,6 +43,12 @@ except ImportError as error:
 SHIPPED = Path(__file__).parent.parent / "model"
 """The folder of the model that comes with the project."""
 _NAME = "econjax-small"
+_FIRST_BLOCKS = 1 << 12
+_MOST_BYTES = 8 << 30
+_SCORED = 64  # prompts, and options to a multiple of
+_OPTIONS = 16
+_TOKENS = 4  # of each answer that are read in one pass
+_ROOM = 32
 _FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 
 
@@ -48,14 +58,27 @@ class EmbeddedEngine:
     `folder` holds a model as `llama.save_weights` writes it, with its tokenizer; None is the model that comes
     with the project, which imitates a known formula and says nothing about people. `temperature` is that of
     `complete`; `choose` always scores at temperature 1. Answers are repeatable: the n-th text that an engine
-    of one `seed` writes to a prompt is the same whatever else it is asked, up to the rounding of sums. The
-    forward passes have few sizes: each is compiled when it is met first.
+    of one `seed` writes to a prompt is the same whatever else it is asked, up to the rounding of sums.
+
+    What was read is kept between calls, in blocks of 16 tokens with all that comes before them, so a prompt
+    costs what follows the longest beginning that it has in common with one read before, and nothing if it is
+    that prompt. This takes up to `cache_bytes` of memory, more as it fills (by default a quarter of the
+    device's memory, at most 8 GiB; what a single prompt needs in any case): 6.2 kB a token of the model that
+    comes with the project. Beyond it, what was of no use for longest is dropped. The forward passes have few
+    sizes: each is compiled when it is met first, and again when the memory has to grow.
 
     Raises:
         EngineError: the folder holds no such model, or its chat template takes no question.
     """
 
-    def __init__(self, folder: Path | str | None = None, *, temperature: float = 1.0, seed: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path | str | None = None,
+        *,
+        temperature: float = 1.0,
+        seed: int = 0,
+        cache_bytes: int | None = None,
+    ) -> None:
         self._name = _NAME if folder is None else str(folder)
         self._folder = SHIPPED if folder is None else Path(folder).expanduser()
         self.temperature = temperature
@@ -73,6 +96,8 @@ class EmbeddedEngine:
         self._chat = Chat(tokens)
         self._grammars = Grammars(tokens.tokenizer, vocabulary=self._sizes.vocab_size, end=tokens.end)
         self._written: Counter[bytes] = Counter()
+        self._cache_bytes = _cache_bytes() if cache_bytes is None else cache_bytes
+        self._forget()
         self._revision = _digest((self._folder / "model.safetensors").read_bytes())
 
     def complete(
@@ -88,12 +113,17 @@ class EmbeddedEngine:
         drafts = self._grammars.drafts(schema, count=len(prompts) * samples, max_tokens=max_tokens)
         seeds = self._seeds(prompts, samples)
         begun = drafts[0].tokens if drafts else []
-        groups = self._layout([tokens + begun for tokens in encoded], prompts)
-        for head, passes in groups:
-            shared = self._read_head(head)
-            for turn in side_by_side(passes, samples=samples, max_tokens=max_tokens):
-                rows = [place * samples + n for part in turn for place in part.places for n in range(samples)]
-                self._write(turn, shared, [drafts[row] for row in rows], seeds[rows])
+        known: list[int] = []
+        for texts in self._sittings([packed(tokens + begun) for tokens in encoded]):
+            first, found = len(known), self._read(texts)
+            known += [text.known for text in found]
+            rows = [(place, row) for place in range(len(texts)) for row in range(samples)]
+            rows.sort(key=lambda row: len(texts[row[0]]))
+            together = answers_together(len(rows))
+            for turn in (rows[start : start + together] for start in range(0, len(rows), together)):
+                places = [(first + place) * samples + row for place, row in turn]
+                asked = [(found[place].places, len(texts[place]) // 4) for place, _ in turn]
+                self._write(asked, [drafts[place] for place in places], seeds[places], together)
         answers = [drafts[place * samples : (place + 1) * samples] for place in range(len(prompts))]
         return [
             Completion(
@@ -102,7 +132,7 @@ class EmbeddedEngine:
                 answer_tokens=sum(len(draft.tokens) for draft in answer),
                 cached_tokens=min(cached, len(tokens)),
             )
-            for answer, tokens, cached in zip(answers, encoded, _cached(groups), strict=True)
+            for answer, tokens, cached in zip(answers, encoded, known, strict=True)
         ]
 
     def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
@@ -112,20 +142,17 @@ class EmbeddedEngine:
             ValueError: an option is not a single token of this model, or two options are the same token.
             EngineError: a prompt does not fit into the model's context (nothing is read then).
         """
-        tokens = np.array(single_tokens(options, self._chat.tokens(options)), np.int32)
+        tokens = single_tokens(options, self._chat.tokens(options))
         encoded = self._encode(prompts, 1)
-        groups = self._layout(encoded, prompts)
-        scores = [
-            self._score(rows, shared, tokens)
-            for head, passes in groups
-            for shared in [self._read_head(head)]
-            for rows in passes
-        ]
-        raw = np.zeros((len(prompts), len(options)))
-        passes = (rows for group in groups for rows in group.passes)
-        for rows, score in zip(passes, jax.device_get(scores), strict=True):
-            raw[rows.places] = score[: len(rows.places)]
-        return choices(raw, list(map(len, encoded)), _cached(groups))
+        known: list[int] = []
+        scores = []
+        for texts in self._sittings(list(map(packed, encoded))):
+            found = self._read(texts)
+            known += [text.known for text in found]
+            scores += self._score(found, tokens)
+        raw = [score[:, : len(options)] for score in jax.device_get(scores)]
+        raw = np.concatenate([np.zeros((0, len(options))), *raw])
+        return choices(raw, list(map(len, encoded)), known)
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Return the number of the model's tokens of each text, without special tokens."""
@@ -150,8 +177,9 @@ class EmbeddedEngine:
         }
 
     def close(self) -> None:
-        """Free the weights. No call may follow."""
+        """Free the weights and what was read. No call may follow."""
         self._weights = {}
+        self._forget()
 
     def _encode(self, prompts: Sequence[Prompt], answer: int) -> list[list[int]]:
         """Return the tokens of every prompt, after checking that they and their answers fit."""
@@ -165,10 +193,6 @@ class EmbeddedEngine:
                 )
         return encoded
 
-    def _layout(self, encoded: Sequence[list[int]], prompts: Sequence[Prompt]) -> list[Group]:
-        shared = [prompt.shared for prompt in prompts]
-        return layout(encoded, shared, heads=self._sizes.num_attention_heads)
-
     def _seeds(self, prompts: Sequence[Prompt], samples: int) -> UInt32[np.ndarray, "answers 2"]:
         """Return a seed for each text: of the prompt, and of how many texts were written to it before."""
         seeds = []
@@ -179,61 +203,97 @@ class EmbeddedEngine:
                 self._written[asked] += 1
         return np.frombuffer(b"".join(seeds), np.uint32).reshape(-1, 2)
 
-    def _read_head(self, head: Sequence[int]) -> Past | None:
-        with jax.enable_x64(False):
-            return read_head(self._weights, self._sizes, head)
+    def _forget(self) -> None:
+        """Begin with nothing read."""
+        most = max(
+            self._cache_bytes // block_bytes(self._sizes), blocks_of(self._sizes.max_position_embeddings)
+        )
+        self._prefixes = Prefixes(blocks=_FIRST_BLOCKS, most=most)
+        self._pool: Pool | None = None
 
-    def _score(self, rows: Pass, shared: Past | None, options: Int[np.ndarray, " options"]) -> jax.Array:
-        """Return the log probability of each option after each row."""
+    def _sittings(self, texts: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+        """Yield the texts by turns, of which each fits into the memory."""
+        self._prefixes.touch(reversed(texts))  # what comes first is dropped last
+        start = blocks = 0
+        for stop, text in enumerate(texts):
+            more = blocks_of(len(text) // 4)
+            if blocks + more > self._prefixes.most:
+                yield texts[start:stop]
+                start, blocks = stop, 0
+            blocks += more
+        if texts:
+            yield texts[start:]
+
+    def _read(self, texts: Sequence[bytes]) -> list[Found]:
+        """Read what is not known of texts that fit into the memory together."""
+        try:
+            found, spans = self._prefixes.lay(texts, sizes=SPANS)
+            with jax.enable_x64(False):
+                pool, blocks = self._pool, self._prefixes.blocks
+                pool = blank(self._sizes, blocks=blocks) if pool is None else pool
+                if len(pool.states) < blocks:
+                    pool = grown(self._sizes, pool, blocks=blocks)
+                for rows in passes(spans, context=self._sizes.max_position_embeddings):
+                    new = read(self._weights, self._sizes, pool, rows)
+                    pool = lay(self._sizes, pool, new, rows)
+            self._pool = pool
+        except BaseException:  # what counts as read was not
+            self._forget()
+            raise
+        return found
+
+    def _score(
+        self, found: Sequence[Found], options: Sequence[int]
+    ) -> Iterator[jax.Array | Float[np.ndarray, "rows options"]]:
+        """Yield the log probability of each option after each text, and further options."""
+        padding = np.pad(np.array(options, np.int32), (0, rounded(len(options), _OPTIONS) - len(options)))
+        ends = np.array([text.places[-1] for text in found], np.int32)
         with jax.enable_x64(False):
-            return option_scores(self._weights, self._sizes, rows.tokens, rows.length, shared, options)
+            for start in range(0, len(ends), _SCORED):
+                some = ends[start : start + _SCORED]
+                rows = np.pad(some, (0, _SCORED - len(some)))
+                yield option_scores(self._weights, self._pool, rows, padding)[: len(some)]
 
     def _write(
         self,
-        turn: Sequence[Pass],
-        shared: Past | None,
+        asked: Sequence[tuple[list[int], int]],
         drafts: Sequence[Draft],
         seeds: UInt32[np.ndarray, "answers 2"],
+        rows: int,
     ) -> None:
-        """Finish the answers to the prompts of some passes, side by side."""
+        """Finish answers side by side, in `rows` rows; `asked` are each one's blocks and number of tokens."""
         if all(draft.done for draft in drafts):
             return
+        more = rows - len(drafts)
+        seeds = np.pad(seeds, ((0, more), (0, 0)))
+        places, before = zip(*asked, strict=True)
+        pages = table(places, rows=rows, context=self._sizes.max_position_embeddings)
+        before = np.pad(np.array(before, np.int32), (0, more))
+        ends = np.pad(np.array([each[-1] for each in places], np.int32), (0, more))
+        room = rounded(drafts[0].max_tokens + _TOKENS, _ROOM)
         with jax.enable_x64(False):
-            known = self._read_turn(turn, shared, len(drafts), drafts[0].max_tokens)
-            rows = len(known.states)
-            seeds = np.pad(seeds, ((0, rows - len(seeds)), (0, 0)))
+            answers = begin(self._sizes, self._pool, ends, room=room)
             while True:
                 allowed = self._grammars.allowed(drafts, rows=rows)
                 written = np.zeros(rows, np.int32)
                 written[: len(drafts)] = [len(draft.tokens) for draft in drafts]
-                drawn = draw(self._weights, known.states, allowed, seeds, written, self.temperature)
+                drawn = draw(self._weights, answers.states, allowed, seeds, written, self.temperature)
                 new = [draft.take(token) for draft, token in zip(drafts, drawn.tolist(), strict=False)]
-                longest = max(map(len, new))
-                if not longest:
+                if not any(new):
                     return
-                tokens, length = padded(new, shape=(rows, power_of_four(longest)))
-                known = read(self._weights, self._sizes, tokens, length, shared, known.past)
-
-    def _read_turn(self, turn: Sequence[Pass], shared: Past | None, answers: int, max_tokens: int) -> Read:
-        """Return what is known after the prompts of some passes, in a row for each answer to them."""
-        samples = answers // sum(len(part.places) for part in turn)
-        rows = power_of_two(sum(part.tokens.shape[1] for part in turn) * samples)
-        room = max(part.tokens.shape[2] for part in turn) + rounded(max_tokens)
-        known, row = table(self._sizes, rows=rows, room=room), 0
-        for part in turn:
-            some = read(self._weights, self._sizes, part.tokens, part.length, shared)
-            known = lay_down(known, some, row, samples=samples)
-            row += len(part.places) * samples  # the next pass lies over the padding
-        return known
+                while any(new):
+                    some, new = [tokens[:_TOKENS] for tokens in new], [tokens[_TOKENS:] for tokens in new]
+                    tokens, length = padded(some, shape=(rows, _TOKENS))
+                    answers = go_on(
+                        self._weights, self._sizes, self._pool, pages, before, answers, tokens, length
+                    )
 
 
-def _cached(groups: Sequence[Group]) -> list[int]:
-    """Return how many tokens of each prompt had been read with the first one of its group."""
-    cached = {}
-    for head, passes in groups:
-        places = [place for rows in passes for place in rows.places]
-        cached |= dict.fromkeys(places, len(head)) | {min(places): 0}
-    return [cached[place] for place in sorted(cached)]
+def _cache_bytes() -> int:
+    """Return a quarter of the memory of what JAX runs on, at most 8 GiB."""
+    stats = jax.devices()[0].memory_stats() or {}
+    memory = stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(memory // 4, _MOST_BYTES)
 
 
 def _digest(data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""How prompts are laid out for forward passes of few sizes: what prompts share is read once."""
+"""How what is to be read is laid out for forward passes of few sizes."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -8,104 +8,93 @@ import jax
 import numpy as np
 from jaxtyping import Int
 
-_FEW = 4
-"""Prompts with a beginning in common: fewer are read whole, which takes fewer passes."""
-_SCORES = {"cpu": 1 << 20, "gpu": 1 << 27}
-"""Attention scores of a layer that one pass computes: a core's cache on a CPU, some memory of a GPU."""
-_KEPT = {"cpu": 1 << 14, "gpu": 1 << 18}
-"""Tokens whose keys and values are kept while answers are written side by side."""
+from llm_policy.engines.prefixes import BLOCK, Span, blocks_of
+
+SPANS = (32, 96)
+"""Tokens that a pass reads of each row: few, for which little is padding, or many, for which little is read
+twice."""
+_TOGETHER = {"cpu": 1 << 10, "gpu": 1 << 14}
+"""Tokens of all rows of a pass: a core's cache on a CPU, some memory of a GPU."""
+_ROWS = {"cpu": (8, 32), "gpu": (8, 512)}
+"""Answers that are written side by side: few or many."""
+_PAGES = 8
+"""The number of pages of a row is a multiple of this."""
 
 
 class Pass(NamedTuple):
-    """Prompts that are read together. `places` are theirs in the batch; further rows are padding."""
+    """Rows that are read together; `length` is 0 for rows that are padding.
 
-    places: list[int]
-    tokens: Int[np.ndarray, "1 rows tokens"]
-    length: Int[np.ndarray, "1 rows"]
-
-
-class Group(NamedTuple):
-    """Prompts that begin with the same tokens, `head` ([] for none), and the passes over what follows."""
-
-    head: list[int]
-    passes: list[Pass]
-
-
-def layout(encoded: Sequence[list[int]], shared: Sequence[str], *, heads: int) -> list[Group]:
-    """Return all prompts in groups, by their `shared` texts, and in a group the longest first.
-
-    `encoded` are the tokens of each prompt, `heads` the model's attention heads.
+    Each row follows the first `before` tokens in the blocks at `pages`; its own blocks go to the places
+    `into` (-1 for none), and the state after its last token goes to `end`.
     """
-    same: dict[str, list[int]] = defaultdict(list)
-    for place, text in enumerate(shared):
-        same[text].append(place)
-    alone = [place for places in same.values() if len(places) < _FEW for place in places]
-    groups = [([], alone)] if alone else []
-    for places in same.values():
-        if len(places) >= _FEW:
-            groups.append((_common_beginning([encoded[place] for place in places]), places))
-    return [
-        Group(head, list(_passes({place: encoded[place][len(head) :] for place in places}, len(head), heads)))
-        for head, places in groups
-    ]
+
+    tokens: Int[np.ndarray, "rows tokens"]
+    length: Int[np.ndarray, " rows"]
+    pages: Int[np.ndarray, "rows most"]
+    before: Int[np.ndarray, " rows"]
+    into: Int[np.ndarray, "rows blocks"]
+    end: Int[np.ndarray, " rows"]
 
 
-def side_by_side(passes: Sequence[Pass], *, samples: int, max_tokens: int) -> Iterator[list[Pass]]:
-    """Yield passes by turns: those whose answers, `samples` to each row, are written together."""
-    turn, rows = [], 0
-    for part in passes:
-        more = part.tokens.shape[1] * samples
-        room = (turn or [part])[0].tokens.shape[2] + max_tokens  # the first one is the longest
-        if turn and (rows + more) * room > _KEPT[_kind()]:
-            yield turn
-            turn, rows = [], 0
-        turn.append(part)
-        rows += more
-    yield turn
+def passes(spans: Sequence[Span], *, context: int) -> Iterator[Pass]:
+    """Yield passes over all spans of prompts of up to `context` tokens, wave by wave, like beside like."""
+    waves: dict[tuple[int, int], list[Span]] = defaultdict(list)
+    for span in spans:
+        waves[span.wave, len(span.into) * BLOCK > SPANS[0]].append(span)
+    for _, long in sorted(waves):
+        left = sorted(waves[_, long], key=lambda span: len(span.before))
+        tokens = SPANS[long]
+        rows = _TOGETHER[_kind()] // SPANS[-1]
+        while left:
+            alone = 4 * len(left) <= rows
+            now, left = left[: 1 if alone else rows], left[1 if alone else rows :]
+            shape = (1, SPANS[-1]) if alone else (rows, tokens)
+            yield _pass(now, *shape, context)
 
 
-def padded(rows: Sequence[Sequence[int]], *, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the tokens of a group's rows and their number in each, padded to `shape`."""
-    tokens, length = np.zeros((1, *shape), np.int32), np.zeros((1, shape[0]), np.int32)
-    for row, texts in enumerate(rows):
-        tokens[0, row, : len(texts)] = texts
-        length[0, row] = len(texts)
-    return tokens, length
+def _pass(spans: Sequence[Span], rows: int, tokens: int, context: int) -> Pass:
+    end = [span.end for span in spans]
+    return Pass(
+        *padded([span.tokens for span in spans], shape=(rows, tokens)),
+        table([span.before for span in spans], rows=rows, context=context),
+        np.pad(np.array([len(span.before) * BLOCK for span in spans], np.int32), (0, rows - len(spans))),
+        _filled([span.into for span in spans], (rows, tokens // BLOCK), -1),
+        np.pad(np.array(end, np.int32), (0, rows - len(spans)), constant_values=-1),
+    )
 
 
-def rounded(tokens: int) -> int:
-    """Return a length from a short list, `tokens` at least and up to half more (or 64)."""
-    step = max(64, power_of_two(tokens) // 4)
-    return -(-tokens // step) * step
+def table(places: Sequence[Sequence[int]], *, rows: int, context: int) -> Int[np.ndarray, "rows most"]:
+    """Return the places of each row's pages, 0 where it has no more."""
+    most = -(-blocks_of(context) // _PAGES) * _PAGES
+    return _filled(places, (rows, most), 0)
 
 
-def power_of_two(number: int) -> int:
-    """Return the least power of two that is at least `number`."""
-    return 1 << (number - 1).bit_length()
+def padded(
+    rows: Sequence[Sequence[int] | np.ndarray], *, shape: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the tokens of rows and their number in each, padded to `shape`."""
+    length = np.array([len(row) for row in rows], np.int32)
+    return _filled(rows, shape, 0), np.pad(length, (0, shape[0] - len(rows)))
 
 
-def power_of_four(number: int) -> int:
-    """Return the least power of four that is at least `number`."""
-    return 4 ** -(-(number - 1).bit_length() // 2)
+def answers_together(answers: int) -> int:
+    """Return how many of so many answers are written side by side, padding included."""
+    few, many = _ROWS[_kind()]
+    return few if answers <= few else many
 
 
-def _common_beginning(texts: Sequence[list[int]]) -> list[int]:
-    """Return the tokens that all texts begin with, and after which each of them goes on."""
-    first, last = min(texts), max(texts)
-    most = min(map(len, texts)) - 1
-    return first[: next((i for i in range(most) if first[i] != last[i]), most)]
+def rounded(number: int, step: int) -> int:
+    """Return the least multiple of `step` that is at least `number`."""
+    return -(-number // step) * step
 
 
-def _passes(rests: dict[int, list[int]], before: int, heads: int) -> Iterator[Pass]:
-    """Yield passes over the tokens of rows that follow `before` others."""
-    left = sorted(rests, key=lambda place: -len(rests[place]))
-    while left:
-        tokens = rounded(len(rests[left[0]]))
-        scores = heads * tokens * (rounded(before) + tokens)
-        most = 1 << max(1, _SCORES[_kind()] // scores).bit_length() - 1
-        places, left = left[:most], left[most:]
-        rows = [rests[place] for place in places]
-        yield Pass(places, *padded(rows, shape=(power_of_two(len(rows)), tokens)))
+def _filled(
+    rows: Sequence[Sequence[int] | np.ndarray], shape: tuple[int, int], rest: int
+) -> Int[np.ndarray, "rows most"]:
+    filled = np.full(shape, rest, np.int32)
+    for row, numbers in enumerate(rows):
+        filled[row, : len(numbers)] = numbers
+    return filled
 
 
 def _kind() -> str:

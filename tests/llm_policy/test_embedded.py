@@ -1,4 +1,5 @@
 import collections
+import itertools
 import json
 import re
 import shutil
@@ -23,7 +24,7 @@ from llm_policy.answers import (
 )
 from llm_policy.engine import EngineError, Prompt
 from llm_policy.engines.embedded import EmbeddedEngine
-from llm_policy.engines.passes import layout
+from llm_policy.engines.prefixes import BLOCK
 from llm_policy.proposals import question_answer
 
 OPTIONS = [str(hours) for hours in range(0, 101, 10)]
@@ -75,22 +76,95 @@ def test_texts_are_what_json_dumps_would_write_under_the_schema(engine, name):
             assert json.dumps(json.loads(bare)) == bare
 
 
-def test_what_is_read_once_for_all_is_as_if_read_for_each(engine):
-    together = engine.choose(PROMPTS, OPTIONS)
-    alone = [engine.choose([prompt], OPTIONS) for prompt in PROMPTS]
+def test_what_is_read_once_for_all_is_as_if_read_for_each(small_llama):
+    together = EmbeddedEngine(small_llama).choose(PROMPTS, OPTIONS)
+    alone = [EmbeddedEngine(small_llama).choose([prompt], OPTIONS) for prompt in PROMPTS]
     np.testing.assert_allclose(together.logprob, [one.logprob[0] for one in alone], atol=1e-4)
     np.testing.assert_allclose(together.leaked, [one.leaked[0] for one in alone], atol=1e-5)
     assert all(one.cached_tokens.tolist() == [0] for one in alone)
-    first = [0, 6, 7]
-    assert together.cached_tokens[first].tolist() == [0, 0, 0]
-    shared = engine.count([prompt.shared for prompt in PROMPTS])
-    others = [place for place in range(len(PROMPTS)) if place not in first]
-    assert all(
-        shared[place] < together.cached_tokens[place] < together.prompt_tokens[place] for place in others
-    )
     assert [
-        answer.cached_tokens for answer in engine.complete(PROMPTS, DIGIT)
+        answer.cached_tokens for answer in EmbeddedEngine(small_llama).complete(PROMPTS, DIGIT)
     ] == together.cached_tokens.tolist()
+
+
+def test_cached_are_the_blocks_in_common_with_an_earlier_prompt(small_llama):
+    engine = EmbeddedEngine(small_llama)
+    encoded = engine._chat.encode(PROMPTS)
+    for place, cached in enumerate(engine.choose(PROMPTS, OPTIONS).cached_tokens.tolist()):
+        pairs = [zip(encoded[place], other, strict=False) for other in encoded[:place]]
+        same = [sum(1 for _ in itertools.takewhile(lambda two: two[0] == two[1], pair)) for pair in pairs]
+        assert cached == max((tokens // BLOCK * BLOCK for tokens in same), default=0)
+
+
+def memories(step):
+    """Return the prompts of workers who remember so many steps."""
+    lines = ["".join(f"Step {n}: {n * skill % 50} hours.\n" for n in range(step)) for skill in range(9)]
+    return [Prompt(LAW, f"Your skill is {skill}.\n{told}How many?") for skill, told in enumerate(lines)]
+
+
+def test_what_is_kept_changes_no_score(small_llama):
+    keeping, forgetful = EmbeddedEngine(small_llama), EmbeddedEngine(small_llama, cache_bytes=0)
+    room = 1024 // BLOCK
+    for step in range(1, 17, 3):
+        prompts = memories(step)
+        fresh = EmbeddedEngine(small_llama).choose(prompts, OPTIONS)
+        for engine in (keeping, forgetful):
+            kept = engine.choose(prompts, OPTIONS)
+            np.testing.assert_allclose(kept.logprob, fresh.logprob, atol=1e-5)
+            np.testing.assert_allclose(kept.leaked, fresh.leaked, atol=1e-5)
+        assert len(forgetful._prefixes) <= room
+    assert len(keeping._prefixes) > room
+
+
+def test_a_memory_that_grows_by_a_line_costs_that_line(small_llama):
+    engine = EmbeddedEngine(small_llama)
+    engine.choose(memories(12), OPTIONS)
+    line, end = engine.count(["Step 12: 40 hours.\n", "How many?"])
+    later = engine.choose(memories(13), OPTIONS)
+    read = later.prompt_tokens - later.cached_tokens
+    template = 10
+    assert np.all(read <= line + end + template + BLOCK)
+    assert np.all(later.prompt_tokens > 2 * read)
+
+
+def test_a_prompt_that_comes_again_costs_nothing(small_llama):
+    engine = EmbeddedEngine(small_llama)
+    first, again = engine.choose(PROMPTS, OPTIONS), engine.choose([*PROMPTS, *PROMPTS], OPTIONS)
+    np.testing.assert_array_equal(again.cached_tokens, np.tile(first.prompt_tokens, 2))
+    np.testing.assert_array_equal(again.logprob, np.tile(first.logprob, (2, 1)))
+    other = EmbeddedEngine(small_llama).choose([*PROMPTS, *PROMPTS], OPTIONS)
+    np.testing.assert_array_equal(other.cached_tokens[len(PROMPTS) :], first.prompt_tokens)
+    for answer in engine.complete(PROMPTS, DIGIT):
+        assert answer.cached_tokens == answer.prompt_tokens
+
+
+def test_what_is_kept_changes_no_text(small_llama):
+    keeping = EmbeddedEngine(small_llama)
+    for step in (3, 9):
+        keeping.choose(memories(step), OPTIONS)
+    fresh, forgetful = EmbeddedEngine(small_llama), EmbeddedEngine(small_llama, cache_bytes=0)
+    for name in ("hours", "rates"):
+        texts = [
+            [answer.texts for answer in engine.complete(memories(10), SCHEMAS[name], samples=2)]
+            for engine in (keeping, fresh, forgetful)
+        ]
+        assert texts[0] == texts[1] == texts[2]
+
+
+def test_what_was_not_read_to_the_end_is_forgotten(small_llama, monkeypatch):
+    engine = EmbeddedEngine(small_llama)
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("llm_policy.engines.embedded.lay", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            engine.choose(PROMPTS, OPTIONS)
+    expected = EmbeddedEngine(small_llama).choose(PROMPTS, OPTIONS)
+    found = engine.choose(PROMPTS, OPTIONS)
+    np.testing.assert_array_equal(found.logprob, expected.logprob)
+    np.testing.assert_array_equal(found.cached_tokens, expected.cached_tokens)
 
 
 def test_transformers_finds_the_same_scores_after_the_same_tokens(engine, small_llama):
@@ -171,28 +245,12 @@ def test_other_texts_of_the_same_sizes_compile_nothing(engine, compilations):
     assert compiled == []
 
 
-def test_a_run_in_float64_has_the_same_scores(engine, x64):
-    scores = engine.choose(PROMPTS, OPTIONS)
+def test_a_run_in_float64_has_the_same_scores(small_llama, x64):
+    scores = EmbeddedEngine(small_llama).choose(PROMPTS, OPTIONS)
     assert scores.logprob.dtype == np.float64
     with jax.enable_x64(False):
-        np.testing.assert_array_equal(scores.logprob, engine.choose(PROMPTS, OPTIONS).logprob)
-
-
-def test_every_prompt_is_laid_out_once_and_whole():
-    rng = np.random.default_rng(0)
-    texts = {"a": [1] * 90, "b": [2] * 300, "c": [3]}
-    shared = [*rng.choice(["a", "a", "a", "b", "b", "c"], 300).tolist(), "d"]
-    encoded = [texts.get(text, []) + rng.integers(4, 9, rng.integers(1, 200)).tolist() for text in shared]
-    seen = {}
-    groups = layout(encoded, shared, heads=4)
-    for head, passes in groups:
-        for places, tokens, length in passes:
-            for row, place in enumerate(places):
-                assert length[0, row] > 0
-                seen[place] = head + tokens[0, row, : length[0, row]].tolist()
-    assert [seen[place] for place in range(301)] == encoded
-    assert sorted(len(head) for head, _ in groups) == [0, 1, 90, 300]
-    assert len({rows.tokens.shape for _, passes in groups for rows in passes}) <= 20
+        other = EmbeddedEngine(small_llama).choose(PROMPTS, OPTIONS)
+    np.testing.assert_array_equal(scores.logprob, other.logprob)
 
 
 def test_what_answers_is_described(engine, small_llama, tmp_path):
@@ -235,12 +293,12 @@ def test_a_folder_without_a_model_of_the_kind_is_named(small_llama, tmp_path):
         EmbeddedEngine(folder)
 
 
-def test_the_template_may_be_a_file_of_its_own(engine, small_llama, tmp_path):
+def test_the_template_may_be_a_file_of_its_own(small_llama, tmp_path):
     folder = shutil.copytree(small_llama, tmp_path / "model")
     config = json.loads((folder / "tokenizer_config.json").read_text())
     (folder / "chat_template.jinja").write_text(config.pop("chat_template"))
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
-    other = EmbeddedEngine(folder)
+    engine, other = EmbeddedEngine(small_llama), EmbeddedEngine(folder)
     assert other.describe()["chat_template"] == engine.describe()["chat_template"]
     np.testing.assert_array_equal(
         other.choose(PROMPTS, OPTIONS).logprob, engine.choose(PROMPTS, OPTIONS).logprob
