@@ -8,7 +8,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 TOOLS := $(READY)-$(or $(VLLM),cpu)
 
-.PHONY: compare test format clean
+.PHONY: compare test types eager format clean
 
 compare: $(if $(VLLM),$(TOOLS),$(READY))
 	$(BIN)/econjax compare $(ARGS)
@@ -17,9 +17,14 @@ test: $(TOOLS)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
-	$(BIN)/pyright
-	JAX_DISABLE_JIT=1 $(BIN)/pytest -m eager tests/econjax
+	$(MAKE) --no-print-directory --jobs 2 types eager
 	$(BIN)/pytest -n 2 $(ARGS)
+
+types:
+	$(BIN)/pyright
+
+eager:
+	JAX_DISABLE_JIT=1 $(BIN)/pytest -m eager tests/econjax
 
 format: $(TOOLS)
 	$(BIN)/ruff format .
