@@ -44,7 +44,7 @@ SHIPPED = Path(__file__).parent.parent / "model"
 """The folder of the model that comes with the project."""
 _NAME = "econjax-small"
 _FIRST_BLOCKS = 1 << 12
-_MOST_BYTES = 8 << 30
+_MOST_BYTES = 4 << 30
 _SCORED = 64  # prompts, and options to a multiple of
 _OPTIONS = 16
 _TOKENS = 4  # of each answer that are read in one pass
@@ -62,10 +62,10 @@ class EmbeddedEngine:
 
     What was read is kept between calls, in blocks of 16 tokens with all that comes before them, so a prompt
     costs what follows the longest beginning that it has in common with one read before, and nothing if it is
-    that prompt. This takes up to `cache_bytes` of memory, more as it fills (by default a quarter of the
-    device's memory, at most 8 GiB; what a single prompt needs in any case): 6.2 kB a token of the model that
+    that prompt. This takes up to `cache_bytes` of memory, little at first (by default a quarter of the
+    device's memory, at most 4 GiB; what a single prompt needs in any case): 6.2 kB a token of the model that
     comes with the project. Beyond it, what was of no use for longest is dropped. The forward passes have few
-    sizes: each is compiled when it is met first, and again when the memory has to grow.
+    sizes: each is compiled when it is met first, and again if the memory grows, which it does once.
 
     Raises:
         EngineError: the folder holds no such model, or its chat template takes no question.

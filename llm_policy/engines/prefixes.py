@@ -9,7 +9,6 @@ import numpy as np
 BLOCK = 16
 """Tokens of a block."""
 _BYTES = 4 * BLOCK
-_GROWTH = 8
 _LATELY = 8  # calls
 _NOWHERE = -1
 
@@ -41,7 +40,7 @@ class Prefixes:
     A block is known by the place of the one before it and by its own tokens, so texts that begin alike have
     places in common as far as whole blocks reach; the end of a text is a block of its own. The block
     that was used longest ago makes room for another, never before those that come after it. There are
-    `blocks` places; they become more, up to `most`, where that block was used lately.
+    `blocks` places at first, and `most` from when that block was used lately.
     """
 
     def __init__(self, *, blocks: int, most: int) -> None:
@@ -119,7 +118,7 @@ class Prefixes:
         if not self._free and self.blocks < self.most:
             oldest = next(iter(self._places.values()))
             if self._calls - self._used[oldest] < _LATELY:
-                self._grow(min(_GROWTH * self.blocks, self.most))
+                self._grow(self.most)
         place = self._free.pop() if self._free else self._places.popitem(last=False)[1]
         self._ends.discard(place)
         self._places[key] = place
