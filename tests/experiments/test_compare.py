@@ -1,6 +1,8 @@
 import dataclasses
 import json
 import math
+from functools import partial
+from unittest import mock
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -24,12 +26,14 @@ WITHOUT_MODEL = tuple(name for name in COMPARED if name != "llm")
 DRAWS = {ROSTER[name].name for name in ("random", "cma-es")}
 
 
-def run(engine=None, *, heard=None, **choices):
+def run(engine=None, *, heard=None, thorough=False, **choices):
+    """Compare; where nothing depends on it, the search without a limit is short."""
     config = CompareConfig(
         **{"workers": ("rational",), "agents": AGENTS, "evaluations": EVALUATIONS} | choices
     )
     progress = (lambda *call: None) if heard is None else (lambda *call: heard.append(call))
-    with float64():
+    search = compare_module.best_found if thorough else partial(compare_module.best_found, steps=4, most=20)
+    with float64(), mock.patch.object(compare_module, "best_found", search):
         return compare(config, engine, progress)
 
 
@@ -40,7 +44,7 @@ def heard():
 
 @pytest.fixture(scope="module")
 def comparison(heard, improviser):
-    return run(improviser(), heard=heard)
+    return run(improviser(), heard=heard, thorough=True)
 
 
 @pytest.fixture(scope="module")
@@ -327,7 +331,8 @@ def test_an_address_that_may_hold_a_password_is_not_written_down():
 
 def test_landmarks_of_the_default_economy():
     """Rounded dollars, found independently with SciPy before this code existed."""
-    [rows] = run(agents=None, evaluations=None, planners=WITHOUT_MODEL, welfare=("atkinson",)).tables.values()
+    choices = dict(agents=None, evaluations=None, planners=WITHOUT_MODEL, welfare=("atkinson",))
+    [rows] = run(thorough=True, **choices).tables.values()
     rows = by_name(rows)
     flat = rows[ROSTER["flat"].name]
     assert round(rows[ROSTER["laissez-faire"].name].equivalent) == 27_152
