@@ -275,16 +275,15 @@ def _select_jvp(primals, tangents):
     own = _select(table, chosen)
     if not moving:
         return own, jax.tree.map(jnp.zeros_like, own)
-    moving, axes = jnp.stack(moving), range(1, 1 + chosen.ndim)
 
-    @jax.checkpoint
-    def add(moves: Float[Array, "..."], step: tuple[Float[Array, " moving"], Int[Array, ""]]):
-        return moves + jax.lax.expand_dims(step[0], axes) * (chosen >= step[1])[None], None
+    @partial(jax.checkpoint, prevent_cse=False)
+    def add(moves: list[Float[Array, "*shape"]], row: tuple[list[Float[Array, ""]], Int[Array, ""]]):
+        above = chosen >= row[1]
+        return [move + step * above for move, step in zip(moves, row[0], strict=True)], None
 
-    steps = (jnp.diff(moving).T, jnp.arange(1, moving.shape[1]))
-    lowest = jnp.broadcast_to(jax.lax.expand_dims(moving[:, 0], axes), (moving.shape[0], *chosen.shape))
-    moves = iter(jax.lax.scan(add, lowest, steps)[0])
-    still = jnp.zeros(chosen.shape, moving.dtype)
+    rows = ([jnp.diff(t) for t in moving], jnp.arange(1, table.rate.shape[0]))
+    moves = iter(jax.lax.scan(add, [jnp.broadcast_to(t[0], chosen.shape) for t in moving], rows)[0])
+    still = jnp.zeros(chosen.shape, table.rate.dtype)
     return own, Bracket(*(still if isinstance(t, SymbolicZero) else next(moves) for t in tangents[0]))
 
 

@@ -1,5 +1,7 @@
 """Revenue that moves because workers jump: the part of its derivative that labels held fixed leave out."""
 
+from functools import partial
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -69,8 +71,7 @@ def _arriving_revenue_jvp(primals, tangents):
     total = _arriving(economy, types, bandwidth, at, gain * moved, counted)
     if type_moves is None:
         return zero, total
-    everyone = jnp.ones_like(counted, shape=(*at.shape[:1], types.shape[0]))
-    return zero, total + _arriving(economy, types, bandwidth, at, gain * type_moves[None], everyone)
+    return zero, total + _arriving(economy, types, bandwidth, at, gain * type_moves[None], counted)
 
 
 def _slope_and_lift(
@@ -98,24 +99,34 @@ def _arriving(
     bandwidth: Float[Array, ""] | None,
     at: Float[Array, "borders met"],
     brought: Float[Array, "borders _"],
-    counted: Bool[Array, "borders _"],
+    counted: Bool[Array, "borders met"],
 ) -> Float[Array, ""]:
     """Return the sum over workers, and over borders, of the density at the border times what each brings.
 
-    Nobody need be counted unless somebody jumps.
+    Where they share a type, nobody need be counted unless somebody jumps.
     """
     weight = economy.population.weight
 
-    def densities(brought: Float[Array, "borders _"]) -> Float[Array, ""]:
-        width = default_bandwidth(economy) if bandwidth is None else bandwidth
+    def kernel() -> tuple[Float[Array, ""], tuple[Float[Array, ""], Float[Array, ""]]]:
+        reach = default_bandwidth(economy) if bandwidth is None else bandwidth
+        counts = (weight > 0) & jnp.isfinite(types)
+        lowest = jnp.min(jnp.where(counts, types, jnp.inf))
+        return reach, (lowest, jnp.max(jnp.where(counts, types, -jnp.inf)))
 
-        @jax.checkpoint
-        def add(total: Float[Array, ""], border: tuple[Float[Array, " met"], Float[Array, " _"]]):
-            return total + jnp.sum(_density(border[0], types, weight, width) * border[1]), None
+    def masses() -> Float[Array, "borders 1"]:
+        known = kernel()
+        return jax.lax.map(lambda a: jnp.sum(_density(a, types, weight, *known), keepdims=True), at)
 
-        return jax.lax.scan(add, jnp.zeros_like(width), (at, brought))[0]
+    if brought.shape[1] == 1:
+        mass = jax.lax.cond(jnp.any(counted), masses, lambda: jnp.zeros_like(at))
+        return jnp.sum(mass * brought)
+    known = kernel()
 
-    return jax.lax.cond(jnp.any(counted), densities, lambda brought: jnp.zeros_like(weight[0]), brought)
+    @partial(jax.checkpoint, prevent_cse=False)
+    def add(total: Float[Array, ""], border: tuple[Float[Array, " met"], Float[Array, " agents"]]):
+        return total + jnp.sum(_density(border[0], types, weight, *known) * border[1]), None
+
+    return jax.lax.scan(add, jnp.zeros_like(weight[0]), (at, brought))[0]
 
 
 def _met(economy: Economy) -> Economy:
@@ -163,14 +174,14 @@ def _density(
     types: Float[Array, " agents"],
     weight: Float[Array, " agents"],
     bandwidth: Float[Array, ""],
+    ends: tuple[Float[Array, ""], Float[Array, ""]],
 ) -> Float[Array, " agents"]:
     """Return each worker's part in the density of log types at a point.
 
-    A biweight kernel, cut and rescaled at the lowest and the highest type; there is nobody beyond them.
+    A biweight kernel, cut and rescaled at the lowest and the highest type, the `ends`; there is nobody
+    beyond them.
     """
-    counted = (weight > 0) & jnp.isfinite(types)
-    lowest = jnp.min(jnp.where(counted, types, jnp.inf))
-    highest = jnp.max(jnp.where(counted, types, -jnp.inf))
+    lowest, highest = ends
 
     def below(distance: Float[Array, " met"]) -> Float[Array, " met"]:
         u = jnp.clip(distance / bandwidth, -1, 1)

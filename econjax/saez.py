@@ -1,6 +1,7 @@
 """Formulas for optimal rates, the statistics of an economy that they need, and their fixed point."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import equinox as eqx
@@ -222,7 +223,7 @@ def _within_brackets(
     rounding = 32 * jnp.finfo(income.dtype).eps
     responds = (income > 0) & (outcome.labor < economy.max_labor * (1 - rounding))
 
-    @jax.checkpoint
+    @partial(jax.checkpoint, prevent_cse=False)
     def within(bracket: tuple[Int[Array, ""], Float[Array, ""], Float[Array, ""]]):
         j, start, end = bracket
         above = (income > start * (1 + rounding)) | (j == 0)

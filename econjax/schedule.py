@@ -144,7 +144,7 @@ def _owed_jvp(primals, tangents):
     by_thresholds = jnp.zeros_like(thresholds) if by_thresholds is None else by_thresholds
     by_rates = jnp.zeros_like(rates) if by_rates is None else by_rates
 
-    @jax.checkpoint
+    @partial(jax.checkpoint, prevent_cse=False)
     def add(moved: Float[Array, "*shape"], row: tuple[Float[Array, ""], ...]):
         threshold, by_step, by_threshold = row
         return moved + by_step * jax.nn.relu(income - threshold) - by_threshold * (income > threshold), None
