@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from operator import itemgetter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 State = TypeVar("State")
 Row = TypeVar("Row")
+Values = TypeVar("Values")
 
 UNROLLED = 16
 """Up to so many brackets are written out one by one, so that XLA fuses them; a loop goes over more."""
@@ -56,6 +57,18 @@ def require(values: Float[Array, "..."], ok: Bool[Array, ""], remedy: str) -> Fl
     if not ok:
         raise ValueError(f"{remedy} Got {np.asarray(values).tolist()}.")
     return values
+
+
+def split_moving(values: Values, tangents: Any) -> tuple[Values, Values]:
+    """Return the values that have a tangent, and those that have none (None); None in the others' places."""
+    return eqx.partition(
+        values, jax.tree.map(lambda tangent: not is_none(tangent), tangents, is_leaf=is_none)
+    )
+
+
+def is_none(leaf: Any) -> bool:
+    """Return whether a leaf of a pytree is missing."""
+    return leaf is None
 
 
 def fold(step: Callable[[State, Row], State], start: State, rows: Row) -> State:

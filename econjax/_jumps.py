@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from econjax._arrays import split_moving
 from econjax._budget import entry_types, first_border, is_shared, lead_between, one_worker, sides
 from econjax.economy import Economy
 from econjax.population import Population
@@ -78,7 +79,7 @@ def _slope_and_lift(
     primals: tuple, tangents: tuple, at: Float[Array, "borders met"], options: Int[Array, "borders 2 met"]
 ) -> tuple[Float[Array, "borders met"], Float[Array, "borders met"] | None]:
     """Return what a rise of the log type, and what the tangents, add to the lead of the upper point."""
-    moving, still = eqx.partition(primals, jax.tree.map(lambda t: t is not None, tangents, is_leaf=_none))
+    moving, still = split_moving(primals, tangents)
 
     def ahead(moving, at: Float[Array, "borders met"]) -> Float[Array, "borders met"]:
         economy, schedule, rebate = eqx.combine(moving, still)
@@ -87,10 +88,6 @@ def _slope_and_lift(
     _, tangent = jax.linearize(ahead, moving, at)
     slope = tangent(jax.tree.map(jnp.zeros_like, moving), jnp.ones_like(at))
     return slope, tangent(tangents, jnp.zeros_like(at)) if jax.tree.leaves(tangents) else None
-
-
-def _none(leaf) -> bool:
-    return leaf is None
 
 
 def _arriving(

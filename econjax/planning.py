@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from econjax._arrays import is_none
 from econjax.economy import Economy, Outcome
 from econjax.inequality import gini
 from econjax.response import equilibrium
@@ -232,7 +233,7 @@ def _value_and_grad(economy: Economy, welfare: AbstractWelfare, schedule: Bracke
     # Apart, so that all welfare functions share the programs of the equilibrium and of its derivative.
     outcome, to_rates = _outcome_and_pullback(economy, schedule)
     report, by_outcome = _report_and_slope(economy, schedule, outcome, welfare)
-    return eqx.tree_at(lambda r: r.gradient, report, _pull(to_rates, by_outcome), is_leaf=_is_none)
+    return eqx.tree_at(lambda r: r.gradient, report, _pull(to_rates, by_outcome), is_leaf=is_none)
 
 
 _report = eqx.filter_jit(summarise)
@@ -262,7 +263,3 @@ def _pull(
     to_rates: Callable[[Outcome], tuple[Float[Array, " brackets"]]], by_outcome: Outcome
 ) -> Float[Array, " brackets"]:
     return to_rates(by_outcome)[0]
-
-
-def _is_none(leaf) -> bool:
-    return leaf is None

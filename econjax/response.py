@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, known, require, require_scalar
+from econjax._arrays import as_float, known, require, require_scalar, split_moving
 from econjax._budget import best_point, home, lead, shared_entries
 from econjax._compiled import compiled
 from econjax._jumps import arriving_revenue
@@ -228,9 +228,7 @@ def _fixed_point_jvp(primals, tangents):
     *given, bandwidth = primals
     found, rounds = _fixed_point(*primals)
     tangents = tangents[:2]
-    moving, still = eqx.partition(
-        tuple(given), jax.tree.map(lambda t: t is not None, tangents, is_leaf=_none)
-    )
+    moving, still = split_moving(tuple(given), tangents)
 
     def paid(moving, expected: Float[Array, ""]) -> Float[Array, ""]:
         economy, schedule = eqx.combine(moving, still)
@@ -240,10 +238,6 @@ def _fixed_point_jvp(primals, tangents):
     resting = jax.tree.map(jnp.zeros_like, moving)
     slope = tangent(resting, jnp.ones_like(found))
     return (found, rounds), (tangent(tangents, jnp.zeros_like(found)) / (1 - slope), jnp.zeros_like(rounds))
-
-
-def _none(leaf) -> bool:
-    return leaf is None
 
 
 def _decreasing_root(
