@@ -130,8 +130,8 @@ def equally_distributed_equivalent(
     The power mean of exponent 1 - a, the geometric mean where the aversion a is 1; values are 0 or more.
     Smooth in the aversion, through 1; the derivative with respect to a value of 0 is given as 0.
     """
-    values = jnp.where(weight > 0, values, jnp.max(values))
     top = jax.lax.stop_gradient(jnp.max(values))
+    values = jnp.where(weight > 0, values, top)
     positive = values > 0
     power, share = 1 - aversion, jnp.where(positive, weight, 0)
     held = jnp.sum(share)  # by those with a positive value, whose power mean comes first

@@ -111,7 +111,7 @@ class Rawlsian(AbstractWelfare):
     def __call__(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return the lowest utility, or its stand-in."""
         utility = _utility(population, outcome)
-        lowest = jnp.min(jnp.where(population.weight > 0, utility, jnp.inf))
+        lowest = _lowest(jnp.where(population.weight > 0, utility, jnp.inf))
         if self.temperature is None:
             return lowest
         start = jax.lax.stop_gradient(jnp.where(jnp.isfinite(lowest), lowest, 0))
@@ -270,6 +270,21 @@ def _utility(population: Population, outcome: Outcome) -> Float[Array, " agents"
             "evaluate an outcome with the population it was settled for."
         )
     return outcome.utility
+
+
+@jax.custom_jvp
+def _lowest(values: Float[Array, " agents"]) -> Float[Array, ""]:
+    return jnp.min(values)
+
+
+@_lowest.defjvp
+def _lowest_jvp(primals, tangents):
+    # Unlike that of jnp.min, the derivative finds the lowest also where XLA computes the values once more,
+    # with another rounding, for it: nobody would equal the minimum, and 0 / 0 follow.
+    (values,), (moved,) = primals, tangents
+    lowest = jnp.min(values)
+    tied = values <= lowest + 4 * jnp.finfo(values.dtype).eps * jnp.abs(lowest)
+    return lowest, jnp.sum(jnp.where(tied, moved, 0)) / jnp.sum(tied)
 
 
 def _mean(weight: Float[Array, " agents"], values: Float[Array, " agents"]) -> Float[Array, ""]:
