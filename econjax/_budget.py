@@ -36,32 +36,35 @@ class Bracket(NamedTuple):
     owed: Float[Array, "..."]
 
 
+class Choices(NamedTuple):
+    """What discrete choices follow from: nothing of it has a derivative.
+
+    `entries` are the log types that enter each bracket but the lowest, None where a type does not say all;
+    `brackets` the number of the bracket that holds each worker's best point, 0 where there are none.
+    """
+
+    entries: Float[Array, " borders"] | None
+    brackets: Int[Array, " agents"]
+
+
+def choices(economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""]) -> Choices:
+    """Return which brackets workers choose."""
+    if isinstance(schedule, LogLinearSchedule):
+        return Choices(None, jnp.zeros(economy.population.skill.shape, int))
+    known = jax.lax.stop_gradient((economy, _with_brackets(schedule), rebate))
+    return jax.lax.stop_gradient(_choose(*known))
+
+
 def best_point(
     economy: Economy,
     schedule: AbstractSchedule,
     rebate: Float[Array, ""],
-    entries: Float[Array, " borders"] | None,
+    brackets: Int[Array, " agents"],
 ) -> Point:
-    """Return the best point of every worker who works; which bracket it lies in has no derivative.
-
-    `entries` are the `shared_entries` of the same three.
-    """
+    """Return the best point of every worker who works within the bracket chosen."""
     if isinstance(schedule, LogLinearSchedule):
         return _log_linear_optimum(economy, schedule, rebate)
-    schedule = _with_brackets(schedule)
-    chosen = jax.lax.stop_gradient(_choose(*jax.lax.stop_gradient((economy, schedule, rebate, entries))))
-    return _optimum(economy, _pick(_brackets(schedule), chosen), rebate)
-
-
-def shared_entries(
-    economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""]
-) -> Float[Array, " borders"] | None:
-    """Return the log types that enter each bracket but the lowest; None where a type does not say all."""
-    one_bracket = not isinstance(schedule, BracketSchedule) or schedule.rates.shape[0] == 1
-    if one_bracket or not is_shared(economy.population):
-        return None
-    known = jax.lax.stop_gradient((one_worker(economy), schedule, rebate))
-    return jax.lax.stop_gradient(entry_types(*known)[:, 0])
+    return _optimum(economy, _pick(_brackets(_with_brackets(schedule)), brackets), rebate)
 
 
 def home(rebate: Float[Array, ""], workers: Population) -> Point:
@@ -287,24 +290,19 @@ def _select_jvp(primals, tangents):
     return own, Bracket(*(still if isinstance(t, SymbolicZero) else next(moves) for t in tangents[0]))
 
 
-def _choose(
-    economy: Economy,
-    schedule: BracketSchedule,
-    rebate: Float[Array, ""],
-    entries: Float[Array, " borders"] | None,
-) -> Int[Array, " agents"]:
+def _choose(economy: Economy, schedule: BracketSchedule, rebate: Float[Array, ""]) -> Choices:
     """Return the number of the bracket that holds each worker's best point.
 
     Workers of one type need only compare it with the types that enter each bracket, but for those whom the
     longest week keeps from earning what their type would: where rates fall, all points are compared.
     """
+    lowest = jnp.zeros(economy.population.skill.shape, int)
     if schedule.rates.shape[0] == 1:
-        return jnp.zeros(economy.population.skill.shape, int)
-    if entries is None:
-        nobody = jnp.zeros(economy.population.skill.shape, int)
-        return _compare(economy, schedule, rebate, none=nobody - 1)
+        return Choices(None, lowest)
+    if not is_shared(economy.population):
+        return Choices(None, _compare(economy, schedule, rebate, none=lowest - 1))
+    entries = entry_types(one_worker(economy), schedule, rebate)[:, 0]
     log_type = economy.preferences.log_type(economy.population)
-    lowest = jnp.zeros(log_type.shape, int)
     chosen = fold(lambda passed, entry: passed + (log_type > entry), lowest, entries)
 
     def mend(chosen: Int[Array, " agents"]) -> Int[Array, " agents"]:
@@ -313,7 +311,7 @@ def _choose(
         kept = jnp.any(_optimum(free, own, rebate).income > _reach(economy))
         return _if(kept, lambda none: _compare(economy, schedule, rebate, none=_minus_one(none)), chosen)
 
-    return _if(jnp.any(jnp.diff(schedule.rates) < 0), mend, chosen)
+    return Choices(entries, _if(jnp.any(jnp.diff(schedule.rates) < 0), mend, chosen))
 
 
 def _if(

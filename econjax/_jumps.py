@@ -44,7 +44,7 @@ def arriving_revenue(
     log a rises by da, f(a) da workers move from the upper point to the lower, with f the density of log
     type x, and revenue changes by f(a) da (T_low - T_high). As the upper point's lead m is 0 at a, whatever
     lifts the lead by dm moves a by -dm / (dm / da); workers whose own type moves cross like a moving by -dx.
-    `entries` are the `shared_entries` of the first three.
+    `entries` are those of the `choices` of the first three, or None.
     """
     return jnp.zeros_like(rebate)
 

@@ -1,7 +1,5 @@
 """What workers do: exact best responses, the equilibrium they form, and choices among a few hours."""
 
-from collections.abc import Callable
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,7 +7,7 @@ from jaxtyping import Array, Float, Int, Key
 from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float, known, require, require_scalar, split_moving
-from econjax._budget import best_point, home, lead, shared_entries
+from econjax._budget import Choices, best_point, choices, home, lead
 from econjax._compiled import compiled
 from econjax._jumps import arriving_revenue
 from econjax.economy import Economy, Outcome, settle, spendable
@@ -43,16 +41,13 @@ def best_response(
 def _best_response(
     economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""]
 ) -> Float[Array, " agents"]:
-    return _best_hours(economy, schedule, rebate, shared_entries(economy, schedule, rebate))
+    return _best_hours(economy, schedule, rebate, choices(economy, schedule, rebate))
 
 
 def _best_hours(
-    economy: Economy,
-    schedule: AbstractSchedule,
-    rebate: Float[Array, ""],
-    entries: Float[Array, " borders"] | None,
+    economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""], chosen: Choices
 ) -> Float[Array, " agents"]:
-    point = best_point(economy, schedule, rebate, entries)
+    point = best_point(economy, schedule, rebate, chosen.brackets)
     if economy.population.fixed_cost is None:
         return point.labor
     goes = lead(economy, point, home(rebate, economy.population)) > 0
@@ -119,13 +114,11 @@ def equilibrium(
 def _equilibrium(
     economy: Economy, schedule: AbstractSchedule, bandwidth: Float[Array, ""] | None
 ) -> Equilibrium:
-    if not economy.preferences.income_effects:
-        expected, rounds = jnp.zeros_like(economy.spending), jnp.ones(())
-    else:
-        expected, rounds = _fixed_point(economy, schedule, bandwidth)
-    outcome = _round(economy, schedule, expected, bandwidth)
-    gap = jnp.abs(outcome.rebate - expected) if economy.preferences.income_effects else expected
-    return Equilibrium(outcome=outcome, gap=gap, steps=rounds.astype(int))
+    if economy.preferences.income_effects:
+        return Equilibrium(*_fixed_point(economy, schedule, bandwidth))
+    expected = jnp.zeros_like(economy.spending)
+    outcome = _round(economy, schedule, expected, bandwidth, choices(economy, schedule, expected))
+    return Equilibrium(outcome=outcome, gap=expected, steps=jnp.ones((), int))
 
 
 def grid_response(
@@ -199,12 +192,12 @@ def _round(
     schedule: AbstractSchedule,
     expected: Float[Array, ""],
     bandwidth: Float[Array, ""] | None,
+    chosen: Choices,
 ) -> Outcome:
-    """Return what follows when every worker expects a rebate."""
-    entries = shared_entries(economy, schedule, expected)
-    labor = _best_hours(economy, schedule, expected, entries)
+    """Return what follows when every worker expects a rebate, at which they choose so."""
+    labor = _best_hours(economy, schedule, expected, chosen)
     # Revenue that jumpers bring works like lower spending: nothing in value, right in derivative.
-    arriving = arriving_revenue(economy, schedule, expected, bandwidth, entries)
+    arriving = arriving_revenue(economy, schedule, expected, bandwidth, chosen.entries)
     open_budget = eqx.tree_at(lambda e: e.spending, economy, economy.spending - arriving)
     return settle(open_budget, schedule, labor)
 
@@ -212,62 +205,69 @@ def _round(
 @eqx.filter_custom_jvp
 def _fixed_point(
     economy: Economy, schedule: AbstractSchedule, bandwidth: Float[Array, ""] | None
-) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Return the rebate that pays for itself, and the rounds it took to find it."""
-
-    def shortfall(expected: Float[Array, ""]) -> Float[Array, ""]:
-        return settle(economy, schedule, best_response(economy, schedule, expected)).rebate - expected
-
-    found, rounds = _decreasing_root(shortfall, jnp.zeros_like(economy.spending))
-    return found, rounds.astype(found.dtype)
+) -> tuple[Outcome, Float[Array, ""], Int[Array, ""]]:
+    """Return what `Equilibrium` holds, at the rebate that pays for itself."""
+    expected, chosen, rounds = _paid_and_expected(economy, schedule)
+    outcome = _round(economy, schedule, expected, bandwidth, chosen)
+    return outcome, jnp.abs(outcome.rebate - expected), rounds
 
 
 @_fixed_point.def_jvp
 def _fixed_point_jvp(primals, tangents):
     """Differentiate by the implicit function theorem: d rebate = d paid / (1 - d paid / d expected)."""
     *given, bandwidth = primals
-    found, rounds = _fixed_point(*primals)
-    tangents = tangents[:2]
-    moving, still = split_moving(tuple(given), tangents)
+    expected, chosen, rounds = _paid_and_expected(*given)
+    moving, still = split_moving(tuple(given), tangents[:2])
 
-    def paid(moving, expected: Float[Array, ""]) -> Float[Array, ""]:
+    def following(moving, expected: Float[Array, ""]) -> Outcome:
         economy, schedule = eqx.combine(moving, still)
-        return _round(economy, schedule, expected, bandwidth).rebate
+        return _round(economy, schedule, expected, bandwidth, chosen)
 
-    _, tangent = jax.linearize(paid, moving, found)
-    resting = jax.tree.map(jnp.zeros_like, moving)
-    slope = tangent(resting, jnp.ones_like(found))
-    return (found, rounds), (tangent(tangents, jnp.zeros_like(found)) / (1 - slope), jnp.zeros_like(rounds))
+    outcome, tangent = jax.linearize(following, moving, expected)
+    direct = tangent(tangents[:2], jnp.zeros_like(expected))
+    by_expected = tangent(jax.tree.map(jnp.zeros_like, moving), jnp.ones_like(expected))
+    raised = direct.rebate / (1 - by_expected.rebate)
+    moved = jax.tree.map(lambda one, more: one + raised * more, direct, by_expected)
+    gap = jnp.abs(outcome.rebate - expected)
+    return (outcome, gap, rounds), (moved, jnp.zeros_like(gap), None)
 
 
-def _decreasing_root(
-    f: Callable[[Float[Array, ""]], Float[Array, ""]], start: Float[Array, ""]
-) -> tuple[Float[Array, ""], Int[Array, ""]]:
-    """Return where a falling function f(x) = g(x) - x is 0, or changes sign, and the number of calls.
+def _paid_and_expected(
+    economy: Economy, schedule: AbstractSchedule
+) -> tuple[Float[Array, ""], Choices, Int[Array, ""]]:
+    """Return the rebate that is paid if everyone expects it, what workers choose then, and the rounds.
 
-    As g falls, the root lies between `start` and g(start). The Illinois method (Dowell and Jarratt 1971):
-    false position that halves the value at an end which stays. Where f is not falling after all, the
-    interval is widened until it holds a change of sign.
+    The surplus of what is paid over what is expected falls, so its root lies between 0 and what is paid if
+    nothing is expected. The Illinois method (Dowell and Jarratt 1971): false position that halves the value
+    at an end which stays. Where the surplus is not falling after all, the interval is widened until it
+    holds a change of sign.
     """
+    start = jnp.zeros_like(economy.spending)
     tolerance = 8 * jnp.finfo(start.dtype).eps
 
+    def surplus(expected: Float[Array, ""]) -> tuple[Float[Array, ""], Choices]:
+        chosen = choices(economy, schedule, expected)
+        labor = _best_hours(economy, schedule, expected, chosen)
+        return settle(economy, schedule, labor).rebate - expected, chosen
+
     def goes_on(state):
-        a, _, b, at_b, calls = state
+        a, _, b, at_b, _, calls = state
         width = tolerance * jnp.maximum(jnp.abs(a), jnp.abs(b))
         return (calls < 2) | ((jnp.abs(at_b) > width / 8) & (jnp.abs(b - a) > width) & (calls < _MOST_CALLS))
 
     def step(state):
-        a, at_a, b, at_b, calls = state  # b is the newest point; the value kept for a may be halved
+        a, at_a, b, at_b, _, calls = state  # b is the newest point; the value kept for a may be halved
         holds = at_a * at_b < 0
         x = jnp.where(holds, b - at_b * (b - a) / jnp.where(holds, at_b - at_a, 1), b + 2 * (b - a))
         x = jnp.where(calls == 0, start, jnp.where(calls == 1, start + at_b, x))
-        at_x = f(x)
+        at_x, chosen = surplus(x)
         moves = (at_x * at_b < 0) | ~holds
-        return jnp.where(moves, b, a), jnp.where(moves, at_b, at_a / 2), x, at_x, calls + 1
+        return jnp.where(moves, b, a), jnp.where(moves, at_b, at_a / 2), x, at_x, chosen, calls + 1
 
-    state = (start, start, start, start, jnp.zeros((), int))
-    _, _, root, _, calls = jax.lax.while_loop(goes_on, step, state)
-    return root, calls
+    nothing = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(surplus, start)[1])
+    state = (start, start, start, start, nothing, jnp.zeros((), int))
+    _, _, expected, _, chosen, rounds = jax.lax.while_loop(goes_on, step, state)
+    return expected, chosen, rounds
 
 
 _MOST_CALLS = 100

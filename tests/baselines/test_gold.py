@@ -125,6 +125,7 @@ def test_given_schedules_are_the_printed_ones(x64, gold):
     assert report.rebate == pytest.approx(gold.rebate, rel=2e-4)
 
 
+@pytest.mark.long
 @every_row
 def test_the_best_flat_rate(x64, gold):
     found = plan(jax.random.key(0), FlatSearch(jnp.array(THRESHOLDS)), evaluator(gold), steps=40)
@@ -132,6 +133,7 @@ def test_the_best_flat_rate(x64, gold):
     np.testing.assert_allclose(found.recommended.rates, gold.flat_rate, atol=1.1e-5)
 
 
+@pytest.mark.long
 @every_row
 def test_the_gradient_planner_finds_the_gold(x64, gold):
     planner = GradientPlanner(BracketSchedule(THRESHOLDS, US_2024))
@@ -187,6 +189,7 @@ INCOME_EFFECTS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", INCOME_EFFECTS)
 def test_the_gradient_planner_with_income_effects(x64, name):
     parameters, gold = INCOME_EFFECTS[name]

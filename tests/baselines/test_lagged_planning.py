@@ -90,6 +90,7 @@ def test_the_gradient_counts_who_jumps_on_the_way(x64):
     np.testing.assert_allclose(heard, expected, atol=0.02 * np.abs(expected).max())
 
 
+@pytest.mark.long
 def test_a_plan_for_the_year_beats_one_for_the_end_and_becomes_it(x64):
     n, planner = grid("GB2", 200), GradientPlanner(law())
     end = plan(jax.random.key(0), planner, evaluator(steps=5).rational, steps=25).recommended.rates

@@ -200,6 +200,7 @@ def test_the_iterated_formula_costs_five_dollars_at_most(name, elasticity, avers
     assert float(evaluate.value(found).equivalent) > best - 5
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("aversion", [1.0, np.inf])
 def test_the_iterated_formula_hears_how_elastic_workers_who_differ_are(aversion):
     skill = np.random.default_rng(7).permutation(grid("GB2", 10_000)) / 40

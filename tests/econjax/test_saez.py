@@ -507,6 +507,7 @@ def test_workers_counted_twice_jump_as_if_counted_once():
         np.testing.assert_allclose(twice, once, rtol=1e-3)
 
 
+@pytest.mark.long
 def test_the_fixed_point_with_the_workers_own_elasticities_meets_the_first_order_conditions():
     skill = np.random.default_rng(3).permutation(grid("GB2", POINTS)) / 40
     own = 0.25 * np.exp(0.5 * ndtri((np.arange(POINTS) + 0.5) / POINTS))
