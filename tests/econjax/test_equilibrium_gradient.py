@@ -106,28 +106,23 @@ def test_convex_kink_in_the_continuum(x64):
     np.testing.assert_allclose(gradient, exact, atol=1e-5 * np.linalg.norm(exact))
 
 
-def differences(n, thresholds, rates, elasticity, *, rate_step=1e-3, edge_step=20.0, weight=None):
-    """Return central differences of the rebate, by the independent solution."""
+def rebate_differences(n, thresholds, rates, elasticity, *, by_rate=0.0, by_edge=0.0):
+    """Return central differences of the rebate, by the independent solution; one of the steps is not 0."""
 
-    def rebate(thresholds, rates):
-        return reference_solve(n, thresholds, rates, elasticity, weight=weight).rebate
+    def rebate(step):
+        edges, moved = thresholds + by_edge * step, rates + by_rate * step
+        return reference_solve(n, edges, moved, elasticity).rebate
 
-    by_rate = [
-        (rebate(thresholds, rates + d) - rebate(thresholds, rates - d)) / (2 * rate_step)
-        for d in rate_step * np.eye(len(rates))
-    ]
-    by_edge = [
-        (rebate(thresholds + d, rates) - rebate(thresholds - d, rates)) / (2 * edge_step)
-        for d in edge_step * np.eye(len(rates))[1:]
-    ]
-    return np.array(by_edge), np.array(by_rate)
+    steps = np.eye(len(rates))[1 if by_edge else 0 :]
+    return np.array([(rebate(d) - rebate(-d)) / (2 * (by_rate + by_edge)) for d in steps])
 
 
 @pytest.mark.parametrize("name", ["GB2", "LN", "PLN", "BP"])
 def test_finite_differences_of_a_convex_schedule(x64, name):
     n = grid(name)
     _, by_edge, by_rate = rebate_and_gradients(economy_of(n, 0.25), THRESHOLDS, US_2024)
-    edges, rates = differences(n, THRESHOLDS, US_2024, 0.25)
+    edges = rebate_differences(n, THRESHOLDS, US_2024, 0.25, by_edge=20.0)
+    rates = rebate_differences(n, THRESHOLDS, US_2024, 0.25, by_rate=1e-3)
     np.testing.assert_allclose(by_rate, rates, rtol=2e-3, atol=1e-3 * np.abs(rates).max())
     np.testing.assert_allclose(by_edge[1:], edges, rtol=1e-2, atol=2e-3 * np.abs(edges).max())
 
@@ -140,7 +135,7 @@ def test_finite_differences_where_workers_jump(x64, rates):
     fine = grid("LN", 400_000)
     fine = fine[(fine > grid("LN")[0]) & (fine < grid("LN")[-1])]
     *_, found = rebate_and_gradients(economy_of(grid("LN"), 0.25), THRESHOLDS, rates)
-    _, expected = differences(fine, THRESHOLDS, rates, 0.25)
+    expected = rebate_differences(fine, THRESHOLDS, rates, 0.25, by_rate=1e-3)
     # Tolerance: 400 jumpers per step of the fine grid, and a jump term of a tenth of the gradient.
     np.testing.assert_allclose(found, expected, atol=3e-3 * np.linalg.norm(expected))
 
@@ -148,7 +143,7 @@ def test_finite_differences_where_workers_jump(x64, rates):
 def test_thresholds_where_workers_jump(x64):
     fine = grid("LN", 400_000)
     _, found, _ = rebate_and_gradients(economy_of(grid("LN"), 0.5), EDGES, FALLING)
-    expected, _ = differences(fine, EDGES, FALLING, 0.5, edge_step=200.0)
+    expected = rebate_differences(fine, EDGES, FALLING, 0.5, by_edge=200.0)
     assert found[1] == pytest.approx(expected[0], rel=1e-2)
 
 
