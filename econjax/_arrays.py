@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 State = TypeVar("State")
@@ -30,6 +30,11 @@ def known(values: Array) -> bool:
     return not isinstance(values, Tracer)
 
 
+def seen(values: Array) -> Array | np.ndarray:
+    """Return values to check: those that are known on the host, where that takes no program."""
+    return np.asarray(values) if known(values) else values
+
+
 def require_scalar(
     name: str, value: ArrayLike, *, positive: bool = False, least: float = -np.inf
 ) -> Float[Array, ""]:
@@ -42,17 +47,17 @@ def require_scalar(
     if number.shape != ():
         raise ValueError(f"{name} is one number; got an array of shape {number.shape}. Use vmap for several.")
     if positive:
-        return require(number, number > 0, f"{name} must be a positive number.")
-    return require(number, number >= least, f"{name} must be a number, {least:g} or more.")
+        return require(number, seen(number) > 0, f"{name} must be a positive number.")
+    return require(number, seen(number) >= least, f"{name} must be a number, {least:g} or more.")
 
 
-def require(values: Float[Array, "..."], ok: Bool[Array, ""], remedy: str) -> Float[Array, "..."]:
+def require(values: Float[Array, "..."], ok: ArrayLike, remedy: str) -> Float[Array, "..."]:
     """Return a few `values` if they are legal, or raise with the remedy.
 
     Raises:
         ValueError: at once, with the values, where they are known. Under `jit` the compiled function raises.
     """
-    if not known(ok):
+    if isinstance(ok, Tracer):
         return eqx.error_if(values, ~ok, remedy)
     if not ok:
         raise ValueError(f"{remedy} Got {np.asarray(values).tolist()}.")

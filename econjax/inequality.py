@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, known, require, require_scalar
+from econjax._arrays import as_float, known, require, require_scalar, seen
 
 
 def gini(values: ArrayLike, weight: ArrayLike | None = None, *, sample: bool = False) -> Float[Array, ""]:
@@ -118,7 +118,7 @@ def require_aversion(aversion: ArrayLike) -> Float[Array, ""]:
     """
     aversion = require_scalar("aversion", aversion, least=0)
     return require(
-        aversion, aversion < jnp.inf, "aversion must be finite; for the worst-off alone use Rawlsian."
+        aversion, seen(aversion) < jnp.inf, "aversion must be finite; for the worst-off alone use Rawlsian."
     )
 
 

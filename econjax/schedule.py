@@ -13,7 +13,7 @@ from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Bool, Float
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, fold, require, require_scalar
+from econjax._arrays import as_float, fold, require, require_scalar, seen
 from econjax._compiled import compiled
 
 
@@ -63,14 +63,15 @@ class BracketSchedule(AbstractSchedule):
                 "A schedule needs at least one bracket and as many rates as thresholds, in two flat lists; "
                 f"got thresholds of shape {thresholds.shape} and rates of shape {rates.shape}."
             )
+        edges = seen(thresholds)
         self.thresholds = require(
             thresholds,
-            (thresholds[0] == 0) & jnp.all(jnp.diff(thresholds) > 0) & jnp.all(jnp.isfinite(thresholds)),
+            (edges[0] == 0) & (edges[1:] > edges[:-1]).all() & (abs(edges) < jnp.inf).all(),
             "Thresholds are dollars a year, finite, rising strictly from 0. Write the first as 0.",
         )
         self.rates = require(
             rates,
-            jnp.all(jnp.abs(rates) <= 1),
+            (abs(seen(rates)) <= 1).all(),
             "Rates are shares of a dollar between -1 and 1: 35 % is 0.35, not 35.",
         )
 
