@@ -91,7 +91,7 @@ PLANNERS = [
         "several starts", lambda: MultiStart((GradientPlanner(law()), GradientPlanner(flat(0.5))), rounds=2)
     ),
     Maker("constrained", lambda: ConstrainedPlanner(law(), RateLimits(rising=True), (RevenueFloor(15_000),))),
-    Maker("trust region", lambda: TrustRegionPlanner(law(), knowing)),
+    pytest.param(Maker("trust region", lambda: TrustRegionPlanner(law(), knowing)), marks=pytest.mark.long),
 ]
 WELFARE = [Atkinson(1.0), Rawlsian()]
 every_planner = pytest.mark.parametrize("planner", PLANNERS, ids=repr)
