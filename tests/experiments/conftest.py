@@ -12,7 +12,7 @@ from unittest import mock
 import jax
 import pytest
 
-from experiments import cli, jobs
+from experiments import cli, jobs, surrogate_planner
 from llm_policy.engine import Prompt, Schema
 from llm_policy.engines.scripted import ScriptedEngine
 
@@ -118,6 +118,16 @@ def told(ran: Ran, *parts: object) -> None:
 @pytest.fixture(scope="session")
 def assert_told() -> Callable[..., None]:
     return told
+
+
+@pytest.fixture(scope="session")
+def brief_fits() -> Callable[[], contextlib.AbstractContextManager]:
+    """Return a context in which planners fit their surrogates briefly, for what no fit has a part in."""
+
+    def brief() -> contextlib.AbstractContextManager:
+        return mock.patch.multiple(surrogate_planner, _FIRST_STEPS=20, _REFIT_STEPS=20)
+
+    return brief
 
 
 @pytest.fixture
