@@ -23,7 +23,6 @@ from llm_policy.personas import draw_personas
 from llm_policy.society import Society
 from llm_policy.teachers.taught import TaughtWorkers
 
-pytestmark = pytest.mark.long
 LAW = us_federal(2024)
 RANDOM = ROSTER["random"].name
 KEY = jax.random.key(0)
@@ -40,12 +39,14 @@ def rows():
     return {row.planner: row for row in compete(None, SMALL)}
 
 
+@pytest.mark.long
 def test_everyone_gets_the_same_number_of_answers(rows):
     assert rows[SURROGATE.name].queries == rows[RANDOM].queries == SMALL.agents * SMALL.evaluations
     assert rows["US federal"].queries == SMALL.agents
     assert all(row.proposals == 0 for row in rows.values())
 
 
+@pytest.mark.long
 def test_the_surrogate_planner_beats_random_search_and_the_law(rows):
     assert rows[SURROGATE.name].beaten is None
     assert rows["US federal"].beaten
@@ -56,6 +57,7 @@ def test_the_surrogate_planner_beats_random_search_and_the_law(rows):
     assert rows[RANDOM].beaten == (lead.low > 0)
 
 
+@pytest.mark.long
 def test_the_table_names_everyone(rows):
     table = contest_table(list(rows.values()), "title")
     assert table.row_count == len(ENTRANTS) - 1
@@ -79,6 +81,7 @@ def test_trials_are_the_tax_years_that_were_recorded():
             refit(KEY, trials, None)
 
 
+@pytest.mark.long
 def test_the_belief_predicts_a_known_year_and_its_gradient():
     """At the schedule that it has heard of, the surrogate forecasts what the answers there are worth."""
     some = workers()
