@@ -16,7 +16,7 @@ from experiments.optimum_models import Search, bands, find_model_optimum
 from llm_policy.answers import Tally
 from llm_policy.society import Society
 
-AGENTS = 10
+AGENTS = 12
 SEARCH = Search(tries=6, climbs=2, finalists=2, checks=3, steps=1)
 
 
