@@ -74,7 +74,7 @@ def forget_what_was_compiled() -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Optimise the programs of a test, and of the fixtures it is first to use, if it says that it runs long."""
+    """Optimise the programs of a test that says that it runs long, and of the fixtures it is first to use."""
     given = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", given and not item.get_closest_marker("long"))
     try:
