@@ -22,6 +22,7 @@ FEW = (
 )
 
 
+@pytest.mark.usefixtures("brief_search")
 def test_a_comparison_without_a_choice_of_model_is_that_of_the_model_that_comes_along(econjax, play, runs):
     ran = econjax("compare", *FEW, "--runs", runs, "--name", "one")
     assert ran.code == 0, ran.err
