@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -75,13 +75,15 @@ def forget_what_was_compiled() -> Iterator[None]:
         jax.clear_caches()
 
 
-@pytest.fixture(autouse=True)
-def optimise_what_runs_long(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Optimise the programs of a test that says that it runs for longer than this takes."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Optimise the programs of a test that says that it runs long, and of the fixtures it is first to use."""
     given = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", given and not request.node.get_closest_marker("long"))
-    yield
-    jax.config.update("jax_disable_most_optimizations", given)
+    jax.config.update("jax_disable_most_optimizations", given and not item.get_closest_marker("long"))
+    try:
+        return (yield)
+    finally:
+        jax.config.update("jax_disable_most_optimizations", given)
 
 
 @pytest.fixture

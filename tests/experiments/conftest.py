@@ -6,13 +6,14 @@ import json
 import random
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 from unittest import mock
 
 import jax
 import pytest
 
-from experiments import cli, jobs
+from experiments import cli, compare, jobs, surrogate_planner
 from llm_policy.engine import Prompt, Schema
 from llm_policy.engines.scripted import ScriptedEngine
 
@@ -118,6 +119,22 @@ def told(ran: Ran, *parts: object) -> None:
 @pytest.fixture(scope="session")
 def assert_told() -> Callable[..., None]:
     return told
+
+
+@pytest.fixture(scope="session")
+def brief_fits() -> Callable[[], contextlib.AbstractContextManager]:
+    """Return a context in which planners fit their surrogates briefly, for what no fit has a part in."""
+
+    def brief() -> contextlib.AbstractContextManager:
+        return mock.patch.multiple(surrogate_planner, _FIRST_STEPS=20, _REFIT_STEPS=20)
+
+    return brief
+
+
+@pytest.fixture
+def brief_search(monkeypatch) -> None:
+    """Let comparisons in this process search briefly, where nothing depends on how good the best is."""
+    monkeypatch.setattr(compare, "best_found", partial(compare.best_found, steps=4, most=20))
 
 
 @pytest.fixture

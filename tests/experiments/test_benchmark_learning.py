@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from functools import partial
 from types import SimpleNamespace
 
 import jax
@@ -39,11 +40,12 @@ UNSEEN = HeldOut(
 
 @pytest.fixture(scope="module")
 def benchmark():
-    """Return the benchmark with a network that nobody trained."""
+    """Return the benchmark with a network that nobody trained, and a brief search for the best."""
     trained = SimpleNamespace(network=None, evaluations={"gradient": 7, "value": 9})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(learning, "train_network", lambda key, law, training: trained)
         patch.setattr(learning, "held_out", lambda key, network, worlds: UNSEEN)
+        patch.setattr(learning, "best_found", partial(learning.best_found, steps=4, most=20))
         yield learning.run(SMALL)
 
 
@@ -78,6 +80,7 @@ def taught(engine, economy, seed):
     return TaughtWorkers(economy, draw_personas(jax.random.key(seed), economy.population))
 
 
+@pytest.mark.long
 def test_a_surrogate_knows_what_workers_of_a_formula_say_under_other_laws(improviser, monkeypatch):
     monkeypatch.setattr(surrogate, "engine_of", lambda config: improviser())
     monkeypatch.setattr(surrogate, "_workers", taught)

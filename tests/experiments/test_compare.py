@@ -44,7 +44,7 @@ def heard():
 
 @pytest.fixture(scope="module")
 def comparison(heard, improviser):
-    return run(improviser(), heard=heard, thorough=True)
+    return run(improviser(), heard=heard)
 
 
 @pytest.fixture(scope="module")
@@ -220,15 +220,15 @@ def test_workers_who_are_models_are_asked_in_every_evaluation(modelled):
         assert by_name(rows)[STATUS_QUO].share in (0, None)
 
 
-def test_the_planner_on_a_surrogate_plans_for_models_who_choose_and_for_nobody_else(improviser):
-    found = run(
-        improviser(),
-        workers=("rational", "llm"),
-        agents=12,
-        evaluations=2,
-        planners=("federal", "surrogate"),
-        welfare=("rawlsian",),
-    )
+def test_the_planner_on_a_surrogate_plans_for_models_who_choose_and_for_nobody_else(improviser, brief_fits):
+    with brief_fits():
+        found = run(
+            improviser(),
+            workers=("rational", "llm"),
+            evaluations=2,
+            planners=("federal", "surrogate"),
+            welfare=("rawlsian",),
+        )
     rational, models = (set(by_name(rows)) for rows in found.tables.values())
     assert models - rational == {ROSTER["surrogate"].name}
     (row,) = (row for rows in found.tables.values() for row in rows if row.planner not in rational)
@@ -329,9 +329,11 @@ def test_an_address_that_may_hold_a_password_is_not_written_down():
     assert "secret" not in json.dumps(config.asdict())
 
 
+@pytest.mark.long
 def test_landmarks_of_the_default_economy():
     """Rounded dollars, found independently with SciPy before this code existed."""
-    choices = dict(agents=None, evaluations=None, planners=WITHOUT_MODEL, welfare=("atkinson",))
+    planners = ("laissez-faire", "federal", "flat", "gradient")
+    choices = dict(agents=None, evaluations=None, planners=planners, welfare=("atkinson",))
     [rows] = run(thorough=True, **choices).tables.values()
     rows = by_name(rows)
     flat = rows[ROSTER["flat"].name]

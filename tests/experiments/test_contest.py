@@ -26,11 +26,11 @@ from llm_policy.teachers.taught import TaughtWorkers
 LAW = us_federal(2024)
 RANDOM = ROSTER["random"].name
 KEY = jax.random.key(0)
-SMALL = ContestConfig(workers="formula", agents=30, evaluations=5, seeds=3, welfare=("atkinson",))
+SMALL = ContestConfig(workers="formula", agents=30, evaluations=4, seeds=3, welfare=("atkinson",))
 
 
-def workers(agents=20):
-    economy = EconomyConfig(agents=agents).economy()
+def workers():
+    economy = EconomyConfig(agents=SMALL.agents).economy()
     return TaughtWorkers(economy, draw_personas(KEY, economy.population))
 
 
@@ -39,12 +39,14 @@ def rows():
     return {row.planner: row for row in compete(None, SMALL)}
 
 
+@pytest.mark.long
 def test_everyone_gets_the_same_number_of_answers(rows):
-    assert rows[SURROGATE.name].queries == rows[RANDOM].queries == 30 * 5
-    assert rows["US federal"].queries == 30
+    assert rows[SURROGATE.name].queries == rows[RANDOM].queries == SMALL.agents * SMALL.evaluations
+    assert rows["US federal"].queries == SMALL.agents
     assert all(row.proposals == 0 for row in rows.values())
 
 
+@pytest.mark.long
 def test_the_surrogate_planner_beats_random_search_and_the_law(rows):
     assert rows[SURROGATE.name].beaten is None
     assert rows["US federal"].beaten
@@ -55,6 +57,7 @@ def test_the_surrogate_planner_beats_random_search_and_the_law(rows):
     assert rows[RANDOM].beaten == (lead.low > 0)
 
 
+@pytest.mark.long
 def test_the_table_names_everyone(rows):
     table = contest_table(list(rows.values()), "title")
     assert table.row_count == len(ENTRANTS) - 1
@@ -78,9 +81,10 @@ def test_trials_are_the_tax_years_that_were_recorded():
             refit(KEY, trials, None)
 
 
+@pytest.mark.long
 def test_the_belief_predicts_a_known_year_and_its_gradient():
     """At the schedule that it has heard of, the surrogate forecasts what the answers there are worth."""
-    some = workers(40)
+    some = workers()
     planner = surrogate_planner(LAW, some, Atkinson(1.0), steps=1)
     report = ModelEvaluator(Society(some, Atkinson(1.0)), steps=1, key=KEY).value(LAW)
     belief = planner.tell(planner.init(KEY), LAW, report).belief
@@ -95,15 +99,16 @@ def test_the_belief_predicts_a_known_year_and_its_gradient():
     assert (ahead - behind) / (2 * step) == pytest.approx(float(np.linalg.norm(gradient)), rel=0.05)
 
 
-def test_the_command_prints_a_table_and_json(econjax, improviser, monkeypatch):
+def test_the_command_prints_a_table_and_json(econjax, improviser, brief_fits, monkeypatch):
     monkeypatch.setattr("experiments.contest.engine_of", lambda config: improviser())
-    options = ["contest", "--agents", 8, "--evaluations", 2, "--seeds", 2, "--welfare", "rawlsian"]
-    ran = econjax(*options)
+    options = ["contest", "--agents", SMALL.agents, "--evaluations", 2, "--seeds", 2, "--welfare", "atkinson"]
+    with brief_fits():
+        ran, listed = econjax(*options), econjax(*options, "--json")
     assert ran.code == 0, ran.err
     assert all(entry.name in ran.out for entry in ENTRANTS)
-    assert "Rawlsian, seed 1, language model" in ran.err
-    rows = {row["planner"]: row for row in json.loads(econjax(*options, "--json").out)}
-    assert {row["queries"] for name, row in rows.items() if name != "US federal"} == {16}
+    assert "Atkinson, aversion 1, seed 1, language model" in ran.err
+    rows = {row["planner"]: row for row in json.loads(listed.out)}
+    assert {row["queries"] for name, row in rows.items() if name != "US federal"} == {2 * SMALL.agents}
     assert rows["language model"]["proposals"] == 7  # the first year is under the law, which has 7 brackets
 
 

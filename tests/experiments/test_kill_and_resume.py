@@ -1,6 +1,7 @@
 """Runs that are killed, interrupted or left by their server go on from there, and end with the same bytes."""
 
 import contextlib
+import os
 import random
 import shutil
 import signal
@@ -19,10 +20,13 @@ RUN = ("--scenario", "democratic", "--agents", 6, "--tax-years", 4, "--tax-year"
 KILLS = 3
 
 
-def begin(*arguments, cwd):
-    """Start the command line in a process of its own, which the test may kill."""
+def begin(*arguments, cwd, batches=None):
+    """Start the command line in a process of its own; with `batches` it ends only if the test ends it."""
     command = [sys.executable, str(SCRIPT), *map(str, arguments)]
-    return subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    environment = os.environ | ({} if batches is None else {"BATCHES": str(batches)})
+    return subprocess.Popen(
+        command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def answers(path):
@@ -55,7 +59,7 @@ def killed(tmp_path_factory):
     """
     home, draw = tmp_path_factory.mktemp("home"), random.Random(7)
     path, kept = home / "runs" / "one", []
-    process = begin("simulate", *RUN, "--name", "one", cwd=home)
+    process = begin("simulate", *RUN, "--name", "one", cwd=home, batches=10)
     for kill in range(KILLS):
         wait_for(process, more_answers(path, len(kept[-1])) if kept else path.exists)
         time.sleep(draw.uniform(0, 0.4))
@@ -64,7 +68,7 @@ def killed(tmp_path_factory):
         assert process.returncode == -signal.SIGKILL
         assert not (path / "metrics.parquet").exists()
         kept.append(answers(shutil.copytree(path, home / f"kill {kill}")))  # whoever opens it mends it
-        process = begin("resume", path, cwd=home)
+        process = begin("resume", path, cwd=home, batches=10 if kill < KILLS - 1 else None)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert f"Run directory: {path}" in out
@@ -93,7 +97,7 @@ def test_a_killed_run_ends_as_one_that_was_not(killed, econjax, play):
 
 def test_an_interrupted_run_says_how_to_go_on(tmp_path):
     path = tmp_path / "runs" / "one"
-    process = begin("simulate", *RUN, "--name", "one", cwd=tmp_path)
+    process = begin("simulate", *RUN, "--name", "one", cwd=tmp_path, batches=1)
     wait_for(process, more_answers(path, 0))
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)

@@ -1,15 +1,19 @@
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 from laboratory import float64
 from rich.console import Console
 
+from baselines import optimum as optima
 from econjax import Atkinson, us_federal
 from econjax.planning import RationalEvaluator
+from experiments import optimum
 from experiments.optimum import OptimumConfig, find_optimum, print_optimum
 
+pytestmark = pytest.mark.long
 SMALL = OptimumConfig(agents=1000, generations=8)
 
 
@@ -43,8 +47,14 @@ def test_the_best_beats_todays_law(found):
     assert found.equivalent > found.status_quo + 1000
 
 
-def test_command(found, econjax):
-    ran = econjax("optimum", "--agents", 1000, "--generations", 8, "--json")
+def test_command(econjax, monkeypatch):
+    """Brief searches: the command finds what the function does, and tells it."""
+    whole = optima.simplex
+    monkeypatch.setattr(optima, "simplex", lambda *where, most: whole(*where, most=20))
+    monkeypatch.setattr(optimum, "best_found", partial(optima.best_found, steps=4))
+    with float64():
+        found = find_optimum(replace(SMALL, generations=1))
+    ran = econjax("optimum", "--agents", 1000, "--generations", 1, "--json")
     told = json.loads(ran.out)
     assert told["equivalent"] == pytest.approx(found.equivalent, rel=1e-12)
     assert len(told["rates"]) == 7

@@ -16,13 +16,14 @@ from experiments.optimum_models import Search, bands, find_model_optimum
 from llm_policy.answers import Tally
 from llm_policy.society import Society
 
+AGENTS = 12
 SEARCH = Search(tries=6, climbs=2, finalists=2, checks=3, steps=1)
 
 
 @pytest.fixture(scope="module")
-def found(improviser):
-    with float64():
-        economy = EconomyConfig(agents=10).economy()
+def found(improviser, brief_fits):
+    with float64(), brief_fits():
+        economy = EconomyConfig(agents=AGENTS).economy()
         workers = people(economy, improviser(), jax.random.key(0), tally=Tally())
         society = Society(workers, Atkinson(1.0))
         return find_model_optimum(jax.random.key(1), society, us_federal(2024), SEARCH)
@@ -43,7 +44,7 @@ def test_the_law_and_the_optimum_of_rational_workers_are_candidates(found):
 
 
 def test_every_answer_is_counted(found):
-    assert found.answers == 10 * SEARCH.steps * (
+    assert found.answers == AGENTS * SEARCH.steps * (
         SEARCH.tries + SEARCH.climbs + SEARCH.checks * len(found.candidates)
     )
 
@@ -66,11 +67,13 @@ def test_the_band_counts_the_luck_of_being_chosen():
     assert band.high >= alone.high
 
 
-def test_the_command_prints_lines_and_json(play, improviser, econjax, monkeypatch):
+def test_the_command_prints_lines_and_json(play, improviser, econjax, brief_fits, monkeypatch):
     monkeypatch.setattr(optimum_models, "SEARCH", SEARCH)
     play(improviser())
-    ran = econjax("optimum", "--workers", "llm", "--agents", 8)
+    options = ["optimum", "--workers", "llm", "--agents", AGENTS]
+    with brief_fits():
+        ran, listed = econjax(*options), econjax(*options, "--json")
     assert ran.code == 0, ran.err
     assert ran.out.startswith("best found")
     assert "no bound is known" in " ".join(ran.out.split())
-    assert json.loads(econjax("optimum", "--workers", "llm", "--agents", 8, "--json").out)["candidates"]
+    assert json.loads(listed.out)["candidates"]

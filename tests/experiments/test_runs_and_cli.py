@@ -92,6 +92,7 @@ def test_a_run_directory_says_what_came_out(plain):
     assert [timing["planner"] for timing in timings] == [row["planner"] for row in rows]
 
 
+@pytest.mark.usefixtures("brief_search")
 def test_the_table_for_people_names_every_planner_and_the_run(econjax, runs):
     ran = econjax("compare", *QUICK, "--runs", runs, "--name", "one")
     assert ran.code == 0, ran.err
@@ -163,6 +164,7 @@ def test_a_mistake_in_the_shell_ends_with_code_2(tmp_path):
         pytest.param((*SMALL, "--welfare", "rawlsian"), id="both kinds of workers"),
     ],
 )
+@pytest.mark.usefixtures("brief_search")
 def test_a_replay_needs_no_engine_and_gives_the_same_bytes(econjax, runs, play, improviser, choices):
     play(improviser())
     planners = ("--planners", "federal", "random", "llm")
@@ -192,6 +194,7 @@ def test_a_run_without_a_model_is_replayed_to_the_same_bytes_in_another_process(
     assert contents(one.parent / "two")["metrics.parquet"] == contents(one)["metrics.parquet"]
 
 
+@pytest.mark.usefixtures("brief_search")
 def test_a_replay_that_differs_says_so(econjax, one):
     write_table(one / "metrics.parquet", [{"equivalent": 1.0}])
     ran = econjax("replay", one)

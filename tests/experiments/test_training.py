@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 
 from econjax import us_federal
 from experiments.training import batches as batching
+from experiments.training import train as training
 from experiments.training.batches import Shape, batch
 from experiments.training.curriculum import EVERYTHING, lessons, mix
 from experiments.training.lessons import (
@@ -195,39 +196,52 @@ def test_means_end_with_their_last_token(tokenizer, drilled):
             assert read.endswith(told[-30:])
 
 
-def test_training_begins_with_a_model(tmp_path, monkeypatch):
-    monkeypatch.setattr(batching, "SHAPES", (SHAPE,))
-    first, second = tmp_path / "first", tmp_path / "second"
-    first.mkdir()
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(SHIPPED / name, first / name)
-    train(TrainConfig(first, batches=1, save_every=1, warmup=1), SMALL)
-    train(TrainConfig(second, begin=first, batches=1, save_every=1, warmup=1, rate=1e-9), SMALL)
-    for one, other in zip(
-        *(jax.tree.leaves(load_weights(folder)[0]) for folder in (first, second)), strict=True
-    ):
-        np.testing.assert_allclose(one, other, atol=1e-6)
-    deeper = SMALL._replace(num_hidden_layers=3)
-    train(TrainConfig(tmp_path / "deeper", begin=first, batches=1, save_every=1, warmup=1, rate=1e-9), deeper)
-    texts = np.arange(12).reshape(1, 2, 6), np.full((1, 2), 6)
-    said = [
-        Llama(sizes).apply({"params": load_weights(tmp_path / name)[0]}, *texts)[0]
-        for name, sizes in (("first", SMALL), ("deeper", deeper))
-    ]
-    np.testing.assert_allclose(said[0], said[1], atol=1e-5)
-    with pytest.raises(ValueError, match="has other sizes"):
-        train(TrainConfig(tmp_path / "third", begin=first, batches=1), SMALL._replace(num_attention_heads=2))
+@pytest.fixture(scope="module")
+def few_lessons(tokenizer):
+    """Batches have one shape, and wait for nobody; those held out, alike in every run, are made once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batching, "SHAPES", (SHAPE,))
+        patch.setattr(training, "_AHEAD", 1)
+        held_out = training._tests(Scribe(tokenizer))
+        patch.setattr(training, "_tests", lambda scribe: held_out)
+        yield
 
 
-def test_a_run_that_was_cut_short_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(batching, "SHAPES", (SHAPE,))
+@pytest.fixture(scope="module")
+def course(few_lessons, tmp_path_factory):
+    """Return the folder of a run that was cut short and went on."""
+    folder = tmp_path_factory.mktemp("course")
     for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(SHIPPED / name, tmp_path / name)
+        shutil.copy(SHIPPED / name, folder / name)
     for count in (8, 16):
-        train(TrainConfig(tmp_path, batches=count, save_every=4, warmup=1), SMALL)
-    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+        train(TrainConfig(folder, batches=count, save_every=4, warmup=1), SMALL)
+    return folder
+
+
+def test_a_run_that_was_cut_short_goes_on(course):
+    lines = [json.loads(line) for line in (course / "log.jsonl").read_text().splitlines()]
     assert [line["batches"] for line in lines] == [4, 8, 12, 16]
     found = [line["held_out"]["labor"] for line in lines]
     assert found == sorted(found, reverse=True)
-    _, sizes = load_weights(tmp_path)
+    _, sizes = load_weights(course)
     assert sizes == SMALL
+
+
+def test_training_begins_with_a_model(course, tmp_path):
+    second = tmp_path / "second"
+    train(TrainConfig(second, begin=course, batches=1, save_every=1, warmup=1, rate=1e-9), SMALL)
+    for one, other in zip(
+        *(jax.tree.leaves(load_weights(folder)[0]) for folder in (course, second)), strict=True
+    ):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    deep = tmp_path / "deeper"
+    deeper = SMALL._replace(num_hidden_layers=3)
+    train(TrainConfig(deep, begin=course, batches=1, save_every=1, warmup=1, rate=1e-9), deeper)
+    texts = np.arange(12).reshape(1, 2, 6), np.full((1, 2), 6)
+    said = [
+        Llama(sizes).apply({"params": load_weights(folder)[0]}, *texts)[0]
+        for folder, sizes in ((course, SMALL), (deep, deeper))
+    ]
+    np.testing.assert_allclose(said[0], said[1], atol=1e-5)
+    with pytest.raises(ValueError, match="has other sizes"):
+        train(TrainConfig(tmp_path / "third", begin=course, batches=1), SMALL._replace(num_attention_heads=2))

@@ -15,13 +15,14 @@ SMALL = TransferConfig(
     planners=("federal", "flat", "surrogate"),
     welfare=("atkinson",),
     evaluations=(6, 2),
+    tax_year=1,
     checks=2,
 )
 
 
 @pytest.fixture(scope="module")
-def found(improviser):
-    with float64():
+def found(improviser, brief_fits):
+    with float64(), brief_fits():
         return transfer(SMALL, improviser())
 
 
@@ -53,9 +54,9 @@ def test_the_best_flat_rate_for_rational_workers_is_best_for_them(found):
     assert flat["llm"].lost["rational"].low >= -1e-9
 
 
-def test_equivalents_are_per_head(found, improviser):
+def test_equivalents_are_per_head(found, improviser, brief_fits):
     """Twice the people bring about the same dollars: nothing is a total."""
-    with float64():
+    with float64(), brief_fits():
         more = transfer(TransferConfig(**{**vars(SMALL), "agents": 24}), improviser())
     for one, other in zip(found, more, strict=True):
         assert np.isclose(one.on["rational"].value, other.on["rational"].value, rtol=0.2)

@@ -67,6 +67,7 @@ def first_step(workers, schedule):
     return see(workers.economy, workers.person, schedule, memory, workers.hours)
 
 
+@pytest.mark.long
 def test_queries_are_counted_and_rows_are_the_answers(lesson):
     workers, heard, held_out, distilled = lesson
     assert distilled.queries == heard.queries == 12 * 2 * AGENTS
