@@ -336,7 +336,7 @@ def _compare(
     """
     table = _brackets(schedule)
 
-    def challenge(j: Int[Array, ""], held: tuple[Point, Int[Array, " agents"]]):
+    def challenge(j: Int[Array, ""] | int, held: tuple[Point, Int[Array, " agents"]]):
         best, chosen = held
         bracket = jax.tree.map(lambda values: values[j], table)
         point = _optimum(economy, bracket, rebate)
