@@ -26,7 +26,7 @@ jax.config.update("jax_debug_nans", False)
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True, max_examples=60)
 hypothesis.settings.load_profile("tests")
 
-MOST_MEMORY = 7e9
+MOST_MEMORY = 4e9
 """Bytes of a process, beyond which compiled programs are dropped."""
 
 _compilations: list[str] = []
