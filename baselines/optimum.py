@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy import optimize
 
-from baselines.evolution import EvolutionPlanner
-from baselines.gradient import GradientPlanner
+from baselines.gradient.ascent import GradientPlanner
+from baselines.search.evolution import EvolutionPlanner
 from econjax import BracketSchedule
 from econjax.planning import Evaluator, plan
 

@@ -5,15 +5,19 @@ The names here are what most programs need. More is in the modules: `distributio
 `simulation`, `voting`.
 """
 
-from econjax.calibration import calibrate
+from econjax.dynamics.simulation import simulate
 from econjax.economy import Economy, Outcome, settle
-from econjax.empirical import from_incomes, from_quantiles
-from econjax.fitting import fit_gb2
 from econjax.inequality import gini
 from econjax.law import us_federal
-from econjax.mirrlees import mirrlees_bound
+from econjax.optimal.formulas import top_rate
+from econjax.optimal.mirrlees import mirrlees_bound
+from econjax.optimal.saez import converged_saez, saez_rates
 from econjax.planning import Evaluator, Planner, RationalEvaluator, Report, plan
 from econjax.population import REFERENCE_HOURS, Population
+from econjax.populations.calibration import calibrate
+from econjax.populations.empirical import from_incomes, from_quantiles
+from econjax.populations.fitting import fit_gb2
+from econjax.populations.sampling import gb2, lognormal, lognormal_pareto, pareto, stratified, uniform
 from econjax.preferences import GHH, AbstractPreferences, Isoelastic, Quasilinear
 from econjax.response import (
     Equilibrium,
@@ -23,10 +27,8 @@ from econjax.response import (
     logit_probabilities,
     logit_response,
 )
-from econjax.saez import bracket_statistics, converged_saez, saez_rates, top_rate
-from econjax.sampling import gb2, lognormal, lognormal_pareto, pareto, stratified, uniform
 from econjax.schedule import AbstractSchedule, BracketSchedule, LogLinearSchedule
-from econjax.simulation import simulate
+from econjax.statistics import bracket_statistics
 from econjax.welfare import (
     AbstractWelfare,
     Atkinson,

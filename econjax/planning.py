@@ -13,8 +13,8 @@ from econjax._arrays import is_none
 from econjax.economy import Economy, Outcome
 from econjax.inequality import gini
 from econjax.response import equilibrium
-from econjax.saez import BracketStatistics, bracket_statistics
 from econjax.schedule import BracketSchedule
+from econjax.statistics import BracketStatistics, bracket_statistics
 from econjax.welfare import AbstractWelfare, require_dollars
 
 

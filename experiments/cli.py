@@ -6,17 +6,17 @@ import pkgutil
 import sys
 from typing import Any
 
-from experiments.commands import Command, parse
+from experiments.commands import BENCHMARKS, COMMANDS, parse
 
 
 def main() -> None:
     """Run a command; what the user can mend is told in one line, with exit code 2 (130 if interrupted)."""
-    command, config = parse(sys.argv[1:])
-    from experiments.consoles import NOTES, Mistake
-    from llm_policy.engine import EngineError
+    name, config = parse(sys.argv[1:])
+    from experiments.report.console import NOTES, Mistake
+    from llm_policy.engines.base import EngineError
 
     try:
-        _run(command, config)
+        _run(name, config)
     except (Mistake, EngineError, OSError) as error:
         NOTES.print(f"econjax: {error}", style="red", markup=False)
         sys.exit(2)
@@ -25,24 +25,28 @@ def main() -> None:
         sys.exit(130)
 
 
-def _run(command: Command, config: Any) -> None:
+def _run(name: str, config: Any) -> None:
     """Run a command in double precision, or a benchmark in the precision that it has if it has one."""
     import jax
 
-    from experiments.compilations import keep_compilations
+    from experiments.core.compilations import keep_compilations
 
     jax.config.update("jax_enable_x64", getattr(config, "precision", "float64") == "float64")
     keep_compilations()
-    run = pkgutil.resolve_name(command.run)
-    if command.show:
-        _measure(run, pkgutil.resolve_name(command.show), config)
+    command = (COMMANDS | BENCHMARKS)[name]
+    if command.leaves_run:
+        from experiments.runs.lifecycle import start
+
+        start(name, config)
+    elif command.show:
+        _measure(pkgutil.resolve_name(command.run), pkgutil.resolve_name(command.show), config)
     else:
-        run(config)
+        pkgutil.resolve_name(command.run)(config)
 
 
 def _measure(run: Any, show: Any, config: Any) -> None:
     """Check, run and show a benchmark."""
-    from experiments.consoles import NOTES, mistakes, results
+    from experiments.report.console import NOTES, mistakes, results
 
     with mistakes():
         config.check()

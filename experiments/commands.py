@@ -16,13 +16,15 @@ import tyro
 class Command(NamedTuple):
     """A command: its line of help, the dataclass of its choices, and what runs it, as "module:name".
 
-    A command with `show` is a benchmark: `run` returns what `show` prints.
+    A command with `show` is a benchmark: `run` returns what `show` prints. One that `leaves_run` is begun,
+    resumed and replayed by `runs.lifecycle`, which calls `run` with the choices, a directory and a session.
     """
 
     summary: str
     config: str
     run: str
     show: str = ""
+    leaves_run: bool = False
 
     def kind(self, *, loaded: bool) -> type:
         """Return the dataclass of its choices, or, without importing it, one that stands in its place."""
@@ -32,64 +34,66 @@ class Command(NamedTuple):
 COMMANDS = {
     "compare": Command(
         "Compare planners on the same economy, with the same seed and the same number of evaluations.",
-        "experiments.config:CompareConfig",
-        "experiments.jobs:compare",
+        "experiments.compare.config:CompareConfig",
+        "experiments.compare.command:run_compare",
+        leaves_run=True,
     ),
     "simulate": Command(
         "Let language-model workers live through tax years, under a planner or leaders whom they elect.",
-        "experiments.simulate_config:SimulateConfig",
-        "experiments.jobs:simulate",
+        "experiments.simulate.config:SimulateConfig",
+        "experiments.simulate.command:run_simulate",
+        leaves_run=True,
     ),
     "resume": Command(
         "Finish a run that was cut short, within its own limits: what its journal holds is not asked again.",
-        "experiments.jobs_config:ResumeConfig",
-        "experiments.jobs:resume",
+        "experiments.runs.config:ResumeConfig",
+        "experiments.runs.lifecycle:resume",
     ),
     "replay": Command(
         "Repeat a finished run from its journal, with no model, and compare the metrics byte by byte.",
-        "experiments.jobs_config:ReplayConfig",
-        "experiments.jobs:replay",
+        "experiments.runs.config:ReplayConfig",
+        "experiments.runs.lifecycle:replay",
     ),
     "personas": Command(
         "Compare personas, drawn for skills on the quantile grid of ACS-2023 incomes, with published "
         "figures.",
-        "experiments.study_config:PersonasConfig",
-        "experiments.people:run_personas",
+        "experiments.personas.config:PersonasConfig",
+        "experiments.personas.command:run_personas",
     ),
     "audit": Command(
         "Ask a model the same questions in many ways, as workers and as a planner, and compare its answers.",
-        "experiments.study_config:AuditConfig",
-        "experiments.audit:run_audit",
+        "experiments.audit.config:AuditConfig",
+        "experiments.audit.command:run_audit",
     ),
     "fidelity": Command(
         "Measure the small model against the known formula that it imitates, as worker and as planner.",
-        "experiments.study_config:FidelityConfig",
-        "experiments.fidelity:run_fidelity",
+        "experiments.fidelity.config:FidelityConfig",
+        "experiments.fidelity.command:run_fidelity",
     ),
     "scoreboard": Command(
         "Let every planner plan on several economies, each drawn several times, and print its regret.",
-        "experiments.study_config:ScoreboardConfig",
-        "experiments.scoreboard_tables:run_scoreboard",
+        "experiments.scoreboard.config:ScoreboardConfig",
+        "experiments.scoreboard.tables:run_scoreboard",
     ),
     "contest": Command(
         "Let planners, one by gradient on a surrogate, ask the same language-model workers equally often.",
-        "experiments.study_config:ContestConfig",
-        "experiments.contest:run_contest",
+        "experiments.contest.config:ContestConfig",
+        "experiments.contest.command:run_contest",
     ),
     "transfer": Command(
         "Let planners learn from rational workers and from language models, and set taxes for both.",
-        "experiments.study_config:TransferConfig",
-        "experiments.transfer_tables:run_transfer",
+        "experiments.transfer.config:TransferConfig",
+        "experiments.transfer.tables:run_transfer",
     ),
     "optimum": Command(
         "Search the best schedule on today's brackets two ways, and bound what any schedule could bring.",
-        "experiments.study_config:OptimumConfig",
-        "experiments.optimum:run_optimum",
+        "experiments.optimum.config:OptimumConfig",
+        "experiments.optimum.command:run_optimum",
     ),
     "parity": Command(
         "Print the welfare of the LLM Economist's economies at 40 hours and 2024 federal rates.",
-        "experiments.study_config:ParityConfig",
-        "experiments.parity:run_parity",
+        "experiments.parity.config:ParityConfig",
+        "experiments.parity.command:run_parity",
     ),
 }
 BENCHMARK = "benchmark"
@@ -134,8 +138,8 @@ BENCHMARKS = {
 _BENCHMARK = "Measure how fast, and with how much memory, parts of the project are, and against what."
 
 
-def parse(arguments: Sequence[str]) -> tuple[Command, Any]:
-    """Return the command that the arguments name, and its choices.
+def parse(arguments: Sequence[str]) -> tuple[str, Any]:
+    """Return the name of the command in the arguments, and its choices.
 
     Raises:
         SystemExit: help was asked for (code 0), or the arguments make no command (code 2).
@@ -150,7 +154,7 @@ def parse(arguments: Sequence[str]) -> tuple[Command, Any]:
     kinds = commands | {BENCHMARK: _choice(benchmarks, lines)}
     config = tyro.cli(_choice(kinds, lines | {BENCHMARK: _BENCHMARK}), prog="econjax", args=arguments)
     [name] = (name for name, kind in (commands | benchmarks).items() if type(config) is kind)
-    return (COMMANDS | BENCHMARKS)[name], config
+    return name, config
 
 
 def _suggest(arguments: Sequence[str]) -> None:

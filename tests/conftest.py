@@ -1,10 +1,8 @@
 """Settings for every test: shapes are checked at run time, and the precision is asked for by name."""
 
 import os
-import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 # Most programs here run for a moment: without optimisation they compile in a third of the time. Set both to
@@ -19,8 +17,7 @@ import jaxtyping
 import psutil
 import pytest
 
-sys.path.append(str(Path(__file__).parent / "econjax"))  # where the tests' helpers are
-jaxtyping.install_import_hook(["econjax"], "typecheck.check")  # before anything imports econjax
+jaxtyping.install_import_hook(["econjax"], "tests.helpers.typecheck.check")  # before anything imports econjax
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_nans", False)
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True, max_examples=60)
@@ -89,7 +86,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 @pytest.fixture
 def x64() -> Iterator[None]:
     """Run the test in float64; without it, the default is float32."""
-    from laboratory import float64
+    from tests.helpers.laboratory import float64
 
     with float64():
         yield
@@ -99,7 +96,7 @@ def x64() -> Iterator[None]:
 def eps(request: pytest.FixtureRequest) -> Iterator[float]:
     """Run the test in each precision and give the precision's rounding, from which tolerances come."""
     if request.param == "float64":
-        from laboratory import float64
+        from tests.helpers.laboratory import float64
 
         with float64():
             yield 2.0**-52

@@ -22,7 +22,7 @@ import experiments
 from experiments.benchmarks.config import AgainstBenchmarkConfig, RowName
 from experiments.benchmarks.core import machine
 from experiments.benchmarks.timing import ratio
-from experiments.consoles import Mistake
+from experiments.report.console import Mistake
 
 _CENT = 0.005
 _DOLLARS = ("equivalent", "regret", "rebate")

@@ -23,8 +23,8 @@ from econjax import (
     settle,
     us_federal,
 )
+from econjax.optimal.saez import SaezFixedPoint, converged_saez
 from econjax.population import REFERENCE_HOURS
-from econjax.saez import SaezFixedPoint, converged_saez
 from econjax.welfare import AbstractWelfare
 from experiments.benchmarks.references import NumpySchedule, hand_fused_welfare
 from experiments.benchmarks.timing import compiled

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import tyro
 
-from experiments.config import ModelConfig, WelfareName, require_at_least, require_some
+from experiments.core.config import ModelConfig, WelfareName, require_at_least, require_some
 
 if TYPE_CHECKING:
-    from baselines.two_level import TwoLevel
+    from baselines.learned.two_level import TwoLevel
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class LearningBenchmarkConfig:
     @property
     def two_level(self) -> "TwoLevel":
         """How workers and the planner learn together."""
-        from baselines.two_level import TwoLevel
+        from baselines.learned.two_level import TwoLevel
 
         return TwoLevel(
             worker_updates=self.worker_updates,

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from econjax.saez import SaezFixedPoint
+from econjax.optimal.saez import SaezFixedPoint
 from experiments.benchmarks.cases import Case, cases, many_schedules, saez
 from experiments.benchmarks.config import CoreBenchmarkConfig
 from experiments.benchmarks.timing import Ratio, compiled, ratio, take_turns

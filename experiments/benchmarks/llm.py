@@ -17,11 +17,11 @@ import numpy as np
 from experiments.benchmarks.config import LLMBenchmarkConfig
 from experiments.benchmarks.steps import Mode, Step, World, lives, past, script, society, world
 from experiments.benchmarks.timing import Ratio, ratio, take_turns
-from experiments.consoles import mistakes
-from experiments.engines import start_engine
-from llm_policy.answers import hours_answer, schema
-from llm_policy.engine import Engine, Schema
-from llm_policy.society import State
+from experiments.core.engines import start_engine
+from experiments.report.console import mistakes
+from llm_policy.answers.reading import hours_answer, schema
+from llm_policy.engines.base import Engine, Schema
+from llm_policy.workers.society import State
 
 
 @dataclass(frozen=True)

@@ -14,15 +14,15 @@ import jax
 import numpy as np
 
 from econjax import Atkinson, BracketSchedule, Economy, Population, Quasilinear, calibrate, gb2, us_federal
-from llm_policy.budget import Budget
-from llm_policy.dedupe import Dedupe
-from llm_policy.engine import Choices, Completion, Engine, Prompt, Schema
+from llm_policy.engines.base import Choices, Completion, Engine, Prompt, Schema
 from llm_policy.engines.scripted import ScriptedEngine
-from llm_policy.journal import Journal
-from llm_policy.personas import describe, draw_personas
-from llm_policy.prompts import Style
-from llm_policy.society import Society, State
-from llm_policy.workers import LLMWorkers
+from llm_policy.engines.wrappers.budget import Budget
+from llm_policy.engines.wrappers.dedupe import Dedupe
+from llm_policy.engines.wrappers.journal import Journal
+from llm_policy.personas.draw import describe, draw_personas
+from llm_policy.prompts.workers import Style
+from llm_policy.workers.llm import LLMWorkers
+from llm_policy.workers.society import Society, State
 
 Mode = Literal["text", "choice"]
 """How workers answer."""

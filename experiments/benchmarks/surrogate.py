@@ -19,14 +19,14 @@ from econjax.welfare import AbstractWelfare
 from experiments.benchmarks.config import SurrogateBenchmarkConfig
 from experiments.benchmarks.core import machine
 from experiments.benchmarks.timing import compiled, take_turns
-from experiments.config import EconomyConfig
-from experiments.jobs import engine_of
-from experiments.roster import AIMS
-from llm_policy.engine import Engine
-from llm_policy.forecast import forecast
-from llm_policy.personas import describe, draw_personas
-from llm_policy.recording import RecordedWorkers, Recording, person_features, record
-from llm_policy.surrogate import Calibration, Surrogate, calibration, distil
+from experiments.core.config import EconomyConfig
+from experiments.core.engines import engine_of
+from experiments.core.registry import AIMS
+from llm_policy.engines.base import Engine
+from llm_policy.personas.draw import describe, draw_personas
+from llm_policy.surrogate.expectation import forecast
+from llm_policy.surrogate.network import Calibration, Surrogate, calibration, distil
+from llm_policy.surrogate.recording import RecordedWorkers, Recording, person_features, record
 
 
 @dataclass(frozen=True)

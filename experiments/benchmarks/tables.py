@@ -10,7 +10,7 @@ from experiments.benchmarks.core import CoreBenchmark, Row, Verdict
 from experiments.benchmarks.engines import EnginesBenchmark
 from experiments.benchmarks.llm import LLMBenchmark
 from experiments.benchmarks.llm import Verdict as LLMVerdict
-from experiments.natures import nature
+from experiments.report.disclosure import nature
 
 
 def print_core(benchmark: CoreBenchmark, console: Console) -> None:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from experiments.training.lessons import ALL_WORKINGS, MEANS, WORKINGS
-from experiments.training.tokens import Scribe, Script
-from llm_policy.teachers.workers import taxes
+from experiments.training.encoding import Scribe, Script
+from experiments.training.examples import ALL_WORKINGS, MEANS, WORKINGS
+from llm_policy.formula.workers import taxes
 
 MOST_FOLLOWERS = 11
 """Tokens that may follow at one place, at most: the hours offered."""

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.training.government_lessons import bracket_lesson, planner_lesson, stand_lesson, vote_lesson
-from experiments.training.lessons import Lesson
-from experiments.training.worker_lessons import (
+from experiments.training.examples import Lesson
+from experiments.training.government_examples import bracket_lesson, planner_lesson, stand_lesson, vote_lesson
+from experiments.training.worker_examples import (
     CROWD,
     GROUP,
     draw_crowd,

@@ -12,9 +12,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from experiments.training.batches import INCOMES, Batch
-from experiments.training.lessons import ALL_WORKINGS, MEANS, WORKINGS
-from llm_policy.answers import HOURS
-from llm_policy.llama import Llama, Past, Sizes, Weights, logits
+from experiments.training.examples import ALL_WORKINGS, MEANS, WORKINGS
+from llm_policy.answers.reading import HOURS
+from llm_policy.engines.embedded.llama import Llama, Past, Sizes, Weights, logits
 
 NUMBERS_READ, PRICES_READ, LAW_READ, EFFORT_READ, KEPT_READ = 2, 3, 4, 4, 5
 """Layers by which should be understood: a number and its place in a list; a worker's prices and attitudes; a

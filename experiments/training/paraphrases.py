@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from llm_policy.engine import Prompt
+from llm_policy.engines.base import Prompt
 
 
 class Wording(NamedTuple):

@@ -31,10 +31,11 @@ from tokenizers import Tokenizer
 
 from experiments.training.batches import Batch, batches
 from experiments.training.curriculum import EVERYTHING, Mix, lessons, mix, texts
+from experiments.training.encoding import Scribe, Script, save_tokenizer, train_tokenizer
 from experiments.training.losses import Learned, Probes, answer_loss, losses
-from experiments.training.tokens import Scribe, Script, save_tokenizer, train_tokenizer
-from llm_policy.llama import Llama, Sizes, Weights, load_weights, save_weights
-from llm_policy.tiny_model import CONTEXT, SPECIAL_IDS, WEIGHTS_ENTRY
+from llm_policy.engines.embedded.llama import Llama, Sizes, Weights, load_weights, save_weights
+from llm_policy.engines.embedded.random_weights import CONTEXT, SPECIAL_IDS
+from llm_policy.engines.provenance import WEIGHTS_ENTRY
 
 SIZES = Sizes(4096, 96, 8, 3, 256, CONTEXT)
 """Of the model that comes with the project: 1.3 million weights."""

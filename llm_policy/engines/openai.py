@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 import numpy as np
 import openai
 
-from llm_policy.engine import Choices, Completion, EngineError, Interrupted, Prompt, Schema
-from llm_policy.engines.scores import check_distinct, choices, single_tokens
-from llm_policy.models import resolve
-from llm_policy.tiny_model import is_noise, weights_of
+from llm_policy.engines._scores import check_distinct, choices, single_tokens
+from llm_policy.engines.base import Choices, Completion, EngineError, Interrupted, Prompt, Schema
+from llm_policy.engines.models import resolve
+from llm_policy.engines.provenance import is_noise, weights_of
 
 _T = TypeVar("_T")
 _Answers = TypeVar("_Answers", list[Completion], Choices)

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from llm_policy.engine import Choices, Completion, Prompt, Schema
-from llm_policy.engines.scores import check_distinct, choices
+from llm_policy.engines._scores import check_distinct, choices
+from llm_policy.engines.base import Choices, Completion, Prompt, Schema
 
 
 class ScriptedEngine:

@@ -8,11 +8,10 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from llm_policy.engine import Choices, Completion, EngineError, Interrupted, Prompt, Schema
-from llm_policy.engines.chat import Chat
-from llm_policy.engines.folder import model_folder
-from llm_policy.engines.scores import choices, single_tokens
-from llm_policy.tiny_model import is_noise, weights_of
+from llm_policy.engines._chat import Chat
+from llm_policy.engines._scores import choices, single_tokens
+from llm_policy.engines.base import Choices, Completion, EngineError, Interrupted, Prompt, Schema
+from llm_policy.engines.provenance import is_noise, model_folder, weights_of
 
 os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")  # a fork would copy JAX's threads
 os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")  # GiB; read on a machine without a GPU only

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from reference import THRESHOLDS
 
 from baselines.fixed import federal, flat_rate, from_file, laissez_faire, read_schedule, uniform
 from econjax import us_federal
+from tests.helpers.reference import THRESHOLDS
 
 INCOMES = [0.0, 8_000.0, 50_000.0, 1_000_000.0]
 

@@ -8,13 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from laboratory import economy_of, equivalent, float64, welfare_of
-from reference import THRESHOLDS, US_2024, grid
-from reference import solve as reference_solve
 from scipy.special import ndtri
 
-from baselines.gradient import GradientPlanner
-from baselines.search import FlatSearch
+from baselines.gradient.ascent import GradientPlanner
+from baselines.search.random import FlatSearch
 from econjax import (
     BracketSchedule,
     Economy,
@@ -26,6 +23,9 @@ from econjax import (
     settle,
 )
 from econjax.planning import RationalEvaluator, plan
+from tests.helpers.laboratory import economy_of, equivalent, float64, welfare_of
+from tests.helpers.reference import THRESHOLDS, US_2024, grid
+from tests.helpers.reference import solve as reference_solve
 
 RAWLS = np.inf
 

@@ -9,27 +9,27 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from laboratory import economy_of, equivalent, float64
-from reference import THRESHOLDS, US_2024, grid
-from reference import solve as reference_solve
 from scipy.optimize import minimize
 
-from baselines.constrained import ConstrainedPlanner
-from baselines.coordinate import CoordinateSearch
-from baselines.coordinates import PlainRates, Squashed
-from baselines.empirical_saez import EmpiricalSaezPlanner
-from baselines.evolution import EvolutionPlanner
+from baselines.constrained.constraints import RevenueFloor
+from baselines.constrained.planner import ConstrainedPlanner
 from baselines.fixed import FixedPlanner
-from baselines.gradient import GradientPlanner, MultiStart, adam
-from baselines.grid import even_grid
-from baselines.limits import RateLimits
+from baselines.gradient.ascent import GradientPlanner, MultiStart, adam
+from baselines.gradient.bounds import RateLimits
+from baselines.gradient.parametrisation import PlainRates, Squashed
+from baselines.gradient.trust_region import TrustRegionPlanner
 from baselines.optimum import best_found
-from baselines.requirements import RevenueFloor
-from baselines.saez import SaezPlanner, StaticSaezPlanner, reference_saez
-from baselines.search import FlatSearch, RandomSearch
-from baselines.trust_region import TrustRegionPlanner
+from baselines.saez.empirical import EmpiricalSaezPlanner
+from baselines.saez.iterated import SaezPlanner, StaticSaezPlanner, reference_saez
+from baselines.search.coordinate import CoordinateSearch
+from baselines.search.evolution import EvolutionPlanner
+from baselines.search.grid import even_grid
+from baselines.search.random import FlatSearch, RandomSearch
 from econjax import Atkinson, BracketSchedule, Rawlsian
 from econjax.planning import RationalEvaluator, plan
+from tests.helpers.laboratory import economy_of, equivalent, float64
+from tests.helpers.reference import THRESHOLDS, US_2024, grid
+from tests.helpers.reference import solve as reference_solve
 
 STEPS = 8
 

@@ -5,7 +5,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from reference import THRESHOLDS, US_2024, cost, crra, tax
 from scipy.stats import chi2
 
 from econjax import (
@@ -19,6 +18,7 @@ from econjax import (
     logit_probabilities,
     logit_response,
 )
+from tests.helpers.reference import THRESHOLDS, US_2024, cost, crra, tax
 
 HOURS = np.arange(0.0, 101, 10)
 SKILL = np.append(0.0, np.geomspace(5.0, 2e4, 23))

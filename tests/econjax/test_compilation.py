@@ -27,8 +27,8 @@ from econjax import (
     logit_response,
     settle,
 )
+from econjax.optimal.saez import jump_revenue
 from econjax.planning import RationalEvaluator
-from econjax.saez import jump_revenue
 
 LAW = ([0.0, 20_000.0, 60_000.0], [0.1, 0.4, 0.3])
 SKILL = np.geomspace(100.0, 5_000.0, 40)

@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from laboratory import economy_of, float64, settled
-from reference import THRESHOLDS, US_2024, tax
 
 from econjax import (
     Atkinson,
@@ -17,6 +15,8 @@ from econjax import (
     gini,
     settle,
 )
+from tests.helpers.laboratory import economy_of, float64, settled
+from tests.helpers.reference import THRESHOLDS, US_2024, tax
 
 SKILL = np.array([0.0, 250, 750, 1500, 4000, 20000])
 LABOR = np.array([10.0, 40, 35, 20, 60, 30])

@@ -5,8 +5,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from laboratory import hours_of, solve
-from reference import THRESHOLDS, US_2024
 
 from econjax import (
     GHH,
@@ -23,6 +21,8 @@ from econjax import (
     settle,
 )
 from econjax.schedule import AbstractSchedule
+from tests.helpers.laboratory import hours_of, solve
+from tests.helpers.reference import THRESHOLDS, US_2024
 
 PREFERENCES = {
     "quasilinear": lambda: Quasilinear(0.25),

@@ -3,9 +3,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from laboratory import economy_of, float64, rebate_and_gradients
-from reference import THRESHOLDS, US_2024, continuum, grid, lognormal_quantile
-from reference import solve as reference_solve
 
 from econjax import (
     Atkinson,
@@ -21,6 +18,9 @@ from econjax import (
     settle,
 )
 from econjax.planning import RationalEvaluator
+from tests.helpers.laboratory import economy_of, float64, rebate_and_gradients
+from tests.helpers.reference import THRESHOLDS, US_2024, continuum, grid, lognormal_quantile
+from tests.helpers.reference import solve as reference_solve
 
 EDGES, FALLING, RISING = np.array([0.0, 60000]), np.array([0.5, 0.3]), np.array([0.3, 0.5])
 GOLD_GB2_RAWLS = np.array([0.9598, 0.8293, 0.7038, 0.6563, 0.6388, 0.6325, 0.6213])  # section 2.3

@@ -5,8 +5,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from laboratory import solve
-from reference import THRESHOLDS, US_2024, grid
 
 from econjax import (
     BracketSchedule,
@@ -18,6 +16,8 @@ from econjax import (
     settle,
 )
 from econjax.economy import utility_of
+from tests.helpers.laboratory import solve
+from tests.helpers.reference import THRESHOLDS, US_2024, grid
 
 
 def log_economy(potential, **options):

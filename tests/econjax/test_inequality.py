@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jax.test_util import check_grads
-from laboratory import float64
-from reference import continuum, grid, pareto_quantile
 from scipy.special import erf
 
 from econjax import gini
 from econjax.inequality import atkinson_index, concentration, lorenz, theil_l, theil_t, top_share
+from tests.helpers.laboratory import float64
+from tests.helpers.reference import continuum, grid, pareto_quantile
 
 INDICES = {
     "gini": gini,

@@ -3,10 +3,10 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from laboratory import solve
-from reference import THRESHOLDS, US_2024, grid
 
 from econjax import BracketSchedule, Economy, Isoelastic, LogLinearSchedule, Population
+from tests.helpers.laboratory import solve
+from tests.helpers.reference import THRESHOLDS, US_2024, grid
 
 WAGES = np.array([250.0, 750, 1500, 4000, 20000])
 # Oracles, section 2.5, cases B and C.

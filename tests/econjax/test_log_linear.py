@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import jax.test_util
 import numpy as np
 import pytest
-from laboratory import hours_of, solve
-from reference import hsv_tax
 from scipy.optimize import minimize_scalar
 
 from econjax import GHH, BracketSchedule, Economy, Isoelastic, LogLinearSchedule, Population, Quasilinear
+from tests.helpers.laboratory import hours_of, solve
+from tests.helpers.reference import hsv_tax
 
 INCOME = np.array([1.0, 1e3, 2e4, 5e4, 1e6])
 SKILL = np.geomspace(100.0, 2e4, 25)

@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from laboratory import float64
 
 from econjax import (
     Atkinson,
@@ -22,6 +21,7 @@ from econjax import (
     logit_probabilities,
 )
 from econjax.planning import summarise
+from tests.helpers.laboratory import float64
 
 DEFAULTS = {
     "xla_backend_optimization_level": 3,

@@ -5,17 +5,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from laboratory import economy_of, hours_of, rebate_and_gradients, solve
-from reference import (
-    THRESHOLDS,
-    US_2024,
-    grid,
-    lognormal_mean_below,
-    lognormal_pdf,
-    lognormal_quantile,
-    two_bracket_revenue,
-)
-from reference import solve as reference_solve
 from scipy.special import ndtr, ndtri
 
 from econjax import (
@@ -29,6 +18,17 @@ from econjax import (
     best_response,
     settle,
 )
+from tests.helpers.laboratory import economy_of, hours_of, rebate_and_gradients, solve
+from tests.helpers.reference import (
+    THRESHOLDS,
+    US_2024,
+    grid,
+    lognormal_mean_below,
+    lognormal_pdf,
+    lognormal_quantile,
+    two_bracket_revenue,
+)
+from tests.helpers.reference import solve as reference_solve
 
 E = 0.4
 N = grid("LN", 20000)

@@ -3,9 +3,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from laboratory import economy_of, float64, power_economy, settled, welfare_of
-from reference import GB2, THRESHOLDS, US_2024, grid
-from reference import solve as reference_solve
 from scipy import stats
 
 from baselines.fixed import FixedPlanner
@@ -18,6 +15,9 @@ from econjax import (
     us_federal,
 )
 from econjax.planning import RationalEvaluator, plan, summarise
+from tests.helpers.laboratory import economy_of, float64, power_economy, settled, welfare_of
+from tests.helpers.reference import GB2, THRESHOLDS, US_2024, grid
+from tests.helpers.reference import solve as reference_solve
 
 
 def law():

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from laboratory import float64, hours_of
-from reference import THRESHOLDS, US_2024, cost, crra, hsv_tax, tax
 from scipy.optimize import minimize_scalar
 
 from econjax import (
@@ -19,6 +17,8 @@ from econjax import (
     Population,
     Quasilinear,
 )
+from tests.helpers.laboratory import float64, hours_of
+from tests.helpers.reference import THRESHOLDS, US_2024, cost, crra, hsv_tax, tax
 
 WORKERS = dict(skill=[1000.0, 1000.0, 10.0], taste=[1.0, 2.0, 0.5])
 CONSUMPTION, LABOR = [50000.0, 50000.0, 4000.0], [40.0, 20.0, 80.0]

@@ -5,9 +5,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from laboratory import economy_of, float64, power_economy, rebate_and_gradients, respond, solve
-from reference import THRESHOLDS, US_2024, continuum, cost, grid, pareto_quantile, tax
-from reference import solve as reference_solve
 
 from econjax import (
     Atkinson,
@@ -22,6 +19,9 @@ from econjax import (
     equilibrium,
     gini,
 )
+from tests.helpers.laboratory import economy_of, float64, power_economy, rebate_and_gradients, respond, solve
+from tests.helpers.reference import THRESHOLDS, US_2024, continuum, cost, grid, pareto_quantile, tax
+from tests.helpers.reference import solve as reference_solve
 
 # Oracles, section 5a: e = .5, thresholds [0, 100]; the last digit printed is the eighth.
 N_5A = np.array([50, 111.8, 111.81, 115, 124.31, 124.32, 130, 141.42, 141.43, 200])

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from laboratory import float64
-from reference import THRESHOLDS, US_2024
 
 from econjax import BracketSchedule
+from tests.helpers.laboratory import float64
+from tests.helpers.reference import THRESHOLDS, US_2024
 
 widths = st.lists(st.floats(1.0, 1e5), min_size=3, max_size=3)
 four_rates = st.lists(st.floats(-1.0, 1.0), min_size=4, max_size=4)

@@ -7,8 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jax.test_util import check_grads
-from laboratory import economy_of, equivalent, float64, outcome_of, welfare_of
-from reference import THRESHOLDS, US_2024, continuum, gb2_quantile, grid, lognormal_quantile, tax
 
 from econjax import (
     GHH,
@@ -25,6 +23,16 @@ from econjax import (
     settle,
 )
 from econjax.welfare import WeightedUtilitarian, consumption_equivalent_gain, require_dollars
+from tests.helpers.laboratory import economy_of, equivalent, float64, outcome_of, welfare_of
+from tests.helpers.reference import (
+    THRESHOLDS,
+    US_2024,
+    continuum,
+    gb2_quantile,
+    grid,
+    lognormal_quantile,
+    tax,
+)
 
 FOUR = Population(np.ones(4))
 utilities = st.lists(st.floats(10.0, 1e6), min_size=4, max_size=4)

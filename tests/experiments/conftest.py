@@ -1,9 +1,7 @@
-"""Engines that stand in for models, and the command line run in this process."""
+"""The command line run in this process, with engines that stand in for models."""
 
 import contextlib
 import io
-import json
-import random
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -13,11 +11,11 @@ from unittest import mock
 import jax
 import pytest
 
-from experiments import cli, compare, jobs, surrogate_planner
-from llm_policy.engine import Prompt, Schema
-from llm_policy.engines.scripted import ScriptedEngine
-
-WORK = {"type": "integer", "minimum": 20, "maximum": 60}
+from experiments import cli
+from experiments.compare import run as compare
+from experiments.core import engines
+from llm_policy.surrogate import refit
+from tests.helpers.improviser import Improviser
 
 
 class Ran(NamedTuple):
@@ -26,58 +24,6 @@ class Ran(NamedTuple):
     code: int
     out: str
     err: str
-
-
-class Improviser(ScriptedEngine):
-    """Answers any schema at random, mumbles sometimes, and never answers alike twice; keeps what it said."""
-
-    def __init__(self, seed: int = 0, *, noise: bool = False, mumbles: float = 0.02) -> None:
-        self.said: list[tuple[Prompt, str]] = []
-        self.chosen = 0
-        self._mumbles = mumbles
-        self._draw = random.Random(seed)
-        self._schema: Schema = {}
-        self._noise = noise
-        super().__init__(self._improvise, likelihood=lambda prompt, option: self._draw.uniform(0.1, 1))
-
-    def complete(self, prompts, schema, **options):
-        self._schema = schema
-        return super().complete(prompts, schema, **options)
-
-    def choose(self, prompts, options):
-        self.chosen += len(prompts)
-        return super().choose(prompts, options)
-
-    def _improvise(self, prompt: Prompt) -> str:
-        mumbles = self._draw.random() < self._mumbles
-        text = "well, it depends" if mumbles else json.dumps(self._value(self._schema))
-        self.said.append((prompt, text))
-        return text
-
-    def _value(self, schema: Schema):
-        """Return something that the schema allows; hours are those of people who work."""
-        draw = self._draw
-        if "enum" in schema:
-            return draw.choice(schema["enum"])
-        if "anyOf" in schema:
-            return self._value(draw.choice(schema["anyOf"]))
-        kind = schema["type"]
-        if kind == "object":
-            fields = schema["properties"]
-            return {name: self._value(WORK if name == "hours" else field) for name, field in fields.items()}
-        if kind == "array":
-            item, fewest, most = schema["items"], schema["minItems"], schema["maxItems"]
-            if item["type"] == "integer" and "enum" not in item:  # a ballot, whole or empty
-                return draw.sample(range(item["minimum"], item["maximum"] + 1), draw.choice([fewest, most]))
-            return [self._value(item) for _ in range(draw.randint(fewest, most))]
-        if kind == "integer":
-            return draw.randint(schema["minimum"], schema["maximum"])
-        if kind == "number":
-            return round(draw.uniform(schema["minimum"], schema["maximum"]), 1)
-        return {"boolean": draw.random() < 0.5, "null": None, "string": "You do as you like."}[kind]
-
-    def describe(self):
-        return super().describe() | {"model": "improviser", "noise": self._noise}
 
 
 @pytest.fixture(scope="session")
@@ -126,7 +72,7 @@ def brief_fits() -> Callable[[], contextlib.AbstractContextManager]:
     """Return a context in which planners fit their surrogates briefly, for what no fit has a part in."""
 
     def brief() -> contextlib.AbstractContextManager:
-        return mock.patch.multiple(surrogate_planner, _FIRST_STEPS=20, _REFIT_STEPS=20)
+        return mock.patch.multiple(refit, _FIRST_STEPS=20, _REFIT_STEPS=20)
 
     return brief
 
@@ -151,7 +97,7 @@ def play(monkeypatch) -> Callable:
             assert engine is not None, "no engine may start here"
             return engine
 
-        monkeypatch.setattr(jobs, "start_engine", start)
+        monkeypatch.setattr(engines, "start_engine", start)
         return engine
 
     return put

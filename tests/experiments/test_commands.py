@@ -8,14 +8,14 @@ from typing import get_args
 
 import pytest
 
-from baselines.neural_training import Training
-from baselines.two_level import TwoLevel
+from baselines.learned.training import Training
+from baselines.learned.two_level import TwoLevel
 from experiments.benchmarks.config import LearningBenchmarkConfig
 from experiments.commands import BENCHMARKS, COMMANDS, parse
-from experiments.config import WelfareName
-from experiments.economies import ECONOMIES
-from experiments.roster import AIMS, ROSTER
-from experiments.study_config import ECONOMY_NAMES, RATIONAL, ScoreboardConfig
+from experiments.core.config import WelfareName
+from experiments.core.registry import AIMS, ROSTER
+from experiments.scoreboard.config import ECONOMY_NAMES, RATIONAL, ScoreboardConfig
+from experiments.scoreboard.economies import ECONOMIES
 
 EVERY = {(name,): command for name, command in COMMANDS.items()} | {
     ("benchmark", name): command for name, command in BENCHMARKS.items()
@@ -94,11 +94,11 @@ def test_a_command_that_is_like_none_is_told_all_there_are(capsys):
 
 
 def test_a_path_may_be_called_as_a_command_is():
-    command, choices = parse(["resume", "compare"])
-    assert command is COMMANDS["resume"]
+    name, choices = parse(["resume", "compare"])
+    assert name == "resume"
     assert str(choices.run) == "compare"
-    command, choices = parse(["compare", "--workers", "llm"])
-    assert command is COMMANDS["compare"]
+    name, choices = parse(["compare", "--workers", "llm"])
+    assert name == "compare"
     assert choices.workers == ("llm",)
 
 

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from llm_policy.engine import Engine
-from llm_policy.tiny_model import CORPUS, NOISE_MARKER, build_tiny_model
+from llm_policy.engines.base import Engine
+from llm_policy.engines.embedded.random_weights import CORPUS, build_tiny_model
+from llm_policy.engines.provenance import NOISE_MARKER
 
 START_SECONDS = 300
 
@@ -61,8 +62,8 @@ def small_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import jax
     import jax.numpy as jnp
 
-    from experiments.training.tokens import save_tokenizer, train_tokenizer
-    from llm_policy.llama import Llama, Sizes, save_weights
+    from experiments.training.encoding import save_tokenizer, train_tokenizer
+    from llm_policy.engines.embedded.llama import Llama, Sizes, save_weights
 
     folder = tmp_path_factory.mktemp("models")
     tokenizer = train_tokenizer(CORPUS)
@@ -107,7 +108,7 @@ def starting_server(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture(scope="session")
 def vllm_engine(starting_server: Server) -> Iterator[Engine]:
     """The model that comes with the project, in float32, which other forward passes are compared with."""
-    from llm_policy.engines.embedded import SHIPPED
+    from llm_policy.engines.embedded.engine import SHIPPED
     from llm_policy.engines.vllm import VLLMEngine
 
     engine = VLLMEngine(str(SHIPPED), dtype="float32")

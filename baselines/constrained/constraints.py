@@ -1,0 +1,152 @@
+"""What a schedule is required to bring, and the certificate of what it was heard to bring."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float
+
+from baselines.gradient.bounds import RateLimits
+from econjax import BracketSchedule
+from econjax.planning import Plan, Report
+
+
+class Requirement(Protocol):
+    """One or several numbers, in dollars a year, that a schedule's report must not leave below 0."""
+
+    def margins(self, report: Report) -> dict[str, float]:
+        """Return by how much each is kept, by name; below 0, by how much it is broken."""
+        ...
+
+    def slopes(self, schedule: BracketSchedule, report: Report) -> Float[np.ndarray, "margins brackets"]:
+        """Return how the margins would move with the rates if nobody's hours did: a first guess."""
+        ...
+
+
+@dataclass(frozen=True)
+class RevenueFloor:
+    """Revenue, which is the rebate and public `spending`, is at least so many dollars a year per head."""
+
+    least: float
+    spending: float = 0.0
+
+    def margins(self, report: Report) -> dict[str, float]:
+        """Return revenue less the least."""
+        return {f"revenue of at least ${self.least:,.0f}": float(report.rebate) + self.spending - self.least}
+
+    def slopes(self, schedule: BracketSchedule, report: Report) -> Float[np.ndarray, "1 brackets"]:
+        """Return the income per head in each bracket."""
+        return np.asarray(report.brackets.base, float)[None]
+
+
+@dataclass(frozen=True)
+class LossLimit:
+    """Utility at every decile falls by at most `most` dollars a year below that of a `reference`.
+
+    Deciles are the nine of `Report.utility_deciles`: people are compared by rank, and whoever is below the
+    first tenth or above the last is not looked at. For preferences whose utility is in dollars.
+
+    Raises:
+        ValueError: not nine deciles.
+    """
+
+    most: float
+    reference: tuple[float, ...]
+
+    def __post_init__(self):
+        if len(self.reference) != 9:
+            raise ValueError(f"A report has nine deciles; got {len(self.reference)}. Use LossLimit.below.")
+
+    @classmethod
+    def below(cls, report: Report, *, most: float) -> "LossLimit":
+        """Return the limit of losses below what a reference schedule was reported to bring."""
+        return cls(most, tuple(np.asarray(report.utility_deciles, float).tolist()))
+
+    def margins(self, report: Report) -> dict[str, float]:
+        """Return, for each decile, the most that may be lost less what is lost."""
+        lost = np.asarray(self.reference) - np.asarray(report.utility_deciles, float)
+        names = [f"loss of at most ${self.most:,.0f} at decile {decile}" for decile in range(1, 10)]
+        return dict(zip(names, (self.most - lost).tolist(), strict=True))
+
+    def slopes(self, schedule: BracketSchedule, report: Report) -> Float[np.ndarray, "9 brackets"]:
+        """Return the income per head in each bracket less that of the worker at the decile of income.
+
+        Whoever works as much as is best loses with a rate the income taxed at it and no more (the envelope
+        theorem), and deciles of income and utility are taken to be the same people.
+        """
+        starts = np.asarray(schedule.thresholds, float)
+        ends = np.append(starts[1:], np.inf)
+        income = np.asarray(report.income_deciles, float)[:, None]
+        return np.asarray(report.brackets.base, float) - (np.clip(income, starts, ends) - starts)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """By how much a schedule keeps each constraint: shares for rates, dollars a year for what it brings.
+
+    A margin below 0 is a constraint that is broken, by so much.
+    """
+
+    margins: dict[str, float]
+
+    @property
+    def holds(self) -> bool:
+        """Whether no constraint is broken."""
+        return not self.broken
+
+    @property
+    def broken(self) -> dict[str, float]:
+        """The constraints that are broken, and by how much."""
+        return {name: -margin for name, margin in self.margins.items() if not margin >= 0}
+
+    def __str__(self) -> str:
+        if self.holds:
+            return f"all {len(self.margins)} constraints hold"
+        return "broken: " + ", ".join(f"{name}, by {amount:,.4g}" for name, amount in self.broken.items())
+
+
+def certify(
+    schedule: BracketSchedule,
+    report: Report,
+    *,
+    limits: RateLimits | None = None,
+    requirements: Sequence[Requirement] = (),
+) -> Certificate:
+    """Return the certificate of a schedule, given the report on it."""
+    margins = {} if limits is None else _rate_margins(schedule, limits)
+    for requirement in requirements:
+        margins |= requirement.margins(report)
+    return Certificate(margins)
+
+
+def certify_plan(
+    found: Plan, *, limits: RateLimits | None = None, requirements: Sequence[Requirement] = ()
+) -> Certificate:
+    """Return the certificate of the schedule that a plan recommends, from what was heard of it.
+
+    Raises:
+        ValueError: the recommended schedule was never evaluated: evaluate it and use `certify`.
+    """
+    for schedule, report in zip(found.schedules, found.reports, strict=True):
+        if np.array_equal(schedule.rates, found.recommended.rates):
+            return certify(found.recommended, report, limits=limits, requirements=requirements)
+    raise ValueError(
+        f"No evaluation of the recommended rates {found.recommended.rates} was heard: evaluate them and use "
+        "certify."
+    )
+
+
+def _rate_margins(schedule: BracketSchedule, limits: RateLimits) -> dict[str, float]:
+    """Return the margins of the limits, which are as exact as the rates themselves."""
+    rates, count = np.asarray(schedule.rates), schedule.rates.shape[0]
+    floor, cap = (
+        np.broadcast_to(np.asarray(end, rates.dtype), rates.shape) for end in (limits.floor, limits.cap)
+    )
+    margins = {}
+    for j in range(count):
+        margins[f"rate of bracket {j + 1} at least {floor[j]:.4g}"] = float(rates[j] - floor[j])
+        margins[f"rate of bracket {j + 1} at most {cap[j]:.4g}"] = float(cap[j] - rates[j])
+        if limits.rising and j > 0:
+            margins[f"rate of bracket {j + 1} at least that of {j}"] = float(rates[j] - rates[j - 1])
+    return margins

@@ -1,0 +1,149 @@
+"""Coordinates in which a planner moves rates, so that every point it reaches is a legal schedule."""
+
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from baselines.gradient.bounds import RateLimits, nearest
+
+
+class AbstractCoordinates(eqx.Module):
+    """Positions that stand for rates within limits: where an optimiser is, in place of the rates."""
+
+    limits: eqx.AbstractVar[RateLimits]
+
+    @abc.abstractmethod
+    def position(self, rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
+        """Return the position of rates, or that of the nearest legal ones."""
+
+    @abc.abstractmethod
+    def rates(self, position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
+        """Return the rates of a position, legal ones up to rounding if the position is."""
+
+    @abc.abstractmethod
+    def nearest(self, position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
+        """Return the nearest legal position."""
+
+    @abc.abstractmethod
+    def slope(
+        self, position: Float[Array, " brackets"], gradient: Float[Array, " brackets"]
+    ) -> Float[Array, " brackets"]:
+        """Return the gradient with respect to the position, of what has a gradient in the rates there."""
+
+    def legal_rates(self, position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
+        """Return the rates of a position, within the limits to the last bit."""
+        return self.limits.nearest(self.rates(position))
+
+    def legal_slope(
+        self, position: Float[Array, " brackets"], gradient: Float[Array, " brackets"]
+    ) -> Float[Array, " brackets"]:
+        """Return the slope without what leads out of the limits (the projected gradient).
+
+        It is 0 where the first-order conditions of Karush, Kuhn and Tucker hold.
+        """
+        slope = self.slope(position, gradient)
+        steepest = jnp.max(jnp.abs(slope))
+        reach = 0.01 / jnp.where(steepest > 0, steepest, 1)
+        there = position + reach * slope
+        return slope - (there - self.nearest(there)) / reach
+
+
+class LogNetRates(AbstractCoordinates):
+    """Positions are -log(1 - rate), the scale on which workers respond, and projected to the limits.
+
+    Raises:
+        ValueError: limits that allow a rate of 1.
+    """
+
+    limits: RateLimits = eqx.field(static=True, default=RateLimits())
+
+    def __check_init__(self):
+        cap = self.limits.cap
+        if max(cap if isinstance(cap, tuple) else (cap,)) >= 1:
+            raise ValueError(f"-log(1 - rate) has no end at a rate of 1: the cap is below 1; got {cap}.")
+
+    def position(self, rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
+        """Return -log(1 - rates)."""
+        return self.nearest(-jnp.log1p(-self.limits.nearest(rates)))
+
+    def rates(self, position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
+        """Return 1 - exp(-position)."""
+        return -jnp.expm1(-position)
+
+    def nearest(self, position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
+        """Return the projection in these coordinates, in which limits are limits and order is order."""
+        floor, cap = (-jnp.log1p(-limit) for limit in self.limits.bounds(position.shape[0]))
+        return nearest(position, floor, cap, rising=self.limits.rising)
+
+    def slope(
+        self, position: Float[Array, " brackets"], gradient: Float[Array, " brackets"]
+    ) -> Float[Array, " brackets"]:
+        """Return the gradient times 1 - rate."""
+        return gradient * jnp.exp(-position)
+
+
+class PlainRates(AbstractCoordinates):
+    """Positions are the rates themselves, projected to the limits."""
+
+    limits: RateLimits = eqx.field(static=True, default=RateLimits())
+
+    def position(self, rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
+        """Return the rates."""
+        return self.limits.nearest(rates)
+
+    def rates(self, position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
+        """Return the position."""
+        return position
+
+    def nearest(self, position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
+        """Return the nearest legal rates."""
+        return self.limits.nearest(position)
+
+    def slope(
+        self, position: Float[Array, " brackets"], gradient: Float[Array, " brackets"]
+    ) -> Float[Array, " brackets"]:
+        """Return the gradient."""
+        return gradient
+
+
+class Squashed(AbstractCoordinates):
+    """Any position is legal: its logistic says how far a rate is from the least possible to the highest.
+
+    Where rates must rise, the least possible is the rate of the bracket below. Positions are kept within
+    [-8, 8]: a rate comes as near to a limit as 0.03 % of the way, and the nearer it is the slower it moves.
+    """
+
+    limits: RateLimits = eqx.field(static=True, default=RateLimits())
+
+    def position(self, rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
+        """Return the log odds of each rate's way from the least to the highest."""
+        rates = self.limits.nearest(rates)
+        least, cap = self.limits.bounds(rates.shape[0])
+        if self.limits.rising:
+            least = least.at[1:].set(jnp.maximum(least[1:], rates[:-1]))
+        way = jnp.clip((rates - least) / jnp.where(cap > least, cap - least, 1), 1e-4, 1 - 1e-4)
+        return self.nearest(jnp.log(way) - jnp.log1p(-way))
+
+    def rates(self, position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
+        """Return the rates, from the lowest bracket up."""
+        way, (floor, cap) = jax.nn.sigmoid(position), self.limits.bounds(position.shape[0])
+        if not self.limits.rising:
+            return floor + (cap - floor) * way
+        rates = [floor[0] + (cap[0] - floor[0]) * way[0]]
+        for least, highest, share in zip(floor[1:], cap[1:], way[1:], strict=True):
+            least = jnp.maximum(least, rates[-1])
+            rates.append(least + (highest - least) * share)
+        return jnp.stack(rates)
+
+    def nearest(self, position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
+        """Return the position, cut to [-8, 8]."""
+        return jnp.clip(position, -8, 8)
+
+    def slope(
+        self, position: Float[Array, " brackets"], gradient: Float[Array, " brackets"]
+    ) -> Float[Array, " brackets"]:
+        """Return the gradient times the derivative of the rates."""
+        return jax.vjp(self.rates, position)[1](gradient)[0]

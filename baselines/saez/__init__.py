@@ -1,0 +1,1 @@
+"""Planners that iterate the formula of Saez."""

@@ -1,0 +1,1 @@
+"""Planners that learn from values alone."""

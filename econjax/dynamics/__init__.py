@@ -1,0 +1,1 @@
+"""Years in a row: policies of workers, simulations, tax years, an environment."""

@@ -1,0 +1,1 @@
+"""Measures of an outcome: progressivity, elasticities, votes."""

@@ -1,0 +1,1 @@
+"""Optimal taxes: formulas, fixed points, and bounds over all schedules."""

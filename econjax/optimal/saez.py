@@ -1,0 +1,243 @@
+"""Rates that the first-order condition of each bracket implies, and their fixed point (Saez 2001)."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+from numpy.typing import ArrayLike
+
+from econjax._arrays import as_float, require, require_scalar
+from econjax._compiled import compiled
+from econjax._jumps import arriving_revenue
+from econjax.economy import Economy
+from econjax.response import equilibrium
+from econjax.schedule import BracketSchedule
+from econjax.statistics import BracketStatistics, bracket_statistics
+from econjax.welfare import AbstractWelfare
+
+
+def saez_rates(
+    statistics: BracketStatistics,
+    *,
+    elasticity: ArrayLike | None = None,
+    current: Float[Array, " brackets"],
+    jump: Float[Array, " brackets"] | float = 0.0,
+) -> Float[Array, " brackets"]:
+    """Return the rates that the first-order condition of each bracket implies for given statistics.
+
+    rate / (1 - rate) = (base - weighted_base + jump) / (elasticity * active): the perturbation of Saez
+    (2001, section 3), made to the rate of one bracket, exact for `Quasilinear` and `GHH` preferences.
+    `jump` is the derivative of revenue with respect to each rate, in dollars, that is due to workers who
+    jump over a threshold (`jump_revenue`): some do wherever rates fall with income, and without them the
+    condition is biased there. `elasticity` is one for all, one for each bracket, or that of the statistics.
+    Statistics change with the rates: iterate. Where nobody responds, the rate is 1 or -1, whichever gains,
+    and stays as in `current` if nothing does. Statistics that are NaN make rates that are.
+
+    Raises:
+        ValueError: an elasticity that is not positive, none at all, or not one current rate for each bracket.
+    """
+    elasticity = elasticity_or_reported(statistics, elasticity)
+    if current.shape != statistics.active.shape:
+        raise ValueError(
+            f"current is one rate for each of {statistics.active.size} brackets; got shape {current.shape}."
+        )
+    return _implied(statistics, elasticity, current, jump)
+
+
+def elasticity_or_reported(
+    statistics: BracketStatistics, elasticity: ArrayLike | None
+) -> Float[Array, "*brackets"]:
+    """Return an elasticity for all brackets or one for each, that of the statistics if none is given.
+
+    Raises:
+        ValueError: an elasticity that is not positive, another number of them, or none at all.
+    """
+    elasticity = _believed(statistics, elasticity)
+    if elasticity.shape not in ((), statistics.active.shape):
+        raise ValueError(
+            f"elasticity is one number, or one for each of {statistics.active.size} brackets; got shape "
+            f"{elasticity.shape}."
+        )
+    return require(elasticity, jnp.all(elasticity > 0), "elasticity must be a positive number.")
+
+
+def toward(
+    rates: Float[Array, " brackets"],
+    implied: Float[Array, " brackets"],
+    step: Float[Array, " brackets"] | float = 0.5,
+) -> Float[Array, " brackets"]:
+    """Return rates moved by a share of the way, in log net-of-tax rates, to those that the formula implies.
+
+    Raises:
+        ValueError: the formula implies no rates.
+    """
+    remedy = (
+        "The formula implies no rates where nobody's consumption adds to welfare, all being below a floor: "
+        "lower spending or the floor."
+    )
+    implied = require(implied, ~jnp.any(jnp.isnan(implied)), remedy)
+    kept, aim = (jnp.clip(1 - r, _LEAST_KEPT, 2) for r in (rates, implied))
+    return 1 - kept * (aim / kept) ** step
+
+
+def jump_revenue(
+    economy: Economy, schedule: BracketSchedule, *, bandwidth: ArrayLike | None = None
+) -> Float[Array, " brackets"]:
+    """Return the derivative of revenue with respect to each rate that is due to workers who jump, in dollars.
+
+    0 where rates rise with income; `equilibrium` says how those who jump are counted, with which
+    `bandwidth`. Without income effects.
+
+    Raises:
+        ValueError: preferences with income effects, or a bandwidth that is not positive.
+    """
+    require_no_income_effects(economy)
+    if bandwidth is not None:
+        bandwidth = require_scalar("bandwidth", bandwidth, positive=True)
+    return _jump_revenue(economy, schedule, bandwidth)
+
+
+@compiled
+def _jump_revenue(
+    economy: Economy, schedule: BracketSchedule, bandwidth: Float[Array, ""] | None
+) -> Float[Array, " brackets"]:
+    def arriving(rates: Float[Array, " brackets"]) -> Float[Array, ""]:
+        at = BracketSchedule(schedule.thresholds, rates)
+        return arriving_revenue(economy, at, jnp.zeros_like(economy.spending), bandwidth, None)
+
+    return jax.grad(arriving)(schedule.rates)
+
+
+def require_no_income_effects(economy: Economy) -> None:
+    """Raise a ValueError where hours depend on the rebate."""
+    if economy.preferences.income_effects:
+        raise ValueError(
+            "The bracket formula holds without income effects, which "
+            f"{type(economy.preferences).__name__} has: use Quasilinear or GHH."
+        )
+
+
+class SaezFixedPoint(eqx.Module):
+    """A schedule that the bracket formula implies at the incomes and weights which it brings about itself.
+
+    `gap` is the largest distance between a rate and what the formula implies for it, or, where the
+    formula says more at one of the last two rates and less at the other, the distance of these, if that is
+    shorter: such a rate is the best at a kink. `steps` is the number of equilibria solved, `converged`
+    whether the gap came below the tolerance.
+    """
+
+    schedule: BracketSchedule
+    gap: Float[Array, ""]
+    steps: Int[Array, ""]
+    converged: Bool[Array, ""]
+
+
+def converged_saez(
+    economy: Economy,
+    start: BracketSchedule,
+    welfare: AbstractWelfare,
+    *,
+    elasticity: ArrayLike | None = None,
+    tolerance: ArrayLike = 1e-3,
+    most_steps: int = 100,
+) -> SaezFixedPoint:
+    """Return the fixed point of `saez_rates`, with the marginal weights of the welfare function itself.
+
+    Each step solves the equilibrium, counts those who jump, and goes half of the way, in log net-of-tax
+    rates, to the implied rates; a bracket that overshoots halves its steps, which then grow again. At the
+    fixed point every bracket's first-order condition of `welfare` holds. It is sought until the gap is at
+    most `tolerance` (a share of a dollar), with at most `most_steps` equilibria; the best rates seen are
+    returned.
+    `elasticity` is what the planner believes, of all workers; without it each step takes the workers' own,
+    `BracketStatistics.elasticity`. The thresholds are those of `start`, and so is the rate of a bracket
+    that moves nothing. May be compiled and batched, and differentiated in forward mode; not in reverse, as
+    the loop's length is not known.
+
+    Raises:
+        ValueError: an elasticity or tolerance that is not positive, preferences with income effects, or
+            rates at which no worker's consumption adds to welfare.
+    """
+    if elasticity is not None:
+        elasticity = require_scalar("elasticity", elasticity, positive=True)
+    tolerance = require_scalar("tolerance", tolerance, positive=True)
+    return _converged(economy, start, welfare, elasticity, tolerance, jnp.asarray(most_steps))
+
+
+@compiled
+def _converged(
+    economy: Economy,
+    start: BracketSchedule,
+    welfare: AbstractWelfare,
+    elasticity: Float[Array, ""] | None,
+    tolerance: Float[Array, ""],
+    most_steps: Int[Array, ""],
+) -> SaezFixedPoint:
+    def implied(rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
+        schedule = BracketSchedule(start.thresholds, rates)
+        outcome = equilibrium(economy, schedule).outcome
+        statistics = bracket_statistics(economy, schedule, outcome, welfare)
+        jump = jump_revenue(economy, schedule)
+        found = _implied(statistics, _believed(statistics, elasticity), rates, jump)
+        return jnp.clip(found, -1, 1 - _LEAST_KEPT)
+
+    def goes_on(state: _Search) -> Bool[Array, ""]:
+        return (state.best_gap > tolerance) & (state.steps < most_steps)
+
+    def step(state: _Search) -> _Search:
+        rates = toward(state.rates, state.target, state.share)
+        target = implied(rates)
+        off = target - rates
+        turned = off * (state.target - state.rates) < 0
+        gap = jnp.abs(off)
+        gap = jnp.max(jnp.where(turned, jnp.minimum(gap, jnp.abs(rates - state.rates)), gap))
+        better = gap < state.best_gap
+        return _Search(
+            rates,
+            target,
+            jnp.where(turned, state.share / 2, jnp.minimum(1.1 * state.share, 0.5)),
+            jnp.where(better, rates, state.best),
+            jnp.where(better, gap, state.best_gap),
+            state.steps + 1,
+        )
+
+    rates = jnp.clip(start.rates, -1, 1 - _LEAST_KEPT)
+    half, far = jnp.full_like(rates, 0.5), jnp.full_like(rates[0], jnp.inf)
+    found = jax.lax.while_loop(goes_on, step, _Search(rates, rates, half, rates, far, jnp.zeros((), int)))
+    best = BracketSchedule(start.thresholds, found.best)
+    return SaezFixedPoint(best, found.best_gap, found.steps, found.best_gap <= tolerance)
+
+
+_LEAST_KEPT = 1e-3
+
+
+class _Search(NamedTuple):
+    rates: Float[Array, " brackets"]
+    target: Float[Array, " brackets"]
+    share: Float[Array, " brackets"]
+    best: Float[Array, " brackets"]
+    best_gap: Float[Array, ""]
+    steps: Int[Array, ""]
+
+
+def _believed(statistics: BracketStatistics, elasticity: ArrayLike | None) -> Float[Array, "..."]:
+    if elasticity is not None:
+        return as_float(elasticity)
+    if statistics.elasticity is None:
+        raise ValueError("These statistics hold no elasticity: give one.")
+    return statistics.elasticity
+
+
+def _implied(
+    statistics: BracketStatistics,
+    elasticity: Float[Array, "..."],
+    current: Float[Array, " brackets"],
+    jump: Float[Array, " brackets"] | float,
+) -> Float[Array, " brackets"]:
+    lump = statistics.base - statistics.weighted_base
+    lump = jnp.where(jnp.abs(lump) <= 1e3 * jnp.finfo(lump.dtype).eps * statistics.base, 0, lump)
+    responds = statistics.active > 0
+    odds = (lump + jump) / (elasticity * jnp.where(responds, statistics.active, 1))
+    rates = 1 - 1 / (1 + jnp.maximum(odds, -0.5))
+    return jnp.where(responds, rates, jnp.where(lump == 0, current, jnp.sign(lump)))

@@ -1,0 +1,1 @@
+"""Populations: distributions of income, samples of them, and calibration to a law."""

@@ -1,0 +1,1 @@
+"""Whether a model answers the same question alike."""

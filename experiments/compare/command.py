@@ -1,0 +1,78 @@
+"""Run a comparison: progress, tables, figures, files."""
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from econjax import us_federal
+from experiments.compare.config import CompareConfig
+from experiments.compare.figures import plot_schedules, plot_welfare
+from experiments.compare.run import Comparison, compare
+from experiments.compare.tables import print_comparison
+from experiments.core.session import Talk
+from experiments.report.console import NOTES, results
+from experiments.runs.directory import METRICS, write_table
+from llm_policy.engines.base import Engine
+
+
+def run_compare(config: CompareConfig, path: Path, talk: Talk | None) -> None:
+    """Compare, write what came out into the run directory, print."""
+    started = time.perf_counter()
+    comparison = _with_progress(config, talk and talk.engine)
+    write_table(path / "timings.parquet", _timings(comparison))
+    law = us_federal(config.year, config.status)
+    plot_schedules(comparison, law, path / "schedules.png")
+    plot_welfare(comparison, path / "welfare.png")
+    write_table(path / METRICS, comparison.metrics)
+    if config.json:
+        tables = {w: [dataclasses.asdict(row) for row in rows] for w, rows in comparison.tables.items()}
+        result = {"run": str(path), "engine": talk and talk.describe()}
+        result |= {"sizes": comparison.sizes, "tables": tables}
+        print(json.dumps(result, indent=2, allow_nan=False))
+        return
+    console = results()
+    remarks = _remarks(config) + (talk.remarks(comparison.workers) if talk else [])
+    print_comparison(comparison, console, remarks=remarks)
+    console.print(f"{time.perf_counter() - started:.0f} s for the comparison. Run directory: {path}")
+
+
+def _with_progress(config: CompareConfig, engine: Engine | None) -> Comparison:
+    columns = (TextColumn("{task.description:<50}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=NOTES) as progress:
+        tasks = {}
+
+        def on_progress(table: str, planner: str, done: int, total: int | None) -> None:
+            name = f"{table}: {planner}"
+            if name not in tasks:
+                tasks[name] = progress.add_task(name, total=total)
+            progress.update(tasks[name], completed=done, total=total, visible=done != total)
+
+        return compare(config, engine, on_progress)
+
+
+def _timings(comparison: Comparison) -> list[dict]:
+    return [
+        {"welfare": welfare, "planner": row.planner, "seconds": row.seconds, "calls": row.calls}
+        for welfare, rows in comparison.tables.items()
+        for row in rows
+    ]
+
+
+def _remarks(config: CompareConfig) -> list[str]:
+    remarks = [
+        "Workers are on the quantile grid of ACS-2023 incomes, calibrated to "
+        f"{config.year} {config.status} law, elasticity {config.elasticity:g}, seed {config.seed}."
+    ]
+    if "llm" in config.workers:
+        remarks.append(
+            "Language-model workers: ± is the standard error of a tax year's mean, steps taken as "
+            "independent; they have no gradient, so the gradient planner hears that of rational workers."
+        )
+    if len(config.workers) > 1:
+        remarks.append(
+            "Other workers, other numbers of them, other numbers of evaluations: compare rows within a table."
+        )
+    return remarks

@@ -1,0 +1,1 @@
+"""A surrogate's gradient against other planners of language-model workers."""

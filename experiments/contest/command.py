@@ -1,0 +1,205 @@
+"""Planners against workers who are language models, all with the same number of questions."""
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from rich import box
+from rich.table import Table
+
+from econjax import Economy, us_federal
+from econjax.planning import plan
+from experiments.contest.config import ContestConfig
+from experiments.core.config import EconomyConfig
+from experiments.core.engines import engine_of
+from experiments.core.registry import AIMS, ROSTER, Aim, Entry, Setting
+from experiments.report.console import NOTES, mistakes, results
+from experiments.report.disclosure import nature
+from experiments.report.intervals import Measured, mean_of
+from llm_policy.answers.reading import Tally
+from llm_policy.engines.base import Engine
+from llm_policy.formula.policy import TaughtWorkers
+from llm_policy.personas.draw import Personas, describe, draw_personas
+from llm_policy.surrogate.expectation import worth
+from llm_policy.surrogate.recording import RecordedWorkers, person_features
+from llm_policy.workers.evaluator import ModelEvaluator
+from llm_policy.workers.society import Society
+
+
+@dataclass(frozen=True)
+class ContestRow:
+    """One planner under one welfare function, over the seeds.
+
+    `equivalents` are those expected of the recommended schedules, seed by seed, in dollars a year, from the
+    probabilities of the workers' answers in a tax year of its own: no chance of draws is in them. `lead` is
+    the surrogate planner's less this one's, paired by seed, and `beaten` whether its whole 95 % interval is
+    above 0 (None for the surrogate planner itself). `queries` are the workers' answers a run took in its
+    search, `proposals` the planner's own questions to a model.
+    """
+
+    welfare: str
+    planner: str
+    sees: str
+    equivalents: tuple[float, ...]
+    mean: Measured
+    lead: Measured | None
+    beaten: bool | None
+    queries: float
+    proposals: float
+    seconds: float
+
+
+SURROGATE = ROSTER["surrogate"]
+ENTRANTS = (SURROGATE, *(ROSTER[name] for name in ("random", "cma-es", "llm", "federal")))
+
+
+def compete(
+    engine: Engine | None,
+    config: ContestConfig,
+    *,
+    entrants: Sequence[Entry] | None = None,
+    progress: Callable[[str], None] = lambda what: None,
+) -> tuple[ContestRow, ...]:
+    """Let every entrant plan for the same workers with the same luck, seed by seed.
+
+    A seed draws the workers' personas and their hours. Without an engine the workers are those of the
+    teacher's formula. Everybody of `ENTRANTS` plans if not said who; no model does without an engine.
+
+    Raises:
+        ValueError: the surrogate planner is not among the entrants, or fewer than two seeds.
+        EngineError: the engine cannot answer, or too few of its answers can be read.
+    """
+    if entrants is None:
+        entrants = [entry for entry in ENTRANTS if engine or not entry.is_model]
+    if SURROGATE not in entrants or config.seeds < 2:
+        raise ValueError(f"A contest has the entrant {SURROGATE.name!r} and two seeds at least.")
+    rows = []
+    for aim in (AIMS[name] for name in config.welfare):
+        runs: dict[Entry, list[_Run]] = {entry: [] for entry in entrants}
+        for seed in range(config.seeds):
+            for entry, found in runs.items():
+                found.append(_run(engine, config, aim, seed, entry))
+                progress(f"{aim.name}, seed {seed}, {entry.name}: {found[-1].equivalent:,.0f}")
+        rows += [_row(aim, entry, runs) for entry in entrants]
+    return tuple(rows)
+
+
+def run_contest(config: ContestConfig) -> None:
+    """Run the contest and print it; what each planner reached is told as it ends, on standard error.
+
+    Raises:
+        Mistake: a choice that makes no contest.
+        EngineError: the engine cannot answer.
+    """
+    with mistakes():
+        config.check()
+    with contextlib.ExitStack() as stack:
+        asked = config.workers == "llm"
+        engine = stack.enter_context(contextlib.closing(engine_of(config))) if asked else None
+        described = None if engine is None else nature(engine.describe())
+        rows = compete(engine, config, progress=NOTES.print)
+    if config.json:
+        print(json.dumps([asdict(row) for row in rows], indent=2, allow_nan=False))
+        return
+    console = results()
+    who = "workers of the formula that econjax-small was taught" if described is None else described.workers
+    sizes = f"{config.evaluations} tax years of {config.steps} questions for every planner"
+    title = f"{config.agents} {who}, {sizes}, {config.seeds} seeds"
+    console.print(contest_table(rows, title), crop=False)
+    console.print(
+        "Dollars a year of equivalent, expected from the probabilities of the workers' answers in a tax year "
+        "of its own. Answers: those of workers that a planner's search took. Leads are paired by seed, with "
+        "95 % intervals. The surrogate planner alone sees probabilities and what workers are told."
+    )
+    for remark in () if described is None else described.remarks:
+        console.print(remark)
+
+
+def contest_table(rows: Sequence[ContestRow], title: str) -> Table:
+    """Return the rows for people."""
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    for column in _COLUMNS:
+        left = column in _COLUMNS[:3]
+        table.add_column(column, justify="left" if left else "right", no_wrap=True)
+    for row in rows:
+        lead = "-" if row.lead is None else f"{row.lead.value:,.0f}"
+        ends = "-" if row.lead is None else f"{row.lead.low:,.0f} to {row.lead.high:,.0f}"
+        table.add_row(
+            *(row.welfare, row.planner, row.sees, f"{row.mean.value:,.0f}", lead, ends),
+            {None: "-", True: "yes", False: "NO"}[row.beaten],
+            *(f"{row.queries:,.0f}", f"{row.proposals:,.0f}", f"{row.seconds:,.1f}"),
+        )
+    return table
+
+
+class _Run(NamedTuple):
+    equivalent: float
+    queries: int
+    proposals: int
+    seconds: float
+
+
+def _run(engine: Engine | None, config: ContestConfig, aim: Aim, seed: int, entry: Entry) -> _Run:
+    key = jax.random.key(seed)
+    people_key, plan_key, search_key, final_key = jax.random.split(key, 4)
+    economy = EconomyConfig(agents=config.agents, elasticity=config.elasticity).economy()
+    workers = _workers(engine, economy, draw_personas(people_key, economy.population))
+    society, tally, law = Society(workers, aim.welfare), Tally(), us_federal(2024, "single")
+    started = time.perf_counter()
+    setting = Setting(
+        *(law, None, engine, aim, tally, config.evaluations), workers=workers, steps=config.steps
+    )
+    planner = entry.make(setting)
+    evaluate = ModelEvaluator(society, steps=config.steps, key=search_key)
+    steps = entry.evaluations or config.evaluations
+    found = plan(plan_key, planner, evaluate, steps=steps).recommended
+    queries, seconds = workers.queries, time.perf_counter() - started
+    ModelEvaluator(society, steps=config.steps, key=final_key).value(found)
+    value = worth(economy, aim.welfare, workers.years[-1], workers.hours)
+    return _Run(value, queries, tally.asked, seconds)
+
+
+def _workers(engine: Engine | None, economy: Economy, personas: Personas) -> RecordedWorkers:
+    if engine is None:
+        return TaughtWorkers(economy, personas)
+    return RecordedWorkers(engine, economy, describe(personas), person=person_features(personas))
+
+
+def _row(aim: Aim, entry: Entry, runs: Mapping[Entry, Sequence[_Run]]) -> ContestRow:
+    values, own = (np.array([run.equivalent for run in runs[who]]) for who in (SURROGATE, entry))
+    lead = None if entry is SURROGATE else mean_of(values - own)
+    queries, proposals, seconds = (
+        float(np.mean([getattr(run, what) for run in runs[entry]]))
+        for what in ("queries", "proposals", "seconds")
+    )
+    return ContestRow(
+        welfare=aim.name,
+        planner=entry.name,
+        sees=entry.sees,
+        equivalents=tuple(own.tolist()),
+        mean=mean_of(own),
+        lead=lead,
+        beaten=None if lead is None else lead.low > 0,
+        queries=queries,
+        proposals=proposals,
+        seconds=seconds,
+    )
+
+
+_COLUMNS = (
+    "welfare",
+    "planner",
+    "sees",
+    "expected $",
+    "surrogate leads by",
+    "95 % interval",
+    "beaten",
+    "answers",
+    "proposals",
+    "seconds",
+)

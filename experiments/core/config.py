@@ -1,0 +1,249 @@
+"""What a run is: every choice that its figures depend on. JAX is imported where it computes, not to parse."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from experiments.report.disclosure import SHIPPED
+
+if TYPE_CHECKING:
+    from econjax import Economy
+
+WelfareName = Literal["atkinson", "rawlsian", "utilitarian"]
+WorkersName = Literal["rational", "llm"]
+PlannerName = Literal[
+    "laissez-faire",
+    "federal",
+    "uniform",
+    "flat",
+    "random",
+    "grid",
+    "coordinate",
+    "cma-es",
+    "cma-es-long",
+    "ppo",
+    "saez-static",
+    "saez-flat",
+    "saez-empirical",
+    "saez",
+    "adam",
+    "multi-start",
+    "gradient",
+    "amortised",
+    "surrogate",
+    "llm",
+]
+COMPARED: tuple[PlannerName, ...] = (
+    "laissez-faire",
+    "federal",
+    "flat",
+    "random",
+    "cma-es",
+    "saez",
+    "gradient",
+    "llm",
+)
+"""The planners of a comparison if none are named."""
+
+
+@dataclass(frozen=True)
+class EconomyConfig:
+    """Rational workers on the quantile grid of ACS-2023 incomes, calibrated to work 40 hours under a law."""
+
+    agents: int | None = None
+    """Workers on the quantile grid; 10,000 if not given."""
+    elasticity: float = 0.25
+    """Elasticity of income with respect to the net-of-tax rate."""
+    year: int = 2024
+    """Tax year of the federal law that workers are calibrated to and planners start from."""
+    status: str = "single"
+    """Filing status under that law: single, joint, separate or head_of_household."""
+    spending: Literal["none", "federal"] = "none"
+    """Public spending: none, so that rebates return all revenue, or what the law collects today."""
+
+    @property
+    def size(self) -> int:
+        """The number of workers."""
+        return self.agents or 10_000
+
+    def check(self) -> None:
+        """Check all that can be checked before any work.
+
+        Raises:
+            ValueError: a choice that makes no economy.
+        """
+        from econjax import us_federal
+
+        us_federal(self.year, self.status)
+        require_at_least(2, "agents", self.agents)
+        if not 0 < self.elasticity <= 10:
+            raise ValueError(
+                f"--elasticity must be positive, 10 at most (25 % is 0.25); got {self.elasticity}."
+            )
+
+    def economy(self) -> "Economy":
+        """Return the economy, as exact as JAX's default precision."""
+        from econjax import Economy, Quasilinear, calibrate, equilibrium, gb2, us_federal
+
+        law = us_federal(self.year, self.status)
+        population, preferences = calibrate(gb2(self.size), law), Quasilinear(self.elasticity)
+        economy = Economy(population=population, preferences=preferences)
+        if self.spending == "none":
+            return economy
+        revenue = equilibrium(economy, law).rebate
+        return Economy(population=population, preferences=preferences, spending=revenue)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which model answers, and how."""
+
+    model: str = SHIPPED
+    """Model: econjax-small, which comes with the project, runs anywhere, imitates a known formula and makes
+    no claim about people; or for vLLM an alias, a hub name, a folder, "tiny" (random weights, whose answers
+    are noise), or "random:SHAPE", such as random:llama-3.1-8b, to measure speed without a download."""
+    server: str | None = None
+    """Ask an OpenAI-compatible server, not a model in this process: its address, such as
+    http://localhost:8000/v1 (several separated by commas), or openai, openrouter, gemini or ollama."""
+    context: int = 8192
+    """Tokens that vLLM makes room for, prompt and answer together."""
+    temperature: float | None = None
+    """Sampling temperature of texts: if not given, 1 for econjax-small, which imitates chances, else 0.7."""
+    quantization: str | None = None
+    """vLLM's method for quantised weights, such as awq, gptq or fp8."""
+    tensor_parallel: int = 1
+    """GPUs that share one copy of the model in vLLM."""
+    seed: int = 0
+    """Names what is random in the texts of econjax-small."""
+
+    def check(self) -> None:
+        """Check all that can be checked before any work.
+
+        Raises:
+            ValueError: a choice that no engine can follow.
+        """
+        for name in ("context", "tensor_parallel"):
+            require_at_least(1, name, getattr(self, name))
+        if not 0 <= self.heat < math.inf:
+            raise ValueError(f"--temperature must not be negative; got {self.temperature}.")
+
+    @property
+    def heat(self) -> float:
+        """The temperature that texts are drawn at."""
+        if self.temperature is not None:
+            return self.temperature
+        return 1.0 if self.model == SHIPPED and self.server is None else 0.7
+
+
+@dataclass(frozen=True)
+class RunConfig(EconomyConfig, ModelConfig):
+    """What every run directory is made of: an economy, a model and what it may cost, a seed, a place."""
+
+    mode: Literal["text", "choice"] = "text"
+    """How workers answer: text (any hours from 0 to 100), or choice (one draw from the model's own
+    probabilities of 0, 10, ... 100 hours: one token per answer)."""
+    limit_tokens: int | None = None
+    """Stop before the run has read and written more tokens than this."""
+    limit_dollars: float | None = None
+    """Stop before the run has cost more than this; needs --prices."""
+    limit_seconds: float | None = None
+    """Stop before the model has worked longer than this."""
+    prices: tuple[float, float] = (0.0, 0.0)
+    """Dollars per million tokens read, and per million tokens written."""
+    seed: int = 0
+    """Names everything random in the run."""
+    name: str | None = None
+    """Name of the run directory; the time if not given."""
+    runs: Path = field(default=Path("runs"))
+    """Folder that holds run directories."""
+    json: bool = False
+    """Print the result as JSON on standard output instead of tables."""
+
+    def check(self) -> None:
+        """Check all that can be checked before any work.
+
+        Raises:
+            ValueError: a choice that makes no run.
+        """
+        EconomyConfig.check(self)
+        ModelConfig.check(self)
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"--seed must be from 0 to {2**63 - 1}; got {self.seed}.")
+        for name in ("limit_tokens", "limit_dollars", "limit_seconds"):
+            limit = getattr(self, name)
+            if limit is not None and not 0 < limit < math.inf:
+                raise ValueError(f"--{name.replace('_', '-')} must be positive; got {limit}.")
+        if not all(0 <= price < math.inf for price in self.prices):
+            raise ValueError(f"--prices must not be negative; got {self.prices[0]} {self.prices[1]}.")
+        if self.limit_dollars is not None and not any(self.prices):
+            raise ValueError(
+                "--limit-dollars needs --prices: dollars per million tokens read and per million written."
+            )
+
+    @property
+    def asks_a_model(self) -> bool:
+        """Whether anyone in the run is a language model."""
+        return True
+
+    def limits(self) -> dict[str, Any]:
+        """Return what the run may cost, ready for JSON."""
+        return {name: getattr(self, name) for name in LIMITS}
+
+    def of_run(self, path: Path) -> Self:
+        """Return the choices with what a run kept in its directory, in place of where it took it from."""
+        return self
+
+    def scored(self, score: tuple[str, ...]) -> Self:
+        """Return the choices with other welfare functions to score the run under.
+
+        Raises:
+            ValueError: there are some, and this kind of run is not scored.
+        """
+        if score:
+            raise ValueError("--score is for simulations: a comparison runs once per welfare function.")
+        return self
+
+    def tolerant(self) -> Self:
+        """Return the choices without a limit on unreadable answers: a finished run has met the one it had."""
+        return self
+
+    def asdict(self) -> dict:
+        """Return the choices that figures depend on, ready for JSON."""
+        choices = dataclasses.asdict(self) | {"agents": self.size}
+        return {name: value for name, value in choices.items() if name not in NO_MATTER}
+
+    @classmethod
+    def fromdict(cls, choices: dict[str, Any]) -> Self:
+        """Return the configuration that `asdict` described.
+
+        Raises:
+            ValueError: it was written by a version with other choices.
+        """
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in choices.items()
+        }
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ValueError(f"The manifest was written by another version of econjax: {error}.") from error
+
+
+LIMITS = ("limit_tokens", "limit_dollars", "limit_seconds", "prices")
+NO_MATTER = ("name", "runs", "json", "server", *LIMITS)
+"""Where a run is written, how it is printed, what it may cost, and an address, which may hold a password."""
+
+
+def require_at_least(least: int, name: str, value: int | None) -> None:
+    """Check a whole number that may be left out."""
+    if value is not None and value < least:
+        raise ValueError(f"--{name.replace('_', '-')} must be at least {least}; got {value}.")
+
+
+def require_some(name: str, chosen: Sequence[str], options: Sequence[str]) -> None:
+    """Check that some of the options were chosen, each once."""
+    if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(options):
+        wanted = ", ".join(options)
+        raise ValueError(f"--{name} takes some of {wanted}, each once; got {' '.join(chosen) or 'none'}.")

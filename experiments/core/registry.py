@@ -1,0 +1,216 @@
+"""The planners of a comparison: a new one is a file of its own and one entry here."""
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from baselines.fixed import FixedPlanner, laissez_faire, uniform
+from baselines.gradient.ascent import GradientPlanner, MultiStart, adam
+from baselines.gradient.trust_region import TrustRegionPlanner
+from baselines.learned.neural import AmortisedNetwork, AmortisedPlanner
+from baselines.learned.ppo import PPOPlanner
+from baselines.learned.training import Training, train_network
+from baselines.saez.empirical import EmpiricalSaezPlanner
+from baselines.saez.iterated import REFERENCE_ELASTICITIES, SaezPlanner, StaticSaezPlanner
+from baselines.search.coordinate import CoordinateSearch
+from baselines.search.evolution import EvolutionPlanner
+from baselines.search.grid import even_grid
+from baselines.search.random import FlatSearch, RandomSearch
+from econjax import Atkinson, BracketSchedule, Rawlsian, Utilitarian
+from econjax.planning import Planner
+from econjax.welfare import AbstractWelfare
+from experiments.core.config import PlannerName, WelfareName
+from llm_policy.answers.reading import Tally
+from llm_policy.engines.base import Engine
+from llm_policy.planners.choice import ChoicePlanner
+from llm_policy.planners.text import LLMPlanner
+from llm_policy.prompts.workers import Mode
+from llm_policy.surrogate.recording import RecordedWorkers
+from llm_policy.surrogate.refit import SurrogateRefit
+
+
+@dataclass(frozen=True)
+class Aim:
+    """A welfare function, its name for people, and what a language model is told of it.
+
+    `words` are for who sets the schedule, `definition` says what welfare is to anybody else.
+    """
+
+    name: str
+    welfare: AbstractWelfare
+    words: str
+    definition: str
+
+
+AIMS: dict[WelfareName, Aim] = {
+    "atkinson": Aim(
+        "Atkinson, aversion 1",
+        Atkinson(1.0),
+        "Your aim is the average logarithm of what everyone's life is worth to them in dollars, after tax, "
+        "rebate and the effort of work. The result of a schedule is the amount that, given equally to all, "
+        "would be as good.",
+        "Welfare is the amount in dollars a year that, given equally to all, would be as good for the "
+        "average logarithm of what a year is worth to each.",
+    ),
+    "rawlsian": Aim(
+        "Rawlsian",
+        Rawlsian(),
+        "Your aim is the worst-off person. The result of a schedule is what the life of that person is worth "
+        "in dollars, after tax, rebate and the effort of work.",
+        "Welfare is what a year is worth to the worst-off person, in dollars.",
+    ),
+    "utilitarian": Aim(
+        "Utilitarian",
+        Utilitarian(),
+        "Your aim is the average of what everyone's life is worth to them in dollars, after tax, rebate and "
+        "the effort of work. The result of a schedule is that average.",
+        "Welfare is the average of what a year is worth to everyone, in dollars.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What planners may start from: the law, the elasticity that only Saez is told, an engine, the aim.
+
+    Without an elasticity, Saez reads each bracket's from the reports. `evaluations` is how many there will
+    be. `tally` counts the answers of models, whoever asks them, and `mode` is how a model that plans gives
+    them: one token for each bracket, or a text. `workers` are the language models who work, in `steps` of
+    each evaluation, where their choices are recorded.
+    """
+
+    law: BracketSchedule
+    elasticity: float | None
+    engine: Engine | None
+    aim: Aim
+    tally: Tally
+    evaluations: int = 40
+    mode: Mode = "choice"
+    workers: RecordedWorkers | None = None
+    steps: int = 1
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A planner of the comparison: its name, what it sees of each evaluation, and how to make it.
+
+    `evaluations` is how many it takes, if not as many as others do. `training` counts evaluations of other
+    economies that it learned from before. One who `needs_choices` plans for recorded language models only.
+    """
+
+    name: str
+    sees: str
+    make: Callable[[Setting], Planner]
+    is_model: bool = False
+    needs_choices: bool = False
+    evaluations: int | None = None
+    training: int = 0
+
+
+def language_model(setting: Setting) -> Planner:
+    """Return a language model as planner.
+
+    Raises:
+        ValueError: there is no engine to ask.
+    """
+    if setting.engine is None:
+        raise ValueError("A planner that is a language model needs an engine.")
+    kind = ChoicePlanner if setting.mode == "choice" else LLMPlanner
+    return kind(setting.engine, setting.law, goal=setting.aim.words, tally=setting.tally)
+
+
+def surrogate_planner(
+    law: BracketSchedule, workers: RecordedWorkers, welfare: AbstractWelfare, *, steps: int
+) -> TrustRegionPlanner:
+    """Return the planner that climbs on a surrogate of the workers, whose tax years have `steps` of labor."""
+    refit = SurrogateRefit(workers, welfare, steps, begun=len(workers.years))
+    return TrustRegionPlanner(law, refit)
+
+
+def _evolution(setting: Setting) -> EvolutionPlanner:
+    return EvolutionPlanner(uniform(setting.law.thresholds).schedule)
+
+
+def _multi_start(setting: Setting) -> MultiStart:
+    flat = [BracketSchedule(setting.law.thresholds, jnp.full_like(setting.law.rates, r)) for r in (0.3, 0.7)]
+    return MultiStart(tuple(GradientPlanner(start) for start in (setting.law, *flat)), rounds=6)
+
+
+def _surrogate(setting: Setting) -> TrustRegionPlanner:
+    if setting.workers is None:
+        raise ValueError("A surrogate is made of language-model workers who choose, and there are none.")
+    return surrogate_planner(setting.law, setting.workers, setting.aim.welfare, steps=setting.steps)
+
+
+@functools.cache
+def _trained(thresholds: tuple[float, ...], rates: tuple[float, ...]) -> AmortisedNetwork:
+    """Return the network for one law: trained once in a process, which takes minutes."""
+    law = BracketSchedule(list(thresholds), list(rates))
+    return train_network(jax.random.key(0), law, _TRAINING).network
+
+
+def _amortised(setting: Setting) -> AmortisedPlanner:
+    """Return the network's planner; to a utilitarian it proposes what suits the least aversion it knows."""
+    law, welfare = setting.law, setting.aim.welfare
+    if isinstance(welfare, Atkinson):
+        aversion = float(welfare.aversion)
+    else:
+        aversion = 0.5 if isinstance(welfare, Utilitarian) else math.inf
+    network = _trained(*(tuple(np.asarray(values, float).tolist()) for values in (law.thresholds, law.rates)))
+    return AmortisedPlanner(network, aversion)
+
+
+_TRAINING = Training()
+
+ROSTER: dict[PlannerName, Entry] = {
+    "laissez-faire": Entry(
+        "laissez-faire", "nothing", lambda s: laissez_faire(s.law.thresholds), evaluations=1
+    ),
+    "federal": Entry("US federal", "nothing", lambda s: FixedPlanner(s.law), evaluations=1),
+    "uniform": Entry("uniform 50 %", "nothing", lambda s: uniform(s.law.thresholds), evaluations=1),
+    "flat": Entry("flat, best by search", "values", lambda s: FlatSearch(s.law.thresholds)),
+    "random": Entry("random search, rates U[0,1)", "values", lambda s: RandomSearch(s.law.thresholds)),
+    "grid": Entry(
+        "grid, Halton points in [0,1)", "values", lambda s: even_grid(s.law.thresholds, tries=s.evaluations)
+    ),
+    "coordinate": Entry("one rate at a time", "values", lambda s: CoordinateSearch(s.law)),
+    "cma-es": Entry("evolution (CMA-ES), from 50 %", "values", _evolution),
+    "cma-es-long": Entry("evolution (CMA-ES), 600 evaluations", "values", _evolution, evaluations=600),
+    "ppo": Entry("PPO, a Gaussian of schedules", "values", lambda s: PPOPlanner(s.law)),
+    "saez-static": Entry(
+        "Saez, once", "brackets, told the elasticity", lambda s: StaticSaezPlanner(s.law, s.elasticity)
+    ),
+    "saez-flat": Entry(
+        "Saez, once, elasticity 0.4",
+        "brackets, told 0.4",
+        lambda s: StaticSaezPlanner(s.law, REFERENCE_ELASTICITIES["SAEZ_FLAT"]),
+    ),
+    "saez-empirical": Entry(
+        "Saez, elasticities measured", "brackets, incomes", lambda s: EmpiricalSaezPlanner(s.law)
+    ),
+    "saez": Entry(
+        "Saez, iterated", "brackets, told the elasticity", lambda s: SaezPlanner(s.law, s.elasticity)
+    ),
+    "adam": Entry("gradient (Adam)", "gradients", lambda s: GradientPlanner(s.law, adam())),
+    "multi-start": Entry("gradient, three starts", "gradients", _multi_start),
+    "gradient": Entry("gradient (L-BFGS)", "gradients", lambda s: GradientPlanner(s.law)),
+    "amortised": Entry(
+        "amortised network, one call",
+        "statistics of one year",
+        _amortised,
+        evaluations=2,
+        training=_TRAINING.steps * _TRAINING.batch,
+    ),
+    "surrogate": Entry(
+        "gradient on a surrogate",
+        "chances of answers, what workers are told",
+        _surrogate,
+        needs_choices=True,
+    ),
+    "llm": Entry("language model", "values", language_model, is_model=True),
+}

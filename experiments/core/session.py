@@ -1,0 +1,29 @@
+"""The models of a run, with what was asked of them."""
+
+from dataclasses import dataclass
+
+from experiments.report.disclosure import nature
+from llm_policy.engines.wrappers.budget import Budget
+from llm_policy.engines.wrappers.dedupe import Dedupe
+from llm_policy.workers.llm import LLMWorkers
+
+
+@dataclass(frozen=True)
+class Talk:
+    """The engine to ask, which asks no prompt of a batch twice, and the budget that counts within it."""
+
+    engine: Dedupe
+    budget: Budget
+
+    def describe(self) -> dict[str, str | int | float | bool]:
+        """Return the description of the model that answers."""
+        return self.engine.describe()
+
+    def remarks(self, workers: LLMWorkers | None = None) -> list[str]:
+        """Return what a reader should know of the answers, and what they cost."""
+        description, spent = self.describe(), self.budget.spent
+        asked, distinct = self.engine.asked, self.engine.distinct
+        remarks = [f"Model: {description['model']}; {spent}; {distinct:,} of {asked:,} prompts distinct."]
+        if workers is not None and workers.menu.order is not None:
+            remarks.append("Weekly hours are not single tokens of this model: letters stood for them.")
+        return [*remarks, *nature(description).remarks]

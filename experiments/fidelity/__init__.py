@@ -1,0 +1,1 @@
+"""How closely the shipped model imitates its formula."""

@@ -1,0 +1,191 @@
+"""The best schedule found among workers who are language models, with a confidence band."""
+
+import contextlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Key
+from rich.console import Console
+
+from baselines.optimum import climb
+from baselines.search.evolution import EvolutionPlanner
+from baselines.search.random import FlatSearch
+from econjax import BracketSchedule, us_federal
+from econjax.planning import Evaluator, RationalEvaluator, plan
+from experiments.compare.run import people
+from experiments.core.engines import engine_of
+from experiments.core.registry import surrogate_planner
+from experiments.optimum.config import OptimumConfig
+from experiments.report.console import NOTES, results
+from experiments.report.disclosure import nature
+from experiments.report.intervals import DRAWS, Measured, quantiles
+from llm_policy.answers.reading import Tally
+from llm_policy.surrogate.recording import RecordedWorkers
+from llm_policy.workers.evaluator import ModelEvaluator
+from llm_policy.workers.society import Society
+
+
+@dataclass(frozen=True)
+class Search:
+    """How much a search among language models may ask: tax years of so many `steps` each.
+
+    `tries` by evolution, of which the best `finalists` are enacted again, in `checks` further years, and
+    `climbs` by gradient on a surrogate, if the workers' choices are recorded, of which the best is.
+    """
+
+    tries: int = 40
+    climbs: int = 20
+    finalists: int = 5
+    checks: int = 12
+    steps: int = 2
+
+
+SEARCH = Search()
+"""What the command asks."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A schedule, where it comes from, and its equivalents in dollars a year, one for each check."""
+
+    name: str
+    rates: tuple[float, ...]
+    equivalents: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """The mean over checks."""
+        return float(np.mean(self.equivalents))
+
+
+@dataclass(frozen=True)
+class ModelOptimum:
+    """What was found, the best first.
+
+    `band` holds the equivalent of the best found and its 95 % interval: years are drawn anew, and with them
+    which candidate is the best, so that it counts the luck of having been chosen. `behind` is, for each
+    candidate after the best, by how much it falls short of it, year by year. Nobody knows the best schedule
+    among language models: a better one may exist.
+    """
+
+    candidates: tuple[Candidate, ...]
+    band: Measured
+    behind: tuple[Measured, ...]
+    answers: int
+
+
+def find_model_optimum(
+    key: Key[Array, ""],
+    society: Society,
+    law: BracketSchedule,
+    search: Search,
+    progress: Callable[[str], None] = lambda what: None,
+) -> ModelOptimum:
+    """Search from the optimum of rational workers, in two ways, then enact what looks best once more.
+
+    The draws of a check are the same for all candidates.
+
+    Raises:
+        EngineError: the engine cannot answer, or too few of its answers can be read.
+    """
+    economy, tally = society.workers.economy, society.workers.asker.tally
+    before = tally.asked
+    hunt, races = jax.random.split(key)
+    rational = climb(RationalEvaluator(economy, society.welfare), [law]).schedule
+    progress(f"evolution among language models, {search.tries} tax years")
+    evaluate = ModelEvaluator(society, steps=search.steps, key=hunt)
+    tried = plan(hunt, EvolutionPlanner(rational), evaluate, steps=search.tries)
+    heard = np.array([float(report.equivalent) for report in tried.reports])
+    places = np.argsort(-heard)[: search.finalists].tolist()
+    climbed = {}
+    if isinstance(society.workers, RecordedWorkers):
+        progress(f"gradients on a surrogate, {search.climbs} tax years")
+        planner = surrogate_planner(rational, society.workers, society.welfare, steps=search.steps)
+        climbed["gradient on a surrogate"] = plan(hunt, planner, evaluate, steps=search.climbs).recommended
+    schedules = {
+        "best among rational workers": rational,
+        "US federal": law,
+        "best flat rate among rational workers": _flat(RationalEvaluator(economy, society.welfare), law),
+        **climbed,
+        **{f"evolution, try {place + 1}": tried.schedules[place] for place in places},
+    }
+    candidates = []
+    for name, schedule in schedules.items():
+        progress(f"{search.checks} tax years under: {name}")
+        again = ModelEvaluator(society, steps=search.steps, key=races)
+        worth = [float(again.value(schedule).equivalent) for _ in range(search.checks)]
+        rates = tuple(np.asarray(schedule.rates, float).tolist())
+        candidates.append(Candidate(name, rates, tuple(worth)))
+    candidates.sort(key=lambda candidate: -candidate.mean)
+    years = np.array([candidate.equivalents for candidate in candidates])
+    band, behind = bands(years)
+    return ModelOptimum(tuple(candidates), band, behind, tally.asked - before)
+
+
+def bands(
+    years: Float[np.ndarray, "candidates years"], *, seed: int = 0
+) -> tuple[Measured, tuple[Measured, ...]]:
+    """Return the band of the best candidate, which is the first, and how far each other one is behind.
+
+    The bootstrap draws whole years, so what years have in common cancels in differences; the band is that
+    of the largest mean (Efron 1979).
+    """
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(0, years.shape[1], (DRAWS, years.shape[1]))
+    means = years[:, drawn].mean(axis=2)
+    gaps = years[0] - years[1:]
+    behind = (quantiles(float(gap.mean()), means[0] - row) for gap, row in zip(gaps, means[1:], strict=True))
+    return quantiles(float(years[0].mean()), means.max(axis=0)), tuple(behind)
+
+
+def run_model_optimum(config: OptimumConfig) -> None:
+    """Search among language models and print what is found.
+
+    Raises:
+        EngineError: the engine cannot answer, or too few of its answers can be read.
+    """
+    people_key, key = jax.random.split(jax.random.key(config.seed))
+    with contextlib.closing(engine_of(config)) as engine, NOTES.status("") as status:
+        workers = people(config.economy(), engine, people_key, tally=Tally())
+        law = us_federal(config.year, config.status)
+        found = find_model_optimum(key, Society(workers, config.function), law, SEARCH, status.update)
+        remarks = nature(engine.describe()).remarks
+    if config.json:
+        print(json.dumps(asdict(found), indent=2, allow_nan=False))
+        return
+    console = results()
+    print_model_optimum(found, SEARCH, config.size, console)
+    for remark in remarks:
+        console.print(remark)
+
+
+def print_model_optimum(found: ModelOptimum, search: Search, agents: int, console: Console) -> None:
+    """Print the best schedule with its band, and how far the others are behind."""
+    best = found.candidates[0]
+    console.print(
+        f"{'best found':<38} ${best.mean:,.2f} (95 % band ${found.band.low:,.2f} to ${found.band.high:,.2f}) "
+        f"at {_rates(best)} %: {best.name}"
+    )
+    for candidate, gap in zip(found.candidates[1:], found.behind, strict=True):
+        verdict = "" if gap.low > 0 else ", not told apart"
+        console.print(
+            f"{candidate.name:<38} ${gap.value:,.2f} behind ({gap.low:,.2f} to {gap.high:,.2f}{verdict}) at "
+            f"{_rates(candidate)} %"
+        )
+    years = search.tries + search.climbs
+    console.print(
+        f"{agents:,} language models as workers; {years} tax years of {search.steps} steps to search, "
+        f"{search.checks} more for each candidate; {found.answers:,} answers. The best found, not the best "
+        "that exists: no bound is known for workers who are no formula."
+    )
+
+
+def _rates(candidate: Candidate) -> str:
+    return " ".join(f"{100 * rate:.1f}" for rate in candidate.rates)
+
+
+def _flat(evaluate: Evaluator, law: BracketSchedule) -> BracketSchedule:
+    return plan(jax.random.key(0), FlatSearch(law.thresholds), evaluate, steps=20).recommended

@@ -1,0 +1,1 @@
+"""Personas beside published figures."""

@@ -1,0 +1,32 @@
+"""What is chosen of a look at personas. Light, for the command line."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+_FEWEST = 10_000
+
+
+@dataclass(frozen=True)
+class PersonasConfig:
+    """Compare personas, drawn for skills on the quantile grid of ACS-2023 incomes, with published figures."""
+
+    agents: int = 100_000
+    """People to draw; a figure's sampling error falls with the square root of their number."""
+    seed: int = 0
+    """Names the draw."""
+    json: bool = False
+    """Print the figures as JSON on standard output instead of a table."""
+
+    def check(self) -> None:
+        """Check all that can be checked before any work.
+
+        Raises:
+            ValueError: too few people to have medians of.
+        """
+        if self.agents < _FEWEST:
+            raise ValueError(
+                f"--agents must be {_FEWEST:,} at least, so that every group has people; got {self.agents}."
+            )

@@ -1,0 +1,1 @@
+"""What people read: console, intervals, disclosures, figures."""

@@ -1,0 +1,165 @@
+"""Runs that leave a directory: start one, finish one that was cut short, repeat one without a model."""
+
+import contextlib
+import dataclasses
+import pkgutil
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from experiments.commands import COMMANDS
+from experiments.core.config import RunConfig
+from experiments.core.engines import engine_of
+from experiments.core.session import Talk
+from experiments.report.console import NOTES, Mistake, mistakes
+from experiments.runs.config import ReplayConfig, ResumeConfig
+from experiments.runs.directory import METRICS, make_run, new_run_path, read_manifest
+from llm_policy.engines.base import Engine, EngineError
+from llm_policy.engines.wrappers.budget import Budget
+from llm_policy.engines.wrappers.dedupe import Dedupe
+from llm_policy.engines.wrappers.journal import Journal
+
+
+def start(command: str, config: RunConfig) -> None:
+    """Do a run in a new directory; a mistake that is found before anything was asked leaves none.
+
+    Raises:
+        Mistake: a choice that makes no run.
+        EngineError: the engine cannot answer.
+    """
+    with mistakes():
+        config.check()
+        path = new_run_path(config.runs, config.name, command=command)
+    engine = engine_of(config) if config.asks_a_model else None
+    try:
+        _make(path, command, config, engine.describe() if engine else None)
+    except BaseException:
+        if engine is not None:
+            engine.close()
+        raise
+    talk = None
+    try:
+        with _talking(engine, path / "journal.sqlite" if engine else None, config) as talk:
+            _do(command, config, path, talk)
+    except Mistake:
+        if talk is None or not talk.budget.spent.prompts:
+            shutil.rmtree(path)
+        raise
+
+
+def resume(choices: ResumeConfig) -> None:
+    """Finish a run that was cut short, in its directory.
+
+    Raises:
+        Mistake: the directory holds no run, or a finished one.
+        EngineError: the engine cannot answer.
+    """
+    given = {name: value for name, value in dataclasses.asdict(choices).items() if value is not None}
+    overrides = {name: value for name, value in given.items() if name != "run"}
+    with mistakes():
+        command, old = _read(choices.run)
+        if (choices.run / METRICS).exists():
+            raise ValueError(f"{choices.run} is finished. To repeat it: econjax replay {choices.run}")
+        if "most_unread" in overrides and "most_unread" not in old.asdict():
+            raise ValueError(f"--most-unread is for simulations; {choices.run} is a {command}.")
+        config = dataclasses.replace(old, **overrides)
+        config.check()
+        engine = read_manifest(choices.run)["engine"] or {}
+        if config.server is None and "url" in engine:
+            raise ValueError(f"{choices.run} asked the server {engine['url']}: give it again, with --server.")
+    engine = engine_of(config) if config.asks_a_model else None
+    with _talking(engine, choices.run / "journal.sqlite" if engine else None, config) as talk:
+        _do(command, config, choices.run, talk)
+
+
+def replay(choices: ReplayConfig) -> None:
+    """Repeat a finished run from its journal, in a new directory; if that cannot be done it leaves none.
+
+    Raises:
+        Mistake: the directory holds no finished run, or one that cannot be scored anew.
+        EngineError: the metrics are not the same.
+    """
+    with mistakes():
+        command, old = _read(choices.run)
+        if not (choices.run / METRICS).is_file():
+            raise ValueError(
+                f"{choices.run} has no {METRICS}: it did not finish. "
+                f"To finish it: econjax resume {choices.run}"
+            )
+        config = dataclasses.replace(old, json=choices.json).scored(choices.score)
+        config.check()
+        name = choices.name or f"{choices.run.name}-replay"
+        path = new_run_path(choices.run.parent, name, command=command)
+    source = choices.run / "journal.sqlite" if config.asks_a_model else None
+    with _talking(None, source, config) as talk:
+        _make(path, command, config, talk and talk.describe())
+        try:
+            _work(command)(config.tolerant(), path, talk)
+        except BaseException:
+            shutil.rmtree(path)
+            raise
+    if config.asdict() != old.asdict():
+        NOTES.print(f"Scored anew, under {', '.join(choices.score)}: {METRICS} differs from {choices.run}")
+    elif (path / METRICS).read_bytes() != (choices.run / METRICS).read_bytes():
+        raise EngineError(f"{METRICS} is NOT identical to that of {choices.run}: the code has changed.")
+    else:
+        NOTES.print(f"{METRICS} is identical to that of {choices.run}")
+
+
+def _work(command: str) -> Callable[[Any, Path, Talk | None], None]:
+    """Return what does a run and writes everything but the manifest and the journal."""
+    return pkgutil.resolve_name(COMMANDS[command].run)
+
+
+def _make(path: Path, command: str, config: RunConfig, engine: dict[str, Any] | None) -> None:
+    """Make the directory of a run."""
+    make_run(path, command=command, config=config.asdict(), limits=config.limits(), engine=engine)
+
+
+def _read(path: Path) -> tuple[str, RunConfig]:
+    """Return the command and the choices of a run."""
+    manifest = read_manifest(path)
+    command = manifest["command"]
+    if command not in COMMANDS or not COMMANDS[command].leaves_run:
+        raise ValueError(f"{path} was made by econjax {command}, which this version does not know.")
+    kind = COMMANDS[command].kind(loaded=True)
+    return command, kind.fromdict(manifest["config"] | manifest["limits"]).of_run(path)
+
+
+def _do(command: str, config: RunConfig, path: Path, talk: Talk | None) -> None:
+    """Do a run in its directory; say how to go on if it is cut short."""
+    server = " --server ..." if config.server else ""
+    on = f"Answers so far are kept; to go on: econjax resume {path}{server}"
+    try:
+        _work(command)(config, path, talk)
+    except KeyboardInterrupt:
+        NOTES.print(f"econjax: interrupted. {on}", markup=False)
+        sys.exit(130)
+    except EngineError as error:
+        raise EngineError(f"{error} {on} (a limit that was met is raised there: see --help)") from error
+
+
+@contextlib.contextmanager
+def _talking(engine: Engine | None, journal: Path | None, config: RunConfig) -> Iterator[Talk | None]:
+    """Open the journal and put the wrappers around it; nothing without a journal."""
+    if journal is None:
+        yield None
+        return
+    try:
+        opened = Journal(engine, journal)
+    except EngineError:
+        if engine is not None:
+            engine.close()
+        raise
+    with contextlib.closing(opened) as source:
+        budget = Budget(
+            source,
+            tokens=config.limit_tokens,
+            dollars=config.limit_dollars,
+            seconds=config.limit_seconds,
+            prices=config.prices,
+            clock=lambda: source.seconds,
+        )
+        yield Talk(Dedupe(budget), budget)

@@ -1,0 +1,64 @@
+"""What is chosen of a scoreboard. Light, for the command line."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+from experiments.core.config import (
+    ModelConfig,
+    PlannerName,
+    WelfareName,
+    require_at_least,
+    require_some,
+)
+
+if TYPE_CHECKING:
+    pass
+
+ECONOMY_NAMES = ("acs", "elastic", "lognormal", "thick-tail", "mixed")
+"""The economies of the scoreboard."""
+RATIONAL: tuple[PlannerName, ...] = tuple(name for name in get_args(PlannerName) if name != "surrogate")
+"""Planners who can plan for rational workers."""
+
+
+@dataclass(frozen=True)
+class ScoreboardConfig(ModelConfig):
+    """Let every planner plan on several economies, each drawn several times, and print its regret."""
+
+    economies: tuple[str, ...] = ECONOMY_NAMES
+    """Economies, each calibrated to 2024 federal law."""
+    populations: int = 10
+    """How many times each is drawn: all planners meet the same draws."""
+    agents: int = 10_000
+    """Workers in each draw."""
+    welfare: tuple[WelfareName, ...] = ("atkinson", "rawlsian")
+    """Welfare functions to maximise."""
+    planners: tuple[PlannerName, ...] = RATIONAL
+    """Planners to run."""
+    evaluations: int = 40
+    """Evaluations of every planner that learns from them."""
+    vary: Literal["nothing", "elasticity", "aversion", "told"] = "nothing"
+    """What varies instead of economies and welfare functions, of which then only the first is taken: the
+    elasticity (0.1 to 1), the aversion to inequality (0.5 to infinity), or the elasticity that planners are
+    told (0.1 to 1) while the true one stays."""
+    json: bool = False
+    """Print the result as JSON on standard output instead of tables."""
+
+    def check(self) -> None:
+        """Check all that can be checked before any work.
+
+        Raises:
+            ValueError: a choice that makes no scoreboard.
+        """
+        ModelConfig.check(self)
+        for name, least in (("populations", 2), ("agents", 2), ("evaluations", 1)):
+            require_at_least(least, name, getattr(self, name))
+        require_some("economies", self.economies, ECONOMY_NAMES)
+        require_some("welfare", self.welfare, get_args(WelfareName))
+        require_some("planners", self.planners, RATIONAL)
+        if self.vary == "aversion" and self.asks_a_model:
+            raise ValueError("No words tell a language model of every aversion: leave llm out of --planners.")
+
+    @property
+    def asks_a_model(self) -> bool:
+        """Whether a planner is a language model."""
+        return "llm" in self.planners

@@ -1,0 +1,55 @@
+"""Calibrated economies by name: where incomes come from, the law, how workers respond."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Key
+
+from econjax import BracketSchedule, Economy, Population, Quasilinear, calibrate, us_federal
+from econjax.populations.distributions import GB2_ACS_2023, AbstractDistribution, Lognormal, LognormalPareto
+
+YEAR = 2024
+"""Of the federal law to which all are calibrated."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Workers who work 40 hours under federal law; the same number of them can be drawn many times.
+
+    `elasticity` is that of income with respect to the net-of-tax rate. Where workers differ in it, it is
+    their median, and `spread` the standard deviation of its logarithm.
+    """
+
+    name: str
+    incomes: AbstractDistribution
+    status: str = "single"
+    elasticity: float = 0.25
+    spread: float = 0.0
+
+    @property
+    def law(self) -> BracketSchedule:
+        """The federal schedule, in whose brackets planners set rates."""
+        return us_federal(YEAR, self.status)
+
+    def economy(self, key: Key[Array, ""], agents: int) -> Economy:
+        """Return the economy of `agents` workers drawn with the key."""
+        incomes, differ = jax.random.split(key)
+        population = self.incomes.population(agents, incomes)
+        if self.spread:
+            log = jnp.log(self.elasticity) + self.spread * jax.random.normal(differ, (agents,))
+            population = Population(population.skill, elasticity=jnp.exp(log))
+        preferences = Quasilinear(self.elasticity)
+        return Economy(
+            population=calibrate(population, self.law, preferences=preferences), preferences=preferences
+        )
+
+
+ECONOMIES = {
+    "acs": Kind("incomes of the ACS 2023, single", GB2_ACS_2023),
+    "elastic": Kind("the same, elasticity 0.5", GB2_ACS_2023, elasticity=0.5),
+    "lognormal": Kind("lognormal incomes, joint filers", Lognormal(85_000.0, 0.75), status="joint"),
+    "thick-tail": Kind("lognormal-Pareto(1.8) incomes, single", LognormalPareto(30_000.0, 0.6, 1.8)),
+    "mixed": Kind("ACS incomes, elasticities of median 0.25 that differ", GB2_ACS_2023, spread=0.5),
+}
+"""The economies of the scoreboard. The law, and the incomes of the ACS, are sourced; the rest is assumed."""

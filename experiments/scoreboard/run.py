@@ -1,0 +1,227 @@
+"""Every planner on several economies, each drawn several times: regret, with intervals over the draws."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from baselines.optimum import best_found
+from econjax import Atkinson, BracketSchedule
+from econjax.planning import Planner, RationalEvaluator, plan
+from experiments.core.config import PlannerName
+from experiments.core.registry import AIMS, ROSTER, Aim, Entry, Setting
+from experiments.report.intervals import Measured, bootstrap
+from experiments.scoreboard.config import ScoreboardConfig
+from experiments.scoreboard.economies import ECONOMIES, Kind
+from llm_policy.answers.reading import Tally
+from llm_policy.engines.base import Engine
+from llm_policy.engines.wrappers.lockstep import in_step
+
+
+def contests(config: ScoreboardConfig) -> "list[Contest]":
+    """Return the contests; planners who are told elasticities are told the truth unless that varies."""
+    kind, aim = ECONOMIES[config.economies[0]], AIMS[config.welfare[0]]
+    if config.vary == "elasticity":
+        return [
+            Contest(replace(kind, elasticity=size, name=f"{kind.name}, elasticity {size:g}"), aim)
+            for size in _ELASTICITIES
+        ]
+    if config.vary == "aversion":
+        return [Contest(kind, averse) for averse in _AVERSIONS]
+    if config.vary == "told":
+        return [Contest(kind, aim, told) for told in _ELASTICITIES]
+    return [
+        Contest(ECONOMIES[name], AIMS[welfare]) for welfare in config.welfare for name in config.economies
+    ]
+
+
+class Contest(NamedTuple):
+    """An economy, what planners maximise, and the elasticity that those hear who are told one.
+
+    Without one they are told the truth: of each bracket, the elasticities of those who respond there.
+    """
+
+    kind: Kind
+    aim: Aim
+    told: float | None = None
+
+    @property
+    def title(self) -> str:
+        """The contest in words."""
+        told = "" if self.told is None else f"; told an elasticity of {self.told:g}"
+        return f"{self.aim.name}: {self.kind.name}{told}"
+
+
+_ELASTICITIES = (0.1, 0.25, 0.5, 1.0)
+_AVERSIONS = (
+    *(Aim(f"Atkinson, aversion {size:g}", Atkinson(size), "", "") for size in (0.5, 1.0, 2.0)),
+    AIMS["rawlsian"],
+)
+
+
+@dataclass(frozen=True)
+class Score:
+    """One planner in one contest, or over the economies of several: dollars a year of equivalent.
+
+    `regret` is the distance to the best schedule that anybody found on the same draw, and `regrets` holds it
+    draw by draw; `share` is the part of the distance from US federal to the best that was covered. `wins`
+    is the share of draws on which no other planner found more. Counts and `seconds` are means over draws:
+    evaluations by kind, and questions to a model; a model's runs go side by side and share the time of all.
+    """
+
+    contest: Contest
+    planner: str
+    sees: str
+    equivalent: float
+    regret: Measured
+    share: Measured
+    regrets: tuple[float, ...]
+    shares: tuple[float, ...]
+    wins: float
+    values: float
+    gradients: float
+    training: int
+    queries: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much every contest holds."""
+
+    populations: int
+    agents: int
+    evaluations: int
+
+
+def contest_scores(
+    contest: Contest, planners: Sequence[PlannerName], sizes: Sizes, engine: Engine | None = None
+) -> list[Score]:
+    """Run every planner on the same draws of the population and with the same seeds.
+
+    Runs of a planner that is a model are asked in step. The best of a draw is the best of all that planners
+    recommend and of a search without a limit on evaluations, which climbs from the law, from 50 % in every
+    bracket and from where the planner who is best over all draws has come.
+
+    Raises:
+        ValueError: a planner is a model and there is no engine to ask.
+        EngineError: the engine cannot answer, or too few of its answers can be read.
+    """
+    places = range(sizes.populations)
+    economies = [contest.kind.economy(jax.random.key(place), sizes.agents) for place in places]
+    evaluators = [partial(RationalEvaluator, economy, contest.aim.welfare) for economy in economies]
+    runs = {ROSTER[name]: _runs(ROSTER[name], contest, evaluators, sizes, engine) for name in planners}
+    found = {entry: np.array([run.equivalent for run in tried]) for entry, tried in runs.items()}
+    start = np.array([float(new().value(contest.kind.law).equivalent) for new in evaluators])
+    leader = max(found, key=lambda entry: found[entry].mean())
+    best = np.array([_best(new(), contest, run) for new, run in zip(evaluators, runs[leader], strict=True)])
+    best = np.max([best, *found.values()], axis=0)
+    most = np.max(list(found.values()), axis=0)
+    return [
+        _score(contest, entry, tried, best=best, start=start, wins=found[entry] >= most)
+        for entry, tried in runs.items()
+    ]
+
+
+def pooled(scores: Sequence[Score]) -> list[Score]:
+    """Return one score for each planner and aim: the mean over economies, drawn anew within each."""
+    together: dict[tuple[str, str], list[Score]] = {}
+    for score in scores:
+        together.setdefault((score.contest.aim.name, score.planner), []).append(score)
+    return [
+        replace(
+            some[0],
+            contest=some[0].contest._replace(kind=replace(some[0].contest.kind, name="all economies")),
+            equivalent=float(np.mean([score.equivalent for score in some])),
+            regret=bootstrap([score.regrets for score in some]),
+            share=bootstrap([score.shares for score in some]),
+            regrets=tuple(np.mean([score.regrets for score in some], axis=0).tolist()),
+            shares=tuple(np.mean([score.shares for score in some], axis=0).tolist()),
+            **{name: float(np.mean([getattr(score, name) for score in some])) for name in _MEANS},
+        )
+        for some in together.values()
+    ]
+
+
+class _Run(NamedTuple):
+    """What a planner recommends on one draw, what it brings, and what it took."""
+
+    schedule: BracketSchedule
+    equivalent: float
+    counts: Mapping[str, int]
+    queries: int
+    seconds: float
+
+
+_MEANS = ("wins", "values", "gradients", "queries", "seconds")
+_Evaluators = Sequence[Callable[[], RationalEvaluator]]
+
+
+def _runs(
+    entry: Entry, contest: Contest, evaluators: _Evaluators, sizes: Sizes, engine: Engine | None
+) -> list[_Run]:
+    """Return the planner's run on each draw."""
+
+    def run(place: int, asked: Engine | None) -> _Run:
+        tally, evaluate, started = Tally(), evaluators[place](), time.perf_counter()
+        setting = Setting(contest.kind.law, contest.told, asked, contest.aim, tally, sizes.evaluations)
+        planner: Planner = entry.make(setting)
+        steps = entry.evaluations or sizes.evaluations
+        schedule = plan(jax.random.key(place), planner, evaluate, steps=steps).recommended
+        seconds = time.perf_counter() - started
+        reached = float(evaluators[place]().value(schedule).equivalent)
+        return _Run(schedule, reached, evaluate.counts, tally.asked, seconds)
+
+    if not entry.is_model:
+        return [run(place, None) for place in range(len(evaluators))]
+    if engine is None:
+        raise ValueError(f"{entry.name} needs an engine.")
+    started, places = time.perf_counter(), range(len(evaluators))
+    runs = in_step(engine, [partial(run, place) for place in places])
+    seconds = (time.perf_counter() - started) / len(runs)
+    return [made._replace(seconds=seconds) for made in runs]
+
+
+def _best(evaluate: RationalEvaluator, contest: Contest, leader: _Run) -> float:
+    law = contest.kind.law
+    starts = [law, BracketSchedule(law.thresholds, jnp.full_like(law.rates, 0.5)), leader.schedule]
+    return best_found(evaluate, starts).equivalent
+
+
+def _score(
+    contest: Contest,
+    entry: Entry,
+    runs: Sequence[_Run],
+    *,
+    best: Float[np.ndarray, " draws"],
+    start: Float[np.ndarray, " draws"],
+    wins: np.ndarray,
+) -> Score:
+    reached = np.array([run.equivalent for run in runs])
+    regrets, shares = best - reached, (reached - start) / (best - start)
+
+    def mean(of: Callable[[_Run], Any]) -> float:
+        return float(np.mean([of(run) for run in runs]))
+
+    return Score(
+        contest=contest,
+        planner=entry.name,
+        sees=entry.sees,
+        equivalent=float(reached.mean()),
+        regret=bootstrap([regrets.tolist()]),
+        share=bootstrap([shares.tolist()]),
+        regrets=tuple(regrets.tolist()),
+        shares=tuple(shares.tolist()),
+        wins=float(wins.mean()),
+        values=mean(lambda run: run.counts["value"]),
+        gradients=mean(lambda run: run.counts["gradient"]),
+        training=entry.training,
+        queries=mean(lambda run: run.queries),
+        seconds=mean(lambda run: run.seconds),
+    )

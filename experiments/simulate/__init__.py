@@ -1,0 +1,1 @@
+"""Language-model workers through tax years."""

@@ -1,0 +1,143 @@
+"""Run a simulation: progress, a table of tax years, a figure, files."""
+
+import dataclasses
+import itertools
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from experiments.core.session import Talk
+from experiments.report.console import NOTES, mistakes, results
+from experiments.runs.directory import METRICS, write_table
+from experiments.simulate.config import PEOPLE, SimulateConfig
+from experiments.simulate.figures import plot_simulation
+from experiments.simulate.run import Setup, Simulation, foresee, prepare, simulate
+from llm_policy.personas.files import save_personas
+
+
+def run_simulate(config: SimulateConfig, path: Path, talk: Talk | None) -> None:
+    """Simulate, write what came out into the run directory, print."""
+    assert talk is not None, "a simulation asks a model"
+    started = time.perf_counter()
+    with mistakes():
+        setup = prepare(config, talk.engine)
+    if setup.people is not None:
+        save_personas(path / f".{PEOPLE}", setup.people)
+        os.replace(path / f".{PEOPLE}", path / PEOPLE)
+    usage = foresee(setup, talk.engine, config.prices)
+    NOTES.print(f"The workers' answers, with full memories and none asked again, will take {usage}.")
+    done, seconds = _with_progress(config, setup)
+    write_table(path / "timings.parquet", [{"step": n + 1, "seconds": s} for n, s in enumerate(seconds)])
+    write_table(path / "workers.parquet", pa.concat_tables(done.workers))
+    plot_simulation(done.metrics, config.scores, path / "welfare.png")
+    (path / "government.json").write_text(json.dumps(done.government, indent=2) + "\n", encoding="utf-8")
+    write_table(path / METRICS, done.metrics)
+    if config.json:
+        years = [_year(config, done, number) for number in range(1, config.tax_years + 1)]
+        result = {"run": str(path), "engine": talk.describe(), "spent": dataclasses.asdict(talk.budget.spent)}
+        result |= {"tax_years": years, "government": done.government}
+        print(json.dumps(result, indent=2, allow_nan=False))
+        return
+    console = results()
+    _print(config, done, console)
+    for remark in (*_remarks(config, setup, done), *talk.remarks(setup.society.workers)):
+        console.print(remark)
+    console.print(f"{time.perf_counter() - started:.0f} s for the simulation. Run directory: {path}")
+
+
+def _with_progress(config: SimulateConfig, setup: Setup) -> tuple[Simulation, list[float]]:
+    """Return the simulation, and the seconds that each step took."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=NOTES) as progress:
+        task, times = progress.add_task("steps of labor", total=config.steps), [time.perf_counter()]
+
+        def on_step(steps: int) -> None:
+            times.append(time.perf_counter())
+            progress.update(task, completed=steps)
+
+        done = simulate(setup, on_step)
+        return done, [after - before for before, after in itertools.pairwise(times)]
+
+
+def _year(config: SimulateConfig, done: Simulation, number: int) -> dict[str, Any]:
+    """Return a tax year's means."""
+    year, rows = done.years[number - 1], [row for row in done.metrics if row["tax_year"] == number]
+    scores = {name: float(np.mean([row[name] for row in rows])) for name in config.scores}
+    figures = {name: float(getattr(year.report, name)) for name in ("labor", "gini", "rebate", "understood")}
+    rates = np.asarray(year.schedule.rates, float).tolist()
+    return {"tax_year": number, "leader": year.leader, "rates": rates, "satisfied": year.satisfied} | (
+        scores | figures | {"standard_error": float(year.report.standard_error)}
+    )
+
+
+def _print(config: SimulateConfig, done: Simulation, console: Console) -> None:
+    table = Table(box=box.SIMPLE_HEAD)
+    elected = config.scenario == "democratic"
+    columns = ["tax year", *(["leader"] if elected else []), "rates, % by bracket"]
+    columns += [f"{name} $" for name in config.scores] + [
+        "± $",
+        "hours",
+        "Gini",
+        "rebate $",
+        "satisfied %",
+        "read %",
+    ]
+    for column in columns:
+        table.add_column(column, justify="left" if column.startswith("rates") else "right", no_wrap=True)
+    for number in range(1, config.tax_years + 1):
+        year = _year(config, done, number)
+        leader = "-" if year["leader"] is None else str(year["leader"])
+        table.add_row(
+            str(number),
+            *([leader] if elected else []),
+            " ".join(f"{100 * rate:4.1f}" for rate in year["rates"]),
+            *(f"{year[name]:,.0f}" for name in config.scores),
+            f"{year['standard_error']:,.0f}",
+            f"{year['labor']:.1f}",
+            f"{year['gini']:.4f}",
+            f"{year['rebate']:,.0f}",
+            "-" if year["satisfied"] is None else f"{100 * year['satisfied']:.0f}",
+            f"{100 * year['understood']:.1f}",
+        )
+    console.print(table, crop=False)
+
+
+def _remarks(config: SimulateConfig, setup: Setup, done: Simulation) -> list[str]:
+    asked = len(setup.society.workers.asked)
+    remarks = [
+        f"{asked:,} language-model workers ({config.scenario}), answers in {config.mode} mode, "
+        f"{config.tax_year} steps a tax year; equivalents in dollars a year under each welfare function, ± "
+        f"the standard error under {config.welfare}, steps taken as independent.",
+        f"Answers understood: {done.tally.read:,} of {done.tally.asked:,}.",
+    ]
+    if setup.people is not None and config.people == "written":
+        remarks.append(
+            f"Personas in the model's own words: {setup.people.written.sum():,} of {config.size:,}."
+        )
+    if config.mode == "choice":
+        leaked = np.mean([row["leaked"] for row in done.metrics])
+        remarks.append(f"Probability that workers' models gave to none of the hours offered: {leaked:.1%}.")
+    elected = config.scenario == "democratic"
+    if config.planner == "llm" and not elected and config.warmup >= config.tax_years:
+        remarks.append(f"The planner was never asked: --warmup {config.warmup} covers all tax years.")
+    if elected:
+        found = done.government
+        remarks.append(
+            f"Elections that changed the leader: {_known(found['turnover'], '.0%')}. A leader's utility less "
+            f"that of the others: {_known(found['leader_advantage'], ',.0f')} $ a year. Utility of who voted "
+            f"otherwise over that of the winner's voters: {_known(found['minority_ratio'], '.2f')}."
+        )
+    return remarks
+
+
+def _known(value: float | None, form: str) -> str:
+    return "unknown" if value is None else format(value, form)

@@ -1,0 +1,201 @@
+"""What a simulation is: every choice that its figures depend on. JAX is imported where it computes."""
+
+import dataclasses
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+
+from experiments.core.config import RunConfig, WelfareName, require_at_least, require_some
+
+if TYPE_CHECKING:
+    from econjax import BracketSchedule
+    from llm_policy.prompts.workers import Style
+
+Scenario = Literal["rational", "bounded", "democratic"]
+GovernmentName = Literal["llm", "fixed", "laissez-faire", "flat", "random", "saez", "gradient"]
+
+PEOPLE = "people.csv"
+"""The file of a run's people, which another run can take over."""
+_THRESHOLDS = {"flat": (0.0,), "three": (0.0, 90_000.0, 159_100.0)}
+
+
+@dataclass(frozen=True)
+class SimulateConfig(RunConfig):
+    """Let language-model workers live through tax years, under a planner or leaders whom they elect."""
+
+    scenario: Scenario = "bounded"
+    """rational: workers are told their utility; bounded: they have personas and say whether taxes satisfy
+    them; democratic: bounded, and they elect who sets the taxes."""
+    planner: GovernmentName = "llm"
+    """Who sets the taxes, unless they are elected; fixed keeps the first schedule."""
+    welfare: WelfareName = "atkinson"
+    """The welfare function that the planner, or a leader for society, maximises."""
+    score: tuple[WelfareName, ...] = ()
+    """Welfare functions under which every step is scored; the one that is maximised if not given."""
+    tax_years: int = 4
+    """Tax years, each under one schedule."""
+    tax_year: int = 8
+    """Steps of labor in a tax year: a length, not a calendar year (128 in the LLM Economist)."""
+    warmup: int = 1
+    """Tax years at the first schedule before a language-model planner is asked."""
+    brackets: Literal["us", "three", "flat"] = "us"
+    """Brackets: the seven of the federal law, three (from $0, $90,000 and $159,100), or one."""
+    thresholds: tuple[float, ...] = ()
+    """Brackets of your own instead: where each begins, in dollars a year, the first at 0."""
+    start: float | None = None
+    """Rate of every bracket in the first schedule; the law's rate at each threshold if not given."""
+
+    people: Literal["template", "written", "roles", "traits"] = "template"
+    """Personas: labor-force data in fixed sentences, the same in the model's own words, a list of roles,
+    or labor-force data with personality traits."""
+    population: str | None = None
+    """A file of people saved by an earlier run (people.csv in its directory), instead of new ones."""
+    altruistic: float = 0.0
+    """Share of workers who aim at everybody's welfare."""
+    adversarial: float = 0.0
+    """Share of workers who aim at harming it; the others aim at their own utility."""
+    one_model: bool = False
+    """One language-model worker; the others always work the same hours, drawn from 40 to 60 a week."""
+    satisfaction_counts: bool = False
+    """Let satisfaction enter welfare, not only what workers aim at."""
+    think: bool = False
+    """Let workers and planner write a thought before the answer (text mode)."""
+    history: int = 10
+    """Latest steps that a worker rereads."""
+    best: int = 5
+    """Best steps that a worker rereads."""
+    nudges: bool = True
+    """Tell workers which way their last change of hours points."""
+    most_unread: float = 0.2
+    """Stop when more than this share of the answers of workers, voters or a planner cannot be read."""
+
+    answer: Literal["changes", "rates"] = "changes"
+    """How a planner answers: changes of -20 to 20 percentage points, or the rates themselves in per cent."""
+    explore: bool = True
+    """Tell workers and planner to try what they have not tried."""
+    exploit: bool = True
+    """Tell a planner to come back to the best it knows."""
+    reflect: bool = True
+    """Tell a planner how the last schedule compares with the one before."""
+    observe: bool = True
+    """Show a planner the distribution of incomes and utilities."""
+    queries: int = 0
+    """What-if questions to the exact core that a planner may ask each tax year."""
+
+    platforms: bool = True
+    """Democratic: candidates stand with a change of rates; otherwise everyone can be voted for."""
+    candidates: int | None = 5
+    """Democratic: at most so many candidates, drawn by lot."""
+    rule: Literal["plurality", "borda", "approval"] = "plurality"
+    """Democratic: the voting rule."""
+    term: int = 1
+    """Democratic: tax years between elections."""
+    term_limit: int | None = None
+    """Democratic: terms that one leader may serve."""
+    leader: Literal["self", "society"] = "self"
+    """Democratic: whose good a leader is told to maximise."""
+
+    @property
+    def size(self) -> int:
+        """The number of workers."""
+        return self.agents or 20
+
+    @property
+    def steps(self) -> int:
+        """Steps of labor in the whole run."""
+        return self.tax_years * self.tax_year
+
+    def check(self) -> None:
+        """Check all that can be checked before any work.
+
+        Raises:
+            ValueError: a choice that makes no simulation.
+        """
+        RunConfig.check(self)
+        for name in ("tax_years", "tax_year", "term", "candidates", "term_limit"):
+            require_at_least(1, name, getattr(self, name))
+        for name in ("warmup", "queries"):
+            require_at_least(0, name, getattr(self, name))
+        require_some("score", self.scores, get_args(WelfareName))
+        for name in ("altruistic", "adversarial", "most_unread"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(
+                    f"--{name.replace('_', '-')} is a share from 0 to 1; got {getattr(self, name)}."
+                )
+        if self.altruistic + self.adversarial > 1:
+            raise ValueError(
+                f"--altruistic and --adversarial are shares of the workers and sum to 1 at most; got "
+                f"{self.altruistic} and {self.adversarial}."
+            )
+        if self.start is not None and not 0 <= self.start <= 1:
+            raise ValueError(f"--start is a rate, a share of a dollar from 0 to 1; got {self.start}.")
+        rising = all(low < high for low, high in itertools.pairwise(self.thresholds))
+        if self.thresholds and (self.thresholds[0] != 0 or not rising):
+            raise ValueError(
+                f"--thresholds rise from 0, in dollars a year; got {' '.join(map(str, self.thresholds))}."
+            )
+        if self.scenario == "democratic" and self.one_model:
+            raise ValueError("--one-model is one language model, who cannot be an electorate: leave it out.")
+        if self.scenario == "rational" and (self.population or self.people != "template"):
+            raise ValueError("Rational workers have no personas: leave out --people and --population.")
+        if self.population is not None and not Path(self.population).is_file():
+            raise ValueError(
+                f"--population: there is no file {self.population}. Give the people.csv of a run's directory."
+            )
+        if self.queries and (self.scenario == "democratic" or self.planner != "llm"):
+            raise ValueError(
+                f"--queries are for a planner who is a language model and not elected; got {self.queries}: "
+                "leave them out."
+            )
+        if self.scenario == "rational" and self.satisfaction_counts:
+            raise ValueError(
+                "Rational workers are not asked for satisfaction: leave out --satisfaction-counts."
+            )
+        self.style()
+
+    def of_run(self, path: Path) -> Self:
+        """Return the choices with the people that a run kept, where it took over others'."""
+        kept = path / PEOPLE
+        return dataclasses.replace(self, population=str(kept)) if self.population and kept.is_file() else self
+
+    def scored(self, score: tuple[str, ...]) -> Self:
+        """Return the choices with other welfare functions to score the run under."""
+        chosen: Any = score or self.score
+        return dataclasses.replace(self, score=chosen)
+
+    def tolerant(self) -> Self:
+        """Return the choices without a limit on unreadable answers: a finished run has met the one it had."""
+        return dataclasses.replace(self, most_unread=1.0)
+
+    @property
+    def scores(self) -> tuple[WelfareName, ...]:
+        """The welfare functions under which every step is scored."""
+        return self.score or (self.welfare,)
+
+    def style(self) -> "Style":
+        """Return how workers are asked."""
+        from llm_policy.prompts.workers import Style
+
+        return Style(
+            mode=self.mode,
+            think=self.think,
+            history=self.history,
+            best=self.best,
+            nudges=self.nudges,
+            explore=self.explore,
+        )
+
+    def schedule(self) -> "BracketSchedule":
+        """Return the first schedule."""
+        import jax.numpy as jnp
+
+        from econjax import BracketSchedule, us_federal
+
+        law = us_federal(self.year, self.status)
+        own = self.thresholds or _THRESHOLDS.get(self.brackets)
+        thresholds = law.thresholds if own is None else jnp.asarray(own)
+        rates = (
+            law.marginal_rate(thresholds) if self.start is None else jnp.full(thresholds.shape, self.start)
+        )
+        return BracketSchedule(thresholds, rates)

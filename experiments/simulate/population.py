@@ -1,0 +1,91 @@
+"""Who the workers of a simulation are: an economy, personas, and language models that play them."""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from econjax import Economy
+from experiments.core.registry import AIMS
+from experiments.simulate.config import SimulateConfig
+from llm_policy.answers.reading import Tally
+from llm_policy.engines.base import Engine, EngineError
+from llm_policy.personas.draw import draw_personas
+from llm_policy.personas.files import load_personas
+from llm_policy.personas.text import People, roles, templated, traits, written
+from llm_policy.prompts.objectives import Aim, mix
+from llm_policy.workers.llm import LLMWorkers
+
+_FIXED_HOURS = (40, 60)
+
+
+def cast_people(
+    config: SimulateConfig, economy: Economy, engine: Engine, key: Key[Array, ""]
+) -> People | None:
+    """Return one person per worker, or None where workers have no personas.
+
+    Raises:
+        ValueError: a saved population does not fit the economy.
+        EngineError: the engine that writes personas cannot answer.
+    """
+    if config.scenario == "rational":
+        return None
+    population = economy.population
+    if config.population is not None:
+        return load_personas(Path(config.population), population)
+    if config.people == "roles":
+        return roles(key, population.agents)
+    if config.people == "traits":
+        return traits(key, population)
+    personas = draw_personas(key, population)
+    if config.people == "template":
+        return templated(personas)
+    people = written(engine, personas)
+    unread = 1 - people.written.mean()
+    if unread > config.most_unread:
+        raise EngineError(
+            f"{unread:.0%} of the personas that the model wrote cannot be used (at most "
+            f"{config.most_unread:.0%}): use another model, or --people template."
+        )
+    return people
+
+
+def cast_workers(
+    config: SimulateConfig,
+    economy: Economy,
+    people: People | None,
+    engine: Engine,
+    key: Key[Array, ""],
+    tally: Tally,
+) -> LLMWorkers:
+    """Return the workers, with the aims and the fixed hours that `config` asks for."""
+    mix_key, hours_key = jax.random.split(key)
+    agents = economy.population.agents
+    others = config.altruistic + config.adversarial
+    shares: dict[Aim, float] = {
+        "egotistical": 1 - others,
+        "altruistic": config.altruistic,
+        "adversarial": config.adversarial,
+    }
+    return LLMWorkers(
+        engine,
+        economy,
+        None if people is None else people.texts,
+        scenario="rational" if people is None else "bounded",
+        style=config.style(),
+        aims=mix(mix_key, agents, shares),
+        welfare=AIMS[config.welfare].definition,
+        asks_satisfaction=people is not None,
+        fixed=_fixed_hours(hours_key, agents) if config.one_model else None,
+        most_unread=config.most_unread,
+        tally=tally,
+    )
+
+
+def _fixed_hours(key: Key[Array, ""], agents: int) -> Float[np.ndarray, " agents"]:
+    """Return hours for all but one worker of middle skill, who is left to the model."""
+    low, high = _FIXED_HOURS
+    hours = np.asarray(jax.random.randint(key, (agents,), low, high + 1), float)
+    hours[agents // 2] = np.nan
+    return hours

@@ -1,0 +1,188 @@
+"""Language-model workers through tax years, under a planner, or under leaders whom they elect."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Array, Float, Key
+
+from econjax import BracketSchedule
+from econjax.planning import Report
+from experiments.core.registry import AIMS
+from experiments.simulate.config import SimulateConfig
+from experiments.simulate.context import check_context
+from experiments.simulate.government import Government, form_government
+from experiments.simulate.population import cast_people, cast_workers
+from llm_policy.answers.reading import Tally
+from llm_policy.engines.base import Engine, EngineError
+from llm_policy.engines.wrappers.budget import Usage, estimate
+from llm_policy.personas.text import People
+from llm_policy.workers.society import Society, State, Step
+
+EXPLOIT = 0.1
+"""The last share of a run in which workers are told to stop trying."""
+
+
+class Year(NamedTuple):
+    """A tax year: who set which rates (None: a planner, or nobody), and the mean report on its steps."""
+
+    leader: int | None
+    schedule: BracketSchedule
+    report: Report
+    satisfied: float | None
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What came of a simulation: tax years, a row per step, a table of workers per step.
+
+    `government` says how elections went, or what the planner recommends.
+    """
+
+    years: list[Year] = field(default_factory=list)
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    workers: list[pa.Table] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    government: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A society and its government, ready to live."""
+
+    config: SimulateConfig
+    people: People | None
+    society: Society
+    government: Government
+    beginning: State
+    tally: Tally
+    key: Key[Array, ""]
+
+
+def prepare(config: SimulateConfig, engine: Engine) -> Setup:
+    """Return the society and the government that `config` asks for, after checking that prompts fit.
+
+    Figures are as exact as JAX's default precision: enable float64 for cents.
+
+    Raises:
+        ValueError: a choice makes no simulation, or prompts do not fit into the model's context.
+        EngineError: the engine that writes personas cannot answer.
+    """
+    config.check()
+    people_key, cast_key, key = jax.random.split(jax.random.key(config.seed), 3)
+    economy, tally = config.economy(), Tally()
+    people = cast_people(config, economy, engine, people_key)
+    workers = cast_workers(config, economy, people, engine, cast_key, tally)
+    society = Society(
+        workers,
+        AIMS[config.welfare].welfare,
+        satisfaction_counts=config.satisfaction_counts,
+    )
+    beginning, report = society.begin(config.schedule()), society.usual(config.schedule())[1]
+    check_context(config, society, engine, report)
+    government = form_government(config, engine, society, tally)
+    return Setup(config, people, society, government, beginning, tally, key)
+
+
+def simulate(setup: Setup, progress: Callable[[int], None] = lambda steps: None) -> Simulation:
+    """Live through all tax years; `progress` hears the number of steps so far.
+
+    Raises:
+        EngineError: the engine cannot answer, or too few of its answers can be read.
+    """
+    config, society, government, now = setup.config, setup.society, setup.government, setup.beginning
+    rule_key, live_key = jax.random.split(setup.key)
+    rule, done = government.init(rule_key), Simulation(tally=setup.tally)
+    for year in range(config.tax_years):
+        schedule, rule = government.decide(jax.random.fold_in(rule_key, year), rule, society, now)
+        leader = government.leader(rule)
+        record = _Recorder(config, society, schedule, leader, year + 1, done, progress)
+        report, now = society.tax_year(
+            live_key, now, schedule, steps=config.tax_year, exploit=_late(config), on_step=record
+        )
+        rule = government.tell(rule, schedule, report, record.utility())
+        done.years.append(Year(leader, schedule, report, record.satisfied()))
+    done.government.update(government.summary(rule))
+    return done
+
+
+def foresee(setup: Setup, engine: Engine, prices: tuple[float, float]) -> Usage:
+    """Return what the workers' answers take, memories full, none asked again; from a sample."""
+    workers, steps = setup.society.workers, setup.config.steps
+    prompts = workers.prompts(*workers.worst_case(setup.config.schedule()))
+    sample = [prompts[i] for i in workers.asked[:: -(-len(workers.asked) // _SAMPLE)]]
+    batches = math.ceil(steps * len(workers.asked) / len(sample)) * (1 + workers.asks_satisfaction)
+    return estimate(engine, sample, batches=batches, answer_tokens=workers.answer_tokens, prices=prices)
+
+
+_SAMPLE = 100
+
+
+def _late(config: SimulateConfig) -> Callable[[int], bool]:
+    return lambda number: number > (1 - EXPLOIT) * config.steps
+
+
+@dataclass
+class _Recorder:
+    """Keeps what the steps of one tax year brought."""
+
+    config: SimulateConfig
+    society: Society
+    schedule: BracketSchedule
+    leader: int | None
+    year: int
+    done: Simulation
+    progress: Callable[[int], None]
+    utilities: list[Float[np.ndarray, " agents"]] = field(default_factory=list)
+    opinions: list[Float[np.ndarray, " agents"]] = field(default_factory=list)
+
+    def __call__(self, number: int, step: Step, report: Report) -> None:
+        scores = {
+            name: float(self.society.report(step, self.schedule, AIMS[name].welfare).equivalent)
+            for name in self.config.scores
+        }
+        figures = {name: float(getattr(report, name)) for name in _FIGURES}
+        leaked = step.answers.leaked[self.society.workers.asked]
+        if not all(math.isfinite(value) for value in (*scores.values(), *figures.values())):
+            raise EngineError(f"Step {number}: not all figures are finite: {scores | figures}.")
+        self.done.metrics.append(
+            {"step": number, "tax_year": self.year, "leader": -1 if self.leader is None else self.leader}
+            | {"rates": np.asarray(self.schedule.rates, float).tolist()}
+            | scores
+            | figures
+            | {"leaked": float(np.mean(leaked)), "satisfied": _share(step.satisfied)}
+        )
+        self._remember(number, step)
+        self.progress(number)
+
+    def utility(self) -> Float[np.ndarray, " agents"]:
+        """Return each worker's mean utility over the steps in which it was understood; NaN without any."""
+        known = np.array(self.utilities)
+        count = np.sum(~np.isnan(known), axis=0)
+        return np.where(count, np.nansum(known, axis=0) / np.maximum(count, 1), np.nan)
+
+    def satisfied(self) -> float | None:
+        """Return the share of satisfied answers in the tax year; None where nobody was asked."""
+        return _share(np.array(self.opinions))
+
+    def _remember(self, number: int, step: Step) -> None:
+        understood, agents = np.asarray(step.answers.understood), len(step.satisfied)
+        brought = {name: np.asarray(getattr(step.outcome, name), float) for name in _BROUGHT}
+        self.utilities.append(np.where(understood, brought["utility"], np.nan))
+        self.opinions.append(step.satisfied)
+        who = {"step": np.full(agents, number), "worker": np.arange(agents), "understood": understood}
+        satisfied = pa.array(step.satisfied == 1, mask=np.isnan(step.satisfied))
+        self.done.workers.append(pa.table(who | {"satisfied": satisfied} | brought))
+
+
+_BROUGHT = ("labor", "income", "tax", "consumption", "utility")
+_FIGURES = ("rebate", "income", "labor", "gini", "floored", "understood")
+
+
+def _share(satisfied: Float[np.ndarray, "..."]) -> float | None:
+    known = satisfied[~np.isnan(satisfied)]
+    return float(known.mean()) if known.size else None

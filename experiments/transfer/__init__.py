@@ -1,0 +1,1 @@
+"""Schedules learned from one kind of workers, lived by another."""

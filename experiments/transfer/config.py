@@ -1,0 +1,53 @@
+"""What is chosen of a transfer. Light, for the command line."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, get_args
+
+from experiments.core.config import (
+    COMPARED,
+    EconomyConfig,
+    ModelConfig,
+    PlannerName,
+    WelfareName,
+    require_at_least,
+    require_some,
+)
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True)
+class TransferConfig(EconomyConfig, ModelConfig):
+    """Let planners learn from rational workers and from language models, and set taxes for both."""
+
+    agents: int | None = 100
+    """Workers on the quantile grid: the same people, once rational and once language models."""
+    welfare: tuple[WelfareName, ...] = ("atkinson", "rawlsian")
+    """Welfare functions to maximise."""
+    planners: tuple[PlannerName, ...] = COMPARED
+    """Planners to run."""
+    seeds: int = 5
+    """How often everything is done: personas, draws and planners differ."""
+    evaluations: tuple[int, int] = (40, 6)
+    """Evaluations of a planner that learns from rational workers, and of one that learns from models."""
+    tax_year: int = 2
+    """Steps of labor in one evaluation of language-model workers."""
+    checks: int = 4
+    """Tax years of language-model workers in which a schedule is measured."""
+    json: bool = False
+    """Print the result as JSON on standard output instead of tables."""
+
+    def check(self) -> None:
+        """Check all that can be checked before any work.
+
+        Raises:
+            ValueError: a choice that makes no comparison.
+        """
+        EconomyConfig.check(self)
+        ModelConfig.check(self)
+        for name, least in (("seeds", 2), ("checks", 1), ("tax_year", 1)):
+            require_at_least(least, name, getattr(self, name))
+        require_at_least(1, "evaluations", min(self.evaluations))
+        require_some("welfare", self.welfare, get_args(WelfareName))
+        require_some("planners", self.planners, get_args(PlannerName))

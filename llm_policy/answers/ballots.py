@@ -1,0 +1,47 @@
+"""How a model votes: the answer asked for, how it is read, and who wins. Reading never raises."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Array, Key
+
+from econjax.measures.voting import approval, borda, plurality
+from llm_policy.answers.reading import read_field, read_numbers
+
+Rule = Literal["plurality", "borda", "approval"]
+
+FIELDS: dict[Rule, str] = {"plurality": "vote", "borda": "ranking", "approval": "approve"}
+"""The name of the field that holds a ballot under each rule."""
+
+
+def ballot_answer(rule: Rule, candidates: int) -> dict[str, Any]:
+    """Return the properties of an answer that is a ballot on candidates called 1 to `candidates`."""
+    if rule == "plurality":
+        return {FIELDS[rule]: {"type": "integer", "minimum": 0, "maximum": candidates}}
+    number = {"type": "integer", "minimum": 1, "maximum": candidates}
+    return {FIELDS[rule]: {"type": "array", "items": number, "minItems": 0, "maxItems": candidates}}
+
+
+def read_ballot(text: str, rule: Rule, candidates: int) -> tuple[int, ...] | None:
+    """Return the places on the ballot, from 0, that a text names, none if it abstains; None if unreadable."""
+    name = FIELDS[rule]
+    field = read_field(text, name)
+    if rule == "plurality" and field == 0 and not isinstance(field, bool):
+        return ()
+    if isinstance(field, list) == (rule == "plurality"):
+        return None
+    chosen = read_numbers(text, name, options=candidates)
+    if chosen is None or (rule == "borda" and len(chosen) not in (0, candidates)):
+        return None
+    return tuple(chosen.tolist())
+
+
+def count_ballots(key: Key[Array, ""], ballots: Sequence[Sequence[int]], rule: Rule, candidates: int) -> int:
+    """Return the place on the ballot, from 0, of who wins; `key` decides ties."""
+    if rule == "plurality":
+        named = [ballot[0] if ballot else -1 for ballot in ballots]
+        return int(plurality(key, np.array(named), candidates=candidates))
+    if rule == "borda":
+        return int(borda(key, np.array([ballot or [-1] * candidates for ballot in ballots])))
+    return int(approval(key, np.array([np.isin(np.arange(candidates), list(ballot)) for ballot in ballots])))

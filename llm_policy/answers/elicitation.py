@@ -1,0 +1,111 @@
+"""Asking many workers one thing: again where an answer cannot be read, never instead of it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from llm_policy.answers.reading import Tally
+from llm_policy.engines.base import Engine, EngineError, Prompt, Schema
+
+Reader = Callable[[Sequence[str]], tuple[Float[np.ndarray, " n"], Bool[np.ndarray, " n"]]]
+"""Reads texts into numbers, and says which could be read."""
+
+
+@dataclass(frozen=True)
+class Asker:
+    """An engine, and how often it is asked for an answer that can be read.
+
+    More than `most_unread` of a batch without one is an error. `tally` counts every answer.
+    """
+
+    engine: Engine
+    attempts: int = 3
+    most_unread: float = 0.2
+    tally: Tally = field(default_factory=Tally)
+
+    def __post_init__(self) -> None:
+        """Check the limits."""
+        if self.attempts < 1 or not 0 <= self.most_unread <= 1:
+            raise ValueError(
+                "Ask at least once, and leave a share from 0 to 1 unread at most; got "
+                f"{self.attempts} attempts and {self.most_unread}."
+            )
+
+    def write(
+        self, prompts: Sequence[Prompt], schema: Schema, read: Reader, *, max_tokens: int
+    ) -> tuple[Float[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
+        """Return the number written to each prompt, and whose could be read.
+
+        Raises:
+            EngineError: too many answers could not be read, or the engine cannot answer.
+        """
+        values, understood = np.zeros(len(prompts)), np.zeros(len(prompts), bool)
+        unreadable = ""
+        for _ in range(self.attempts):
+            left = np.flatnonzero(~understood)
+            if not left.size:
+                break
+            completions = self.engine.complete(
+                [prompts[i] for i in left.tolist()], schema, max_tokens=max_tokens
+            )
+            texts = [completion.texts[0] for completion in completions]
+            values[left], fine = read(texts)
+            understood[left] = fine
+            self.tally.count(fine)
+            unreadable = next((text for text, ok in zip(texts, fine, strict=True) if not ok), unreadable)
+        self.require(understood, f"after {self.attempts} attempts", f"one was {unreadable!r}")
+        return values, understood
+
+    def choose(
+        self,
+        key: Key[Array, ""],
+        prompts: Sequence[Prompt],
+        codes: Sequence[str],
+        workers: Int[np.ndarray, " n"],
+    ) -> tuple[Int[np.ndarray, " n"], Bool[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+        """Return the place of the code drawn for each prompt, for whom one is known, and what leaked.
+
+        A draw depends on the key and on the asker's number in `workers`, not on the others. Where only the
+        likeliest tokens are scored, a prompt of which they leave out more than half is not understood.
+
+        Raises:
+            EngineError: too few are known, or the engine cannot answer.
+        """
+        choices = self.engine.choose(prompts, codes)
+        places = np.asarray(_draw(key, jnp.asarray(choices.logprob), jnp.asarray(workers)))
+        exact = self.engine.describe()["tokenizer"] == "exact"
+        understood = choices.leaked < 1 if exact else choices.leaked <= _MOST_LEAKED
+        self.tally.count(understood)
+        self.require(
+            understood, "at the first word", "it names none of the options among its likeliest words"
+        )
+        return places, understood, choices.leaked
+
+    def require(self, understood: Bool[np.ndarray, " n"], when: str, example: str) -> None:
+        """Check that few enough of a batch are left out.
+
+        Raises:
+            EngineError: too many are.
+        """
+        unread = np.mean(~understood) if understood.size else 0.0
+        if unread > self.most_unread:
+            raise EngineError(
+                f"{unread:.0%} of the workers' answers could not be read {when} (at most "
+                f"{self.most_unread:.0%}); {example}. Use a model that follows a schema."
+            )
+
+
+_MOST_LEAKED = 0.5
+
+
+@jax.jit
+def _draw(
+    key: Key[Array, ""], logprob: Float[Array, "n options"], workers: Int[Array, " n"]
+) -> Int[Array, " n"]:
+    """Draw one option per row with the worker's own key."""
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, workers)
+    return jax.vmap(jax.random.categorical)(keys, logprob)

@@ -1,0 +1,321 @@
+"""How far the answers of workers can be trusted: what they say in other words, in both modes, and at best."""
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, replace
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+from scipy.stats import binom
+
+from econjax import BracketSchedule, Economy, best_response
+from econjax.economy import spendable
+from llm_policy.answers.choice_sets import Menu, chances, letters
+from llm_policy.answers.reading import hours_answer, read_hours, schema
+from llm_policy.engines.base import Engine, Prompt
+from llm_policy.engines.wrappers.currency import CURRENCIES, Currency, Renamed
+from llm_policy.memory.workers import Memory
+from llm_policy.prompts.workers import Situation, Style, labor_prompts
+from llm_policy.workers.llm import LLMWorkers
+
+
+@dataclass(frozen=True)
+class Shift:
+    """What another wording of the same question does to choices, over the workers known under both.
+
+    `total_variation` is the mean over workers of half the sum of absolute differences of the options'
+    probabilities, from 0 (the same) to 1; `hours` the mean change of expected hours a week.
+    """
+
+    total_variation: float | None
+    hours: float | None
+
+
+@dataclass(frozen=True)
+class Distance:
+    """How far answers lie from what is best for each worker itself, at the law and the last rebate.
+
+    `hours` is the mean of |hours - best response|, hours a week. `dollars` is the mean of the utility lost,
+    in dollars a year at the best response's marginal utility (infinite where an answer leaves nothing to
+    live on and preferences do not allow that). Altruistic and adversarial workers do not aim at it.
+    """
+
+    hours: float | None
+    dollars: float | None
+
+
+@dataclass(frozen=True)
+class WorkerAudit:
+    """Figures on workers who answer one question in both modes; None where no answer could be read.
+
+    Every worker counts once, whatever its weight.
+
+    - `workers` asked, `samples` texts each; `unreadable` is the share of texts that could not be read.
+    - `unknown` is the share of workers about whose options the model says nothing, who have no
+      probabilities. `leaked_mean` and `leaked_max` are of the probability on no option, over all workers.
+    - `disagreement` is the mean total variation between the texts, each counted for the nearest option (the
+      lower of two), and the probabilities of choice mode; `noise_floor` is what it would be on average if the
+      texts were as many draws from these probabilities. Choices are scored at temperature 1, so that texts
+      written at another temperature disagree more.
+    - `choice_hours` and `text_hours` are mean hours a week in the two modes, over the workers known in both.
+    - `again` is the shift of the very same question asked twice, the floor of the shifts below it: options
+      listed in `reverse`; `letters` instead of numbers (None if the model is asked in letters anyway, or
+      has no tokens for them); the other `phrasing`; money in another currency (`renamed`, mean over
+      currencies).
+    - `choice_distance` is the expectation over the options, `text_distance` the mean over the texts.
+    """
+
+    workers: int
+    samples: int
+    unreadable: float
+    unknown: float
+    leaked_mean: float
+    leaked_max: float
+    disagreement: float | None
+    noise_floor: float | None
+    choice_hours: float | None
+    text_hours: float | None
+    again: Shift
+    reverse: Shift
+    letters: Shift | None
+    phrasing: Shift
+    renamed: Shift
+    choice_distance: Distance
+    text_distance: Distance
+
+
+def audit_workers(
+    workers: LLMWorkers,
+    situation: Situation,
+    memory: Memory,
+    *,
+    samples: int = 16,
+    currencies: Sequence[Currency] = CURRENCIES,
+) -> WorkerAudit:
+    """Ask workers the same question in many ways and compare what they say. Nobody is asked again.
+
+    Choice mode takes one batch for each of 5 wordings and each currency, text mode one batch.
+
+    Raises:
+        ValueError: workers who are not in choice mode or all have fixed hours, no sample, or no currency.
+        EngineError: the engine cannot answer.
+    """
+    if workers.style.mode != "choice":
+        raise ValueError(
+            'An audit compares choices with texts: give workers with Style(mode="choice"), who are asked for '
+            "both."
+        )
+    if not workers.asked.size:
+        raise ValueError("Nobody can be audited: all workers have fixed hours, so no model answers.")
+    check_audit(samples, currencies)
+    asking, style = _Asking(workers, situation, memory), workers.style
+    plain = asking.choose()
+    hours, readable = asking.write(samples)
+    drawn = readable.sum(axis=1)
+    both = plain.known & (drawn > 0)
+    values = np.array(workers.menu.values, float)
+    share = _shares(hours, readable, values)
+    text_hours = _row_means(hours, readable)
+    return WorkerAudit(
+        workers=len(drawn),
+        samples=samples,
+        unreadable=float(np.mean(~readable)),
+        unknown=float(np.mean(~plain.known)),
+        leaked_mean=float(np.mean(plain.leaked)),
+        leaked_max=float(np.max(plain.leaked)),
+        disagreement=mean_if_any(_total_variation(share, plain.chances)[both]),
+        noise_floor=mean_if_any(expected_variation(plain.chances, drawn)[both]),
+        choice_hours=mean_if_any((plain.chances @ values)[both]),
+        text_hours=mean_if_any(text_hours[both]),
+        again=_shift(plain, asking.choose(), values),
+        reverse=_shift(plain, asking.choose(style=replace(style, reverse=not style.reverse)), values),
+        letters=_letters(asking, plain, values),
+        phrasing=_shift(plain, asking.choose(style=replace(style, phrasing=1 - style.phrasing)), values),
+        renamed=_renamed(asking, plain, values, currencies),
+        choice_distance=_distance(
+            asking, np.tile(values, (len(drawn), 1)), plain.chances * plain.known[:, None]
+        ),
+        text_distance=_distance(asking, hours, readable / np.maximum(drawn, 1)[:, None]),
+    )
+
+
+def check_audit(samples: int, currencies: Sequence[Currency]) -> None:
+    """Check that there is something to compare.
+
+    Raises:
+        ValueError: no sample, or no other currency.
+    """
+    if samples < 1 or not currencies:
+        raise ValueError(
+            f"An audit needs at least 1 sample and 1 other currency; got {samples} and {len(currencies)}."
+        )
+
+
+def expected_variation(
+    chances: Float[np.ndarray, "n options"], draws: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    """Return the mean total variation between probabilities and the shares of as many draws from them.
+
+    Each option's count is binomial, with mean absolute deviation 2 m (1 - p) P(count = m), m the first
+    whole number above draws * p (de Moivre 1730; Diaconis and Zabell 1991, Statistical Science 6, 284-302).
+    NaN where there are no draws.
+    """
+    number, chances = draws[:, None], np.clip(chances, 0, 1)
+    mode = np.floor(number * chances) + 1
+    deviation = 2 * mode * (1 - chances) * binom.pmf(mode, number, chances)
+    return np.where(draws > 0, deviation.sum(axis=1) / 2 / np.maximum(draws, 1), np.nan)
+
+
+_ANSWER_TOKENS = 24
+
+
+@dataclass(frozen=True)
+class _Chances:
+    """Probabilities of each worker's options and what leaked; whose are known."""
+
+    chances: Float[np.ndarray, "n options"]
+    leaked: Float[np.ndarray, " n"]
+
+    @property
+    def known(self) -> Bool[np.ndarray, " n"]:
+        return self.leaked < 1
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """One question to workers, which can be asked in many ways."""
+
+    workers: LLMWorkers
+    situation: Situation
+    memory: Memory
+
+    def choose(
+        self, *, style: Style | None = None, menu: Menu | None = None, engine: Engine | None = None
+    ) -> _Chances:
+        menu = menu or self.workers.menu
+        prompts = self._prompts(style or self.workers.style, menu)
+        return _Chances(*chances(engine or self.workers.engine, prompts, menu, self.workers.asked))
+
+    def write(self, samples: int) -> tuple[Float[np.ndarray, "n samples"], Bool[np.ndarray, "n samples"]]:
+        workers = self.workers
+        style = replace(workers.style, mode="text")
+        said = workers.engine.complete(
+            self._prompts(style, workers.menu),
+            schema(hours_answer(workers.most)),
+            samples=samples,
+            max_tokens=_ANSWER_TOKENS,
+        )
+        texts = [text for completion in said for text in completion.texts]
+        hours, readable = read_hours(texts, workers.most)
+        return hours.reshape(len(said), -1), readable.reshape(len(said), -1)
+
+    def _prompts(self, style: Style, menu: Menu) -> list[Prompt]:
+        workers = self.workers
+        prompts = labor_prompts(
+            style,
+            self.situation,
+            workers.constants,
+            self.memory,
+            menu=menu,
+            unit=workers.unit,
+            most=workers.most,
+        )
+        return [prompts[i] for i in workers.asked]
+
+
+def _letters(asking: _Asking, plain: _Chances, values: Float[np.ndarray, " options"]) -> Shift | None:
+    workers = asking.workers
+    menu = letters(workers.economy.population.agents, workers.menu.values)
+    if workers.menu.order is not None or max(workers.engine.count(menu.codes)) > 1:
+        return None
+    return _shift(plain, asking.choose(menu=menu), values)
+
+
+def _shift(plain: _Chances, other: _Chances, values: Float[np.ndarray, " options"]) -> Shift:
+    both = plain.known & other.known
+    change = (other.chances - plain.chances) @ values
+    return Shift(mean_if_any(_total_variation(plain.chances, other.chances)[both]), mean_if_any(change[both]))
+
+
+def _renamed(
+    asking: _Asking,
+    plain: _Chances,
+    values: Float[np.ndarray, " options"],
+    currencies: Sequence[Currency],
+) -> Shift:
+    engines = (Renamed(asking.workers.engine, **currency._asdict()) for currency in currencies)
+    shifts = [_shift(plain, asking.choose(engine=engine), values) for engine in engines]
+    columns = (
+        [value for value in column if value is not None] for column in zip(*map(astuple, shifts), strict=True)
+    )
+    return Shift(*map(mean_if_any, columns))
+
+
+def _total_variation(
+    one: Float[np.ndarray, "n options"], other: Float[np.ndarray, "n options"]
+) -> Float[np.ndarray, " n"]:
+    return np.abs(one - other).sum(axis=1) / 2
+
+
+def _shares(
+    hours: Float[np.ndarray, "n samples"],
+    readable: Bool[np.ndarray, "n samples"],
+    values: Float[np.ndarray, " options"],
+) -> Float[np.ndarray, "n options"]:
+    """Return the share of each worker's readable texts that is nearest to each option."""
+    nearest = np.argmin(np.abs(hours[..., None] - values), axis=-1)
+    counts = ((nearest[..., None] == np.arange(len(values))) & readable[..., None]).sum(axis=1)
+    return counts / np.maximum(readable.sum(axis=1), 1)[:, None]
+
+
+def _row_means(
+    values: Float[np.ndarray, "n samples"], counted: Bool[np.ndarray, "n samples"]
+) -> Float[np.ndarray, " n"]:
+    return (values * counted).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
+
+
+def _distance(
+    asking: _Asking, hours: Float[np.ndarray, "n answers"], weight: Float[np.ndarray, "n answers"]
+) -> Distance:
+    """Return the mean distance from the best response.
+
+    The weights of a worker's answers sum to 1, or are 0 to leave it out.
+    """
+    economy, asked = asking.workers.economy, asking.workers.asked
+    everyone = np.zeros((hours.shape[1], economy.population.agents))
+    everyone[:, asked] = hours.T
+    rebate = jnp.asarray(asking.situation.rebate, float)
+    best, lost = _best_and_lost(economy, asking.situation.schedule, rebate, jnp.asarray(everyone, float))
+    best, lost = np.asarray(best, float)[asked], np.asarray(lost, float)[:, asked].T
+    present = weight.sum(axis=1) > 0
+    away = np.abs(hours - best[:, None])
+    weighted = (np.where(weight > 0, values, 0) * weight for values in (away, lost))  # a loss may be infinite
+    return Distance(*(mean_if_any(values.sum(axis=1)[present]) for values in weighted))
+
+
+@eqx.filter_jit
+def _best_and_lost(
+    economy: Economy,
+    schedule: BracketSchedule,
+    rebate: Float[Array, ""],
+    hours: Float[Array, "answers agents"],
+) -> tuple[Float[Array, " agents"], Float[Array, "answers agents"]]:
+    """Return each worker's best response, and the dollars that each of its answers loses."""
+    best = best_response(economy, schedule, rebate)
+
+    def choice(labor: Float[Array, " agents"]) -> tuple[Float[Array, " agents"], Float[Array, " agents"]]:
+        income = economy.population.skill * labor
+        kept = spendable(economy, income - schedule.tax(income) + rebate, labor)
+        return jnp.maximum(kept, economy.consumption_floor), labor
+
+    def lost(labor: Float[Array, " agents"]) -> Float[Array, " agents"]:
+        return -economy.preferences.advantage(*choice(labor), choice(best), economy.population)
+
+    return best, jax.vmap(lost)(hours)
+
+
+def mean_if_any(values: Sequence[float] | np.ndarray) -> float | None:
+    """Return the mean, or None of nothing."""
+    return float(np.mean(values)) if len(values) else None

@@ -1,0 +1,233 @@
+"""A democracy of language models: they stand, vote, and the winner sets the schedule for a term."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from econjax import BracketSchedule
+from econjax.planning import Report
+from llm_policy.answers.ballots import ballot_answer, count_ballots, read_ballot
+from llm_policy.answers.proposals import answer_tokens, proposal_answer, read_proposal
+from llm_policy.answers.reading import Tally, read_field, schema
+from llm_policy.elections.state import Election, Polity, TaxYear, as_seen_by
+from llm_policy.engines.base import Engine, EngineError, Prompt
+from llm_policy.planners.text import Experience, LLMPlanner, as_trial
+from llm_policy.prompts.election import OWN_GOAL, ElectionRules, stand_prompts, vote_prompts
+from llm_policy.prompts.planner import PlannerStyle
+
+_Answer = TypeVar("_Answer")
+
+
+class Democracy:
+    """Workers elect one of them by `rules`; each tax year the leader sets the schedule, as `LLMPlanner` does.
+
+    A leader serves `goal`, or itself: it then hears its own utility as the result of each schedule. Everyone
+    has one vote. An answer that cannot be read is asked again, `attempts` times in all; after that a voter
+    abstains, a worker does not stand, and a leader leaves the schedule as it is. `tally` counts every answer.
+    More than `most_unread` of the voters, of those asked to stand or of the tax years unread is an error.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        start: BracketSchedule,
+        *,
+        rules: ElectionRules,
+        goal: str,
+        style: PlannerStyle | None = None,
+        attempts: int = 3,
+        most_unread: float = 0.2,
+        tally: Tally | None = None,
+    ):
+        """Hold the engine and the rules; nobody is elected yet."""
+        self.engine = engine
+        self.start = start
+        self.rules = rules
+        self.goal = goal
+        self.style = style or PlannerStyle()
+        self.attempts = attempts
+        self.most_unread = most_unread
+        self.tally = tally or Tally()
+
+    def init(self, key: Key[Array, ""]) -> Polity:
+        """Return the polity before its first election, under the start."""
+        return Polity(self.start)
+
+    def decide(
+        self, key: Key[Array, ""], state: Polity, *, shared: str, voters: Sequence[str]
+    ) -> tuple[BracketSchedule, Polity]:
+        """Return the schedule of the next tax year, after an election where a term is over.
+
+        `shared` says in words how the economy stands, `voters` each worker's own situation.
+
+        Raises:
+            ValueError: the last tax year was not told, or the number of workers changes or is 0.
+            EngineError: too many answers could not be read, or the engine cannot answer.
+        """
+        if len(state.leaders) > len(state.years):
+            raise ValueError(f"Tell what tax year {len(state.leaders)} brought before the next is decided.")
+        if not voters or state.agents not in (0, len(voters)):
+            raise ValueError(f"{len(voters)} voters, where there were {state.agents or 'none'} before.")
+        state, platform = state._replace(agents=len(voters)), None
+        if len(state.leaders) % self.rules.term == 0:
+            election = self._elect(key, state, shared, voters)
+            state = state._replace(elections=(*state.elections, election))
+            if election.platforms:
+                platform = election.platforms[election.candidates.index(election.winner)]
+        leader, schedule = state.elections[-1].winner, state.current
+        if platform is not None:
+            schedule = BracketSchedule(schedule.thresholds, list(platform))
+        elif leader is not None:
+            schedule, state = self._govern(key, state, f"{shared}\n{voters[leader]}", leader)
+        return schedule, state._replace(current=schedule, leaders=(*state.leaders, leader))
+
+    def tell(
+        self, state: Polity, schedule: BracketSchedule, report: Report, utility: Float[Array, " agents"]
+    ) -> Polity:
+        """Remember what the tax year brought; `utility` is everybody's mean over it, NaN where unknown.
+
+        Raises:
+            ValueError: no tax year was decided, or the workers are not the voters.
+        """
+        if len(state.years) >= len(state.leaders):
+            raise ValueError("Decide a tax year before telling what it brought.")
+        if np.shape(utility) != (state.agents,):
+            raise ValueError(f"One utility for each of {state.agents} voters; got {np.shape(utility)}.")
+        year = TaxYear(as_trial(schedule, report), np.asarray(utility, float))
+        return state._replace(current=schedule, years=(*state.years, year), report=report)
+
+    def _govern(
+        self, key: Key[Array, ""], state: Polity, person: str, leader: int
+    ) -> tuple[BracketSchedule, Polity]:
+        """Return the schedule that the leader sets."""
+        selfish = self.rules.leader == "self"
+        planner = LLMPlanner(
+            self.engine,
+            self.start,
+            goal=OWN_GOAL if selfish else self.goal,
+            style=self.style,
+            person=person,
+            warmup=0,
+            attempts=self.attempts,
+            most_unread=self.most_unread,
+            tally=self.tally,
+        )
+        trials = as_seen_by(leader, state.years) if selfish else tuple(year.trial for year in state.years)
+        seen = Experience(state.current, trials, state.report, state.unread)
+        schedule, seen = planner.ask(key, seen)
+        return schedule, state._replace(unread=seen.unread)
+
+    def _elect(self, key: Key[Array, ""], state: Polity, shared: str, voters: Sequence[str]) -> Election:
+        """Hold an election."""
+        draw_key, tie_key = jax.random.split(key)
+        served = Counter(election.winner for election in state.elections)
+        most = self.rules.term_limit
+        eligible = [i for i in range(len(voters)) if most is None or served[i] < most]
+        platforms, unread_stands = dict.fromkeys(eligible, ()), 0
+        if self.rules.platforms:
+            platforms, unread_stands = self._stand(state.current, eligible, shared, voters)
+        order = jax.random.permutation(draw_key, np.array(sorted(platforms), int))
+        candidates = tuple(order[: self.rules.candidates].tolist())
+        election = Election(
+            tax_year=len(state.leaders),
+            stood=tuple(platforms),
+            candidates=candidates,
+            platforms=tuple(platforms[i] for i in candidates if self.rules.platforms),
+            ballots=(),
+            supports=np.zeros(0, bool),
+            unread=0,
+            unread_stands=unread_stands,
+            winner=state.leaders[-1] if state.leaders else None,
+        )
+        return self._vote(tie_key, state, election, shared, voters) if candidates else election
+
+    def _stand(
+        self, current: BracketSchedule, eligible: Sequence[int], shared: str, voters: Sequence[str]
+    ) -> tuple[dict[int, tuple[float, ...]], int]:
+        """Return the platforms of those who stand, and how many of those asked could not be understood."""
+        asked = [voters[i] for i in eligible]
+        prompts = stand_prompts(
+            current, asked, rules=self.rules, goal=self.goal, style=self.style, economy=shared
+        )
+        properties = {"stands": {"type": "boolean"}} | proposal_answer(self.style.answer, len(current.rates))
+
+        def read(text: str) -> tuple[float, ...] | None:
+            if read_field(text, "stands") is False:
+                return ()
+            proposal = read_proposal(text, current, self.style.answer)
+            if read_field(text, "stands") is not True or proposal is None:
+                return None
+            return tuple(np.asarray(proposal.rates, float).tolist())
+
+        answers = self._ask(prompts, properties, read, numbers=len(current.rates) + 1)
+        platforms = {i: rates for i, rates in zip(eligible, answers, strict=True) if rates}
+        return platforms, answers.count(None)
+
+    def _vote(
+        self, key: Key[Array, ""], state: Polity, election: Election, shared: str, voters: Sequence[str]
+    ) -> Election:
+        """Return the election after the vote."""
+        candidates, rule = election.candidates, self.rules.rule
+        prompts = vote_prompts(
+            state.current,
+            voters,
+            candidates,
+            rules=self.rules,
+            goal=self.goal,
+            style=self.style,
+            economy=shared,
+            platforms=election.platforms,
+            past=state.leaders,
+        )
+        count = len(candidates)
+        answers = self._ask(
+            prompts,
+            ballot_answer(rule, count),
+            lambda text: read_ballot(text, rule, count),
+            numbers=1 if rule == "plurality" else count,
+        )
+        ballots = [ballot or () for ballot in answers]
+        winner = count_ballots(key, ballots, rule, count)
+        named = [ballot[: None if rule == "approval" else 1] for ballot in ballots]
+        return election._replace(
+            ballots=tuple(tuple(candidates[place] for place in ballot) for ballot in ballots),
+            supports=np.array([winner in places for places in named], bool),
+            unread=answers.count(None),
+            winner=candidates[winner],
+        )
+
+    def _ask(
+        self,
+        prompts: Sequence[Prompt],
+        properties: Mapping[str, Any],
+        read: Callable[[str], _Answer | None],
+        *,
+        numbers: int,
+    ) -> list[_Answer | None]:
+        """Return an answer to each prompt, None where none of the attempts could be read."""
+        answers: list[_Answer | None] = [None] * len(prompts)
+        think, text = self.style.think, ""
+        for _ in range(self.attempts):
+            open_ = [i for i, answer in enumerate(answers) if answer is None]
+            if not open_:
+                break
+            completions = self.engine.complete(
+                [prompts[i] for i in open_],
+                schema(properties, thought=think),
+                max_tokens=answer_tokens(numbers, think=think),
+            )
+            for i, completion in zip(open_, completions, strict=True):
+                answers[i] = read(completion.texts[0])
+                text = completion.texts[0] if answers[i] is None else text
+            self.tally.count(np.array([answers[i] is not None for i in open_]))
+        unread = answers.count(None)
+        if unread > self.most_unread * len(prompts):
+            raise EngineError(
+                f"{unread} of {len(prompts)} voters could not be understood in {self.attempts} attempts, "
+                f"more than {self.most_unread:.0%}; one said {text!r}. Use a model that follows a schema."
+            )
+        return answers

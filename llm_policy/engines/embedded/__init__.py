@@ -1,0 +1,1 @@
+"""The engine that runs Llama models in JAX."""

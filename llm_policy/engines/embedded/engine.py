@@ -1,0 +1,300 @@
+"""The small model that comes with the project, and its like, answered in JAX: no server, no torch."""
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import jax
+import numpy as np
+from jaxtyping import Float, UInt32
+
+from llm_policy.engines._chat import Chat
+from llm_policy.engines._scores import choices, single_tokens
+from llm_policy.engines.base import Choices, Completion, EngineError, Prompt, Schema
+from llm_policy.engines.provenance import is_noise, weights_of
+
+try:
+    from llm_policy.engines.embedded.batching import SPANS, answers_together, padded, passes, rounded, table
+    from llm_policy.engines.embedded.forward import (
+        Pool,
+        begin,
+        blank,
+        block_bytes,
+        draw,
+        go_on,
+        grown,
+        lay,
+        option_scores,
+        read,
+    )
+    from llm_policy.engines.embedded.grammar import Draft, Grammars
+    from llm_policy.engines.embedded.llama import load_weights
+    from llm_policy.engines.embedded.prefixes import Found, Prefixes, blocks_of, packed
+    from llm_policy.engines.embedded.tokenizer import Tokens
+except ImportError as error:
+    raise ImportError(
+        f"The embedded engine needs {error.name}: pip install 'econjax[llm]'", name=error.name
+    ) from error
+
+SHIPPED = Path(__file__).parents[2] / "model"
+"""The folder of the model that comes with the project."""
+_NAME = "econjax-small"
+_FIRST_BLOCKS = 1 << 12
+_MOST_BYTES = 4 << 30
+_SCORED = 64  # prompts, and options to a multiple of
+_OPTIONS = 16
+_TOKENS = 4  # of each answer that are read in one pass
+_ROOM = 32
+_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+
+
+class EmbeddedEngine:
+    """A small Llama in this process, in float32, on whatever JAX runs on.
+
+    `folder` holds a model as `llama.save_weights` writes it, with its tokenizer; None is the model that comes
+    with the project, which imitates a known formula and says nothing about people. `temperature` is that of
+    `complete`; `choose` always scores at temperature 1. Answers are repeatable: the n-th text that an engine
+    of one `seed` writes to a prompt is the same whatever else it is asked, up to the rounding of sums.
+
+    What was read is kept between calls, in blocks of 16 tokens with all that comes before them, so a prompt
+    costs what follows the longest beginning that it has in common with one read before, and nothing if it is
+    that prompt. This takes up to `cache_bytes` of memory, little at first (by default a quarter of the
+    device's memory, at most 4 GiB; what a single prompt needs in any case): 6.2 kB a token of the model that
+    comes with the project. Beyond it, what was of no use for longest is dropped. The forward passes have few
+    sizes: each is compiled when it is met first, and again if the memory grows, which it does once.
+
+    Raises:
+        EngineError: the folder holds no such model, or its chat template takes no question.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str | None = None,
+        *,
+        temperature: float = 1.0,
+        seed: int = 0,
+        cache_bytes: int | None = None,
+    ) -> None:
+        self._name = _NAME if folder is None else str(folder)
+        self._folder = SHIPPED if folder is None else Path(folder).expanduser()
+        self.temperature = temperature
+        self.seed = seed
+        if missing := [name for name in _FILES if not (self._folder / name).is_file()]:
+            raise EngineError(
+                f"The embedded engine finds no model in '{self._folder}': {', '.join(missing)} missing."
+            )
+        try:
+            self._weights, self._sizes = load_weights(self._folder)
+        except ValueError as error:
+            raise EngineError(f"The embedded engine cannot read the model: {error}") from error
+        tokens = Tokens(self._folder)
+        self._tokenizer = tokens.tokenizer
+        self._chat = Chat(tokens)
+        self._grammars = Grammars(tokens.tokenizer, vocabulary=self._sizes.vocab_size, end=tokens.end)
+        self._written: Counter[bytes] = Counter()
+        self._cache_bytes = _cache_bytes() if cache_bytes is None else cache_bytes
+        self._forget()
+        self._revision = _digest((self._folder / "model.safetensors").read_bytes())
+
+    def complete(
+        self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
+    ) -> list[Completion]:
+        """Return compact JSON under `schema`, `samples` texts a prompt, at the engine's temperature.
+
+        Raises:
+            EngineError: a prompt and its answer do not fit into the model's context, or the grammar of the
+                answers cannot express the schema (nothing is read then).
+        """
+        encoded = self._encode(prompts, max_tokens)
+        drafts = self._grammars.drafts(schema, count=len(prompts) * samples, max_tokens=max_tokens)
+        seeds = self._seeds(prompts, samples)
+        begun = drafts[0].tokens if drafts else []
+        known: list[int] = []
+        for texts in self._sittings([packed(tokens + begun) for tokens in encoded]):
+            first, found = len(known), self._read(texts)
+            known += [text.known for text in found]
+            rows = [(place, row) for place in range(len(texts)) for row in range(samples)]
+            rows.sort(key=lambda row: len(texts[row[0]]))
+            together = answers_together(len(rows))
+            for turn in (rows[start : start + together] for start in range(0, len(rows), together)):
+                places = [(first + place) * samples + row for place, row in turn]
+                asked = [(found[place].places, len(texts[place]) // 4) for place, _ in turn]
+                self._write(asked, [drafts[place] for place in places], seeds[places], together)
+        answers = [drafts[place * samples : (place + 1) * samples] for place in range(len(prompts))]
+        return [
+            Completion(
+                texts=tuple(self._tokenizer.decode(draft.tokens) for draft in answer),
+                prompt_tokens=len(tokens),
+                answer_tokens=sum(len(draft.tokens) for draft in answer),
+                cached_tokens=min(cached, len(tokens)),
+            )
+            for answer, tokens, cached in zip(answers, encoded, known, strict=True)
+        ]
+
+    def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
+        """Score the options with the model's own probabilities: temperature 1, nothing filtered.
+
+        Raises:
+            ValueError: an option is not a single token of this model, or two options are the same token.
+            EngineError: a prompt does not fit into the model's context (nothing is read then).
+        """
+        tokens = single_tokens(options, self._chat.tokens(options))
+        encoded = self._encode(prompts, 1)
+        known: list[int] = []
+        scores = []
+        for texts in self._sittings(list(map(packed, encoded))):
+            found = self._read(texts)
+            known += [text.known for text in found]
+            scores += self._score(found, tokens)
+        raw = [score[:, : len(options)] for score in jax.device_get(scores)]
+        raw = np.concatenate([np.zeros((0, len(options))), *raw])
+        return choices(raw, list(map(len, encoded)), known)
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Return the number of the model's tokens of each text, without special tokens."""
+        return [len(tokens) for tokens in self._chat.tokens(texts)]
+
+    def describe(self) -> dict[str, str | int | float | bool]:
+        """Say which weights answer, in which numbers, under which chat template."""
+        return {
+            "engine": "embedded",
+            "version": version("econjax"),
+            "model": self._name,
+            "revision": self._revision,
+            "dtype": "float32",
+            "temperature": self.temperature,
+            "seed": self.seed,
+            "context": self._sizes.max_position_embeddings,
+            "tokenizer": "exact",
+            "chat_template": _digest(self._chat.template.encode()) if self._chat.template else "none",
+            "system_role": self._chat.system_role,
+            "noise": is_noise(self._folder),
+            "weights": weights_of(self._folder),
+        }
+
+    def close(self) -> None:
+        """Free the weights and what was read. No call may follow."""
+        self._weights = {}
+        self._forget()
+
+    def _encode(self, prompts: Sequence[Prompt], answer: int) -> list[list[int]]:
+        """Return the tokens of every prompt, after checking that they and their answers fit."""
+        encoded = self._chat.encode(prompts)
+        context = self._sizes.max_position_embeddings
+        for place, tokens in enumerate(encoded):
+            if len(tokens) + answer > context:
+                raise EngineError(
+                    f"Prompt {place} has {len(tokens)} tokens and its answer up to {answer}, but the "
+                    f"model holds {context}: shorten the prompt, or serve a larger model with vLLM."
+                )
+        return encoded
+
+    def _seeds(self, prompts: Sequence[Prompt], samples: int) -> UInt32[np.ndarray, "answers 2"]:
+        """Return a seed for each text: of the prompt, and of how many texts were written to it before."""
+        seeds = []
+        for shared, personal in prompts:
+            asked = hashlib.sha256(json.dumps([self.seed, shared, personal]).encode()).digest()
+            for _ in range(samples):
+                seeds.append(hashlib.sha256(asked + self._written[asked].to_bytes(8, "big")).digest()[:8])
+                self._written[asked] += 1
+        return np.frombuffer(b"".join(seeds), np.uint32).reshape(-1, 2)
+
+    def _forget(self) -> None:
+        """Begin with nothing read."""
+        most = max(
+            self._cache_bytes // block_bytes(self._sizes), blocks_of(self._sizes.max_position_embeddings)
+        )
+        self._prefixes = Prefixes(blocks=_FIRST_BLOCKS, most=most)
+        self._pool: Pool | None = None
+
+    def _sittings(self, texts: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+        """Yield the texts by turns, of which each fits into the memory."""
+        self._prefixes.touch(reversed(texts))  # what comes first is dropped last
+        start = blocks = 0
+        for stop, text in enumerate(texts):
+            more = blocks_of(len(text) // 4)
+            if blocks + more > self._prefixes.most:
+                yield texts[start:stop]
+                start, blocks = stop, 0
+            blocks += more
+        if texts:
+            yield texts[start:]
+
+    def _read(self, texts: Sequence[bytes]) -> list[Found]:
+        """Read what is not known of texts that fit into the memory together."""
+        try:
+            found, spans = self._prefixes.lay(texts, sizes=SPANS)
+            with jax.enable_x64(False):
+                pool, blocks = self._pool, self._prefixes.blocks
+                pool = blank(self._sizes, blocks=blocks) if pool is None else pool
+                if len(pool.states) < blocks:
+                    pool = grown(self._sizes, pool, blocks=blocks)
+                for rows in passes(spans, context=self._sizes.max_position_embeddings):
+                    new = read(self._weights, self._sizes, pool, rows)
+                    pool = lay(self._sizes, pool, new, rows)
+            self._pool = pool
+        except BaseException:  # what counts as read was not
+            self._forget()
+            raise
+        return found
+
+    def _score(
+        self, found: Sequence[Found], options: Sequence[int]
+    ) -> Iterator[jax.Array | Float[np.ndarray, "rows options"]]:
+        """Yield the log probability of each option after each text, and further options."""
+        padding = np.pad(np.array(options, np.int32), (0, rounded(len(options), _OPTIONS) - len(options)))
+        ends = np.array([text.places[-1] for text in found], np.int32)
+        with jax.enable_x64(False):
+            for start in range(0, len(ends), _SCORED):
+                some = ends[start : start + _SCORED]
+                rows = np.pad(some, (0, _SCORED - len(some)))
+                yield option_scores(self._weights, self._pool, rows, padding)[: len(some)]
+
+    def _write(
+        self,
+        asked: Sequence[tuple[list[int], int]],
+        drafts: Sequence[Draft],
+        seeds: UInt32[np.ndarray, "answers 2"],
+        rows: int,
+    ) -> None:
+        """Finish answers side by side, in `rows` rows; `asked` are each one's blocks and number of tokens."""
+        if all(draft.done for draft in drafts):
+            return
+        more = rows - len(drafts)
+        seeds = np.pad(seeds, ((0, more), (0, 0)))
+        places, before = zip(*asked, strict=True)
+        pages = table(places, rows=rows, context=self._sizes.max_position_embeddings)
+        before = np.pad(np.array(before, np.int32), (0, more))
+        ends = np.pad(np.array([each[-1] for each in places], np.int32), (0, more))
+        room = rounded(drafts[0].max_tokens + _TOKENS, _ROOM)
+        with jax.enable_x64(False):
+            answers = begin(self._sizes, self._pool, ends, room=room)
+            while True:
+                allowed = self._grammars.allowed(drafts, rows=rows)
+                written = np.zeros(rows, np.int32)
+                written[: len(drafts)] = [len(draft.tokens) for draft in drafts]
+                drawn = draw(self._weights, answers.states, allowed, seeds, written, self.temperature)
+                new = [draft.take(token) for draft, token in zip(drafts, drawn.tolist(), strict=False)]
+                if not any(new):
+                    return
+                while any(new):
+                    some, new = [tokens[:_TOKENS] for tokens in new], [tokens[_TOKENS:] for tokens in new]
+                    tokens, length = padded(some, shape=(rows, _TOKENS))
+                    answers = go_on(
+                        self._weights, self._sizes, self._pool, pages, before, answers, tokens, length
+                    )
+
+
+def _cache_bytes() -> int:
+    """Return a quarter of the memory of what JAX runs on, at most 8 GiB."""
+    stats = jax.devices()[0].memory_stats() or {}
+    memory = stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(memory // 4, _MOST_BYTES)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]

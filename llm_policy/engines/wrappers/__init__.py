@@ -1,0 +1,1 @@
+"""Engines around engines: each has the same protocol."""

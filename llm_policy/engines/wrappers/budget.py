@@ -1,0 +1,210 @@
+"""An engine that counts what another spends and stops at a limit, and what a run will spend."""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from typing import TypeVar
+
+from llm_policy.engines.base import Choices, Completion, Engine, EngineError, Interrupted, Prompt, Schema
+
+_Answers = TypeVar("_Answers", list[Completion], Choices)
+
+
+class BudgetError(EngineError):
+    """A batch would pass the limit: nothing of it was asked."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What was or will be spent: prompts, tokens read (some of them cached) and written, dollars, seconds.
+
+    `seconds` are wall-clock seconds inside the engine, NaN if nobody knows.
+    """
+
+    prompts: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    answer_tokens: int = 0
+    dollars: float = 0.0
+    seconds: float = 0.0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+
+    def __str__(self) -> str:
+        price = f"${self.dollars:,.2f}, " if self.dollars else ""
+        duration = "time unknown" if math.isnan(self.seconds) else f"{self.seconds:,.1f} s"
+        return (
+            f"{self.prompts:,} prompts, {self.prompt_tokens:,} tokens read ({self.cached_tokens:,} cached), "
+            f"{self.answer_tokens:,} written, {price}{duration}"
+        )
+
+
+def estimate(
+    engine: Engine,
+    prompts: Sequence[Prompt],
+    *,
+    batches: int,
+    answer_tokens: int,
+    prices: tuple[float, float] = (0.0, 0.0),
+    seconds_per_prompt: float = math.nan,
+) -> Usage:
+    """Return what a run of `batches` batches like `prompts` will spend, with `answer_tokens` to each prompt.
+
+    Tokens are the engine's count of the texts; a chat template adds a few to each prompt. `prices` are
+    as in `Budget`. Nothing is asked of a model.
+    """
+    read = batches * _prompt_tokens(engine, prompts)
+    written = batches * len(prompts) * answer_tokens
+    return Usage(
+        prompts=batches * len(prompts),
+        prompt_tokens=read,
+        answer_tokens=written,
+        dollars=_dollars(prices, read, written),
+        seconds=batches * len(prompts) * seconds_per_prompt,
+    )
+
+
+class Budget:
+    """The same protocol as `engine`, until the next batch would pass a limit.
+
+    `tokens` limits those read and written together, `dollars` their price, `seconds` the time inside
+    the engine. `prices` are dollars per million tokens read and per million written; cached tokens cost
+    as much as others, so that dollars are at most too many. Before each batch its cost is estimated:
+    the tokens of its texts, `max_tokens` for every text of `complete` and one for every choice, and
+    the time that as many prompts took so far.
+
+    `spent` is the truth, whoever answered: around a journal, `Budget(journal, clock=lambda:
+    journal.seconds)`, replayed answers count at their recorded cost, and a resumed run meets the limit
+    where an uninterrupted one does. `clock` gives seconds. A batch that failed counts as far as it was
+    answered, and again when it is asked again.
+
+    Raises:
+        ValueError: a limit or a price makes no sense.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        tokens: int | None = None,
+        dollars: float | None = None,
+        seconds: float | None = None,
+        prices: tuple[float, float] = (0.0, 0.0),
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.spent = Usage()
+        self._engine = engine
+        self._limits = {"tokens": tokens, "dollars": dollars, "seconds": seconds}
+        self._prices = prices
+        self._clock = clock
+        _check(self._limits, prices)
+
+    def complete(
+        self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
+    ) -> list[Completion]:
+        """Return the engine's texts.
+
+        Raises:
+            EngineError: the engine cannot answer; `BudgetError` if the batch would pass a limit.
+        """
+        self._foresee(prompts, len(prompts) * samples * max_tokens)
+        return self._spend(
+            lambda: self._engine.complete(prompts, schema, samples=samples, max_tokens=max_tokens)
+        )
+
+    def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
+        """Return the engine's scores.
+
+        Raises:
+            ValueError: the engine cannot score these options.
+            EngineError: the engine cannot answer; `BudgetError` if the batch would pass a limit.
+        """
+        self._foresee(prompts, len(prompts))
+        return self._spend(lambda: self._engine.choose(prompts, options))
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Return the engine's numbers of tokens: they cost nothing."""
+        return self._engine.count(texts)
+
+    def describe(self) -> dict[str, str | int | float | bool]:
+        """Return the engine's description."""
+        return self._engine.describe()
+
+    def close(self) -> None:
+        """Close the engine. No call may follow."""
+        self._engine.close()
+
+    def _foresee(self, prompts: Sequence[Prompt], written: int) -> None:
+        """Raise an error if the batch would pass a limit.
+
+        No text has more tokens than bytes: far from the limit, that spares counting them.
+        """
+        at_most = sum(len(text.encode()) for prompt in prompts for text in prompt)
+        if self._passes(len(prompts), at_most, written):
+            passed = self._passes(len(prompts), _prompt_tokens(self._engine, prompts), written)
+            if passed:
+                raise BudgetError(passed)
+
+    def _passes(self, prompts: int, read: int, written: int) -> str:
+        """Say which limit a batch would pass, or nothing."""
+        spent = self.spent
+        rate = spent.seconds / spent.prompts if spent.prompts else 0.0
+        forecast = {
+            "tokens": (spent.prompt_tokens + spent.answer_tokens, read + written),
+            "dollars": (spent.dollars, _dollars(self._prices, read, written)),
+            "seconds": (spent.seconds, prompts * rate),
+        }
+        for unit, (so_far, more) in forecast.items():
+            limit = self._limits[unit]
+            if limit is not None and so_far + more > limit:
+                return (
+                    f"The next {prompts:,} prompts would take about {more:,.10g} {unit}, and {so_far:,.10g} "
+                    f"of {limit:,.10g} are spent ({spent}): resume the run with a higher limit."
+                )
+        return ""
+
+    def _spend(self, ask: Callable[[], _Answers]) -> _Answers:
+        """Return the answers, and add what they cost to what was spent."""
+        start = self._clock()
+        try:
+            answers = ask()
+        except Interrupted as error:
+            self.spent += self._usage(error.answers, self._clock() - start)
+            raise
+        self.spent += self._usage(answers, self._clock() - start)
+        return answers
+
+    def _usage(self, answers: Sequence[Completion] | Choices, seconds: float) -> Usage:
+        if isinstance(answers, Choices):
+            prompts = written = len(answers.leaked)
+            read, cached = int(answers.prompt_tokens.sum()), int(answers.cached_tokens.sum())
+        else:
+            prompts, written = len(answers), sum(answer.answer_tokens for answer in answers)
+            read = sum(answer.prompt_tokens for answer in answers)
+            cached = sum(answer.cached_tokens for answer in answers)
+        return Usage(prompts, read, cached, written, _dollars(self._prices, read, written), seconds)
+
+
+def _dollars(prices: tuple[float, float], read: int, written: int) -> float:
+    return (prices[0] * read + prices[1] * written) / 1e6
+
+
+def _prompt_tokens(engine: Engine, prompts: Sequence[Prompt]) -> int:
+    """Return how many tokens the prompts have; a text that they share is counted by the engine once."""
+    times = Counter(text for prompt in prompts for text in prompt)
+    tokens = engine.count(list(times))
+    return sum(n * token for n, token in zip(times.values(), tokens, strict=True))
+
+
+def _check(limits: Mapping[str, float | None], prices: tuple[float, float]) -> None:
+    for unit, limit in limits.items():
+        if limit is not None and not 0 < limit < math.inf:
+            raise ValueError(f"A limit of {limit} {unit} makes no sense: give a positive number, or None.")
+    if not all(0 <= price < math.inf for price in prices):
+        raise ValueError(f"Prices are dollars per million tokens, read and written, and not {prices}.")
+    if limits["dollars"] is not None and not any(prices):
+        units = "dollars per million tokens read and written"
+        raise ValueError(f"A limit of {limits['dollars']} dollars needs prices, in {units}.")

@@ -1,0 +1,108 @@
+"""The same economy in another currency: what a model knows by heart about dollars does not help it there."""
+
+import math
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from llm_policy.engines.base import Choices, Completion, Engine, Prompt, Schema
+
+
+class Currency(NamedTuple):
+    """A currency: its name in the plural, and how many of it a dollar is worth."""
+
+    name: str
+    scale: float
+
+
+CURRENCIES = (Currency("crowns", 7), Currency("florins", 31), Currency("talers", 437))
+"""Whole scales: whole dollars are not rounded, so that relative prices stay as they are."""
+
+
+class Renamed:
+    """The same protocol as `engine`, which reads every amount of money in another currency.
+
+    "$11,600", "11,600 dollars" and "$11.6k" are multiplied by `scale` and rounded to whole units ("81,200
+    crowns"), and the words dollar and dollars become the currency's; a singular drops the s of the plural
+    `name`. Per cents, hours, step numbers and pure numbers stay, and so do the ratios of thresholds. Options
+    and answers are not rewritten. A `scale` that is no whole number rounds small amounts and shifts relative
+    prices.
+
+    Raises:
+        ValueError: a name that is not a word of letters or is the dollar's, or a scale that is not positive.
+    """
+
+    def __init__(self, engine: Engine, *, name: str, scale: float) -> None:
+        if not name.isalpha() or _DOLLAR.search(name):
+            raise ValueError(
+                f'A currency\'s name is another word than dollars, such as "crowns"; got {name!r}.'
+            )
+        if not 0 < scale < math.inf:
+            raise ValueError(f"A currency's scale, units per dollar, is positive and finite; got {scale}.")
+        self._engine, self._currency = engine, Currency(name, scale)
+
+    def complete(
+        self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
+    ) -> list[Completion]:
+        """Return `samples` texts for every prompt in the currency.
+
+        Raises:
+            EngineError: the engine cannot answer; `Interrupted` if it answered some.
+        """
+        return self._engine.complete(self._rename(prompts), schema, samples=samples, max_tokens=max_tokens)
+
+    def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
+        """Return the scores of the options, as they are, after every prompt in the currency.
+
+        Raises:
+            ValueError: an option is not a single token of this model.
+            EngineError: the engine cannot answer; `Interrupted` if it answered some.
+        """
+        return self._engine.choose(self._rename(prompts), options)
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Return the number of tokens of each text in the currency."""
+        return self._engine.count([rename(text, self._currency) for text in texts])
+
+    def describe(self) -> dict[str, str | int | float | bool]:
+        """Return the engine's description, with the currency and how many of it a dollar is worth."""
+        return self._engine.describe() | {
+            "currency": self._currency.name,
+            "currency_scale": self._currency.scale,
+        }
+
+    def close(self) -> None:
+        """Close the engine. No call may follow."""
+        self._engine.close()
+
+    def _rename(self, prompts: Sequence[Prompt]) -> list[Prompt]:
+        shared = {prompt.shared: "" for prompt in prompts}  # one text for a whole batch: rewritten once
+        shared = {text: rename(text, self._currency) for text in shared}
+        return [Prompt(shared[p.shared], rename(p.personal, self._currency)) for p in prompts]
+
+
+def rename(text: str, currency: Currency) -> str:
+    """Return a text with its amounts of money, and the word for them, in another currency."""
+    singular = currency.name.removesuffix("s")
+
+    def amount(match: re.Match[str]) -> str:
+        sign, symbol, number, size, word = match.groups()
+        if not symbol and not word:
+            return match[0]
+        whole = round(float(number.replace(",", "")) * _SIZES[(size or "").lower()] * currency.scale)
+        return f"{sign if whole else ''}{whole:,} {singular if whole == 1 else currency.name}"
+
+    def name(match: re.Match[str]) -> str:
+        word = currency.name if match[0].lower() == "dollars" else singular
+        return word.capitalize() if match[0][0].isupper() else word
+
+    return _DOLLAR.sub(name, _AMOUNT.sub(amount, text))
+
+
+_AMOUNT = re.compile(
+    r"(-?)(\$?)\b(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
+    r"(?:\s?(k|thousand|million|billion)\b)?(\s(?:US )?dollars?\b)?",
+    re.IGNORECASE,
+)
+_DOLLAR = re.compile(r"\bdollars?\b", re.IGNORECASE)
+_SIZES = {"": 1.0, "k": 1e3, "thousand": 1e3, "million": 1e6, "billion": 1e9}

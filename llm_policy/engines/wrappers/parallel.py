@@ -1,0 +1,153 @@
+"""Several engines or servers of the same model that answer one batch together."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar, cast
+
+from llm_policy.engines._scores import join
+from llm_policy.engines.base import Choices, Completion, Engine, EngineError, Interrupted, Prompt, Schema
+
+_SMALL = 64
+"""Prompts that are worth a call of their own."""
+
+_Answers = TypeVar("_Answers", list[Completion], Choices)
+
+
+class Parallel:
+    """The same protocol over `engines` of one model: whichever is free takes the next prompts.
+
+    Prompts with the same `shared` text stay together, so that each engine's prefix cache is of use;
+    answers come in the order of the batch, whoever gave them. When an engine fails, the others finish
+    the prompts they have in hand.
+
+    Raises:
+        EngineError: there is no engine, or their descriptions differ in more than the url.
+    """
+
+    def __init__(self, engines: Sequence[Engine]) -> None:
+        if not engines:
+            raise EngineError("Parallel has no engine: give at least one.")
+        self._engines = list(engines)
+        self._description = _common([engine.describe() for engine in engines])
+
+    def complete(
+        self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
+    ) -> list[Completion]:
+        """Return `samples` texts under `schema` for every prompt.
+
+        Raises:
+            EngineError: an engine failed and nothing was answered; `Interrupted` if something was.
+        """
+        return self._share(
+            prompts,
+            lambda engine, part: engine.complete(part, schema, samples=samples, max_tokens=max_tokens),
+            _join_completions,
+        )
+
+    def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
+        """Score every option after every prompt.
+
+        Raises:
+            ValueError: the engines cannot score these options.
+            EngineError: an engine failed and nothing was answered; `Interrupted` if something was.
+        """
+        return self._share(prompts, lambda engine, part: engine.choose(part, options), join)
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Return the number of tokens of each text, as the first engine counts them."""
+        return self._engines[0].count(texts)
+
+    def describe(self) -> dict[str, str | int | float | bool]:
+        """Return what every engine says of itself, and all their urls."""
+        return dict(self._description)
+
+    def close(self) -> None:
+        """Close every engine. No call may follow."""
+        for engine in self._engines:
+            engine.close()
+
+    def _share(
+        self,
+        prompts: Sequence[Prompt],
+        ask: Callable[[Engine, list[Prompt]], _Answers],
+        merge: Callable[[list[_Answers], list[int]], _Answers],
+    ) -> _Answers:
+        """Let the engines `ask` for one part of the batch after another, and `merge` what they answer."""
+        waiting = deque(_parts(prompts, len(self._engines)))
+        answered: list[tuple[list[int], _Answers]] = []
+        failures: list[Exception] = []
+
+        def work(engine: Engine) -> None:
+            while (part := _next(waiting)) is not None:
+                try:
+                    answered.append((part, ask(engine, [prompts[place] for place in part])))
+                except Exception as error:
+                    waiting.clear()
+                    failures.append(error)
+                    if isinstance(error, Interrupted):
+                        done = [part[place] for place in error.done]
+                        answered.append((done, cast(_Answers, error.answers)))
+
+        with ThreadPoolExecutor(len(self._engines)) as pool:
+            try:
+                list(pool.map(work, self._engines))
+            finally:
+                waiting.clear()
+        places = [place for part, _ in answered for place in part]
+        if failures and not places:
+            raise failures[0]
+        merged = merge([answers for _, answers in answered], places)
+        if failures:
+            raise Interrupted(str(failures[0]), sorted(places), merged) from failures[0]
+        return merged
+
+
+def _common(descriptions: list[dict[str, str | int | float | bool]]) -> dict[str, str | int | float | bool]:
+    """Return the description that all share, with every url."""
+    first = descriptions[0]
+    for number, other in enumerate(descriptions[1:], start=2):
+        differ = [
+            f"{name} is {first.get(name)!r} and {other.get(name)!r}"
+            for name in first | other
+            if name != "url" and first.get(name) != other.get(name)
+        ]
+        if differ:
+            raise EngineError(
+                f"Engines 1 and {number} do not answer alike ({'; '.join(differ)}): give engines of the same "
+                "model with the same settings."
+            )
+    urls = [str(description["url"]) for description in descriptions if "url" in description]
+    return first | ({"url": ", ".join(urls)} if urls else {})
+
+
+def _parts(prompts: Sequence[Prompt], engines: int) -> list[list[int]]:
+    """Return the places of the prompts in parts: large ones first, so that all engines end together.
+
+    An empty batch is one empty part: an engine still checks what it is asked.
+    """
+    groups: dict[str, list[int]] = {}
+    for place, prompt in enumerate(prompts):
+        groups.setdefault(prompt.shared, []).append(place)
+    order = [place for group in groups.values() for place in group]
+    least = max(1, min(_SMALL, -(-len(order) // engines)))
+    parts = [order[:0]] if not order else []
+    while order:
+        size = max(least, len(order) // (2 * engines))
+        parts.append(order[:size])
+        order = order[size:]
+    return parts
+
+
+def _next(waiting: deque[list[int]]) -> list[int] | None:
+    """Return the next part, or None if nothing is waiting; several threads may ask at once."""
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
+
+
+def _join_completions(parts: list[list[Completion]], places: list[int]) -> list[Completion]:
+    """Return the completions of all `parts`, sorted by `places`."""
+    completions = [completion for part in parts for completion in part]
+    return [completion for _, completion in sorted(zip(places, completions, strict=True), key=lambda p: p[0])]

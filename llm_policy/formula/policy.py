@@ -1,0 +1,57 @@
+"""Workers who answer as their teacher's formula says, with no model in between: a known population."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from econjax import Economy
+from llm_policy.engines.base import Choices, Prompt
+from llm_policy.engines.scripted import ScriptedEngine
+from llm_policy.formula.workers import Means, hours_chances, of_personas
+from llm_policy.memory.workers import Memory
+from llm_policy.personas.draw import Personas, describe
+from llm_policy.prompts.disutility import price_of_an_hour
+from llm_policy.prompts.workers import Situation
+from llm_policy.surrogate.recording import RecordedWorkers, person_features
+
+
+class TaughtWorkers(RecordedWorkers):
+    """`RecordedWorkers` whose chances of hours are those of `teachers.workers.hours_chances`.
+
+    They are asked in words like any others, and counted, but the words are not read.
+    """
+
+    def __init__(self, economy: Economy, personas: Personas, **options: Any):
+        """Hold the people; `options` are those of `LLMWorkers`."""
+        self._formula = _Formula(economy, personas)
+        person = person_features(personas)
+        RecordedWorkers.__init__(self, self._formula, economy, describe(personas), person=person, **options)
+
+    def prompts(self, situation: Situation, memory: Memory) -> list[Prompt]:
+        """Return the question for hours, one prompt per worker."""
+        self._formula.now = situation, memory
+        return RecordedWorkers.prompts(self, situation, memory)
+
+
+class _Formula(ScriptedEngine):
+    """Scores the hours for all workers by the formula, in the situation that it was told."""
+
+    now: tuple[Situation, Memory]
+
+    def __init__(self, economy: Economy, personas: Personas) -> None:
+        ScriptedEngine.__init__(self, _says_nothing)
+        skill, cost = np.asarray(economy.population.skill, float), economy.population.fixed_cost
+        fixed = np.zeros_like(skill) if cost is None else np.asarray(cost, float)
+        self._means = Means(skill, price_of_an_hour(economy), fixed)
+        self._mind = of_personas(personas)
+
+    def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
+        situation, memory = self.now
+        found = hours_chances(self._means, self._mind, situation.schedule, memory, situation.phase)
+        none = np.zeros(len(prompts), np.int64)
+        return Choices(np.log(np.maximum(found, 1e-300)), np.zeros(len(prompts)), none, none)
+
+
+def _says_nothing(prompt: Prompt) -> str:
+    raise NotImplementedError("The formula chooses among hours; it writes no texts.")

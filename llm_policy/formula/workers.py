@@ -1,0 +1,184 @@
+"""How the small model's workers choose: a quantal response around perceived utility.
+
+A worker perceives what each week would bring: income less tax, less what effort costs it. Its attitudes bend
+both (a taste for leisure, an aversion to taxes), the less the more steps it has lived through. It keeps to
+the hours it has, follows what its last change of hours spoke for, and chooses among the hours offered with
+probabilities that rise with perceived utility (McFadden 1974; McKelvey and Palfrey 1995). All of it is an
+assumption: a known truth to measure instruments with, and no claim about people.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from econjax import BracketSchedule
+from econjax.preferences import REFERENCE_HOURS
+from llm_policy.answers.reading import HOURS
+from llm_policy.memory.workers import Memory, Records, latest, nudge
+from llm_policy.personas.draw import Personas
+from llm_policy.prompts.objectives import AIMS
+from llm_policy.prompts.workers import Phase
+
+TEMPERATURE = 0.1
+"""Of the quantal response, as a share of the worker's income at 40 hours."""
+EXPLOIT = 0.6
+"""What the temperature is multiplied by when workers are told to stop trying."""
+RISK = 1.2
+"""What the temperature is multiplied by for each degree of liking risks."""
+LEISURE = 0.5
+"""By how much effort costs less, in logs, to who usually works 80 hours instead of 40."""
+AVERSION = 0.15
+"""By what share a worker overstates its taxes for each degree of wanting lower ones."""
+PATIENCE = 8.0
+"""Steps after which attitudes count half."""
+HABIT = 0.6
+"""What a change of hours by 40 takes from the log odds of a choice."""
+NUDGE = 0.4
+"""What the last change of hours adds to the log odds of hours in its direction."""
+SPITE = 2.0
+"""The log factor of effort's cost to who wants everybody's harm."""
+ROLE_ATTITUDES = {
+    "nurse": (0.3, -0.5),
+    "teacher": (0.4, -1.0),
+    "shop assistant": (0.0, 1.0),
+    "factory worker": (0.0, 0.5),
+    "software developer": (0.0, 0.5),
+    "engineer": (0.0, 0.0),
+    "shop owner": (-0.5, 1.5),
+    "founder": (-0.6, 1.5),
+    "delivery driver": (-0.2, 0.5),
+    "office clerk": (0.2, -0.5),
+    "craftsman": (-0.4, 1.0),
+    "caregiver": (0.4, -0.5),
+    "near retirement": (0.6, 0.0),
+}
+"""Each role's taste for leisure, in multiples of `LEISURE`, and degree of wanting lower taxes."""
+CONTENT, BURDEN, MOOD = 1.0, 5.0, 4.0
+"""Log odds of satisfaction: at no net tax, lost per share of income paid, lost per unit of aversion."""
+
+
+class Mind(NamedTuple):
+    """Workers' attitudes: `leisure` is added to the log cost of effort, `aversion` to 1 as a factor of taxes.
+
+    `noise` multiplies the temperature.
+    """
+
+    leisure: Float[np.ndarray, " agents"]
+    aversion: Float[np.ndarray, " agents"]
+    noise: Float[np.ndarray, " agents"]
+
+
+class Means(NamedTuple):
+    """What workers' hours earn and cost them, in dollars a year.
+
+    `skill` is what an hour a week earns, `prices` what one more costs in effort at 20, 40 and 60 hours (see
+    `effort.price_of_an_hour`), `fixed_cost` what working at all costs.
+    """
+
+    skill: Float[np.ndarray, " agents"]
+    prices: Float[np.ndarray, "agents 3"]
+    fixed_cost: Float[np.ndarray, " agents"]
+
+
+def neutral(agents: int) -> Mind:
+    """Return the attitudes of workers of whom nothing is known."""
+    return Mind(np.zeros(agents), np.zeros(agents), np.ones(agents))
+
+
+def of_personas(personas: Personas) -> Mind:
+    """Return the attitudes that personas state: usual hours, risk, taxes."""
+    middle = 2  # of five degrees
+    return Mind(
+        leisure=-LEISURE * (personas.hours - REFERENCE_HOURS) / REFERENCE_HOURS,
+        aversion=AVERSION * (middle - personas.tax_attitude),
+        noise=RISK ** (personas.risk - float(middle)),
+    )
+
+
+def of_roles(roles: Sequence[str]) -> Mind:
+    """Return the attitudes of people who play these roles of `persona_roles.ROLES`."""
+    leisure, aversion = np.array([ROLE_ATTITUDES[role] for role in roles]).T
+    return Mind(LEISURE * leisure, AVERSION * aversion, np.ones(len(roles)))
+
+
+def with_aims(mind: Mind, aims: Int[np.ndarray, " agents"]) -> Mind:
+    """Return the attitudes of workers with these aims, places in `AIMS`.
+
+    Who wants everybody's good has nothing against taxes; who wants everybody's harm works little.
+    """
+    return mind._replace(
+        leisure=np.where(aims == AIMS.index("adversarial"), SPITE, mind.leisure),
+        aversion=np.where(aims == AIMS.index("altruistic"), 0.0, mind.aversion),
+    )
+
+
+class Reckoning(NamedTuple):
+    """What workers find on the way to a choice: dollars a year for each of `HOURS`, and what bends them.
+
+    `kept` is income less tax, `overstated` what an aversion adds to the tax, `effort` what the hours cost in
+    effort, as the worker feels it now; `fixed` what working at all costs; `temperature` is in dollars too.
+    `change` is by how much the hours differ from the last ones, in multiples of 40, `pull` the direction
+    that the last change speaks for.
+    """
+
+    kept: Float[np.ndarray, "agents options"]
+    overstated: Float[np.ndarray, "agents options"]
+    effort: Float[np.ndarray, "agents options"]
+    fixed: Float[np.ndarray, " agents"]
+    temperature: Float[np.ndarray, " agents"]
+    change: Float[np.ndarray, "agents options"]
+    pull: Float[np.ndarray, " agents"]
+
+
+def reckon(who: Means, mind: Mind, schedule: BracketSchedule, memory: Memory, phase: Phase) -> Reckoning:
+    """Return what workers find on the way to their choice of hours."""
+    hours = np.array(HOURS, float)
+    now = latest(memory)
+    known = np.nan_to_num(now.step)
+    trust = (1 / (1 + known / PATIENCE))[:, None]
+    power = np.log(who.prices[:, 2] / who.prices[:, 0]) / np.log(3)
+    scale = who.prices[:, 1] * REFERENCE_HOURS / (1 + power)
+    cost = scale[:, None] * (hours / REFERENCE_HOURS) ** (1 + power[:, None])
+    income = who.skill[:, None] * hours
+    tax = taxes(schedule, income)
+    full_time = np.maximum(REFERENCE_HOURS * who.skill, 1.0)
+    return Reckoning(
+        kept=income - tax,
+        overstated=trust * mind.aversion[:, None] * tax,
+        effort=cost * np.exp(trust * mind.leisure[:, None]),
+        fixed=who.fixed_cost,
+        temperature=TEMPERATURE * mind.noise * (EXPLOIT if phase == "exploit" else 1.0) * full_time,
+        change=np.where(np.isnan(now.labor), 0.0, (hours[:, None] - now.labor) / REFERENCE_HOURS).T,
+        pull=nudge(memory),
+    )
+
+
+def hours_chances(
+    who: Means, mind: Mind, schedule: BracketSchedule, memory: Memory, phase: Phase
+) -> Float[np.ndarray, "agents options"]:
+    """Return the probabilities with which workers choose each of `HOURS`."""
+    found = reckon(who, mind, schedule, memory, phase)
+    fixed = found.fixed[:, None] * (np.array(HOURS) > 0)
+    perceived = found.kept - found.overstated - found.effort - fixed
+    odds = perceived / found.temperature[:, None] - HABIT * np.abs(found.change)
+    odds = odds + NUDGE * found.pull[:, None] * np.sign(found.change)
+    chances = np.exp(odds - odds.max(axis=1, keepdims=True))
+    return chances / chances.sum(axis=1, keepdims=True)
+
+
+def satisfied_chances(mind: Mind, now: Records) -> Float[np.ndarray, " agents"]:
+    """Return the probability that workers are satisfied with the taxes and rebate of a step."""
+    burden = np.clip((now.tax - now.rebate) / np.maximum(now.income, 1000.0), -1, 1)
+    return 1 / (1 + np.exp(BURDEN * burden + MOOD * mind.aversion - CONTENT))
+
+
+def taxes(schedule: BracketSchedule, income: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """Return the tax on incomes, on the host."""
+    floors = np.asarray(schedule.thresholds, float)
+    tops = np.append(floors[1:], np.inf)
+    tax = np.zeros_like(income)
+    for rate, floor, top in zip(np.asarray(schedule.rates, float), floors, tops, strict=True):
+        tax += rate * np.clip(income - floor, 0, top - floor)
+    return tax

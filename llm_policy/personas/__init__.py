@@ -1,0 +1,1 @@
+"""People who resemble the United States' labor force."""

@@ -1,0 +1,125 @@
+"""A planner who is a language model that says with one token, bracket by bracket, how each rate changes."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from econjax import BracketSchedule
+from econjax.planning import Report
+from llm_policy.answers.proposals import changed
+from llm_policy.answers.reading import STEPS, Tally
+from llm_policy.engines.base import Engine, EngineError, Prompt
+from llm_policy.memory.planner import records
+from llm_policy.planners.text import Experience, as_trial
+from llm_policy.prompts.planner import LETTERS, PlannerStyle, bracket_prompts
+
+
+class Decision(NamedTuple):
+    """One tax year's choices: the model's log probability of each change, and the places of those drawn."""
+
+    logprob: Float[np.ndarray, "brackets changes"]
+    places: Int[np.ndarray, " brackets"]
+
+
+class Deliberation(NamedTuple):
+    """What a planner has seen, and what it decided, tax year by tax year."""
+
+    seen: Experience
+    decisions: tuple[Decision, ...] = ()
+
+
+class ChoicePlanner:
+    """A language model that says for each bracket, with one token, by how much its rate changes.
+
+    The model reads what an `LLMPlanner` reads, and one bracket's question; the brackets are independent given
+    that. Its probabilities of the changes `STEPS` are bent by `bias`, zeros if not given, and JAX draws, so
+    that a run is repeatable. The start is evaluated first, without a choice. It recommends the schedule with
+    the best mean so far. `tally` counts every question; one that got none of the letters is an error.
+    """
+
+    needs_gradient = False
+
+    def __init__(
+        self,
+        engine: Engine,
+        start: BracketSchedule,
+        *,
+        goal: str,
+        bias: Float[Array, "brackets changes"] | None = None,
+        style: PlannerStyle | None = None,
+        tally: Tally | None = None,
+    ) -> None:
+        """Hold the engine; `goal` tells the model what to maximise. Of the `style` the answer does not count.
+
+        Raises:
+            ValueError: a bias of another shape than brackets x changes.
+        """
+        shape = len(start.rates), len(STEPS)
+        self.engine, self.start, self.goal = engine, start, goal
+        self.bias = jnp.zeros(shape) if bias is None else jnp.asarray(bias)
+        if self.bias.shape != shape:
+            raise ValueError(
+                f"The bias has one number per bracket and change, {shape}; got {self.bias.shape}."
+            )
+        self.style = style or PlannerStyle()
+        self.tally = tally or Tally()
+
+    def init(self, key: Key[Array, ""]) -> Deliberation:
+        """Return the start, with nothing seen."""
+        return Deliberation(Experience(self.start))
+
+    def ask(self, key: Key[Array, ""], state: Deliberation) -> tuple[BracketSchedule, Deliberation]:
+        """Propose the start, and then what is drawn.
+
+        Raises:
+            EngineError: the model gave the changes no probability, or the engine cannot answer.
+        """
+        if not state.seen.trials:
+            return self.start, state
+        [state] = self.decide([key], [state])
+        return state.seen.current, state
+
+    def tell(self, state: Deliberation, schedule: BracketSchedule, report: Report) -> Deliberation:
+        """Remember the tax year."""
+        trials = (*state.seen.trials, as_trial(schedule, report))
+        return state._replace(seen=state.seen._replace(current=schedule, trials=trials, report=report))
+
+    def recommend(self, state: Deliberation) -> BracketSchedule:
+        """Recommend the schedule with the best mean; before all the start."""
+        best = records(state.seen.trials)
+        return BracketSchedule(self.start.thresholds, list(best[0].rates)) if best else self.start
+
+    def decide(self, keys: Sequence[Key[Array, ""]], states: Sequence[Deliberation]) -> list[Deliberation]:
+        """Return several planners' states after their next choice, all asked in one batch."""
+        prompts = [prompt for state in states for prompt in self.prompts(state)]
+        choices = self.engine.choose(prompts, LETTERS)
+        heard = choices.leaked < 1
+        self.tally.count(heard)
+        if not heard.all():
+            raise EngineError("The model gives no change any probability: use a model that knows letters.")
+        logprob = choices.logprob.reshape(len(states), len(self.start.rates), len(STEPS))
+        return [self._decided(key, state, own) for key, state, own in zip(keys, states, logprob, strict=True)]
+
+    def prompts(self, state: Deliberation) -> list[Prompt]:
+        """Return the question about each bracket."""
+        seen = state.seen
+        return bracket_prompts(seen.current, self.goal, seen.trials, style=self.style, report=seen.report)
+
+    def bent(self, bias: Float[Array, "brackets changes"]) -> "ChoicePlanner":
+        """Return this planner with another bias."""
+        return ChoicePlanner(
+            self.engine, self.start, goal=self.goal, bias=bias, style=self.style, tally=self.tally
+        )
+
+    def _decided(
+        self, key: Key[Array, ""], state: Deliberation, logprob: Float[np.ndarray, "brackets changes"]
+    ) -> Deliberation:
+        places = np.asarray(jax.random.categorical(key, jnp.asarray(logprob) + self.bias))
+        current = changed(state.seen.current, np.array(STEPS)[places] / 100)
+        return Deliberation(
+            state.seen._replace(current=current), (*state.decisions, Decision(logprob, places))
+        )

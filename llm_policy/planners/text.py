@@ -1,0 +1,194 @@
+"""A planner who is a language model: it proposes schedules from what it has seen."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Array, Key
+
+from econjax import BracketSchedule
+from econjax.planning import Report
+from llm_policy.answers.proposals import (
+    answer_tokens,
+    proposal_answer,
+    question_answer,
+    read_proposal,
+    read_question,
+)
+from llm_policy.answers.reading import Tally, read_field, schema
+from llm_policy.engines.base import Engine, EngineError, Prompt
+from llm_policy.memory.planner import Trial, records
+from llm_policy.prompts.planner import NO_QUESTIONS, PlannerStyle, Questions, planner_prompt
+
+
+class Experience(NamedTuple):
+    """What the planner has seen: the schedule in force, every tax year in order, the report on the last.
+
+    `unread` counts the tax years whose schedule came of no answer, `queries` the what-if questions.
+    """
+
+    current: BracketSchedule
+    trials: tuple[Trial, ...] = ()
+    report: Report | None = None
+    unread: int = 0
+    queries: int = 0
+
+
+class LLMPlanner:
+    """A language model that reads the best schedules and the latest tax years, and sets the next schedule.
+
+    It starts from `start`, which stays for `warmup` tax years before the first question. As `style` says it
+    then changes each rate by up to 20 points, where a change past 0 or 1 ends there, or sets each. An answer
+    that cannot be read is asked again, `attempts` times in all; after that the schedule stays as it is for
+    this tax year, and if that happens in more than `most_unread` of 10 or more tax years, it raises.
+    `tally` counts every answer. With `what_if` it may ask `queries` times a tax year what a schedule would
+    bring among rational workers. It recommends the schedule with the best mean so far. Utility has to be in
+    dollars, for so its prompts call it.
+
+    Raises:
+        ValueError: nothing shown, a negative warm-up, or questions without anyone to answer them.
+    """
+
+    needs_gradient = False
+
+    def __init__(
+        self,
+        engine: Engine,
+        start: BracketSchedule,
+        *,
+        goal: str,
+        style: PlannerStyle | None = None,
+        shown: int = 5,
+        person: str = "",
+        warmup: int = 1,
+        attempts: int = 3,
+        most_unread: float = 0.2,
+        tally: Tally | None = None,
+        what_if: Callable[[BracketSchedule], Report] | None = None,
+        queries: int = 0,
+    ):
+        """Hold the engine; `goal` tells the model what to maximise, `person` who it is.
+
+        It rereads the `shown` best schedules and as many of the latest tax years.
+        """
+        if shown < 1:
+            raise ValueError(f"A planner rereads at least 1 tax year; got {shown}.")
+        if warmup < 0:
+            raise ValueError(f"The warm-up is a number of tax years, 0 or more; got {warmup}.")
+        if (queries > 0) != (what_if is not None) or queries < 0:
+            raise ValueError(
+                f"What-if questions need both what_if and queries above 0; got {what_if} and {queries}."
+            )
+        self.engine = engine
+        self.start = start
+        self.goal = goal
+        self.style = style or PlannerStyle()
+        self.shown = shown
+        self.person = person
+        self.warmup = warmup
+        self.attempts = attempts
+        self.most_unread = most_unread
+        self.tally = tally or Tally()
+        self.what_if = what_if
+        self.queries = queries
+
+    def init(self, key: Key[Array, ""]) -> Experience:
+        """Return the start, with nothing seen."""
+        return Experience(self.start)
+
+    def ask(self, key: Key[Array, ""], state: Experience) -> tuple[BracketSchedule, Experience]:
+        """Propose the start, and after the warm-up what the model answers.
+
+        Raises:
+            EngineError: too many answers could not be read, or the engine cannot answer.
+        """
+        if len(state.trials) < self.warmup:
+            return state.current, state
+        schedule, text, queries = self._proposal(state)
+        state = state._replace(queries=state.queries + queries)
+        if schedule is not None:
+            return schedule, state._replace(current=schedule)
+        state = state._replace(unread=state.unread + 1)
+        if state.unread > self.most_unread * max(len(state.trials), 10):
+            raise EngineError(
+                f"The planner's answers could not be read in {state.unread} of {len(state.trials) + 1} "
+                f"tax years; the last was {text!r}. Use a model that follows a schema."
+            )
+        return state.current, state
+
+    def tell(self, state: Experience, schedule: BracketSchedule, report: Report) -> Experience:
+        """Remember the tax year."""
+        trials = (*state.trials, as_trial(schedule, report))
+        return state._replace(current=schedule, trials=trials, report=report)
+
+    def recommend(self, state: Experience) -> BracketSchedule:
+        """Recommend the schedule with the best mean; of equals the first, and before all the start."""
+        best = records(state.trials)
+        return BracketSchedule(self.start.thresholds, list(best[0].rates)) if best else self.start
+
+    def prompt(self, state: Experience, questions: Questions = NO_QUESTIONS) -> Prompt:
+        """Return the question that the model is asked."""
+        return planner_prompt(
+            state.current,
+            self.goal,
+            state.trials,
+            style=self.style,
+            shown=self.shown,
+            report=state.report,
+            person=self.person,
+            questions=questions,
+        )
+
+    def longest_question(self, report: Report) -> tuple[Prompt, int]:
+        """Return the longest prompt of a run and the tokens of its answer, memory and questions full."""
+        rates = np.full(len(self.start.rates), 0.12344)
+        trials = [
+            Trial(tuple((rates + place / 1e4).tolist()), (-1_234_567.0, 12_345_678.0)[place % 2], 1_234_567.0)
+            for place in range(2 * self.shown)
+            for _ in range(10)
+        ]
+        heard = Questions(self.queries, tuple(trials[:1] * self.queries))
+        current = BracketSchedule(self.start.thresholds, rates)
+        return self.prompt(Experience(current, tuple(trials), report), heard), self._answer_tokens(
+            asks=self.queries > 0
+        )
+
+    def _proposal(self, state: Experience) -> tuple[BracketSchedule | None, str, int]:
+        """Return the schedule proposed, or None, the last answer, and the number of what-if questions."""
+        questions, text, failures = Questions(self.queries), "", 0
+        while failures < self.attempts:
+            text = self._complete(state, questions)
+            asks = questions.left > 0 and read_field(text, "what_if") is not None
+            if asks:
+                schedule = read_question(text, state.current)
+            else:
+                schedule = read_proposal(text, state.current, self.style.answer)
+            self.tally.count(np.array([schedule is not None]))
+            if schedule is None:
+                failures += 1
+            elif asks and self.what_if is not None:
+                questions = questions.hear(as_trial(schedule, self.what_if(schedule)))
+            else:
+                return schedule, text, len(questions.heard)
+        return None, text, len(questions.heard)
+
+    def _complete(self, state: Experience, questions: Questions) -> str:
+        """Ask once."""
+        brackets, asks = len(state.current.rates), questions.left > 0
+        answer = question_answer if asks else proposal_answer
+        [completion] = self.engine.complete(
+            [self.prompt(state, questions)],
+            schema(answer(self.style.answer, brackets), thought=self.style.think),
+            max_tokens=self._answer_tokens(asks=asks),
+        )
+        return completion.texts[0]
+
+    def _answer_tokens(self, *, asks: bool) -> int:
+        brackets = len(self.start.rates)
+        return answer_tokens(2 * brackets if asks else brackets, think=self.style.think)
+
+
+def as_trial(schedule: BracketSchedule, report: Report) -> Trial:
+    """Return what is remembered of a tax year."""
+    rates = tuple(np.asarray(schedule.rates, float).tolist())
+    return Trial(rates, float(report.equivalent), float(report.standard_error))

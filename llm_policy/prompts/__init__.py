@@ -1,0 +1,1 @@
+"""All words that a model reads."""

@@ -1,0 +1,134 @@
+"""What the people of a democracy are asked: pure functions from platforms to text, numbers with units."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from econjax import BracketSchedule
+from llm_policy.answers.ballots import FIELDS, Rule
+from llm_policy.engines.base import Prompt
+from llm_policy.prompts.numbers import per_cent, schedule_table
+from llm_policy.prompts.planner import PlannerStyle, form
+
+OWN_GOAL = (
+    "You were elected, and you set it as is best for yourself. Your aim is what a year is worth to you in "
+    "dollars, after tax, rebate and the effort of work. The result of a schedule is that amount."
+)
+"""The aim of a leader who serves itself."""
+
+
+@dataclass(frozen=True)
+class ElectionRules:
+    """Who may be elected, how, for how long, and whom the leader serves.
+
+    With `platforms` people stand with proposed rates, which the winner enacts in the first tax year of its
+    term. At most so many `candidates` are drawn of those who may be elected, all of them if None. A term is
+    `term` tax years; whoever served `term_limit` terms may not be elected again.
+
+    Raises:
+        ValueError: no candidates, terms of no tax year, a limit of no terms, an unknown rule or leader.
+    """
+
+    platforms: bool = False
+    candidates: int | None = None
+    rule: Rule = "plurality"
+    term: int = 1
+    term_limit: int | None = None
+    leader: Literal["self", "society"] = "self"
+
+    def __post_init__(self) -> None:
+        """Check every choice."""
+        if self.candidates is not None and self.candidates < 1:
+            raise ValueError(
+                f"An election needs candidates, or None for all who may stand; got {self.candidates}."
+            )
+        if self.term < 1:
+            raise ValueError(f"A term is at least 1 tax year; got {self.term}.")
+        if self.term_limit is not None and self.term_limit < 1:
+            raise ValueError(f"A limit is at least 1 term, or None; got {self.term_limit}.")
+        if self.rule not in FIELDS:
+            raise ValueError(f"Vote by {', '.join(FIELDS)}; got {self.rule!r}.")
+        if self.leader not in ("self", "society"):
+            raise ValueError(f'A leader serves "self" or "society"; got {self.leader!r}.')
+
+
+def stand_prompts(
+    current: BracketSchedule,
+    voters: Sequence[str],
+    *,
+    rules: ElectionRules,
+    goal: str,
+    style: PlannerStyle,
+    economy: str,
+) -> list[Prompt]:
+    """Return the question whether to stand, and with which rates, one per voter."""
+    answer = form(style, len(current.rates), before='"stands": true or false, ')
+    lines = [
+        *_opening(current, rules, goal, economy),
+        "You may stand for election. A candidate promises rates, and as winner sets them in the first tax "
+        "year of the term.",
+        f"Answer with JSON only: {answer}. If you do not stand, the numbers do not count.",
+    ]
+    shared = "\n".join(lines)
+    return [Prompt(shared, f"{voter}\nDo you stand for election, and with which rates?") for voter in voters]
+
+
+def vote_prompts(
+    current: BracketSchedule,
+    voters: Sequence[str],
+    candidates: Sequence[int],
+    *,
+    rules: ElectionRules,
+    goal: str,
+    style: PlannerStyle,
+    economy: str,
+    platforms: Sequence[Sequence[float]],
+    past: Sequence[int | None],
+) -> list[Prompt]:
+    """Return the question how to vote, one per voter.
+
+    `candidates` are the workers on the ballot, who are called 1, 2, ... in this order, `platforms` their
+    rates as shares, if they promise any, and `past` the leaders of all tax years so far.
+    """
+    lines = [*_opening(current, rules, goal, economy), "The candidates:"]
+    for place, worker in enumerate(candidates):
+        promise = f"promises the rates {per_cent(platforms[place])}" if platforms else ""
+        known = "; ".join(filter(None, (_office(worker, past), promise)))
+        lines.append(f"- Candidate {place + 1}: {known or 'has not been in office'}")
+    thought = '"thought": "a few short sentences", ' if style.think else ""
+    lines.append(f"Answer with JSON only: {{{thought}{_BALLOTS[rules.rule].format(count=len(candidates))}")
+    shared = "\n".join(lines)
+    own = {worker: f"\nYou are candidate {place + 1}." for place, worker in enumerate(candidates)}
+    question = "\nWhoever is elected, you live under the rates they set. How do you vote?"
+    return [Prompt(shared, voter + own.get(i, "") + question) for i, voter in enumerate(voters)]
+
+
+_OPENING = "The people elect who sets the income tax for the next {term}."
+_AIMS = {
+    "self": "Whoever wins may set the rates as is best for themselves.",
+    "society": "Whoever wins is asked to serve this aim: {goal}",
+}
+_BALLOTS: dict[Rule, str] = {
+    "plurality": '"vote": N}}, where N is the number of one of the {count} candidates, or 0 to abstain.',
+    "borda": '"ranking": [..]}}, with the numbers of all {count} candidates, the best for you first, or '
+    "[] to abstain.",
+    "approval": '"approve": [..]}}, with the numbers of all of the {count} candidates whom you approve of, '
+    "or [] to abstain.",
+}
+
+
+def _opening(current: BracketSchedule, rules: ElectionRules, goal: str, economy: str) -> list[str]:
+    term = "tax year" if rules.term == 1 else f"{rules.term} tax years"
+    return [
+        _OPENING.format(term=term),
+        _AIMS[rules.leader].format(goal=goal),
+        economy,
+        "The rates now, by bracket of annual income:",
+        schedule_table(current),
+    ]
+
+
+def _office(worker: int, past: Sequence[int | None]) -> str:
+    """Return when a worker was in office, tax years counted from 1; nothing if never."""
+    years = [str(year) for year, leader in enumerate(past, start=1) if leader == worker]
+    return f"in office in tax year{'s' if len(years) > 1 else ''} {', '.join(years)}" if years else ""

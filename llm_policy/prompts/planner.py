@@ -1,0 +1,296 @@
+"""What a planner is asked: pure functions from trials and reports to text, numbers with units."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Array, Float
+
+from econjax import BracketSchedule
+from econjax.planning import Report
+from llm_policy.answers.proposals import Answer
+from llm_policy.answers.reading import STEPS
+from llm_policy.engines.base import Prompt
+from llm_policy.memory.planner import Record, Trial, is_in_force, last_two, records
+from llm_policy.prompts.numbers import bracket_names, dollars, per_cent
+
+
+@dataclass(frozen=True)
+class PlannerStyle:
+    """How a planner is asked.
+
+    `answer` is what it names: "changes" of the rates in percentage points, or the "rates" themselves in per
+    cent. `think` lets it write a thought first. The rest switches sentences off: `explore` and `exploit` are
+    advice, `reflect` compares the last two schedules, `observe` describes the people of the last tax year.
+
+    Raises:
+        ValueError: an unknown answer.
+    """
+
+    answer: Answer = "changes"
+    think: bool = False
+    explore: bool = True
+    exploit: bool = True
+    reflect: bool = True
+    observe: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the answer."""
+        if self.answer not in ("changes", "rates"):
+            raise ValueError(f'A planner answers "changes" or "rates"; got {self.answer!r}.')
+
+
+class Questions(NamedTuple):
+    """The what-if questions of a tax year: how many are `allowed`, and what was `heard`."""
+
+    allowed: int = 0
+    heard: tuple[Trial, ...] = ()
+
+    @property
+    def left(self) -> int:
+        """How many may still be asked."""
+        return self.allowed - len(self.heard)
+
+    def hear(self, trial: Trial) -> "Questions":
+        """Return the questions after one more answer."""
+        return self._replace(heard=(*self.heard, trial))
+
+
+NO_QUESTIONS = Questions()
+LETTERS = tuple("ABCDE")
+"""What stands for each of `STEPS` where a planner answers with one letter."""
+
+
+def planner_prompt(
+    current: BracketSchedule,
+    goal: str,
+    trials: Sequence[Trial],
+    *,
+    style: PlannerStyle,
+    shown: int = 5,
+    report: Report | None = None,
+    person: str = "",
+    questions: Questions = NO_QUESTIONS,
+) -> Prompt:
+    """Return the question which schedule follows `current`.
+
+    `goal` says in words what is maximised, `person` who is asked. It shows the `shown` best schedules, as
+    many of the latest `trials`, and the `report` on the last one.
+    """
+    lines = told_lines(current, trials, style=style, shown=shown, report=report, person=person)
+    if questions.heard:
+        lines += ["Your questions, answered for workers who all do what is best for themselves:"]
+        lines += [
+            f"- rates {per_cent(trial.rates)}: {dollars(trial.equivalent)} a year"
+            for trial in questions.heard
+        ]
+    lines.append(_in_force(current))
+    if questions.left:
+        lines.append(f"What-if questions left this tax year: {questions.left}.")
+    lines.append(_QUESTIONS[style.answer])
+    return Prompt(_rules(current, goal, style, questions.allowed), "\n".join(lines))
+
+
+def bracket_prompts(
+    current: BracketSchedule,
+    goal: str,
+    trials: Sequence[Trial],
+    *,
+    style: PlannerStyle,
+    shown: int = 5,
+    report: Report | None = None,
+    person: str = "",
+) -> list[Prompt]:
+    """Return the questions how each rate of `current` changes, bracket by bracket, to answer with one letter.
+
+    Arguments are as for `planner_prompt`; `LETTERS` stand for `STEPS`. All brackets share what the planner
+    reads. The line of one says how its rate in the best schedule so far differs.
+    """
+    names = bracket_names(np.asarray(current.thresholds))
+    lines = [_RULES.format(goal=goal, count=len(names), brackets="; ".join(names), change=_CHANGE["changes"])]
+    lines += [_EXPLORE] * style.explore + [_EXPLOIT] * style.exploit
+    lines.append(_LETTERS)
+    lines += told_lines(current, trials, style=style, shown=shown, report=report, person=person)
+    lines.append(_in_force(current))
+    shared = "\n".join(lines)
+    differences = _differences(100 * np.asarray(current.rates, float), trials)
+    return [
+        Prompt(shared, f"Bracket {name}: {difference}\n{_ONE_RATE}")
+        for name, difference in zip(names, differences, strict=True)
+    ]
+
+
+def told_lines(
+    current: BracketSchedule,
+    trials: Sequence[Trial],
+    *,
+    style: PlannerStyle,
+    shown: int,
+    report: Report | None,
+    person: str,
+) -> list[str]:
+    """Return what a planner is told of itself, of the last tax year and of what was tried."""
+    lines = [person] if person else []
+    if report is not None and style.observe:
+        lines.append(observation_text(current, report))
+    lines += _memory_lines(trials, shown)
+    pair = last_two(trials) if style.reflect else None
+    if pair:
+        lines.append(reflection_text(*pair, names=bracket_names(np.asarray(current.thresholds))))
+    return lines
+
+
+def observation_text(schedule: BracketSchedule, report: Report) -> str:
+    """Return the people of a tax year: how many per bracket, and the spread of income and of utility."""
+    names = bracket_names(np.asarray(schedule.thresholds))
+    shares = np.asarray(report.brackets.share, float).tolist()
+    lines = ["The last tax year. Workers by annual income, one # for 5 of 100 workers:"]
+    lines += [
+        f"- {name}: {'#' * round(20 * share)} {100 * share:.1f} of 100 workers"
+        for name, share in zip(names, shares, strict=True)
+    ]
+    lines += [
+        _spread("Annual income", report.income, report.income_spread, report.income_deciles),
+        _spread(
+            "Utility, what the year is worth to each in dollars",
+            *(report.utility, report.utility_spread, report.utility_deciles),
+        ),
+        f"Everyone's rebate: {dollars(float(report.rebate))} a year. "
+        f"Mean work: {float(report.labor):.3g} hours a week.",
+    ]
+    return "\n".join(lines)
+
+
+def reflection_text(before: Record, after: Record, *, names: Sequence[str]) -> str:
+    """Return how the last schedule did against the one before it, and where the two differ.
+
+    There is no clear difference where it is below twice its standard error, or half a dollar.
+    """
+    difference = after.mean - before.mean
+    error = float(np.hypot(before.standard_error, after.standard_error))
+    moved = "; ".join(
+        f"{name} from {100 * old:.4g} % to {100 * new:.4g} %"
+        for name, old, new in zip(names, before.rates, after.rates, strict=True)
+        if round(old, 4) != round(new, 4)
+    )
+    amount = f"{dollars(abs(difference))} a year{_error(error)}"
+    if abs(difference) < max(2 * error, 0.5):
+        verdict = f"no clear difference: it is {amount}"
+    else:
+        verdict = f"the last one brought {amount} {'more' if difference > 0 else 'less'}"
+    together = " The result is of these changes together." if moved.count(";") else ""
+    return f"The last schedule against the one before it: {verdict}. Rates that differ: {moved}.{together}"
+
+
+def form(style: PlannerStyle, brackets: int, *, before: str = "") -> str:
+    """Return how a proposal is written in JSON, after the fields `before`."""
+    thought = '"thought": "a few short sentences", ' if style.think else ""
+    if style.answer == "changes":
+        return (
+            f'{{{thought}{before}"changes": [..]}}, with {brackets} numbers of percentage points, each '
+            f"one of {_STEPS}, one for each bracket from the lowest"
+        )
+    return (
+        f'{{{thought}{before}"rates_percent": [..]}}, with {brackets} rates in per cent from 0 to 100 (35 is '
+        "35 %), one for each bracket from the lowest"
+    )
+
+
+_STEPS = ", ".join(map(str, STEPS))
+_RULES = """You set the income tax of a country. {goal}
+Tax revenue beyond public spending is paid back in equal shares. Higher rates make people work less.
+The {count} brackets of annual income: {brackets}.
+{change}"""
+_CHANGE = {
+    "changes": (
+        f"Each rate may change by {_STEPS} percentage points a tax year; rates stay from 0 % to 100 %."
+    ),
+    "rates": "Each rate may be anything from 0 % to 100 %, every tax year anew.",
+}
+_EXPLORE = "Try schedules that you have not tried: one of them may be better than all so far."
+_EXPLOIT = "Stay near the best schedule so far, and come back to it when others turn out worse."
+_WHAT_IF = (
+    "Before you answer you may ask, up to {queries} times a tax year, what a schedule would bring if all "
+    "workers did exactly what is best for themselves, which real ones may not. To ask, give {count} rates in "
+    'per cent under "what_if", and null under "{name}"; to answer, give null under "what_if".'
+)
+_LETTERS = (
+    "You are asked bracket by bracket. Answer with one letter and nothing else, for the change in percentage "
+    f"points: {', '.join(f'{letter} = {step}' for letter, step in zip(LETTERS, STEPS, strict=True))}."
+)
+_ONE_RATE = "By how many percentage points do you change this rate?"
+_QUESTIONS = {
+    "changes": "By how many percentage points do you change each rate?",
+    "rates": "What is each rate to be, in per cent?",
+}
+
+
+def _rules(current: BracketSchedule, goal: str, style: PlannerStyle, queries: int) -> str:
+    names = bracket_names(np.asarray(current.thresholds))
+    name = {"changes": "changes", "rates": "rates_percent"}[style.answer]
+    lines = [
+        _RULES.format(goal=goal, count=len(names), brackets="; ".join(names), change=_CHANGE[style.answer])
+    ]
+    lines += [_EXPLORE] * style.explore + [_EXPLOIT] * style.exploit
+    lines.append(f"Answer with JSON only: {form(style, len(names))}.")
+    if queries:
+        lines.append(_WHAT_IF.format(queries=queries, count=len(names), name=name))
+    return "\n".join(lines)
+
+
+def _in_force(current: BracketSchedule) -> str:
+    return f"Current rates, from the lowest bracket: {per_cent(np.asarray(current.rates, float).tolist())}."
+
+
+def _differences(current: Float[np.ndarray, " brackets"], trials: Sequence[Trial]) -> list[str]:
+    """Return for each bracket its rate, in per cent, and how it differs in the best schedule so far."""
+    now = [f"the rate is {rate:.4g} %" for rate in current]
+    if len(known := records(trials)[:2]) < 2:
+        return [f"{rate}." for rate in now]
+    best, second = (100 * np.asarray(record.rates, float) for record in known)
+    if not is_in_force(known[0], current):
+        return [
+            f"{rate}, in the best schedule so far {other:.4g} %, a change of {_points(other - own)}."
+            for rate, own, other in zip(now, current, best, strict=True)
+        ]
+    mean = _points((best - second).mean())
+    return [
+        f"{rate}, as in the best schedule so far. From the second best to that it changed by "
+        f"{_points(move)}; over all brackets the mean change was {mean}."
+        for rate, move in zip(now, best - second, strict=True)
+    ]
+
+
+def _points(difference: float) -> str:
+    return f"{round(difference, 2) + 0.0:+.4g} points"
+
+
+def _memory_lines(trials: Sequence[Trial], shown: int) -> list[str]:
+    if not trials:
+        return ["No tax year has passed yet."]
+    lines = ["The best schedules so far, best first:", *map(_record, records(trials)[:shown])]
+    return [*lines, "The latest tax years, latest last:", *map(_trial, trials[-shown:])]
+
+
+def _record(record: Record) -> str:
+    years = "1 tax year" if record.tax_years == 1 else f"mean of {record.tax_years} tax years"
+    result = f"{dollars(record.mean)} a year{_error(record.standard_error)}"
+    return f"- rates {per_cent(record.rates)}: result {result}, {years}"
+
+
+def _trial(trial: Trial) -> str:
+    result = f"{dollars(trial.equivalent)} a year{_error(trial.standard_error)}"
+    return f"- rates {per_cent(trial.rates)}: result {result}"
+
+
+def _error(error: float) -> str:
+    return f" (standard error {dollars(error)})" if error else ""
+
+
+def _spread(what: str, mean: Float[Array, ""], spread: Float[Array, ""], deciles: Float[Array, " 9"]) -> str:
+    tenths = list(map(dollars, np.asarray(deciles, float).tolist()))
+    return (
+        f"{what}: mean {dollars(float(mean))}, median {tenths[4]}, standard deviation "
+        f"{dollars(float(spread))}; nine deciles {', '.join(tenths)}."
+    )

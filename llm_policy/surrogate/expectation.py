@@ -1,0 +1,179 @@
+"""What workers' chances of hours are worth: expected equivalents of independent draws."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from econjax import Economy, Outcome, Rawlsian
+from econjax.economy import utility_of
+from econjax.preferences import REFERENCE_HOURS
+from econjax.schedule import AbstractSchedule
+from econjax.welfare import AbstractWelfare
+from llm_policy.surrogate.network import Surrogate
+from llm_policy.surrogate.recording import Heard, Remembered, see
+
+
+def expected_equivalent(
+    economy: Economy,
+    welfare: AbstractWelfare,
+    schedule: AbstractSchedule,
+    chances: Float[Array, "agents options"],
+    hours: Float[Array, " options"],
+) -> Float[Array, ""]:
+    """Return the equivalent that is expected of workers who draw their hours independently.
+
+    The rebate is the expected one. For `Rawlsian()` this is the expected utility of the worst-off of these
+    very workers, exact where utility is linear in the rebate; for others the equivalent of a population in
+    which each worker is split by its chances, which is the limit of many draws. Differentiable in the rates
+    and in the chances, but where two workers change places as the worst-off.
+    """
+    population = economy.population
+    utility, rebate = _offered(economy, schedule, chances, hours)
+    if isinstance(welfare, Rawlsian) and welfare.temperature is None:
+        return _expected_lowest(utility, chances, population.weight)
+    split = jax.tree.map(lambda values: jnp.repeat(values, len(hours)), population)
+    split = eqx.tree_at(lambda p: p.weight, split, (population.weight[:, None] * chances).ravel())
+    labor = jnp.broadcast_to(hours[None], chances.shape).ravel()
+    income = split.skill * labor
+    tax = schedule.tax(income)
+    outcome = Outcome(
+        labor=labor,
+        income=income,
+        tax=tax,
+        consumption=income - tax + rebate,
+        utility=utility.ravel(),
+        rebate=rebate,
+        floored=jnp.zeros_like(rebate),
+    )
+    return welfare.equivalent(split, outcome)
+
+
+def forecast(
+    surrogate: Surrogate,
+    person: Float[Array, "agents features"],
+    economy: Economy,
+    welfare: AbstractWelfare,
+    schedule: AbstractSchedule,
+    *,
+    steps: int,
+) -> Float[Array, ""]:
+    """Return the expected equivalent of a tax year of `steps` that begins with 40 hours for everyone.
+
+    Each worker's last hours and pull are followed as a distribution; the rebate takes its expected path.
+    Differentiable in the rates.
+    """
+    hours = surrogate.hours
+    agents, options = economy.population.agents, len(hours)
+    weeks, pulls = jnp.full((1,), REFERENCE_HOURS, hours.dtype), jnp.zeros((1,), hours.dtype)
+    share, values, before = jnp.ones((agents, 1), hours.dtype), [], None
+    for step in range(steps):
+        decide = partial(_decide, surrogate, person, economy, schedule, step, step == steps - 1)
+        found = jax.vmap(decide, out_axes=1)(weeks, pulls)
+        joint = share[:, :, None] * found
+        chances = joint.sum(axis=1)
+        values.append(expected_equivalent(economy, welfare, schedule, chances, hours))
+        utility = jax.lax.stop_gradient(_offered(economy, schedule, chances, hours)[0])
+        share = _moved(joint, before, utility, hours)
+        weeks, pulls = jnp.tile(hours, 3), jnp.repeat(jnp.array([-1.0, 0.0, 1.0], hours.dtype), options)
+        before = utility
+    return jnp.mean(jnp.stack(values))
+
+
+def worth(
+    economy: Economy, welfare: AbstractWelfare, year: Sequence[Heard], hours: Float[Array, " options"]
+) -> float:
+    """Return the expected equivalent of a recorded tax year, given what its workers remembered.
+
+    It has the same mean as the report of that year and none of the chance of its last draws. Whoever was not
+    understood in a step has no weight in it.
+    """
+    values = [_worth(economy, welfare, step, hours) for step in year]
+    return float(np.mean(values))
+
+
+def _worth(economy: Economy, welfare: AbstractWelfare, step: Heard, hours: Float[Array, " options"]) -> float:
+    weight = np.where(step.known, np.asarray(economy.population.weight), 0)
+    some = eqx.tree_at(lambda e: e.population.weight, economy, jnp.asarray(weight / weight.sum()))
+    return float(_expected(some, welfare, step.schedule, step.chances, hours))
+
+
+_expected = eqx.filter_jit(expected_equivalent)
+
+
+def _decide(
+    surrogate: Surrogate,
+    person: Float[Array, "agents features"],
+    economy: Economy,
+    schedule: AbstractSchedule,
+    lived: int,
+    exploit: bool,
+    week: Float[Array, ""],
+    pull: Float[Array, ""],
+) -> Float[Array, "agents options"]:
+    """Return the chances of hours of workers who all remember the same."""
+    alike = (week, pull, float(lived), float(exploit))
+    memory = Remembered(*(jnp.full(len(person), value, week.dtype) for value in alike))
+    return jnp.exp(surrogate.log_chances(see(economy, person, schedule, memory, surrogate.hours)))
+
+
+def _moved(
+    joint: Float[Array, "agents states options"],
+    before: Float[Array, "agents options"] | None,
+    utility: Float[Array, "agents options"],
+    hours: Float[Array, " options"],
+) -> Float[Array, "agents 3*options"]:
+    """Return the shares of workers by pull and last hours; the first step of a year speaks for nothing."""
+    options = len(hours)
+    if before is None:
+        still = joint.sum(axis=1)
+        return jnp.concatenate([0 * still, still, 0 * still], axis=1)
+    pairs = joint.reshape(len(joint), -1, options, options).sum(axis=1)
+    gain = jnp.sign(utility[:, None, :] - before[:, :, None])
+    pull = jnp.sign(hours[None, None, :] - hours[None, :, None]) * gain
+    return jnp.concatenate([(pairs * (pull == way)).sum(axis=1) for way in (-1, 0, 1)], axis=1)
+
+
+def _offered(
+    economy: Economy,
+    schedule: AbstractSchedule,
+    chances: Float[Array, "agents options"],
+    hours: Float[Array, " options"],
+) -> tuple[Float[Array, "agents options"], Float[Array, ""]]:
+    """Return what each of the hours is worth to each worker at the expected rebate, and that."""
+    population = economy.population
+    income = population.skill[:, None] * hours[None]
+    tax = schedule.tax(income)
+    rebate = population.weight @ (chances * tax).sum(axis=1) - economy.spending
+    consumption = income - tax + rebate
+    utility = jax.vmap(lambda c, h: utility_of(economy, c, jnp.full_like(c, h)), (1, 0), 1)(
+        consumption, hours
+    )
+    return utility, rebate
+
+
+def _expected_lowest(
+    utility: Float[Array, "agents options"],
+    chances: Float[Array, "agents options"],
+    weight: Float[Array, " agents"],
+) -> Float[Array, ""]:
+    """Return the expected lowest utility: the integral of the chance that all exceed it."""
+    order = jnp.argsort(utility, axis=1)
+    ranked, shares = (jnp.take_along_axis(values, order, axis=1) for values in (utility, chances))
+    above = jnp.maximum(jnp.cumsum(shares[:, ::-1], axis=1)[:, ::-1], 1e-12)  # chance of this or better
+    after = jnp.concatenate([above[:, 1:], jnp.full_like(above[:, :1], 1e-12)], axis=1)
+    counts = (weight > 0)[:, None]
+    drop = jnp.where(counts, jnp.log(after) - jnp.log(above), 0).ravel()
+    # Who does not count stands at the top, where nothing is left to integrate.
+    ranked = jnp.where(counts, ranked, jax.lax.stop_gradient(utility.max())).ravel()
+    place = jnp.argsort(ranked)
+    ranked, gone = ranked[place], jnp.cumsum(drop[place])
+    # Summed from the middle, so that a very bad choice of next to no chance costs no digits.
+    middle = jnp.minimum(jnp.sum(gone > jnp.log(0.5)), len(gone) - 1)
+    below = jnp.arange(len(gone) - 1) < middle
+    parts = jnp.where(below, jnp.expm1(gone[:-1]), jnp.exp(gone[:-1]))
+    return ranked[middle] + jnp.sum(jnp.diff(ranked) * parts)

@@ -1,0 +1,237 @@
+"""What language-model workers were asked and how they would answer, as arrays: a surrogate's lessons."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from econjax import BracketSchedule, Economy, Utilitarian
+from econjax.preferences import REFERENCE_HOURS
+from econjax.schedule import AbstractSchedule
+from llm_policy.engines.base import Choices, Completion, Engine, Prompt, Schema
+from llm_policy.memory.workers import Memory, latest, nudge
+from llm_policy.personas.draw import Personas
+from llm_policy.prompts.disutility import HOURS as PRICED_HOURS
+from llm_policy.prompts.disutility import prices
+from llm_policy.prompts.workers import Situation, Style
+from llm_policy.workers.llm import Answers, LLMWorkers
+from llm_policy.workers.society import Society
+
+
+class Remembered(NamedTuple):
+    """A worker's memory in short: the last hours, the direction that their last change speaks for, its steps.
+
+    `pull` is +1 (more), -1 (fewer), 0 (neither) or between; `steps` counts the steps lived; `exploit` is 1
+    where workers are told to stop trying.
+    """
+
+    hours: Float[Array, " rows"]
+    pull: Float[Array, " rows"]
+    steps: Float[Array, " rows"]
+    exploit: Float[Array, " rows"]
+
+
+class Seen(eqx.Module):
+    """What workers see before they choose among some weekly hours, one row per question.
+
+    `person` is who they are, in numbers of about unit size. `kept` is income less tax at each of the hours,
+    `effort` what these cost in effort, both as shares of income at 40 hours; `effort` is the power function
+    of hours that meets the prices of an hour at 20 and 60 hours in shape and at 40 in height.
+    """
+
+    person: Float[Array, "rows features"]
+    log_skill: Float[Array, " rows"]
+    kept: Float[Array, "rows options"]
+    effort: Float[Array, "rows options"]
+    memory: Remembered
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Questions and the probabilities of each of `hours` as answers; rows of weight 0 hold nothing.
+
+    `years` counts the tax years, `year` is each row's; `queries` counts the prompts that a model was asked.
+    """
+
+    seen: Seen
+    chances: Float[Array, "rows options"]
+    weight: Float[Array, " rows"]
+    year: Int[np.ndarray, " rows"]
+    hours: Float[Array, " options"]
+    queries: int
+
+    @property
+    def years(self) -> int:
+        """The number of tax years recorded."""
+        return int(self.year.max()) + 1
+
+
+class Heard(NamedTuple):
+    """One step of a population: what it saw under a schedule, its chances of hours, who was understood."""
+
+    schedule: BracketSchedule
+    seen: Seen
+    chances: Float[Array, "agents options"]
+    known: Bool[np.ndarray, " agents"]
+
+
+def person_features(personas: Personas) -> Float[Array, "agents 6"]:
+    """Return usual hours, risk, tax attitude, sex, age and education, each centred and of about unit size."""
+    columns = [
+        (personas.hours - REFERENCE_HOURS) / 15,
+        personas.risk - 2.0,
+        personas.tax_attitude - 2.0,
+        np.where(personas.woman, 0.5, -0.5),
+        (personas.age - 42.0) / 15,
+        (personas.education - 2.5) / 2,
+    ]
+    return jnp.asarray(np.stack(columns, axis=1), float)
+
+
+def see(
+    economy: Economy,
+    person: Float[Array, "agents features"],
+    schedule: AbstractSchedule,
+    memory: Remembered,
+    hours: Float[Array, " options"],
+) -> Seen:
+    """Return what the workers of an economy see under a schedule: pure, differentiable in its rates."""
+    skill = economy.population.skill[:, None]
+    full_time = jnp.maximum(REFERENCE_HOURS * skill, 1.0)
+    income = skill * hours[None]
+    price = prices(economy) / full_time
+    low, middle, high = (jnp.maximum(column, 1e-9)[:, None] for column in price.T)
+    power = 1 + jnp.log(high / low) / np.log(PRICED_HOURS[2] / PRICED_HOURS[0])
+    return Seen(
+        person=person,
+        log_skill=jnp.log(jnp.maximum(skill[:, 0], 1.0) / 1000),
+        kept=(income - schedule.tax(income)) / full_time,
+        effort=middle * REFERENCE_HOURS / power * (hours[None] / REFERENCE_HOURS) ** power,
+        memory=memory,
+    )
+
+
+class RecordedWorkers(LLMWorkers):
+    """`LLMWorkers` in choice mode who are overheard: every step's chances of hours are kept in `years`.
+
+    They answer as they would otherwise, and `queries` counts the questions for hours. A tax year begins
+    where a society does: with workers who remember one step.
+
+    Raises:
+        ValueError: as `LLMWorkers`, text mode, workers who are no models, or features of other people.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        economy: Economy,
+        personas: Sequence[str] | None = None,
+        *,
+        person: Float[Array, "agents features"],
+        style: Style | None = None,
+        **options: Any,
+    ):
+        """Hold the workers; `person` are their features in numbers, `options` those of `LLMWorkers`."""
+        self._overheard = _Overheard(engine)
+        style = style or Style(mode="choice")
+        LLMWorkers.__init__(self, self._overheard, economy, personas, style=style, **options)
+        if self.style.mode != "choice" or len(self.asked) < economy.population.agents:
+            raise ValueError("Recorded workers are all models that answer in choice mode.")
+        if person.shape[0] != economy.population.agents:
+            raise ValueError(
+                f"There are {economy.population.agents} workers and features of {person.shape[0]}."
+            )
+        self.person, self.queries = person, 0
+        self.hours = jnp.asarray(self.menu.values, economy.population.skill.dtype)
+        self.years: list[list[Heard]] = []
+
+    def labor(self, key: Key[Array, ""], situation: Situation, memory: Memory) -> Answers:
+        """Ask every worker for its next hours, and keep the chances."""
+        answers = LLMWorkers.labor(self, key, situation, memory)
+        found = np.exp(self._overheard.choices.logprob)
+        if self.menu.order is not None:
+            found = np.take_along_axis(found, np.argsort(self.menu.order, axis=1), axis=1)
+        seen = see(self.economy, self.person, situation.schedule, remembered(memory, situation), self.hours)
+        if memory.seen <= 1:
+            self.years.append([])
+        chances = jnp.asarray(found, self.hours.dtype)
+        self.years[-1].append(Heard(situation.schedule, seen, chances, np.asarray(answers.understood)))
+        self.queries += len(found)
+        return answers
+
+    def recording(self, years: Sequence[int] | None = None) -> Recording:
+        """Return the steps of some tax years as one recording, of all if not said which.
+
+        Raises:
+            ValueError: nothing was asked yet.
+        """
+        chosen = range(len(self.years)) if years is None else years
+        steps = [(number, step) for number, year in enumerate(chosen) for step in self.years[year]]
+        if not steps:
+            raise ValueError("Nothing is recorded yet: let these workers live a tax year first.")
+        agents = self.economy.population.agents
+        weight = np.asarray(self.economy.population.weight) * agents
+        return Recording(
+            seen=jax.tree.map(lambda *parts: jnp.concatenate(parts), *(step.seen for _, step in steps)),
+            chances=jnp.concatenate([step.chances for _, step in steps]),
+            weight=jnp.asarray(np.concatenate([weight * step.known for _, step in steps])),
+            year=np.repeat([number for number, _ in steps], agents),
+            hours=self.hours,
+            queries=agents * len(steps),
+        )
+
+
+def record(
+    key: Key[Array, ""], workers: RecordedWorkers, schedules: Sequence[BracketSchedule], *, steps: int = 1
+) -> Recording:
+    """Let a population live a tax year of `steps` under each schedule, and return what was said there.
+
+    Raises:
+        EngineError: too many answers could not be read, or the engine cannot answer.
+    """
+    society, before = Society(workers, Utilitarian()), len(workers.years)
+    for place, schedule in enumerate(schedules):
+        year_key = jax.random.fold_in(key, place)
+        society.tax_year(year_key, society.begin(schedule), schedule, steps=steps)
+    return workers.recording(range(before, len(workers.years)))
+
+
+def remembered(memory: Memory, situation: Situation) -> Remembered:
+    """Return a memory in short; who never chose any hours has the 40 that all begin with."""
+    last = latest(memory)
+    exploit = float(situation.phase == "exploit")
+    columns = np.nan_to_num(last.labor, nan=REFERENCE_HOURS), nudge(memory), np.nan_to_num(last.step)
+    shape = columns[0].shape
+    return Remembered(*(jnp.asarray(column, float) for column in (*columns, np.full(shape, exploit))))
+
+
+class _Overheard:
+    """The same protocol as `engine`; keeps the last choices."""
+
+    choices: Choices
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def complete(
+        self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
+    ) -> list[Completion]:
+        return self._engine.complete(prompts, schema, samples=samples, max_tokens=max_tokens)
+
+    def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
+        self.choices = self._engine.choose(prompts, options)
+        return self.choices
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        return self._engine.count(texts)
+
+    def describe(self) -> dict[str, str | int | float | bool]:
+        return self._engine.describe()
+
+    def close(self) -> None:
+        self._engine.close()

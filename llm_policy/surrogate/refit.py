@@ -1,0 +1,104 @@
+"""A surrogate of language-model workers that is fitted anew after every tax year, for a planner by gradient.
+
+The workers are distilled from the answers of the planner's own tax years alone. It sees more of each than
+others do: the probabilities of the workers' answers, and what the workers themselves are told (their skills,
+prices of effort and personas). It never asks about a schedule that it does not try.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, Float, Key
+
+from econjax import BracketSchedule, Economy
+from econjax.welfare import AbstractWelfare
+from llm_policy.surrogate.expectation import forecast, worth
+from llm_policy.surrogate.network import Surrogate, fit
+from llm_policy.surrogate.recording import RecordedWorkers
+
+
+class Trial(Protocol):
+    """A schedule that the planner has tried."""
+
+    @property
+    def schedule(self) -> BracketSchedule:
+        """The schedule."""
+        ...
+
+
+@dataclass(frozen=True)
+class SurrogateBelief:
+    """What a surrogate predicts, and what each recorded tax year is worth by the chances in it."""
+
+    worth: tuple[float, ...]
+    surrogate: Surrogate
+    person: Float[Array, "agents features"]
+    economy: Economy
+    welfare: AbstractWelfare
+    steps: int
+
+    def predict(self, schedule: BracketSchedule) -> tuple[Float[Array, ""], Float[Array, " brackets"]]:
+        """Return the expected equivalent of a tax year, and its gradient in the rates."""
+        return _predict(self.surrogate, self.person, self.economy, self.welfare, schedule, self.steps)
+
+
+@dataclass(frozen=True)
+class SurrogateRefit:
+    """Distils the workers anew from the tax years that they lived since `begun`, going on from the last fit.
+
+    Raises:
+        ValueError: at a call, trials that are not these tax years.
+    """
+
+    workers: RecordedWorkers
+    welfare: AbstractWelfare
+    steps: int
+    begun: int
+
+    def __call__(
+        self, key: Key[Array, ""], trials: Sequence[Trial], belief: SurrogateBelief | None
+    ) -> SurrogateBelief:
+        """Return the belief after all trials."""
+        years = range(self.begun, len(self.workers.years))
+        lived = [self.workers.years[year][0].schedule for year in years]
+        if len(lived) != len(trials) or not eqx.tree_equal(lived[-1], trials[-1].schedule):
+            raise ValueError(
+                f"{len(trials)} trials are not the {len(lived)} tax years recorded: evaluate them on these "
+                "workers, and nothing beside them."
+            )
+        economy, last = self.workers.economy, self.workers.years[-1]
+        return SurrogateBelief(
+            worth=(*(belief.worth if belief else ()), worth(economy, self.welfare, last, self.workers.hours)),
+            surrogate=fit(
+                key,
+                self.workers.recording(years),
+                start=belief.surrogate if belief else None,
+                steps=_REFIT_STEPS if belief else _FIRST_STEPS,
+            ),
+            person=self.workers.person,
+            economy=economy,
+            welfare=self.welfare,
+            steps=self.steps,
+        )
+
+
+_FIRST_STEPS, _REFIT_STEPS = 800, 300
+
+
+@eqx.filter_jit
+def _predict(
+    surrogate: Surrogate,
+    person: Float[Array, "agents features"],
+    economy: Economy,
+    welfare: AbstractWelfare,
+    schedule: BracketSchedule,
+    steps: int,
+) -> tuple[Float[Array, ""], Float[Array, " brackets"]]:
+    def value(rates: Float[Array, " brackets"]) -> Float[Array, ""]:
+        moved = eqx.tree_at(lambda s: s.rates, schedule, rates)
+        return forecast(surrogate, person, economy, welfare, moved, steps=steps)
+
+    return jax.value_and_grad(value)(schedule.rates)

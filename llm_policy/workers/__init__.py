@@ -1,0 +1,1 @@
+"""Workers who are language models, and their tax years."""

@@ -1,0 +1,318 @@
+"""Workers who are language models: memory and prompts in, an array of weekly hours out."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key
+from numpy.typing import ArrayLike
+
+from econjax import BracketSchedule, Economy, Outcome, Population, settle
+from llm_policy.answers.choice_sets import Menu, letters, numbers
+from llm_policy.answers.elicitation import Asker
+from llm_policy.answers.reading import (
+    HOURS,
+    SATISFIED_ANSWER,
+    Tally,
+    hours_answer,
+    read_hours,
+    read_satisfied,
+    schema,
+)
+from llm_policy.engines.base import Engine, EngineError, Prompt
+from llm_policy.memory.workers import Memory, Records, nothing, remember
+from llm_policy.prompts.disutility import price_of_an_hour, utility_in_words
+from llm_policy.prompts.objectives import AIMS, in_words
+from llm_policy.prompts.workers import (
+    Situation,
+    Style,
+    labor_prompts,
+    price_lines,
+    satisfaction_prompts,
+    worker_lines,
+)
+
+TEMPLATE_TOKENS = 64
+"""Room for what a chat template puts around a prompt."""
+
+
+class Answers(NamedTuple):
+    """One step of labor: hours a week, and whose answer was understood. Hours of the others are 0.
+
+    `leaked` is the probability that a worker's model gave to no option, 0 in text mode.
+    """
+
+    labor: Float[Array, " agents"]
+    understood: Bool[Array, " agents"]
+    leaked: Float[np.ndarray, " agents"]
+
+
+class LLMWorkers:
+    """Language models that choose weekly hours, one batch a step.
+
+    In the `rational` scenario they are told the formula of their utility and nobody's life; in the `bounded`
+    one they read a persona and what effort is worth to them. `aims` holds places in `AIMS`; altruistic and
+    adversarial workers are told to raise or to lower welfare, which `welfare` describes to them. With
+    `asks_satisfaction` they know that discontent halves their utility. Workers with hours in `fixed` are no
+    models: they work these; NaN marks the models.
+
+    In text mode a worker whose answer cannot be read is asked again, `attempts` times in all, and is then
+    left out of that step (`present`); in choice mode that happens to a worker about whose options nothing is
+    known. If more than `most_unread` of the workers asked are left out, the step raises. `tally` counts
+    every answer. In choice mode the codes of `menu` are letters where the model's tokens ask for it.
+
+    Raises:
+        ValueError: personas that the scenario lacks or has no use for, arrays that do not fit the
+            population, welfare without words, or a model without single tokens for letters (choice mode).
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        economy: Economy,
+        personas: Sequence[str] | None = None,
+        *,
+        scenario: Literal["rational", "bounded"] = "bounded",
+        style: Style | None = None,
+        aims: ArrayLike | None = None,
+        welfare: str = "",
+        asks_satisfaction: bool = False,
+        fixed: ArrayLike | None = None,
+        attempts: int = 3,
+        most_unread: float = 0.2,
+        tally: Tally | None = None,
+    ):
+        agents = economy.population.agents
+        _check_personas(scenario, personas, agents)
+        self.economy, self.scenario, self.style = economy, scenario, style or Style()
+        self.asker = Asker(engine, attempts, most_unread, tally or Tally())
+        self.most = float(min(economy.max_labor, 100))
+        self.aims = _aims(aims, agents, welfare)
+        self.fixed = _fixed(fixed, agents, self.most)
+        self.asks_satisfaction = asks_satisfaction
+        self.unit = "$" if economy.preferences.utility_in_dollars else "utils"
+        self.asked = np.flatnonzero(np.isnan(self.fixed))
+        self.constants = self._constants(personas, welfare)
+        self.menu = self._menu()
+
+    @property
+    def engine(self) -> Engine:
+        """Whom the workers ask."""
+        return self.asker.engine
+
+    def begin(self) -> Memory:
+        """Return the memory of workers who have seen nothing."""
+        return nothing(self.economy.population.agents, last=self.style.history, best=self.style.best)
+
+    def labor(self, key: Key[Array, ""], situation: Situation, memory: Memory) -> Answers:
+        """Ask every worker for its next hours; `key` draws them from the probabilities in choice mode.
+
+        Raises:
+            EngineError: too many answers could not be read, or the engine cannot answer.
+        """
+        prompts = self.prompts(situation, memory)
+        asked, leaked = [prompts[i] for i in self.asked], np.zeros(len(self.asked))
+        if self.style.mode == "choice":
+            places, understood, leaked = self.asker.choose(key, asked, self.menu.codes, self.asked)
+            if self.menu.order is not None:
+                places = self.menu.order[self.asked, places]
+            hours = np.where(understood, np.array(self.menu.values, float)[places], 0.0)
+        else:
+            answer = schema(hours_answer(self.most), thought=self.style.think)
+            read = functools.partial(read_hours, most=self.most)
+            hours, understood = self.asker.write(asked, answer, read, max_tokens=self.answer_tokens)
+        labor, present, outside = np.nan_to_num(self.fixed), ~np.isnan(self.fixed), np.zeros(len(prompts))
+        labor[self.asked], present[self.asked], outside[self.asked] = hours, understood, leaked
+        if not present.any():
+            raise EngineError(NOBODY)
+        return Answers(jnp.asarray(labor, self.economy.population.skill.dtype), jnp.asarray(present), outside)
+
+    def prompts(self, situation: Situation, memory: Memory) -> list[Prompt]:
+        """Return the question for hours, one prompt per worker."""
+        return labor_prompts(
+            self.style, situation, self.constants, memory, menu=self.menu, unit=self.unit, most=self.most
+        )
+
+    def satisfied(
+        self,
+        key: Key[Array, ""],
+        situation: Situation,
+        memory: Memory,
+        understood: Bool[np.ndarray, " agents"],
+    ) -> Float[np.ndarray, " agents"]:
+        """Ask whether the step just remembered satisfies a worker: 1, 0, NaN if unread or not asked.
+
+        Only workers who were `understood` in that step are asked.
+
+        Raises:
+            EngineError: too many answers could not be read, or the engine cannot answer.
+        """
+        asked = self.asked[understood[self.asked]]
+        answer = np.full(len(self.constants), np.nan)
+        if self.style.mode == "choice":
+            codes = _yes_and_no(self.engine)
+            prompts = self._satisfaction_prompts(situation, memory, asked, CODED[codes])
+            places, known, _ = self.asker.choose(key, prompts, codes, asked)
+            said = 1.0 - places
+        else:
+            prompts = self._satisfaction_prompts(situation, memory, asked, WRITTEN)
+            said, known = self.asker.write(prompts, schema(SATISFIED_ANSWER), read_satisfied, max_tokens=16)
+        answer[asked] = np.where(known, said, np.nan)
+        return answer
+
+    def check_context(self, schedule: BracketSchedule) -> int:
+        """Return the tokens of the longest labor prompt of a run on these brackets, and its answer.
+
+        Raises:
+            ValueError: they do not fit into the model's context.
+        """
+        prompts = self.prompts(*self.worst_case(schedule))
+        longest = max(prompts, key=lambda prompt: len(prompt.personal))
+        length = sum(self.engine.count(longest)) + self.answer_tokens + TEMPLATE_TOKENS
+        room = int(self.engine.describe()["context"])
+        if 0 < room < length:
+            raise ValueError(
+                f"A worker's prompt with {self.style.history} latest and {self.style.best} best steps and "
+                f"its answer take up to {length:,} tokens, but the model holds {room:,}: shorten the "
+                "history, or raise the context."
+            )
+        return length
+
+    def worst_case(self, schedule: BracketSchedule) -> tuple[Situation, Memory]:
+        """Return what takes the longest prompts: memory and past laws full, amounts and rates long."""
+        agents, full = self.economy.population.agents, self.begin()
+        rooms = len(full.last.labor), self.style.best
+        dissatisfied = 0.0 if self.asks_satisfaction else np.nan
+        amount = max(1_234_567.0, self.most * float(jnp.max(self.economy.population.skill)))
+
+        def same(value: float) -> Float[np.ndarray, " agents"]:
+            return np.full(agents, value)
+
+        for step in range(sum(rooms)):
+            now = Records(
+                step=same(10_001.0 + step),
+                tax_year=same(1_001.0 + min(step, sum(rooms) - 2)),  # a nudge takes two steps of one year
+                labor=same(10.25 + step),
+                income=same(amount),
+                tax=same(amount),
+                rebate=same(amount),
+                result=same(-amount - step),
+                satisfied=same(dissatisfied),
+            )
+            full = remember(full, now)
+        law = BracketSchedule(schedule.thresholds, jnp.full_like(schedule.rates, 0.12344))  # 12.34 %
+        past = dict.fromkeys(range(1001, 1001 + MOST_LAWS), law)
+        worst = Situation(law, 1001 + MOST_LAWS, past, amount, "exploit")
+        return worst, replace(full, seen=rooms[0])
+
+    @property
+    def answer_tokens(self) -> int:
+        """The tokens that an answer may have."""
+        if self.style.mode == "choice":
+            return 1
+        return 160 if self.style.think else 24
+
+    def _constants(self, personas: Sequence[str] | None, welfare: str) -> list[str]:
+        population, formula = self.economy.population, None
+        if self.scenario == "rational":
+            formula, own = utility_in_words(self.economy)
+            effort = [f"{formula} For you {numbers}." for numbers in own]
+        else:
+            effort = price_lines(price_of_an_hour(self.economy))
+        fixed_cost = None if population.fixed_cost is None else np.asarray(population.fixed_cost, float)
+        halved, own = self.asks_satisfaction, "that utility" if formula else _OWN[self.unit]
+        words = [in_words(aim, own=own, welfare=welfare, halved=halved) for aim in AIMS]
+        skill = np.asarray(population.skill, float)
+        return worker_lines(personas, [words[aim] for aim in self.aims], skill, effort, fixed_cost)
+
+    def _menu(self) -> Menu:
+        hours = [value for value in HOURS if value <= self.most]
+        menu, exact = numbers(hours), self.engine.describe()["tokenizer"] == "exact"
+        if self.style.mode == "text" or (exact and max(self.engine.count(menu.codes)) == 1):
+            return menu
+        menu = letters(self.economy.population.agents, hours)
+        if max(self.engine.count(menu.codes)) > 1:
+            raise ValueError("This model has single tokens neither for hours nor for letters: use text mode.")
+        return menu
+
+    def _satisfaction_prompts(
+        self, situation: Situation, memory: Memory, asked: Int[np.ndarray, " asked"], form: str
+    ) -> list[Prompt]:
+        prompts = satisfaction_prompts(situation, self.constants, memory, unit=self.unit, form=form)
+        return [prompts[i] for i in asked]
+
+
+NOBODY = "Nobody is left in this step: no answer could be read. Use a model that follows a schema."
+MOST_LAWS = 10
+"""Laws of earlier tax years that workers reread."""
+
+
+def present(population: Population, understood: Bool[Array, " agents"]) -> Population:
+    """Return the population with the weight of those who were not understood spread over the others."""
+    weight = jnp.where(understood, population.weight, 0)
+    return eqx.tree_at(lambda p: p.weight, population, weight / weight.sum())
+
+
+def settle_answers(economy: Economy, schedule: BracketSchedule, answers: Answers) -> tuple[Economy, Outcome]:
+    """Settle a step among those who were understood; the others have weight 0 in the economy returned."""
+    population = present(economy.population, answers.understood)
+    economy = eqx.tree_at(lambda e: e.population, economy, population)
+    return economy, settle(economy, schedule, answers.labor)
+
+
+_OWN = {
+    "$": "the money you keep minus what your effort is worth to you",
+    "utils": "how well off the money you keep and your effort leave you, in utils",
+}
+WRITTEN = 'Answer with JSON only: {"satisfied": "yes"} or {"satisfied": "no"}.'
+CODED = {
+    ("yes", "no"): "Answer with one word and nothing else: yes or no.",
+    ("A", "B"): "Answer with one letter and nothing else: A for yes, B for no.",
+}
+
+
+def _yes_and_no(engine: Engine) -> tuple[str, str]:
+    return ("yes", "no") if max(engine.count(("yes", "no"))) == 1 else ("A", "B")
+
+
+def _check_personas(scenario: str, personas: Sequence[str] | None, agents: int) -> None:
+    if scenario not in ("rational", "bounded"):
+        raise ValueError(f'The scenario is "rational" or "bounded"; got {scenario!r}.')
+    if scenario == "bounded" and personas is None:
+        raise ValueError(
+            "Bounded workers have personas: give their texts, for instance "
+            "describe(draw_personas(key, population))."
+        )
+    if scenario == "rational" and personas is not None:
+        raise ValueError("Rational workers have no personas: leave them out, or choose the bounded scenario.")
+    if personas is not None and len(personas) != agents:
+        raise ValueError(f"There are {agents} workers and {len(personas)} personas: give one each.")
+
+
+def _aims(aims: ArrayLike | None, agents: int, welfare: str) -> Int[np.ndarray, " agents"]:
+    values = np.zeros(agents, int) if aims is None else np.asarray(aims)
+    _check_length("aims", values, agents)
+    if not np.isin(values, range(len(AIMS))).all():
+        raise ValueError(f"Aims are places in {AIMS}, 0 to {len(AIMS) - 1}; got {set(values.tolist())}.")
+    if values.any() and not welfare:
+        raise ValueError("Workers who aim at welfare have to be told what it is: give `welfare` in words.")
+    return values.astype(int)
+
+
+def _fixed(fixed: ArrayLike | None, agents: int, most: float) -> Float[np.ndarray, " agents"]:
+    values = np.full(agents, np.nan) if fixed is None else np.asarray(fixed, float)
+    _check_length("fixed", values, agents)
+    if not np.all(np.isnan(values) | ((values >= 0) & (values <= most))):
+        raise ValueError(
+            f"Fixed hours are 0 to {most:g} a week, NaN for a model; got {values.tolist()[:20]}."
+        )
+    return values
+
+
+def _check_length(name: str, values: np.ndarray, agents: int) -> None:
+    if values.shape != (agents,):
+        raise ValueError(f"{name} has one entry per worker, {agents} in all; got shape {values.shape}.")

@@ -1,0 +1,103 @@
+import io
+import json
+from dataclasses import asdict, replace
+
+import pytest
+from rich.console import Console
+
+from experiments.audit.command import AuditConfig, audit, figures, print_audit
+from llm_policy.engines.scripted import ScriptedEngine
+
+SMALL = AuditConfig(agents=6, samples=3)
+
+
+class Steady(ScriptedEngine):
+    """Works 40 hours, raises every rate by 10 points where it reads dollars, and keeps what it read."""
+
+    def __init__(self, *, noise=False):
+        self.noise, self.read = noise, []
+        super().__init__(self.write, likelihood=lambda prompt, option: 1.0 if option == "40" else 1e-9)
+
+    def write(self, prompt):
+        self.read.append(prompt)
+        if "hours a week" in prompt.personal.splitlines()[-1]:
+            return '{"hours": 40}'
+        return f'{{"changes": {[10 if "$" in prompt.shared else 0] * 7}}}'
+
+    def describe(self):
+        return super().describe() | {"noise": self.noise}
+
+
+@pytest.fixture(scope="module")
+def steady():
+    return Steady()
+
+
+@pytest.fixture(scope="module")
+def found(steady):
+    return audit(SMALL, steady)
+
+
+def test_what_a_steady_worker_and_a_forgetful_planner_show(found):
+    lines = {figure.name: figure for figure in figures(found)}
+    assert lines["texts against choices"].value == pytest.approx(0, abs=1e-6)
+    assert lines["mean hours of texts"].value == pytest.approx(40)
+    assert lines["mean hours of choices"].value == pytest.approx(40)
+    assert lines["texts from the best hours"].value == pytest.approx(0, abs=1e-3)  # calibrated to 40 hours
+    assert lines["letters instead of numbers"].value > 0.5  # no letter is 40
+    planner = lines["planner in another currency: change of a rate"]
+    assert (planner.value, planner.floor, planner.unit) == (pytest.approx(10), 0, "percentage points")
+    assert len(lines) == len(figures(found))
+
+
+def test_bounded_workers_have_personas_and_rational_ones_a_formula(steady, found):
+    assert any("years old" in prompt.personal for prompt in steady.read)
+    rational = Steady()
+    audit(AuditConfig(agents=6, samples=1, scenario="rational"), rational)
+    assert not any("years old" in prompt.personal for prompt in rational.read)
+    assert any("cost of effort" in prompt.personal for prompt in rational.read)
+
+
+def printed(found, width):
+    console = Console(width=width, record=True, file=io.StringIO())
+    print_audit(found, console)
+    return console.export_text()
+
+
+def test_the_table_has_every_figure_whole(found):
+    lines, narrow = printed(found, 150).splitlines(), printed(found, 70)
+    for figure in figures(found):
+        number = "-" if figure.value is None else f"{figure.value:.4f}"
+        [line] = [line for line in lines if line.strip().startswith(f"{figure.name}   ")]
+        assert line.strip().endswith(figure.unit)
+        assert abs(figure.value) >= 10 or (number in line and number in narrow)
+
+
+def test_the_same_seed_is_the_same_audit_and_noise_is_called_noise(found):
+    noisy = audit(SMALL, Steady(noise=True))
+    assert replace(noisy, engine=found.engine) == found
+    assert "ITS ANSWERS ARE NOISE" in printed(noisy, 150)
+    assert "NOISE" not in printed(found, 150)
+
+
+def test_it_is_json_also_where_nothing_could_be_read():
+    silent = audit(SMALL, ScriptedEngine(lambda prompt: "hm"))
+    told = json.loads(json.dumps(asdict(silent), allow_nan=False))
+    assert told["workers"]["unreadable"] == told["planner"]["unreadable"] == 1
+    assert told["workers"]["disagreement"] is None
+    assert told["engine"]["engine"] == "scripted"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"agents": 1}, "--agents must be at least 2"),
+        ({"samples": 0}, "--samples must be at least 1"),
+        ({"context": 0}, "--context must be at least 1"),
+        ({"temperature": -0.1}, "--temperature must not be negative"),
+        ({"elasticity": 0.0}, "--elasticity"),
+    ],
+)
+def test_choices_that_make_no_audit(options, message):
+    with pytest.raises(ValueError, match=message):
+        AuditConfig(**options).check()

@@ -1,0 +1,117 @@
+"""The contest of planners among workers whose formula is known."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from baselines.gradient.trust_region import Trial
+from econjax import Atkinson, BracketSchedule, us_federal
+from experiments.contest.command import (
+    ENTRANTS,
+    SURROGATE,
+    ContestConfig,
+    compete,
+    contest_table,
+)
+from experiments.core.config import EconomyConfig
+from experiments.core.registry import ROSTER, surrogate_planner
+from llm_policy.formula.policy import TaughtWorkers
+from llm_policy.personas.draw import draw_personas
+from llm_policy.surrogate.refit import SurrogateRefit
+from llm_policy.workers.evaluator import ModelEvaluator
+from llm_policy.workers.society import Society
+
+LAW = us_federal(2024)
+RANDOM = ROSTER["random"].name
+KEY = jax.random.key(0)
+SMALL = ContestConfig(workers="formula", agents=30, evaluations=4, seeds=3, welfare=("atkinson",))
+
+
+def workers():
+    economy = EconomyConfig(agents=SMALL.agents).economy()
+    return TaughtWorkers(economy, draw_personas(KEY, economy.population))
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return {row.planner: row for row in compete(None, SMALL)}
+
+
+@pytest.mark.long
+def test_everyone_gets_the_same_number_of_answers(rows):
+    assert rows[SURROGATE.name].queries == rows[RANDOM].queries == SMALL.agents * SMALL.evaluations
+    assert rows["US federal"].queries == SMALL.agents
+    assert all(row.proposals == 0 for row in rows.values())
+
+
+@pytest.mark.long
+def test_the_surrogate_planner_beats_random_search_and_the_law(rows):
+    assert rows[SURROGATE.name].beaten is None
+    assert rows["US federal"].beaten
+    lead = rows[RANDOM].lead
+    own, other = (np.array(rows[name].equivalents) for name in (SURROGATE.name, RANDOM))
+    assert lead.value == pytest.approx((own - other).mean(), rel=1e-6)
+    assert lead.value > 0
+    assert rows[RANDOM].beaten == (lead.low > 0)
+
+
+@pytest.mark.long
+def test_the_table_names_everyone(rows):
+    table = contest_table(list(rows.values()), "title")
+    assert table.row_count == len(ENTRANTS) - 1
+
+
+def test_a_contest_needs_the_surrogate_planner_and_two_seeds():
+    with pytest.raises(ValueError, match="two seeds"):
+        compete(None, ContestConfig(seeds=1))
+    with pytest.raises(ValueError, match="entrant"):
+        compete(None, SMALL, entrants=[ROSTER["federal"]])
+
+
+def test_trials_are_the_tax_years_that_were_recorded():
+    some = workers()
+    planner = surrogate_planner(LAW, some, Atkinson(1.0), steps=1)
+    report = ModelEvaluator(Society(some, Atkinson(1.0)), steps=1, key=KEY).value(LAW)
+    other = BracketSchedule(LAW.thresholds, 0.5 * LAW.rates)
+    refit: SurrogateRefit = planner.refit
+    for trials in ([Trial(other, report)], [Trial(LAW, report)] * 2):
+        with pytest.raises(ValueError, match="tax years recorded"):
+            refit(KEY, trials, None)
+
+
+@pytest.mark.long
+def test_the_belief_predicts_a_known_year_and_its_gradient():
+    """At the schedule that it has heard of, the surrogate forecasts what the answers there are worth."""
+    some = workers()
+    planner = surrogate_planner(LAW, some, Atkinson(1.0), steps=1)
+    report = ModelEvaluator(Society(some, Atkinson(1.0)), steps=1, key=KEY).value(LAW)
+    belief = planner.tell(planner.init(KEY), LAW, report).belief
+    value, gradient = belief.predict(LAW)
+    assert float(value) == pytest.approx(belief.worth[0], rel=0.02)
+    assert gradient.shape == LAW.rates.shape
+    step, way = 0.01, np.asarray(gradient) / np.linalg.norm(gradient)
+    ahead, behind = (
+        float(belief.predict(BracketSchedule(LAW.thresholds, LAW.rates + by * way))[0])
+        for by in (step, -step)
+    )
+    assert (ahead - behind) / (2 * step) == pytest.approx(float(np.linalg.norm(gradient)), rel=0.05)
+
+
+def test_the_command_prints_a_table_and_json(econjax, improviser, brief_fits, monkeypatch):
+    monkeypatch.setattr("experiments.contest.command.engine_of", lambda config: improviser())
+    options = ["contest", "--agents", SMALL.agents, "--evaluations", 2, "--seeds", 2, "--welfare", "atkinson"]
+    with brief_fits():
+        ran, listed = econjax(*options), econjax(*options, "--json")
+    assert ran.code == 0, ran.err
+    assert all(entry.name in ran.out for entry in ENTRANTS)
+    assert "Atkinson, aversion 1, seed 1, language model" in ran.err
+    rows = {row["planner"]: row for row in json.loads(listed.out)}
+    assert {row["queries"] for name, row in rows.items() if name != "US federal"} == {2 * SMALL.agents}
+    assert rows["language model"]["proposals"] == 7  # the first year is under the law, which has 7 brackets
+
+
+def test_bad_choices_are_told_in_one_line(econjax, assert_told):
+    assert_told(econjax("contest", "--seeds", 1), "seeds", 1)
+    assert_told(econjax("contest", "--elasticity", -1), "elasticity", -1)

@@ -1,0 +1,111 @@
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from experiments.audit.command import AuditConfig
+from experiments.compare.config import CompareConfig
+from experiments.core import engines
+from experiments.core.engines import start_engine
+from experiments.report.disclosure import SHIPPED
+from experiments.simulate.config import SimulateConfig
+from llm_policy.engines import openai
+from llm_policy.engines.base import EngineError
+from llm_policy.engines.embedded import engine as embedded
+from llm_policy.engines.wrappers.parallel import Parallel
+
+COMMON = {"temperature": 0.5, "context": 4096}
+
+
+class Client:
+    """Stands for an engine: keeps how it was made."""
+
+    made: list["Client"]
+
+    def __init__(self, *names, **options):
+        if "http://down/v1" in names:
+            raise EngineError("http://down/v1 does not answer")
+        self.names, self.options, self.closed = names, options, False
+        Client.made.append(self)
+
+    def describe(self):
+        return {"engine": "stand-in", "url": self.names[0]}
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.fixture(autouse=True)
+def stand_ins(monkeypatch, tmp_path):
+    Client.made = []
+    monkeypatch.setattr(openai, "OpenAIEngine", Client)
+    monkeypatch.setitem(sys.modules, "llm_policy.engines.vllm", SimpleNamespace(VLLMEngine=Client))
+    monkeypatch.setattr(engines, "_CACHE", tmp_path)
+
+
+def test_without_a_server_vllm_loads_the_model_under_its_full_name():
+    engine = start_engine(model="qwen3-8b", server=None, **COMMON, quantization="fp8", tensor_parallel=2)
+    assert engine.names == ("Qwen/Qwen3-8B",)
+    assert engine.options == {
+        "temperature": 0.5,
+        "max_model_len": 4096,
+        "quantization": "fp8",
+        "tensor_parallel_size": 2,
+        "dtype": "auto",
+        "load_format": "auto",
+    }
+    assert start_engine(model="openai/gpt-oss-20b", server=None, **COMMON).names == ("openai/gpt-oss-20b",)
+
+
+def test_the_model_that_comes_with_the_project_is_answered_in_this_process(monkeypatch):
+    monkeypatch.setattr(embedded, "EmbeddedEngine", Client)
+    engine = start_engine(model=SHIPPED, server=None, **COMMON, seed=3, quantization="fp8")
+    assert (engine.names, engine.options) == ((), {"temperature": 0.5, "seed": 3})
+    assert start_engine(model=SHIPPED, server="http://a/v1", **COMMON).names == ("http://a/v1", SHIPPED)
+    assert AuditConfig().model == SimulateConfig().model == CompareConfig().model == SHIPPED
+
+
+def test_what_an_engine_lacks_is_told_with_what_to_do(monkeypatch):
+    module = "llm_policy.engines.embedded.engine"
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(EngineError, match=r"embedded.*give --server"):
+        start_engine(model=SHIPPED, server=None, **COMMON)
+    monkeypatch.setitem(sys.modules, "llm_policy.engines.vllm", None)
+    with pytest.raises(EngineError, match=r"install_vllm_cpu.*--model econjax-small"):
+        start_engine(model="some/model", server=None, **COMMON)
+
+
+def test_a_server_is_an_address_or_a_provider_with_its_own_key():
+    engine = start_engine(model="tiny", server="http://a:8000/v1", **COMMON)
+    assert (engine.names, engine.options) == (("http://a:8000/v1", "tiny"), {"temperature": 0.5})
+    engine = start_engine(model="some/model", server="openrouter", **COMMON)
+    assert engine.names == ("https://openrouter.ai/api/v1", "some/model")
+    assert engine.options["key_variable"] == "OPENROUTER_API_KEY"
+    with pytest.raises(EngineError, match="'localhost:8000' is neither the address"):
+        start_engine(model="tiny", server="localhost:8000", **COMMON)
+
+
+def test_a_model_that_only_a_provider_has_needs_no_server():
+    engine = start_engine(model="gpt-4o-mini", server=None, **COMMON)
+    assert engine.names == ("https://api.openai.com/v1", "gpt-4o-mini")
+    engine = start_engine(model="gpt-4o-mini", server="openrouter", **COMMON)
+    assert engine.names[0] == "https://openrouter.ai/api/v1"
+
+
+def test_several_servers_share_the_work_and_none_stays_open_if_one_is_down():
+    both = start_engine(model="tiny", server="http://a/v1, http://b/v1", **COMMON)
+    assert isinstance(both, Parallel)
+    assert both.describe()["url"] == "http://a/v1, http://b/v1"
+    Client.made.clear()
+    with pytest.raises(EngineError, match="does not answer"):
+        start_engine(model="tiny", server="http://a/v1,http://down/v1", **COMMON)
+    assert [client.closed for client in Client.made] == [True]
+
+
+def test_random_weights_come_in_a_shape_that_is_there(tmp_path):
+    pytest.importorskip("transformers")
+    engine = start_engine(model="random:llama-3.1-8b", server=None, **COMMON)
+    assert engine.options["load_format"] == "dummy"
+    assert engine.names[0].startswith(str(tmp_path / "shape-llama-3.1-8b-"))
+    with pytest.raises(EngineError, match="no shape 'gpt'"):
+        start_engine(model="random:gpt", server=None, **COMMON)

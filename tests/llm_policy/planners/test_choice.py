@@ -1,0 +1,109 @@
+"""A language model that plans by choosing one token for each bracket."""
+
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from econjax import BracketSchedule, Economy, Population, Quasilinear, Rawlsian
+from econjax.planning import Planner, RationalEvaluator, plan
+from llm_policy.answers.reading import STEPS
+from llm_policy.engines.base import EngineError
+from llm_policy.engines.scripted import ScriptedEngine
+from llm_policy.planners.choice import ChoicePlanner
+
+KEY = jax.random.key(0)
+START = BracketSchedule([0.0, 50_000.0], [0.1, 0.2])
+ECONOMY = Economy(population=Population(np.geomspace(200, 4_000, 30)), preferences=Quasilinear(0.25))
+
+
+def engine(likelihood=lambda prompt, option: 1.0):
+    return ScriptedEngine(str, likelihood=likelihood)
+
+
+def planner(**options):
+    return ChoicePlanner(engine(**options), START, goal="Your aim is the worst-off person.")
+
+
+def test_it_is_a_planner_that_starts_at_the_start_and_moves_by_steps():
+    assert isinstance(planner(), Planner)
+    found = plan(KEY, planner(), RationalEvaluator(ECONOMY, Rawlsian()), steps=4)
+    rates = np.array([schedule.rates for schedule in found.schedules])
+    np.testing.assert_array_equal(rates[0], START.rates)
+    assert np.all((rates >= 0) & (rates <= 1))
+    moves = np.round(100 * np.diff(rates, axis=0)).astype(int)
+    inside = (rates[1:] > 0) & (rates[1:] < 1)
+    assert set(moves[inside].tolist()) <= set(STEPS)
+    best = int(np.argmax([report.equivalent for report in found.reports]))
+    np.testing.assert_allclose(found.recommended.rates, rates[best], atol=1e-6)
+
+
+def test_the_policy_is_the_models_bent_by_the_bias():
+    """A model that prefers C twice, and a bias of log 6 on E: chances 1, 1, 2, 1, 6 of 11."""
+    bias = jnp.zeros((2, 5)).at[:, 4].set(jnp.log(6.0))
+    some = ChoicePlanner(
+        engine(lambda prompt, option: 2.0 if option == "C" else 1.0), START, goal="?", bias=bias
+    )
+    states = [some.tell(some.init(KEY), START, RationalEvaluator(ECONOMY, Rawlsian()).value(START))]
+    decided = some.decide(list(jax.random.split(KEY, 2000)), states * 2000)
+    places = np.array([state.decisions[0].places for state in decided])
+    shares = np.bincount(places.ravel(), minlength=5) / places.size
+    np.testing.assert_allclose(shares, np.array([1, 1, 2, 1, 6]) / 11, atol=4 * 0.5 / np.sqrt(places.size))
+    assert (some.tally.asked, some.tally.read) == (2 * 2000, 2 * 2000)
+
+
+def lived(*years):
+    """Return a planner and its state after years, each of rates in per cent and a result in dollars."""
+    some = planner()
+    state = some.init(KEY)
+    for rates, result in years:
+        schedule = BracketSchedule(START.thresholds, [rate / 100 for rate in rates])
+        report = SimpleNamespace(equivalent=result, standard_error=0.0)
+        state = some.tell(state, schedule, report)
+        state = state._replace(seen=state.seen._replace(report=None))
+    return some, state
+
+
+def lines(*years):
+    some, state = lived(*years)
+    return [prompt.personal.splitlines()[0] for prompt in some.prompts(state)]
+
+
+def test_all_brackets_share_what_a_planner_reads_and_each_has_a_question_of_its_own():
+    some, state = lived(((10, 20), 100.0), ((30, 20), 200.0))
+    prompts = some.prompts(state)
+    assert len({prompt.shared for prompt in prompts}) == 1
+    text = prompts[0].shared
+    assert "A = -20, B = -10, C = 0, D = 10, E = 20" in text
+    assert "worst-off person" in text
+    assert "- rates 10 %, 20 %: result $100 a year" in text
+    assert text.endswith("Current rates, from the lowest bracket: 30 %, 20 %.")
+    assert [prompt.personal.splitlines()[1:] for prompt in prompts] == [
+        ["By how many percentage points do you change this rate?"]
+    ] * 2
+
+
+def test_a_bracket_s_line_says_how_the_best_schedule_differs():
+    below, above = "Bracket $0 to $50,000: the rate is", "Bracket above $50,000: the rate is"
+    assert lines(((10, 20), 100.0)) == [f"{below} 10 %.", f"{above} 20 %."]
+    assert lines(((10, 20), 100.0), ((30, 15.5), 200.0)) == [
+        f"{below} 30 %, as in the best schedule so far. From the second best to that it changed by +20 "
+        "points; over all brackets the mean change was +7.75 points.",
+        f"{above} 15.5 %, as in the best schedule so far. From the second best to that it changed by "
+        "-4.5 points; over all brackets the mean change was +7.75 points.",
+    ]
+    assert lines(((10, 20), 300.0), ((30, 20), 200.0)) == [
+        f"{below} 30 %, in the best schedule so far 10 %, a change of -20 points.",
+        f"{above} 20 %, in the best schedule so far 20 %, a change of +0 points.",
+    ]
+
+
+def test_a_model_that_says_none_of_the_letters_is_an_error():
+    mute = ChoicePlanner(ScriptedEngine(lambda prompt: "well"), START, goal="?")
+    state = mute.tell(mute.init(KEY), START, RationalEvaluator(ECONOMY, Rawlsian()).value(START))
+    with pytest.raises(EngineError, match="no change any probability"):
+        mute.ask(KEY, state)
+    with pytest.raises(ValueError, match=r"\(2, 5\)"):
+        ChoicePlanner(engine(), START, goal="?", bias=jnp.zeros((3, 5)))
