@@ -25,14 +25,14 @@ def as_float(values: ArrayLike) -> Float[Array, "..."]:
     return jnp.asarray(values).astype(float)
 
 
-def known(values: Array) -> bool:
+def is_concrete(values: Array) -> bool:
     """Return whether an array holds values, rather than standing for them while a function is traced."""
     return not isinstance(values, Tracer)
 
 
 def seen(values: Array) -> Array | np.ndarray:
     """Return values to check: those that are known on the host, where that takes no program."""
-    return np.asarray(values) if known(values) else values
+    return np.asarray(values) if is_concrete(values) else values
 
 
 def require_scalar(

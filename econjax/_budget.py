@@ -73,7 +73,7 @@ def home(rebate: Float[Array, ""], workers: Population) -> Point:
     return Point(zero, zero, zero, zero + rebate)
 
 
-def lead(economy: Economy, point: Point, over: Point) -> Float[Array, " agents"]:
+def advantage(economy: Economy, point: Point, over: Point) -> Float[Array, " agents"]:
     """Return how much better one point is than another for every worker, in dollars."""
     return economy.preferences.advantage(
         point.consumption, point.labor, (over.consumption, over.labor), economy.population
@@ -131,7 +131,7 @@ def sides(
         both = jnp.stack([reached & below, reached & ~below])
         best, option = jax.vmap(lambda allowed: _best(moved, points, allowed))(both)
         low, high = (jax.tree.map(itemgetter(side), best) for side in (0, 1))
-        ahead = jnp.where(jnp.any(both[1], axis=0), lead(moved, high, low), -jnp.inf)
+        ahead = jnp.where(jnp.any(both[1], axis=0), advantage(moved, high, low), -jnp.inf)
         return (low, high), option, ahead
 
     first = first_border(economy.population)
@@ -167,7 +167,7 @@ def lead_between(
         moved = moved_to(economy, log_type)
         both = jax.vmap(lambda held: point(moved, held))(option)
         low, high = (jax.tree.map(itemgetter(side), both) for side in (0, 1))
-        return lead(moved, high, low)
+        return advantage(moved, high, low)
 
     return jax.vmap(at_border)(log_types, options)
 
@@ -340,7 +340,7 @@ def _compare(
         best, chosen = held
         bracket = jax.tree.map(lambda values: values[j], table)
         point = _optimum(economy, bracket, rebate)
-        better = (_reach(economy) >= bracket.start) & ((chosen < 0) | (lead(economy, point, best) > 0))
+        better = (_reach(economy) >= bracket.start) & ((chosen < 0) | (advantage(economy, point, best) > 0))
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), point, best)
         return best, jnp.where(better, j, chosen)
 
@@ -379,6 +379,6 @@ def _best(
         return jax.tree.map(lambda x: jnp.sum(jnp.where(chosen, x, 0), axis=0), points)
 
     richest = take(jnp.argmax(jnp.where(allowed, points.consumption, -jnp.inf), axis=0))
-    ahead = jax.vmap(lambda point: lead(economy, point, richest))(points)
+    ahead = jax.vmap(lambda point: advantage(economy, point, richest))(points)
     option = jnp.argmax(jnp.where(allowed, ahead, -jnp.inf), axis=0)
     return take(option), option

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, known, require, require_scalar, seen
+from econjax._arrays import as_float, is_concrete, require, require_scalar, seen
 
 
 def gini(values: ArrayLike, weight: ArrayLike | None = None, *, sample: bool = False) -> Float[Array, ""]:
@@ -182,7 +182,7 @@ def per_worker(weight: ArrayLike | None, **fields: ArrayLike) -> tuple[Float[Arr
 def _shares_of_people(weight: Float[Array, " agents"]) -> Float[Array, " agents"]:
     total = jnp.sum(weight)
     legal = jnp.all((weight >= 0) & (weight < jnp.inf)) & (total > 0)
-    if known(legal) and not legal:
+    if is_concrete(legal) and not legal:
         raise ValueError(
             "Weights are finite, 0 or more, and above 0 for somebody; "
             f"the least is {jnp.min(weight)}, the greatest {jnp.max(weight)}."
@@ -207,7 +207,7 @@ def _ratios_to_mean(
     equal = jnp.max(values, where=counted, initial=-jnp.inf) == jnp.min(
         values, where=counted, initial=jnp.inf
     )
-    if known(mean) and not (positive | equal):
+    if is_concrete(mean) and not (positive | equal):
         raise ValueError(
             f"The mean must be above 0, by more than rounding, to compare values with it; got {mean}."
         )
@@ -220,7 +220,7 @@ def _nonnegative_ratios(
 ) -> tuple[Float[Array, " agents"], Float[Array, " agents"]]:
     values, weight = per_worker(weight, values=values)
     legal = jnp.all((values >= 0) | (weight == 0))
-    if known(legal) and not legal:
+    if is_concrete(legal) and not legal:
         raise ValueError(f"This index is of values that are 0 or more; the least is {jnp.min(values)}.")
     return _ratios_to_mean(values, weight), weight
 

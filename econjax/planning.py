@@ -191,20 +191,20 @@ def plan(
     return Plan(tuple(schedules), tuple(reports), planner.recommend(state))
 
 
-class Favourite(eqx.Module):
+class Incumbent(eqx.Module):
     """The best schedule a planner has seen so far: what most planners recommend."""
 
     schedule: BracketSchedule
     equivalent: Float[Array, ""]
 
     @classmethod
-    def none(cls, schedule: BracketSchedule) -> "Favourite":
-        """Return a favourite that any evaluated schedule replaces."""
+    def none(cls, schedule: BracketSchedule) -> "Incumbent":
+        """Return an incumbent that any evaluated schedule replaces."""
         return cls(schedule, jnp.asarray(-jnp.inf))
 
-    def or_better(self, schedule: BracketSchedule, report: Report) -> "Favourite":
-        """Return the better of this favourite and a schedule just evaluated."""
-        return Favourite(schedule, report.equivalent) if report.equivalent > self.equivalent else self
+    def or_better(self, schedule: BracketSchedule, report: Report) -> "Incumbent":
+        """Return the better of this incumbent and a schedule just evaluated."""
+        return Incumbent(schedule, report.equivalent) if report.equivalent > self.equivalent else self
 
 
 class _Spread(NamedTuple):

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, known
+from econjax._arrays import as_float, is_concrete
 
 REFERENCE_HOURS = 40.0
 """L0, hours a week: a `Quasilinear` worker with taste 1 works so long at a zero rate."""
@@ -54,15 +54,15 @@ class Population(eqx.Module):
             if values.ndim != 1 or values.shape != self.skill.shape or values.size == 0:
                 shapes = {field: array.shape for field, array in given.items()}
                 raise ValueError(f"{', '.join(given)} are flat arrays of one length; got shapes {shapes}.")
-            if known(values):
+            if is_concrete(values):
                 _require_nonnegative(name, np.asarray(values))
         if (
             self.elasticity is not None
-            and known(self.elasticity)
+            and is_concrete(self.elasticity)
             and not np.all(np.asarray(self.elasticity) > 0)
         ):
             raise ValueError("elasticity must be above 0 for everyone: 0.01 is next to no response.")
-        if weight is not None and known(self.weight):
+        if weight is not None and is_concrete(self.weight):
             total = float(np.asarray(self.weight, float).sum())
             if abs(total - 1) > 10 * float(jnp.finfo(self.weight.dtype).eps) * self.weight.size**0.5:
                 raise ValueError(f"Weights are shares that sum to 1, not {total}: divide by their sum.")

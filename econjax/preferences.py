@@ -250,8 +250,8 @@ class Isoelastic(AbstractPreferences):
         per_util = self.unit * _power(base / self.unit, self.curvature)  # dollars per util at `over`
         gain = base * _crra(consumption / base, self.curvature)
         worse = self._disutility(labor, workers) - self._disutility(over[1], workers)
-        lead = gain - per_util * worse
-        return jnp.where(over[0] > 0, lead, jnp.where(consumption > 0, jnp.inf, -jnp.inf))
+        advantage = gain - per_util * worse
+        return jnp.where(over[0] > 0, advantage, jnp.where(consumption > 0, jnp.inf, -jnp.inf))
 
     def linear_labor(
         self, log_net_rate: Float[Array, "..."], virtual_income: Float[Array, "..."], workers: Population

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, known, require, require_scalar, split_moving
-from econjax._budget import Choices, best_point, choices, home, lead
+from econjax._arrays import as_float, is_concrete, require, require_scalar, split_moving
+from econjax._budget import Choices, advantage, best_point, choices, home
 from econjax._compiled import compiled
 from econjax._jumps import arriving_revenue
 from econjax.economy import Economy, Outcome, settle, spendable
@@ -50,7 +50,7 @@ def _best_hours(
     point = best_point(economy, schedule, rebate, chosen.brackets)
     if economy.population.fixed_cost is None:
         return point.labor
-    goes = lead(economy, point, home(rebate, economy.population)) > 0
+    goes = advantage(economy, point, home(rebate, economy.population)) > 0
     return jnp.where(jax.lax.stop_gradient(goes), point.labor, 0)
 
 
@@ -250,7 +250,7 @@ def _paid_and_expected(
         labor = _best_hours(economy, schedule, expected, chosen)
         return settle(economy, schedule, labor).rebate - expected, chosen
 
-    def goes_on(state):
+    def should_continue(state):
         a, _, b, at_b, _, calls = state
         width = tolerance * jnp.maximum(jnp.abs(a), jnp.abs(b))
         return (calls < 2) | ((jnp.abs(at_b) > width / 8) & (jnp.abs(b - a) > width) & (calls < _MOST_CALLS))
@@ -266,7 +266,7 @@ def _paid_and_expected(
 
     nothing = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(surplus, start)[1])
     state = (start, start, start, start, nothing, jnp.zeros((), int))
-    _, _, expected, _, chosen, rounds = jax.lax.while_loop(goes_on, step, state)
+    _, _, expected, _, chosen, rounds = jax.lax.while_loop(should_continue, step, state)
     return expected, chosen, rounds
 
 
@@ -279,7 +279,7 @@ def _one_rebate(rebate: ArrayLike) -> Float[Array, ""]:
     if number.shape != ():
         raise ValueError(f"The rebate is one number, the same to everyone; got shape {number.shape}.")
     bad = jnp.isnan(number)
-    if known(bad) and bad:
+    if is_concrete(bad) and bad:
         raise ValueError("The rebate is dollars a year; got nan.")
     return number
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, known, require, require_scalar
+from econjax._arrays import as_float, is_concrete, require, require_scalar
 from econjax._compiled import compiled
 from econjax.economy import Economy, Outcome, utility_of
 from econjax.inequality import equally_distributed_equivalent, require_aversion
@@ -140,7 +140,7 @@ class WeightedUtilitarian(AbstractWelfare):
         if self.social_weight.ndim != 1:
             raise ValueError(f"social_weight is a flat array; got one of shape {self.social_weight.shape}.")
         legal = (self.social_weight >= 0) & (self.social_weight < jnp.inf)
-        if known(legal) and not jnp.all(legal):
+        if is_concrete(legal) and not jnp.all(legal):
             where = int(jnp.argmin(legal))
             raise ValueError(
                 f"social_weight is finite and 0 or more: mend entry {where}, {self.social_weight[where]}."

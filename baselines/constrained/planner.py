@@ -10,7 +10,7 @@ from scipy import optimize
 from baselines.constrained.constraints import Requirement
 from baselines.gradient.bounds import RateLimits
 from baselines.gradient.parametrisation import LogNetRates
-from baselines.search.local import Nearby
+from baselines.search.local import LocalSearch
 from econjax import BracketSchedule
 from econjax.planning import Report
 
@@ -43,7 +43,7 @@ class Model(NamedTuple):
     penalty: float
 
 
-class Quest(NamedTuple):
+class ConstrainedState(NamedTuple):
     """The model, the next position, what the margins were expected to be there, and the best heard.
 
     `best` is a schedule with its equivalent and the dollars by which it breaks requirements; `near` tries
@@ -54,7 +54,7 @@ class Quest(NamedTuple):
     position: Vector
     expected: Float[np.ndarray, " margins"]
     best: tuple[BracketSchedule, float, float]
-    near: Nearby
+    near: LocalSearch
 
 
 class ConstrainedPlanner(NamedTuple):
@@ -66,7 +66,7 @@ class ConstrainedPlanner(NamedTuple):
     guess and are learned from the margins heard (Broyden 1965), so they cost no evaluations. Nothing is
     recommended that was not heard to keep every requirement, if anything was; else what breaks them least,
     in dollars, and `certify_plan` names which it breaks. After `patience` evaluations without a gain, the
-    rest are trials of `Nearby`.
+    rest are trials of `LocalSearch`.
 
     Raises:
         ValueError: no gradient was heard (at `tell`), or a rate may be 1.
@@ -78,21 +78,21 @@ class ConstrainedPlanner(NamedTuple):
     patience: int = 8
     needs_gradient = True
 
-    def init(self, key: Key[Array, ""]) -> Quest:
+    def init(self, key: Key[Array, ""]) -> ConstrainedState:
         """Return the start, moved into the limits."""
         position = np.asarray(self._coordinates.position(self.start.rates), float)
         nothing = np.zeros(0)
-        near = Nearby.begin(self.patience, reach=0.003)
-        return Quest(None, position, nothing, (self._schedule(position), -np.inf, np.inf), near)
+        near = LocalSearch.begin(self.patience, reach=0.003)
+        return ConstrainedState(None, position, nothing, (self._schedule(position), -np.inf, np.inf), near)
 
-    def ask(self, key: Key[Array, ""], state: Quest) -> tuple[BracketSchedule, Quest]:
+    def ask(self, key: Key[Array, ""], state: ConstrainedState) -> tuple[BracketSchedule, ConstrainedState]:
         """Propose the best point of the model, or one near the best heard."""
         if not state.near.searches:
             return self._schedule(state.position), state
         best = self._coordinates.position(state.best[0].rates)
         return self._schedule(np.asarray(best + state.near.step(key, best), float)), state
 
-    def tell(self, state: Quest, schedule: BracketSchedule, report: Report) -> Quest:
+    def tell(self, state: ConstrainedState, schedule: BracketSchedule, report: Report) -> ConstrainedState:
         """Learn from a report, and find the next point."""
         if report.gradient is None or not jnp.all(jnp.isfinite(report.gradient)):
             raise ValueError(
@@ -113,9 +113,9 @@ class ConstrainedPlanner(NamedTuple):
         if short > 1e-6:
             model = model._replace(penalty=min(2 * model.penalty, 1e4))
         expected = model.centre.margins + model.slopes @ step
-        return Quest(model, model.centre.position + step, expected, best, near)
+        return ConstrainedState(model, model.centre.position + step, expected, best, near)
 
-    def recommend(self, state: Quest) -> BracketSchedule:
+    def recommend(self, state: ConstrainedState) -> BracketSchedule:
         """Recommend the best schedule that was heard to keep every requirement, or breaks them least."""
         return state.best[0]
 

@@ -9,9 +9,9 @@ import optax
 from jaxtyping import Array, Float, Key
 
 from baselines.gradient.parametrisation import AbstractCoordinates, LogNetRates
-from baselines.search.local import PATIENCE, Nearby
+from baselines.search.local import PATIENCE, LocalSearch
 from econjax import BracketSchedule
-from econjax.planning import Favourite, Report
+from econjax.planning import Incumbent, Report
 
 
 @functools.cache
@@ -33,16 +33,16 @@ def adam(rate: float = 0.1) -> optax.GradientTransformation:
     return optax.adam(lambda step: rate / (1 + step / 20), b1=0.8, b2=0.95)
 
 
-class Ascent(NamedTuple):
+class GradientState(NamedTuple):
     """Where the optimiser stands: `position`, in the planner's coordinates, is the next point to climb from.
 
-    `near` tries points near the favourite once the climb has ended.
+    `near` tries points near the incumbent once the climb has ended.
     """
 
     position: Float[Array, " brackets"]
     optimiser: optax.OptState
-    favourite: Favourite
-    near: Nearby
+    incumbent: Incumbent
+    near: LocalSearch
 
 
 class GradientPlanner(NamedTuple):
@@ -54,7 +54,7 @@ class GradientPlanner(NamedTuple):
     slope without what leads out of the limits, and its steps are projected to them. A bracket that nobody
     is in has no gradient: start from rates at which somebody is.
 
-    Once the climb has brought nothing for `patience` evaluations, the rest are trials of `Nearby`.
+    Once the climb has brought nothing for `patience` evaluations, the rest are trials of `LocalSearch`.
     """
 
     start: BracketSchedule
@@ -63,41 +63,41 @@ class GradientPlanner(NamedTuple):
     coordinates: AbstractCoordinates = LogNetRates()
     needs_gradient = True
 
-    def init(self, key: Key[Array, ""]) -> Ascent:
+    def init(self, key: Key[Array, ""]) -> GradientState:
         """Return the start, moved into the limits."""
         start = self.coordinates.limits.nearest(self.start.rates)
         position = self.coordinates.position(start)
-        return Ascent(
+        return GradientState(
             position,
             self.optimiser.init(position),
-            Favourite.none(BracketSchedule(self.start.thresholds, start)),
-            Nearby.begin(self.patience),
+            Incumbent.none(BracketSchedule(self.start.thresholds, start)),
+            LocalSearch.begin(self.patience),
         )
 
-    def ask(self, key: Key[Array, ""], state: Ascent) -> tuple[BracketSchedule, Ascent]:
-        """Propose the optimiser's next point, or one near the favourite."""
-        best = self.coordinates.position(state.favourite.schedule.rates)
+    def ask(self, key: Key[Array, ""], state: GradientState) -> tuple[BracketSchedule, GradientState]:
+        """Propose the optimiser's next point, or one near the incumbent."""
+        best = self.coordinates.position(state.incumbent.schedule.rates)
         trial = self.coordinates.nearest(best + state.near.step(key, best))
         position = trial if state.near.searches else state.position
         return BracketSchedule(self.start.thresholds, self.coordinates.legal_rates(position)), state
 
-    def tell(self, state: Ascent, schedule: BracketSchedule, report: Report) -> Ascent:
+    def tell(self, state: GradientState, schedule: BracketSchedule, report: Report) -> GradientState:
         """Take a step along the gradient that was heard, or keep the trial point if it is better."""
         if report.gradient is None or not jnp.all(jnp.isfinite(report.gradient)):
             raise ValueError(
                 f"No step can be taken from rates {schedule.rates} with gradient {report.gradient}."
             )
-        gains = bool(report.equivalent > state.favourite.equivalent)
-        favourite = state.favourite.or_better(schedule, report)
+        gains = bool(report.equivalent > state.incumbent.equivalent)
+        incumbent = state.incumbent.or_better(schedule, report)
         if state.near.searches:
-            return state._replace(favourite=favourite, near=state.near.heard(gains))
+            return state._replace(incumbent=incumbent, near=state.near.heard(gains))
         slope = report.gradient / jnp.maximum(report.equivalent, 1.0)
         position, optimiser = _step(self.optimiser, self.coordinates, state.position, state.optimiser, slope)
-        return Ascent(position, optimiser, favourite, state.near.heard(gains))
+        return GradientState(position, optimiser, incumbent, state.near.heard(gains))
 
-    def recommend(self, state: Ascent) -> BracketSchedule:
+    def recommend(self, state: GradientState) -> BracketSchedule:
         """Recommend the best schedule seen."""
-        return state.favourite.schedule
+        return state.incumbent.schedule
 
 
 class MultiStart(NamedTuple):
@@ -113,47 +113,47 @@ class MultiStart(NamedTuple):
     rounds: int = 8
     needs_gradient = True
 
-    def init(self, key: Key[Array, ""]) -> "Turns":
+    def init(self, key: Key[Array, ""]) -> "MultiStartState":
         """Return everybody's start."""
         if not self.planners:
             raise ValueError("Give at least one planner to start from.")
-        return Turns(0, tuple(planner.init(key) for planner in self.planners))
+        return MultiStartState(0, tuple(planner.init(key) for planner in self.planners))
 
-    def ask(self, key: Key[Array, ""], state: "Turns") -> tuple[BracketSchedule, "Turns"]:
+    def ask(self, key: Key[Array, ""], state: "MultiStartState") -> tuple[BracketSchedule, "MultiStartState"]:
         """Propose what the planner whose turn it is does."""
         whose = self._whose(state)
         schedule, own = self.planners[whose].ask(key, state.ascents[whose])
         return schedule, state.with_one(whose, own)
 
-    def tell(self, state: "Turns", schedule: BracketSchedule, report: Report) -> "Turns":
+    def tell(self, state: "MultiStartState", schedule: BracketSchedule, report: Report) -> "MultiStartState":
         """Let the same planner hear it."""
         whose = self._whose(state)
         own = self.planners[whose].tell(state.ascents[whose], schedule, report)
         return state.with_one(whose, own)._replace(heard=state.heard + 1)
 
-    def recommend(self, state: "Turns") -> BracketSchedule:
+    def recommend(self, state: "MultiStartState") -> BracketSchedule:
         """Recommend the best schedule that any of them has seen."""
         best = state.leader
         return self.planners[best].recommend(state.ascents[best])
 
-    def _whose(self, state: "Turns") -> int:
+    def _whose(self, state: "MultiStartState") -> int:
         turns = self.rounds * len(self.planners)
         return state.heard % len(self.planners) if state.heard < turns else state.leader
 
 
-class Turns(NamedTuple):
+class MultiStartState(NamedTuple):
     """How many evaluations were heard by all, and where each planner stands."""
 
     heard: int
-    ascents: tuple[Ascent, ...]
+    ascents: tuple[GradientState, ...]
 
     @property
     def leader(self) -> int:
         """The planner that has heard the highest equivalent."""
-        values = [float(ascent.favourite.equivalent) for ascent in self.ascents]
+        values = [float(ascent.incumbent.equivalent) for ascent in self.ascents]
         return values.index(max(values))
 
-    def with_one(self, whose: int, ascent: Ascent) -> "Turns":
+    def with_one(self, whose: int, ascent: GradientState) -> "MultiStartState":
         """Return the turns with one planner's state replaced."""
         ascents = (*self.ascents[:whose], ascent, *self.ascents[whose + 1 :])
         return self._replace(ascents=ascents)

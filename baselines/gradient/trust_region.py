@@ -19,15 +19,15 @@ class Trial(NamedTuple):
     report: Report
 
 
-class Belief(Protocol):
+class SurrogateModel(Protocol):
     """What is believed of the workers after some trials.
 
-    `worth` holds an equivalent for each trial, in dollars a year: the report's own, or a better estimate of
+    `values` holds an equivalent for each trial, in dollars a year: the report's own, or a better estimate of
     what the schedule brings on average, if one is known.
     """
 
     @property
-    def worth(self) -> Sequence[float]:
+    def values(self) -> Sequence[float]:
         """Return the equivalents of the trials, in their order."""
         ...
 
@@ -39,12 +39,12 @@ class Belief(Protocol):
 class Refit(Protocol):
     """Learns from trials: a new belief, which may go on from the last one."""
 
-    def __call__(self, key: Key[Array, ""], trials: Sequence[Trial], belief: Any) -> Belief:
-        """Return the belief after all trials; `belief` is the one before the last trial, None at first."""
+    def __call__(self, key: Key[Array, ""], trials: Sequence[Trial], model: Any) -> SurrogateModel:
+        """Return the belief after all trials; `model` is the one before the last trial, None at first."""
         ...
 
 
-class Region(NamedTuple):
+class TrustRegionState(NamedTuple):
     """Where the search stands.
 
     `centre` is the place of the best trial, `radius` how far from its rates proposals may go, in rates;
@@ -53,7 +53,7 @@ class Region(NamedTuple):
     """
 
     trials: tuple[Trial, ...]
-    belief: Belief | None
+    model: SurrogateModel | None
     centre: int
     radius: float
     key: Key[Array, ""]
@@ -68,7 +68,7 @@ class TrustRegionPlanner(NamedTuple):
     predicted one, the radius is halved where rho is below 1/4, as after every proposal that gains nothing,
     and doubled where rho is above 3/4 and the box was in the way (Conn, Gould and Toint 2000, algorithm
     6.1.1); it stays within [`least`, `most`], and rates within [0, 0.999]. Gains are differences of
-    `Belief.worth`. The best trial by that is recommended. The first evaluation is of `start`.
+    `SurrogateModel.values`. The best trial by that is recommended. The first evaluation is of `start`.
 
     What `refit` knows of the workers beyond their reports is what the planner is told: say so in tables.
     """
@@ -80,39 +80,39 @@ class TrustRegionPlanner(NamedTuple):
     most: float = 0.6
     needs_gradient = False
 
-    def init(self, key: Key[Array, ""]) -> Region:
+    def init(self, key: Key[Array, ""]) -> TrustRegionState:
         """Return the search before any trial."""
-        return Region((), None, 0, self.radius, key)
+        return TrustRegionState((), None, 0, self.radius, key)
 
-    def ask(self, key: Key[Array, ""], state: Region) -> tuple[BracketSchedule, Region]:
+    def ask(self, key: Key[Array, ""], state: TrustRegionState) -> tuple[BracketSchedule, TrustRegionState]:
         """Propose the start, and after that the best that the model predicts in the box."""
-        if state.belief is None:
+        if state.model is None:
             return self.start, state
         centre = np.asarray(self.recommend(state).rates, float)
         low, high = (np.clip(centre + way * state.radius, _LOWEST, _HIGHEST) for way in (-1, 1))
         rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
         rates, promised = _climb(
-            state.belief, self.start.thresholds, np.clip(centre, low, high), low, high, rng
+            state.model, self.start.thresholds, np.clip(centre, low, high), low, high, rng
         )
         stretched = bool(np.abs(rates - centre).max() > 0.99 * state.radius)
         schedule = BracketSchedule(self.start.thresholds, rates.tolist())
         return schedule, state._replace(promised=promised, stretched=stretched)
 
-    def tell(self, state: Region, schedule: BracketSchedule, report: Report) -> Region:
+    def tell(self, state: TrustRegionState, schedule: BracketSchedule, report: Report) -> TrustRegionState:
         """Learn from the trial, move to it if it is the best, and adapt the radius."""
         trials = (*state.trials, Trial(schedule, report))
-        belief = self.refit(jax.random.fold_in(state.key, len(trials)), trials, state.belief)
+        model = self.refit(jax.random.fold_in(state.key, len(trials)), trials, state.model)
         if not state.trials:
-            return Region(trials, belief, 0, state.radius, state.key)
-        gain = belief.worth[-1] - belief.worth[state.centre]
+            return TrustRegionState(trials, model, 0, state.radius, state.key)
+        gain = model.values[-1] - model.values[state.centre]
         radius = state.radius
         if gain <= 0 or gain < 0.25 * state.promised:
             radius = max(self.least, radius / 2)
         elif gain > 0.75 * state.promised and state.stretched:
             radius = min(self.most, 2 * radius)
-        return Region(trials, belief, int(np.argmax(belief.worth)), radius, state.key)
+        return TrustRegionState(trials, model, int(np.argmax(model.values)), radius, state.key)
 
-    def recommend(self, state: Region) -> BracketSchedule:
+    def recommend(self, state: TrustRegionState) -> BracketSchedule:
         """Recommend the best trial, and before all the start."""
         return state.trials[state.centre].schedule if state.trials else self.start
 
@@ -122,7 +122,7 @@ _CLIMBS = 3
 
 
 def _climb(
-    belief: Belief,
+    model: SurrogateModel,
     thresholds: Float[Array, " brackets"],
     centre: np.ndarray,
     low: np.ndarray,
@@ -135,7 +135,7 @@ def _climb(
     """
 
     def loss(rates: np.ndarray) -> tuple[float, np.ndarray]:
-        value, slope = belief.predict(BracketSchedule(thresholds, rates.tolist()))
+        value, slope = model.predict(BracketSchedule(thresholds, rates.tolist()))
         return -float(value) / scale, -np.asarray(slope, float) / scale
 
     scale = 1.0

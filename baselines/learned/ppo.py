@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from econjax import BracketSchedule
-from econjax.planning import Favourite, Report
+from econjax.planning import Incumbent, Report
 
 
 class Policy(NamedTuple):
@@ -22,7 +22,7 @@ class Policy(NamedTuple):
     drawn: Float[Array, "batch brackets"]
     heard: Float[Array, " batch"]
     filled: Int[Array, ""]
-    favourite: Favourite
+    incumbent: Incumbent
 
 
 class PPOPlanner(NamedTuple):
@@ -52,7 +52,7 @@ class PPOPlanner(NamedTuple):
             jnp.zeros((self.batch, *mean.shape), mean.dtype),
             jnp.zeros(self.batch, mean.dtype),
             jnp.zeros((), int),
-            Favourite.none(self.start),
+            Incumbent.none(self.start),
         )
 
     def ask(self, key: Key[Array, ""], state: Policy) -> tuple[BracketSchedule, Policy]:
@@ -74,7 +74,7 @@ class PPOPlanner(NamedTuple):
         state = state._replace(
             heard=state.heard.at[state.filled].set(report.equivalent),
             filled=state.filled + 1,
-            favourite=state.favourite.or_better(schedule, report),
+            incumbent=state.incumbent.or_better(schedule, report),
         )
         if state.filled < self.batch:
             return state
@@ -83,7 +83,7 @@ class PPOPlanner(NamedTuple):
 
     def recommend(self, state: Policy) -> BracketSchedule:
         """Recommend the best schedule seen."""
-        return state.favourite.schedule
+        return state.incumbent.schedule
 
 
 def clipped_objective(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
-from baselines.saez.iterated import Iteration
+from baselines.saez.iterated import SaezState
 from econjax import BracketSchedule
 from econjax.planning import Report
 
@@ -27,7 +27,7 @@ class Study(NamedTuple):
     incomes: tuple[float, ...]
     active: tuple[float, ...]
     measured: Measured | None
-    iteration: Iteration
+    iteration: SaezState
 
 
 class EmpiricalSaezPlanner(NamedTuple):
@@ -52,7 +52,7 @@ class EmpiricalSaezPlanner(NamedTuple):
 
     def init(self, key: Key[Array, ""]) -> Study:
         """Return a study without observations."""
-        return Study((), (), None, Iteration.begin(self.start))
+        return Study((), (), None, SaezState.begin(self.start))
 
     def ask(self, key: Key[Array, ""], state: Study) -> tuple[BracketSchedule, Study]:
         """Propose the next perturbation, or the iteration's rates."""
@@ -70,16 +70,16 @@ class EmpiricalSaezPlanner(NamedTuple):
                 return state
             iteration = state.iteration.onward(schedule, report, elasticity=elasticity, jumps=self.jumps)
             return state._replace(iteration=iteration)
-        favourite = state.iteration.favourite.or_better(schedule, report)
+        incumbent = state.iteration.incumbent.or_better(schedule, report)
         bracket = len(state.incomes) // 2
         incomes = (*state.incomes, float(report.income))
         active = (*state.active, float(report.brackets.active[bracket]))
         measured = self._measure(incomes, active) if len(incomes) == 2 * self.start.rates.size else None
-        return Study(incomes, active, measured, state.iteration._replace(favourite=favourite))
+        return Study(incomes, active, measured, state.iteration._replace(incumbent=incumbent))
 
     def recommend(self, state: Study) -> BracketSchedule:
         """Recommend the best schedule seen."""
-        return state.iteration.favourite.schedule
+        return state.iteration.incumbent.schedule
 
     def _perturbations(self) -> Float[np.ndarray, "tries brackets"]:
         """Return the rates of each try: every bracket's lowered, then raised."""

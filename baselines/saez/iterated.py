@@ -9,59 +9,59 @@ from numpy.typing import ArrayLike
 
 from baselines.fixed import FixedPlanner
 from baselines.saez.jump_inference import inferred_jump
-from baselines.search.local import PATIENCE, Nearby
+from baselines.search.local import PATIENCE, LocalSearch
 from econjax import BracketSchedule
 from econjax.optimal.published import llm_economist_rates
-from econjax.optimal.saez import elasticity_or_reported, saez_rates, toward
-from econjax.planning import Favourite, Report
+from econjax.optimal.saez import damped_step, elasticity_or_reported, saez_rates
+from econjax.planning import Incumbent, Report
 
 
-class Iteration(NamedTuple):
+class SaezState(NamedTuple):
     """Where the iteration stands: the rates to try next, the last move, and the part of the way to go.
 
-    `favourite` is the best schedule evaluated so far; `near` tries points near it once the iteration brings
+    `incumbent` is the best schedule evaluated so far; `near` tries points near it once the iteration brings
     nothing.
     """
 
     schedule: BracketSchedule
     move: Float[Array, " brackets"]
     share: Float[Array, " brackets"]
-    favourite: Favourite
-    near: Nearby
+    incumbent: Incumbent
+    near: LocalSearch
 
     @classmethod
-    def begin(cls, start: BracketSchedule, patience: int = PATIENCE) -> "Iteration":
+    def begin(cls, start: BracketSchedule, patience: int = PATIENCE) -> "SaezState":
         """Return an iteration that has not moved, and ends after `patience` evaluations without a gain."""
         still, half = jnp.zeros_like(start.rates), jnp.full_like(start.rates, 0.5)
-        return cls(start, still, half, Favourite.none(start), Nearby.begin(patience))
+        return cls(start, still, half, Incumbent.none(start), LocalSearch.begin(patience))
 
     def ask(self, key: Key[Array, ""]) -> BracketSchedule:
         """Return the rates to try next."""
         if not self.near.searches:
             return self.schedule
-        best = self.favourite.schedule.rates
+        best = self.incumbent.schedule.rates
         rates = 1 - (1 - best) * jnp.exp(self.near.step(key, best))
         return BracketSchedule(self.schedule.thresholds, jnp.minimum(rates, 0.999))
 
     def onward(
         self, schedule: BracketSchedule, report: Report, *, elasticity: ArrayLike | None, jumps: bool
-    ) -> "Iteration":
+    ) -> "SaezState":
         """Return the iteration moved toward what the formula implies at a schedule just evaluated.
 
         A bracket goes half of the way, in log net-of-tax rates; one that overshoots halves its part, which
         then grows again. A trial near the best is heard only.
         """
-        near = self.near.heard(bool(report.equivalent > self.favourite.equivalent))
-        favourite = self.favourite.or_better(schedule, report)
+        near = self.near.heard(bool(report.equivalent > self.incumbent.equivalent))
+        incumbent = self.incumbent.or_better(schedule, report)
         if self.near.searches:
-            return self._replace(favourite=favourite, near=near)
+            return self._replace(incumbent=incumbent, near=near)
         rates = schedule.rates
         implied = implied_rates(schedule, report, elasticity=elasticity, jumps=jumps)
         turned = (implied - rates) * self.move < 0
         share = jnp.where(turned, self.share / 2, jnp.minimum(1.1 * self.share, 0.5))
-        reached = toward(rates, implied, share)
+        reached = damped_step(rates, implied, share)
         onward = BracketSchedule(schedule.thresholds, reached)
-        return Iteration(onward, reached - rates, share, favourite, near)
+        return SaezState(onward, reached - rates, share, incumbent, near)
 
 
 class SaezPlanner(NamedTuple):
@@ -73,7 +73,7 @@ class SaezPlanner(NamedTuple):
     workers who jump over a threshold are counted as `inferred_jump` infers them from the report; without
     `jumps` they are left out, and the fixed point is then near the optimum, not at it. The formula is of
     smooth populations, and a finite one has steps: once the iteration has brought nothing for `patience`
-    evaluations, the rest are trials of `Nearby`. It recommends the best rates tried.
+    evaluations, the rest are trials of `LocalSearch`. It recommends the best rates tried.
     """
 
     start: BracketSchedule
@@ -82,21 +82,21 @@ class SaezPlanner(NamedTuple):
     patience: int = PATIENCE
     needs_gradient = False
 
-    def init(self, key: Key[Array, ""]) -> Iteration:
+    def init(self, key: Key[Array, ""]) -> SaezState:
         """Return the start."""
-        return Iteration.begin(self.start, self.patience)
+        return SaezState.begin(self.start, self.patience)
 
-    def ask(self, key: Key[Array, ""], state: Iteration) -> tuple[BracketSchedule, Iteration]:
+    def ask(self, key: Key[Array, ""], state: SaezState) -> tuple[BracketSchedule, SaezState]:
         """Propose the current rates, or some near the best."""
         return state.ask(key), state
 
-    def tell(self, state: Iteration, schedule: BracketSchedule, report: Report) -> Iteration:
+    def tell(self, state: SaezState, schedule: BracketSchedule, report: Report) -> SaezState:
         """Move toward the rates that the formula implies here."""
         return state.onward(schedule, report, elasticity=self.elasticity, jumps=self.jumps)
 
-    def recommend(self, state: Iteration) -> BracketSchedule:
+    def recommend(self, state: SaezState) -> BracketSchedule:
         """Recommend the best rates tried."""
-        return state.favourite.schedule
+        return state.incumbent.schedule
 
 
 class StaticSaezPlanner(NamedTuple):
@@ -128,7 +128,7 @@ class StaticSaezPlanner(NamedTuple):
         if state[1]:
             return state
         implied = implied_rates(schedule, report, elasticity=self.elasticity, jumps=False)
-        return BracketSchedule(schedule.thresholds, toward(schedule.rates, implied, 1.0)), True
+        return BracketSchedule(schedule.thresholds, damped_step(schedule.rates, implied, 1.0)), True
 
     def recommend(self, state: tuple[BracketSchedule, bool]) -> BracketSchedule:
         """Recommend the rates that the formula gave, or the start if there was no report."""

@@ -6,10 +6,10 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
-from econjax.planning import Favourite, Report
+from econjax.planning import Incumbent, Report
 
 
-class Sweep(NamedTuple):
+class CoordinateSearchState(NamedTuple):
     """Where a sweep stands: around `centre`, worth `value`, with the moves of pass `number`.
 
     `moves` are pairs of a bracket and its rate, still to be tried; `winners` the best rates found for each
@@ -24,7 +24,7 @@ class Sweep(NamedTuple):
     winners: Float[np.ndarray, " brackets"]
     gains: Float[np.ndarray, " brackets"]
     composite: bool
-    favourite: Favourite
+    incumbent: Incumbent
 
 
 class CoordinateSearch(NamedTuple):
@@ -41,11 +41,13 @@ class CoordinateSearch(NamedTuple):
     passes: tuple[tuple[float, ...], ...] = ((0.10, 0.05, 0.02), (0.03, 0.01))
     needs_gradient = False
 
-    def init(self, key: Key[Array, ""]) -> Sweep:
+    def init(self, key: Key[Array, ""]) -> CoordinateSearchState:
         """Return the first pass, whose centre is not yet worth anything."""
-        return self._around(np.asarray(self.start.rates, float), -np.inf, 0, Favourite.none(self.start))
+        return self._around(np.asarray(self.start.rates, float), -np.inf, 0, Incumbent.none(self.start))
 
-    def ask(self, key: Key[Array, ""], state: Sweep) -> tuple[BracketSchedule, Sweep]:
+    def ask(
+        self, key: Key[Array, ""], state: CoordinateSearchState
+    ) -> tuple[BracketSchedule, CoordinateSearchState]:
         """Propose the centre, a move from it, or the moves that paid together."""
         rates = state.centre
         if state.composite:
@@ -55,29 +57,31 @@ class CoordinateSearch(NamedTuple):
             rates = np.where(np.arange(rates.size) == bracket, rate, rates)
         return BracketSchedule(self.start.thresholds, rates), state
 
-    def tell(self, state: Sweep, schedule: BracketSchedule, report: Report) -> Sweep:
+    def tell(
+        self, state: CoordinateSearchState, schedule: BracketSchedule, report: Report
+    ) -> CoordinateSearchState:
         """Note what the move brought; go on from the best after the last one."""
-        value, favourite = float(report.equivalent), state.favourite.or_better(schedule, report)
+        value, incumbent = float(report.equivalent), state.incumbent.or_better(schedule, report)
         if state.composite:
-            best = np.asarray(favourite.schedule.rates, float)
-            return self._around(best, float(favourite.equivalent), state.number + 1, favourite)
+            best = np.asarray(incumbent.schedule.rates, float)
+            return self._around(best, float(incumbent.equivalent), state.number + 1, incumbent)
         if not np.isfinite(state.value):
-            return state._replace(value=value, favourite=favourite)
+            return state._replace(value=value, incumbent=incumbent)
         (bracket, rate), moves = state.moves[0], state.moves[1:]
         winners, gains = state.winners.copy(), state.gains.copy()
         if value - state.value > gains[bracket]:
             winners[bracket], gains[bracket] = rate, value - state.value
         return state._replace(
-            moves=moves, winners=winners, gains=gains, composite=not moves, favourite=favourite
+            moves=moves, winners=winners, gains=gains, composite=not moves, incumbent=incumbent
         )
 
-    def recommend(self, state: Sweep) -> BracketSchedule:
+    def recommend(self, state: CoordinateSearchState) -> BracketSchedule:
         """Recommend the best schedule seen."""
-        return state.favourite.schedule
+        return state.incumbent.schedule
 
     def _around(
-        self, centre: Float[np.ndarray, " brackets"], value: float, number: int, favourite: Favourite
-    ) -> Sweep:
+        self, centre: Float[np.ndarray, " brackets"], value: float, number: int, incumbent: Incumbent
+    ) -> CoordinateSearchState:
         halvings = max(number - len(self.passes) + 1, 0)
         steps = self.passes[min(number, len(self.passes) - 1)]
         rates = [
@@ -87,7 +91,9 @@ class CoordinateSearch(NamedTuple):
             for sign in (1, -1)
         ]
         moves = tuple((j, rate) for j, rate in dict.fromkeys(rates) if rate != centre[j])
-        return Sweep(centre, value, number, moves, centre, np.zeros_like(centre), not moves, favourite)
+        return CoordinateSearchState(
+            centre, value, number, moves, centre, np.zeros_like(centre), not moves, incumbent
+        )
 
 
 _LOWEST, _HIGHEST = 0.0, 0.99

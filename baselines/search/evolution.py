@@ -10,10 +10,10 @@ from cmaes import CMA
 from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
-from econjax.planning import Favourite, Report
+from econjax.planning import Incumbent, Report
 
 
-class Generation(NamedTuple):
+class EvolutionState(NamedTuple):
     """The distribution that individuals are drawn from, and what was heard of this generation's so far.
 
     `strategy` is never changed in place. `heard` holds pairs of a position and its loss, minus the
@@ -22,7 +22,7 @@ class Generation(NamedTuple):
 
     strategy: CMA
     heard: tuple[tuple[Float[np.ndarray, " brackets"], float], ...]
-    favourite: Favourite
+    incumbent: Incumbent
 
 
 class EvolutionPlanner(NamedTuple):
@@ -40,18 +40,18 @@ class EvolutionPlanner(NamedTuple):
     size: int | None = None
     needs_gradient = False
 
-    def init(self, key: Key[Array, ""]) -> Generation:
+    def init(self, key: Key[Array, ""]) -> EvolutionState:
         """Return the distribution around the start."""
-        return Generation(self._strategy(self.start, self.size), (), Favourite.none(self.start))
+        return EvolutionState(self._strategy(self.start, self.size), (), Incumbent.none(self.start))
 
-    def ask(self, key: Key[Array, ""], state: Generation) -> tuple[BracketSchedule, Generation]:
+    def ask(self, key: Key[Array, ""], state: EvolutionState) -> tuple[BracketSchedule, EvolutionState]:
         """Propose one individual, drawn with the key."""
         strategy = copy.deepcopy(state.strategy)
         strategy.reseed_rng(int(jax.random.bits(key, dtype=jnp.uint32)))
         rates = -np.expm1(-strategy.ask())
         return BracketSchedule(self.start.thresholds, rates), state
 
-    def tell(self, state: Generation, schedule: BracketSchedule, report: Report) -> Generation:
+    def tell(self, state: EvolutionState, schedule: BracketSchedule, report: Report) -> EvolutionState:
         """Note the individual; adapt the distribution once the generation is complete.
 
         Raises:
@@ -62,20 +62,20 @@ class EvolutionPlanner(NamedTuple):
                 f"Schedules are ranked by their equivalent: rates {schedule.rates} brought "
                 f"{report.equivalent}."
             )
-        favourite = state.favourite.or_better(schedule, report)
+        incumbent = state.incumbent.or_better(schedule, report)
         heard = (*state.heard, (_position(schedule), -float(report.equivalent)))
         if len(heard) < state.strategy.population_size:
-            return Generation(state.strategy, heard, favourite)
+            return EvolutionState(state.strategy, heard, incumbent)
         strategy = copy.deepcopy(state.strategy)
         strategy.tell(list(heard))
         reach = np.ptp([position for position, _ in heard], axis=0)
         if strategy.should_stop() or np.all(reach < _NOTHING):
-            strategy = self._strategy(favourite.schedule, 2 * strategy.population_size)
-        return Generation(strategy, (), favourite)
+            strategy = self._strategy(incumbent.schedule, 2 * strategy.population_size)
+        return EvolutionState(strategy, (), incumbent)
 
-    def recommend(self, state: Generation) -> BracketSchedule:
+    def recommend(self, state: EvolutionState) -> BracketSchedule:
         """Recommend the best schedule seen."""
-        return state.favourite.schedule
+        return state.incumbent.schedule
 
     def _strategy(self, centre: BracketSchedule, size: int | None) -> CMA:
         mean = _position(centre)

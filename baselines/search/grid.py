@@ -10,14 +10,14 @@ from jaxtyping import Array, Float, Key
 from scipy.stats import qmc
 
 from econjax import BracketSchedule
-from econjax.planning import Favourite, Report
+from econjax.planning import Incumbent, Report
 
 
 class Progress(NamedTuple):
     """How many schedules were tried, and the best of them."""
 
     tried: int
-    favourite: Favourite
+    incumbent: Incumbent
 
 
 class GridSearch(NamedTuple):
@@ -32,21 +32,21 @@ class GridSearch(NamedTuple):
 
     def init(self, key: Key[Array, ""]) -> Progress:
         """Return the start of the list."""
-        return Progress(0, Favourite.none(BracketSchedule(self.thresholds, self.rates[0])))
+        return Progress(0, Incumbent.none(BracketSchedule(self.thresholds, self.rates[0])))
 
     def ask(self, key: Key[Array, ""], state: Progress) -> tuple[BracketSchedule, Progress]:
         """Propose the next row."""
         if state.tried >= len(self.rates):
-            return state.favourite.schedule, state
+            return state.incumbent.schedule, state
         return BracketSchedule(self.thresholds, np.asarray(self.rates)[state.tried]), state
 
     def tell(self, state: Progress, schedule: BracketSchedule, report: Report) -> Progress:
         """Keep the better one."""
-        return Progress(state.tried + 1, state.favourite.or_better(schedule, report))
+        return Progress(state.tried + 1, state.incumbent.or_better(schedule, report))
 
     def recommend(self, state: Progress) -> BracketSchedule:
         """Recommend the best row tried."""
-        return state.favourite.schedule
+        return state.incumbent.schedule
 
 
 def even_grid(

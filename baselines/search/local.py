@@ -9,11 +9,11 @@ PATIENCE = 6
 """Evaluations without a gain after which trials begin."""
 
 
-class Nearby(NamedTuple):
+class LocalSearch(NamedTuple):
     """A (1+1) evolution strategy with the one-fifth rule (Rechenberg 1973), which waits for its turn.
 
     A finite population's equivalent has steps, one for each worker who jumps, which no gradient and no
-    first-order condition sees. `idle` counts the evaluations since the favourite last gained before it is
+    first-order condition sees. `idle` counts the evaluations since the incumbent last gained before it is
     this strategy's turn; then `reach` is the size of its steps, further off after a gain and nearer after a
     failure.
     """
@@ -23,7 +23,7 @@ class Nearby(NamedTuple):
     patience: int
 
     @classmethod
-    def begin(cls, patience: int = PATIENCE, reach: float = 0.001) -> "Nearby":
+    def begin(cls, patience: int = PATIENCE, reach: float = 0.001) -> "LocalSearch":
         """Return a strategy that has `patience` for evaluations without a gain."""
         return cls(0, reach, patience)
 
@@ -36,7 +36,7 @@ class Nearby(NamedTuple):
         """Return a random step from the best seen, in the unit of log net-of-tax rates."""
         return self.reach * jax.random.normal(key, like.shape, like.dtype)
 
-    def heard(self, gains: bool) -> "Nearby":
+    def heard(self, gains: bool) -> "LocalSearch":
         """Return the strategy after an evaluation, which was a gain or not."""
         if self.searches:
             return self._replace(reach=self.reach * (2.0 if gains else 0.84))

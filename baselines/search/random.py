@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
-from econjax.planning import Favourite, Report
+from econjax.planning import Incumbent, Report
 
 
 class RandomSearch(NamedTuple):
@@ -16,31 +16,31 @@ class RandomSearch(NamedTuple):
     thresholds: Float[Array, " brackets"]
     needs_gradient = False
 
-    def init(self, key: Key[Array, ""]) -> Favourite:
-        """Return no favourite yet."""
-        return Favourite.none(_flat(self.thresholds, jnp.zeros(())))
+    def init(self, key: Key[Array, ""]) -> Incumbent:
+        """Return no incumbent yet."""
+        return Incumbent.none(_flat(self.thresholds, jnp.zeros(())))
 
-    def ask(self, key: Key[Array, ""], state: Favourite) -> tuple[BracketSchedule, Favourite]:
+    def ask(self, key: Key[Array, ""], state: Incumbent) -> tuple[BracketSchedule, Incumbent]:
         """Propose a draw."""
         rates = jax.random.uniform(key, self.thresholds.shape, self.thresholds.dtype)
         return BracketSchedule(self.thresholds, rates), state
 
-    def tell(self, state: Favourite, schedule: BracketSchedule, report: Report) -> Favourite:
+    def tell(self, state: Incumbent, schedule: BracketSchedule, report: Report) -> Incumbent:
         """Keep the better one."""
         return state.or_better(schedule, report)
 
-    def recommend(self, state: Favourite) -> BracketSchedule:
+    def recommend(self, state: Incumbent) -> BracketSchedule:
         """Recommend the best draw."""
         return state.schedule
 
 
-class Section(NamedTuple):
+class FlatSearchState(NamedTuple):
     """The interval of a golden-section search: `points` inside `ends`, and what was found at each."""
 
     ends: tuple[float, float]
     points: tuple[float, float]
     values: tuple[float | None, float | None]
-    favourite: Favourite
+    incumbent: Incumbent
 
 
 class FlatSearch(NamedTuple):
@@ -53,21 +53,21 @@ class FlatSearch(NamedTuple):
     thresholds: Float[Array, " brackets"]
     needs_gradient = False
 
-    def init(self, key: Key[Array, ""]) -> Section:
+    def init(self, key: Key[Array, ""]) -> FlatSearchState:
         """Return the whole interval with two points to try."""
-        favourite = Favourite.none(_flat(self.thresholds, jnp.zeros(())))
-        return Section((0.0, 1.0), (1 - _GOLDEN, _GOLDEN), (None, None), favourite)
+        incumbent = Incumbent.none(_flat(self.thresholds, jnp.zeros(())))
+        return FlatSearchState((0.0, 1.0), (1 - _GOLDEN, _GOLDEN), (None, None), incumbent)
 
-    def ask(self, key: Key[Array, ""], state: Section) -> tuple[BracketSchedule, Section]:
+    def ask(self, key: Key[Array, ""], state: FlatSearchState) -> tuple[BracketSchedule, FlatSearchState]:
         """Propose the point not yet tried."""
         rate = state.points[0] if state.values[0] is None else state.points[1]
         return _flat(self.thresholds, jnp.asarray(rate)), state
 
-    def tell(self, state: Section, schedule: BracketSchedule, report: Report) -> Section:
+    def tell(self, state: FlatSearchState, schedule: BracketSchedule, report: Report) -> FlatSearchState:
         """Drop the part of the interval beyond the worse point, once both are known."""
         value, (left, right) = float(report.equivalent), state.values
         left, right = (value, right) if left is None else (left, value)
-        state = state._replace(values=(left, right), favourite=state.favourite.or_better(schedule, report))
+        state = state._replace(values=(left, right), incumbent=state.incumbent.or_better(schedule, report))
         if right is None:
             return state
         (low, high), (a, b) = state.ends, state.points
@@ -75,9 +75,9 @@ class FlatSearch(NamedTuple):
             return state._replace(ends=(low, b), points=(b - _GOLDEN * (b - low), a), values=(None, left))
         return state._replace(ends=(a, high), points=(b, a + _GOLDEN * (high - a)), values=(right, None))
 
-    def recommend(self, state: Section) -> BracketSchedule:
+    def recommend(self, state: FlatSearchState) -> BracketSchedule:
         """Recommend the best rate seen."""
-        return state.favourite.schedule
+        return state.incumbent.schedule
 
 
 _GOLDEN = (5**0.5 - 1) / 2

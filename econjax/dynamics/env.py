@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, known, require
+from econjax._arrays import as_float, is_concrete, require
 from econjax.dynamics.simulation import (
     Ar1Skills,
     LaborPolicy,
@@ -229,7 +229,7 @@ class WorkerEnv(eqx.Module):
         """Return observation, state, rewards, terminated, truncated and info of a year of such hours."""
         hours = _action(action, self.action_space, "the hours of every worker")
         inside = self.action_space.contains(hours)
-        if known(inside) and not inside:
+        if is_concrete(inside) and not inside:
             raise ValueError(
                 f"An action is hours a week between 0 and {float(self.economy.max_labor):g}; "
                 f"got {float(jnp.min(hours)):g} to {float(jnp.max(hours)):g}."

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, known, require, require_scalar
+from econjax._arrays import as_float, is_concrete, require, require_scalar
 from econjax.schedule import AbstractSchedule, BracketSchedule
 
 
@@ -231,7 +231,7 @@ def _columns(*, weight: ArrayLike | None, **columns: ArrayLike) -> list[Float[Ar
         raise ValueError(f"Observations are flat arrays of one length, one entry each; got shapes {shapes}.")
     for name, array in arrays.items():
         legal = jnp.isfinite(array) & ((array >= 0) | (name != "weight"))
-        if known(legal) and not legal.all():
+        if is_concrete(legal) and not legal.all():
             where = int(jnp.argmin(legal))
             least = ", 0 or more" if name == "weight" else ""
             raise ValueError(f"{name} must be finite{least}: mend entry {where}, {array[where]}.")

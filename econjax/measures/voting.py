@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Key, Num
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, known
+from econjax._arrays import as_float, is_concrete
 
 
 def plurality(
@@ -104,6 +104,6 @@ def _require_candidates(candidates: int) -> None:
 
 
 def _require(entries: Num[Array, "voters ..."], legal: Bool[Array, " voters"], remedy: str) -> None:
-    if known(legal) and not jnp.all(legal):
+    if is_concrete(legal) and not jnp.all(legal):
         voter = int(jnp.argmin(legal))
         raise ValueError(f"{remedy} Voter {voter}, counted from 0, has {entries[voter].tolist()}.")

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, known, require_scalar
+from econjax._arrays import as_float, is_concrete, require_scalar
 
 
 def linear_rate(weight: ArrayLike, *, elasticity: ArrayLike) -> Float[Array, "*shape"]:
@@ -105,7 +105,7 @@ def pareto_index(
             f"got shapes {income.shape} and {weight.shape}."
         )
     finite = jnp.isfinite(income)
-    if known(finite) and not finite.all():
+    if is_concrete(finite) and not finite.all():
         where = int(jnp.argmin(finite))
         raise ValueError(f"Incomes are finite dollars a year: mend entry {where}, {income[where]}.")
     above = jnp.where(income > threshold, weight, 0)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, known, require, require_scalar
+from econjax._arrays import as_float, is_concrete, require, require_scalar
 from econjax.economy import Economy, Outcome
 from econjax.optimal.saez import require_no_income_effects
 from econjax.schedule import AbstractSchedule, BracketSchedule
@@ -101,7 +101,7 @@ def weights_by_income(
     elasticity = require_scalar("elasticity", elasticity, positive=True)
     income = as_float(income)
     rates = schedule.marginal_rate(income)
-    if known(rates) and not jnp.all((rates < 1) & jnp.isfinite(rates) & (income < jnp.inf)):
+    if is_concrete(rates) and not jnp.all((rates < 1) & jnp.isfinite(rates) & (income < jnp.inf)):
         raise ValueError(
             "Weights are known where incomes are finite and their marginal rate is, and below 1; incomes "
             f"{income.tolist()} have rates {rates.tolist()}."

@@ -63,7 +63,7 @@ def elasticity_or_reported(
     return require(elasticity, jnp.all(elasticity > 0), "elasticity must be a positive number.")
 
 
-def toward(
+def damped_step(
     rates: Float[Array, " brackets"],
     implied: Float[Array, " brackets"],
     step: Float[Array, " brackets"] | float = 0.5,
@@ -182,11 +182,11 @@ def _converged(
         found = _implied(statistics, _believed(statistics, elasticity), rates, jump)
         return jnp.clip(found, -1, 1 - _LEAST_KEPT)
 
-    def goes_on(state: _Search) -> Bool[Array, ""]:
+    def should_continue(state: _Search) -> Bool[Array, ""]:
         return (state.best_gap > tolerance) & (state.steps < most_steps)
 
     def step(state: _Search) -> _Search:
-        rates = toward(state.rates, state.target, state.share)
+        rates = damped_step(state.rates, state.target, state.share)
         target = implied(rates)
         off = target - rates
         turned = off * (state.target - state.rates) < 0
@@ -204,7 +204,9 @@ def _converged(
 
     rates = jnp.clip(start.rates, -1, 1 - _LEAST_KEPT)
     half, far = jnp.full_like(rates, 0.5), jnp.full_like(rates[0], jnp.inf)
-    found = jax.lax.while_loop(goes_on, step, _Search(rates, rates, half, rates, far, jnp.zeros((), int)))
+    found = jax.lax.while_loop(
+        should_continue, step, _Search(rates, rates, half, rates, far, jnp.zeros((), int))
+    )
     best = BracketSchedule(start.thresholds, found.best)
     return SaezFixedPoint(best, found.best_gap, found.steps, found.best_gap <= tolerance)
 

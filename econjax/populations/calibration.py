@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
-from econjax._arrays import known, require_scalar
+from econjax._arrays import is_concrete, require_scalar
 from econjax.economy import Economy
 from econjax.population import REFERENCE_HOURS, Population
 from econjax.preferences import AbstractPreferences, Quasilinear
@@ -36,7 +36,7 @@ def calibrate(
     income = REFERENCE_HOURS * population.skill
     works = population.skill > 0
     net_rate = jnp.where(works, 1 - law.marginal_rate(jnp.where(works, income, 1)), 1)
-    if known(net_rate) and not bool(jnp.all(net_rate > 0)):
+    if is_concrete(net_rate) and not bool(jnp.all(net_rate > 0)):
         raise ValueError(
             f"Nobody's work is explained by a law with a marginal rate of "
             f"{1 - float(jnp.min(net_rate)):.0%}: use rates below 100 %."
@@ -47,7 +47,7 @@ def calibrate(
     wants = Quasilinear(1.0) if preferences is None else preferences
     taste = jnp.where(works, wants.revealed_taste(net_rate, consumption, hours, population), 1)
     found = eqx.tree_at(lambda p: p.taste, population, taste)
-    if known(taste):
+    if is_concrete(taste):
         _check(found, law, preferences, rebate, consumption)
     return found
 

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Key
 from numpy.typing import ArrayLike
 from scipy import special
 
-from econjax._arrays import known
+from econjax._arrays import is_concrete
 from econjax.population import REFERENCE_HOURS, Population
 
 
@@ -252,7 +252,7 @@ def shares(n: int, key: Key[Array, ""] | None = None) -> Float[np.ndarray, " n"]
     if key is None:
         return (np.arange(n) + 0.5) / n
     bits = jax.random.bits(key, (int(n),), np.uint32)
-    if not known(bits):
+    if not is_concrete(bits):
         raise ValueError(
             "Populations are drawn on the host: draw them outside jit and vmap, and stack them for a batch. "
             f"Got the traced key {key}."

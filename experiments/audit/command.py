@@ -17,7 +17,7 @@ from econjax.planning import RationalEvaluator
 from econjax.schedule import BracketSchedule
 from experiments.audit.config import AuditConfig
 from experiments.core.engines import engine_of
-from experiments.core.registry import AIMS
+from experiments.core.registry import WELFARE
 from experiments.report.console import NOTES, mistakes, results
 from experiments.report.disclosure import nature
 from llm_policy.audit.planner import Recall, recall
@@ -148,13 +148,13 @@ def _audit_workers(
     if config.scenario == "bounded":
         personas = describe(draw_personas(key, economy.population))
     workers = LLMWorkers(engine, economy, personas, scenario=config.scenario, style=Style(mode="choice"))
-    state = Society(workers, AIMS[config.welfare].welfare).begin(law)
+    state = Society(workers, WELFARE[config.welfare].welfare).begin(law)
     situation = Situation(law, 1, {}, state.rebate, "explore")
     return audit_workers(workers, situation, state.memory, samples=config.samples)
 
 
 def _audit_planner(config: AuditConfig, engine: Engine, economy: Economy, law: BracketSchedule) -> Recall:
-    aim = AIMS[config.welfare]
+    aim = WELFARE[config.welfare]
     planner = LLMPlanner(engine, law, goal=aim.words)
     report = RationalEvaluator(economy, aim.welfare).value(law)
     state = planner.tell(planner.init(jax.random.key(config.seed)), law, report)

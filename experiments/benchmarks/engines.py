@@ -160,7 +160,7 @@ def _rounds(config: EnginesBenchmarkConfig, engine: Engine, mode: Mode, memory: 
         alive = society(everybody, engine, mode)
         workers, situation = alive.workers, alive.situation(state)
         prompts = workers.prompts(situation, state.memory)
-        rounds.append(_Round(prompts, workers.menu.codes, workers.answer_tokens))
+        rounds.append(_Round(prompts, workers.choice_set.codes, workers.answer_tokens))
     return rounds
 
 

@@ -23,7 +23,7 @@ from experiments.benchmarks.config import LearningBenchmarkConfig
 from experiments.benchmarks.core import machine
 from experiments.benchmarks.timing import compiled
 from experiments.core.config import EconomyConfig
-from experiments.core.registry import AIMS, Aim
+from experiments.core.registry import WELFARE, WelfareSpec
 from experiments.report.intervals import Measured, bootstrap
 
 PEER_SECONDS = 22e-6
@@ -85,7 +85,7 @@ def run(
     config: LearningBenchmarkConfig, progress: Callable[[str], None] = lambda what: None
 ) -> LearningBenchmark:
     """Measure everything, one thing after the other."""
-    law, aim = us_federal(2024), AIMS[config.welfare]
+    law, aim = us_federal(2024), WELFARE[config.welfare]
     progress("steps of workers")
     stepping = EconomyConfig(agents=config.step_agents).economy()
     steps = worker_steps_per_second(stepping, law.thresholds, aim.welfare)
@@ -159,7 +159,7 @@ _SEED_COLUMNS = ("learned workers %", "exact workers %", "hours from best", "rat
 
 
 def _two_level_rows(
-    results: TwoLevelResult, verdicts: Verdict, economy: Economy, law: BracketSchedule, aim: Aim
+    results: TwoLevelResult, verdicts: Verdict, economy: Economy, law: BracketSchedule, aim: WelfareSpec
 ) -> list[TwoLevelRow]:
     evaluate = RationalEvaluator(economy, aim.welfare)
     schedules = [BracketSchedule(law.thresholds, rates) for rates in results.schedule.rates]

@@ -92,7 +92,7 @@ def answers() -> dict[str, float]:
             prompts = workers.prompts(alive.situation(state), state.memory)
             begun = time.perf_counter()
             if mode == "choice":
-                engine.choose(prompts, workers.menu.codes)
+                engine.choose(prompts, workers.choice_set.codes)
             else:
                 engine.complete(prompts, schema(hours_answer()), max_tokens=workers.answer_tokens)
             taken.append(time.perf_counter() - begun)

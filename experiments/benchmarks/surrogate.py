@@ -21,7 +21,7 @@ from experiments.benchmarks.core import machine
 from experiments.benchmarks.timing import compiled, take_turns
 from experiments.core.config import EconomyConfig
 from experiments.core.engines import engine_of
-from experiments.core.registry import AIMS
+from experiments.core.registry import WELFARE
 from llm_policy.engines.base import Engine
 from llm_policy.personas.draw import describe, draw_personas
 from llm_policy.surrogate.expectation import forecast
@@ -130,7 +130,7 @@ def _record(workers: RecordedWorkers, seed: int, schedules: int, steps: int) -> 
 def _speed(surrogate: Surrogate, size: int) -> Speed:
     economy, law = EconomyConfig(agents=size).economy(), us_federal(2024)
     person = person_features(draw_personas(jax.random.key(0), economy.population))
-    welfare: AbstractWelfare = AIMS["atkinson"].welfare
+    welfare: AbstractWelfare = WELFARE["atkinson"].welfare
 
     def value(rates: Float[Array, " brackets"], surrogate: Surrogate, person, economy: Economy):
         schedule = eqx.tree_at(lambda s: s.rates, law, rates)

@@ -15,7 +15,7 @@ from baselines.optimum import best_found
 from econjax import BracketSchedule, Economy, us_federal
 from econjax.planning import Evaluator, RationalEvaluator, Report, plan
 from experiments.compare.config import CompareConfig
-from experiments.core.registry import AIMS, ROSTER, Entry, Setting
+from experiments.core.registry import REGISTRY, WELFARE, PlannerSpec, PlanningContext
 from experiments.report.disclosure import nature
 from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine
@@ -26,7 +26,7 @@ from llm_policy.workers.evaluator import ModelEvaluator
 from llm_policy.workers.llm import LLMWorkers
 from llm_policy.workers.society import Society
 
-STATUS_QUO = ROSTER["federal"].name
+STATUS_QUO = REGISTRY["federal"].name
 OPTIMISER = "optimiser, no limit"
 
 
@@ -99,8 +99,8 @@ def compare(config: CompareConfig, engine: Engine | None, progress: Progress) ->
             done = replace(done, workers=workers)
         for name in config.welfare:
             tries = some.evaluations or 1
-            setting = Setting(
-                *(law, config.elasticity, engine, AIMS[name], tally, tries, config.mode),
+            setting = PlanningContext(
+                *(law, config.elasticity, engine, WELFARE[name], tally, tries, config.mode),
                 workers=workers if isinstance(workers, RecordedWorkers) else None,
                 steps=config.tax_year,
             )
@@ -131,7 +131,7 @@ class _Contest:
 
     config: CompareConfig
     economy: Economy
-    setting: Setting
+    setting: PlanningContext
     workers: LLMWorkers | None
     key: Key[Array, ""]
     progress: Progress
@@ -155,7 +155,7 @@ class _Contest:
 
     def rows(self) -> list[Row]:
         """Run everyone; then measure all against the best row and the status quo."""
-        entries = [ROSTER[name] for name in self.config.planners]
+        entries = [REGISTRY[name] for name in self.config.planners]
         recorded = self.setting.workers is not None
         rows = [self._planner(entry) for entry in entries if recorded or not entry.needs_choices]
         if self.workers is None:
@@ -173,7 +173,7 @@ class _Contest:
             for row in rows
         ]
 
-    def _planner(self, entry: Entry) -> Row:
+    def _planner(self, entry: PlannerSpec) -> Row:
         name, engine = entry.name, self.setting.engine
         if entry.is_model and engine is not None:
             name = nature(engine.describe()).planner

@@ -17,7 +17,7 @@ from econjax.planning import plan
 from experiments.contest.config import ContestConfig
 from experiments.core.config import EconomyConfig
 from experiments.core.engines import engine_of
-from experiments.core.registry import AIMS, ROSTER, Aim, Entry, Setting
+from experiments.core.registry import REGISTRY, WELFARE, PlannerSpec, PlanningContext, WelfareSpec
 from experiments.report.console import NOTES, mistakes, results
 from experiments.report.disclosure import nature
 from experiments.report.intervals import Measured, mean_of
@@ -54,15 +54,15 @@ class ContestRow:
     seconds: float
 
 
-SURROGATE = ROSTER["surrogate"]
-ENTRANTS = (SURROGATE, *(ROSTER[name] for name in ("random", "cma-es", "llm", "federal")))
+SURROGATE = REGISTRY["surrogate"]
+ENTRANTS = (SURROGATE, *(REGISTRY[name] for name in ("random", "cma-es", "llm", "federal")))
 
 
 def compete(
     engine: Engine | None,
     config: ContestConfig,
     *,
-    entrants: Sequence[Entry] | None = None,
+    entrants: Sequence[PlannerSpec] | None = None,
     progress: Callable[[str], None] = lambda what: None,
 ) -> tuple[ContestRow, ...]:
     """Let every entrant plan for the same workers with the same luck, seed by seed.
@@ -79,8 +79,8 @@ def compete(
     if SURROGATE not in entrants or config.seeds < 2:
         raise ValueError(f"A contest has the entrant {SURROGATE.name!r} and two seeds at least.")
     rows = []
-    for aim in (AIMS[name] for name in config.welfare):
-        runs: dict[Entry, list[_Run]] = {entry: [] for entry in entrants}
+    for aim in (WELFARE[name] for name in config.welfare):
+        runs: dict[PlannerSpec, list[_Run]] = {entry: [] for entry in entrants}
         for seed in range(config.seeds):
             for entry, found in runs.items():
                 found.append(_run(engine, config, aim, seed, entry))
@@ -144,14 +144,16 @@ class _Run(NamedTuple):
     seconds: float
 
 
-def _run(engine: Engine | None, config: ContestConfig, aim: Aim, seed: int, entry: Entry) -> _Run:
+def _run(
+    engine: Engine | None, config: ContestConfig, aim: WelfareSpec, seed: int, entry: PlannerSpec
+) -> _Run:
     key = jax.random.key(seed)
     people_key, plan_key, search_key, final_key = jax.random.split(key, 4)
     economy = EconomyConfig(agents=config.agents, elasticity=config.elasticity).economy()
     workers = _workers(engine, economy, draw_personas(people_key, economy.population))
     society, tally, law = Society(workers, aim.welfare), Tally(), us_federal(2024, "single")
     started = time.perf_counter()
-    setting = Setting(
+    setting = PlanningContext(
         *(law, None, engine, aim, tally, config.evaluations), workers=workers, steps=config.steps
     )
     planner = entry.make(setting)
@@ -170,7 +172,7 @@ def _workers(engine: Engine | None, economy: Economy, personas: Personas) -> Rec
     return RecordedWorkers(engine, economy, describe(personas), person=person_features(personas))
 
 
-def _row(aim: Aim, entry: Entry, runs: Mapping[Entry, Sequence[_Run]]) -> ContestRow:
+def _row(aim: WelfareSpec, entry: PlannerSpec, runs: Mapping[PlannerSpec, Sequence[_Run]]) -> ContestRow:
     values, own = (np.array([run.equivalent for run in runs[who]]) for who in (SURROGATE, entry))
     lead = None if entry is SURROGATE else mean_of(values - own)
     queries, proposals, seconds = (

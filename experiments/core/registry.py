@@ -35,7 +35,7 @@ from llm_policy.surrogate.refit import SurrogateRefit
 
 
 @dataclass(frozen=True)
-class Aim:
+class WelfareSpec:
     """A welfare function, its name for people, and what a language model is told of it.
 
     `words` are for who sets the schedule, `definition` says what welfare is to anybody else.
@@ -47,8 +47,8 @@ class Aim:
     definition: str
 
 
-AIMS: dict[WelfareName, Aim] = {
-    "atkinson": Aim(
+WELFARE: dict[WelfareName, WelfareSpec] = {
+    "atkinson": WelfareSpec(
         "Atkinson, aversion 1",
         Atkinson(1.0),
         "Your aim is the average logarithm of what everyone's life is worth to them in dollars, after tax, "
@@ -57,14 +57,14 @@ AIMS: dict[WelfareName, Aim] = {
         "Welfare is the amount in dollars a year that, given equally to all, would be as good for the "
         "average logarithm of what a year is worth to each.",
     ),
-    "rawlsian": Aim(
+    "rawlsian": WelfareSpec(
         "Rawlsian",
         Rawlsian(),
         "Your aim is the worst-off person. The result of a schedule is what the life of that person is worth "
         "in dollars, after tax, rebate and the effort of work.",
         "Welfare is what a year is worth to the worst-off person, in dollars.",
     ),
-    "utilitarian": Aim(
+    "utilitarian": WelfareSpec(
         "Utilitarian",
         Utilitarian(),
         "Your aim is the average of what everyone's life is worth to them in dollars, after tax, rebate and "
@@ -75,7 +75,7 @@ AIMS: dict[WelfareName, Aim] = {
 
 
 @dataclass(frozen=True)
-class Setting:
+class PlanningContext:
     """What planners may start from: the law, the elasticity that only Saez is told, an engine, the aim.
 
     Without an elasticity, Saez reads each bracket's from the reports. `evaluations` is how many there will
@@ -87,7 +87,7 @@ class Setting:
     law: BracketSchedule
     elasticity: float | None
     engine: Engine | None
-    aim: Aim
+    aim: WelfareSpec
     tally: Tally
     evaluations: int = 40
     mode: Mode = "choice"
@@ -96,7 +96,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Entry:
+class PlannerSpec:
     """A planner of the comparison: its name, what it sees of each evaluation, and how to make it.
 
     `evaluations` is how many it takes, if not as many as others do. `training` counts evaluations of other
@@ -105,14 +105,14 @@ class Entry:
 
     name: str
     sees: str
-    make: Callable[[Setting], Planner]
+    make: Callable[[PlanningContext], Planner]
     is_model: bool = False
     needs_choices: bool = False
     evaluations: int | None = None
     training: int = 0
 
 
-def language_model(setting: Setting) -> Planner:
+def language_model(setting: PlanningContext) -> Planner:
     """Return a language model as planner.
 
     Raises:
@@ -132,16 +132,16 @@ def surrogate_planner(
     return TrustRegionPlanner(law, refit)
 
 
-def _evolution(setting: Setting) -> EvolutionPlanner:
+def _evolution(setting: PlanningContext) -> EvolutionPlanner:
     return EvolutionPlanner(uniform(setting.law.thresholds).schedule)
 
 
-def _multi_start(setting: Setting) -> MultiStart:
+def _multi_start(setting: PlanningContext) -> MultiStart:
     flat = [BracketSchedule(setting.law.thresholds, jnp.full_like(setting.law.rates, r)) for r in (0.3, 0.7)]
     return MultiStart(tuple(GradientPlanner(start) for start in (setting.law, *flat)), rounds=6)
 
 
-def _surrogate(setting: Setting) -> TrustRegionPlanner:
+def _surrogate(setting: PlanningContext) -> TrustRegionPlanner:
     if setting.workers is None:
         raise ValueError("A surrogate is made of language-model workers who choose, and there are none.")
     return surrogate_planner(setting.law, setting.workers, setting.aim.welfare, steps=setting.steps)
@@ -154,7 +154,7 @@ def _trained(thresholds: tuple[float, ...], rates: tuple[float, ...]) -> Amortis
     return train_network(jax.random.key(0), law, _TRAINING).network
 
 
-def _amortised(setting: Setting) -> AmortisedPlanner:
+def _amortised(setting: PlanningContext) -> AmortisedPlanner:
     """Return the network's planner; to a utilitarian it proposes what suits the least aversion it knows."""
     law, welfare = setting.law, setting.aim.welfare
     if isinstance(welfare, Atkinson):
@@ -167,50 +167,50 @@ def _amortised(setting: Setting) -> AmortisedPlanner:
 
 _TRAINING = Training()
 
-ROSTER: dict[PlannerName, Entry] = {
-    "laissez-faire": Entry(
+REGISTRY: dict[PlannerName, PlannerSpec] = {
+    "laissez-faire": PlannerSpec(
         "laissez-faire", "nothing", lambda s: laissez_faire(s.law.thresholds), evaluations=1
     ),
-    "federal": Entry("US federal", "nothing", lambda s: FixedPlanner(s.law), evaluations=1),
-    "uniform": Entry("uniform 50 %", "nothing", lambda s: uniform(s.law.thresholds), evaluations=1),
-    "flat": Entry("flat, best by search", "values", lambda s: FlatSearch(s.law.thresholds)),
-    "random": Entry("random search, rates U[0,1)", "values", lambda s: RandomSearch(s.law.thresholds)),
-    "grid": Entry(
+    "federal": PlannerSpec("US federal", "nothing", lambda s: FixedPlanner(s.law), evaluations=1),
+    "uniform": PlannerSpec("uniform 50 %", "nothing", lambda s: uniform(s.law.thresholds), evaluations=1),
+    "flat": PlannerSpec("flat, best by search", "values", lambda s: FlatSearch(s.law.thresholds)),
+    "random": PlannerSpec("random search, rates U[0,1)", "values", lambda s: RandomSearch(s.law.thresholds)),
+    "grid": PlannerSpec(
         "grid, Halton points in [0,1)", "values", lambda s: even_grid(s.law.thresholds, tries=s.evaluations)
     ),
-    "coordinate": Entry("one rate at a time", "values", lambda s: CoordinateSearch(s.law)),
-    "cma-es": Entry("evolution (CMA-ES), from 50 %", "values", _evolution),
-    "cma-es-long": Entry("evolution (CMA-ES), 600 evaluations", "values", _evolution, evaluations=600),
-    "ppo": Entry("PPO, a Gaussian of schedules", "values", lambda s: PPOPlanner(s.law)),
-    "saez-static": Entry(
+    "coordinate": PlannerSpec("one rate at a time", "values", lambda s: CoordinateSearch(s.law)),
+    "cma-es": PlannerSpec("evolution (CMA-ES), from 50 %", "values", _evolution),
+    "cma-es-long": PlannerSpec("evolution (CMA-ES), 600 evaluations", "values", _evolution, evaluations=600),
+    "ppo": PlannerSpec("PPO, a Gaussian of schedules", "values", lambda s: PPOPlanner(s.law)),
+    "saez-static": PlannerSpec(
         "Saez, once", "brackets, told the elasticity", lambda s: StaticSaezPlanner(s.law, s.elasticity)
     ),
-    "saez-flat": Entry(
+    "saez-flat": PlannerSpec(
         "Saez, once, elasticity 0.4",
         "brackets, told 0.4",
         lambda s: StaticSaezPlanner(s.law, REFERENCE_ELASTICITIES["SAEZ_FLAT"]),
     ),
-    "saez-empirical": Entry(
+    "saez-empirical": PlannerSpec(
         "Saez, elasticities measured", "brackets, incomes", lambda s: EmpiricalSaezPlanner(s.law)
     ),
-    "saez": Entry(
+    "saez": PlannerSpec(
         "Saez, iterated", "brackets, told the elasticity", lambda s: SaezPlanner(s.law, s.elasticity)
     ),
-    "adam": Entry("gradient (Adam)", "gradients", lambda s: GradientPlanner(s.law, adam())),
-    "multi-start": Entry("gradient, three starts", "gradients", _multi_start),
-    "gradient": Entry("gradient (L-BFGS)", "gradients", lambda s: GradientPlanner(s.law)),
-    "amortised": Entry(
+    "adam": PlannerSpec("gradient (Adam)", "gradients", lambda s: GradientPlanner(s.law, adam())),
+    "multi-start": PlannerSpec("gradient, three starts", "gradients", _multi_start),
+    "gradient": PlannerSpec("gradient (L-BFGS)", "gradients", lambda s: GradientPlanner(s.law)),
+    "amortised": PlannerSpec(
         "amortised network, one call",
         "statistics of one year",
         _amortised,
         evaluations=2,
         training=_TRAINING.steps * _TRAINING.batch,
     ),
-    "surrogate": Entry(
+    "surrogate": PlannerSpec(
         "gradient on a surrogate",
         "chances of answers, what workers are told",
         _surrogate,
         needs_choices=True,
     ),
-    "llm": Entry("language model", "values", language_model, is_model=True),
+    "llm": PlannerSpec("language model", "values", language_model, is_model=True),
 }

@@ -55,7 +55,7 @@ class Asked(NamedTuple):
     """Questions, how likely the teacher finds each option, and what a forecast ignorant of taxes says."""
 
     prompts: list[Prompt]
-    chances: Float[np.ndarray, "prompts options"]
+    probabilities: Float[np.ndarray, "prompts options"]
     untaxed: Float[np.ndarray, "prompts options"] | None = None
 
 
@@ -114,23 +114,29 @@ def satisfaction_lives(rng: np.random.Generator, *, groups: int) -> list[Life]:
 
 def hours_questions(lived: Sequence[Life], wording: str) -> Asked:
     """Return the question for hours in one of `WORDINGS`, with the teacher's chances of `HOURS`."""
-    prompts, chances, untaxed = [], [], []
+    prompts, probabilities, untaxed = [], [], []
     for group, style, situation, memory in lived:
         style = replace(style, mode="choice", think=False, phrasing=int(wording == WORDINGS[1]))
         workers = group.workers
-        asked = labor_prompts(style, situation, group.constants, memory, menu=workers.menu, unit=workers.unit)
+        asked = labor_prompts(
+            style, situation, group.constants, memory, choice_set=workers.choice_set, unit=workers.unit
+        )
         prompts += rephrased(_NO_CHANCE, asked, held_out=True) if wording == WORDINGS[2] else asked
         phase = situation.phase if style.explore else "explore"
-        chances.append(teacher.hours_chances(group.means, group.mind, situation.schedule, memory, phase))
+        probabilities.append(
+            teacher.hours_probabilities(group.endowment, group.attitudes, situation.schedule, memory, phase)
+        )
         nobody = teacher.neutral(GROUP)
-        untaxed.append(teacher.hours_chances(group.means, nobody, _UNTAXED, forty_hours(GROUP), "explore"))
+        untaxed.append(
+            teacher.hours_probabilities(group.endowment, nobody, _UNTAXED, forty_hours(GROUP), "explore")
+        )
     forecast = 0.99 * np.concatenate(untaxed) + 0.01 / len(HOURS)
-    return Asked(prompts, np.concatenate(chances), forecast)
+    return Asked(prompts, np.concatenate(probabilities), forecast)
 
 
 def satisfaction_questions(lived: Sequence[Life]) -> Asked:
     """Return the question whether the last step satisfies, as a society asks it: its result is not told."""
-    prompts, chances = [], []
+    prompts, probabilities = [], []
     for group, _, situation, memory in lived:
         steps = memory.last
         untold = steps._replace(result=_without_last(steps.result), satisfied=_without_last(steps.satisfied))
@@ -141,16 +147,16 @@ def satisfaction_questions(lived: Sequence[Life]) -> Asked:
             unit=group.workers.unit,
             form=CODED[YES_OR_NO],
         )
-        yes = teacher.satisfied_chances(group.mind, latest(memory))
-        chances.append(np.stack([yes, 1 - yes], axis=1))
-    return Asked(prompts, np.concatenate(chances))
+        yes = teacher.satisfied_probabilities(group.attitudes, latest(memory))
+        probabilities.append(np.stack([yes, 1 - yes], axis=1))
+    return Asked(prompts, np.concatenate(probabilities))
 
 
 def planner_questions(rng: np.random.Generator, *, groups: int) -> Asked:
     """Return questions how one rate changes, with the teacher's chances of `LETTERS`."""
     told = [bracket_lesson(rng, held_out=True) for _ in range(groups)]
-    chances = [part.chances for lesson in told for (part,) in lesson.answers]
-    return Asked([prompt for lesson in told for prompt in lesson.prompts], np.array(chances))
+    probabilities = [part.probabilities for lesson in told for (part,) in lesson.answers]
+    return Asked([prompt for lesson in told for prompt in lesson.prompts], np.array(probabilities))
 
 
 _OF_A_CROWD = 4
@@ -163,7 +169,7 @@ def _compare(
 ) -> list[Divergence]:
     """Return the divergences over all questions, and over each of `kinds`, equal blocks of them."""
     heard = engine.choose(asked.prompts, options)
-    away = rel_entr(asked.chances, np.exp(heard.logprob)).sum(axis=1)
+    away = rel_entr(asked.probabilities, np.exp(heard.logprob)).sum(axis=1)
     if not np.isfinite(away).all():
         raise EngineError(
             f"The model gives no probability at all to an option in {np.mean(~np.isfinite(away)):.0%} of the "
@@ -179,19 +185,19 @@ def _compare(
             name,
             prompts=len(away[part]),
             divergence=mean_of(away[part].reshape(-1, GROUP).mean(axis=1)),
-            entropy=float(entr(asked.chances[part]).sum(axis=1).mean()),
-            constant=_mean_divergence(asked.chances[part], asked.chances[part].mean(axis=0)),
+            entropy=float(entr(asked.probabilities[part]).sum(axis=1).mean()),
+            constant=_mean_divergence(asked.probabilities[part], asked.probabilities[part].mean(axis=0)),
             untaxed=None
             if asked.untaxed is None
-            else _mean_divergence(asked.chances[part], asked.untaxed[part]),
+            else _mean_divergence(asked.probabilities[part], asked.untaxed[part]),
             leaked=float(heard.leaked[part].mean()),
         )
         for name, part in blocks
     ]
 
 
-def _mean_divergence(chances: np.ndarray, forecast: np.ndarray) -> float:
-    return float(rel_entr(chances, forecast).sum(axis=1).mean())
+def _mean_divergence(probabilities: np.ndarray, forecast: np.ndarray) -> float:
+    return float(rel_entr(probabilities, forecast).sum(axis=1).mean())
 
 
 def _without_last(values: Float[np.ndarray, "kept agents"]) -> Float[np.ndarray, "kept agents"]:

@@ -15,7 +15,7 @@ from econjax.planning import Report
 from econjax.preferences import REFERENCE_HOURS
 from experiments.fidelity.responses import Setting, World, populate
 from experiments.report.intervals import Measured, mean_of
-from llm_policy.answers.choice_sets import chances
+from llm_policy.answers.choice_sets import probabilities
 from llm_policy.answers.reading import HOURS
 from llm_policy.engines.base import Engine
 from llm_policy.formula import workers as teacher
@@ -59,13 +59,15 @@ def learning(engine: Engine, *, agents: int, years: int, steps: int, seed: int) 
         EngineError: the engine cannot answer.
     """
     world = populate(engine, SETTING, agents=agents, seed=seed)
-    workers, mind = world.workers, teacher.of_personas(world.personas)
+    workers, attitudes = world.workers, teacher.of_personas(world.personas)
 
     def model(situation: Situation, memory: Memory) -> Float[np.ndarray, "agents options"]:
-        return chances(engine, workers.prompts(situation, memory), workers.menu, workers.asked)[0]
+        return probabilities(engine, workers.prompts(situation, memory), workers.choice_set, workers.asked)[0]
 
     def taught(situation: Situation, memory: Memory) -> Float[np.ndarray, "agents options"]:
-        return teacher.hours_chances(world.means, mind, situation.schedule, memory, situation.phase)
+        return teacher.hours_probabilities(
+            world.endowment, attitudes, situation.schedule, memory, situation.phase
+        )
 
     begun = world.state.memory
     deciders: list[Decide] = [
@@ -109,7 +111,7 @@ def _live(
     def on_step(number: int, step: Step, report: Report) -> None:
         offered = np.asarray(_offered_utility(workers.economy, law, step.outcome.rebate), float)
         expected = (workers.kept[-1] * offered).sum(axis=1)
-        forgone.append((offered.max(axis=1) - expected) / (REFERENCE_HOURS * world.means.skill))
+        forgone.append((offered.max(axis=1) - expected) / (REFERENCE_HOURS * world.endowment.skill))
 
     state = society.begin(law)
     for _ in range(years):

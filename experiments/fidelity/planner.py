@@ -18,16 +18,16 @@ from baselines.search.random import RandomSearch
 from econjax import BracketSchedule, Economy, us_federal
 from econjax.planning import Plan, Planner, RationalEvaluator, Report, plan
 from experiments.core.config import EconomyConfig, WelfareName
-from experiments.core.registry import AIMS, ROSTER, Aim
+from experiments.core.registry import REGISTRY, WELFARE, WelfareSpec
 from experiments.report.intervals import Measured, mean_of
 from llm_policy.answers.proposals import changed
 from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine, Prompt
 from llm_policy.engines.wrappers.lockstep import in_step
-from llm_policy.formula.planner import changes_chances, sample_changes
+from llm_policy.formula.planner import changes_probabilities, sample_changes
 from llm_policy.memory.planner import Trial, records
-from llm_policy.planners.choice import ChoicePlanner, Deliberation
-from llm_policy.planners.text import Experience, as_trial
+from llm_policy.planners.choice import ChoicePlanner, ChoicePlannerState
+from llm_policy.planners.text import LLMPlannerState, as_trial
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ class ForgetfulPlanner(ChoicePlanner):
     It still recommends the best schedule that it has seen: only what the model reads differs.
     """
 
-    def prompts(self, state: Deliberation) -> list[Prompt]:
+    def prompts(self, state: ChoicePlannerState) -> list[Prompt]:
         """Return the questions that the model is asked, as if no tax year had passed."""
-        return ChoicePlanner.prompts(self, Deliberation(Experience(state.seen.current)))
+        return ChoicePlanner.prompts(self, ChoicePlannerState(LLMPlannerState(state.seen.current)))
 
 
 class TeacherPlanner:
@@ -92,7 +92,7 @@ class TeacherPlanner:
             return self.start, state
         current = BracketSchedule(self.start.thresholds, list(state[-1].rates))
         rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-        return changed(current, sample_changes(rng, changes_chances(state[-1].rates, state))), state
+        return changed(current, sample_changes(rng, changes_probabilities(state[-1].rates, state))), state
 
     def tell(self, state: tuple[Trial, ...], schedule: BracketSchedule, report: Report) -> tuple[Trial, ...]:
         """Remember the tax year."""
@@ -128,7 +128,7 @@ def planner_fidelity(
     config = EconomyConfig(agents=agents)
     config.check()
     law, economy = us_federal(config.year, config.status), config.economy()
-    contests = [_Contest(AIMS[name], law, economy, evaluations) for name in welfare]
+    contests = [_Contest(WELFARE[name], law, economy, evaluations) for name in welfare]
     cases = [(contest, name, seed) for contest in contests for name in _MODELS for seed in range(seeds)]
     asked = in_step(engine, [partial(contest.model, name, seed) for contest, name, seed in cases], progress)
     runs: dict[tuple[_Contest, str], list[_Run]] = defaultdict(list)
@@ -168,7 +168,7 @@ class _Run(NamedTuple):
 class _Contest:
     """All planners under one welfare function."""
 
-    aim: Aim
+    aim: WelfareSpec
     law: BracketSchedule
     economy: Economy
     evaluations: int
@@ -212,7 +212,7 @@ class _Contest:
 
 
 def _row(
-    aim: Aim, name: str, shares: Mapping[str, np.ndarray], regret: float, tallies: Sequence[Tally]
+    aim: WelfareSpec, name: str, shares: Mapping[str, np.ndarray], regret: float, tallies: Sequence[Tally]
 ) -> PlannerRow:
     lead = None if name == _MODEL else mean_of(shares[_MODEL] - shares[name])
     asked = sum(tally.asked for tally in tallies)
@@ -234,7 +234,7 @@ _MODELS: dict[str, type[ChoicePlanner]] = {
     "model without its history": ForgetfulPlanner,
 }
 _OTHERS: dict[str, Callable[[BracketSchedule], Planner]] = {
-    ROSTER["random"].name: lambda law: RandomSearch(law.thresholds),
+    REGISTRY["random"].name: lambda law: RandomSearch(law.thresholds),
     "its teacher": TeacherPlanner,
 }
 _COLUMNS = (

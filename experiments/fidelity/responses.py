@@ -14,7 +14,7 @@ from econjax.preferences import REFERENCE_HOURS
 from experiments.core.config import EconomyConfig
 from experiments.fidelity.answers import Asked
 from experiments.report.intervals import Measured, mean_of, quantiles
-from llm_policy.answers.choice_sets import chances
+from llm_policy.answers.choice_sets import probabilities
 from llm_policy.answers.reading import HOURS
 from llm_policy.engines.base import Engine
 from llm_policy.formula import workers as teacher
@@ -92,7 +92,7 @@ class World(NamedTuple):
 
     workers: LLMWorkers
     personas: Personas
-    means: teacher.Means
+    endowment: teacher.Endowment
     state: State
     law: BracketSchedule
 
@@ -103,9 +103,9 @@ def populate(engine: Engine, setting: Setting, *, agents: int, seed: int) -> Wor
     personas = draw_personas(jax.random.key(seed), economy.population)
     workers = LLMWorkers(engine, economy, describe(personas), style=Style(mode="choice"))
     skill = np.asarray(economy.population.skill, float)
-    means = teacher.Means(skill, price_of_an_hour(economy), np.zeros_like(skill))
+    endowment = teacher.Endowment(skill, price_of_an_hour(economy), np.zeros_like(skill))
     state = Society(workers, Atkinson(1.0)).begin(setting.law)
-    return World(workers, personas, means, state, setting.law)
+    return World(workers, personas, endowment, state, setting.law)
 
 
 def first_step(world: World, law: BracketSchedule, personas: Personas | None = None) -> Asked:
@@ -114,7 +114,7 @@ def first_step(world: World, law: BracketSchedule, personas: Personas | None = N
     if personas is not None:
         workers = LLMWorkers(workers.engine, workers.economy, describe(who), style=workers.style)
     memory, situation = world.state.memory, Situation(law, 1, {}, world.state.rebate, "explore")
-    told = teacher.hours_chances(world.means, teacher.of_personas(who), law, memory, "explore")
+    told = teacher.hours_probabilities(world.endowment, teacher.of_personas(who), law, memory, "explore")
     return Asked(workers.prompts(situation, memory), told)
 
 
@@ -129,11 +129,11 @@ def responsiveness(engine: Engine, setting: Setting, *, agents: int, seed: int) 
     asked = [first_step(world, law) for law in laws]
     hours = {
         "model": [_heard(world, some) @ np.array(HOURS, float) for some in asked],
-        "teacher": [some.chances @ np.array(HOURS, float) for some in asked],
+        "teacher": [some.probabilities @ np.array(HOURS, float) for some in asked],
     }
     weight, income = (
         np.asarray(world.workers.economy.population.weight, float),
-        REFERENCE_HOURS * world.means.skill,
+        REFERENCE_HOURS * world.endowment.skill,
     )
     base = weight * income
     kept = [np.log(1 - np.asarray(law.marginal_rate(jnp.asarray(income)), float)) for law in laws]
@@ -168,7 +168,7 @@ def persona_effects(engine: Engine, *, agents: int, seed: int) -> tuple[PersonaE
     effects = []
     for name, change in CHANGES.items():
         after = first_step(world, world.law, change(world.personas))
-        model, told = _heard(world, after) - heard, after.chances - before.chances
+        model, told = _heard(world, after) - heard, after.probabilities - before.probabilities
         said, same, own = (told**2).sum(), (model * told).sum(), (model**2).sum()
         effects.append(
             PersonaEffect(
@@ -213,7 +213,7 @@ _DRAWS = 1000
 
 def _heard(world: World, asked: Asked) -> Float[np.ndarray, "agents options"]:
     workers = world.workers
-    return chances(workers.engine, asked.prompts, workers.menu, workers.asked)[0]
+    return probabilities(workers.engine, asked.prompts, workers.choice_set, workers.asked)[0]
 
 
 def _total_variation(change: Float[np.ndarray, "agents options"]) -> Float[np.ndarray, " agents"]:

@@ -45,7 +45,7 @@ class Texts(NamedTuple):
     """
 
     prompt: Prompt
-    chances: tuple[tuple[float, ...], ...]
+    probabilities: tuple[tuple[float, ...], ...]
     properties: Mapping[str, Any]
     read: Callable[[str], Sequence[int] | None]
 
@@ -85,7 +85,7 @@ def _votes(rng: np.random.Generator, life: Life) -> list[Texts]:
         return None if ballot is None else [ballot[0] + 1 if ballot else 0]
 
     return [
-        Texts(prompt, (answer[-1].chances,), ballot_answer("plurality", count), read)
+        Texts(prompt, (answer[-1].probabilities,), ballot_answer("plurality", count), read)
         for prompt, answer in zip(lesson.prompts, lesson.answers, strict=True)
     ]
 
@@ -95,7 +95,12 @@ def _candidacies(rng: np.random.Generator, life: Life) -> list[Texts]:
     first_word = {"stands": {"type": "boolean"}}  # the rates that follow in a run change nothing about it
     places = {True: [0], False: [1]}
     return [
-        Texts(prompt, (answer[1].chances,), first_word, lambda text: places.get(read_field(text, "stands")))
+        Texts(
+            prompt,
+            (answer[1].probabilities,),
+            first_word,
+            lambda text: places.get(read_field(text, "stands")),
+        )
         for prompt, answer in zip(lesson.prompts, lesson.answers, strict=True)
     ]
 
@@ -108,7 +113,7 @@ def _changes(lesson: Lesson) -> list[Texts]:
         return None if changes is None else [STEPS.index(round(100 * change)) for change in changes]
 
     return [
-        Texts(prompt, tuple(part.chances for part in answer[2:]), changes_answer(brackets), read)
+        Texts(prompt, tuple(part.probabilities for part in answer[2:]), changes_answer(brackets), read)
         for prompt, answer in zip(lesson.prompts, lesson.answers, strict=True)
     ]
 
@@ -129,7 +134,7 @@ def _compare(
     for text, answers in zip(asked, _written(engine, asked, samples), strict=True):
         read = [options for options in map(text.read, answers) if options is not None]
         unread += samples - len(read)
-        for place, told in enumerate(np.array(text.chances)):
+        for place, told in enumerate(np.array(text.probabilities)):
             equal.append(_away(np.full(len(told), 1 / len(told)), told))
             floor.append(_away(rng.multinomial(samples, told) / samples, told))
             if read:
@@ -165,5 +170,5 @@ def _written(engine: Engine, asked: Sequence[Texts], samples: int) -> list[tuple
     return written
 
 
-def _away(shares: Float[np.ndarray, " options"], chances: Float[np.ndarray, " options"]) -> float:
-    return float(np.abs(shares - chances).sum() / 2)
+def _away(shares: Float[np.ndarray, " options"], probabilities: Float[np.ndarray, " options"]) -> float:
+    return float(np.abs(shares - probabilities).sum() / 2)

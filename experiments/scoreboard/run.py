@@ -15,7 +15,7 @@ from baselines.optimum import best_found
 from econjax import Atkinson, BracketSchedule
 from econjax.planning import Planner, RationalEvaluator, plan
 from experiments.core.config import PlannerName
-from experiments.core.registry import AIMS, ROSTER, Aim, Entry, Setting
+from experiments.core.registry import REGISTRY, WELFARE, PlannerSpec, PlanningContext, WelfareSpec
 from experiments.report.intervals import Measured, bootstrap
 from experiments.scoreboard.config import ScoreboardConfig
 from experiments.scoreboard.economies import ECONOMIES, Kind
@@ -26,7 +26,7 @@ from llm_policy.engines.wrappers.lockstep import in_step
 
 def contests(config: ScoreboardConfig) -> "list[Contest]":
     """Return the contests; planners who are told elasticities are told the truth unless that varies."""
-    kind, aim = ECONOMIES[config.economies[0]], AIMS[config.welfare[0]]
+    kind, aim = ECONOMIES[config.economies[0]], WELFARE[config.welfare[0]]
     if config.vary == "elasticity":
         return [
             Contest(replace(kind, elasticity=size, name=f"{kind.name}, elasticity {size:g}"), aim)
@@ -37,7 +37,7 @@ def contests(config: ScoreboardConfig) -> "list[Contest]":
     if config.vary == "told":
         return [Contest(kind, aim, told) for told in _ELASTICITIES]
     return [
-        Contest(ECONOMIES[name], AIMS[welfare]) for welfare in config.welfare for name in config.economies
+        Contest(ECONOMIES[name], WELFARE[welfare]) for welfare in config.welfare for name in config.economies
     ]
 
 
@@ -48,7 +48,7 @@ class Contest(NamedTuple):
     """
 
     kind: Kind
-    aim: Aim
+    aim: WelfareSpec
     told: float | None = None
 
     @property
@@ -60,8 +60,8 @@ class Contest(NamedTuple):
 
 _ELASTICITIES = (0.1, 0.25, 0.5, 1.0)
 _AVERSIONS = (
-    *(Aim(f"Atkinson, aversion {size:g}", Atkinson(size), "", "") for size in (0.5, 1.0, 2.0)),
-    AIMS["rawlsian"],
+    *(WelfareSpec(f"Atkinson, aversion {size:g}", Atkinson(size), "", "") for size in (0.5, 1.0, 2.0)),
+    WELFARE["rawlsian"],
 )
 
 
@@ -116,7 +116,7 @@ def contest_scores(
     places = range(sizes.populations)
     economies = [contest.kind.economy(jax.random.key(place), sizes.agents) for place in places]
     evaluators = [partial(RationalEvaluator, economy, contest.aim.welfare) for economy in economies]
-    runs = {ROSTER[name]: _runs(ROSTER[name], contest, evaluators, sizes, engine) for name in planners}
+    runs = {REGISTRY[name]: _runs(REGISTRY[name], contest, evaluators, sizes, engine) for name in planners}
     found = {entry: np.array([run.equivalent for run in tried]) for entry, tried in runs.items()}
     start = np.array([float(new().value(contest.kind.law).equivalent) for new in evaluators])
     leader = max(found, key=lambda entry: found[entry].mean())
@@ -164,13 +164,15 @@ _Evaluators = Sequence[Callable[[], RationalEvaluator]]
 
 
 def _runs(
-    entry: Entry, contest: Contest, evaluators: _Evaluators, sizes: Sizes, engine: Engine | None
+    entry: PlannerSpec, contest: Contest, evaluators: _Evaluators, sizes: Sizes, engine: Engine | None
 ) -> list[_Run]:
     """Return the planner's run on each draw."""
 
     def run(place: int, asked: Engine | None) -> _Run:
         tally, evaluate, started = Tally(), evaluators[place](), time.perf_counter()
-        setting = Setting(contest.kind.law, contest.told, asked, contest.aim, tally, sizes.evaluations)
+        setting = PlanningContext(
+            contest.kind.law, contest.told, asked, contest.aim, tally, sizes.evaluations
+        )
         planner: Planner = entry.make(setting)
         steps = entry.evaluations or sizes.evaluations
         schedule = plan(jax.random.key(place), planner, evaluate, steps=steps).recommended
@@ -196,7 +198,7 @@ def _best(evaluate: RationalEvaluator, contest: Contest, leader: _Run) -> float:
 
 def _score(
     contest: Contest,
-    entry: Entry,
+    entry: PlannerSpec,
     runs: Sequence[_Run],
     *,
     best: Float[np.ndarray, " draws"],

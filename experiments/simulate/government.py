@@ -12,11 +12,11 @@ from jaxtyping import Array, Float, Key
 from baselines.fixed import FixedPlanner
 from econjax import BracketSchedule
 from econjax.planning import Planner, RationalEvaluator, Report
-from experiments.core.registry import AIMS, ROSTER, Setting
+from experiments.core.registry import REGISTRY, WELFARE, PlanningContext
 from experiments.simulate.config import SimulateConfig
 from llm_policy.answers.reading import Tally
 from llm_policy.elections.democracy import Democracy
-from llm_policy.elections.state import Polity, exploitation, turnover
+from llm_policy.elections.state import DemocracyState, exploitation, turnover
 from llm_policy.engines.base import Engine
 from llm_policy.planners.text import LLMPlanner
 from llm_policy.prompts.election import ElectionRules
@@ -61,7 +61,7 @@ def form_government(config: SimulateConfig, engine: Engine, society: Society, ta
             engine,
             start,
             rules=rules_of(config),
-            goal=AIMS[config.welfare].words,
+            goal=WELFARE[config.welfare].words,
             style=_style(config),
             most_unread=config.most_unread,
             tally=tally,
@@ -71,8 +71,8 @@ def form_government(config: SimulateConfig, engine: Engine, society: Society, ta
     if config.planner == "fixed":
         return _Planned(FixedPlanner(start), rational)
     if config.planner != "llm":
-        setting = Setting(start, config.elasticity, engine, AIMS[config.welfare], tally)
-        return _Planned(ROSTER[config.planner].make(setting), rational)
+        setting = PlanningContext(start, config.elasticity, engine, WELFARE[config.welfare], tally)
+        return _Planned(REGISTRY[config.planner].make(setting), rational)
     return _Planned(planner_of(config, engine, rational.what_if, tally=tally), rational)
 
 
@@ -88,7 +88,7 @@ def planner_of(
     return LLMPlanner(
         engine,
         config.schedule(),
-        goal=AIMS[config.welfare].words,
+        goal=WELFARE[config.welfare].words,
         style=_style(config),
         person=person,
         warmup=config.warmup,
@@ -158,24 +158,28 @@ class _Elected:
 
     democracy: Democracy
 
-    def init(self, key: Key[Array, ""]) -> Polity:
+    def init(self, key: Key[Array, ""]) -> DemocracyState:
         return self.democracy.init(key)
 
     def decide(
-        self, key: Key[Array, ""], state: Polity, society: Society, now: State
-    ) -> tuple[BracketSchedule, Polity]:
+        self, key: Key[Array, ""], state: DemocracyState, society: Society, now: State
+    ) -> tuple[BracketSchedule, DemocracyState]:
         shared, voters = society.voters(now)
         return self.democracy.decide(key, state, shared=shared, voters=voters)
 
-    def leader(self, state: Polity) -> int | None:
+    def leader(self, state: DemocracyState) -> int | None:
         return state.leaders[-1]
 
     def tell(
-        self, state: Polity, schedule: BracketSchedule, report: Report, utility: Float[np.ndarray, " agents"]
-    ) -> Polity:
+        self,
+        state: DemocracyState,
+        schedule: BracketSchedule,
+        report: Report,
+        utility: Float[np.ndarray, " agents"],
+    ) -> DemocracyState:
         return self.democracy.tell(state, schedule, report, jnp.asarray(utility))
 
-    def summary(self, state: Polity) -> dict[str, Any]:
+    def summary(self, state: DemocracyState) -> dict[str, Any]:
         found = exploitation(state)
         return {
             "elections": [

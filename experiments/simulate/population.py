@@ -7,14 +7,14 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from econjax import Economy
-from experiments.core.registry import AIMS
+from experiments.core.registry import WELFARE
 from experiments.simulate.config import SimulateConfig
 from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine, EngineError
 from llm_policy.personas.draw import draw_personas
 from llm_policy.personas.files import load_personas
 from llm_policy.personas.text import People, roles, templated, traits, written
-from llm_policy.prompts.objectives import Aim, mix
+from llm_policy.prompts.objectives import Objective, mix
 from llm_policy.workers.llm import LLMWorkers
 
 _FIXED_HOURS = (40, 60)
@@ -63,7 +63,7 @@ def cast_workers(
     mix_key, hours_key = jax.random.split(key)
     agents = economy.population.agents
     others = config.altruistic + config.adversarial
-    shares: dict[Aim, float] = {
+    shares: dict[Objective, float] = {
         "egotistical": 1 - others,
         "altruistic": config.altruistic,
         "adversarial": config.adversarial,
@@ -75,7 +75,7 @@ def cast_workers(
         scenario="rational" if people is None else "bounded",
         style=config.style(),
         aims=mix(mix_key, agents, shares),
-        welfare=AIMS[config.welfare].definition,
+        welfare=WELFARE[config.welfare].definition,
         asks_satisfaction=people is not None,
         fixed=_fixed_hours(hours_key, agents) if config.one_model else None,
         most_unread=config.most_unread,

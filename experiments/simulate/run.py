@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
 from econjax.planning import Report
-from experiments.core.registry import AIMS
+from experiments.core.registry import WELFARE
 from experiments.simulate.config import SimulateConfig
 from experiments.simulate.context import check_context
 from experiments.simulate.government import Government, form_government
@@ -79,7 +79,7 @@ def prepare(config: SimulateConfig, engine: Engine) -> Setup:
     workers = cast_workers(config, economy, people, engine, cast_key, tally)
     society = Society(
         workers,
-        AIMS[config.welfare].welfare,
+        WELFARE[config.welfare].welfare,
         satisfaction_counts=config.satisfaction_counts,
     )
     beginning, report = society.begin(config.schedule()), society.usual(config.schedule())[1]
@@ -142,7 +142,7 @@ class _Recorder:
 
     def __call__(self, number: int, step: Step, report: Report) -> None:
         scores = {
-            name: float(self.society.report(step, self.schedule, AIMS[name].welfare).equivalent)
+            name: float(self.society.report(step, self.schedule, WELFARE[name].welfare).equivalent)
             for name in self.config.scores
         }
         figures = {name: float(getattr(report, name)) for name in _FIGURES}

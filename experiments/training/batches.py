@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from experiments.training.encoding import Scribe, Script
+from experiments.training.encoding import Encoded, Encoder
 from experiments.training.examples import ALL_WORKINGS, MEANS, WORKINGS
 from llm_policy.formula.workers import taxes
 
@@ -26,7 +26,7 @@ class Batch(NamedTuple):
     Tokens, places and followers are padded with 0; the chances of what is padding are 0. What helps to learn
     is NaN where there is none of it: the teacher's `workings` at these places, the `average_tax` of each
     group's schedule, as a share of `INCOMES`, the numbers that tokens go on with, what follows from a
-    worker's `means`, which end with the token at `means_end`, and for planners the `ordinals` of the numbers
+    worker's `endowment`, which end with the token at `means_end`, and for planners the `ordinals` of the numbers
     in their lists.
     """
 
@@ -36,12 +36,12 @@ class Batch(NamedTuple):
     length: Int[np.ndarray, "groups rows"]
     places: Int[np.ndarray, "groups rows places"]
     followers: Int[np.ndarray, "groups rows places followers"]
-    chances: Float[np.ndarray, "groups rows places followers"]
+    probabilities: Float[np.ndarray, "groups rows places followers"]
     workings: Float[np.ndarray, "groups rows places workings"]
     average_tax: Float[np.ndarray, "groups incomes"]
     shared_numbers: Float[np.ndarray, "groups shared"]
     numbers: Float[np.ndarray, "groups rows tokens"]
-    means: Float[np.ndarray, "groups rows means"]
+    endowment: Float[np.ndarray, "groups rows means"]
     means_end: Int[np.ndarray, "groups rows"]
     ordinals: Float[np.ndarray, "groups rows tokens"]
 
@@ -55,7 +55,7 @@ class Shape(NamedTuple):
     tokens: int
     places: int
 
-    def holds(self, script: Script) -> bool:
+    def holds(self, script: Encoded) -> bool:
         """Tell whether a group of this shape has room for the lesson."""
         return (
             len(script.rows) == self.rows
@@ -83,18 +83,18 @@ SHAPES = (
 """Smallest first: a lesson goes into the first that holds it."""
 
 
-def batches(scripts: Iterable[Script], scribe: Scribe) -> Iterator[Batch]:
+def batches(scripts: Iterable[Encoded], encoder: Encoder) -> Iterator[Batch]:
     """Yield a batch whenever one is full; lessons that no shape holds are left out."""
-    waiting: dict[Shape, list[Script]] = defaultdict(list)
+    waiting: dict[Shape, list[Encoded]] = defaultdict(list)
     for script in scripts:
         shape = next((shape for shape in SHAPES if shape.holds(script)), None)
         if shape is not None:
             waiting[shape].append(script)
             if len(waiting[shape]) == shape.groups:
-                yield batch(waiting.pop(shape), shape, scribe)
+                yield batch(waiting.pop(shape), shape, encoder)
 
 
-def batch(scripts: list[Script], shape: Shape, scribe: Scribe) -> Batch:
+def batch(scripts: list[Encoded], shape: Shape, encoder: Encoder) -> Batch:
     """Return lessons as arrays of this shape."""
     groups, rows = shape.groups, shape.rows
     made = Batch(
@@ -118,21 +118,21 @@ def batch(scripts: list[Script], shape: Shape, scribe: Scribe) -> Batch:
         made.shared_length[group] = len(script.shared)
         if script.schedule is not None:
             made.average_tax[group] = taxes(script.schedule, INCOMES) / INCOMES
-        for row, (tokens, places, follows, workings, means, means_end) in enumerate(script.rows):
-            if means:
-                made.means[group, row], made.means_end[group, row] = means, means_end
+        for row, (tokens, places, follows, workings, endowment, means_end) in enumerate(script.rows):
+            if endowment:
+                made.endowment[group, row], made.means_end[group, row] = endowment, means_end
             made.tokens[group, row, : len(tokens)] = tokens
             made.length[group, row] = len(tokens)
             if script.task == "planner":
-                made.ordinals[group, row, : len(tokens)] = scribe.ordinals(tokens)
+                made.ordinals[group, row, : len(tokens)] = encoder.ordinals(tokens)
             made.places[group, row, : len(places)] = places
             for place, (next_tokens, found) in enumerate(zip(follows, workings, strict=True)):
                 made.followers[group, row, place, : len(next_tokens)] = list(next_tokens)
-                made.chances[group, row, place, : len(next_tokens)] = list(next_tokens.values())
+                made.probabilities[group, row, place, : len(next_tokens)] = list(next_tokens.values())
                 if found:
                     made.workings[group, row, place, WORKINGS[script.task]] = found
-    made.shared_numbers[:] = scribe.numbers(made.shared)
-    made.numbers[:] = scribe.numbers(made.tokens)
-    made.chances[made.chances < _LEAST] = 0.0
-    made.chances[:] /= np.maximum(made.chances.sum(axis=-1, keepdims=True), _LEAST)
+    made.shared_numbers[:] = encoder.numbers(made.shared)
+    made.numbers[:] = encoder.numbers(made.tokens)
+    made.probabilities[made.probabilities < _LEAST] = 0.0
+    made.probabilities[:] /= np.maximum(made.probabilities.sum(axis=-1, keepdims=True), _LEAST)
     return made

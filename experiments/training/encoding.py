@@ -77,7 +77,7 @@ class Row(NamedTuple):
     """One prompt after the shared text, and its answer, as tokens; and what should follow at some places.
 
     After the token at `places[k]` those in `follows[k]` may follow, each with its chance; `workings[k]` is
-    what the teacher has found by then, () where nothing new. `means` follows from the worker's means, which
+    what the teacher has found by then, () where nothing new. `endowment` follows from the worker's means, which
     end with the token at `means_end`.
     """
 
@@ -85,11 +85,11 @@ class Row(NamedTuple):
     places: list[int]
     follows: list[dict[int, float]]
     workings: list[tuple[float, ...]]
-    means: Sequence[float]
+    endowment: Sequence[float]
     means_end: int
 
 
-class Script(NamedTuple):
+class Encoded(NamedTuple):
     """A lesson as tokens: what all rows share, the law that it states, and the rows."""
 
     task: Task
@@ -98,7 +98,7 @@ class Script(NamedTuple):
     schedule: BracketSchedule | None
 
 
-class Scribe:
+class Encoder:
     """Writes lessons as tokens, as the chat template would lay them out."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -112,17 +112,17 @@ class Scribe:
         self._begins_list[ends] = True
         self._spelled = functools.lru_cache(maxsize=10_000)(self._spell)
 
-    def write(self, rng: np.random.Generator, lesson: Lesson) -> Script:
+    def write(self, rng: np.random.Generator, lesson: Lesson) -> Encoded:
         """Return the lesson as tokens; where several texts may be said, one is drawn."""
         shared = f"<|begin|><|system|>\n{lesson.prompts[0].shared}<|end|>\n<|user|>\n"
         personal = [f"{prompt.personal}<|end|>\n<|assistant|>\n" for prompt in lesson.prompts]
         first, *rest = self._tokenizer.encode_batch([shared, *personal])
-        means = lesson.means or [()] * len(rest)
+        endowment = lesson.endowment or [()] * len(rest)
         rows = [
             self._row(rng, found.ids, answer, told, _end_of_means(text, found) if told else 0)
-            for text, found, answer, told in zip(personal, rest, lesson.answers, means, strict=True)
+            for text, found, answer, told in zip(personal, rest, lesson.answers, endowment, strict=True)
         ]
-        return Script(lesson.task, first.ids, rows, lesson.schedule)
+        return Encoded(lesson.task, first.ids, rows, lesson.schedule)
 
     def numbers(self, tokens: Int[np.ndarray, "*rows tokens"]) -> Float[np.ndarray, "*rows tokens"]:
         """Return the number that each token goes on with, as far as it is read, NaN where there is none.
@@ -160,7 +160,7 @@ class Scribe:
         rng: np.random.Generator,
         prompt: list[int],
         answer: Sequence[Part],
-        means: Sequence[float] = (),
+        endowment: Sequence[float] = (),
         means_end: int = 0,
     ) -> Row:
         tokens, places, follows, workings = list(prompt), [], [], []
@@ -169,14 +169,14 @@ class Scribe:
             chosen = texts[_draw(rng, part) if part.said is None else part.said]
             for place, token in enumerate(chosen):
                 next_tokens: dict[int, float] = {}
-                for text, chance in zip(texts, part.chances, strict=True):
+                for text, chance in zip(texts, part.probabilities, strict=True):
                     if text[:place] == chosen[:place]:
                         next_tokens[text[place]] = next_tokens.get(text[place], 0.0) + chance
                 places.append(len(tokens) - 1)
                 follows.append(next_tokens)
                 workings.append(part.workings if place == 0 else ())
                 tokens.append(token)
-        return Row(tokens[:-1], places, follows, workings, means, means_end)
+        return Row(tokens[:-1], places, follows, workings, endowment, means_end)
 
     def _spell(self, text: str, single: bool) -> tuple[int, ...]:
         parts = [text] if single else [part for part in re.split("([0-9])", text) if part]
@@ -195,7 +195,9 @@ def _end_of_means(text: str, found: Encoding) -> int:
 def _draw(rng: np.random.Generator, part: Part) -> int:
     if len(part.texts) == 1:
         return 0
-    return int(np.searchsorted(np.cumsum(part.chances), rng.random() * sum(part.chances), side="right"))
+    return int(
+        np.searchsorted(np.cumsum(part.probabilities), rng.random() * sum(part.probabilities), side="right")
+    )
 
 
 _JSON = r"-(?=[0-9])|[\"\[\]{}]|: |true|false|null"

@@ -32,7 +32,7 @@ class Part:
     """
 
     texts: tuple[str, ...]
-    chances: tuple[float, ...] = (1.0,)
+    probabilities: tuple[float, ...] = (1.0,)
     said: int | None = None
     single: bool = False
     workings: tuple[float, ...] = ()
@@ -42,7 +42,7 @@ class Part:
 class Lesson:
     """Prompts of one task with the same shared text, and the parts of each one's answer.
 
-    `schedule` is the one that the shared text states, None if it states none. `means` are, for each prompt
+    `schedule` is the one that the shared text states, None if it states none. `endowment` are, for each prompt
     that tells a worker's means, what follows from them: at each of the hours offered the income after tax,
     then what effort costs, as shares of full-time income; the decimal logarithms of that income, and of the
     prices of an hour over what it earns; and its attitudes to leisure, taxes and risks.
@@ -52,7 +52,7 @@ class Lesson:
     prompts: Sequence[Prompt]
     answers: Sequence[tuple[Part, ...]]
     schedule: BracketSchedule | None = None
-    means: Sequence[Sequence[float]] = ()
+    endowment: Sequence[Sequence[float]] = ()
 
 
 def begin(rng: np.random.Generator, name: str, think: bool = False) -> tuple[Part, ...]:

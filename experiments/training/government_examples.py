@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from econjax import BracketSchedule
-from experiments.core.registry import AIMS as GOALS
+from experiments.core.registry import WELFARE
 from experiments.training.examples import Lesson, Part, begin, draw_law
 from experiments.training.worker_examples import GROUP, Life
 from llm_policy.answers.ballots import FIELDS
 from llm_policy.answers.reading import STEPS
 from llm_policy.formula import voters as voter_teacher
-from llm_policy.formula.planner import aim, changes_chances, sample_changes
+from llm_policy.formula.planner import aim, changes_probabilities, sample_changes
 from llm_policy.memory.planner import Trial, records
 from llm_policy.prompts.election import OWN_GOAL, ElectionRules, stand_prompts, vote_prompts
 from llm_policy.prompts.planner import (
@@ -42,14 +42,14 @@ def bracket_lesson(rng: np.random.Generator, *, brief: bool = False, held_out: b
     style, shown = _draw_style(rng, brief=brief)
     report: Any = _report(rng, law, current) if trials and rng.random() < 0.9 else None
     asked = bracket_prompts(current, _goal(rng), trials, style=style, shown=shown, report=report)
-    chances = changes_chances(np.asarray(current.rates, float).tolist(), trials)
+    probabilities = changes_probabilities(np.asarray(current.rates, float).tolist(), trials)
     found = [
         (now, best, np.nan, move if best == now else np.nan, aim)  # as far as the bracket's line tells it
         for now, best, _, move, aim in _workings(current, trials)
     ]
     places = np.resize(rng.permutation(len(asked)), GROUP).tolist()
     answers = [
-        (Part(LETTERS, tuple(chances[place].tolist()), single=True, workings=found[place]),)
+        (Part(LETTERS, tuple(probabilities[place].tolist()), single=True, workings=found[place]),)
         for place in places
     ]
     return Lesson("planner", [asked[place] for place in places], answers)
@@ -71,7 +71,7 @@ def planner_lesson(rng: np.random.Generator, *, brief: bool = False, held_out: b
         prompt = planner_prompt(
             current, goal, trials, style=style, shown=shown, report=report, questions=asks
         )
-        chances = changes_chances(np.asarray(current.rates, float).tolist(), trials)
+        probabilities = changes_probabilities(np.asarray(current.rates, float).tolist(), trials)
         name = {"changes": "changes", "rates": "rates_percent"}[style.answer]
         first = begin(rng, name, think=style.think)
         if asks.left:
@@ -80,7 +80,7 @@ def planner_lesson(rng: np.random.Generator, *, brief: bool = False, held_out: b
                 Part((first[-1].texts[0].replace(f'"{name}', f'"what_if": null, "{name}'),)),
             )
         prompts.append(prompt)
-        parts = _numbers(style, current, chances)
+        parts = _numbers(style, current, probabilities)
         found = _workings(current, trials)
         parts[1:] = [replace(part, workings=tuple(on)) for part, on in zip(parts[1:], found, strict=True)]
         answers.append((*first, *parts))
@@ -137,16 +137,16 @@ def stand_lesson(rng: np.random.Generator, life: Life) -> Lesson:
     rules = ElectionRules(platforms=True, term=int(rng.integers(1, 4)))
     prompts = stand_prompts(law, voters, rules=rules, goal=_goal(rng), style=style, economy=economy)
     income, floors = life.memory.last.income[-1], np.asarray(law.thresholds, float)
-    stands = voter_teacher.stand_chances(income, floors, np.asarray(law.rates, float)).tolist()
-    promises = voter_teacher.promise_chances(income, floors)
+    stands = voter_teacher.stand_probabilities(income, floors, np.asarray(law.rates, float)).tolist()
+    promises = voter_teacher.promise_probabilities(income, floors)
     answers = [
         (
             *begin(rng, "stands"),
             Part(("true", "false"), (yes, 1 - yes)),
             Part((', "changes": ',)),
-            *_numbers(style, law, chances),
+            *_numbers(style, law, probabilities),
         )
-        for yes, chances in zip(stands, promises, strict=True)
+        for yes, probabilities in zip(stands, promises, strict=True)
     ]
     return Lesson("stand", prompts, answers, law)
 
@@ -163,7 +163,7 @@ def _draw_style(rng: np.random.Generator, *, brief: bool) -> tuple[PlannerStyle,
 
 
 def _goal(rng: np.random.Generator) -> str:
-    return str(rng.choice([OWN_GOAL, *(goal.words for goal in GOALS.values())]))
+    return str(rng.choice([OWN_GOAL, *(goal.words for goal in WELFARE.values())]))
 
 
 def _voters(life: Life) -> tuple[list[str], str]:
@@ -195,10 +195,10 @@ def _years(rng: np.random.Generator, law: BracketSchedule) -> tuple[list[Trial],
                 error * float(rng.uniform(0.7, 1.4)),
             )
         )
-        chances = changes_chances(rates.tolist(), trials)
+        probabilities = changes_probabilities(rates.tolist(), trials)
         if rng.random() < 0.15:
-            chances = np.full_like(chances, 1 / len(STEPS))
-        changes = sample_changes(rng, chances)
+            probabilities = np.full_like(probabilities, 1 / len(STEPS))
+        changes = sample_changes(rng, probabilities)
         after = np.where(changes == 0, rates, np.clip(rates + changes, 0, 1).round(4))
         current, rates = rates, after
     return trials, BracketSchedule(law.thresholds, current.tolist())
@@ -223,10 +223,10 @@ def _report(rng: np.random.Generator, law: BracketSchedule, current: BracketSche
     )
 
 
-def _numbers(style: PlannerStyle, current: BracketSchedule, chances: np.ndarray) -> list[Part]:
+def _numbers(style: PlannerStyle, current: BracketSchedule, probabilities: np.ndarray) -> list[Part]:
     """Return the list of numbers that names the next schedule, one part for each bracket."""
     rates, parts = 100 * np.asarray(current.rates, float), [Part(("[",))]
-    for place, (rate, row) in enumerate(zip(rates, chances, strict=True)):
+    for place, (rate, row) in enumerate(zip(rates, probabilities, strict=True)):
         end = ", " if place < len(rates) - 1 else "]}"
         said: dict[str, float] = {}
         for step, chance in zip(STEPS, row.tolist(), strict=True):
@@ -252,37 +252,40 @@ def _ballot(rng: np.random.Generator, rule: str, values: np.ndarray) -> tuple[Pa
     first = begin(rng, FIELDS[rule])  # type: ignore[index]
     numbers = [str(place + 1) for place in range(len(values))]
     if rule == "plurality":
-        (chances,) = voter_teacher.vote_chances(values[None])
-        return (*first, Part(tuple(f"{number}}}" for number in ["0", *numbers]), tuple(chances.tolist())))
+        (probabilities,) = voter_teacher.vote_probabilities(values[None])
+        return (
+            *first,
+            Part(tuple(f"{number}}}" for number in ["0", *numbers]), tuple(probabilities.tolist())),
+        )
     if rule == "borda":
         return (*first, *_ranking(rng, values, numbers))
-    return (*first, *_approved(rng, voter_teacher.approval_chances(values[None])[0], numbers))
+    return (*first, *_approved(rng, voter_teacher.approval_probabilities(values[None])[0], numbers))
 
 
 def _ranking(rng: np.random.Generator, values: np.ndarray, numbers: Sequence[str]) -> list[Part]:
     """Return a ranking whose places are filled one after the other."""
-    (chances,) = voter_teacher.vote_chances(values[None])
+    (probabilities,) = voter_teacher.vote_probabilities(values[None])
     (order,) = voter_teacher.sample_rankings(rng, values[None])
     if order[0] < 0:
-        return [Part(("[",)), _said(["]}", *numbers], chances, 0)]
+        return [Part(("[",)), _said(["]}", *numbers], probabilities, 0)]
     left, parts = list(range(len(values))), [Part(("[",))]
-    parts.append(_said(["]}", *numbers], chances, int(order[0]) + 1))
+    parts.append(_said(["]}", *numbers], probabilities, int(order[0]) + 1))
     left.remove(order[0])
     for place in order[1:].tolist():
         parts.append(Part((", ",)))
-        parts.append(_said([numbers[other] for other in left], chances[1:][left], left.index(place)))
+        parts.append(_said([numbers[other] for other in left], probabilities[1:][left], left.index(place)))
         left.remove(place)
     return [*parts, Part(("]}",))]
 
 
-def _approved(rng: np.random.Generator, chances: np.ndarray, numbers: Sequence[str]) -> list[Part]:
+def _approved(rng: np.random.Generator, probabilities: np.ndarray, numbers: Sequence[str]) -> list[Part]:
     """Return the list of those approved of, in the order of the ballot."""
-    yes, parts, last = rng.random(len(chances)) < chances, [Part(("[",))], -1
+    yes, parts, last = rng.random(len(probabilities)) < probabilities, [Part(("[",))], -1
     while True:
         rest = range(last + 1, len(numbers))
-        missed = np.cumprod(np.append(1.0, 1 - chances[list(rest)]))
+        missed = np.cumprod(np.append(1.0, 1 - probabilities[list(rest)]))
         texts = [*(numbers[place] if last < 0 else f", {numbers[place]}" for place in rest), "]}"]
-        weights = np.append(missed[:-1] * chances[list(rest)], missed[-1])
+        weights = np.append(missed[:-1] * probabilities[list(rest)], missed[-1])
         chosen = next((place for place in rest if yes[place]), None)
         parts.append(_said(texts, weights, len(texts) - 1 if chosen is None else chosen - last - 1))
         if chosen is None:
@@ -290,5 +293,5 @@ def _approved(rng: np.random.Generator, chances: np.ndarray, numbers: Sequence[s
         last = chosen
 
 
-def _said(texts: Sequence[str], chances: np.ndarray, said: int) -> Part:
-    return Part(tuple(texts), tuple(chances.tolist()), said=said)
+def _said(texts: Sequence[str], probabilities: np.ndarray, said: int) -> Part:
+    return Part(tuple(texts), tuple(probabilities.tolist()), said=said)

@@ -28,7 +28,7 @@ class Probes(NamedTuple):
     numbers: Float[Array, "width features"]
     ordinals: Float[Array, "width features"]
     average_tax: Float[Array, "width incomes"]
-    means: Float[Array, "width means"]
+    endowment: Float[Array, "width means"]
     workings: Float[Array, "width workings"]
     compared: Float[Array, "width rates"]
 
@@ -89,11 +89,11 @@ def _read(weights: Weights, sizes: Sizes, *text: Any) -> tuple[Array, Past]:
 
 
 def _divergence(weights: Weights, batch: Batch, answering: Array) -> Float[Array, "groups rows"]:
-    chances = jnp.asarray(batch.chances)
+    probabilities = jnp.asarray(batch.probabilities)
     found = jax.nn.log_softmax(logits(weights, answering))
     found = jnp.take_along_axis(found, jnp.asarray(batch.followers), axis=-1)
-    wanted = jnp.log(jnp.where(chances > 0, chances, 1.0))
-    return jnp.sum(chances * (wanted - found), axis=(-1, -2))
+    wanted = jnp.log(jnp.where(probabilities > 0, probabilities, 1.0))
+    return jnp.sum(probabilities * (wanted - found), axis=(-1, -2))
 
 
 def _probe_loss(probes: Probes, batch: Batch, understood: _Understood) -> Float[Array, ""]:
@@ -116,9 +116,9 @@ def _probe_loss(probes: Probes, batch: Batch, understood: _Understood) -> Float[
         (passed(understood.own, NUMBERS_READ) @ probes.numbers, _features(batch.numbers)),
         (passed(understood.shared, NUMBERS_READ) @ probes.numbers, _features(batch.shared_numbers)),
         (last @ probes.average_tax, batch.average_tax),
-        (after_means(EFFORT_READ) @ probes.means[:, effort], batch.means[..., effort]),
-        (after_means(PRICES_READ) @ probes.means[:, prices], batch.means[..., prices]),
-        (after_means(KEPT_READ) @ probes.means[:, kept], batch.means[..., kept]),
+        (after_means(EFFORT_READ) @ probes.endowment[:, effort], batch.endowment[..., effort]),
+        (after_means(PRICES_READ) @ probes.endowment[:, prices], batch.endowment[..., prices]),
+        (after_means(KEPT_READ) @ probes.endowment[:, kept], batch.endowment[..., kept]),
         (understood.answering @ probes.workings, batch.workings),
         (passed(understood.own, NUMBERS_READ) @ probes.ordinals, _places(batch.ordinals)),
         (compared @ probes.compared, batch.workings[..., WORKINGS["planner"]][..., :-1]),

@@ -31,7 +31,7 @@ from tokenizers import Tokenizer
 
 from experiments.training.batches import Batch, batches
 from experiments.training.curriculum import EVERYTHING, Mix, lessons, mix, texts
-from experiments.training.encoding import Scribe, Script, save_tokenizer, train_tokenizer
+from experiments.training.encoding import Encoded, Encoder, save_tokenizer, train_tokenizer
 from experiments.training.losses import Learned, Probes, answer_loss, losses
 from llm_policy.engines.embedded.llama import Llama, Sizes, Weights, load_weights, save_weights
 from llm_policy.engines.embedded.random_weights import CONTEXT, SPECIAL_IDS
@@ -80,14 +80,14 @@ class Training(eqx.Module):
 def train(config: TrainConfig, sizes: Sizes = SIZES) -> None:
     """Train, or go on; the model in the folder is that of the last checkpoint."""
     config.folder.mkdir(parents=True, exist_ok=True)
-    scribe, optimiser = Scribe(_tokenizer(config, sizes)), _optimiser(config)
+    encoder, optimiser = Encoder(_tokenizer(config, sizes)), _optimiser(config)
     state, path = _begin(config, sizes, optimiser), config.folder / "checkpoint.eqx"
     if path.exists():
         state = eqx.tree_deserialise_leaves(path, state)
-    step, tests = _step(sizes, optimiser), _tests(scribe)
+    step, tests = _step(sizes, optimiser), _tests(encoder)
     started, heard = time.perf_counter(), []
     left = config.batches - int(state.done)
-    with closing(_in_background(_stream(config, scribe, begin=int(state.done)))) as stream:
+    with closing(_in_background(_stream(config, encoder, begin=int(state.done)))) as stream:
         for batch in itertools.islice(stream, left):
             state, loss = step(state, _on_device(batch))
             heard.append(np.asarray(loss))
@@ -159,7 +159,7 @@ def _step(
 
     def total(learned: Learned, batch: Batch) -> tuple[Array, Array]:
         away, misread = losses(learned, sizes, batch)
-        choices = jnp.sum(jnp.sum(batch.chances > 0, axis=-1) > 1, axis=-1)
+        choices = jnp.sum(jnp.sum(batch.probabilities > 0, axis=-1) > 1, axis=-1)
         return jnp.mean(away / jnp.maximum(choices, 1)) + HELP * misread, jnp.stack([away.mean(), misread])
 
     @jax.jit
@@ -194,7 +194,7 @@ def _tokenizer(config: TrainConfig, sizes: Sizes) -> Tokenizer:
     return Tokenizer.from_file(str(file))
 
 
-def _stream(config: TrainConfig, scribe: Scribe, *, begin: int) -> Iterator[Batch]:
+def _stream(config: TrainConfig, encoder: Encoder, *, begin: int) -> Iterator[Batch]:
     """Yield batches, the easiest first; a run that goes on hears other lessons than before."""
     made = begin
 
@@ -203,18 +203,18 @@ def _stream(config: TrainConfig, scribe: Scribe, *, begin: int) -> Iterator[Batc
             yield mix(config.skip + (1 - config.skip) * made / config.batches)
 
     rng = np.random.default_rng((config.seed, begin))
-    for batch in batches((scribe.write(rng, lesson) for lesson in lessons(rng, mixes())), scribe):
+    for batch in batches((encoder.write(rng, lesson) for lesson in lessons(rng, mixes())), encoder):
         made += 1
         yield batch
 
 
-def _tests(scribe: Scribe) -> dict[str, list[Batch]]:
+def _tests(encoder: Encoder) -> dict[str, list[Batch]]:
     """Return a few batches of held-out lessons by task, and by how answers are given."""
-    rng, scripts = np.random.default_rng(10**6), defaultdict[str, list[Script]](list)
+    rng, scripts = np.random.default_rng(10**6), defaultdict[str, list[Encoded]](list)
     for lesson in lessons(rng, [EVERYTHING], held_out=True):
         single = lesson.answers[0][0].single
-        scripts[lesson.task + (" by token" if single else "")].append(scribe.write(rng, lesson))
-    return {task: list(batches(some, scribe))[:4] for task, some in sorted(scripts.items())}
+        scripts[lesson.task + (" by token" if single else "")].append(encoder.write(rng, lesson))
+    return {task: list(batches(some, encoder))[:4] for task, some in sorted(scripts.items())}
 
 
 def _held_out(weights: Weights, sizes: Sizes, tests: dict[str, list[Batch]]) -> dict[str, float]:

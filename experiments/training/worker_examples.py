@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 
 from econjax import BracketSchedule, Economy, Isoelastic, Population, Quasilinear
 from econjax.preferences import REFERENCE_HOURS, AbstractPreferences
-from experiments.core.registry import AIMS as GOALS
+from experiments.core.registry import WELFARE
 from experiments.training.examples import MEANS_BEGIN, MEANS_END, Lesson, Part, begin, draw_law
 from experiments.training.paraphrases import rephrased
 from llm_policy.answers.reading import HOURS
@@ -23,7 +23,7 @@ from llm_policy.personas.draw import Personas, describe, draw_personas
 from llm_policy.personas.roles import ROLES
 from llm_policy.personas.text import traits
 from llm_policy.prompts.disutility import price_of_an_hour
-from llm_policy.prompts.objectives import AIMS, mix
+from llm_policy.prompts.objectives import OBJECTIVES, mix
 from llm_policy.prompts.workers import (
     Mode,
     Phase,
@@ -47,8 +47,8 @@ class Crowd(NamedTuple):
     """Workers, what their teacher knows of them, and their order, in which groups are taken."""
 
     workers: LLMWorkers
-    means: teacher.Means
-    mind: teacher.Mind
+    endowment: teacher.Endowment
+    attitudes: teacher.Attitudes
 
 
 def draw_crowd(rng: np.random.Generator, *, held_out: bool = False) -> Crowd:
@@ -57,11 +57,13 @@ def draw_crowd(rng: np.random.Generator, *, held_out: bool = False) -> Crowd:
     rational, satisfaction = bool(draw[0] < 0.08), bool(draw[1] < 0.3)
     economy = _draw_economy(rng, in_dollars=rational or draw[2] < 0.85)
     key = jax.random.key(int(rng.integers(2**31)))
-    texts, mind = (None, teacher.neutral(CROWD)) if rational else _draw_people(rng, key, economy, held_out)
+    texts, attitudes = (
+        (None, teacher.neutral(CROWD)) if rational else _draw_people(rng, key, economy, held_out)
+    )
     selfish = 0.9 if rng.random() < 0.3 else 1.0
     others = (1 - selfish) / 2
     aims = mix(key, CROWD, {"egotistical": selfish, "altruistic": others, "adversarial": others})
-    goal = list(GOALS.values())[int(rng.integers(len(GOALS)))]
+    goal = list(WELFARE.values())[int(rng.integers(len(WELFARE)))]
     workers = LLMWorkers(
         ScriptedEngine(lambda prompt: ""),
         economy,
@@ -73,12 +75,12 @@ def draw_crowd(rng: np.random.Generator, *, held_out: bool = False) -> Crowd:
         asks_satisfaction=satisfaction,
     )
     fixed = economy.population.fixed_cost
-    means = teacher.Means(
+    endowment = teacher.Endowment(
         np.asarray(economy.population.skill, float),
         price_of_an_hour(economy),
         np.zeros(CROWD) if fixed is None else np.asarray(fixed, float),
     )
-    return Crowd(workers, means, teacher.with_aims(mind, aims))
+    return Crowd(workers, endowment, teacher.with_aims(attitudes, aims))
 
 
 def lives(
@@ -114,12 +116,12 @@ def drills(rng: np.random.Generator, crowd: Crowd, *, held_out: bool = False) ->
     attitudes.
     """
     population = jax.tree.map(np.asarray, crowd.workers.economy.population)
-    selfish = np.flatnonzero(crowd.workers.aims == AIMS.index("egotistical"))
+    selfish = np.flatnonzero(crowd.workers.aims == OBJECTIVES.index("egotistical"))
     for members in rng.permutation(selfish)[: len(selfish) // GROUP * GROUP].reshape(-1, GROUP):
         life = _live(rng, _take(crowd, population, members), _draw_style(rng, 0.0), 0, held_out)
         shown = Shown(*(rng.random(len(Shown._fields)) < _SHOWN).tolist())
-        mind = life.group.mind if shown.person else teacher.neutral(GROUP)
-        lesson = _labor_lesson(rng, life._replace(group=life.group._replace(mind=mind)), held_out)
+        attitudes = life.group.attitudes if shown.person else teacher.neutral(GROUP)
+        lesson = _labor_lesson(rng, life._replace(group=life.group._replace(attitudes=attitudes)), held_out)
         prompts = [_shortened(prompt, shown, law_text(life.situation)) for prompt in lesson.prompts]
         yield replace(lesson, prompts=prompts)
 
@@ -141,10 +143,10 @@ _SHOWN = 0.4
 def _shortened(prompt: Prompt, shown: Shown, law: str) -> Prompt:
     """Return the prompt without the parts that are not shown."""
     person, _, rest = prompt.personal.partition(MEANS_BEGIN)
-    means, _, rest = rest.partition(MEANS_END)
+    endowment, _, rest = rest.partition(MEANS_END)
     aim, *steps, question = rest.splitlines()
     parts = [
-        person * shown.person + MEANS_BEGIN + means + (MEANS_END + aim) * shown.aim,
+        person * shown.person + MEANS_BEGIN + endowment + (MEANS_END + aim) * shown.aim,
         *(steps if shown.step else ()),
         *([question] if shown.question else ()),
     ]
@@ -168,8 +170,8 @@ class Group(NamedTuple):
     workers: LLMWorkers
     population: Population
     constants: list[str]
-    means: teacher.Means
-    mind: teacher.Mind
+    endowment: teacher.Endowment
+    attitudes: teacher.Attitudes
 
 
 class Life(NamedTuple):
@@ -208,7 +210,7 @@ def _draw_economy(rng: np.random.Generator, *, in_dollars: bool) -> Economy:
 
 def _draw_people(
     rng: np.random.Generator, key: jax.Array, economy: Economy, held_out: bool
-) -> tuple[list[str], teacher.Mind]:
+) -> tuple[list[str], teacher.Attitudes]:
     """Return what workers read about themselves, and the attitudes that follow from it."""
     kind = rng.random()
     if kind < 0.07 and not held_out:
@@ -237,8 +239,8 @@ def _take(crowd: Crowd, population: Population, members: Int[np.ndarray, " group
         crowd.workers,
         jax.tree.map(lambda values: values[members], population),
         [crowd.workers.constants[i] for i in members],
-        teacher.Means(*(values[members] for values in crowd.means)),
-        teacher.Mind(*(values[members] for values in crowd.mind)),
+        teacher.Endowment(*(values[members] for values in crowd.endowment)),
+        teacher.Attitudes(*(values[members] for values in crowd.attitudes)),
     )
 
 
@@ -301,7 +303,7 @@ def _settled(
     year: int,
 ) -> Records:
     """Return a step as the workers remember it."""
-    income = group.means.skill * labor
+    income = group.endowment.skill * labor
     tax = teacher.taxes(law, income)
     consumption = income - tax + rebate
     utility = _utility(group.workers.economy.preferences, consumption, labor, group.population)
@@ -313,7 +315,7 @@ def _settled(
         return now
     if step == 0:
         return now._replace(result=one * np.nan)
-    satisfied = (rng.random(GROUP) < teacher.satisfied_chances(group.mind, now)).astype(float)
+    satisfied = (rng.random(GROUP) < teacher.satisfied_probabilities(group.attitudes, now)).astype(float)
     return now._replace(
         satisfied=satisfied, result=np.where(satisfied > 0, now.result, now.result - abs(now.result) / 2)
     )
@@ -328,8 +330,8 @@ def _labor(
     rng: np.random.Generator, group: Group, law: BracketSchedule, memory: Memory, phase: Phase
 ) -> Float[np.ndarray, " group"]:
     """Draw hours as the teacher does, now and then others so that histories differ."""
-    chances = teacher.hours_chances(group.means, group.mind, law, memory, phase)
-    places = (chances.cumsum(axis=1) > rng.random((GROUP, 1))).argmax(axis=1)
+    probabilities = teacher.hours_probabilities(group.endowment, group.attitudes, law, memory, phase)
+    places = (probabilities.cumsum(axis=1) > rng.random((GROUP, 1))).argmax(axis=1)
     return np.where(rng.random(GROUP) < 0.1, rng.integers(0, len(HOURS), GROUP), places) * 10.0
 
 
@@ -337,10 +339,12 @@ def _labor_lesson(rng: np.random.Generator, life: Life, held_out: bool) -> Lesso
     """Return the question for hours, with the teacher's answers."""
     group, style, situation, memory = life
     workers = group.workers
-    menu = workers.menu
-    prompts = labor_prompts(style, situation, group.constants, memory, menu=menu, unit=workers.unit)
+    choice_set = workers.choice_set
+    prompts = labor_prompts(
+        style, situation, group.constants, memory, choice_set=choice_set, unit=workers.unit
+    )
     phase: Phase = situation.phase if style.explore else "explore"
-    answers = _hours(group.means, group.mind, situation.schedule, memory, phase)
+    answers = _hours(group.endowment, group.attitudes, situation.schedule, memory, phase)
     if style.mode == "text":
         answers = [(*begin(rng, "hours", style.think), _in_json(part)) for (part,) in answers]
     prompts = rephrased(rng, prompts, held_out=held_out)
@@ -348,41 +352,49 @@ def _labor_lesson(rng: np.random.Generator, life: Life, held_out: bool) -> Lesso
 
 
 def _hours(
-    who: teacher.Means, mind: teacher.Mind, schedule: BracketSchedule, memory: Memory, phase: Phase
+    who: teacher.Endowment,
+    attitudes: teacher.Attitudes,
+    schedule: BracketSchedule,
+    memory: Memory,
+    phase: Phase,
 ) -> list[tuple[Part]]:
     """Return the teacher's answers, as single tokens.
 
     Its workings are in multiples of full-time income and cut off at 3 of it.
     """
-    found = teacher.reckon(who, mind, schedule, memory, phase)
+    found = teacher.perceived_utility(who, attitudes, schedule, memory, phase)
     full_time = np.maximum(REFERENCE_HOURS * who.skill, 1.0)[:, None]
     shares = np.concatenate(
         [found.kept, found.effort, found.overstated[:, 4:5], found.fixed[:, None]], axis=1
     )
     logs = np.log([found.temperature / full_time[:, 0], who.skill / 1000])
-    workings = [np.minimum(shares / full_time, 3.0).T, logs, [mind.leisure, found.change[:, 0], found.pull]]
-    chances = teacher.hours_chances(who, mind, schedule, memory, phase).tolist()
+    workings = [
+        np.minimum(shares / full_time, 3.0).T,
+        logs,
+        [attitudes.leisure, found.change[:, 0], found.pull],
+    ]
+    probabilities = teacher.hours_probabilities(who, attitudes, schedule, memory, phase).tolist()
     texts = tuple(map(str, HOURS))
     return [
         (Part(texts, tuple(row), single=True, workings=tuple(on)),)
-        for row, on in zip(chances, np.concatenate(workings).T.tolist(), strict=True)
+        for row, on in zip(probabilities, np.concatenate(workings).T.tolist(), strict=True)
     ]
 
 
 def _means(life: Life) -> list[list[float]]:
     """Return what follows from the means of each worker alone, as `Lesson` lists it."""
-    who = life.group.means
+    who = life.group.endowment
     nobody, unknown = teacher.neutral(GROUP), forty_hours(GROUP)
-    found = teacher.reckon(who, nobody, life.situation.schedule, unknown, "explore")
+    found = teacher.perceived_utility(who, nobody, life.situation.schedule, unknown, "explore")
     full_time = np.maximum(REFERENCE_HOURS * who.skill, 1.0)[:, None]
     shares = np.minimum(np.concatenate([found.kept, found.effort], axis=1) / full_time, 3.0)
     logs = np.log10(np.maximum(who.prices, _LEAST_PRICE) / np.maximum(who.skill, _LEAST_PRICE)[:, None])
-    mind = life.group.mind
+    attitudes = life.group.attitudes
     attitudes = np.stack(
         [
-            mind.leisure / teacher.LEISURE,
-            mind.aversion / teacher.AVERSION,
-            np.log(mind.noise) / np.log(teacher.RISK),
+            attitudes.leisure / teacher.LEISURE,
+            attitudes.aversion / teacher.AVERSION,
+            np.log(attitudes.noise) / np.log(teacher.RISK),
         ],
         axis=1,
     )
@@ -408,7 +420,7 @@ def _satisfaction_lesson(rng: np.random.Generator, life: Life) -> Lesson:
     single = bool(rng.random() < 0.6)
     form = CODED["yes", "no"] if single else WRITTEN
     prompts = satisfaction_prompts(situation, group.constants, memory, unit=group.workers.unit, form=form)
-    yes = teacher.satisfied_chances(group.mind, latest(memory)).tolist()
+    yes = teacher.satisfied_probabilities(group.attitudes, latest(memory)).tolist()
     if single:
         answers = [(Part(("yes", "no"), (p, 1 - p), single=True),) for p in yes]
     else:

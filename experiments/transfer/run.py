@@ -16,7 +16,7 @@ from experiments.core.config import (
     WelfareName,
     WorkersName,
 )
-from experiments.core.registry import AIMS, ROSTER, Setting
+from experiments.core.registry import REGISTRY, WELFARE, PlanningContext
 from experiments.report.disclosure import nature
 from experiments.report.intervals import Measured, bootstrap
 from experiments.transfer.config import TransferConfig
@@ -63,14 +63,16 @@ def transfer(
         for welfare in config.welfare:
             for name in config.planners:
                 for source in _sources(name):
-                    progress(f"seed {seed + 1} of {config.seeds}, {AIMS[welfare].name}: {ROSTER[name].name}")
+                    progress(
+                        f"seed {seed + 1} of {config.seeds}, {WELFARE[welfare].name}: {REGISTRY[name].name}"
+                    )
                     schedule = place.learned(name, welfare, source)
                     for target in KINDS:
                         worth = place.worth(schedule, welfare, target)
                         found.setdefault((welfare, name, source, target), []).append(worth)
     return [
         Transfer(
-            AIMS[welfare].name,
+            WELFARE[welfare].name,
             _name(name, engine),
             source,
             {target: bootstrap([found[welfare, name, source, target]]) for target in KINDS},
@@ -92,7 +94,7 @@ KINDS: tuple[WorkersName, ...] = ("rational", "llm")
 
 def _sources(name: PlannerName) -> tuple[WorkersName, ...]:
     """Return the kinds of workers whom a planner can learn from."""
-    return ("llm",) if ROSTER[name].needs_choices else KINDS
+    return ("llm",) if REGISTRY[name].needs_choices else KINDS
 
 
 class _Seat(NamedTuple):
@@ -120,17 +122,17 @@ class _Place:
     def learned(self, name: PlannerName, welfare: WelfareName, source: WorkersName) -> BracketSchedule:
         """Return what a planner recommends after meeting workers of one kind."""
         tries = self.config.evaluations[KINDS.index(source)]
-        aim = AIMS[welfare]
+        aim = WELFARE[welfare]
         workers = self.workers if source == "llm" and isinstance(self.workers, RecordedWorkers) else None
-        setting = Setting(
+        setting = PlanningContext(
             *(self.law, self.config.elasticity, self.engine, aim, self.tally, tries),
             workers=workers,
             steps=self.config.tax_year,
         )
-        steps = ROSTER[name].evaluations or tries
+        steps = REGISTRY[name].evaluations or tries
         evaluate = self._evaluator(_Seat(welfare, source), 1)
         key = jax.random.fold_in(self.key, 2)
-        return plan(key, ROSTER[name].make(setting), evaluate, steps=steps).recommended
+        return plan(key, REGISTRY[name].make(setting), evaluate, steps=steps).recommended
 
     def worth(self, schedule: BracketSchedule, welfare: WelfareName, target: WorkersName) -> float:
         """Return the equivalent that a schedule brings among workers of one kind."""
@@ -139,7 +141,7 @@ class _Place:
         return float(np.mean([float(evaluate.value(schedule).equivalent) for _ in range(checks)]))
 
     def _evaluator(self, seat: _Seat, purpose: int) -> Evaluator:
-        welfare = AIMS[seat.welfare].welfare
+        welfare = WELFARE[seat.welfare].welfare
         if seat.workers == "rational":
             return RationalEvaluator(self.economy, welfare)
         key = jax.random.fold_in(self.key, purpose)
@@ -151,5 +153,5 @@ def _difference(own: Sequence[float], other: Sequence[float]) -> Measured:
 
 
 def _name(name: PlannerName, engine: Engine) -> str:
-    entry = ROSTER[name]
+    entry = REGISTRY[name]
     return nature(engine.describe()).planner if entry.is_model else entry.name

@@ -11,7 +11,7 @@ from llm_policy.answers.reading import schema
 from llm_policy.audit.workers import check_audit, mean_if_any
 from llm_policy.engines.base import Completion, Engine
 from llm_policy.engines.wrappers.currency import CURRENCIES, Currency, Renamed
-from llm_policy.planners.text import Experience, LLMPlanner
+from llm_policy.planners.text import LLMPlanner, LLMPlannerState
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Recall:
 
 def recall(
     planner: LLMPlanner,
-    state: Experience,
+    state: LLMPlannerState,
     *,
     samples: int = 16,
     currencies: Sequence[Currency] = CURRENCIES,
@@ -68,7 +68,7 @@ def recall(
 
 
 def _propose(
-    planner: LLMPlanner, engine: Engine, state: Experience, samples: int, *, times: int = 1
+    planner: LLMPlanner, engine: Engine, state: LLMPlannerState, samples: int, *, times: int = 1
 ) -> list[Float[np.ndarray, "answers brackets"]]:
     """Return the changes of rates, in percentage points, of each time that a planner is asked."""
     answer, brackets, think = planner.style.answer, len(state.current.rates), planner.style.think
@@ -82,7 +82,7 @@ def _propose(
 
 
 def _changes(
-    planner: LLMPlanner, state: Experience, said: Completion
+    planner: LLMPlanner, state: LLMPlannerState, said: Completion
 ) -> Float[np.ndarray, "answers brackets"]:
     read = (read_proposal(text, state.current, planner.style.answer) for text in said.texts)
     now = np.asarray(state.current.rates, float)

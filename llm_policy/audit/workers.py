@@ -12,7 +12,7 @@ from scipy.stats import binom
 
 from econjax import BracketSchedule, Economy, best_response
 from econjax.economy import spendable
-from llm_policy.answers.choice_sets import Menu, chances, letters
+from llm_policy.answers.choice_sets import ChoiceSet, letters, probabilities
 from llm_policy.answers.reading import hours_answer, read_hours, schema
 from llm_policy.engines.base import Engine, Prompt
 from llm_policy.engines.wrappers.currency import CURRENCIES, Currency, Renamed
@@ -115,7 +115,7 @@ def audit_workers(
     hours, readable = asking.write(samples)
     drawn = readable.sum(axis=1)
     both = plain.known & (drawn > 0)
-    values = np.array(workers.menu.values, float)
+    values = np.array(workers.choice_set.values, float)
     share = _shares(hours, readable, values)
     text_hours = _row_means(hours, readable)
     return WorkerAudit(
@@ -125,9 +125,9 @@ def audit_workers(
         unknown=float(np.mean(~plain.known)),
         leaked_mean=float(np.mean(plain.leaked)),
         leaked_max=float(np.max(plain.leaked)),
-        disagreement=mean_if_any(_total_variation(share, plain.chances)[both]),
-        noise_floor=mean_if_any(expected_variation(plain.chances, drawn)[both]),
-        choice_hours=mean_if_any((plain.chances @ values)[both]),
+        disagreement=mean_if_any(_total_variation(share, plain.probabilities)[both]),
+        noise_floor=mean_if_any(expected_variation(plain.probabilities, drawn)[both]),
+        choice_hours=mean_if_any((plain.probabilities @ values)[both]),
         text_hours=mean_if_any(text_hours[both]),
         again=_shift(plain, asking.choose(), values),
         reverse=_shift(plain, asking.choose(style=replace(style, reverse=not style.reverse)), values),
@@ -135,7 +135,7 @@ def audit_workers(
         phrasing=_shift(plain, asking.choose(style=replace(style, phrasing=1 - style.phrasing)), values),
         renamed=_renamed(asking, plain, values, currencies),
         choice_distance=_distance(
-            asking, np.tile(values, (len(drawn), 1)), plain.chances * plain.known[:, None]
+            asking, np.tile(values, (len(drawn), 1)), plain.probabilities * plain.known[:, None]
         ),
         text_distance=_distance(asking, hours, readable / np.maximum(drawn, 1)[:, None]),
     )
@@ -154,7 +154,7 @@ def check_audit(samples: int, currencies: Sequence[Currency]) -> None:
 
 
 def expected_variation(
-    chances: Float[np.ndarray, "n options"], draws: Int[np.ndarray, " n"]
+    probabilities: Float[np.ndarray, "n options"], draws: Int[np.ndarray, " n"]
 ) -> Float[np.ndarray, " n"]:
     """Return the mean total variation between probabilities and the shares of as many draws from them.
 
@@ -162,9 +162,9 @@ def expected_variation(
     whole number above draws * p (de Moivre 1730; Diaconis and Zabell 1991, Statistical Science 6, 284-302).
     NaN where there are no draws.
     """
-    number, chances = draws[:, None], np.clip(chances, 0, 1)
-    mode = np.floor(number * chances) + 1
-    deviation = 2 * mode * (1 - chances) * binom.pmf(mode, number, chances)
+    number, probabilities = draws[:, None], np.clip(probabilities, 0, 1)
+    mode = np.floor(number * probabilities) + 1
+    deviation = 2 * mode * (1 - probabilities) * binom.pmf(mode, number, probabilities)
     return np.where(draws > 0, deviation.sum(axis=1) / 2 / np.maximum(draws, 1), np.nan)
 
 
@@ -175,7 +175,7 @@ _ANSWER_TOKENS = 24
 class _Chances:
     """Probabilities of each worker's options and what leaked; whose are known."""
 
-    chances: Float[np.ndarray, "n options"]
+    probabilities: Float[np.ndarray, "n options"]
     leaked: Float[np.ndarray, " n"]
 
     @property
@@ -192,17 +192,19 @@ class _Asking:
     memory: Memory
 
     def choose(
-        self, *, style: Style | None = None, menu: Menu | None = None, engine: Engine | None = None
+        self, *, style: Style | None = None, choice_set: ChoiceSet | None = None, engine: Engine | None = None
     ) -> _Chances:
-        menu = menu or self.workers.menu
-        prompts = self._prompts(style or self.workers.style, menu)
-        return _Chances(*chances(engine or self.workers.engine, prompts, menu, self.workers.asked))
+        choice_set = choice_set or self.workers.choice_set
+        prompts = self._prompts(style or self.workers.style, choice_set)
+        return _Chances(
+            *probabilities(engine or self.workers.engine, prompts, choice_set, self.workers.asked)
+        )
 
     def write(self, samples: int) -> tuple[Float[np.ndarray, "n samples"], Bool[np.ndarray, "n samples"]]:
         workers = self.workers
         style = replace(workers.style, mode="text")
         said = workers.engine.complete(
-            self._prompts(style, workers.menu),
+            self._prompts(style, workers.choice_set),
             schema(hours_answer(workers.most)),
             samples=samples,
             max_tokens=_ANSWER_TOKENS,
@@ -211,14 +213,14 @@ class _Asking:
         hours, readable = read_hours(texts, workers.most)
         return hours.reshape(len(said), -1), readable.reshape(len(said), -1)
 
-    def _prompts(self, style: Style, menu: Menu) -> list[Prompt]:
+    def _prompts(self, style: Style, choice_set: ChoiceSet) -> list[Prompt]:
         workers = self.workers
         prompts = labor_prompts(
             style,
             self.situation,
             workers.constants,
             self.memory,
-            menu=menu,
+            choice_set=choice_set,
             unit=workers.unit,
             most=workers.most,
         )
@@ -227,16 +229,19 @@ class _Asking:
 
 def _letters(asking: _Asking, plain: _Chances, values: Float[np.ndarray, " options"]) -> Shift | None:
     workers = asking.workers
-    menu = letters(workers.economy.population.agents, workers.menu.values)
-    if workers.menu.order is not None or max(workers.engine.count(menu.codes)) > 1:
+    choice_set = letters(workers.economy.population.agents, workers.choice_set.values)
+    if workers.choice_set.order is not None or max(workers.engine.count(choice_set.codes)) > 1:
         return None
-    return _shift(plain, asking.choose(menu=menu), values)
+    return _shift(plain, asking.choose(choice_set=choice_set), values)
 
 
 def _shift(plain: _Chances, other: _Chances, values: Float[np.ndarray, " options"]) -> Shift:
     both = plain.known & other.known
-    change = (other.chances - plain.chances) @ values
-    return Shift(mean_if_any(_total_variation(plain.chances, other.chances)[both]), mean_if_any(change[both]))
+    change = (other.probabilities - plain.probabilities) @ values
+    return Shift(
+        mean_if_any(_total_variation(plain.probabilities, other.probabilities)[both]),
+        mean_if_any(change[both]),
+    )
 
 
 def _renamed(

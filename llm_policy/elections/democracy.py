@@ -13,9 +13,9 @@ from econjax.planning import Report
 from llm_policy.answers.ballots import ballot_answer, count_ballots, read_ballot
 from llm_policy.answers.proposals import answer_tokens, proposal_answer, read_proposal
 from llm_policy.answers.reading import Tally, read_field, schema
-from llm_policy.elections.state import Election, Polity, TaxYear, as_seen_by
+from llm_policy.elections.state import DemocracyState, Election, TaxYear, as_seen_by
 from llm_policy.engines.base import Engine, EngineError, Prompt
-from llm_policy.planners.text import Experience, LLMPlanner, as_trial
+from llm_policy.planners.text import LLMPlanner, LLMPlannerState, as_trial
 from llm_policy.prompts.election import OWN_GOAL, ElectionRules, stand_prompts, vote_prompts
 from llm_policy.prompts.planner import PlannerStyle
 
@@ -53,13 +53,13 @@ class Democracy:
         self.most_unread = most_unread
         self.tally = tally or Tally()
 
-    def init(self, key: Key[Array, ""]) -> Polity:
+    def init(self, key: Key[Array, ""]) -> DemocracyState:
         """Return the polity before its first election, under the start."""
-        return Polity(self.start)
+        return DemocracyState(self.start)
 
     def decide(
-        self, key: Key[Array, ""], state: Polity, *, shared: str, voters: Sequence[str]
-    ) -> tuple[BracketSchedule, Polity]:
+        self, key: Key[Array, ""], state: DemocracyState, *, shared: str, voters: Sequence[str]
+    ) -> tuple[BracketSchedule, DemocracyState]:
         """Return the schedule of the next tax year, after an election where a term is over.
 
         `shared` says in words how the economy stands, `voters` each worker's own situation.
@@ -86,8 +86,12 @@ class Democracy:
         return schedule, state._replace(current=schedule, leaders=(*state.leaders, leader))
 
     def tell(
-        self, state: Polity, schedule: BracketSchedule, report: Report, utility: Float[Array, " agents"]
-    ) -> Polity:
+        self,
+        state: DemocracyState,
+        schedule: BracketSchedule,
+        report: Report,
+        utility: Float[Array, " agents"],
+    ) -> DemocracyState:
         """Remember what the tax year brought; `utility` is everybody's mean over it, NaN where unknown.
 
         Raises:
@@ -101,8 +105,8 @@ class Democracy:
         return state._replace(current=schedule, years=(*state.years, year), report=report)
 
     def _govern(
-        self, key: Key[Array, ""], state: Polity, person: str, leader: int
-    ) -> tuple[BracketSchedule, Polity]:
+        self, key: Key[Array, ""], state: DemocracyState, person: str, leader: int
+    ) -> tuple[BracketSchedule, DemocracyState]:
         """Return the schedule that the leader sets."""
         selfish = self.rules.leader == "self"
         planner = LLMPlanner(
@@ -117,11 +121,13 @@ class Democracy:
             tally=self.tally,
         )
         trials = as_seen_by(leader, state.years) if selfish else tuple(year.trial for year in state.years)
-        seen = Experience(state.current, trials, state.report, state.unread)
+        seen = LLMPlannerState(state.current, trials, state.report, state.unread)
         schedule, seen = planner.ask(key, seen)
         return schedule, state._replace(unread=seen.unread)
 
-    def _elect(self, key: Key[Array, ""], state: Polity, shared: str, voters: Sequence[str]) -> Election:
+    def _elect(
+        self, key: Key[Array, ""], state: DemocracyState, shared: str, voters: Sequence[str]
+    ) -> Election:
         """Hold an election."""
         draw_key, tie_key = jax.random.split(key)
         served = Counter(election.winner for election in state.elections)
@@ -168,7 +174,12 @@ class Democracy:
         return platforms, answers.count(None)
 
     def _vote(
-        self, key: Key[Array, ""], state: Polity, election: Election, shared: str, voters: Sequence[str]
+        self,
+        key: Key[Array, ""],
+        state: DemocracyState,
+        election: Election,
+        shared: str,
+        voters: Sequence[str],
     ) -> Election:
         """Return the election after the vote."""
         candidates, rule = election.candidates, self.rules.rule

@@ -46,7 +46,7 @@ class TaxYear(NamedTuple):
     utility: Float[np.ndarray, " agents"]
 
 
-class Polity(NamedTuple):
+class DemocracyState(NamedTuple):
     """All that happened: elections, the leader of every tax year decided, and what each brought.
 
     `current` is the schedule in force, `report` that on the last tax year, `unread` the number of tax years
@@ -81,14 +81,14 @@ def as_seen_by(leader: int, years: Sequence[TaxYear]) -> tuple[Trial, ...]:
     return tuple(Trial(year.trial.rates, float(year.utility[leader]), 0.0) for year in known)
 
 
-def turnover(state: Polity) -> float:
+def turnover(state: DemocracyState) -> float:
     """Return the share of elections after the first that changed the leader; NaN if there are none."""
     winners = [election.winner for election in state.elections]
     changes = [after != before for before, after in itertools.pairwise(winners)]
     return _mean(np.array(changes, float))
 
 
-def exploitation(state: Polity) -> Exploitation:
+def exploitation(state: DemocracyState) -> Exploitation:
     """Return how leaders and their supporters fare against the others."""
     advantages, minorities, majorities = [], [], []
     for t, (leader, year) in enumerate(zip(state.leaders, state.years, strict=False)):

@@ -22,19 +22,19 @@ SPREAD = 9.0
 """How far changes scatter around the one aimed at, in percentage points."""
 
 
-def changes_chances(
+def changes_probabilities(
     current_rates: Sequence[float], trials: Sequence[Trial]
 ) -> Float[np.ndarray, "brackets 5"]:
     """Return for each bracket the chances of `STEPS`, the brackets being independent given the history.
 
     With fewer than two schedules tried there is nothing to compare, and every change is as likely as any.
     After that a planner whose schedule is not the best record aims back at that, and one whose schedule is
-    the best aims onward, by OWN and COMMON. `chances_around` says how changes scatter around the aim.
+    the best aims onward, by OWN and COMMON. `probabilities_around` says how changes scatter around the aim.
     """
     current = 100 * np.asarray(current_rates, float)
     if len(records(trials)) < 2:
         return np.full((len(current), len(STEPS)), 1 / len(STEPS))
-    return chances_around(aim(current, trials))
+    return probabilities_around(aim(current, trials))
 
 
 def aim(current: Float[np.ndarray, " brackets"], trials: Sequence[Trial]) -> Float[np.ndarray, " brackets"]:
@@ -46,7 +46,7 @@ def aim(current: Float[np.ndarray, " brackets"], trials: Sequence[Trial]) -> Flo
     return best - current
 
 
-def chances_around(aim: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape 5"]:
+def probabilities_around(aim: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape 5"]:
     """Return the chances of `STEPS` around changes aimed at, in percentage points, of 20 at most.
 
     They fall with the distance x from the aim as exp(-x^2 / (2 SPREAD^2)).
@@ -57,7 +57,7 @@ def chances_around(aim: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shap
 
 
 def sample_changes(
-    rng: np.random.Generator, chances: Float[np.ndarray, "brackets 5"]
+    rng: np.random.Generator, probabilities: Float[np.ndarray, "brackets 5"]
 ) -> Float[np.ndarray, " brackets"]:
     """Return one draw of the changes, as shares."""
-    return np.array([rng.choice(STEPS, p=bracket) for bracket in chances], float) / 100
+    return np.array([rng.choice(STEPS, p=bracket) for bracket in probabilities], float) / 100

@@ -8,7 +8,7 @@ import numpy as np
 from econjax import Economy
 from llm_policy.engines.base import Choices, Prompt
 from llm_policy.engines.scripted import ScriptedEngine
-from llm_policy.formula.workers import Means, hours_chances, of_personas
+from llm_policy.formula.workers import Endowment, hours_probabilities, of_personas
 from llm_policy.memory.workers import Memory
 from llm_policy.personas.draw import Personas, describe
 from llm_policy.prompts.disutility import price_of_an_hour
@@ -17,7 +17,7 @@ from llm_policy.surrogate.recording import RecordedWorkers, person_features
 
 
 class TaughtWorkers(RecordedWorkers):
-    """`RecordedWorkers` whose chances of hours are those of `teachers.workers.hours_chances`.
+    """`RecordedWorkers` whose chances of hours are those of `teachers.workers.hours_probabilities`.
 
     They are asked in words like any others, and counted, but the words are not read.
     """
@@ -43,12 +43,12 @@ class _Formula(ScriptedEngine):
         ScriptedEngine.__init__(self, _says_nothing)
         skill, cost = np.asarray(economy.population.skill, float), economy.population.fixed_cost
         fixed = np.zeros_like(skill) if cost is None else np.asarray(cost, float)
-        self._means = Means(skill, price_of_an_hour(economy), fixed)
+        self._means = Endowment(skill, price_of_an_hour(economy), fixed)
         self._mind = of_personas(personas)
 
     def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
         situation, memory = self.now
-        found = hours_chances(self._means, self._mind, situation.schedule, memory, situation.phase)
+        found = hours_probabilities(self._means, self._mind, situation.schedule, memory, situation.phase)
         none = np.zeros(len(prompts), np.int64)
         return Choices(np.log(np.maximum(found, 1e-300)), np.zeros(len(prompts)), none, none)
 

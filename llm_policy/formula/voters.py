@@ -7,7 +7,7 @@ and rebate stayed as they are, and at who stands. They make no claim about how p
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from llm_policy.formula.planner import chances_around
+from llm_policy.formula.planner import probabilities_around
 
 BETA = 15.0
 """What a platform loses in value for each unit of the share of income that it takes: 1.5 for 10 points."""
@@ -46,7 +46,7 @@ def candidate_values(
     return -BETA * lost + SELF * is_self + OFFICE * served
 
 
-def vote_chances(
+def vote_probabilities(
     values: Float[np.ndarray, "voters candidates"],
 ) -> Float[np.ndarray, "voters candidates+1"]:
     """Return the chances of each vote: column 0 abstains, column N names candidate N."""
@@ -59,7 +59,7 @@ def sample_rankings(
 ) -> Int[np.ndarray, "voters candidates"]:
     """Return a draw of rankings, each voter's best first, candidates from 0; a row of -1 abstains.
 
-    Candidates are named one after the other by `vote_chances` among those left (Plackett 1975, Luce 1959),
+    Candidates are named one after the other by `vote_probabilities` among those left (Plackett 1975, Luce 1959),
     and who would name abstaining first abstains.
     """
     options = _with_abstaining(values)
@@ -68,14 +68,14 @@ def sample_rankings(
     return np.where(order[:, :1] == 0, -1, ranked)
 
 
-def approval_chances(
+def approval_probabilities(
     values: Float[np.ndarray, "voters candidates"],
 ) -> Float[np.ndarray, "voters candidates"]:
     """Return the chances that each voter approves of each candidate: above 1/2 above the mean value."""
     return 1 / (1 + np.exp(values.mean(axis=1, keepdims=True) - values))
 
 
-def stand_chances(
+def stand_probabilities(
     income: Float[np.ndarray, " voters"],
     thresholds: Float[np.ndarray, " brackets"],
     current: Float[np.ndarray, " brackets"],
@@ -84,7 +84,7 @@ def stand_chances(
     return 1 / (1 + np.exp(-STAND - BURDEN * tax_share(income, thresholds, current[None])[:, 0]))
 
 
-def promise_chances(
+def promise_probabilities(
     income: Float[np.ndarray, " voters"], thresholds: Float[np.ndarray, " brackets"]
 ) -> Float[np.ndarray, "voters brackets 5"]:
     """Return the chances of the changes that each worker promises if it stands, the brackets independent.
@@ -93,7 +93,7 @@ def promise_chances(
     """
     with np.errstate(divide="ignore"):
         above = np.log(_positive(income)[:, None]) - np.log(thresholds)
-    return chances_around(-PROMISE * np.tanh(above / NEAR))
+    return probabilities_around(-PROMISE * np.tanh(above / NEAR))
 
 
 def tax_share(

@@ -18,7 +18,7 @@ from econjax.preferences import REFERENCE_HOURS
 from llm_policy.answers.reading import HOURS
 from llm_policy.memory.workers import Memory, Records, latest, nudge
 from llm_policy.personas.draw import Personas
-from llm_policy.prompts.objectives import AIMS
+from llm_policy.prompts.objectives import OBJECTIVES
 from llm_policy.prompts.workers import Phase
 
 TEMPERATURE = 0.1
@@ -59,7 +59,7 @@ CONTENT, BURDEN, MOOD = 1.0, 5.0, 4.0
 """Log odds of satisfaction: at no net tax, lost per share of income paid, lost per unit of aversion."""
 
 
-class Mind(NamedTuple):
+class Attitudes(NamedTuple):
     """Workers' attitudes: `leisure` is added to the log cost of effort, `aversion` to 1 as a factor of taxes.
 
     `noise` multiplies the temperature.
@@ -70,7 +70,7 @@ class Mind(NamedTuple):
     noise: Float[np.ndarray, " agents"]
 
 
-class Means(NamedTuple):
+class Endowment(NamedTuple):
     """What workers' hours earn and cost them, in dollars a year.
 
     `skill` is what an hour a week earns, `prices` what one more costs in effort at 20, 40 and 60 hours (see
@@ -82,35 +82,35 @@ class Means(NamedTuple):
     fixed_cost: Float[np.ndarray, " agents"]
 
 
-def neutral(agents: int) -> Mind:
+def neutral(agents: int) -> Attitudes:
     """Return the attitudes of workers of whom nothing is known."""
-    return Mind(np.zeros(agents), np.zeros(agents), np.ones(agents))
+    return Attitudes(np.zeros(agents), np.zeros(agents), np.ones(agents))
 
 
-def of_personas(personas: Personas) -> Mind:
+def of_personas(personas: Personas) -> Attitudes:
     """Return the attitudes that personas state: usual hours, risk, taxes."""
     middle = 2  # of five degrees
-    return Mind(
+    return Attitudes(
         leisure=-LEISURE * (personas.hours - REFERENCE_HOURS) / REFERENCE_HOURS,
         aversion=AVERSION * (middle - personas.tax_attitude),
         noise=RISK ** (personas.risk - float(middle)),
     )
 
 
-def of_roles(roles: Sequence[str]) -> Mind:
+def of_roles(roles: Sequence[str]) -> Attitudes:
     """Return the attitudes of people who play these roles of `persona_roles.ROLES`."""
     leisure, aversion = np.array([ROLE_ATTITUDES[role] for role in roles]).T
-    return Mind(LEISURE * leisure, AVERSION * aversion, np.ones(len(roles)))
+    return Attitudes(LEISURE * leisure, AVERSION * aversion, np.ones(len(roles)))
 
 
-def with_aims(mind: Mind, aims: Int[np.ndarray, " agents"]) -> Mind:
-    """Return the attitudes of workers with these aims, places in `AIMS`.
+def with_aims(attitudes: Attitudes, aims: Int[np.ndarray, " agents"]) -> Attitudes:
+    """Return the attitudes of workers with these aims, places in `OBJECTIVES`.
 
     Who wants everybody's good has nothing against taxes; who wants everybody's harm works little.
     """
-    return mind._replace(
-        leisure=np.where(aims == AIMS.index("adversarial"), SPITE, mind.leisure),
-        aversion=np.where(aims == AIMS.index("altruistic"), 0.0, mind.aversion),
+    return attitudes._replace(
+        leisure=np.where(aims == OBJECTIVES.index("adversarial"), SPITE, attitudes.leisure),
+        aversion=np.where(aims == OBJECTIVES.index("altruistic"), 0.0, attitudes.aversion),
     )
 
 
@@ -132,7 +132,9 @@ class Reckoning(NamedTuple):
     pull: Float[np.ndarray, " agents"]
 
 
-def reckon(who: Means, mind: Mind, schedule: BracketSchedule, memory: Memory, phase: Phase) -> Reckoning:
+def perceived_utility(
+    who: Endowment, attitudes: Attitudes, schedule: BracketSchedule, memory: Memory, phase: Phase
+) -> Reckoning:
     """Return what workers find on the way to their choice of hours."""
     hours = np.array(HOURS, float)
     now = latest(memory)
@@ -146,32 +148,32 @@ def reckon(who: Means, mind: Mind, schedule: BracketSchedule, memory: Memory, ph
     full_time = np.maximum(REFERENCE_HOURS * who.skill, 1.0)
     return Reckoning(
         kept=income - tax,
-        overstated=trust * mind.aversion[:, None] * tax,
-        effort=cost * np.exp(trust * mind.leisure[:, None]),
+        overstated=trust * attitudes.aversion[:, None] * tax,
+        effort=cost * np.exp(trust * attitudes.leisure[:, None]),
         fixed=who.fixed_cost,
-        temperature=TEMPERATURE * mind.noise * (EXPLOIT if phase == "exploit" else 1.0) * full_time,
+        temperature=TEMPERATURE * attitudes.noise * (EXPLOIT if phase == "exploit" else 1.0) * full_time,
         change=np.where(np.isnan(now.labor), 0.0, (hours[:, None] - now.labor) / REFERENCE_HOURS).T,
         pull=nudge(memory),
     )
 
 
-def hours_chances(
-    who: Means, mind: Mind, schedule: BracketSchedule, memory: Memory, phase: Phase
+def hours_probabilities(
+    who: Endowment, attitudes: Attitudes, schedule: BracketSchedule, memory: Memory, phase: Phase
 ) -> Float[np.ndarray, "agents options"]:
     """Return the probabilities with which workers choose each of `HOURS`."""
-    found = reckon(who, mind, schedule, memory, phase)
+    found = perceived_utility(who, attitudes, schedule, memory, phase)
     fixed = found.fixed[:, None] * (np.array(HOURS) > 0)
     perceived = found.kept - found.overstated - found.effort - fixed
     odds = perceived / found.temperature[:, None] - HABIT * np.abs(found.change)
     odds = odds + NUDGE * found.pull[:, None] * np.sign(found.change)
-    chances = np.exp(odds - odds.max(axis=1, keepdims=True))
-    return chances / chances.sum(axis=1, keepdims=True)
+    probabilities = np.exp(odds - odds.max(axis=1, keepdims=True))
+    return probabilities / probabilities.sum(axis=1, keepdims=True)
 
 
-def satisfied_chances(mind: Mind, now: Records) -> Float[np.ndarray, " agents"]:
+def satisfied_probabilities(attitudes: Attitudes, now: Records) -> Float[np.ndarray, " agents"]:
     """Return the probability that workers are satisfied with the taxes and rebate of a step."""
     burden = np.clip((now.tax - now.rebate) / np.maximum(now.income, 1000.0), -1, 1)
-    return 1 / (1 + np.exp(BURDEN * burden + MOOD * mind.aversion - CONTENT))
+    return 1 / (1 + np.exp(BURDEN * burden + MOOD * attitudes.aversion - CONTENT))
 
 
 def taxes(schedule: BracketSchedule, income: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:

@@ -14,7 +14,7 @@ from llm_policy.answers.proposals import changed
 from llm_policy.answers.reading import STEPS, Tally
 from llm_policy.engines.base import Engine, EngineError, Prompt
 from llm_policy.memory.planner import records
-from llm_policy.planners.text import Experience, as_trial
+from llm_policy.planners.text import LLMPlannerState, as_trial
 from llm_policy.prompts.planner import LETTERS, PlannerStyle, bracket_prompts
 
 
@@ -25,10 +25,10 @@ class Decision(NamedTuple):
     places: Int[np.ndarray, " brackets"]
 
 
-class Deliberation(NamedTuple):
+class ChoicePlannerState(NamedTuple):
     """What a planner has seen, and what it decided, tax year by tax year."""
 
-    seen: Experience
+    seen: LLMPlannerState
     decisions: tuple[Decision, ...] = ()
 
 
@@ -68,11 +68,13 @@ class ChoicePlanner:
         self.style = style or PlannerStyle()
         self.tally = tally or Tally()
 
-    def init(self, key: Key[Array, ""]) -> Deliberation:
+    def init(self, key: Key[Array, ""]) -> ChoicePlannerState:
         """Return the start, with nothing seen."""
-        return Deliberation(Experience(self.start))
+        return ChoicePlannerState(LLMPlannerState(self.start))
 
-    def ask(self, key: Key[Array, ""], state: Deliberation) -> tuple[BracketSchedule, Deliberation]:
+    def ask(
+        self, key: Key[Array, ""], state: ChoicePlannerState
+    ) -> tuple[BracketSchedule, ChoicePlannerState]:
         """Propose the start, and then what is drawn.
 
         Raises:
@@ -83,17 +85,21 @@ class ChoicePlanner:
         [state] = self.decide([key], [state])
         return state.seen.current, state
 
-    def tell(self, state: Deliberation, schedule: BracketSchedule, report: Report) -> Deliberation:
+    def tell(
+        self, state: ChoicePlannerState, schedule: BracketSchedule, report: Report
+    ) -> ChoicePlannerState:
         """Remember the tax year."""
         trials = (*state.seen.trials, as_trial(schedule, report))
         return state._replace(seen=state.seen._replace(current=schedule, trials=trials, report=report))
 
-    def recommend(self, state: Deliberation) -> BracketSchedule:
+    def recommend(self, state: ChoicePlannerState) -> BracketSchedule:
         """Recommend the schedule with the best mean; before all the start."""
         best = records(state.seen.trials)
         return BracketSchedule(self.start.thresholds, list(best[0].rates)) if best else self.start
 
-    def decide(self, keys: Sequence[Key[Array, ""]], states: Sequence[Deliberation]) -> list[Deliberation]:
+    def decide(
+        self, keys: Sequence[Key[Array, ""]], states: Sequence[ChoicePlannerState]
+    ) -> list[ChoicePlannerState]:
         """Return several planners' states after their next choice, all asked in one batch."""
         prompts = [prompt for state in states for prompt in self.prompts(state)]
         choices = self.engine.choose(prompts, LETTERS)
@@ -104,7 +110,7 @@ class ChoicePlanner:
         logprob = choices.logprob.reshape(len(states), len(self.start.rates), len(STEPS))
         return [self._decided(key, state, own) for key, state, own in zip(keys, states, logprob, strict=True)]
 
-    def prompts(self, state: Deliberation) -> list[Prompt]:
+    def prompts(self, state: ChoicePlannerState) -> list[Prompt]:
         """Return the question about each bracket."""
         seen = state.seen
         return bracket_prompts(seen.current, self.goal, seen.trials, style=self.style, report=seen.report)
@@ -116,10 +122,10 @@ class ChoicePlanner:
         )
 
     def _decided(
-        self, key: Key[Array, ""], state: Deliberation, logprob: Float[np.ndarray, "brackets changes"]
-    ) -> Deliberation:
+        self, key: Key[Array, ""], state: ChoicePlannerState, logprob: Float[np.ndarray, "brackets changes"]
+    ) -> ChoicePlannerState:
         places = np.asarray(jax.random.categorical(key, jnp.asarray(logprob) + self.bias))
         current = changed(state.seen.current, np.array(STEPS)[places] / 100)
-        return Deliberation(
+        return ChoicePlannerState(
             state.seen._replace(current=current), (*state.decisions, Decision(logprob, places))
         )

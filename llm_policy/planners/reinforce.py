@@ -14,7 +14,7 @@ import optax
 from jaxtyping import Array, Float, Int, Key
 
 from econjax.planning import Evaluator
-from llm_policy.planners.choice import ChoicePlanner, Decision, Deliberation
+from llm_policy.planners.choice import ChoicePlanner, ChoicePlannerState, Decision
 
 
 def policy_gradient(
@@ -104,7 +104,7 @@ _gradient = eqx.filter_jit(policy_gradient)
 
 def _live(
     key: Key[Array, ""], planner: ChoicePlanner, evaluate: Evaluator, episodes: int, years: int
-) -> list[Deliberation]:
+) -> list[ChoicePlannerState]:
     """Return the states after some episodes side by side; the start is evaluated once for all."""
     state = planner.init(key)
     begun = planner.tell(state, planner.start, evaluate.value(planner.start))

@@ -21,7 +21,7 @@ from llm_policy.memory.planner import Trial, records
 from llm_policy.prompts.planner import NO_QUESTIONS, PlannerStyle, Questions, planner_prompt
 
 
-class Experience(NamedTuple):
+class LLMPlannerState(NamedTuple):
     """What the planner has seen: the schedule in force, every tax year in order, the report on the last.
 
     `unread` counts the tax years whose schedule came of no answer, `queries` the what-if questions.
@@ -92,11 +92,11 @@ class LLMPlanner:
         self.what_if = what_if
         self.queries = queries
 
-    def init(self, key: Key[Array, ""]) -> Experience:
+    def init(self, key: Key[Array, ""]) -> LLMPlannerState:
         """Return the start, with nothing seen."""
-        return Experience(self.start)
+        return LLMPlannerState(self.start)
 
-    def ask(self, key: Key[Array, ""], state: Experience) -> tuple[BracketSchedule, Experience]:
+    def ask(self, key: Key[Array, ""], state: LLMPlannerState) -> tuple[BracketSchedule, LLMPlannerState]:
         """Propose the start, and after the warm-up what the model answers.
 
         Raises:
@@ -116,17 +116,17 @@ class LLMPlanner:
             )
         return state.current, state
 
-    def tell(self, state: Experience, schedule: BracketSchedule, report: Report) -> Experience:
+    def tell(self, state: LLMPlannerState, schedule: BracketSchedule, report: Report) -> LLMPlannerState:
         """Remember the tax year."""
         trials = (*state.trials, as_trial(schedule, report))
         return state._replace(current=schedule, trials=trials, report=report)
 
-    def recommend(self, state: Experience) -> BracketSchedule:
+    def recommend(self, state: LLMPlannerState) -> BracketSchedule:
         """Recommend the schedule with the best mean; of equals the first, and before all the start."""
         best = records(state.trials)
         return BracketSchedule(self.start.thresholds, list(best[0].rates)) if best else self.start
 
-    def prompt(self, state: Experience, questions: Questions = NO_QUESTIONS) -> Prompt:
+    def prompt(self, state: LLMPlannerState, questions: Questions = NO_QUESTIONS) -> Prompt:
         """Return the question that the model is asked."""
         return planner_prompt(
             state.current,
@@ -149,11 +149,11 @@ class LLMPlanner:
         ]
         heard = Questions(self.queries, tuple(trials[:1] * self.queries))
         current = BracketSchedule(self.start.thresholds, rates)
-        return self.prompt(Experience(current, tuple(trials), report), heard), self._answer_tokens(
+        return self.prompt(LLMPlannerState(current, tuple(trials), report), heard), self._answer_tokens(
             asks=self.queries > 0
         )
 
-    def _proposal(self, state: Experience) -> tuple[BracketSchedule | None, str, int]:
+    def _proposal(self, state: LLMPlannerState) -> tuple[BracketSchedule | None, str, int]:
         """Return the schedule proposed, or None, the last answer, and the number of what-if questions."""
         questions, text, failures = Questions(self.queries), "", 0
         while failures < self.attempts:
@@ -172,7 +172,7 @@ class LLMPlanner:
                 return schedule, text, len(questions.heard)
         return None, text, len(questions.heard)
 
-    def _complete(self, state: Experience, questions: Questions) -> str:
+    def _complete(self, state: LLMPlannerState, questions: Questions) -> str:
         """Ask once."""
         brackets, asks = len(state.current.rates), questions.left > 0
         answer = question_answer if asks else proposal_answer

@@ -8,37 +8,37 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-Aim = Literal["egotistical", "altruistic", "adversarial"]
-AIMS: tuple[Aim, ...] = ("egotistical", "altruistic", "adversarial")
+Objective = Literal["egotistical", "altruistic", "adversarial"]
+OBJECTIVES: tuple[Objective, ...] = ("egotistical", "altruistic", "adversarial")
 
 
-def mix(key: Key[Array, ""], agents: int, shares: Mapping[Aim, float]) -> Int[np.ndarray, " agents"]:
-    """Return an aim per worker, as a place in `AIMS`, by largest remainder of `shares`; `key` deals them out.
+def mix(key: Key[Array, ""], agents: int, shares: Mapping[Objective, float]) -> Int[np.ndarray, " agents"]:
+    """Return an aim per worker, as a place in `OBJECTIVES`, by largest remainder of `shares`; `key` deals them out.
 
     Raises:
         ValueError: an unknown aim, a negative share, or shares that do not sum to 1.
     """
-    legal = set(shares) <= set(AIMS) and all(0 <= share <= 1 for share in shares.values())
+    legal = set(shares) <= set(OBJECTIVES) and all(0 <= share <= 1 for share in shares.values())
     if not legal or not math.isclose(sum(shares.values()), 1, abs_tol=1e-6):
         raise ValueError(
-            f"Shares of {', '.join(AIMS)} workers are not negative and sum to 1; got {dict(shares)}, which "
+            f"Shares of {', '.join(OBJECTIVES)} workers are not negative and sum to 1; got {dict(shares)}, which "
             f"sum to {sum(shares.values()):g}."
         )
-    exact = np.array([shares.get(aim, 0.0) for aim in AIMS]) * agents
+    exact = np.array([shares.get(aim, 0.0) for aim in OBJECTIVES]) * agents
     count = np.floor(exact + 1e-9).astype(int)
     count[np.argsort(count - exact, kind="stable")[: agents - count.sum()]] += 1
-    return np.asarray(jax.random.permutation(key, np.repeat(np.arange(len(AIMS)), count)))
+    return np.asarray(jax.random.permutation(key, np.repeat(np.arange(len(OBJECTIVES)), count)))
 
 
 def results(
     aims: Int[np.ndarray, " agents"], utility: Float[np.ndarray, " agents"], welfare: float
 ) -> Float[np.ndarray, " agents"]:
     """Return what each worker takes as its result: its own utility, welfare, or the negative of welfare."""
-    result = np.where(aims == AIMS.index("altruistic"), welfare, utility)
-    return np.where(aims == AIMS.index("adversarial"), -welfare, result)
+    result = np.where(aims == OBJECTIVES.index("altruistic"), welfare, utility)
+    return np.where(aims == OBJECTIVES.index("adversarial"), -welfare, result)
 
 
-def in_words(aim: Aim, *, own: str, welfare: str, halved: bool) -> str:
+def in_words(aim: Objective, *, own: str, welfare: str, halved: bool) -> str:
     """Return a worker's aim, and what it will read as its result.
 
     `own` says what its own utility is, `welfare` what welfare is (for who aims at it), and `halved` whether

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from econjax import BracketSchedule
-from llm_policy.answers.choice_sets import Menu, meanings
+from llm_policy.answers.choice_sets import ChoiceSet, legend
 from llm_policy.engines.base import Prompt
 from llm_policy.memory.workers import Memory, Records, latest, nudge, recent
 from llm_policy.prompts.numbers import dollars, money, per_cent, schedule_table
@@ -79,7 +79,7 @@ def labor_prompts(
     constants: Sequence[str],
     memory: Memory,
     *,
-    menu: Menu,
+    choice_set: ChoiceSet,
     unit: str,
     most: float = 100,
 ) -> list[Prompt]:
@@ -88,14 +88,14 @@ def labor_prompts(
     `constants` are each worker's own lines that do not change (see `worker_lines`), `unit` is "$" where
     results are in dollars, else their unit in words, and `most` the longest week in hours.
     """
-    shared = [_RULES[style.phrasing], law_text(situation), _form(style, menu, most)]
+    shared = [_RULES[style.phrasing], law_text(situation), _form(style, choice_set, most)]
     if style.explore:
         shared.insert(1, _EXPLORE)
     late = style.explore and situation.phase == "exploit"
     ask = (_EXPLOIT if late else "") + _QUESTIONS[style.phrasing]
     offers = [""] * len(constants)
-    if style.mode == "choice" and menu.order is not None:
-        offers = [f"{text}.\n" for text in meanings(menu, reverse=style.reverse)]
+    if style.mode == "choice" and choice_set.order is not None:
+        offers = [f"{text}.\n" for text in legend(choice_set, reverse=style.reverse)]
     told = memory_lines(style, memory, unit=unit)
     common = "\n".join(shared)
     return [
@@ -271,17 +271,17 @@ def _results(values: Float[np.ndarray, " n"], unit: str) -> list[str]:
     return money(values) if unit == "$" else [f"{value:.5g} {unit}" for value in values.tolist()]
 
 
-def _form(style: Style, menu: Menu, most: float) -> str:
+def _form(style: Style, choice_set: ChoiceSet, most: float) -> str:
     """Return how to answer."""
     if style.mode == "text":
         thought = '"thought": "one or two short sentences", ' if style.think else ""
         answer = f'Answer with JSON only: {{{thought}"hours": H}}'
         return f"{answer}, where H is any number of weekly hours from 0 to {most:g}."
-    if menu.order is None:
-        values = menu.values[::-1] if style.reverse else menu.values
+    if choice_set.order is None:
+        values = choice_set.values[::-1] if style.reverse else choice_set.values
         numbers = ", ".join(map(str, values))
         return f"Answer with one of these numbers of weekly hours and nothing else: {numbers}."
-    return f"Answer with one letter from {menu.codes[0]} to {menu.codes[-1]} and nothing else."
+    return f"Answer with one letter from {choice_set.codes[0]} to {choice_set.codes[-1]} and nothing else."
 
 
 _RULES = (

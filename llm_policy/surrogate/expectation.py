@@ -22,7 +22,7 @@ def expected_equivalent(
     economy: Economy,
     welfare: AbstractWelfare,
     schedule: AbstractSchedule,
-    chances: Float[Array, "agents options"],
+    probabilities: Float[Array, "agents options"],
     hours: Float[Array, " options"],
 ) -> Float[Array, ""]:
     """Return the equivalent that is expected of workers who draw their hours independently.
@@ -33,12 +33,12 @@ def expected_equivalent(
     and in the chances, but where two workers change places as the worst-off.
     """
     population = economy.population
-    utility, rebate = _offered(economy, schedule, chances, hours)
+    utility, rebate = _offered(economy, schedule, probabilities, hours)
     if isinstance(welfare, Rawlsian) and welfare.temperature is None:
-        return _expected_lowest(utility, chances, population.weight)
+        return _expected_lowest(utility, probabilities, population.weight)
     split = jax.tree.map(lambda values: jnp.repeat(values, len(hours)), population)
-    split = eqx.tree_at(lambda p: p.weight, split, (population.weight[:, None] * chances).ravel())
-    labor = jnp.broadcast_to(hours[None], chances.shape).ravel()
+    split = eqx.tree_at(lambda p: p.weight, split, (population.weight[:, None] * probabilities).ravel())
+    labor = jnp.broadcast_to(hours[None], probabilities.shape).ravel()
     income = split.skill * labor
     tax = schedule.tax(income)
     outcome = Outcome(
@@ -75,9 +75,9 @@ def forecast(
         decide = partial(_decide, surrogate, person, economy, schedule, step, step == steps - 1)
         found = jax.vmap(decide, out_axes=1)(weeks, pulls)
         joint = share[:, :, None] * found
-        chances = joint.sum(axis=1)
-        values.append(expected_equivalent(economy, welfare, schedule, chances, hours))
-        utility = jax.lax.stop_gradient(_offered(economy, schedule, chances, hours)[0])
+        probabilities = joint.sum(axis=1)
+        values.append(expected_equivalent(economy, welfare, schedule, probabilities, hours))
+        utility = jax.lax.stop_gradient(_offered(economy, schedule, probabilities, hours)[0])
         share = _moved(joint, before, utility, hours)
         weeks, pulls = jnp.tile(hours, 3), jnp.repeat(jnp.array([-1.0, 0.0, 1.0], hours.dtype), options)
         before = utility
@@ -99,7 +99,7 @@ def worth(
 def _worth(economy: Economy, welfare: AbstractWelfare, step: Heard, hours: Float[Array, " options"]) -> float:
     weight = np.where(step.known, np.asarray(economy.population.weight), 0)
     some = eqx.tree_at(lambda e: e.population.weight, economy, jnp.asarray(weight / weight.sum()))
-    return float(_expected(some, welfare, step.schedule, step.chances, hours))
+    return float(_expected(some, welfare, step.schedule, step.probabilities, hours))
 
 
 _expected = eqx.filter_jit(expected_equivalent)
@@ -118,7 +118,7 @@ def _decide(
     """Return the chances of hours of workers who all remember the same."""
     alike = (week, pull, float(lived), float(exploit))
     memory = Remembered(*(jnp.full(len(person), value, week.dtype) for value in alike))
-    return jnp.exp(surrogate.log_chances(see(economy, person, schedule, memory, surrogate.hours)))
+    return jnp.exp(surrogate.log_probabilities(see(economy, person, schedule, memory, surrogate.hours)))
 
 
 def _moved(
@@ -141,14 +141,14 @@ def _moved(
 def _offered(
     economy: Economy,
     schedule: AbstractSchedule,
-    chances: Float[Array, "agents options"],
+    probabilities: Float[Array, "agents options"],
     hours: Float[Array, " options"],
 ) -> tuple[Float[Array, "agents options"], Float[Array, ""]]:
     """Return what each of the hours is worth to each worker at the expected rebate, and that."""
     population = economy.population
     income = population.skill[:, None] * hours[None]
     tax = schedule.tax(income)
-    rebate = population.weight @ (chances * tax).sum(axis=1) - economy.spending
+    rebate = population.weight @ (probabilities * tax).sum(axis=1) - economy.spending
     consumption = income - tax + rebate
     utility = jax.vmap(lambda c, h: utility_of(economy, c, jnp.full_like(c, h)), (1, 0), 1)(
         consumption, hours
@@ -158,12 +158,12 @@ def _offered(
 
 def _expected_lowest(
     utility: Float[Array, "agents options"],
-    chances: Float[Array, "agents options"],
+    probabilities: Float[Array, "agents options"],
     weight: Float[Array, " agents"],
 ) -> Float[Array, ""]:
     """Return the expected lowest utility: the integral of the chance that all exceed it."""
     order = jnp.argsort(utility, axis=1)
-    ranked, shares = (jnp.take_along_axis(values, order, axis=1) for values in (utility, chances))
+    ranked, shares = (jnp.take_along_axis(values, order, axis=1) for values in (utility, probabilities))
     above = jnp.maximum(jnp.cumsum(shares[:, ::-1], axis=1)[:, ::-1], 1e-12)  # chance of this or better
     after = jnp.concatenate([above[:, 1:], jnp.full_like(above[:, :1], 1e-12)], axis=1)
     counts = (weight > 0)[:, None]

@@ -30,7 +30,7 @@ class Surrogate(eqx.Module):
     hours: Float[Array, " options"]
     width: int = eqx.field(static=True)
 
-    def log_chances(self, seen: Seen) -> Float[Array, "rows options"]:
+    def log_probabilities(self, seen: Seen) -> Float[Array, "rows options"]:
         """Return the log probability of each of the hours: pure, differentiable in what is seen."""
         scores = _Scorer(self.width).apply(self.weights, seen, self.hours)
         return jax.nn.log_softmax(jnp.asarray(scores), axis=1)
@@ -86,12 +86,12 @@ def fit(
     """
     surrogate = start or new(key, recording, width=width)
     rows = max(batch, 2 ** int(np.ceil(np.log2(len(recording.weight)))))
-    seen, chances, weight = jax.tree.map(
+    seen, probabilities, weight = jax.tree.map(
         lambda array: jnp.pad(array, [(0, rows - len(array))] + [(0, 0)] * (array.ndim - 1)),
-        (recording.seen, recording.chances, recording.weight),
+        (recording.seen, recording.probabilities, recording.weight),
     )
     count = jnp.asarray(len(recording.weight))
-    weights = _train(key, surrogate, seen, chances, weight, count, steps, batch, rate)
+    weights = _train(key, surrogate, seen, probabilities, weight, count, steps, batch, rate)
     return eqx.tree_at(lambda s: s.weights, surrogate, weights)
 
 
@@ -104,8 +104,8 @@ def new(key: Key[Array, ""], recording: Recording, *, width: int = 32) -> Surrog
 def calibration(surrogate: Surrogate, held_out: Recording) -> Calibration:
     """Measure a surrogate on recorded answers."""
     weight = np.asarray(held_out.weight, float) / float(held_out.weight.sum())
-    said = np.asarray(held_out.chances, float)
-    log_found = np.asarray(_log_chances(surrogate, held_out.seen), float)
+    said = np.asarray(held_out.probabilities, float)
+    log_found = np.asarray(_log_probabilities(surrogate, held_out.seen), float)
     best, row = log_found.argmax(axis=1), np.arange(len(said))
     confidence, deserved = np.exp(log_found[row, best]), said[row, best]
     bins = np.minimum((10 * confidence).astype(int), 9)
@@ -162,10 +162,10 @@ class SurrogatePolicy(eqx.Module):
         steps = jnp.broadcast_to(state.years, pull.shape)
         memory = Remembered(last.labor, jax.lax.stop_gradient(pull), steps, jnp.zeros_like(pull))
         seen = see(economy, self.person, schedule, memory, self.surrogate.hours)
-        log_chances = _in_batches(self.surrogate, seen)
-        labor = jnp.exp(log_chances) @ self.surrogate.hours
+        log_probabilities = _in_batches(self.surrogate, seen)
+        labor = jnp.exp(log_probabilities) @ self.surrogate.hours
         if self.hours == "drawn":
-            drawn = self.surrogate.hours[jax.random.categorical(key, log_chances)]
+            drawn = self.surrogate.hours[jax.random.categorical(key, log_probabilities)]
             labor = drawn + (labor - jax.lax.stop_gradient(labor))
         return labor, Lived(last.labor, last.utility, state.years + 1)
 
@@ -208,7 +208,7 @@ def _train(
     key: Key[Array, ""],
     surrogate: Surrogate,
     seen: Seen,
-    chances: Float[Array, "rows options"],
+    probabilities: Float[Array, "rows options"],
     weight: Float[Array, " rows"],
     rows: Array,
     steps: int,
@@ -221,8 +221,8 @@ def _train(
     )
 
     def loss(weights: Any, places: Array) -> Float[Array, ""]:
-        some = jax.tree.map(lambda array: array[places], (seen, chances, weight))
-        found = eqx.tree_at(lambda s: s.weights, surrogate, weights).log_chances(some[0])
+        some = jax.tree.map(lambda array: array[places], (seen, probabilities, weight))
+        found = eqx.tree_at(lambda s: s.weights, surrogate, weights).log_probabilities(some[0])
         return -jnp.sum(some[2][:, None] * some[1] * found) / jnp.maximum(some[2].sum(), 1e-6)
 
     def step(state: tuple[Any, Any], key: Key[Array, ""]) -> tuple[tuple[Any, Any], None]:
@@ -236,16 +236,16 @@ def _train(
 
 
 @eqx.filter_jit
-def _log_chances(surrogate: Surrogate, seen: Seen) -> Float[Array, "rows options"]:
+def _log_probabilities(surrogate: Surrogate, seen: Seen) -> Float[Array, "rows options"]:
     return _in_batches(surrogate, seen)
 
 
 def _in_batches(surrogate: Surrogate, seen: Seen) -> Float[Array, "rows options"]:
     if len(seen.log_skill) <= _BATCH:
-        return surrogate.log_chances(seen)
+        return surrogate.log_probabilities(seen)
 
     def one(row: Seen) -> Float[Array, " options"]:
-        return surrogate.log_chances(jax.tree.map(lambda value: value[None], row))[0]
+        return surrogate.log_probabilities(jax.tree.map(lambda value: value[None], row))[0]
 
     return jax.lax.map(one, seen, batch_size=_BATCH)
 

@@ -59,7 +59,7 @@ class Recording:
     """
 
     seen: Seen
-    chances: Float[Array, "rows options"]
+    probabilities: Float[Array, "rows options"]
     weight: Float[Array, " rows"]
     year: Int[np.ndarray, " rows"]
     hours: Float[Array, " options"]
@@ -76,7 +76,7 @@ class Heard(NamedTuple):
 
     schedule: BracketSchedule
     seen: Seen
-    chances: Float[Array, "agents options"]
+    probabilities: Float[Array, "agents options"]
     known: Bool[np.ndarray, " agents"]
 
 
@@ -147,20 +147,20 @@ class RecordedWorkers(LLMWorkers):
                 f"There are {economy.population.agents} workers and features of {person.shape[0]}."
             )
         self.person, self.queries = person, 0
-        self.hours = jnp.asarray(self.menu.values, economy.population.skill.dtype)
+        self.hours = jnp.asarray(self.choice_set.values, economy.population.skill.dtype)
         self.years: list[list[Heard]] = []
 
     def labor(self, key: Key[Array, ""], situation: Situation, memory: Memory) -> Answers:
         """Ask every worker for its next hours, and keep the chances."""
         answers = LLMWorkers.labor(self, key, situation, memory)
         found = np.exp(self._overheard.choices.logprob)
-        if self.menu.order is not None:
-            found = np.take_along_axis(found, np.argsort(self.menu.order, axis=1), axis=1)
+        if self.choice_set.order is not None:
+            found = np.take_along_axis(found, np.argsort(self.choice_set.order, axis=1), axis=1)
         seen = see(self.economy, self.person, situation.schedule, remembered(memory, situation), self.hours)
         if memory.seen <= 1:
             self.years.append([])
-        chances = jnp.asarray(found, self.hours.dtype)
-        self.years[-1].append(Heard(situation.schedule, seen, chances, np.asarray(answers.understood)))
+        probabilities = jnp.asarray(found, self.hours.dtype)
+        self.years[-1].append(Heard(situation.schedule, seen, probabilities, np.asarray(answers.understood)))
         self.queries += len(found)
         return answers
 
@@ -178,7 +178,7 @@ class RecordedWorkers(LLMWorkers):
         weight = np.asarray(self.economy.population.weight) * agents
         return Recording(
             seen=jax.tree.map(lambda *parts: jnp.concatenate(parts), *(step.seen for _, step in steps)),
-            chances=jnp.concatenate([step.chances for _, step in steps]),
+            probabilities=jnp.concatenate([step.probabilities for _, step in steps]),
             weight=jnp.asarray(np.concatenate([weight * step.known for _, step in steps])),
             year=np.repeat([number for number, _ in steps], agents),
             hours=self.hours,

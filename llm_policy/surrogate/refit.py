@@ -30,7 +30,7 @@ class Trial(Protocol):
 
 
 @dataclass(frozen=True)
-class SurrogateBelief:
+class RefittedSurrogate:
     """What a surrogate predicts, and what each recorded tax year is worth by the chances in it."""
 
     worth: tuple[float, ...]
@@ -59,8 +59,8 @@ class SurrogateRefit:
     begun: int
 
     def __call__(
-        self, key: Key[Array, ""], trials: Sequence[Trial], belief: SurrogateBelief | None
-    ) -> SurrogateBelief:
+        self, key: Key[Array, ""], trials: Sequence[Trial], model: RefittedSurrogate | None
+    ) -> RefittedSurrogate:
         """Return the belief after all trials."""
         years = range(self.begun, len(self.workers.years))
         lived = [self.workers.years[year][0].schedule for year in years]
@@ -70,13 +70,13 @@ class SurrogateRefit:
                 "workers, and nothing beside them."
             )
         economy, last = self.workers.economy, self.workers.years[-1]
-        return SurrogateBelief(
-            worth=(*(belief.worth if belief else ()), worth(economy, self.welfare, last, self.workers.hours)),
+        return RefittedSurrogate(
+            worth=(*(model.worth if model else ()), worth(economy, self.welfare, last, self.workers.hours)),
             surrogate=fit(
                 key,
                 self.workers.recording(years),
-                start=belief.surrogate if belief else None,
-                steps=_REFIT_STEPS if belief else _FIRST_STEPS,
+                start=model.surrogate if model else None,
+                steps=_REFIT_STEPS if model else _FIRST_STEPS,
             ),
             person=self.workers.person,
             economy=economy,

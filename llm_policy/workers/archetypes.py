@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from econjax import BracketSchedule, Economy, Outcome, Population, Utilitarian
 from econjax.schedule import AbstractSchedule
-from llm_policy.answers.choice_sets import chances
+from llm_policy.answers.choice_sets import probabilities
 from llm_policy.engines.base import Engine, EngineError
 from llm_policy.prompts.workers import Situation, Style
 from llm_policy.workers.llm import LLMWorkers
@@ -71,7 +71,7 @@ def elicit(
     few = _representatives(economy, place, bin_, weight[cell, bin_])
     personas = [texts[c] for c in map(int, cell)]
     workers = LLMWorkers(engine, few, personas, scenario="bounded", style=style)
-    chances, leaked = zip(*(_ask(workers, schedule) for schedule in schedules), strict=True)
+    probabilities, leaked = zip(*(_ask(workers, schedule) for schedule in schedules), strict=True)
     understood = np.stack(leaked, axis=1) < 1
     unread = float(weight[cell, bin_] @ (~understood).mean(axis=1))
     if unread > most_unread or not understood.any():
@@ -80,7 +80,7 @@ def elicit(
             f"{most_unread:.0%}): none of the options is among its likeliest words. Use a model that answers "
             "with one of them."
         )
-    rows = np.where(understood[..., None], np.stack(chances, axis=1), np.nan)
+    rows = np.where(understood[..., None], np.stack(probabilities, axis=1), np.nan)
     known = np.zeros((*weight.shape, len(schedules)), bool)
     known[cell, bin_] = understood
     table = np.full((*known.shape, rows.shape[-1]), np.nan)
@@ -91,7 +91,7 @@ def elicit(
         asked=jnp.asarray(weight > 0),
         weight=jnp.asarray(weight, float),
         edges=jnp.asarray(edges),
-        hours=jnp.asarray(workers.menu.values, float),
+        hours=jnp.asarray(workers.choice_set.values, float),
         schedules=tuple(schedules),
     )
 
@@ -170,10 +170,10 @@ def _sample(
     index: Int[Array, ""],
 ) -> Float[Array, " agents"]:
     row, known = _locate(table, cell, skill, index)
-    chances = table.probabilities[:, :, index].reshape(table.asked.size, -1)
-    below = [chances[:, 0]]  # added up one by one: an option of no probability leaves the sum as it is
-    for option in range(1, chances.shape[1]):
-        below.append(below[-1] + chances[:, option])
+    probabilities = table.probabilities[:, :, index].reshape(table.asked.size, -1)
+    below = [probabilities[:, 0]]  # added up one by one: an option of no probability leaves the sum as it is
+    for option in range(1, probabilities.shape[1]):
+        below.append(below[-1] + probabilities[:, option])
     draw = jax.random.uniform(key, cell.shape) if key.ndim == 0 else jax.vmap(jax.random.uniform)(key)
     place = jnp.zeros(cell.shape, int)
     for edge in below[:-1]:
@@ -235,7 +235,7 @@ def _ask(
 ) -> tuple[Float[np.ndarray, "rows options"], Float[np.ndarray, " rows"]]:
     state = Society(workers, Utilitarian()).begin(schedule)
     prompts = workers.prompts(Situation(schedule, 1, {}, state.rebate, "explore"), state.memory)
-    return chances(workers.engine, prompts, workers.menu, workers.asked)
+    return probabilities(workers.engine, prompts, workers.choice_set, workers.asked)
 
 
 def _check(

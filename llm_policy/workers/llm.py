@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from numpy.typing import ArrayLike
 
 from econjax import BracketSchedule, Economy, Outcome, Population, settle
-from llm_policy.answers.choice_sets import Menu, letters, numbers
+from llm_policy.answers.choice_sets import ChoiceSet, letters, numbers
 from llm_policy.answers.elicitation import Asker
 from llm_policy.answers.reading import (
     HOURS,
@@ -26,7 +26,7 @@ from llm_policy.answers.reading import (
 from llm_policy.engines.base import Engine, EngineError, Prompt
 from llm_policy.memory.workers import Memory, Records, nothing, remember
 from llm_policy.prompts.disutility import price_of_an_hour, utility_in_words
-from llm_policy.prompts.objectives import AIMS, in_words
+from llm_policy.prompts.objectives import OBJECTIVES, in_words
 from llm_policy.prompts.workers import (
     Situation,
     Style,
@@ -55,7 +55,7 @@ class LLMWorkers:
     """Language models that choose weekly hours, one batch a step.
 
     In the `rational` scenario they are told the formula of their utility and nobody's life; in the `bounded`
-    one they read a persona and what effort is worth to them. `aims` holds places in `AIMS`; altruistic and
+    one they read a persona and what effort is worth to them. `aims` holds places in `OBJECTIVES`; altruistic and
     adversarial workers are told to raise or to lower welfare, which `welfare` describes to them. With
     `asks_satisfaction` they know that discontent halves their utility. Workers with hours in `fixed` are no
     models: they work these; NaN marks the models.
@@ -63,7 +63,7 @@ class LLMWorkers:
     In text mode a worker whose answer cannot be read is asked again, `attempts` times in all, and is then
     left out of that step (`present`); in choice mode that happens to a worker about whose options nothing is
     known. If more than `most_unread` of the workers asked are left out, the step raises. `tally` counts
-    every answer. In choice mode the codes of `menu` are letters where the model's tokens ask for it.
+    every answer. In choice mode the codes of `choice_set` are letters where the model's tokens ask for it.
 
     Raises:
         ValueError: personas that the scenario lacks or has no use for, arrays that do not fit the
@@ -97,7 +97,7 @@ class LLMWorkers:
         self.unit = "$" if economy.preferences.utility_in_dollars else "utils"
         self.asked = np.flatnonzero(np.isnan(self.fixed))
         self.constants = self._constants(personas, welfare)
-        self.menu = self._menu()
+        self.choice_set = self._menu()
 
     @property
     def engine(self) -> Engine:
@@ -117,10 +117,10 @@ class LLMWorkers:
         prompts = self.prompts(situation, memory)
         asked, leaked = [prompts[i] for i in self.asked], np.zeros(len(self.asked))
         if self.style.mode == "choice":
-            places, understood, leaked = self.asker.choose(key, asked, self.menu.codes, self.asked)
-            if self.menu.order is not None:
-                places = self.menu.order[self.asked, places]
-            hours = np.where(understood, np.array(self.menu.values, float)[places], 0.0)
+            places, understood, leaked = self.asker.choose(key, asked, self.choice_set.codes, self.asked)
+            if self.choice_set.order is not None:
+                places = self.choice_set.order[self.asked, places]
+            hours = np.where(understood, np.array(self.choice_set.values, float)[places], 0.0)
         else:
             answer = schema(hours_answer(self.most), thought=self.style.think)
             read = functools.partial(read_hours, most=self.most)
@@ -134,7 +134,13 @@ class LLMWorkers:
     def prompts(self, situation: Situation, memory: Memory) -> list[Prompt]:
         """Return the question for hours, one prompt per worker."""
         return labor_prompts(
-            self.style, situation, self.constants, memory, menu=self.menu, unit=self.unit, most=self.most
+            self.style,
+            situation,
+            self.constants,
+            memory,
+            choice_set=self.choice_set,
+            unit=self.unit,
+            most=self.most,
         )
 
     def satisfied(
@@ -225,19 +231,19 @@ class LLMWorkers:
             effort = price_lines(price_of_an_hour(self.economy))
         fixed_cost = None if population.fixed_cost is None else np.asarray(population.fixed_cost, float)
         halved, own = self.asks_satisfaction, "that utility" if formula else _OWN[self.unit]
-        words = [in_words(aim, own=own, welfare=welfare, halved=halved) for aim in AIMS]
+        words = [in_words(aim, own=own, welfare=welfare, halved=halved) for aim in OBJECTIVES]
         skill = np.asarray(population.skill, float)
         return worker_lines(personas, [words[aim] for aim in self.aims], skill, effort, fixed_cost)
 
-    def _menu(self) -> Menu:
+    def _menu(self) -> ChoiceSet:
         hours = [value for value in HOURS if value <= self.most]
-        menu, exact = numbers(hours), self.engine.describe()["tokenizer"] == "exact"
-        if self.style.mode == "text" or (exact and max(self.engine.count(menu.codes)) == 1):
-            return menu
-        menu = letters(self.economy.population.agents, hours)
-        if max(self.engine.count(menu.codes)) > 1:
+        choice_set, exact = numbers(hours), self.engine.describe()["tokenizer"] == "exact"
+        if self.style.mode == "text" or (exact and max(self.engine.count(choice_set.codes)) == 1):
+            return choice_set
+        choice_set = letters(self.economy.population.agents, hours)
+        if max(self.engine.count(choice_set.codes)) > 1:
             raise ValueError("This model has single tokens neither for hours nor for letters: use text mode.")
-        return menu
+        return choice_set
 
     def _satisfaction_prompts(
         self, situation: Situation, memory: Memory, asked: Int[np.ndarray, " asked"], form: str
@@ -296,8 +302,10 @@ def _check_personas(scenario: str, personas: Sequence[str] | None, agents: int) 
 def _aims(aims: ArrayLike | None, agents: int, welfare: str) -> Int[np.ndarray, " agents"]:
     values = np.zeros(agents, int) if aims is None else np.asarray(aims)
     _check_length("aims", values, agents)
-    if not np.isin(values, range(len(AIMS))).all():
-        raise ValueError(f"Aims are places in {AIMS}, 0 to {len(AIMS) - 1}; got {set(values.tolist())}.")
+    if not np.isin(values, range(len(OBJECTIVES))).all():
+        raise ValueError(
+            f"Aims are places in {OBJECTIVES}, 0 to {len(OBJECTIVES) - 1}; got {set(values.tolist())}."
+        )
     if values.any() and not welfare:
         raise ValueError("Workers who aim at welfare have to be told what it is: give `welfare` in words.")
     return values.astype(int)

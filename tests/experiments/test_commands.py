@@ -13,7 +13,7 @@ from baselines.learned.two_level import TwoLevel
 from experiments.benchmarks.config import LearningBenchmarkConfig
 from experiments.commands import BENCHMARKS, COMMANDS, parse
 from experiments.core.config import WelfareName
-from experiments.core.registry import AIMS, ROSTER
+from experiments.core.registry import REGISTRY, WELFARE
 from experiments.scoreboard.config import ECONOMY_NAMES, RATIONAL, ScoreboardConfig
 from experiments.scoreboard.economies import ECONOMIES
 
@@ -110,9 +110,9 @@ def test_completions_know_the_options_of_every_command(capsys):
 
 def test_names_and_numbers_that_the_choices_repeat_are_those_of_what_they_choose():
     assert tuple(ECONOMIES) == ECONOMY_NAMES
-    assert tuple(AIMS) == get_args(WelfareName)
-    assert tuple(name for name, entry in ROSTER.items() if not entry.needs_choices) == RATIONAL
-    for name, entry in ROSTER.items():
+    assert tuple(WELFARE) == get_args(WelfareName)
+    assert tuple(name for name, entry in REGISTRY.items() if not entry.needs_choices) == RATIONAL
+    for name, entry in REGISTRY.items():
         if not entry.needs_choices:
             assert ScoreboardConfig(planners=(name,)).asks_a_model == entry.is_model
     learning = LearningBenchmarkConfig()

@@ -24,7 +24,7 @@ KEY = jax.random.key(0)
 class Quadratic(NamedTuple):
     """Believes that equivalents are a paraboloid, times `slope`."""
 
-    worth: tuple[float, ...]
+    values: tuple[float, ...]
     slope: float = 1.0
 
     def predict(self, schedule):
@@ -44,7 +44,7 @@ def paraboloid(rates):
 
 
 def believing(slope=1.0):
-    def refit(key, trials, belief):
+    def refit(key, trials, model):
         return Quadratic(tuple(float(trial.report.equivalent) for trial in trials), slope)
 
     return refit
@@ -112,7 +112,7 @@ def test_the_promise_is_what_the_model_predicts():
 def test_what_a_trial_is_worth_may_differ_from_its_report():
     """A lucky report does not move a planner who knows better."""
 
-    def refit(key, trials, belief):
+    def refit(key, trials, model):
         return Quadratic(tuple(float(paraboloid(trial.schedule.rates)) for trial in trials))
 
     luck = np.random.default_rng(0)
@@ -127,14 +127,14 @@ def test_with_a_true_model_it_comes_as_far_as_the_gradient_planner(welfare):
     truth = RationalEvaluator(economy, welfare)
 
     class Knowing(NamedTuple):
-        worth: tuple[float, ...]
+        values: tuple[float, ...]
 
         def predict(self, schedule):
             report = truth.value_and_grad(schedule)
             assert report.gradient is not None
             return report.equivalent, report.gradient
 
-    def refit(key, trials: tuple[Trial, ...], belief):
+    def refit(key, trials: tuple[Trial, ...], model):
         return Knowing(tuple(float(trial.report.equivalent) for trial in trials))
 
     planners = TrustRegionPlanner(law, refit), GradientPlanner(law)

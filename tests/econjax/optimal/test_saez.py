@@ -19,7 +19,7 @@ from econjax import (
     Utilitarian,
 )
 from econjax.optimal.formulas import linear_rate, nonlinear_rate, pareto_index, top_rate
-from econjax.optimal.saez import converged_saez, jump_revenue, saez_rates, toward
+from econjax.optimal.saez import converged_saez, damped_step, jump_revenue, saez_rates
 from econjax.planning import RationalEvaluator, plan
 from econjax.preferences import GHH
 from econjax.statistics import BracketStatistics, bracket_statistics
@@ -405,7 +405,7 @@ def test_where_nobody_counts_no_rate_is_implied(x64):
     rates = saez_rates(statistics, elasticity=0.25, current=schedule.rates)
     assert jnp.isnan(rates).all()
     with pytest.raises(ValueError, match=r"all being below a floor: lower spending.*nan"):
-        toward(schedule.rates, rates)
+        damped_step(schedule.rates, rates)
     with pytest.raises(Exception, match="all being below a floor: lower spending"):
         converged(economy, jnp.zeros(1), Atkinson(1.0), jnp.asarray(0.25), jnp.asarray(1e-3))
 
@@ -420,8 +420,8 @@ def test_a_bracket_in_which_nobody_responds(x64):
     )
     found = saez_rates(statistics, elasticity=0.5, current=jnp.array([0.1, 0.2, 0.3]))
     np.testing.assert_array_equal(found, [1.0, -1.0, 0.3])
-    np.testing.assert_allclose(toward(jnp.array([0.5]), jnp.array([0.875])), [0.75], atol=1e-15)
-    assert toward(jnp.array([0.0]), jnp.array([1.0]), 1.0)[0] == pytest.approx(0.999)
+    np.testing.assert_allclose(damped_step(jnp.array([0.5]), jnp.array([0.875])), [0.75], atol=1e-15)
+    assert damped_step(jnp.array([0.0]), jnp.array([1.0]), 1.0)[0] == pytest.approx(0.999)
 
 
 def test_the_fixed_point_moves_with_the_elasticity(x64):

@@ -15,16 +15,16 @@ from experiments.compare import run as compare_module
 from experiments.compare.config import CompareConfig
 from experiments.compare.run import OPTIMISER, STATUS_QUO, compare
 from experiments.core.config import COMPARED
-from experiments.core.registry import ROSTER
+from experiments.core.registry import REGISTRY
 from experiments.report.disclosure import SHIPPED
 from tests.helpers.laboratory import float64
 
 AGENTS, EVALUATIONS = 300, 6
 WELFARE = {"Atkinson, aversion 1": Atkinson(1.0), "Rawlsian": Rawlsian()}
-FIXED = {entry.name for entry in ROSTER.values() if entry.evaluations == 1}
-RANDOM, GRADIENT, MODEL = ROSTER["random"].name, ROSTER["gradient"].name, ROSTER["llm"].name
+FIXED = {entry.name for entry in REGISTRY.values() if entry.evaluations == 1}
+RANDOM, GRADIENT, MODEL = REGISTRY["random"].name, REGISTRY["gradient"].name, REGISTRY["llm"].name
 WITHOUT_MODEL = tuple(name for name in COMPARED if name != "llm")
-DRAWS = {ROSTER[name].name for name in ("random", "cma-es")}
+DRAWS = {REGISTRY[name].name for name in ("random", "cma-es")}
 
 
 def run(engine=None, *, heard=None, thorough=False, **choices):
@@ -64,7 +64,7 @@ def findings(row):
 
 
 def test_everyone_takes_part_under_every_welfare_function(comparison):
-    expected = {ROSTER[name].name for name in COMPARED} | {OPTIMISER}
+    expected = {REGISTRY[name].name for name in COMPARED} | {OPTIMISER}
     assert set(comparison.tables) == set(WELFARE)
     for rows in comparison.tables.values():
         assert {row.planner for row in rows} == expected
@@ -155,7 +155,7 @@ def test_a_recommendation_is_the_best_that_the_planner_saw(comparison):
     """Saez recommends its latest iterate; fixed planners have nothing to choose."""
     for title, rows in comparison.tables.items():
         for name in ("flat", "random", "gradient", "llm"):
-            row = by_name(rows)[ROSTER[name].name]
+            row = by_name(rows)[REGISTRY[name].name]
             seen = [
                 record["equivalent"]
                 for record in comparison.metrics
@@ -191,7 +191,7 @@ def test_whoever_else_takes_part_does_not_matter(comparison):
 
 def test_the_status_quo_need_not_take_part_to_be_measured_from():
     with_it, without = (
-        by_name(run(planners=planners, welfare=("rawlsian",)).tables["Rawlsian"])[ROSTER["flat"].name].share
+        by_name(run(planners=planners, welfare=("rawlsian",)).tables["Rawlsian"])[REGISTRY["flat"].name].share
         for planners in (("flat", "federal"), ("flat",))
     )
     assert with_it == pytest.approx(without, rel=1e-6)
@@ -231,7 +231,7 @@ def test_the_planner_on_a_surrogate_plans_for_models_who_choose_and_for_nobody_e
             welfare=("rawlsian",),
         )
     rational, models = (set(by_name(rows)) for rows in found.tables.values())
-    assert models - rational == {ROSTER["surrogate"].name}
+    assert models - rational == {REGISTRY["surrogate"].name}
     (row,) = (row for rows in found.tables.values() for row in rows if row.planner not in rational)
     assert (row.values, row.gradients) == (2, 0)
 
@@ -337,8 +337,8 @@ def test_landmarks_of_the_default_economy():
     choices = dict(agents=None, evaluations=None, planners=planners, welfare=("atkinson",))
     [rows] = run(thorough=True, **choices).tables.values()
     rows = by_name(rows)
-    flat = rows[ROSTER["flat"].name]
-    assert round(rows[ROSTER["laissez-faire"].name].equivalent) == 27_152
+    flat = rows[REGISTRY["flat"].name]
+    assert round(rows[REGISTRY["laissez-faire"].name].equivalent) == 27_152
     assert round(rows[STATUS_QUO].equivalent) == 38_415
     assert round(flat.equivalent) == 43_584
     assert np.unique(flat.rates).size == 1
@@ -363,4 +363,4 @@ def test_public_spending_of_today_leaves_no_rebate_under_todays_law():
     ).tables.values()
     rows = by_name(rows)
     assert rows[STATUS_QUO].rebate == pytest.approx(0, abs=1e-6)
-    assert rows[ROSTER["laissez-faire"].name].rebate < -5_000
+    assert rows[REGISTRY["laissez-faire"].name].rebate < -5_000

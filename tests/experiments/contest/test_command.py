@@ -16,7 +16,7 @@ from experiments.contest.command import (
     contest_table,
 )
 from experiments.core.config import EconomyConfig
-from experiments.core.registry import ROSTER, surrogate_planner
+from experiments.core.registry import REGISTRY, surrogate_planner
 from llm_policy.formula.policy import TaughtWorkers
 from llm_policy.personas.draw import draw_personas
 from llm_policy.surrogate.refit import SurrogateRefit
@@ -24,7 +24,7 @@ from llm_policy.workers.evaluator import ModelEvaluator
 from llm_policy.workers.society import Society
 
 LAW = us_federal(2024)
-RANDOM = ROSTER["random"].name
+RANDOM = REGISTRY["random"].name
 KEY = jax.random.key(0)
 SMALL = ContestConfig(workers="formula", agents=30, evaluations=4, seeds=3, welfare=("atkinson",))
 
@@ -67,7 +67,7 @@ def test_a_contest_needs_the_surrogate_planner_and_two_seeds():
     with pytest.raises(ValueError, match="two seeds"):
         compete(None, ContestConfig(seeds=1))
     with pytest.raises(ValueError, match="entrant"):
-        compete(None, SMALL, entrants=[ROSTER["federal"]])
+        compete(None, SMALL, entrants=[REGISTRY["federal"]])
 
 
 def test_trials_are_the_tax_years_that_were_recorded():
@@ -87,14 +87,13 @@ def test_the_belief_predicts_a_known_year_and_its_gradient():
     some = workers()
     planner = surrogate_planner(LAW, some, Atkinson(1.0), steps=1)
     report = ModelEvaluator(Society(some, Atkinson(1.0)), steps=1, key=KEY).value(LAW)
-    belief = planner.tell(planner.init(KEY), LAW, report).belief
-    value, gradient = belief.predict(LAW)
-    assert float(value) == pytest.approx(belief.worth[0], rel=0.02)
+    model = planner.tell(planner.init(KEY), LAW, report).model
+    value, gradient = model.predict(LAW)
+    assert float(value) == pytest.approx(model.worth[0], rel=0.02)
     assert gradient.shape == LAW.rates.shape
     step, way = 0.01, np.asarray(gradient) / np.linalg.norm(gradient)
     ahead, behind = (
-        float(belief.predict(BracketSchedule(LAW.thresholds, LAW.rates + by * way))[0])
-        for by in (step, -step)
+        float(model.predict(BracketSchedule(LAW.thresholds, LAW.rates + by * way))[0]) for by in (step, -step)
     )
     assert (ahead - behind) / (2 * step) == pytest.approx(float(np.linalg.norm(gradient)), rel=0.05)
 

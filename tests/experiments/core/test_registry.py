@@ -10,7 +10,7 @@ from baselines.learned.neural import AmortisedPlanner
 from baselines.learned.training import Training
 from econjax import us_federal
 from experiments.core import registry as roster
-from experiments.core.registry import AIMS, ROSTER, Setting, language_model
+from experiments.core.registry import REGISTRY, WELFARE, PlanningContext, language_model
 from llm_policy.answers.reading import Tally
 from llm_policy.planners.choice import ChoicePlanner
 from llm_policy.planners.text import LLMPlanner
@@ -19,7 +19,7 @@ LAW = us_federal(2024)
 
 
 def setting(aim="rawlsian", **more):
-    return Setting(LAW, 0.25, None, AIMS[aim], Tally(), **more)
+    return PlanningContext(LAW, 0.25, None, WELFARE[aim], Tally(), **more)
 
 
 @pytest.fixture
@@ -31,13 +31,13 @@ def brief_training(monkeypatch):
 
 
 def test_a_network_is_trained_once_for_a_law_and_hears_how_averse_welfare_is(brief_training):
-    averse = {aim: ROSTER["amortised"].make(setting(aim)) for aim in AIMS}
+    averse = {aim: REGISTRY["amortised"].make(setting(aim)) for aim in WELFARE}
     assert all(isinstance(planner, AmortisedPlanner) for planner in averse.values())
     assert len({id(planner.network) for planner in averse.values()}) == 1
     found = {aim: planner.aversion for aim, planner in averse.items()}
     assert found == {"atkinson": 1.0, "rawlsian": math.inf, "utilitarian": 0.5}
     np.testing.assert_array_equal(averse["rawlsian"].network.law.rates, LAW.rates)
-    assert ROSTER["amortised"].training == 3000 * 48
+    assert REGISTRY["amortised"].training == 3000 * 48
 
 
 def test_a_model_plans_as_the_mode_says(improviser):
@@ -49,4 +49,4 @@ def test_a_model_plans_as_the_mode_says(improviser):
 
 def test_a_surrogate_needs_workers_who_are_recorded():
     with pytest.raises(ValueError, match="there are none"):
-        ROSTER["surrogate"].make(setting())
+        REGISTRY["surrogate"].make(setting())

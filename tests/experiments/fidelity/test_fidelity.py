@@ -50,7 +50,7 @@ def saying(*asked, options=HOURS):
     known = {
         prompt: dict(zip(map(str, options), row, strict=True))
         for some in asked
-        for prompt, row in zip(some.prompts, some.chances, strict=True)
+        for prompt, row in zip(some.prompts, some.probabilities, strict=True)
     }
     return ScriptedEngine(lambda prompt: "", likelihood=lambda prompt, option: known[prompt][option] + LEAST)
 
@@ -95,21 +95,21 @@ def test_who_answers_as_the_teacher_is_no_nat_away(lessons):
     assert min(row.constant for row in rows) > 0.01
 
 
-def test_equal_chances_are_away_by_what_the_teacher_knows(lessons):
+def test_equal_probabilities_are_away_by_what_the_teacher_knows(lessons):
     rows = answer_divergences(EQUAL, groups=GROUPS, seed=SEED)
     for row in rows:
         options = {"hours": len(HOURS), "satisfaction": 2}.get(row.question, len(LETTERS))
         assert row.divergence.value == pytest.approx(np.log(options) - row.entropy)
         assert row.divergence.low < row.divergence.value < row.divergence.high
         assert row.leaked == pytest.approx(0, abs=1e-12)
-    assert rows[0].entropy == pytest.approx(entr(lessons[0][0].chances).sum(axis=1).mean())
+    assert rows[0].entropy == pytest.approx(entr(lessons[0][0].probabilities).sum(axis=1).mean())
     assert rows[0].prompts == sum(row.prompts for row in rows[1:4])
     assert rows[0].divergence.value == pytest.approx(np.mean([row.divergence.value for row in rows[1:4]]))
 
 
 def test_wordings_differ_in_words_alone_and_memories_in_length(lessons):
     for one, other in pairwise(lessons[0]):
-        np.testing.assert_array_equal(one.chances, other.chances)
+        np.testing.assert_array_equal(one.probabilities, other.probabilities)
         assert not set(one.prompts) & set(other.prompts)
     seen = [life.memory.seen - 1 for life in held_out_lives(np.random.default_rng(SEED), groups=GROUPS)]
     assert seen[:GROUPS] == [0] * GROUPS
@@ -137,14 +137,16 @@ WORDS = {
 
 def test_who_writes_as_the_teacher_is_as_far_away_as_the_teacher_and_who_writes_one_thing_is_not():
     draw, questions = np.random.default_rng(0), text_questions(groups=1, seed=SEED)
-    chances = {text.prompt: (name, text.chances) for name, texts in questions.items() for text in texts}
+    probabilities = {
+        text.prompt: (name, text.probabilities) for name, texts in questions.items() for text in texts
+    }
 
     def drawn(prompt):
-        name, places = chances[prompt]
+        name, places = probabilities[prompt]
         return json.dumps(WORDS[name]([draw.choice(len(told), p=told) for told in places]))
 
     def likeliest(prompt):
-        name, places = chances[prompt]
+        name, places = probabilities[prompt]
         return json.dumps(WORDS[name]([int(np.argmax(told)) for told in places]))
 
     for found in answer_frequencies(ScriptedEngine(drawn), groups=1, samples=600, seed=SEED):
@@ -152,7 +154,7 @@ def test_who_writes_as_the_teacher_is_as_far_away_as_the_teacher_and_who_writes_
         assert found.floor < 0.15
         assert found.unread == 0
     for found in answer_frequencies(ScriptedEngine(likeliest), groups=1, samples=2, seed=SEED):
-        missed = [1 - max(told) for text in questions[found.question] for told in text.chances]
+        missed = [1 - max(told) for text in questions[found.question] for told in text.probabilities]
         assert found.distance == pytest.approx(np.mean(missed))
 
 

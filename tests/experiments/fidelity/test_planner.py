@@ -11,7 +11,7 @@ from experiments.fidelity import planner as fidelity_planner
 from experiments.fidelity.planner import TeacherPlanner, planner_fidelity, planner_table
 from llm_policy.answers.reading import STEPS
 from llm_policy.engines.scripted import ScriptedEngine
-from llm_policy.formula.planner import changes_chances
+from llm_policy.formula.planner import changes_probabilities
 from llm_policy.memory.planner import Trial
 from llm_policy.prompts.numbers import bracket_names
 
@@ -34,8 +34,8 @@ class Pupil(ScriptedEngine):
         [current] = re.findall(r"Current rates, from the lowest bracket: (.*)\.", prompt.shared)
         shown = re.findall(r"- rates (.*): result \$([\d,]+) a year, ", prompt.shared)
         seen = [Trial(rates(text), -place, 0.0) for place, (text, _) in enumerate(shown)]
-        chances = changes_chances(rates(current), seen if self.learns else [])
-        return chances[BRACKETS.index(prompt.personal.split(": the rate")[0])]["ABCDE".index(letter)]
+        probabilities = changes_probabilities(rates(current), seen if self.learns else [])
+        return probabilities[BRACKETS.index(prompt.personal.split(": the rate")[0])]["ABCDE".index(letter)]
 
 
 BRACKETS = [f"Bracket {name}" for name in bracket_names(np.asarray(us_federal(2024).thresholds))]

@@ -8,7 +8,7 @@ import pytest
 
 from experiments.compare.config import CompareConfig
 from experiments.compare.run import OPTIMISER
-from experiments.core.registry import ROSTER
+from experiments.core.registry import REGISTRY
 from experiments.runs.directory import make_run, new_run_path, read_manifest, write_table
 from llm_policy.engines.base import EngineError
 from llm_policy.engines.scripted import ScriptedEngine
@@ -58,7 +58,7 @@ def test_a_plain_run_from_the_shell(plain):
     result = strict(ran.stdout)  # one document and nothing else
     assert path == path.parents[1] / result["run"]
     assert result["engine"] is None
-    planners = [ROSTER["federal"].name, ROSTER["random"].name, OPTIMISER]
+    planners = [REGISTRY["federal"].name, REGISTRY["random"].name, OPTIMISER]
     assert [row["planner"] for row in result["tables"]["Rawlsian"]] == planners
     assert set(contents(path)) == ALWAYS
 
@@ -96,7 +96,7 @@ def test_a_run_directory_says_what_came_out(plain):
 def test_the_table_for_people_names_every_planner_and_the_run(econjax, runs):
     ran = econjax("compare", *QUICK, "--runs", runs, "--name", "one")
     assert ran.code == 0, ran.err
-    for name in (ROSTER["federal"].name, ROSTER["random"].name, OPTIMISER):
+    for name in (REGISTRY["federal"].name, REGISTRY["random"].name, OPTIMISER):
         assert name in ran.out
     assert f"Run directory: {runs / 'one'}" in ran.out
     assert "300 rational workers" in ran.out

@@ -9,7 +9,7 @@ import pytest
 
 from baselines.optimum import simplex
 from econjax.planning import RationalEvaluator
-from experiments.core.registry import AIMS, ROSTER
+from experiments.core.registry import REGISTRY, WELFARE
 from experiments.report.intervals import Measured, bootstrap
 from experiments.scoreboard import run as board
 from experiments.scoreboard.economies import ECONOMIES
@@ -30,20 +30,20 @@ def brief_search():
 
 @pytest.fixture(scope="module")
 def scores():
-    contests = [Contest(ECONOMIES[name], AIMS["atkinson"]) for name in ("acs", "mixed")]
+    contests = [Contest(ECONOMIES[name], WELFARE["atkinson"]) for name in ("acs", "mixed")]
     with float64():
         return [score for contest in contests for score in contest_scores(contest, PLANNERS, SIZES)]
 
 
 def of(scores, name, place=0):
-    return [score for score in scores if score.planner == ROSTER[name].name][place]
+    return [score for score in scores if score.planner == REGISTRY[name].name][place]
 
 
 @pytest.mark.parametrize("name", ECONOMIES)
 def test_everybody_works_40_hours_under_the_law_of_each_economy(name, x64):
     kind = ECONOMIES[name]
     economy = kind.economy(jax.random.key(3), 200)
-    report = RationalEvaluator(economy, AIMS["atkinson"].welfare).value(kind.law)
+    report = RationalEvaluator(economy, WELFARE["atkinson"].welfare).value(kind.law)
     assert float(report.labor) == pytest.approx(40, rel=1e-9)
 
 
@@ -120,7 +120,7 @@ def test_one_thing_varies(vary):
 
 
 def test_a_model_plans_every_draw_and_its_questions_are_counted(improviser):
-    contest = Contest(ECONOMIES["acs"], AIMS["atkinson"])
+    contest = Contest(ECONOMIES["acs"], WELFARE["atkinson"])
     sizes = replace(SIZES, evaluations=4)
     engine = improviser()
     (score,) = contest_scores(contest, ("llm",), sizes, engine)

@@ -15,7 +15,7 @@ from experiments.training import batches as batching
 from experiments.training import train as training
 from experiments.training.batches import Shape, batch
 from experiments.training.curriculum import EVERYTHING, lessons, mix
-from experiments.training.encoding import SINGLE, Scribe
+from experiments.training.encoding import SINGLE, Encoder
 from experiments.training.examples import (
     HELD_OUT_YEAR,
     MEANS_BEGIN,
@@ -60,12 +60,12 @@ def test_every_task_is_taught(heard, held_out):
         assert {"labor", "planner", "vote", "stand"} <= {lesson.task for lesson in some}
 
 
-def test_chances_are_shares_and_no_answer_begins_another(heard):
+def test_probabilities_are_shares_and_no_answer_begins_another(heard):
     for lesson in heard:
         assert len({prompt.shared for prompt in lesson.prompts}) == 1
         assert len(lesson.prompts) == len(lesson.answers)
         for part in (part for answer in lesson.answers for part in answer):
-            assert all(chance >= 0 for chance in part.chances)
+            assert all(chance >= 0 for chance in part.probabilities)
             ordered = sorted(part.texts)
             assert not any(b.startswith(a) for a, b in itertools.pairwise(ordered)) or part.single
 
@@ -99,9 +99,9 @@ def test_lessons_say_the_same_in_many_words():
 
 
 def test_an_answer_has_one_spelling(tokenizer, heard):
-    scribe, rng = Scribe(tokenizer), np.random.default_rng(2)
+    encoder, rng = Encoder(tokenizer), np.random.default_rng(2)
     for lesson in heard[::7]:
-        script = scribe.write(rng, lesson)
+        script = encoder.write(rng, lesson)
         for row, answer in zip(script.rows, lesson.answers, strict=True):
             said = row.tokens[row.places[0] + 1 :]
             if not answer[0].single:
@@ -111,31 +111,31 @@ def test_an_answer_has_one_spelling(tokenizer, heard):
     assert len(tokenizer.encode("40 hours").ids) > len(tokenizer.encode(" hours").ids) + 1
 
 
-def test_the_chances_of_tokens_multiply_to_those_of_texts(tokenizer):
+def test_the_probabilities_of_tokens_multiply_to_those_of_texts(tokenizer):
     part = Part(("0}", "10}", "100}", "20}"), (0.4, 0.3, 0.2, 0.1), said=2)
-    scribe = Scribe(tokenizer)
-    row = scribe._row(np.random.default_rng(0), [7], (part,))
+    encoder = Encoder(tokenizer)
+    row = encoder._row(np.random.default_rng(0), [7], (part,))
     said = [*row.tokens[1:], *row.follows[-1]]
     shares = [found[token] / sum(found.values()) for found, token in zip(row.follows, said, strict=True)]
     assert math.prod(shares) == pytest.approx(0.2)
 
 
 def test_the_loss_is_the_divergence_from_the_teacher(tokenizer, heard):
-    scribe, rng = Scribe(tokenizer), np.random.default_rng(3)
-    scripts = [scribe.write(rng, lesson) for lesson in heard if lesson.task == "labor"]
-    made = batch([script for script in scripts if SHAPE.holds(script)][: SHAPE.groups], SHAPE, scribe)
+    encoder, rng = Encoder(tokenizer), np.random.default_rng(3)
+    scripts = [encoder.write(rng, lesson) for lesson in heard if lesson.task == "labor"]
+    made = batch([script for script in scripts if SHAPE.holds(script)][: SHAPE.groups], SHAPE, encoder)
     one = np.ones((1, 1), int)
     weights = Llama(SMALL).init(jax.random.key(0), one[..., None], one)["params"]
     flat = jax.tree.map(np.zeros_like, weights)  # every token is as likely as any
     rows = answer_loss(flat, SMALL, made)
-    chances = np.where(made.chances > 0, made.chances, 1.0)
-    expected = (made.chances * (np.log(chances) + np.log(SMALL.vocab_size))).sum(axis=(-1, -2))
+    probabilities = np.where(made.probabilities > 0, made.probabilities, 1.0)
+    expected = (made.probabilities * (np.log(probabilities) + np.log(SMALL.vocab_size))).sum(axis=(-1, -2))
     np.testing.assert_allclose(rows, expected, rtol=1e-5)
 
 
 def test_numbers_are_read_digit_by_digit(tokenizer):
     ids = np.array(tokenizer.encode("earn $1,377 a year: 27.07 %, then 0 to 5. No 12").ids)
-    found = Scribe(tokenizer).numbers(np.stack([ids, ids[::-1]]))[0]
+    found = Encoder(tokenizer).numbers(np.stack([ids, ids[::-1]]))[0]
     told = np.round(found[~np.isnan(found)], 9).tolist()
     assert told[:6] == [1, 1, 13, 137, 1377, 1377]  # the comma and what follows go on with the number
     assert told[6:12] == [2, 27, 27, 27, 27.07, 27.07]
@@ -160,13 +160,13 @@ def test_a_drill_always_states_a_law_and_a_workers_means_and_the_rest_by_chance(
         assert " %" in lesson.prompts[0].shared  # a rate, in whatever words
         for prompt, (part,) in zip(lesson.prompts, lesson.answers, strict=True):
             assert MEANS_BEGIN in prompt.personal
-            assert sum(part.chances) == pytest.approx(1)
+            assert sum(part.probabilities) == pytest.approx(1)
             parts = ("You are ", "Your aim", "Step 0", "hours do")
             seen.add(tuple(text in prompt.personal for text in parts))
     assert len(seen) > 8
 
 
-def test_workings_are_what_the_chances_follow_from(drilled):
+def test_workings_are_what_the_probabilities_follow_from(drilled):
     answers = [part for lesson in drilled for (part,) in lesson.answers]
     plain = [part for part in answers if part.workings[22] == part.workings[23] == 0]
     assert len(plain) > 100  # no aversion, no fixed cost
@@ -175,22 +175,22 @@ def test_workings_are_what_the_chances_follow_from(drilled):
         assert (behind, pull) == (-1, 0)  # the first of the hours offered is 0, the last ones were 40
         odds = (kept - effort) / np.exp(temperature) - teacher.HABIT * np.abs(np.array(HOURS) / 40 - 1)
         fits = effort < 3  # where nothing was cut off
-        expected = np.log(np.array(part.chances)[fits]) - np.log(part.chances[4])
+        expected = np.log(np.array(part.probabilities)[fits]) - np.log(part.probabilities[4])
         np.testing.assert_allclose((odds - odds[4])[fits], expected, atol=1e-4)
 
 
 def test_what_follows_from_means_is_what_a_worker_without_attitudes_finds(drilled):
     for lesson in drilled:
-        for (part,), means, prompt in zip(lesson.answers, lesson.means, lesson.prompts, strict=True):
-            assert means[:11] == pytest.approx(part.workings[:11])
+        for (part,), endowment, prompt in zip(lesson.answers, lesson.endowment, lesson.prompts, strict=True):
+            assert endowment[:11] == pytest.approx(part.workings[:11])
             if "You are " not in prompt.personal:
-                assert means[11:22] == pytest.approx(part.workings[11:22])
+                assert endowment[11:22] == pytest.approx(part.workings[11:22])
 
 
 def test_means_end_with_their_last_token(tokenizer, drilled):
-    scribe, rng = Scribe(tokenizer), np.random.default_rng(2)
+    encoder, rng = Encoder(tokenizer), np.random.default_rng(2)
     for lesson in drilled[::20]:
-        for row, prompt in zip(scribe.write(rng, lesson).rows, lesson.prompts, strict=True):
+        for row, prompt in zip(encoder.write(rng, lesson).rows, lesson.prompts, strict=True):
             read = tokenizer.decode(row.tokens[: row.means_end + 1]).rstrip()
             told = prompt.personal.partition(MEANS_END)[0].partition(MEANS_BEGIN)[2].partition("\n")[0]
             assert read.endswith(told[-30:])
@@ -202,8 +202,8 @@ def few_lessons(tokenizer):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batching, "SHAPES", (SHAPE,))
         patch.setattr(training, "_AHEAD", 1)
-        held_out = training._tests(Scribe(tokenizer))
-        patch.setattr(training, "_tests", lambda scribe: held_out)
+        held_out = training._tests(Encoder(tokenizer))
+        patch.setattr(training, "_tests", lambda encoder: held_out)
         yield
 
 

@@ -138,29 +138,30 @@ def test_currencies_that_are_none(name, scale, message):
 
 
 def test_the_noise_floor_is_that_of_draws():
-    chances = np.array([[0.2, 0.5, 0.3], [0.97, 0.03, 0.0], [1.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3]])
+    probabilities = np.array([[0.2, 0.5, 0.3], [0.97, 0.03, 0.0], [1.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3]])
     draws = np.array([5, 16, 7, 1])
-    floor = expected_variation(chances, draws)
+    floor = expected_variation(probabilities, draws)
     key = jax.random.key(0)
-    for row, number, found in zip(chances, draws.tolist(), floor, strict=True):
+    for row, number, found in zip(probabilities, draws.tolist(), floor, strict=True):
         places = jax.random.categorical(key, jnp.log(jnp.asarray(row)), shape=(20_000, 16))[:, :number]
         shares = np.stack([np.mean(np.asarray(places) == option, axis=1) for option in range(3)], axis=1)
         assert found == pytest.approx((np.abs(shares - row).sum(axis=1) / 2).mean(), abs=4e-3)
-    assert np.isnan(expected_variation(chances[:1], np.array([0]))).all()
+    assert np.isnan(expected_variation(probabilities[:1], np.array([0]))).all()
 
 
 def test_a_model_whose_modes_agree_is_at_the_noise_floor():
     rng = np.random.default_rng(0)
-    chances = np.arange(1, 12) / 66
-    likelihood = dict(zip(map(str, HOURS), chances.tolist(), strict=True))
+    probabilities = np.arange(1, 12) / 66
+    likelihood = dict(zip(map(str, HOURS), probabilities.tolist(), strict=True))
     found = audit_of(
         Model(
-            lambda prompt: rng.choice(HOURS, p=chances), lambda prompt, option: likelihood.get(option, 1.0)
+            lambda prompt: rng.choice(HOURS, p=probabilities),
+            lambda prompt, option: likelihood.get(option, 1.0),
         ),
         samples=64,
     )
     assert found.disagreement == pytest.approx(found.noise_floor, rel=0.15)
-    assert found.choice_hours == pytest.approx(chances @ np.array(HOURS))
+    assert found.choice_hours == pytest.approx(probabilities @ np.array(HOURS))
     assert found.text_hours == pytest.approx(found.choice_hours, abs=3)
     assert (found.workers, found.samples, found.unreadable, found.unknown, found.leaked_max) == (
         N,

@@ -15,7 +15,7 @@ from econjax.statistics import BracketStatistics
 from llm_policy.answers.ballots import read_ballot
 from llm_policy.answers.reading import Tally
 from llm_policy.elections.democracy import Democracy
-from llm_policy.elections.state import Election, Polity, TaxYear, exploitation, turnover
+from llm_policy.elections.state import DemocracyState, Election, TaxYear, exploitation, turnover
 from llm_policy.engines.base import EngineError
 from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.memory.planner import Trial
@@ -131,10 +131,10 @@ def test_the_winner_gets_its_own_platform():
     """Whatever the order of the ballot; only workers 4, 7 and 9 stand."""
     platforms = {4: [10, 0], 7: [-10, 20], 9: [20, 20]}
     orders = set()
-    for first, favourite in enumerate([4, 7, 9, 4, 7, 9]):
-        people = People(votes=lambda i, favourite=favourite: [favourite], stands=platforms.get)
+    for first, incumbent in enumerate([4, 7, 9, 4, 7, 9]):
+        people = People(votes=lambda i, incumbent=incumbent: [incumbent], stands=platforms.get)
         rates, state = run(democracy(people, platforms=True), 10, 1, first=first)
-        change = np.array(platforms[favourite]) / 100
+        change = np.array(platforms[incumbent]) / 100
         np.testing.assert_allclose(rates[0], 0.3 + change)
         [election] = state.elections
         orders.add(election.candidates)
@@ -332,13 +332,13 @@ def test_the_measures_by_hand():
     )
     utilities = [[9.0, 5.0, 1.0], [9.0, 3.0, np.nan], [4.0, 6.0, 12.0]]
     years = tuple(TaxYear(Trial((0.3,), 0.0, 0.0), np.array(u)) for u in utilities)
-    state = Polity(START, elections, (0, 0, 2), years)
+    state = DemocracyState(START, elections, (0, 0, 2), years)
     found = exploitation(state)
     assert found.advantage == pytest.approx(np.mean([9 - 3, 9 - 3, 12 - 5]))
     # Years 0 and 2 have both groups: minorities 1 and 4, majorities 7 and 12.
     assert found.minority_ratio == pytest.approx(2.5 / 9.5)
     assert turnover(state) == 0.5
-    assert np.isnan(turnover(Polity(START, elections[:1])))
+    assert np.isnan(turnover(DemocracyState(START, elections[:1])))
 
 
 @pytest.mark.parametrize(

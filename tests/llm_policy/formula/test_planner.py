@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from econjax import Atkinson, BracketSchedule, Economy, Quasilinear, Rawlsian, calibrate, equilibrium
 from econjax.populations.distributions import Lognormal
 from llm_policy.answers.reading import STEPS
-from llm_policy.formula.planner import chances_around, changes_chances, sample_changes
+from llm_policy.formula.planner import changes_probabilities, probabilities_around, sample_changes
 from llm_policy.memory.planner import Trial
 from llm_policy.prompts.planner import PlannerStyle, planner_prompt
 
@@ -21,45 +21,47 @@ def trials(*history):
     return [Trial(tuple(rates), float(result), 0.0) for rates, result in history]
 
 
-def chances_after(*history):
+def probabilities_after(*history):
     """Return what the teacher does after these rates and results; the last ones are the current."""
-    return changes_chances(history[-1][0], trials(*history))
+    return changes_probabilities(history[-1][0], trials(*history))
 
 
-def expected(chances):
-    return chances @ np.array(STEPS)
+def expected(probabilities):
+    return probabilities @ np.array(STEPS)
 
 
 @given(HISTORIES)
-def test_every_bracket_has_chances_for_every_change(history):
-    chances = chances_after(*history)
-    assert chances.shape == (3, len(STEPS))
-    assert np.all(chances > 0)
-    assert chances.sum(axis=1) == pytest.approx(1)
+def test_every_bracket_has_probabilities_for_every_change(history):
+    probabilities = probabilities_after(*history)
+    assert probabilities.shape == (3, len(STEPS))
+    assert np.all(probabilities > 0)
+    assert probabilities.sum(axis=1) == pytest.approx(1)
 
 
 @given(HISTORIES)
 def test_it_has_no_opinion_on_rates_mirrored_histories_give_mirrored_changes(history):
     mirrored = [([1 - rate for rate in rates], result) for rates, result in history]
-    np.testing.assert_allclose(chances_after(*mirrored), chances_after(*history)[:, ::-1], atol=1e-9)
+    np.testing.assert_allclose(
+        probabilities_after(*mirrored), probabilities_after(*history)[:, ::-1], atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("history", [[], trials(([0.1, 0.9], 5)), trials(([0.1, 0.9], 5), ([0.1, 0.9], 7))])
 def test_without_a_comparison_every_change_is_as_likely_as_any(history):
-    np.testing.assert_allclose(changes_chances([0.1, 0.9], history), 0.2)
+    np.testing.assert_allclose(changes_probabilities([0.1, 0.9], history), 0.2)
 
 
 def test_after_a_success_every_rate_goes_on_and_those_that_moved_most_further():
-    moves = expected(chances_after(([0.3, 0.3, 0.3], 100), ([0.4, 0.3, 0.3], 200)))
+    moves = expected(probabilities_after(([0.3, 0.3, 0.3], 100), ([0.4, 0.3, 0.3], 200)))
     assert moves[0] > moves[1] == moves[2] > 0
-    moves = expected(chances_after(([0.3, 0.3], 100), ([0.4, 0.2], 200)))
+    moves = expected(probabilities_after(([0.3, 0.3], 100), ([0.4, 0.2], 200)))
     assert moves[0] == pytest.approx(-moves[1])
     assert moves[0] > 0
 
 
 def test_after_a_failure_it_returns_to_the_best_record():
-    chances = chances_after(([0.3, 0.3, 0.3], 200), ([0.4, 0.1, 0.3], 100))
-    assert [STEPS[place] for place in chances.argmax(axis=1)] == [-10, 20, 0]
+    probabilities = probabilities_after(([0.3, 0.3, 0.3], 200), ([0.4, 0.1, 0.3], 100))
+    assert [STEPS[place] for place in probabilities.argmax(axis=1)] == [-10, 20, 0]
 
 
 def test_it_reads_no_more_than_the_prompt_shows():
@@ -69,14 +71,16 @@ def test_it_reads_no_more_than_the_prompt_shows():
     text = planner_prompt(current, "", seen, style=PlannerStyle(), shown=2).personal
     assert "50 %, 10 %" not in text
     assert "30 %, 30 %" in text
-    np.testing.assert_array_equal(changes_chances([0.2, 0.4], seen), changes_chances([0.2, 0.4], shown))
+    np.testing.assert_array_equal(
+        changes_probabilities([0.2, 0.4], seen), changes_probabilities([0.2, 0.4], shown)
+    )
 
 
-def test_changes_are_shares_drawn_by_their_chances():
-    rng, chances = np.random.default_rng(0), chances_around(np.array([-30.0, 0.0, 14.0]))
-    draws = np.array([sample_changes(rng, chances) for _ in range(4000)])
+def test_changes_are_shares_drawn_by_their_probabilities():
+    rng, probabilities = np.random.default_rng(0), probabilities_around(np.array([-30.0, 0.0, 14.0]))
+    draws = np.array([sample_changes(rng, probabilities) for _ in range(4000)])
     assert set(draws.ravel().tolist()) <= {step / 100 for step in STEPS}
-    np.testing.assert_allclose(100 * draws.mean(axis=0), expected(chances), atol=0.8)
+    np.testing.assert_allclose(100 * draws.mean(axis=0), expected(probabilities), atol=0.8)
 
 
 @pytest.mark.parametrize("welfare", [Atkinson(1.0), Rawlsian()], ids=["atkinson", "rawlsian"])
@@ -102,7 +106,7 @@ def test_its_history_makes_it_better_than_random_search_and_than_itself_without(
             for past, now, result in zip(seen, rates, results(rates), strict=True):
                 past.append(Trial(tuple(now.tolist()), float(result), 0.0))
             changes = [
-                sample_changes(rng, changes_chances(now, shown(past)))
+                sample_changes(rng, changes_probabilities(now, shown(past)))
                 for now, past in zip(rates, seen, strict=True)
             ]
             rates = np.clip(rates + changes, 0, 1).round(4)

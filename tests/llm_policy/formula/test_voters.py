@@ -5,13 +5,13 @@ import pytest
 from econjax import BracketSchedule
 from llm_policy.answers.reading import STEPS
 from llm_policy.formula.voters import (
-    approval_chances,
+    approval_probabilities,
     candidate_values,
-    promise_chances,
+    promise_probabilities,
     sample_rankings,
-    stand_chances,
+    stand_probabilities,
     tax_share,
-    vote_chances,
+    vote_probabilities,
 )
 
 THRESHOLDS = np.array([0.0, 20_000, 80_000])
@@ -36,11 +36,11 @@ def test_the_share_taken_is_the_tax_over_the_income():
 
 
 def test_everyone_prefers_whoever_takes_less_of_their_own_income():
-    chances = vote_chances(values())
-    assert chances.sum(axis=1) == pytest.approx(1)
+    probabilities = vote_probabilities(values())
+    assert probabilities.sum(axis=1) == pytest.approx(1)
     for poor in (0, 1):
-        assert chances[poor, 1] > chances[poor, 3] > chances[poor, 2]
-    assert chances[3, 2] > chances[3, 3] > chances[3, 1]
+        assert probabilities[poor, 1] > probabilities[poor, 3] > probabilities[poor, 2]
+    assert probabilities[3, 2] > probabilities[3, 3] > probabilities[3, 1]
 
 
 def test_a_candidate_who_changes_nothing_is_worth_nothing_more_or_less():
@@ -64,8 +64,8 @@ def test_oneself_is_preferred_and_so_is_experience():
 
 
 def test_who_finds_all_candidates_bad_abstains():
-    bad = vote_chances(np.full((1, 3), -5.0))
-    good = vote_chances(np.full((1, 3), 5.0))
+    bad = vote_probabilities(np.full((1, 3), -5.0))
+    good = vote_probabilities(np.full((1, 3), 5.0))
     assert bad[0, 0] > 0.9 > 0.1 > good[0, 0]
 
 
@@ -78,25 +78,27 @@ def test_first_places_of_rankings_are_votes():
         np.sort(rankings[~abstains], axis=1), np.tile([0, 1, 2], (sum(~abstains), 1))
     )
     shares = [np.mean(rankings[:, 0] == named) for named in (-1, 0, 1, 2)]
-    np.testing.assert_allclose(shares, vote_chances(one)[0], atol=0.01)
+    np.testing.assert_allclose(shares, vote_probabilities(one)[0], atol=0.01)
     second = rankings[rankings[:, 0] == 0, 1]
     assert np.mean(second == 1) == pytest.approx(1 / (1 + np.exp(-1)), abs=0.01)
 
 
 def test_who_is_better_than_the_mean_is_more_likely_approved_than_not():
     table = values()
-    np.testing.assert_array_equal(approval_chances(table) > 0.5, table > table.mean(axis=1, keepdims=True))
+    np.testing.assert_array_equal(
+        approval_probabilities(table) > 0.5, table > table.mean(axis=1, keepdims=True)
+    )
 
 
 def test_who_pays_more_stands_more_often():
-    chances = stand_chances(INCOME, THRESHOLDS, CURRENT)
-    assert np.all(np.diff(chances[1:]) > 0)
-    assert np.all((chances > 0) & (chances < 1))
+    probabilities = stand_probabilities(INCOME, THRESHOLDS, CURRENT)
+    assert np.all(np.diff(probabilities[1:]) > 0)
+    assert np.all((probabilities > 0) & (probabilities < 1))
 
 
 def test_candidates_promise_lower_rates_up_to_their_own_income_and_higher_ones_above():
-    chances = promise_chances(INCOME, THRESHOLDS)
-    assert chances.shape == (4, 3, len(STEPS))
-    np.testing.assert_allclose(chances.sum(axis=-1), 1)
-    wanted = np.sign((chances @ np.array(STEPS)).round(9))
+    probabilities = promise_probabilities(INCOME, THRESHOLDS)
+    assert probabilities.shape == (4, 3, len(STEPS))
+    np.testing.assert_allclose(probabilities.sum(axis=-1), 1)
+    wanted = np.sign((probabilities @ np.array(STEPS)).round(9))
     np.testing.assert_array_equal(wanted, [[-1, 1, 1], [-1, 1, 1], [-1, -1, 1], [-1, -1, -1]])

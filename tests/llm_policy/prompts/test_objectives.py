@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_policy.prompts.objectives import AIMS, in_words, mix, results
+from llm_policy.prompts.objectives import OBJECTIVES, in_words, mix, results
 
 N = 10
 KEY = jax.random.key(0)
@@ -15,7 +15,7 @@ shares = st.lists(st.integers(0, 20), min_size=3, max_size=3).filter(any)
 @given(shares, st.sampled_from([1, 10, 37]))
 def test_a_mix_has_the_stated_shares_to_one_worker(parts, agents):
     share = np.array(parts) / sum(parts)
-    aims = mix(KEY, agents, dict(zip(AIMS, share.tolist(), strict=True)))
+    aims = mix(KEY, agents, dict(zip(OBJECTIVES, share.tolist(), strict=True)))
     counts = np.bincount(aims, minlength=3)
     assert counts.sum() == agents
     np.testing.assert_array_less(np.abs(counts - share * agents), 1 + 1e-9)
@@ -49,7 +49,7 @@ def test_a_result_is_ones_own_utility_or_welfare_or_its_negative():
     np.testing.assert_array_equal(found, [1, 7, -7, np.nan, 7, -7])
 
 
-@pytest.mark.parametrize("aim", AIMS)
+@pytest.mark.parametrize("aim", OBJECTIVES)
 def test_a_result_is_defined_once_and_discontent_costs_only_those_whose_utility_it_is(aim):
     plain, halved = (in_words(aim, own="that utility", welfare=WELFARE, halved=h) for h in (False, True))
     assert plain.count("result of a step") == 1

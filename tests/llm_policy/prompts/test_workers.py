@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from econjax import BracketSchedule, us_federal
-from llm_policy.answers.choice_sets import letters, meanings, numbers
+from llm_policy.answers.choice_sets import legend, letters, numbers
 from llm_policy.answers.reading import HOURS
 from llm_policy.memory.workers import Records, nothing, remember
 from llm_policy.prompts.workers import (
@@ -56,10 +56,15 @@ STEPS = (
 )
 
 
-def ask(style=Style(), situation=NOW, *, people=None, steps=STEPS, menu=None, **options):  # noqa: B008
-    constants, menu = lines() if people is None else people, numbers() if menu is None else menu
+def ask(style=Style(), situation=NOW, *, people=None, steps=STEPS, choice_set=None, **options):  # noqa: B008
+    constants, choice_set = (
+        lines() if people is None else people,
+        numbers() if choice_set is None else choice_set,
+    )
     options = {"unit": "$"} | options
-    return labor_prompts(style, situation, constants, remembered(*steps, style=style), menu=menu, **options)
+    return labor_prompts(
+        style, situation, constants, remembered(*steps, style=style), choice_set=choice_set, **options
+    )
 
 
 def judge(*steps, people=None, unit="$", form="Answer yes or no."):
@@ -108,12 +113,12 @@ def test_the_shared_text_is_that_of_a_tax_year():
 @pytest.mark.parametrize("history", [1, 2, 5, 10])
 @pytest.mark.parametrize("mode", ["text", "choice"])
 def test_a_prompt_begins_as_it_did_the_step_before_while_a_block_lasts(history, mode):
-    style, menu = Style(mode, history=history), letters(3)
+    style, choice_set = Style(mode, history=history), letters(3)
     memory, told = nothing(3, last=history, best=style.best), lines()
     for number in range(40):
         hours = [20.0 + number, NAN if number % 5 == 3 else 40.0, 60.0 - number]
         memory = remember(memory, step(hours, number, year=(number + 6) // 7, satisfied=number % 2))
-        asked = labor_prompts(style, NOW, lines(), memory, menu=menu, unit="$")
+        asked = labor_prompts(style, NOW, lines(), memory, choice_set=choice_set, unit="$")
         now = [until_the_steps_end(prompt.personal) for prompt in asked]
         begins = [one.startswith(other) for one, other in zip(now, told, strict=True)]
         dropped = number >= history and (number + 1 - history) % max(1, history // 2) == 0
@@ -271,10 +276,10 @@ def test_numbers_on_offer_are_the_hours_and_may_be_listed_backwards():
 
 
 def test_what_letters_mean_stands_before_the_steps():
-    menu = letters(3)
+    choice_set = letters(3)
     for reverse in (False, True):
-        asked = ask(Style(mode="choice", reverse=reverse), menu=menu)
-        for prompt, text in zip(asked, meanings(menu, reverse=reverse), strict=True):
+        asked = ask(Style(mode="choice", reverse=reverse), choice_set=choice_set)
+        for prompt, text in zip(asked, legend(choice_set, reverse=reverse), strict=True):
             assert prompt.personal.splitlines()[2] == f"{text}."
             assert "from A to K" in prompt.shared
 
@@ -287,8 +292,8 @@ def test_what_letters_mean_stands_before_the_steps():
         (Style(mode="choice"), letters(3, (0, 10, 20, 30)), "one letter from A to D"),
     ],
 )
-def test_no_week_is_offered_that_is_longer_than_the_longest(style, menu, said):
-    assert all(said in prompt.shared for prompt in ask(style, menu=menu, most=37.5))
+def test_no_week_is_offered_that_is_longer_than_the_longest(style, choice_set, said):
+    assert all(said in prompt.shared for prompt in ask(style, choice_set=choice_set, most=37.5))
 
 
 @pytest.mark.parametrize("unit", ["$", "utils"])
@@ -298,7 +303,7 @@ def test_every_number_has_a_unit(unit):
         rf"|hours from {NUMBER} to {NUMBER}|numbers of weekly hours and nothing else: [\d, ]+"
     )
     menus = [(Style(), numbers()), (Style(mode="choice"), numbers()), (Style(mode="choice"), letters(3))]
-    asked = [prompt for style, menu in menus for prompt in ask(style, menu=menu, unit=unit)]
+    asked = [prompt for style, choice_set in menus for prompt in ask(style, choice_set=choice_set, unit=unit)]
     asked += judge(*STEPS, people=lines(fixed_cost=SKILL), unit=unit)
     for prompt in asked:
         for text in prompt:

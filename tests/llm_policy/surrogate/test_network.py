@@ -73,7 +73,7 @@ def test_queries_are_counted_and_rows_are_the_answers(lesson):
     assert distilled.queries == heard.queries == 12 * 2 * AGENTS
     assert workers.queries == heard.queries + held_out.queries
     assert heard.years == 12
-    np.testing.assert_allclose(heard.chances.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(heard.probabilities.sum(axis=1), 1, rtol=1e-5)
     assert heard.seen.kept.shape == (heard.queries, len(heard.hours))
 
 
@@ -97,35 +97,35 @@ def test_calibration_of_the_truth_is_perfect_and_of_nobody_is_the_mean(lesson):
     class Oracle(eqx.Module):
         answers: jax.Array
 
-        def log_chances(self, seen):
+        def log_probabilities(self, seen):
             return jnp.log(jnp.maximum(self.answers, 1e-30))
 
-    right = calibration(Oracle(held_out.chances), held_out)
+    right = calibration(Oracle(held_out.probabilities), held_out)
     assert right.divergence == pytest.approx(0, abs=1e-6)
     assert right.error == pytest.approx(0, abs=1e-6)
-    mean = jnp.broadcast_to(held_out.chances.mean(axis=0), held_out.chances.shape)
+    mean = jnp.broadcast_to(held_out.probabilities.mean(axis=0), held_out.probabilities.shape)
     assert calibration(Oracle(mean), held_out).divergence == pytest.approx(right.of_mean, rel=1e-4)
 
 
 def test_the_elasticity_is_the_teachers(lesson):
     workers, *_, distilled = lesson
 
-    def response(chances_at):
+    def response(probabilities_at):
         """Return the log change of aggregate income from five points less tax to five points more."""
         low, high = (
             BracketSchedule(LAW.thresholds, jnp.full_like(LAW.rates, 0.4 + by)) for by in (-0.05, 0.05)
         )
         skill = np.asarray(workers.economy.population.skill, float)
         hours = np.asarray(workers.hours, float)
-        incomes = [skill @ (np.asarray(chances_at(law), float) @ hours) for law in (low, high)]
+        incomes = [skill @ (np.asarray(probabilities_at(law), float) @ hours) for law in (low, high)]
         return np.log(incomes[1] / incomes[0]) / np.log(0.55 / 0.65)
 
     def say(law):
-        return record(KEY, workers, [law]).chances
+        return record(KEY, workers, [law]).probabilities
 
     teacher = response(say)
     assert 0.1 < teacher < 0.6
-    own = response(lambda law: jnp.exp(distilled.surrogate.log_chances(first_step(workers, law))))
+    own = response(lambda law: jnp.exp(distilled.surrogate.log_probabilities(first_step(workers, law))))
     assert own == pytest.approx(teacher, rel=0.02)
 
 
@@ -185,7 +185,9 @@ def test_it_is_a_labor_policy_that_scans(lesson):
     assert isinstance(policy, LaborPolicy)
     start = settle(workers.economy, LAW, jnp.full(AGENTS, 40.0))
     found = simulate(KEY, workers.economy, LAW, policy, periods=4, start=start)
-    first = jnp.exp(distilled.surrogate.log_chances(_explored(first_step(workers, LAW)))) @ workers.hours
+    first = (
+        jnp.exp(distilled.surrogate.log_probabilities(_explored(first_step(workers, LAW)))) @ workers.hours
+    )
     assert float(found.saved.labor[0]) == pytest.approx(float(first.mean()), rel=1e-4)
     assert np.all((found.last.labor >= 0) & (found.last.labor <= 100))
 
@@ -259,7 +261,10 @@ def test_the_second_call_does_not_compile_again(lesson, compilations):
 def test_the_expected_lowest_utility_is_the_mean_over_draws():
     economy, _ = economy_and_people(6)
     rng = np.random.default_rng(0)
-    chances, hours = jnp.asarray(rng.dirichlet(np.ones(4), 6), float), jnp.array([0.0, 20.0, 40.0, 55.0])
+    probabilities, hours = (
+        jnp.asarray(rng.dirichlet(np.ones(4), 6), float),
+        jnp.array([0.0, 20.0, 40.0, 55.0]),
+    )
     law = BracketSchedule(LAW.thresholds, np.linspace(0.6, 0.2, 7))
     weight, skill = (np.asarray(a, float) for a in (economy.population.weight, economy.population.skill))
     income = skill[:, None] * np.asarray(hours)
@@ -273,25 +278,25 @@ def test_the_expected_lowest_utility_is_the_mean_over_draws():
     )
     lowest = rebate = 0.0
     for places in np.ndindex(4, 4, 4, 4, 4, 4):  # all that can be drawn
-        chance = np.prod([chances[i, o] for i, o in enumerate(places)])
+        chance = np.prod([probabilities[i, o] for i, o in enumerate(places)])
         paid = sum(weight[i] * tax[i, o] for i, o in enumerate(places))
         lowest += chance * (min(offered[i, o] for i, o in enumerate(places)) + paid)
         rebate += chance * paid
-    found = expected_equivalent(economy, Rawlsian(), law, chances, hours)
+    found = expected_equivalent(economy, Rawlsian(), law, probabilities, hours)
     assert float(found) == pytest.approx(float(lowest), rel=1e-4)
-    utilitarian = expected_equivalent(economy, Utilitarian(), law, chances, hours)
-    mean = weight @ (np.asarray(chances, float) * offered).sum(axis=1) + rebate
+    utilitarian = expected_equivalent(economy, Utilitarian(), law, probabilities, hours)
+    mean = weight @ (np.asarray(probabilities, float) * offered).sum(axis=1) + rebate
     assert float(utilitarian) == pytest.approx(float(mean), rel=1e-4)
 
 
 def test_certain_hours_are_worth_what_settling_them_brings():
     economy, _ = economy_and_people(20)
     hours = jnp.array([30.0, 40.0])
-    chances = jnp.tile(jnp.array([[0.0, 1.0]]), (20, 1))
+    probabilities = jnp.tile(jnp.array([[0.0, 1.0]]), (20, 1))
     outcome = settle(economy, LAW, jnp.full(20, 40.0))
     for welfare in (Atkinson(1.0), Rawlsian(), Rawlsian(500.0), Utilitarian()):
         expected = welfare.equivalent(economy.population, outcome)
-        found = expected_equivalent(economy, welfare, LAW, chances, hours)
+        found = expected_equivalent(economy, welfare, LAW, probabilities, hours)
         assert float(found) == pytest.approx(float(expected), rel=1e-4)
 
 
@@ -323,7 +328,7 @@ def test_the_forecast_of_several_steps_is_the_mean_of_many_lives(lesson):
             seen = see(
                 economy, workers.person, LAW, Remembered(last.labor, pull, lived, exploit), workers.hours
             )
-            places = jax.random.categorical(jax.random.fold_in(key, step), surrogate.log_chances(seen))
+            places = jax.random.categorical(jax.random.fold_in(key, step), surrogate.log_probabilities(seen))
             before, last = last, settle(economy, LAW, workers.hours[places])
             moved = jnp.sign(last.labor - before.labor) * jnp.sign(last.utility - before.utility)
             pull = moved if step else jnp.zeros(AGENTS)

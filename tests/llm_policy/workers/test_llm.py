@@ -328,7 +328,7 @@ def test_the_longest_week_limits_schema_form_menu_and_reader(mode, longest):
         workers = LLMWorkers(
             Scores(np.full(count, 1 / count), letters=letters), economy, PEOPLE, style=CHOICE
         )
-        assert list(workers.menu.values) == offered
+        assert list(workers.choice_set.values) == offered
         assert set(workers.labor(KEY, NOW, workers.begin()).labor.tolist()) <= set(offered)
 
 

@@ -21,7 +21,7 @@ from econjax.planning import summarise
 from llm_policy.engines.base import EngineError
 from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.memory.workers import latest
-from llm_policy.prompts.objectives import AIMS
+from llm_policy.prompts.objectives import OBJECTIVES
 from llm_policy.prompts.workers import Style
 from llm_policy.workers.llm import LLMWorkers
 from llm_policy.workers.society import Society, mean_report
@@ -217,7 +217,9 @@ def test_one_model_lives_among_fixed_workers(law):
 
 def by_aim(aims, own, welfare):
     return np.select(
-        [aims == AIMS.index("altruistic"), aims == AIMS.index("adversarial")], [welfare, -welfare], own
+        [aims == OBJECTIVES.index("altruistic"), aims == OBJECTIVES.index("adversarial")],
+        [welfare, -welfare],
+        own,
     )
 
 
