@@ -17,7 +17,6 @@ from econjax.planning import RationalEvaluator
 from econjax.schedule import BracketSchedule
 from experiments.audit.config import AuditConfig
 from experiments.core.engines import engine_of
-from experiments.core.registry import WELFARE
 from experiments.report.console import NOTES, mistakes, results
 from experiments.report.disclosure import nature
 from llm_policy.audit.planner import Recall, recall
@@ -25,6 +24,7 @@ from llm_policy.audit.workers import Distance, Shift, WorkerAudit, audit_workers
 from llm_policy.engines.base import Engine
 from llm_policy.personas.draw import describe, draw_personas
 from llm_policy.planners.text import LLMPlanner
+from llm_policy.prompts.welfare import WELFARE
 from llm_policy.prompts.workers import Situation, Style
 from llm_policy.workers.llm import LLMWorkers
 from llm_policy.workers.society import Society

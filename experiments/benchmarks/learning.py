@@ -23,8 +23,8 @@ from experiments.benchmarks.config import LearningBenchmarkConfig
 from experiments.benchmarks.core import machine
 from experiments.benchmarks.timing import compiled
 from experiments.core.config import EconomyConfig
-from experiments.core.registry import WELFARE, WelfareSpec
 from experiments.report.intervals import Measured, bootstrap
+from llm_policy.prompts.welfare import WELFARE, WelfareSpec
 
 PEER_SECONDS = 22e-6
 """Seconds that a worker's step takes in a one-step episode of 1,000 workers of AI-Economist 1.7.1 (Python),

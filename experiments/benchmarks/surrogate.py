@@ -21,9 +21,9 @@ from experiments.benchmarks.core import machine
 from experiments.benchmarks.timing import compiled, take_turns
 from experiments.core.config import EconomyConfig
 from experiments.core.engines import engine_of
-from experiments.core.registry import WELFARE
 from llm_policy.engines.base import Engine
 from llm_policy.personas.draw import describe, draw_personas
+from llm_policy.prompts.welfare import WELFARE
 from llm_policy.surrogate.expectation import forecast
 from llm_policy.surrogate.network import Calibration, Surrogate, calibration, distil
 from llm_policy.surrogate.recording import RecordedWorkers, Recording, person_features, record

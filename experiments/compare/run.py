@@ -15,11 +15,12 @@ from baselines.optimum import best_found
 from econjax import BracketSchedule, Economy, us_federal
 from econjax.planning import Evaluator, RationalEvaluator, Report, plan
 from experiments.compare.config import CompareConfig
-from experiments.core.registry import REGISTRY, WELFARE, PlannerSpec, PlanningContext
+from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext
 from experiments.report.disclosure import nature
 from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine
 from llm_policy.personas.draw import describe, draw_personas
+from llm_policy.prompts.welfare import WELFARE
 from llm_policy.prompts.workers import Mode, Style
 from llm_policy.surrogate.recording import RecordedWorkers, person_features
 from llm_policy.workers.evaluator import ModelEvaluator

@@ -17,7 +17,7 @@ from econjax.planning import plan
 from experiments.contest.config import ContestConfig
 from experiments.core.config import EconomyConfig
 from experiments.core.engines import engine_of
-from experiments.core.registry import REGISTRY, WELFARE, PlannerSpec, PlanningContext, WelfareSpec
+from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext
 from experiments.report.console import NOTES, mistakes, results
 from experiments.report.disclosure import nature
 from experiments.report.intervals import Measured, mean_of
@@ -25,6 +25,7 @@ from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine
 from llm_policy.formula.policy import TaughtWorkers
 from llm_policy.personas.draw import Personas, describe, draw_personas
+from llm_policy.prompts.welfare import WELFARE, WelfareSpec
 from llm_policy.surrogate.expectation import worth
 from llm_policy.surrogate.recording import RecordedWorkers, person_features
 from llm_policy.workers.evaluator import ModelEvaluator
@@ -68,7 +69,7 @@ def compete(
     """Let every entrant plan for the same workers with the same luck, seed by seed.
 
     A seed draws the workers' personas and their hours. Without an engine the workers are those of the
-    teacher's formula. Everybody of `ENTRANTS` plans if not said who; no model does without an engine.
+    formula itself. Everybody of `ENTRANTS` plans if not said who; no model does without an engine.
 
     Raises:
         ValueError: the surrogate planner is not among the entrants, or fewer than two seeds.

@@ -21,57 +21,18 @@ from baselines.search.coordinate import CoordinateSearch
 from baselines.search.evolution import EvolutionPlanner
 from baselines.search.grid import even_grid
 from baselines.search.random import FlatSearch, RandomSearch
-from econjax import Atkinson, BracketSchedule, Rawlsian, Utilitarian
+from econjax import Atkinson, BracketSchedule, Utilitarian
 from econjax.planning import Planner
 from econjax.welfare import AbstractWelfare
-from experiments.core.config import PlannerName, WelfareName
+from experiments.core.config import PlannerName
 from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine
 from llm_policy.planners.choice import ChoicePlanner
 from llm_policy.planners.text import LLMPlanner
+from llm_policy.prompts.welfare import WelfareSpec
 from llm_policy.prompts.workers import Mode
 from llm_policy.surrogate.recording import RecordedWorkers
 from llm_policy.surrogate.refit import SurrogateRefit
-
-
-@dataclass(frozen=True)
-class WelfareSpec:
-    """A welfare function, its name for people, and what a language model is told of it.
-
-    `words` are for who sets the schedule, `definition` says what welfare is to anybody else.
-    """
-
-    name: str
-    welfare: AbstractWelfare
-    words: str
-    definition: str
-
-
-WELFARE: dict[WelfareName, WelfareSpec] = {
-    "atkinson": WelfareSpec(
-        "Atkinson, aversion 1",
-        Atkinson(1.0),
-        "Your aim is the average logarithm of what everyone's life is worth to them in dollars, after tax, "
-        "rebate and the effort of work. The result of a schedule is the amount that, given equally to all, "
-        "would be as good.",
-        "Welfare is the amount in dollars a year that, given equally to all, would be as good for the "
-        "average logarithm of what a year is worth to each.",
-    ),
-    "rawlsian": WelfareSpec(
-        "Rawlsian",
-        Rawlsian(),
-        "Your aim is the worst-off person. The result of a schedule is what the life of that person is worth "
-        "in dollars, after tax, rebate and the effort of work.",
-        "Welfare is what a year is worth to the worst-off person, in dollars.",
-    ),
-    "utilitarian": WelfareSpec(
-        "Utilitarian",
-        Utilitarian(),
-        "Your aim is the average of what everyone's life is worth to them in dollars, after tax, rebate and "
-        "the effort of work. The result of a schedule is that average.",
-        "Welfare is the average of what a year is worth to everyone, in dollars.",
-    ),
-}
 
 
 @dataclass(frozen=True)

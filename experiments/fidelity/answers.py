@@ -1,4 +1,4 @@
-"""How far a model's answers of one token are from its teacher's, on questions that no lesson asked."""
+"""How far a model's answers of one token are from its formula's, on questions that no example asked."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,18 +11,18 @@ from scipy.special import entr, rel_entr
 
 from econjax import BracketSchedule
 from experiments.report.intervals import Measured, mean_of
-from experiments.training.government_examples import bracket_lesson
+from experiments.training.government_examples import bracket_example
 from experiments.training.paraphrases import rephrased
 from experiments.training.worker_examples import GROUP, Life, draw_crowd, forty_hours, lives
 from llm_policy.answers.reading import HOURS
 from llm_policy.engines.base import Engine, EngineError, Prompt
-from llm_policy.formula import workers as teacher
+from llm_policy.formula import workers as formula
 from llm_policy.memory.workers import latest
 from llm_policy.prompts.planner import LETTERS
 from llm_policy.prompts.workers import labor_prompts, satisfaction_prompts
 from llm_policy.workers.llm import CODED
 
-WORDINGS = ("as trained, phrasing 0", "as trained, phrasing 1", "in words of no lesson")
+WORDINGS = ("as trained, phrasing 0", "as trained, phrasing 1", "in words of no example")
 REMEMBERED = ("no step chosen yet", "1 to 4 steps", "5 steps and more")
 YES_OR_NO = ("yes", "no")
 OFFERED = tuple(map(str, HOURS))
@@ -30,12 +30,12 @@ OFFERED = tuple(map(str, HOURS))
 
 @dataclass(frozen=True)
 class Divergence:
-    """How far a model's chances are from its teacher's over some questions, in nats.
+    """How far a model's chances are from its formula's over some questions, in nats.
 
     `divergence` is the mean Kullback-Leibler divergence of the model's chances of the options from the
-    teacher's, with Student's interval over groups of workers under one law. To judge it by: `entropy`, the
-    mean of that of the teacher's chances; `constant`, the divergence of their mean over these questions;
-    `untaxed`, that of the teacher's chances for a neutral worker of the same means who has worked 40 hours
+    formula's, with Student's interval over groups of workers under one law. To judge it by: `entropy`, the
+    mean of that of the formula's chances; `constant`, the divergence of their mean over these questions;
+    `untaxed`, that of the formula's chances for a neutral worker of the same means who has worked 40 hours
     and pays no tax, mixed with 1 % of equal chances, since some are 0 (None for satisfaction). `leaked` is
     the mean probability that the model gives to no option.
     """
@@ -52,7 +52,7 @@ class Divergence:
 
 
 class Asked(NamedTuple):
-    """Questions, how likely the teacher finds each option, and what a forecast ignorant of taxes says."""
+    """Questions, how likely the formula finds each option, and what a forecast ignorant of taxes says."""
 
     prompts: list[Prompt]
     probabilities: Float[np.ndarray, "prompts options"]
@@ -62,7 +62,7 @@ class Asked(NamedTuple):
 def answer_divergences(engine: Engine, *, groups: int, seed: int) -> tuple[Divergence, ...]:
     """Return the divergences of hours in every wording, by what is remembered, of satisfaction, of planners.
 
-    Laws, occupations and, where said, words are of no lesson. There are `groups` of 8 workers for each length
+    Laws, occupations and, where said, words are of no example. There are `groups` of 8 workers for each length
     of memory, and as many who are asked whether they are satisfied; one life is asked in all wordings. As
     many groups of 8 questions are put to planners, each after a history of its own.
 
@@ -113,7 +113,7 @@ def satisfaction_lives(rng: np.random.Generator, *, groups: int) -> list[Life]:
 
 
 def hours_questions(lived: Sequence[Life], wording: str) -> Asked:
-    """Return the question for hours in one of `WORDINGS`, with the teacher's chances of `HOURS`."""
+    """Return the question for hours in one of `WORDINGS`, with the formula's chances of `HOURS`."""
     prompts, probabilities, untaxed = [], [], []
     for group, style, situation, memory in lived:
         style = replace(style, mode="choice", think=False, phrasing=int(wording == WORDINGS[1]))
@@ -124,11 +124,11 @@ def hours_questions(lived: Sequence[Life], wording: str) -> Asked:
         prompts += rephrased(_NO_CHANCE, asked, held_out=True) if wording == WORDINGS[2] else asked
         phase = situation.phase if style.explore else "explore"
         probabilities.append(
-            teacher.hours_probabilities(group.endowment, group.attitudes, situation.schedule, memory, phase)
+            formula.hours_probabilities(group.endowment, group.attitudes, situation.schedule, memory, phase)
         )
-        nobody = teacher.neutral(GROUP)
+        nobody = formula.neutral(GROUP)
         untaxed.append(
-            teacher.hours_probabilities(group.endowment, nobody, _UNTAXED, forty_hours(GROUP), "explore")
+            formula.hours_probabilities(group.endowment, nobody, _UNTAXED, forty_hours(GROUP), "explore")
         )
     forecast = 0.99 * np.concatenate(untaxed) + 0.01 / len(HOURS)
     return Asked(prompts, np.concatenate(probabilities), forecast)
@@ -147,16 +147,16 @@ def satisfaction_questions(lived: Sequence[Life]) -> Asked:
             unit=group.workers.unit,
             form=CODED[YES_OR_NO],
         )
-        yes = teacher.satisfied_probabilities(group.attitudes, latest(memory))
+        yes = formula.satisfied_probabilities(group.attitudes, latest(memory))
         probabilities.append(np.stack([yes, 1 - yes], axis=1))
     return Asked(prompts, np.concatenate(probabilities))
 
 
 def planner_questions(rng: np.random.Generator, *, groups: int) -> Asked:
-    """Return questions how one rate changes, with the teacher's chances of `LETTERS`."""
-    told = [bracket_lesson(rng, held_out=True) for _ in range(groups)]
-    probabilities = [part.probabilities for lesson in told for (part,) in lesson.answers]
-    return Asked([prompt for lesson in told for prompt in lesson.prompts], np.array(probabilities))
+    """Return questions how one rate changes, with the formula's chances of `LETTERS`."""
+    told = [bracket_example(rng, held_out=True) for _ in range(groups)]
+    probabilities = [part.probabilities for example in told for (part,) in example.answers]
+    return Asked([prompt for example in told for prompt in example.prompts], np.array(probabilities))
 
 
 _OF_A_CROWD = 4

@@ -21,7 +21,7 @@ SEEDS = 20
 
 @dataclass(frozen=True)
 class Fidelity:
-    """How faithful a model is to its teacher, as worker and as planner."""
+    """How faithful a model is to its formula, as worker and as planner."""
 
     workers: WorkerFidelity
     planner: PlannerFidelity
@@ -75,7 +75,7 @@ def print_fidelity(found: Fidelity, console: Console) -> None:
 
 
 _REMARKS = (
-    "Divergence: Kullback-Leibler, of the model's chances from the teacher's; their mean, no taxes: that of "
-    "the mean of the teacher's chances, and of a neutral worker's who has worked 40 hours and pays no tax.",
-    "Teacher and model are formulas that somebody made up: nothing here says how people behave.",
+    "Divergence: Kullback-Leibler, of the model's chances from the formula's; their mean, no taxes: that of "
+    "the mean of the formula's chances, and of a neutral worker's who has worked 40 hours and pays no tax.",
+    "Formula and model are what somebody made up: nothing here says how people behave.",
 )

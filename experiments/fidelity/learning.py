@@ -1,4 +1,4 @@
-"""The small model's workers as they learn from the steps they remember, beside their teacher's."""
+"""The small model's workers as they learn from the steps they remember, beside their formula's."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from experiments.report.intervals import Measured, mean_of
 from llm_policy.answers.choice_sets import probabilities
 from llm_policy.answers.reading import HOURS
 from llm_policy.engines.base import Engine
-from llm_policy.formula import workers as teacher
+from llm_policy.formula import workers as formula
 from llm_policy.memory.workers import Memory
 from llm_policy.personas.draw import describe
 from llm_policy.prompts.workers import Situation
@@ -45,27 +45,27 @@ class Learning:
     workers: int
     years: int
     model: tuple[float, ...]
-    teacher: tuple[float, ...]
+    formula: tuple[float, ...]
     forgetful_model: tuple[float, ...]
-    forgetful_teacher: tuple[float, ...]
+    forgetful_formula: tuple[float, ...]
     worth: Measured
-    teacher_worth: Measured
+    formula_worth: Measured
 
 
 def learning(engine: Engine, *, agents: int, years: int, steps: int, seed: int) -> Learning:
-    """Let four societies live `years` of `steps`: the model's and the teacher's, with memory and without.
+    """Let four societies live `years` of `steps`: the model's and the formula's, with memory and without.
 
     Raises:
         EngineError: the engine cannot answer.
     """
     world = populate(engine, SETTING, agents=agents, seed=seed)
-    workers, attitudes = world.workers, teacher.of_personas(world.personas)
+    workers, attitudes = world.workers, formula.of_personas(world.personas)
 
     def model(situation: Situation, memory: Memory) -> Float[np.ndarray, "agents options"]:
         return probabilities(engine, workers.prompts(situation, memory), workers.choice_set, workers.asked)[0]
 
     def taught(situation: Situation, memory: Memory) -> Float[np.ndarray, "agents options"]:
-        return teacher.hours_probabilities(
+        return formula.hours_probabilities(
             world.endowment, attitudes, situation.schedule, memory, situation.phase
         )
 
@@ -80,7 +80,7 @@ def learning(engine: Engine, *, agents: int, years: int, steps: int, seed: int) 
     curves = [tuple(losses.mean(axis=1).tolist()) for losses in lost]
     saved = [(without - own).mean(axis=0) for own, without in zip(lost[:2], lost[2:], strict=True)]
     return Learning(
-        SETTING.name, agents, years, *curves, worth=mean_of(saved[0]), teacher_worth=mean_of(saved[1])
+        SETTING.name, agents, years, *curves, worth=mean_of(saved[0]), formula_worth=mean_of(saved[1])
     )
 
 

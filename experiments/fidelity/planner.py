@@ -18,7 +18,7 @@ from baselines.search.random import RandomSearch
 from econjax import BracketSchedule, Economy, us_federal
 from econjax.planning import Plan, Planner, RationalEvaluator, Report, plan
 from experiments.core.config import EconomyConfig, WelfareName
-from experiments.core.registry import REGISTRY, WELFARE, WelfareSpec
+from experiments.core.registry import REGISTRY
 from experiments.report.intervals import Measured, mean_of
 from llm_policy.answers.proposals import changed
 from llm_policy.answers.reading import Tally
@@ -28,6 +28,7 @@ from llm_policy.formula.planner import changes_probabilities, sample_changes
 from llm_policy.memory.planner import Trial, records
 from llm_policy.planners.choice import ChoicePlanner, ChoicePlannerState
 from llm_policy.planners.text import LLMPlannerState, as_trial
+from llm_policy.prompts.welfare import WELFARE, WelfareSpec
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ class ForgetfulPlanner(ChoicePlanner):
         return ChoicePlanner.prompts(self, ChoicePlannerState(LLMPlannerState(state.seen.current)))
 
 
-class TeacherPlanner:
-    """The teacher whom the model imitates, a known formula, asked in the model's place."""
+class FormulaPlanner:
+    """The known formula that the model imitates, asked in the model's place."""
 
     needs_gradient = False
 
@@ -87,7 +88,7 @@ class TeacherPlanner:
         return ()
 
     def ask(self, key: Key[Array, ""], state: tuple[Trial, ...]) -> tuple[BracketSchedule, tuple[Trial, ...]]:
-        """Propose the start, and then a draw from the teacher's chances."""
+        """Propose the start, and then a draw from the formula's chances."""
         if not state:
             return self.start, state
         current = BracketSchedule(self.start.thresholds, list(state[-1].rates))
@@ -136,7 +137,7 @@ def planner_fidelity(
         runs[contest, name].append(run)
     rows: list[PlannerRow] = []
     for contest in contests:
-        progress(f"random search, the teacher and the best schedule: {contest.aim.name}")
+        progress(f"random search, the formula and the best schedule: {contest.aim.name}")
         others = {name: [contest.other(name, seed) for seed in range(seeds)] for name in _OTHERS}
         rows += contest.rows({name: runs[contest, name] for name in _MODELS} | others)
     return PlannerFidelity(engine.describe(), seeds, evaluations, config.size, tuple(rows))
@@ -146,7 +147,7 @@ def planner_table(fidelity: PlannerFidelity) -> Table:
     """Return the rows for people: shares in per cent, with 95 % intervals over the seeds."""
     title = (
         f"Planners over {fidelity.seeds} seeds, {fidelity.evaluations} evaluations each, "
-        f"{fidelity.agents:,} rational workers. The model and its teacher imitate a known formula."
+        f"{fidelity.agents:,} rational workers. The model imitates a known formula."
     )
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
     for column in _COLUMNS:
@@ -235,7 +236,7 @@ _MODELS: dict[str, type[ChoicePlanner]] = {
 }
 _OTHERS: dict[str, Callable[[BracketSchedule], Planner]] = {
     REGISTRY["random"].name: lambda law: RandomSearch(law.thresholds),
-    "its teacher": TeacherPlanner,
+    "its formula": FormulaPlanner,
 }
 _COLUMNS = (
     "welfare",

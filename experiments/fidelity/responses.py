@@ -1,4 +1,4 @@
-"""A population of the small model's workers beside its teacher's: how it reacts to taxes, and to personas."""
+"""A population of the small model's workers beside its formula's: how it reacts to taxes, and to personas."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from experiments.report.intervals import Measured, mean_of, quantiles
 from llm_policy.answers.choice_sets import probabilities
 from llm_policy.answers.reading import HOURS
 from llm_policy.engines.base import Engine
-from llm_policy.formula import workers as teacher
+from llm_policy.formula import workers as formula
 from llm_policy.personas.draw import Personas, describe, draw_personas
 from llm_policy.prompts.disutility import price_of_an_hour
 from llm_policy.prompts.workers import Situation, Style
@@ -58,41 +58,41 @@ class Responsiveness:
     All rates move up and down by `POINTS`; each worker's income is the expectation over its chances of
     hours, so that nothing is drawn. The elasticity is the log change of aggregate income over the mean log
     change of the net-of-tax rate at incomes of 40 hours, weighted by these. `ratio` is the model's over the
-    teacher's. Intervals are bootstraps over workers, the same ones for both. `hours` are the mean of both
+    formula's. Intervals are bootstraps over workers, the same ones for both. `hours` are the mean of both
     laws.
     """
 
     setting: str
     workers: int
     elasticity: Measured
-    teacher: Measured
+    formula: Measured
     ratio: Measured
     hours: float
-    teacher_hours: float
+    formula_hours: float
 
 
 @dataclass(frozen=True)
 class PersonaEffect:
     """What a change of all personas does to the chances of hours.
 
-    `distance` and `teacher` are mean total variations between before and after. `slope` and `correlation` are
-    those of the model's changes on the teacher's, over workers and hours; None where the teacher sees none.
+    `distance` and `formula` are mean total variations between before and after. `slope` and `correlation` are
+    those of the model's changes on the formula's, over workers and hours; None where the formula sees none.
     """
 
     changed: str
     workers: int
     distance: Measured
-    teacher: float
+    formula: float
     slope: float | None
     correlation: float | None
 
 
 class World(NamedTuple):
-    """Workers who have lived 40 hours under a law, and what their teacher knows of them."""
+    """Workers who have lived 40 hours under a law, and what their formula knows of them."""
 
     workers: LLMWorkers
     personas: Personas
-    endowment: teacher.Endowment
+    endowment: formula.Endowment
     state: State
     law: BracketSchedule
 
@@ -103,7 +103,7 @@ def populate(engine: Engine, setting: Setting, *, agents: int, seed: int) -> Wor
     personas = draw_personas(jax.random.key(seed), economy.population)
     workers = LLMWorkers(engine, economy, describe(personas), style=Style(mode="choice"))
     skill = np.asarray(economy.population.skill, float)
-    endowment = teacher.Endowment(skill, price_of_an_hour(economy), np.zeros_like(skill))
+    endowment = formula.Endowment(skill, price_of_an_hour(economy), np.zeros_like(skill))
     state = Society(workers, Atkinson(1.0)).begin(setting.law)
     return World(workers, personas, endowment, state, setting.law)
 
@@ -114,12 +114,12 @@ def first_step(world: World, law: BracketSchedule, personas: Personas | None = N
     if personas is not None:
         workers = LLMWorkers(workers.engine, workers.economy, describe(who), style=workers.style)
     memory, situation = world.state.memory, Situation(law, 1, {}, world.state.rebate, "explore")
-    told = teacher.hours_probabilities(world.endowment, teacher.of_personas(who), law, memory, "explore")
+    told = formula.hours_probabilities(world.endowment, formula.of_personas(who), law, memory, "explore")
     return Asked(workers.prompts(situation, memory), told)
 
 
 def responsiveness(engine: Engine, setting: Setting, *, agents: int, seed: int) -> Responsiveness:
-    """Measure one population's elasticity, and its teacher's.
+    """Measure one population's elasticity, and its formula's.
 
     Raises:
         EngineError: the engine cannot answer.
@@ -129,7 +129,7 @@ def responsiveness(engine: Engine, setting: Setting, *, agents: int, seed: int) 
     asked = [first_step(world, law) for law in laws]
     hours = {
         "model": [_heard(world, some) @ np.array(HOURS, float) for some in asked],
-        "teacher": [some.probabilities @ np.array(HOURS, float) for some in asked],
+        "formula": [some.probabilities @ np.array(HOURS, float) for some in asked],
     }
     weight, income = (
         np.asarray(world.workers.economy.population.weight, float),
@@ -149,15 +149,15 @@ def responsiveness(engine: Engine, setting: Setting, *, agents: int, seed: int) 
         setting.name,
         agents,
         elasticity=_bootstrapped(found["model"]),
-        teacher=_bootstrapped(found["teacher"]),
-        ratio=_bootstrapped(found["model"] / found["teacher"]),
+        formula=_bootstrapped(found["formula"]),
+        ratio=_bootstrapped(found["model"] / found["formula"]),
         hours=float(np.mean(hours["model"])),
-        teacher_hours=float(np.mean(hours["teacher"])),
+        formula_hours=float(np.mean(hours["formula"])),
     )
 
 
 def persona_effects(engine: Engine, *, agents: int, seed: int) -> tuple[PersonaEffect, ...]:
-    """Measure what each of `CHANGES` does under the federal law, to the model and to its teacher.
+    """Measure what each of `CHANGES` does under the federal law, to the model and to its formula.
 
     Raises:
         EngineError: the engine cannot answer.
@@ -175,7 +175,7 @@ def persona_effects(engine: Engine, *, agents: int, seed: int) -> tuple[PersonaE
                 name,
                 agents,
                 distance=mean_of(_total_variation(model)),
-                teacher=float(_total_variation(told).mean()),
+                formula=float(_total_variation(told).mean()),
                 slope=float(same / said) if said else None,
                 correlation=float(same / np.sqrt(said * own)) if said and own else None,
             )
@@ -207,7 +207,7 @@ CHANGES: dict[str, Callable[[Personas], Personas]] = {
     "all three: a neutral person": _at(hours=40, tax_attitude=2, risk=2),
     "another life, same attitudes": _strangers,
 }
-"""Personas exchanged; the last change is of what the teacher does not look at."""
+"""Personas exchanged; the last change is of what the formula does not look at."""
 _DRAWS = 1000
 
 

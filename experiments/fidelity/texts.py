@@ -1,4 +1,4 @@
-"""How often a model writes each answer beside how often its teacher would: votes, candidacies, planners."""
+"""How often a model writes each answer beside how often its formula would: votes, candidacies, planners."""
 
 import json
 from collections import defaultdict
@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from experiments.fidelity.answers import held_out_lives
-from experiments.training.examples import MOST_BRACKETS, Lesson
-from experiments.training.government_examples import planner_lesson, stand_lesson, vote_lesson
+from experiments.training.examples import MOST_BRACKETS, Example
+from experiments.training.government_examples import planner_example, stand_example, vote_example
 from experiments.training.worker_examples import Life
 from llm_policy.answers.ballots import ballot_answer, read_ballot
 from llm_policy.answers.proposals import answer_tokens
@@ -21,10 +21,10 @@ from llm_policy.engines.base import Engine, Prompt
 
 @dataclass(frozen=True)
 class Frequencies:
-    """How often answers are drawn beside the teacher's chances.
+    """How often answers are drawn beside the formula's chances.
 
     `distance` is the mean total variation, 0 to 1, between the shares of `samples` answers to each prompt and
-    the teacher's chances, over candidacies, votes, or planners' changes of a bracket; `floor` is what as many
+    the formula's chances, over candidacies, votes, or planners' changes of a bracket; `floor` is what as many
     draws from these chances show, one drawing of each; `equal` the distance of equal chances. `unread` is the
     share of answers that could not be read. They are left out.
     """
@@ -39,7 +39,7 @@ class Frequencies:
 
 
 class Texts(NamedTuple):
-    """A prompt, how likely the teacher finds each option at each of its places, and how answers are read.
+    """A prompt, how likely the formula finds each option at each of its places, and how answers are read.
 
     `read` returns the option at each place, or None.
     """
@@ -51,7 +51,7 @@ class Texts(NamedTuple):
 
 
 def answer_frequencies(engine: Engine, *, groups: int, samples: int, seed: int) -> tuple[Frequencies, ...]:
-    """Return the frequencies of votes, candidacies and planners' changes, on brackets of no lesson.
+    """Return the frequencies of votes, candidacies and planners' changes, on brackets of no example.
 
     Raises:
         EngineError: the engine cannot answer.
@@ -66,19 +66,19 @@ def text_questions(*, groups: int, seed: int) -> dict[str, list[Texts]]:
     """Return the questions to `groups` of 8 workers three times over, and to as many groups of planners."""
     rng = np.random.default_rng(seed)
     lived = held_out_lives(rng, groups=groups)
-    planners = _kept(lambda: planner_lesson(rng, held_out=True), '{"changes": ')
+    planners = _kept(lambda: planner_example(rng, held_out=True), '{"changes": ')
     return {
         "vote, plurality": [text for life in lived for text in _votes(rng, life)],
         "candidacy": [text for life in lived for text in _candidacies(rng, life)],
         "planner's changes": [
-            text for _, lesson in zip(lived, planners, strict=False) for text in _changes(lesson)
+            text for _, example in zip(lived, planners, strict=False) for text in _changes(example)
         ],
     }
 
 
 def _votes(rng: np.random.Generator, life: Life) -> list[Texts]:
-    lesson = next(_kept(lambda: vote_lesson(rng, life), '{"vote": '))
-    count = len(lesson.answers[0][-1].texts) - 1
+    example = next(_kept(lambda: vote_example(rng, life), '{"vote": '))
+    count = len(example.answers[0][-1].texts) - 1
 
     def read(text: str) -> list[int] | None:
         ballot = read_ballot(text, "plurality", count)
@@ -86,12 +86,12 @@ def _votes(rng: np.random.Generator, life: Life) -> list[Texts]:
 
     return [
         Texts(prompt, (answer[-1].probabilities,), ballot_answer("plurality", count), read)
-        for prompt, answer in zip(lesson.prompts, lesson.answers, strict=True)
+        for prompt, answer in zip(example.prompts, example.answers, strict=True)
     ]
 
 
 def _candidacies(rng: np.random.Generator, life: Life) -> list[Texts]:
-    lesson = stand_lesson(rng, life)
+    example = stand_example(rng, life)
     first_word = {"stands": {"type": "boolean"}}  # the rates that follow in a run change nothing about it
     places = {True: [0], False: [1]}
     return [
@@ -101,12 +101,12 @@ def _candidacies(rng: np.random.Generator, life: Life) -> list[Texts]:
             first_word,
             lambda text: places.get(read_field(text, "stands")),
         )
-        for prompt, answer in zip(lesson.prompts, lesson.answers, strict=True)
+        for prompt, answer in zip(example.prompts, example.answers, strict=True)
     ]
 
 
-def _changes(lesson: Lesson) -> list[Texts]:
-    brackets = len(lesson.answers[0]) - 2
+def _changes(example: Example) -> list[Texts]:
+    brackets = len(example.answers[0]) - 2
 
     def read(text: str) -> list[int] | None:
         changes = read_changes(text, brackets)
@@ -114,16 +114,16 @@ def _changes(lesson: Lesson) -> list[Texts]:
 
     return [
         Texts(prompt, tuple(part.probabilities for part in answer[2:]), changes_answer(brackets), read)
-        for prompt, answer in zip(lesson.prompts, lesson.answers, strict=True)
+        for prompt, answer in zip(example.prompts, example.answers, strict=True)
     ]
 
 
-def _kept(draw: Callable[[], Lesson], beginning: str) -> Iterator[Lesson]:
-    """Yield the lessons whose answers begin so."""
+def _kept(draw: Callable[[], Example], beginning: str) -> Iterator[Example]:
+    """Yield the examples whose answers begin so."""
     while True:
-        lesson = draw()
-        if lesson.answers[0][0].texts == (beginning,):
-            yield lesson
+        example = draw()
+        if example.answers[0][0].texts == (beginning,):
+            yield example
 
 
 def _compare(

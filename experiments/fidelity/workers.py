@@ -1,4 +1,4 @@
-"""The small model as worker beside its teacher: answers, elasticity, personas, memory."""
+"""The small model as worker beside its formula: answers, elasticity, personas, memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ from llm_policy.engines.base import Engine
 MOST_DIVERGENCE = 0.03
 """The mean divergence in nats that hours may have on held-out questions."""
 MOST_ELASTICITY_ERROR = 0.15
-"""The share of the teacher's by which an elasticity may differ from it."""
+"""The share of the formula's by which an elasticity may differ from it."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class WorkerFidelity:
 
     `close` says whether the divergence of hours stays within `MOST_DIVERGENCE` in every wording, all lengths
     of memory together, and `elastic` whether every elasticity is within `MOST_ELASTICITY_ERROR` of the
-    teacher's.
+    formula's.
     """
 
     model: dict[str, Any]
@@ -86,7 +86,7 @@ def worker_fidelity(
     seed: int = 0,
     progress: Callable[[str], Any] = lambda what: None,
 ) -> WorkerFidelity:
-    """Measure the model against its teacher, through the engine.
+    """Measure the model against its formula, through the engine.
 
     Hours, satisfaction and a planner's change of one rate are choices, whose chances are compared; votes,
     candidacies and a planner's changes in JSON are texts, of which samples are.
@@ -96,7 +96,7 @@ def worker_fidelity(
         EngineError: the engine cannot answer, or gives an option no probability at all.
     """
     sizes = sizes or WorkerSizes()
-    progress("workers: questions of no lesson")
+    progress("workers: questions of no example")
     answers = answer_divergences(engine, groups=sizes.groups, seed=seed)
     progress("workers: texts")
     texts = answer_frequencies(engine, groups=sizes.writers, samples=sizes.samples, seed=seed)
@@ -134,10 +134,10 @@ def worker_tables(found: WorkerFidelity) -> list[Table]:
 
 def _answers(found: WorkerFidelity) -> Table:
     table = _table(
-        "Divergence from the teacher on questions of no lesson, in nats; hours should be at most "
+        "Divergence from the formula on questions of no example, in nats; hours should be at most "
         f"{MOST_DIVERGENCE:g} in every wording: {_verdict(found.close)}",
         ("question", "wording", "remembered"),
-        ("prompts", "divergence", "95 % interval", "teacher's entropy", "their mean", "no taxes", "leaked %"),
+        ("prompts", "divergence", "95 % interval", "formula's entropy", "their mean", "no taxes", "leaked %"),
     )
     for row in found.answers:
         table.add_row(
@@ -153,7 +153,7 @@ def _answers(found: WorkerFidelity) -> Table:
 
 def _texts(found: WorkerFidelity) -> Table:
     table = _table(
-        "Texts: total variation of the shares of answers written from the teacher's chances, which as many "
+        "Texts: total variation of the shares of answers written from the formula's chances, which as many "
         "draws from these (floor) and equal chances show too",
         ("question",),
         ("prompts", "texts each", "model", "floor", "equal chances", "unread %"),
@@ -173,26 +173,26 @@ def _elasticities(found: WorkerFidelity) -> Table:
         f"within {MOST_ELASTICITY_ERROR:.0%} of 1: {_verdict(found.elastic)}",
         ("law, elasticity told",),
         (
-            *("workers", "model", "95 % interval", "teacher", "95 % interval", "ratio", "95 % interval"),
-            *("model's hours", "teacher's"),
+            *("workers", "model", "95 % interval", "formula", "95 % interval", "ratio", "95 % interval"),
+            *("model's hours", "formula's"),
         ),
     )
     for row in found.elasticities:
         table.add_row(
             *(row.setting, f"{row.workers:,}"),
             *_measured(row.elasticity, ".4f"),
-            *_measured(row.teacher, ".4f"),
+            *_measured(row.formula, ".4f"),
             *_measured(row.ratio, ".3f"),
-            *(f"{row.hours:.2f}", f"{row.teacher_hours:.2f}"),
+            *(f"{row.hours:.2f}", f"{row.formula_hours:.2f}"),
         )
     return table
 
 
 def _personas(found: WorkerFidelity) -> Table:
     table = _table(
-        "Personas exchanged: total variation of the chances of hours; the model's changes on the teacher's",
+        "Personas exchanged: total variation of the chances of hours; the model's changes on the formula's",
         ("changed to",),
-        ("workers", "model", "95 % interval", "teacher", "slope", "correlation"),
+        ("workers", "model", "95 % interval", "formula", "slope", "correlation"),
     )
     for row in found.personas:
         slopes = ("-" if value is None else f"{value:.3f}" for value in (row.slope, row.correlation))
@@ -200,7 +200,7 @@ def _personas(found: WorkerFidelity) -> Table:
             row.changed,
             f"{row.workers:,}",
             *_measured(row.distance, ".4f"),
-            f"{row.teacher:.4f}",
+            f"{row.formula:.4f}",
             *slopes,
         )
     return table
@@ -210,16 +210,16 @@ def _learning(found: Learning) -> Table:
     count = len(found.model)
     table = _table(
         f"Utility forgone, % of the income of 40 hours, by step: {found.workers:,} workers, {found.years} "
-        f"years ({found.setting}). Memory saves the model {_points(found.worth)}, its teacher "
-        f"{_points(found.teacher_worth)}.",
+        f"years ({found.setting}). Memory saves the model {_points(found.worth)}, its formula "
+        f"{_points(found.formula_worth)}.",
         ("workers",),
         tuple(map(str, range(1, count + 1))),
     )
     rows = (
         ("model", found.model),
-        ("teacher", found.teacher),
+        ("formula", found.formula),
         ("model without memory", found.forgetful_model),
-        ("teacher without memory", found.forgetful_teacher),
+        ("formula without memory", found.forgetful_formula),
     )
     for name, losses in rows:
         table.add_row(name, *(f"{100 * loss:.2f}" for loss in losses))

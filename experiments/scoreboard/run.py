@@ -15,13 +15,14 @@ from baselines.optimum import best_found
 from econjax import Atkinson, BracketSchedule
 from econjax.planning import Planner, RationalEvaluator, plan
 from experiments.core.config import PlannerName
-from experiments.core.registry import REGISTRY, WELFARE, PlannerSpec, PlanningContext, WelfareSpec
+from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext
 from experiments.report.intervals import Measured, bootstrap
 from experiments.scoreboard.config import ScoreboardConfig
 from experiments.scoreboard.economies import ECONOMIES, Kind
 from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine
 from llm_policy.engines.wrappers.lockstep import in_step
+from llm_policy.prompts.welfare import WELFARE, WelfareSpec
 
 
 def contests(config: ScoreboardConfig) -> "list[Contest]":

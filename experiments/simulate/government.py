@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Key
 from baselines.fixed import FixedPlanner
 from econjax import BracketSchedule
 from econjax.planning import Planner, RationalEvaluator, Report
-from experiments.core.registry import REGISTRY, WELFARE, PlanningContext
+from experiments.core.registry import REGISTRY, PlanningContext
 from experiments.simulate.config import SimulateConfig
 from llm_policy.answers.reading import Tally
 from llm_policy.elections.democracy import Democracy
@@ -21,6 +21,7 @@ from llm_policy.engines.base import Engine
 from llm_policy.planners.text import LLMPlanner
 from llm_policy.prompts.election import ElectionRules
 from llm_policy.prompts.planner import PlannerStyle
+from llm_policy.prompts.welfare import WELFARE
 from llm_policy.workers.evaluator import with_gradient
 from llm_policy.workers.society import Society, State
 

@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from econjax import Economy
-from experiments.core.registry import WELFARE
 from experiments.simulate.config import SimulateConfig
 from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine, EngineError
@@ -15,6 +14,7 @@ from llm_policy.personas.draw import draw_personas
 from llm_policy.personas.files import load_personas
 from llm_policy.personas.text import People, roles, templated, traits, written
 from llm_policy.prompts.objectives import Objective, mix
+from llm_policy.prompts.welfare import WELFARE
 from llm_policy.workers.llm import LLMWorkers
 
 _FIXED_HOURS = (40, 60)

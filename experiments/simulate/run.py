@@ -12,7 +12,6 @@ from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
 from econjax.planning import Report
-from experiments.core.registry import WELFARE
 from experiments.simulate.config import SimulateConfig
 from experiments.simulate.context import check_context
 from experiments.simulate.government import Government, form_government
@@ -21,6 +20,7 @@ from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine, EngineError
 from llm_policy.engines.wrappers.budget import Usage, estimate
 from llm_policy.personas.text import People
+from llm_policy.prompts.welfare import WELFARE
 from llm_policy.workers.society import Society, State, Step
 
 EXPLOIT = 0.1

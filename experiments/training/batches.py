@@ -24,7 +24,7 @@ class Batch(NamedTuple):
     """Groups of rows after what each group shares, and what should follow at some places of each row.
 
     Tokens, places and followers are padded with 0; the chances of what is padding are 0. What helps to learn
-    is NaN where there is none of it: the teacher's `workings` at these places, the `average_tax` of each
+    is NaN where there is none of it: the formula's `workings` at these places, the `average_tax` of each
     group's schedule, as a share of `INCOMES`, the numbers that tokens go on with, what follows from a
     worker's `endowment`, which end with the token at `means_end`, and for planners the `ordinals` of the numbers
     in their lists.
@@ -56,7 +56,7 @@ class Shape(NamedTuple):
     places: int
 
     def holds(self, script: Encoded) -> bool:
-        """Tell whether a group of this shape has room for the lesson."""
+        """Tell whether a group of this shape has room for the example."""
         return (
             len(script.rows) == self.rows
             and len(script.shared) <= self.shared
@@ -80,11 +80,11 @@ SHAPES = (
     Shape(4, 4, 208, 576, 80),
     Shape(3, 4, 256, 1152, 80),
 )
-"""Smallest first: a lesson goes into the first that holds it."""
+"""Smallest first: an example goes into the first that holds it."""
 
 
 def batches(scripts: Iterable[Encoded], encoder: Encoder) -> Iterator[Batch]:
-    """Yield a batch whenever one is full; lessons that no shape holds are left out."""
+    """Yield a batch whenever one is full; examples that no shape holds are left out."""
     waiting: dict[Shape, list[Encoded]] = defaultdict(list)
     for script in scripts:
         shape = next((shape for shape in SHAPES if shape.holds(script)), None)
@@ -95,7 +95,7 @@ def batches(scripts: Iterable[Encoded], encoder: Encoder) -> Iterator[Batch]:
 
 
 def batch(scripts: list[Encoded], shape: Shape, encoder: Encoder) -> Batch:
-    """Return lessons as arrays of this shape."""
+    """Return examples as arrays of this shape."""
     groups, rows = shape.groups, shape.rows
     made = Batch(
         np.zeros((groups, shape.shared), np.int32),

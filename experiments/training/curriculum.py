@@ -1,4 +1,4 @@
-"""Which lessons come when: drills, then first steps, then all tasks side by side and longer histories."""
+"""Which examples come when: drills, then first steps, then all tasks side by side and longer histories."""
 
 import itertools
 from collections.abc import Iterable, Iterator
@@ -6,27 +6,32 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.training.examples import Lesson
-from experiments.training.government_examples import bracket_lesson, planner_lesson, stand_lesson, vote_lesson
+from experiments.training.examples import Example
+from experiments.training.government_examples import (
+    bracket_example,
+    planner_example,
+    stand_example,
+    vote_example,
+)
 from experiments.training.worker_examples import (
     CROWD,
     GROUP,
     draw_crowd,
     drills,
     lives,
-    worker_lessons,
+    worker_examples,
 )
 
 _PLANNERS, _WRITING_PLANNERS, _VOTERS, _CANDIDATES = 4, 32, 16, 32
-"""After so many groups of workers there is a lesson for planners, for those who write JSON, and so on."""
+"""After so many groups of workers there is an example for planners, for those who write JSON, and so on."""
 
 
 class Mix(NamedTuple):
-    """Which lessons a crowd hears.
+    """Which examples a crowd hears.
 
     `drilled` is the share of workers who are drilled; `easy` that of the others who have not chosen hours
     yet, and of planners who read no more than they need; `written` that of workers who answer in JSON instead
-    of by one token; `others` that of the other tasks' lessons that are heard.
+    of by one token; `others` that of the other tasks' examples that are heard.
     """
 
     drilled: float
@@ -36,7 +41,7 @@ class Mix(NamedTuple):
 
 
 EVERYTHING = Mix(0.0, 0.3, 0.35, 1.0)
-"""The lessons that a tokenizer learns from and a model is tested on."""
+"""The examples that a tokenizer learns from and a model is tested on."""
 
 
 def mix(progress: float) -> Mix:
@@ -50,11 +55,11 @@ def mix(progress: float) -> Mix:
     return Mix(**{name: float(np.interp(progress, *line)) for name, line in course.items()})
 
 
-def lessons(rng: np.random.Generator, mixes: Iterable[Mix], *, held_out: bool = False) -> Iterator[Lesson]:
-    """Yield the lessons of one crowd of workers after the other, and between them those of the other tasks.
+def examples(rng: np.random.Generator, mixes: Iterable[Mix], *, held_out: bool = False) -> Iterator[Example]:
+    """Yield the examples of one crowd of workers after the other, and between them those of the other tasks.
 
-    There is a mix for each crowd. `held_out` lessons have brackets, occupations and words that no other
-    lesson has.
+    There is a mix for each crowd. `held_out` examples have brackets, occupations and words that no other
+    example has.
     """
     for drilled, easy, written, others in mixes:
         crowd = draw_crowd(rng, held_out=held_out)
@@ -65,20 +70,20 @@ def lessons(rng: np.random.Generator, mixes: Iterable[Mix], *, held_out: bool = 
                 yield from itertools.islice(drill, 1)
                 continue
             life = next(living)
-            yield from worker_lessons(rng, life, held_out=held_out)
+            yield from worker_examples(rng, life, held_out=held_out)
             if rng.random() >= others:
                 continue
             if place % _PLANNERS == 0:
-                yield bracket_lesson(rng, brief=bool(rng.random() < easy), held_out=held_out)
+                yield bracket_example(rng, brief=bool(rng.random() < easy), held_out=held_out)
             if place % _WRITING_PLANNERS == 0:
-                yield planner_lesson(rng, brief=bool(rng.random() < easy), held_out=held_out)
+                yield planner_example(rng, brief=bool(rng.random() < easy), held_out=held_out)
             if place % _VOTERS == 0 and life.memory.seen:
-                yield vote_lesson(rng, life)
+                yield vote_example(rng, life)
             if place % _CANDIDATES == _CANDIDATES // 4:
-                yield stand_lesson(rng, life)
+                yield stand_example(rng, life)
 
 
-def texts(lesson: Lesson) -> list[str]:
-    """Return the texts of a lesson that a tokenizer learns from."""
-    answers = ["".join(part.texts[0] for part in parts) for parts in lesson.answers[:1]]
-    return [lesson.prompts[0].shared, *(prompt.personal for prompt in lesson.prompts[:3]), *answers]
+def texts(example: Example) -> list[str]:
+    """Return the texts of an example that a tokenizer learns from."""
+    answers = ["".join(part.texts[0] for part in parts) for parts in example.answers[:1]]
+    return [example.prompts[0].shared, *(prompt.personal for prompt in example.prompts[:3]), *answers]

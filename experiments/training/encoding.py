@@ -1,4 +1,4 @@
-"""The small model's tokenizer, and lessons as tokens.
+"""The small model's tokenizer, and examples as tokens.
 
 Digits and the marks of JSON are tokens of their own, so that an answer has one spelling whoever writes it,
 and no token goes past the end of a line or sentence; apart from that, tokens may hold whole phrases, spaces
@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from tokenizers import Encoding, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from econjax import BracketSchedule
-from experiments.training.examples import MEANS_BEGIN, MEANS_END, Lesson, Part, Task
+from experiments.training.examples import MEANS_BEGIN, MEANS_END, Example, Part, Task
 from llm_policy.answers.reading import HOURS
 from llm_policy.engines.embedded.random_weights import CHAT_TEMPLATE, CONTEXT, SPECIAL
 
@@ -77,7 +77,7 @@ class Row(NamedTuple):
     """One prompt after the shared text, and its answer, as tokens; and what should follow at some places.
 
     After the token at `places[k]` those in `follows[k]` may follow, each with its chance; `workings[k]` is
-    what the teacher has found by then, () where nothing new. `endowment` follows from the worker's means, which
+    what the formula has found by then, () where nothing new. `endowment` follows from the worker's means, which
     end with the token at `means_end`.
     """
 
@@ -90,7 +90,7 @@ class Row(NamedTuple):
 
 
 class Encoded(NamedTuple):
-    """A lesson as tokens: what all rows share, the law that it states, and the rows."""
+    """An example as tokens: what all rows share, the law that it states, and the rows."""
 
     task: Task
     shared: list[int]
@@ -99,7 +99,7 @@ class Encoded(NamedTuple):
 
 
 class Encoder:
-    """Writes lessons as tokens, as the chat template would lay them out."""
+    """Writes examples as tokens, as the chat template would lay them out."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
@@ -112,17 +112,17 @@ class Encoder:
         self._begins_list[ends] = True
         self._spelled = functools.lru_cache(maxsize=10_000)(self._spell)
 
-    def write(self, rng: np.random.Generator, lesson: Lesson) -> Encoded:
-        """Return the lesson as tokens; where several texts may be said, one is drawn."""
-        shared = f"<|begin|><|system|>\n{lesson.prompts[0].shared}<|end|>\n<|user|>\n"
-        personal = [f"{prompt.personal}<|end|>\n<|assistant|>\n" for prompt in lesson.prompts]
+    def write(self, rng: np.random.Generator, example: Example) -> Encoded:
+        """Return the example as tokens; where several texts may be said, one is drawn."""
+        shared = f"<|begin|><|system|>\n{example.prompts[0].shared}<|end|>\n<|user|>\n"
+        personal = [f"{prompt.personal}<|end|>\n<|assistant|>\n" for prompt in example.prompts]
         first, *rest = self._tokenizer.encode_batch([shared, *personal])
-        endowment = lesson.endowment or [()] * len(rest)
+        endowment = example.endowment or [()] * len(rest)
         rows = [
             self._row(rng, found.ids, answer, told, _end_of_means(text, found) if told else 0)
-            for text, found, answer, told in zip(personal, rest, lesson.answers, endowment, strict=True)
+            for text, found, answer, told in zip(personal, rest, example.answers, endowment, strict=True)
         ]
-        return Encoded(lesson.task, first.ids, rows, lesson.schedule)
+        return Encoded(example.task, first.ids, rows, example.schedule)
 
     def numbers(self, tokens: Int[np.ndarray, "*rows tokens"]) -> Float[np.ndarray, "*rows tokens"]:
         """Return the number that each token goes on with, as far as it is read, NaN where there is none.

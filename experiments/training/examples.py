@@ -1,4 +1,4 @@
-"""What a lesson is: prompts with one shared text, and how likely their teacher finds each answer."""
+"""What an example is: prompts with one shared text, and how likely their formula finds each answer."""
 
 import functools
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Part:
     """A part of an answer: texts that may stand there, how likely each is, and which one does.
 
     No text is the beginning of another one. Where `said` is None one is drawn. A `single` part is all of the
-    answer and one token; in others digits are tokens of their own. `workings` are what its teacher found on
+    answer and one token; in others digits are tokens of their own. `workings` are what its formula found on
     the way to it, as `WORKINGS` lists them.
     """
 
@@ -39,7 +39,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Example:
     """Prompts of one task with the same shared text, and the parts of each one's answer.
 
     `schedule` is the one that the shared text states, None if it states none. `endowment` are, for each prompt
@@ -79,7 +79,7 @@ _THOUGHTS = (
 )
 
 HELD_OUT_YEAR = 2019
-"""The tax year whose brackets no lesson shows."""
+"""The tax year whose brackets no example shows."""
 YEARS = tuple(year for year in range(2013, 2026) if year != HELD_OUT_YEAR)
 STATUSES = ("single", "single", "joint", "separate", "head_of_household")
 MOST_BRACKETS = 9

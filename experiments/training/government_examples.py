@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from econjax import BracketSchedule
-from experiments.core.registry import WELFARE
-from experiments.training.examples import Lesson, Part, begin, draw_law
+from experiments.training.examples import Example, Part, begin, draw_law
 from experiments.training.worker_examples import GROUP, Life
 from llm_policy.answers.ballots import FIELDS
 from llm_policy.answers.reading import STEPS
-from llm_policy.formula import voters as voter_teacher
+from llm_policy.formula import voters as voter_formula
 from llm_policy.formula.planner import aim, changes_probabilities, sample_changes
 from llm_policy.memory.planner import Trial, records
 from llm_policy.prompts.election import OWN_GOAL, ElectionRules, stand_prompts, vote_prompts
@@ -24,18 +23,19 @@ from llm_policy.prompts.planner import (
     bracket_prompts,
     planner_prompt,
 )
+from llm_policy.prompts.welfare import WELFARE
 from llm_policy.prompts.workers import economy_text, memory_lines
 
 PLANNERS = 4
-"""Planners of one lesson in JSON: they share brackets and goal, and have seen different years."""
+"""Planners of one example in JSON: they share brackets and goal, and have seen different years."""
 MOST_CANDIDATES = 6
 _YEARS = (0, 1, 1, 2, 2, 2, *range(3, 16))
 
 
-def bracket_lesson(rng: np.random.Generator, *, brief: bool = False, held_out: bool = False) -> Lesson:
+def bracket_example(rng: np.random.Generator, *, brief: bool = False, held_out: bool = False) -> Example:
     """Return `GROUP` questions how one rate changes, to answer with one letter, after one history.
 
-    The planner did as its teacher does. In a `brief` lesson they read no more than they need.
+    The planner did as its formula does. In a `brief` example they read no more than they need.
     """
     law = draw_law(rng, held_out=held_out)
     trials, current = _years(rng, law)
@@ -52,10 +52,10 @@ def bracket_lesson(rng: np.random.Generator, *, brief: bool = False, held_out: b
         (Part(LETTERS, tuple(probabilities[place].tolist()), single=True, workings=found[place]),)
         for place in places
     ]
-    return Lesson("planner", [asked[place] for place in places], answers)
+    return Example("planner", [asked[place] for place in places], answers)
 
 
-def planner_lesson(rng: np.random.Generator, *, brief: bool = False, held_out: bool = False) -> Lesson:
+def planner_example(rng: np.random.Generator, *, brief: bool = False, held_out: bool = False) -> Example:
     """Return the question for the next schedule, to answer in JSON, after histories of `PLANNERS`."""
     law = draw_law(rng, held_out=held_out)
     style, shown = _draw_style(rng, brief=brief)
@@ -84,10 +84,10 @@ def planner_lesson(rng: np.random.Generator, *, brief: bool = False, held_out: b
         found = _workings(current, trials)
         parts[1:] = [replace(part, workings=tuple(on)) for part, on in zip(parts[1:], found, strict=True)]
         answers.append((*first, *parts))
-    return Lesson("planner", prompts, answers)
+    return Example("planner", prompts, answers)
 
 
-def vote_lesson(rng: np.random.Generator, life: Life) -> Lesson:
+def vote_example(rng: np.random.Generator, life: Life) -> Example:
     """Return the question how to vote to workers who have lived through something."""
     count = int(rng.integers(1, MOST_CANDIDATES + 1))
     rule = str(rng.choice(list(FIELDS)))
@@ -119,7 +119,7 @@ def vote_lesson(rng: np.random.Generator, life: Life) -> Lesson:
         past=past,
     )
     own = np.array([candidates.index(i) if i in candidates else -1 for i in range(len(voters))])
-    values = voter_teacher.candidate_values(
+    values = voter_formula.candidate_values(
         life.memory.last.income[-1],
         np.asarray(law.thresholds, float),
         rates,
@@ -127,18 +127,18 @@ def vote_lesson(rng: np.random.Generator, life: Life) -> Lesson:
         own=own,
         served=np.isin(candidates, [leader for leader in past if leader is not None]),
     )
-    return Lesson("vote", prompts, [_ballot(rng, rule, row) for row in values], law)
+    return Example("vote", prompts, [_ballot(rng, rule, row) for row in values], law)
 
 
-def stand_lesson(rng: np.random.Generator, life: Life) -> Lesson:
+def stand_example(rng: np.random.Generator, life: Life) -> Example:
     """Return the question whether to stand for election, and with which rates."""
     law, style = life.situation.schedule, PlannerStyle()
     voters, economy = _voters(life)
     rules = ElectionRules(platforms=True, term=int(rng.integers(1, 4)))
     prompts = stand_prompts(law, voters, rules=rules, goal=_goal(rng), style=style, economy=economy)
     income, floors = life.memory.last.income[-1], np.asarray(law.thresholds, float)
-    stands = voter_teacher.stand_probabilities(income, floors, np.asarray(law.rates, float)).tolist()
-    promises = voter_teacher.promise_probabilities(income, floors)
+    stands = voter_formula.stand_probabilities(income, floors, np.asarray(law.rates, float)).tolist()
+    promises = voter_formula.promise_probabilities(income, floors)
     answers = [
         (
             *begin(rng, "stands"),
@@ -148,7 +148,7 @@ def stand_lesson(rng: np.random.Generator, life: Life) -> Lesson:
         )
         for yes, probabilities in zip(stands, promises, strict=True)
     ]
-    return Lesson("stand", prompts, answers, law)
+    return Example("stand", prompts, answers, law)
 
 
 def _draw_style(rng: np.random.Generator, *, brief: bool) -> tuple[PlannerStyle, int]:
@@ -238,7 +238,7 @@ def _numbers(style: PlannerStyle, current: BracketSchedule, probabilities: np.nd
 
 
 def _workings(current: BracketSchedule, trials: Sequence[Trial]) -> list[list[float]]:
-    """Return for each bracket the rates that the teacher compares, their mean move, and what it aims at."""
+    """Return for each bracket the rates that the formula compares, their mean move, and what it aims at."""
     now = np.asarray(current.rates, float)
     seen = [np.asarray(record.rates, float) for record in records(trials)[:2]]
     best, second = (*seen, *[np.full_like(now, np.nan)] * 2)[:2]
@@ -252,20 +252,20 @@ def _ballot(rng: np.random.Generator, rule: str, values: np.ndarray) -> tuple[Pa
     first = begin(rng, FIELDS[rule])  # type: ignore[index]
     numbers = [str(place + 1) for place in range(len(values))]
     if rule == "plurality":
-        (probabilities,) = voter_teacher.vote_probabilities(values[None])
+        (probabilities,) = voter_formula.vote_probabilities(values[None])
         return (
             *first,
             Part(tuple(f"{number}}}" for number in ["0", *numbers]), tuple(probabilities.tolist())),
         )
     if rule == "borda":
         return (*first, *_ranking(rng, values, numbers))
-    return (*first, *_approved(rng, voter_teacher.approval_probabilities(values[None])[0], numbers))
+    return (*first, *_approved(rng, voter_formula.approval_probabilities(values[None])[0], numbers))
 
 
 def _ranking(rng: np.random.Generator, values: np.ndarray, numbers: Sequence[str]) -> list[Part]:
     """Return a ranking whose places are filled one after the other."""
-    (probabilities,) = voter_teacher.vote_probabilities(values[None])
-    (order,) = voter_teacher.sample_rankings(rng, values[None])
+    (probabilities,) = voter_formula.vote_probabilities(values[None])
+    (order,) = voter_formula.sample_rankings(rng, values[None])
     if order[0] < 0:
         return [Part(("[",)), _said(["]}", *numbers], probabilities, 0)]
     left, parts = list(range(len(values))), [Part(("[",))]

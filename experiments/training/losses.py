@@ -1,8 +1,8 @@
-"""What training makes small: how far answers are from the teacher's, and how badly probes read the network.
+"""What training makes small: how far answers are from the formula's, and how badly probes read the network.
 
 From answers alone it would take long to find out how to read. So linear probes (Alain and Bengio 2017) read
 off inner layers, as in deep supervision (Lee et al. 2015), the numbers of a prompt, what its law takes, and
-what the teacher found on the way to an answer. Probes are no part of the model.
+what the formula found on the way to an answer. Probes are no part of the model.
 """
 
 from typing import Any, NamedTuple, cast
@@ -23,7 +23,7 @@ planners compare."""
 
 
 class Probes(NamedTuple):
-    """Matrices that read what the teacher knows off the network's states; they are for training only."""
+    """Matrices that read what the formula knows off the network's states; they are for training only."""
 
     numbers: Float[Array, "width features"]
     ordinals: Float[Array, "width features"]
@@ -51,7 +51,7 @@ class Learned(NamedTuple):
 
 
 def answer_loss(weights: Weights, sizes: Sizes, batch: Batch) -> Float[Array, "groups rows"]:
-    """Return the Kullback-Leibler divergence of the model's chances from the teacher's, in nats.
+    """Return the Kullback-Leibler divergence of the model's chances from the formula's, in nats.
 
     It is summed over the tokens of an answer.
     """

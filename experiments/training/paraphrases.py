@@ -1,7 +1,7 @@
 """Sentences of workers' prompts in other words, so that the model learns what a prompt says, not how.
 
 A sentence of a prompt is replaced by words drawn for each of its slots, in the order of the slots or, where
-that reads as well, in any. What is held out is in no lesson: `econjax fidelity` asks in these words.
+that reads as well, in any. What is held out is in no example: `econjax fidelity` asks in these words.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from llm_policy.engines.base import Prompt
 
 
 class Wording(NamedTuple):
-    """Other words for a sentence: those held out of all lessons, and slots with what lessons say in them."""
+    """Other words for a sentence: those held out of all examples, and slots with what examples say in them."""
 
     held_out: str
     slots: Sequence[Sequence[str]]
@@ -21,13 +21,13 @@ class Wording(NamedTuple):
 
 
 _AS_IT_IS = 0.25
-"""The share of lessons that keep the prompts' own words."""
+"""The share of examples that keep the prompts' own words."""
 _REPLACED = 0.8
 """The chance of each sentence of the others to be replaced."""
 
 
 def rephrased(rng: np.random.Generator, prompts: Sequence[Prompt], *, held_out: bool = False) -> list[Prompt]:
-    """Return the prompts, most of them in other words; `held_out` ones in words that no lesson uses."""
+    """Return the prompts, most of them in other words; `held_out` ones in words that no example uses."""
     if held_out:
         return _replaced(prompts, {words: wording.held_out for words, wording in WORDINGS.items()})
     if rng.random() < _AS_IT_IS:

@@ -1,6 +1,6 @@
 """Train the small model: `python -m experiments.training.train FOLDER`.
 
-Its teachers say how likely each answer is, and the model learns these chances, not single answers; probes
+Its formulas say how likely each answer is, and the model learns these chances, not single answers; probes
 help (see `losses`). A run that was cut short goes on where its last checkpoint stood. Matrices are trained by
 Muon (Jordan et al. 2024), all else by Adam (Kingma and Ba 2015); steps shrink linearly to nothing.
 
@@ -30,7 +30,7 @@ from jaxtyping import Array
 from tokenizers import Tokenizer
 
 from experiments.training.batches import Batch, batches
-from experiments.training.curriculum import EVERYTHING, Mix, lessons, mix, texts
+from experiments.training.curriculum import EVERYTHING, Mix, examples, mix, texts
 from experiments.training.encoding import Encoded, Encoder, save_tokenizer, train_tokenizer
 from experiments.training.losses import Learned, Probes, answer_loss, losses
 from llm_policy.engines.embedded.llama import Llama, Sizes, Weights, load_weights, save_weights
@@ -66,7 +66,7 @@ class TrainConfig:
     save_every: int = 200
     """Batches between two checkpoints."""
     seed: int = 0
-    """Of weights and lessons."""
+    """Of weights and examples."""
 
 
 class Training(eqx.Module):
@@ -182,20 +182,20 @@ def _step(
 
 
 def _tokenizer(config: TrainConfig, sizes: Sizes) -> Tokenizer:
-    """Return the run's tokenizer, made of some lessons."""
+    """Return the run's tokenizer, made of some examples."""
     file = config.folder / "tokenizer.json"
     if not file.exists() and config.begin is not None:
         for name in ("tokenizer.json", "tokenizer_config.json"):
             shutil.copy(config.begin / name, config.folder / name)
     elif not file.exists():
-        some = lessons(np.random.default_rng(config.seed), [EVERYTHING._replace(easy=0.5)] * 24)
-        made = train_tokenizer([text for lesson in some for text in texts(lesson)], size=sizes.vocab_size)
+        some = examples(np.random.default_rng(config.seed), [EVERYTHING._replace(easy=0.5)] * 24)
+        made = train_tokenizer([text for example in some for text in texts(example)], size=sizes.vocab_size)
         save_tokenizer(config.folder, made)
     return Tokenizer.from_file(str(file))
 
 
 def _stream(config: TrainConfig, encoder: Encoder, *, begin: int) -> Iterator[Batch]:
-    """Yield batches, the easiest first; a run that goes on hears other lessons than before."""
+    """Yield batches, the easiest first; a run that goes on hears other examples than before."""
     made = begin
 
     def mixes() -> Iterator[Mix]:
@@ -203,17 +203,17 @@ def _stream(config: TrainConfig, encoder: Encoder, *, begin: int) -> Iterator[Ba
             yield mix(config.skip + (1 - config.skip) * made / config.batches)
 
     rng = np.random.default_rng((config.seed, begin))
-    for batch in batches((encoder.write(rng, lesson) for lesson in lessons(rng, mixes())), encoder):
+    for batch in batches((encoder.write(rng, example) for example in examples(rng, mixes())), encoder):
         made += 1
         yield batch
 
 
 def _tests(encoder: Encoder) -> dict[str, list[Batch]]:
-    """Return a few batches of held-out lessons by task, and by how answers are given."""
+    """Return a few batches of held-out examples by task, and by how answers are given."""
     rng, scripts = np.random.default_rng(10**6), defaultdict[str, list[Encoded]](list)
-    for lesson in lessons(rng, [EVERYTHING], held_out=True):
-        single = lesson.answers[0][0].single
-        scripts[lesson.task + (" by token" if single else "")].append(encoder.write(rng, lesson))
+    for example in examples(rng, [EVERYTHING], held_out=True):
+        single = example.answers[0][0].single
+        scripts[example.task + (" by token" if single else "")].append(encoder.write(rng, example))
     return {task: list(batches(some, encoder))[:4] for task, some in sorted(scripts.items())}
 
 
@@ -249,7 +249,7 @@ def _on_device(batch: Batch) -> Batch:
 def _log(
     config: TrainConfig, state: Training, heard: list[Array], held_out: dict[str, float], seconds: float
 ) -> None:
-    """Write what was lost, on average, since the last time and on held-out lessons: to log.jsonl and screen.
+    """Write what was lost, on average, since the last time and on held-out examples: to log.jsonl and screen.
 
     Of the two figures of training the first is the divergence of answers, the second the probes' loss.
     """

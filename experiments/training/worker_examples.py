@@ -11,19 +11,19 @@ from jaxtyping import Float, Int
 
 from econjax import BracketSchedule, Economy, Isoelastic, Population, Quasilinear
 from econjax.preferences import REFERENCE_HOURS, AbstractPreferences
-from experiments.core.registry import WELFARE
-from experiments.training.examples import MEANS_BEGIN, MEANS_END, Lesson, Part, begin, draw_law
+from experiments.training.examples import MEANS_BEGIN, MEANS_END, Example, Part, begin, draw_law
 from experiments.training.paraphrases import rephrased
 from llm_policy.answers.reading import HOURS
 from llm_policy.engines.base import Prompt
 from llm_policy.engines.scripted import ScriptedEngine
-from llm_policy.formula import workers as teacher
+from llm_policy.formula import workers as formula
 from llm_policy.memory.workers import Memory, Records, latest, nothing, remember
 from llm_policy.personas.draw import Personas, describe, draw_personas
 from llm_policy.personas.roles import ROLES
 from llm_policy.personas.text import traits
 from llm_policy.prompts.disutility import price_of_an_hour
 from llm_policy.prompts.objectives import OBJECTIVES, mix
+from llm_policy.prompts.welfare import WELFARE
 from llm_policy.prompts.workers import (
     Mode,
     Phase,
@@ -40,25 +40,25 @@ GROUP = 8
 CROWD = 1024
 """Workers who are drawn together."""
 HELD_OUT_OCCUPATIONS = 10
-"""Of so many occupations one is in no lesson."""
+"""Of so many occupations one is in no example."""
 
 
 class Crowd(NamedTuple):
-    """Workers, what their teacher knows of them, and their order, in which groups are taken."""
+    """Workers, what their formula knows of them, and their order, in which groups are taken."""
 
     workers: LLMWorkers
-    endowment: teacher.Endowment
-    attitudes: teacher.Attitudes
+    endowment: formula.Endowment
+    attitudes: formula.Attitudes
 
 
 def draw_crowd(rng: np.random.Generator, *, held_out: bool = False) -> Crowd:
-    """Return workers of many skills, efforts and people; `held_out` ones have occupations of no lesson."""
+    """Return workers of many skills, efforts and people; `held_out` ones have occupations of no example."""
     draw = rng.random(3)
     rational, satisfaction = bool(draw[0] < 0.08), bool(draw[1] < 0.3)
     economy = _draw_economy(rng, in_dollars=rational or draw[2] < 0.85)
     key = jax.random.key(int(rng.integers(2**31)))
     texts, attitudes = (
-        (None, teacher.neutral(CROWD)) if rational else _draw_people(rng, key, economy, held_out)
+        (None, formula.neutral(CROWD)) if rational else _draw_people(rng, key, economy, held_out)
     )
     selfish = 0.9 if rng.random() < 0.3 else 1.0
     others = (1 - selfish) / 2
@@ -75,12 +75,12 @@ def draw_crowd(rng: np.random.Generator, *, held_out: bool = False) -> Crowd:
         asks_satisfaction=satisfaction,
     )
     fixed = economy.population.fixed_cost
-    endowment = teacher.Endowment(
+    endowment = formula.Endowment(
         np.asarray(economy.population.skill, float),
         price_of_an_hour(economy),
         np.zeros(CROWD) if fixed is None else np.asarray(fixed, float),
     )
-    return Crowd(workers, endowment, teacher.with_aims(attitudes, aims))
+    return Crowd(workers, endowment, formula.with_aims(attitudes, aims))
 
 
 def lives(
@@ -102,14 +102,14 @@ def lives(
         yield _live(rng, _take(crowd, population, members), style, steps, held_out)
 
 
-def worker_lessons(rng: np.random.Generator, life: "Life", *, held_out: bool = False) -> Iterator[Lesson]:
+def worker_examples(rng: np.random.Generator, life: "Life", *, held_out: bool = False) -> Iterator[Example]:
     """Yield the question for hours, and where workers are asked that, the one for satisfaction."""
-    yield _labor_lesson(rng, life, held_out)
+    yield _labor_example(rng, life, held_out)
     if life.group.workers.asks_satisfaction and life.memory.seen > 1:
-        yield _satisfaction_lesson(rng, life)
+        yield _satisfaction_example(rng, life)
 
 
-def drills(rng: np.random.Generator, crowd: Crowd, *, held_out: bool = False) -> Iterator[Lesson]:
+def drills(rng: np.random.Generator, crowd: Crowd, *, held_out: bool = False) -> Iterator[Example]:
     """Yield questions for hours to workers who have not chosen any yet, with parts of the text left out.
 
     What an hour earns and what effort costs always stands there. Who reads nothing about itself has no
@@ -120,10 +120,10 @@ def drills(rng: np.random.Generator, crowd: Crowd, *, held_out: bool = False) ->
     for members in rng.permutation(selfish)[: len(selfish) // GROUP * GROUP].reshape(-1, GROUP):
         life = _live(rng, _take(crowd, population, members), _draw_style(rng, 0.0), 0, held_out)
         shown = Shown(*(rng.random(len(Shown._fields)) < _SHOWN).tolist())
-        attitudes = life.group.attitudes if shown.person else teacher.neutral(GROUP)
-        lesson = _labor_lesson(rng, life._replace(group=life.group._replace(attitudes=attitudes)), held_out)
-        prompts = [_shortened(prompt, shown, law_text(life.situation)) for prompt in lesson.prompts]
-        yield replace(lesson, prompts=prompts)
+        attitudes = life.group.attitudes if shown.person else formula.neutral(GROUP)
+        example = _labor_example(rng, life._replace(group=life.group._replace(attitudes=attitudes)), held_out)
+        prompts = [_shortened(prompt, shown, law_text(life.situation)) for prompt in example.prompts]
+        yield replace(example, prompts=prompts)
 
 
 class Shown(NamedTuple):
@@ -170,8 +170,8 @@ class Group(NamedTuple):
     workers: LLMWorkers
     population: Population
     constants: list[str]
-    endowment: teacher.Endowment
-    attitudes: teacher.Attitudes
+    endowment: formula.Endowment
+    attitudes: formula.Attitudes
 
 
 class Life(NamedTuple):
@@ -210,23 +210,23 @@ def _draw_economy(rng: np.random.Generator, *, in_dollars: bool) -> Economy:
 
 def _draw_people(
     rng: np.random.Generator, key: jax.Array, economy: Economy, held_out: bool
-) -> tuple[list[str], teacher.Attitudes]:
+) -> tuple[list[str], formula.Attitudes]:
     """Return what workers read about themselves, and the attitudes that follow from it."""
     kind = rng.random()
     if kind < 0.07 and not held_out:
         names = rng.choice(list(ROLES), CROWD).tolist()
-        return [ROLES[name] for name in names], teacher.of_roles(names)
+        return [ROLES[name] for name in names], formula.of_roles(names)
     personas = _allowed(rng, draw_personas(key, economy.population), held_out)
     texts = describe(personas)
     if kind < 0.14:
         people = traits(key, economy.population)
         ends = [text[text.index(" By temperament") :] for text in people.texts]
         texts = [text + end for text, end in zip(texts, ends, strict=True)]
-    return texts, teacher.of_personas(personas)
+    return texts, formula.of_personas(personas)
 
 
 def _allowed(rng: np.random.Generator, personas: Personas, held_out: bool) -> Personas:
-    """Return the people with other occupations where theirs is not for these lessons."""
+    """Return the people with other occupations where theirs is not for these examples."""
     codes = np.arange(personas.occupation.max() + 1)
     allowed = codes[(codes % HELD_OUT_OCCUPATIONS == 0) == held_out]
     fits = np.isin(personas.occupation, allowed)
@@ -239,13 +239,13 @@ def _take(crowd: Crowd, population: Population, members: Int[np.ndarray, " group
         crowd.workers,
         jax.tree.map(lambda values: values[members], population),
         [crowd.workers.constants[i] for i in members],
-        teacher.Endowment(*(values[members] for values in crowd.endowment)),
-        teacher.Attitudes(*(values[members] for values in crowd.attitudes)),
+        formula.Endowment(*(values[members] for values in crowd.endowment)),
+        formula.Attitudes(*(values[members] for values in crowd.attitudes)),
     )
 
 
 def _live(rng: np.random.Generator, group: Group, style: Style, steps: int, held_out: bool) -> Life:
-    """Return the group after some steps in a few tax years, in which it chose as its teacher would."""
+    """Return the group after some steps in a few tax years, in which it chose as its formula would."""
     memory = nothing(GROUP, last=style.history, best=style.best)
     year, number = 1, 0
     if rng.random() < 0.15:  # late in a run
@@ -304,7 +304,7 @@ def _settled(
 ) -> Records:
     """Return a step as the workers remember it."""
     income = group.endowment.skill * labor
-    tax = teacher.taxes(law, income)
+    tax = formula.taxes(law, income)
     consumption = income - tax + rebate
     utility = _utility(group.workers.economy.preferences, consumption, labor, group.population)
     one = np.ones(GROUP)
@@ -315,7 +315,7 @@ def _settled(
         return now
     if step == 0:
         return now._replace(result=one * np.nan)
-    satisfied = (rng.random(GROUP) < teacher.satisfied_probabilities(group.attitudes, now)).astype(float)
+    satisfied = (rng.random(GROUP) < formula.satisfied_probabilities(group.attitudes, now)).astype(float)
     return now._replace(
         satisfied=satisfied, result=np.where(satisfied > 0, now.result, now.result - abs(now.result) / 2)
     )
@@ -329,14 +329,14 @@ def _utility(preferences, consumption, labor, population):
 def _labor(
     rng: np.random.Generator, group: Group, law: BracketSchedule, memory: Memory, phase: Phase
 ) -> Float[np.ndarray, " group"]:
-    """Draw hours as the teacher does, now and then others so that histories differ."""
-    probabilities = teacher.hours_probabilities(group.endowment, group.attitudes, law, memory, phase)
+    """Draw hours as the formula does, now and then others so that histories differ."""
+    probabilities = formula.hours_probabilities(group.endowment, group.attitudes, law, memory, phase)
     places = (probabilities.cumsum(axis=1) > rng.random((GROUP, 1))).argmax(axis=1)
     return np.where(rng.random(GROUP) < 0.1, rng.integers(0, len(HOURS), GROUP), places) * 10.0
 
 
-def _labor_lesson(rng: np.random.Generator, life: Life, held_out: bool) -> Lesson:
-    """Return the question for hours, with the teacher's answers."""
+def _labor_example(rng: np.random.Generator, life: Life, held_out: bool) -> Example:
+    """Return the question for hours, with the formula's answers."""
     group, style, situation, memory = life
     workers = group.workers
     choice_set = workers.choice_set
@@ -348,21 +348,21 @@ def _labor_lesson(rng: np.random.Generator, life: Life, held_out: bool) -> Lesso
     if style.mode == "text":
         answers = [(*begin(rng, "hours", style.think), _in_json(part)) for (part,) in answers]
     prompts = rephrased(rng, prompts, held_out=held_out)
-    return Lesson("labor", prompts, answers, situation.schedule, _means(life))
+    return Example("labor", prompts, answers, situation.schedule, _means(life))
 
 
 def _hours(
-    who: teacher.Endowment,
-    attitudes: teacher.Attitudes,
+    who: formula.Endowment,
+    attitudes: formula.Attitudes,
     schedule: BracketSchedule,
     memory: Memory,
     phase: Phase,
 ) -> list[tuple[Part]]:
-    """Return the teacher's answers, as single tokens.
+    """Return the formula's answers, as single tokens.
 
     Its workings are in multiples of full-time income and cut off at 3 of it.
     """
-    found = teacher.perceived_utility(who, attitudes, schedule, memory, phase)
+    found = formula.perceived_utility(who, attitudes, schedule, memory, phase)
     full_time = np.maximum(REFERENCE_HOURS * who.skill, 1.0)[:, None]
     shares = np.concatenate(
         [found.kept, found.effort, found.overstated[:, 4:5], found.fixed[:, None]], axis=1
@@ -373,7 +373,7 @@ def _hours(
         logs,
         [attitudes.leisure, found.change[:, 0], found.pull],
     ]
-    probabilities = teacher.hours_probabilities(who, attitudes, schedule, memory, phase).tolist()
+    probabilities = formula.hours_probabilities(who, attitudes, schedule, memory, phase).tolist()
     texts = tuple(map(str, HOURS))
     return [
         (Part(texts, tuple(row), single=True, workings=tuple(on)),)
@@ -382,19 +382,19 @@ def _hours(
 
 
 def _means(life: Life) -> list[list[float]]:
-    """Return what follows from the means of each worker alone, as `Lesson` lists it."""
+    """Return what follows from the means of each worker alone, as `Example` lists it."""
     who = life.group.endowment
-    nobody, unknown = teacher.neutral(GROUP), forty_hours(GROUP)
-    found = teacher.perceived_utility(who, nobody, life.situation.schedule, unknown, "explore")
+    nobody, unknown = formula.neutral(GROUP), forty_hours(GROUP)
+    found = formula.perceived_utility(who, nobody, life.situation.schedule, unknown, "explore")
     full_time = np.maximum(REFERENCE_HOURS * who.skill, 1.0)[:, None]
     shares = np.minimum(np.concatenate([found.kept, found.effort], axis=1) / full_time, 3.0)
     logs = np.log10(np.maximum(who.prices, _LEAST_PRICE) / np.maximum(who.skill, _LEAST_PRICE)[:, None])
     attitudes = life.group.attitudes
     attitudes = np.stack(
         [
-            attitudes.leisure / teacher.LEISURE,
-            attitudes.aversion / teacher.AVERSION,
-            np.log(attitudes.noise) / np.log(teacher.RISK),
+            attitudes.leisure / formula.LEISURE,
+            attitudes.aversion / formula.AVERSION,
+            np.log(attitudes.noise) / np.log(formula.RISK),
         ],
         axis=1,
     )
@@ -408,8 +408,8 @@ def _in_json(hours: Part) -> Part:
     return replace(hours, texts=tuple(f"{text}}}" for text in hours.texts), single=False)
 
 
-def _satisfaction_lesson(rng: np.random.Generator, life: Life) -> Lesson:
-    """Return the question whether the last step satisfies, with the teacher's answers."""
+def _satisfaction_example(rng: np.random.Generator, life: Life) -> Example:
+    """Return the question whether the last step satisfies, with the formula's answers."""
     group, _, situation, memory = life
     unsaid = np.full(GROUP, np.nan)  # what is asked here is not known yet
     last = memory.last._replace(
@@ -420,10 +420,10 @@ def _satisfaction_lesson(rng: np.random.Generator, life: Life) -> Lesson:
     single = bool(rng.random() < 0.6)
     form = CODED["yes", "no"] if single else WRITTEN
     prompts = satisfaction_prompts(situation, group.constants, memory, unit=group.workers.unit, form=form)
-    yes = teacher.satisfied_probabilities(group.attitudes, latest(memory)).tolist()
+    yes = formula.satisfied_probabilities(group.attitudes, latest(memory)).tolist()
     if single:
         answers = [(Part(("yes", "no"), (p, 1 - p), single=True),) for p in yes]
     else:
         words = ('"yes"}', '"no"}')
         answers = [(*begin(rng, "satisfied"), Part(words, (p, 1 - p))) for p in yes]
-    return Lesson("satisfaction", prompts, answers, situation.schedule, _means(life))
+    return Example("satisfaction", prompts, answers, situation.schedule, _means(life))

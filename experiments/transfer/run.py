@@ -16,12 +16,13 @@ from experiments.core.config import (
     WelfareName,
     WorkersName,
 )
-from experiments.core.registry import REGISTRY, WELFARE, PlanningContext
+from experiments.core.registry import REGISTRY, PlanningContext
 from experiments.report.disclosure import nature
 from experiments.report.intervals import Measured, bootstrap
 from experiments.transfer.config import TransferConfig
 from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine
+from llm_policy.prompts.welfare import WELFARE
 from llm_policy.surrogate.recording import RecordedWorkers
 from llm_policy.workers.evaluator import ModelEvaluator
 from llm_policy.workers.llm import LLMWorkers

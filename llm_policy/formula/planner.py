@@ -1,4 +1,4 @@
-"""A planner teacher: from the history that a prompt shows to the chances of every change. A known formula.
+"""A known formula for planners: from the history that a prompt shows to the probabilities of every change.
 
 It steers by three lists of rates that a prompt with two or more records shows: the current ones, the best
 record's and the second best's. It prefers no schedule to another before it has tried both: turning every

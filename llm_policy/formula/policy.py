@@ -1,4 +1,4 @@
-"""Workers who answer as their teacher's formula says, with no model in between: a known population."""
+"""Workers who answer as the formula says, with no model in between: a known population."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +17,7 @@ from llm_policy.surrogate.recording import RecordedWorkers, person_features
 
 
 class TaughtWorkers(RecordedWorkers):
-    """`RecordedWorkers` whose chances of hours are those of `teachers.workers.hours_probabilities`.
+    """`RecordedWorkers` whose chances of hours are those of `formula.workers.hours_probabilities`.
 
     They are asked in words like any others, and counted, but the words are not read.
     """

@@ -13,9 +13,10 @@ from baselines.learned.two_level import TwoLevel
 from experiments.benchmarks.config import LearningBenchmarkConfig
 from experiments.commands import BENCHMARKS, COMMANDS, parse
 from experiments.core.config import WelfareName
-from experiments.core.registry import REGISTRY, WELFARE
+from experiments.core.registry import REGISTRY
 from experiments.scoreboard.config import ECONOMY_NAMES, RATIONAL, ScoreboardConfig
 from experiments.scoreboard.economies import ECONOMIES
+from llm_policy.prompts.welfare import WELFARE
 
 EVERY = {(name,): command for name, command in COMMANDS.items()} | {
     ("benchmark", name): command for name, command in BENCHMARKS.items()

@@ -10,10 +10,11 @@ from baselines.learned.neural import AmortisedPlanner
 from baselines.learned.training import Training
 from econjax import us_federal
 from experiments.core import registry as roster
-from experiments.core.registry import REGISTRY, WELFARE, PlanningContext, language_model
+from experiments.core.registry import REGISTRY, PlanningContext, language_model
 from llm_policy.answers.reading import Tally
 from llm_policy.planners.choice import ChoicePlanner
 from llm_policy.planners.text import LLMPlanner
+from llm_policy.prompts.welfare import WELFARE
 
 LAW = us_federal(2024)
 

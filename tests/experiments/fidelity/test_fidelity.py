@@ -46,7 +46,7 @@ LEAST = 1e-300
 
 
 def saying(*asked, options=HOURS):
-    """Return an engine that answers exactly as the teacher."""
+    """Return an engine that answers exactly as the formula."""
     known = {
         prompt: dict(zip(map(str, options), row, strict=True))
         for some in asked
@@ -65,7 +65,7 @@ FORTY = by_hours(lambda prompt, hours: 1.0 if hours == 40 else 1e-12)
 
 
 @pytest.fixture(scope="module")
-def lessons():
+def examples():
     """What `answer_divergences` asks: for hours in each wording, for satisfaction, for changes of a rate."""
     rng = np.random.default_rng(SEED)
     lived = held_out_lives(rng, groups=GROUPS)
@@ -76,8 +76,8 @@ def lessons():
     )
 
 
-def test_who_answers_as_the_teacher_is_no_nat_away(lessons):
-    hours, satisfied, planned = lessons
+def test_who_answers_as_the_formula_is_no_nat_away(examples):
+    hours, satisfied, planned = examples
     knows = {
         OFFERED: saying(*hours),
         YES_OR_NO: saying(satisfied, options=YES_OR_NO),
@@ -95,20 +95,20 @@ def test_who_answers_as_the_teacher_is_no_nat_away(lessons):
     assert min(row.constant for row in rows) > 0.01
 
 
-def test_equal_probabilities_are_away_by_what_the_teacher_knows(lessons):
+def test_equal_probabilities_are_away_by_what_the_formula_knows(examples):
     rows = answer_divergences(EQUAL, groups=GROUPS, seed=SEED)
     for row in rows:
         options = {"hours": len(HOURS), "satisfaction": 2}.get(row.question, len(LETTERS))
         assert row.divergence.value == pytest.approx(np.log(options) - row.entropy)
         assert row.divergence.low < row.divergence.value < row.divergence.high
         assert row.leaked == pytest.approx(0, abs=1e-12)
-    assert rows[0].entropy == pytest.approx(entr(lessons[0][0].probabilities).sum(axis=1).mean())
+    assert rows[0].entropy == pytest.approx(entr(examples[0][0].probabilities).sum(axis=1).mean())
     assert rows[0].prompts == sum(row.prompts for row in rows[1:4])
     assert rows[0].divergence.value == pytest.approx(np.mean([row.divergence.value for row in rows[1:4]]))
 
 
-def test_wordings_differ_in_words_alone_and_memories_in_length(lessons):
-    for one, other in pairwise(lessons[0]):
+def test_wordings_differ_in_words_alone_and_memories_in_length(examples):
+    for one, other in pairwise(examples[0]):
         np.testing.assert_array_equal(one.probabilities, other.probabilities)
         assert not set(one.prompts) & set(other.prompts)
     seen = [life.memory.seen - 1 for life in held_out_lives(np.random.default_rng(SEED), groups=GROUPS)]
@@ -117,8 +117,8 @@ def test_wordings_differ_in_words_alone_and_memories_in_length(lessons):
     assert all(steps >= 5 for steps in seen[2 * GROUPS :])
 
 
-def test_satisfaction_is_asked_as_a_society_asks_it(lessons):
-    asked = [prompt.personal for prompt in lessons[1].prompts]
+def test_satisfaction_is_asked_as_a_society_asks_it(examples):
+    asked = [prompt.personal for prompt in examples[1].prompts]
     assert not any("result" in text.splitlines()[-2] or "satisfied," in text for text in asked)
 
 
@@ -135,7 +135,7 @@ WORDS = {
 }
 
 
-def test_who_writes_as_the_teacher_is_as_far_away_as_the_teacher_and_who_writes_one_thing_is_not():
+def test_who_writes_as_the_formula_is_as_far_away_as_the_formula_and_who_writes_one_thing_is_not():
     draw, questions = np.random.default_rng(0), text_questions(groups=1, seed=SEED)
     probabilities = {
         text.prompt: (name, text.probabilities) for name, texts in questions.items() for text in texts
@@ -164,16 +164,16 @@ def test_texts_that_say_nothing_are_counted_and_left_out():
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
-def test_who_answers_as_the_teacher_has_its_elasticity(setting):
+def test_who_answers_as_the_formula_has_its_elasticity(setting):
     world = populate(EQUAL, setting, agents=AGENTS, seed=SEED)
     laws = [dataclasses.replace(world.law, rates=world.law.rates + by) for by in (-0.05, 0.05)]
     found = responsiveness(
         saying(*(first_step(world, law) for law in laws)), setting, agents=AGENTS, seed=SEED
     )
     assert dataclasses.astuple(found.ratio) == pytest.approx((1, 1, 1))
-    assert found.elasticity.value == pytest.approx(found.teacher.value)
-    assert found.hours == pytest.approx(found.teacher_hours)
-    assert found.teacher.low < found.teacher.value < found.teacher.high
+    assert found.elasticity.value == pytest.approx(found.formula.value)
+    assert found.hours == pytest.approx(found.formula_hours)
+    assert found.formula.low < found.formula.value < found.formula.high
 
 
 def test_a_constant_elasticity_is_found_and_workers_who_do_not_react_have_none():
@@ -190,16 +190,16 @@ def test_a_constant_elasticity_is_found_and_workers_who_do_not_react_have_none()
     assert still.hours == pytest.approx(40)
 
 
-def test_personas_move_who_answers_as_the_teacher_as_much_as_the_teacher():
+def test_personas_move_who_answers_as_the_formula_as_much_as_the_formula():
     world = populate(EQUAL, SETTINGS[0], agents=AGENTS, seed=SEED)
     asked = [first_step(world, world.law)]
     asked += [first_step(world, world.law, change(world.personas)) for change in CHANGES.values()]
     *moved, ignored = persona_effects(saying(*asked), agents=AGENTS, seed=SEED)
     for effect in moved:
         assert (effect.slope, effect.correlation) == pytest.approx((1, 1))
-        assert effect.distance.value == pytest.approx(effect.teacher)
-        assert effect.teacher > 0
-    assert (ignored.teacher, ignored.slope, ignored.correlation) == (0, None, None)
+        assert effect.distance.value == pytest.approx(effect.formula)
+        assert effect.formula > 0
+    assert (ignored.formula, ignored.slope, ignored.correlation) == (0, None, None)
     assert ignored.distance.value == pytest.approx(0, abs=1e-12)
     assert asked[0].prompts != asked[-1].prompts
 
@@ -211,15 +211,15 @@ def test_who_reads_no_persona_is_not_moved_by_one():
         assert effect.correlation is None
 
 
-def test_memory_is_worth_something_to_the_teacher_and_nothing_to_who_ignores_it():
+def test_memory_is_worth_something_to_the_formula_and_nothing_to_who_ignores_it():
     found = learning(FORTY, agents=AGENTS, years=2, steps=4, seed=SEED)
     assert found.model == pytest.approx(found.forgetful_model)
     assert found.worth.value == pytest.approx(0, abs=1e-9)
     assert len(set(np.round(found.model, 9))) == 1
-    assert found.teacher_worth.low > 0
-    assert found.teacher[0] == found.forgetful_teacher[0]
-    assert found.teacher[-2] < found.teacher[0]
-    assert found.teacher[-1] < found.teacher[-2]  # told to stop trying
+    assert found.formula_worth.low > 0
+    assert found.formula[0] == found.forgetful_formula[0]
+    assert found.formula[-2] < found.formula[0]
+    assert found.formula[-1] < found.formula[-2]  # told to stop trying
 
 
 def test_nothing_is_forgone_by_who_works_the_best_hours():
@@ -236,7 +236,7 @@ def test_nothing_is_forgone_by_who_works_the_best_hours():
 
     found = learning(by_hours(wise), agents=AGENTS, years=1, steps=2, seed=SEED)
     assert found.model == pytest.approx((0, 0), abs=1e-9)
-    assert min(found.teacher) > 0
+    assert min(found.formula) > 0
 
 
 @pytest.fixture(scope="module")

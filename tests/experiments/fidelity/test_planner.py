@@ -8,7 +8,7 @@ import pytest
 from baselines.optimum import simplex
 from econjax import us_federal
 from experiments.fidelity import planner as fidelity_planner
-from experiments.fidelity.planner import TeacherPlanner, planner_fidelity, planner_table
+from experiments.fidelity.planner import FormulaPlanner, planner_fidelity, planner_table
 from llm_policy.answers.reading import STEPS
 from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.formula.planner import changes_probabilities
@@ -20,7 +20,7 @@ ABOVE, READ = 7, 8
 
 
 class Pupil(ScriptedEngine):
-    """Answers as the teacher would who reads the lists of the prompt; keeps its batches."""
+    """Answers as the formula would who reads the lists of the prompt; keeps its batches."""
 
     def __init__(self, *, learns: bool = True):
         self.batches, self.learns = [], learns
@@ -65,7 +65,7 @@ def found(pupil):
     return planner_fidelity(pupil, seeds=8, evaluations=24, agents=100, welfare=["atkinson"])
 
 
-def test_a_model_that_answers_as_its_teacher_gains_by_its_history_and_is_no_better(found):
+def test_a_model_that_answers_as_its_formula_gains_by_its_history_and_is_no_better(found):
     assert (found.rows[MODEL].lead, found.rows[MODEL].beaten) == (None, None)
     assert found.rows[FORGETFUL].beaten
     assert not found.rows[TEACHER].beaten
@@ -122,9 +122,9 @@ def test_one_seed_has_no_interval():
         planner_fidelity(Pupil(), seeds=1, evaluations=2)
 
 
-def test_the_teacher_starts_from_the_law_and_then_moves_by_steps():
+def test_the_formula_starts_from_the_law_and_then_moves_by_steps():
     law = us_federal(2024)
-    planner, key = TeacherPlanner(law), jax.random.key(0)
+    planner, key = FormulaPlanner(law), jax.random.key(0)
     first, state = planner.ask(key, planner.init(key))
     assert first is law
     current = Trial(tuple(np.asarray(law.rates, float).tolist()), 1.0, 0.0)

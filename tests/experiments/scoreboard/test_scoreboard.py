@@ -9,11 +9,12 @@ import pytest
 
 from baselines.optimum import simplex
 from econjax.planning import RationalEvaluator
-from experiments.core.registry import REGISTRY, WELFARE
+from experiments.core.registry import REGISTRY
 from experiments.report.intervals import Measured, bootstrap
 from experiments.scoreboard import run as board
 from experiments.scoreboard.economies import ECONOMIES
 from experiments.scoreboard.run import Contest, ScoreboardConfig, Sizes, contest_scores, contests, pooled
+from llm_policy.prompts.welfare import WELFARE
 from tests.helpers.laboratory import float64
 
 PLANNERS = ("laissez-faire", "federal", "flat", "saez", "gradient")

@@ -1,4 +1,4 @@
-"""How the small model is made: its lessons, their tokens, and a run that goes on where it stopped."""
+"""How the small model is made: its examples, their tokens, and a run that goes on where it stopped."""
 
 import itertools
 import json
@@ -14,7 +14,7 @@ from econjax import us_federal
 from experiments.training import batches as batching
 from experiments.training import train as training
 from experiments.training.batches import Shape, batch
-from experiments.training.curriculum import EVERYTHING, lessons, mix
+from experiments.training.curriculum import EVERYTHING, examples, mix
 from experiments.training.encoding import SINGLE, Encoder
 from experiments.training.examples import (
     HELD_OUT_YEAR,
@@ -31,7 +31,7 @@ from llm_policy.answers.reading import HOURS
 from llm_policy.engines.base import Prompt
 from llm_policy.engines.embedded.engine import SHIPPED
 from llm_policy.engines.embedded.llama import Llama, Sizes, load_weights
-from llm_policy.formula import workers as teacher
+from llm_policy.formula import workers as formula
 from llm_policy.personas.tables import names
 from llm_policy.prompts.numbers import bracket_names
 
@@ -47,48 +47,48 @@ def tokenizer():
 
 @pytest.fixture(scope="module")
 def heard():
-    return list(lessons(np.random.default_rng(0), [MIX]))
+    return list(examples(np.random.default_rng(0), [MIX]))
 
 
 @pytest.fixture(scope="module")
 def held_out():
-    return list(lessons(np.random.default_rng(1), [MIX], held_out=True))
+    return list(examples(np.random.default_rng(1), [MIX], held_out=True))
 
 
 def test_every_task_is_taught(heard, held_out):
     for some in (heard, held_out):
-        assert {"labor", "planner", "vote", "stand"} <= {lesson.task for lesson in some}
+        assert {"labor", "planner", "vote", "stand"} <= {example.task for example in some}
 
 
 def test_probabilities_are_shares_and_no_answer_begins_another(heard):
-    for lesson in heard:
-        assert len({prompt.shared for prompt in lesson.prompts}) == 1
-        assert len(lesson.prompts) == len(lesson.answers)
-        for part in (part for answer in lesson.answers for part in answer):
+    for example in heard:
+        assert len({prompt.shared for prompt in example.prompts}) == 1
+        assert len(example.prompts) == len(example.answers)
+        for part in (part for answer in example.answers for part in answer):
             assert all(chance >= 0 for chance in part.probabilities)
             ordered = sorted(part.texts)
             assert not any(b.startswith(a) for a, b in itertools.pairwise(ordered)) or part.single
 
 
-def test_lessons_show_nothing_that_is_held_out(heard, held_out):
+def test_examples_show_nothing_that_is_held_out(heard, held_out):
     laws = [us_federal(HELD_OUT_YEAR, status) for status in STATUSES]
     tables = [f"- {bracket_names(np.asarray(law.thresholds))[1]}:" for law in laws]
     titles = names().occupation[::HELD_OUT_OCCUPATIONS]
     others = [wording.held_out for wording in WORDINGS.values()]
-    texts = [f"{prompt.shared}\n{prompt.personal}" for lesson in heard for prompt in lesson.prompts]
+    texts = [f"{prompt.shared}\n{prompt.personal}" for example in heard for prompt in example.prompts]
     assert not any(table in text for text in texts for table in tables)
     assert not any(f"Your occupation: {title.lower()}." in text.lower() for text in texts for title in titles)
     assert not any(words in text for text in texts for words in others)
-    unseen = [f"{prompt.shared}\n{prompt.personal}" for lesson in held_out for prompt in lesson.prompts]
+    unseen = [f"{prompt.shared}\n{prompt.personal}" for example in held_out for prompt in example.prompts]
     assert all(any(words in text for text in unseen) for words in others)
 
 
 def test_paraphrases_replace_sentences_that_prompts_have(heard):
-    text = "\n".join("\n".join(prompt) for lesson in heard for prompt in lesson.prompts)
+    text = "\n".join("\n".join(prompt) for example in heard for prompt in example.prompts)
     assert all(words in text for words in WORDINGS)
 
 
-def test_lessons_say_the_same_in_many_words():
+def test_examples_say_the_same_in_many_words():
     rng, asked = np.random.default_rng(0), [Prompt("\n".join(WORDINGS), "1,234 dollars")]
     said = {rephrased(rng, asked)[0] for _ in range(200)}
     assert len(said) > 100
@@ -100,9 +100,9 @@ def test_lessons_say_the_same_in_many_words():
 
 def test_an_answer_has_one_spelling(tokenizer, heard):
     encoder, rng = Encoder(tokenizer), np.random.default_rng(2)
-    for lesson in heard[::7]:
-        script = encoder.write(rng, lesson)
-        for row, answer in zip(script.rows, lesson.answers, strict=True):
+    for example in heard[::7]:
+        script = encoder.write(rng, example)
+        for row, answer in zip(script.rows, example.answers, strict=True):
             said = row.tokens[row.places[0] + 1 :]
             if not answer[0].single:
                 assert tokenizer.encode(tokenizer.decode(said)).ids == said
@@ -120,9 +120,9 @@ def test_the_probabilities_of_tokens_multiply_to_those_of_texts(tokenizer):
     assert math.prod(shares) == pytest.approx(0.2)
 
 
-def test_the_loss_is_the_divergence_from_the_teacher(tokenizer, heard):
+def test_the_loss_is_the_divergence_from_the_formula(tokenizer, heard):
     encoder, rng = Encoder(tokenizer), np.random.default_rng(3)
-    scripts = [encoder.write(rng, lesson) for lesson in heard if lesson.task == "labor"]
+    scripts = [encoder.write(rng, example) for example in heard if example.task == "labor"]
     made = batch([script for script in scripts if SHAPE.holds(script)][: SHAPE.groups], SHAPE, encoder)
     one = np.ones((1, 1), int)
     weights = Llama(SMALL).init(jax.random.key(0), one[..., None], one)["params"]
@@ -144,7 +144,7 @@ def test_numbers_are_read_digit_by_digit(tokenizer):
 
 @pytest.fixture(scope="module")
 def drilled():
-    return list(lessons(np.random.default_rng(4), [EVERYTHING._replace(drilled=1.0)]))
+    return list(examples(np.random.default_rng(4), [EVERYTHING._replace(drilled=1.0)]))
 
 
 def test_a_course_begins_with_drills_and_ends_with_everything():
@@ -155,10 +155,10 @@ def test_a_course_begins_with_drills_and_ends_with_everything():
 def test_a_drill_always_states_a_law_and_a_workers_means_and_the_rest_by_chance(drilled):
     assert len(drilled) > 100
     seen = set()
-    for lesson in drilled:
-        assert lesson.task == "labor"
-        assert " %" in lesson.prompts[0].shared  # a rate, in whatever words
-        for prompt, (part,) in zip(lesson.prompts, lesson.answers, strict=True):
+    for example in drilled:
+        assert example.task == "labor"
+        assert " %" in example.prompts[0].shared  # a rate, in whatever words
+        for prompt, (part,) in zip(example.prompts, example.answers, strict=True):
             assert MEANS_BEGIN in prompt.personal
             assert sum(part.probabilities) == pytest.approx(1)
             parts = ("You are ", "Your aim", "Step 0", "hours do")
@@ -167,21 +167,23 @@ def test_a_drill_always_states_a_law_and_a_workers_means_and_the_rest_by_chance(
 
 
 def test_workings_are_what_the_probabilities_follow_from(drilled):
-    answers = [part for lesson in drilled for (part,) in lesson.answers]
+    answers = [part for example in drilled for (part,) in example.answers]
     plain = [part for part in answers if part.workings[22] == part.workings[23] == 0]
     assert len(plain) > 100  # no aversion, no fixed cost
     for part in plain:
         kept, effort, (*_, temperature, _skill, _leisure, behind, pull) = np.split(part.workings, [11, 22])
         assert (behind, pull) == (-1, 0)  # the first of the hours offered is 0, the last ones were 40
-        odds = (kept - effort) / np.exp(temperature) - teacher.HABIT * np.abs(np.array(HOURS) / 40 - 1)
+        odds = (kept - effort) / np.exp(temperature) - formula.HABIT * np.abs(np.array(HOURS) / 40 - 1)
         fits = effort < 3  # where nothing was cut off
         expected = np.log(np.array(part.probabilities)[fits]) - np.log(part.probabilities[4])
         np.testing.assert_allclose((odds - odds[4])[fits], expected, atol=1e-4)
 
 
 def test_what_follows_from_means_is_what_a_worker_without_attitudes_finds(drilled):
-    for lesson in drilled:
-        for (part,), endowment, prompt in zip(lesson.answers, lesson.endowment, lesson.prompts, strict=True):
+    for example in drilled:
+        for (part,), endowment, prompt in zip(
+            example.answers, example.endowment, example.prompts, strict=True
+        ):
             assert endowment[:11] == pytest.approx(part.workings[:11])
             if "You are " not in prompt.personal:
                 assert endowment[11:22] == pytest.approx(part.workings[11:22])
@@ -189,15 +191,15 @@ def test_what_follows_from_means_is_what_a_worker_without_attitudes_finds(drille
 
 def test_means_end_with_their_last_token(tokenizer, drilled):
     encoder, rng = Encoder(tokenizer), np.random.default_rng(2)
-    for lesson in drilled[::20]:
-        for row, prompt in zip(encoder.write(rng, lesson).rows, lesson.prompts, strict=True):
+    for example in drilled[::20]:
+        for row, prompt in zip(encoder.write(rng, example).rows, example.prompts, strict=True):
             read = tokenizer.decode(row.tokens[: row.means_end + 1]).rstrip()
             told = prompt.personal.partition(MEANS_END)[0].partition(MEANS_BEGIN)[2].partition("\n")[0]
             assert read.endswith(told[-30:])
 
 
 @pytest.fixture(scope="module")
-def few_lessons(tokenizer):
+def few_examples(tokenizer):
     """Batches have one shape, and wait for nobody; those held out, alike in every run, are made once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batching, "SHAPES", (SHAPE,))
@@ -208,7 +210,7 @@ def few_lessons(tokenizer):
 
 
 @pytest.fixture(scope="module")
-def course(few_lessons, tmp_path_factory):
+def course(few_examples, tmp_path_factory):
     """Return the folder of a run that was cut short and went on."""
     folder = tmp_path_factory.mktemp("course")
     for name in ("tokenizer.json", "tokenizer_config.json"):

@@ -22,7 +22,7 @@ def trials(*history):
 
 
 def probabilities_after(*history):
-    """Return what the teacher does after these rates and results; the last ones are the current."""
+    """Return what the formula does after these rates and results; the last ones are the current."""
     return changes_probabilities(history[-1][0], trials(*history))
 
 
@@ -100,7 +100,7 @@ def test_its_history_makes_it_better_than_random_search_and_than_itself_without(
         return np.asarray(welfare_at(jnp.asarray(rates, jnp.float32)), float)
 
     def best(shown):
-        """Return the best result of each seed of a teacher who reads `shown` of its history."""
+        """Return the best result of each seed of a formula who reads `shown` of its history."""
         rates, seen = np.tile(start, (seeds, 1)), [[] for _ in range(seeds)]
         for _ in range(evaluations):
             for past, now, result in zip(seen, rates, results(rates), strict=True):

@@ -107,7 +107,7 @@ def test_calibration_of_the_truth_is_perfect_and_of_nobody_is_the_mean(lesson):
     assert calibration(Oracle(mean), held_out).divergence == pytest.approx(right.of_mean, rel=1e-4)
 
 
-def test_the_elasticity_is_the_teachers(lesson):
+def test_the_elasticity_is_the_formulas(lesson):
     workers, *_, distilled = lesson
 
     def response(probabilities_at):
@@ -123,10 +123,10 @@ def test_the_elasticity_is_the_teachers(lesson):
     def say(law):
         return record(KEY, workers, [law]).probabilities
 
-    teacher = response(say)
-    assert 0.1 < teacher < 0.6
+    formula = response(say)
+    assert 0.1 < formula < 0.6
     own = response(lambda law: jnp.exp(distilled.surrogate.log_probabilities(first_step(workers, law))))
-    assert own == pytest.approx(teacher, rel=0.02)
+    assert own == pytest.approx(formula, rel=0.02)
 
 
 def test_what_is_seen_is_what_the_schedule_leaves_and_what_an_hour_is_worth(lesson):

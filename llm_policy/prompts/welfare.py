@@ -1,0 +1,46 @@
+"""Welfare functions, and what a language model is told of each."""
+
+from dataclasses import dataclass
+
+from econjax import Atkinson, Rawlsian, Utilitarian
+from econjax.welfare import AbstractWelfare
+
+
+@dataclass(frozen=True)
+class WelfareSpec:
+    """A welfare function, its name for people, and what a language model is told of it.
+
+    `words` are for who sets the schedule, `definition` says what welfare is to anybody else.
+    """
+
+    name: str
+    welfare: AbstractWelfare
+    words: str
+    definition: str
+
+
+WELFARE: dict[str, WelfareSpec] = {
+    "atkinson": WelfareSpec(
+        "Atkinson, aversion 1",
+        Atkinson(1.0),
+        "Your aim is the average logarithm of what everyone's life is worth to them in dollars, after tax, "
+        "rebate and the effort of work. The result of a schedule is the amount that, given equally to all, "
+        "would be as good.",
+        "Welfare is the amount in dollars a year that, given equally to all, would be as good for the "
+        "average logarithm of what a year is worth to each.",
+    ),
+    "rawlsian": WelfareSpec(
+        "Rawlsian",
+        Rawlsian(),
+        "Your aim is the worst-off person. The result of a schedule is what the life of that person is worth "
+        "in dollars, after tax, rebate and the effort of work.",
+        "Welfare is what a year is worth to the worst-off person, in dollars.",
+    ),
+    "utilitarian": WelfareSpec(
+        "Utilitarian",
+        Utilitarian(),
+        "Your aim is the average of what everyone's life is worth to them in dollars, after tax, rebate and "
+        "the effort of work. The result of a schedule is that average.",
+        "Welfare is the average of what a year is worth to everyone, in dollars.",
+    ),
+}
