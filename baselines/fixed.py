@@ -97,7 +97,9 @@ def _csv_columns(path: Path) -> tuple[_Column, _Column]:
         rows = [(table.line_num, [cell.strip() for cell in row]) for row in table if row]
     header = rows[0][1] if rows else []
     if not {"threshold", "rate"} <= set(header):
-        raise ValueError(f"{path.name} needs the columns threshold and rate; its first line has {header}.")
+        raise ValueError(
+            f"{path.name} needs the columns threshold and rate; its first line has {header}."
+        )
 
     def column(name: str) -> _Column:
         at = header.index(name)
@@ -116,7 +118,9 @@ def _json_columns(path: Path) -> tuple[_Column, _Column]:
         values = held.get(name) if isinstance(held, dict) else None
         if not isinstance(values, list):
             example = '{"thresholds": [0, 50000], "rates": [0.1, 0.3]}'
-            raise ValueError(f"{path.name} needs a list named {name}, as in {example}; got {values!r}.")
+            raise ValueError(
+                f"{path.name} needs a list named {name}, as in {example}; got {values!r}."
+            )
         columns.append([(f"{name}[{i}]", value) for i, value in enumerate(values)])
     return columns[0], columns[1]
 
@@ -125,7 +129,9 @@ def _rate(path: Path, place: str, value: object) -> float:
     rate = _number(path, place, "rate", value)
     if not -1 <= rate <= 1:
         remedy = f": write {rate:g} % as {rate / 100:g}" if abs(rate) <= 100 else ""
-        raise ValueError(f"{path.name}, {place}: a rate is a share between -1 and 1; got {rate:g}{remedy}.")
+        raise ValueError(
+            f"{path.name}, {place}: a rate is a share between -1 and 1; got {rate:g}{remedy}."
+        )
     return rate
 
 

@@ -42,7 +42,11 @@ def climb(evaluate: Evaluator, starts: list[BracketSchedule], *, steps: int = 80
 
 
 def evolve(
-    evaluate: Evaluator, thresholds: Float[Array, " brackets"], *, seed: int = 0, generations: int = 40
+    evaluate: Evaluator,
+    thresholds: Float[Array, " brackets"],
+    *,
+    seed: int = 0,
+    generations: int = 40,
 ) -> Found:
     """Return the best that differential evolution and then a simplex find, from scratch, without gradients.
 
@@ -52,7 +56,14 @@ def evolve(
     loss = _loss(evaluate, thresholds)
     bounds = [(-0.5, _HIGHEST)] * thresholds.shape[0]
     found = optimize.differential_evolution(
-        loss, bounds, popsize=10, maxiter=generations, tol=1e-7, rng=seed, polish=False, init="sobol"
+        loss,
+        bounds,
+        popsize=10,
+        maxiter=generations,
+        tol=1e-7,
+        rng=seed,
+        polish=False,
+        init="sobol",
     )
     return simplex(evaluate, BracketSchedule(thresholds, jnp.asarray(found.x)), most=1200)
 
@@ -82,7 +93,13 @@ def simplex(evaluate: Evaluator, schedule: BracketSchedule, *, most: int) -> Fou
     """
     centre = np.clip(np.asarray(schedule.rates, float), -_HIGHEST, _HIGHEST)
     start = np.vstack([centre, centre + 0.01 * np.diag(np.where(centre > 0.95, -1.0, 1.0))])
-    options = {"initial_simplex": start, "maxfev": most, "adaptive": True, "fatol": 1e-6, "xatol": 1e-7}
+    options = {
+        "initial_simplex": start,
+        "maxfev": most,
+        "adaptive": True,
+        "fatol": 1e-6,
+        "xatol": 1e-7,
+    }
     found = optimize.minimize(
         _loss(evaluate, schedule.thresholds),
         centre,

@@ -17,7 +17,14 @@ from econjax.population import REFERENCE_HOURS, Population
 from econjax.populations.calibration import calibrate
 from econjax.populations.empirical import from_incomes, from_quantiles
 from econjax.populations.fitting import fit_gb2
-from econjax.populations.sampling import gb2, lognormal, lognormal_pareto, pareto, stratified, uniform
+from econjax.populations.sampling import (
+    gb2,
+    lognormal,
+    lognormal_pareto,
+    pareto,
+    stratified,
+    uniform,
+)
 from econjax.preferences import GHH, AbstractPreferences, Isoelastic, Quasilinear
 from econjax.response import (
     Equilibrium,

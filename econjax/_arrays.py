@@ -45,7 +45,9 @@ def require_scalar(
     """
     number = as_float(value)
     if number.shape != ():
-        raise ValueError(f"{name} is one number; got an array of shape {number.shape}. Use vmap for several.")
+        raise ValueError(
+            f"{name} is one number; got an array of shape {number.shape}. Use vmap for several."
+        )
     if positive:
         return require(number, seen(number) > 0, f"{name} must be a positive number.")
     return require(number, seen(number) >= least, f"{name} must be a number, {least:g} or more.")
@@ -83,4 +85,6 @@ def fold(step: Callable[[State, Row], State], start: State, rows: Row) -> State:
         for j in range(length):
             start = step(start, jax.tree.map(itemgetter(j), rows))
         return start
-    return jax.lax.scan(lambda state, row: (step(state, row), None), start, rows, unroll=UNROLLED)[0]
+    return jax.lax.scan(lambda state, row: (step(state, row), None), start, rows, unroll=UNROLLED)[
+        0
+    ]

@@ -89,7 +89,11 @@ def entry_types(
     better type earns more (single crossing), so there is one such type; inf if there is none.
     """
     workers = economy.population
-    starts = jnp.zeros(1) if isinstance(schedule, LogLinearSchedule) else _with_brackets(schedule).thresholds
+    starts = (
+        jnp.zeros(1)
+        if isinstance(schedule, LogLinearSchedule)
+        else _with_brackets(schedule).thresholds
+    )
     starts = starts[first_border(workers) :, None]
     cost = jnp.zeros_like(workers.skill) if workers.fixed_cost is None else workers.fixed_cost
     centre = jnp.log(jnp.maximum(jnp.maximum(starts, cost[None, :]), 1e-6) / REFERENCE_HOURS)
@@ -116,7 +120,9 @@ def sides(
     schedule: AbstractSchedule,
     rebate: Float[Array, ""],
     log_types: Float[Array, "borders agents"],
-) -> tuple[tuple[Point, Point], Int[Array, "borders sides=2 agents"], Float[Array, "borders agents"]]:
+) -> tuple[
+    tuple[Point, Point], Int[Array, "borders sides=2 agents"], Float[Array, "borders agents"]
+]:
     """Return the best points below and above every border for workers moved to the given log types.
 
     Then which options hold them (0: home, 1: the lowest bracket, ...), and the lead of the upper one over
@@ -174,7 +180,9 @@ def lead_between(
 
 def moved_to(economy: Economy, log_type: Float[Array, " agents"]) -> Economy:
     """Return the economy of workers with the skills that give them these log types."""
-    unit = eqx.tree_at(lambda e: e.population.skill, economy, jnp.ones_like(economy.population.skill))
+    unit = eqx.tree_at(
+        lambda e: e.population.skill, economy, jnp.ones_like(economy.population.skill)
+    )
     skill = jnp.exp(log_type - economy.preferences.log_type(unit.population))
     return eqx.tree_at(lambda e: e.population.skill, economy, skill)
 
@@ -220,7 +228,9 @@ def _optimum(economy: Economy, bracket: Bracket, rebate: Float[Array, ""]) -> Po
     return _point(economy, income, bracket.owed + bracket.rate * (income - bracket.start), rebate)
 
 
-def _log_linear_optimum(economy: Economy, schedule: LogLinearSchedule, rebate: Float[Array, ""]) -> Point:
+def _log_linear_optimum(
+    economy: Economy, schedule: LogLinearSchedule, rebate: Float[Array, ""]
+) -> Point:
     at_zero = rebate - _cost(economy.population)
     hours = economy.preferences.log_linear_labor(
         schedule.scale, schedule.progressivity, at_zero, economy.population
@@ -230,7 +240,10 @@ def _log_linear_optimum(economy: Economy, schedule: LogLinearSchedule, rebate: F
 
 
 def _point(
-    economy: Economy, income: Float[Array, " agents"], tax: Float[Array, " agents"], rebate: Float[Array, ""]
+    economy: Economy,
+    income: Float[Array, " agents"],
+    tax: Float[Array, " agents"],
+    rebate: Float[Array, ""],
 ) -> Point:
     skill = economy.population.skill
     labor = jnp.where(skill > 0, income / jnp.where(skill > 0, skill, 1), 0)
@@ -263,7 +276,9 @@ def _pick(table: Bracket, chosen: Int[Array, "*shape"]) -> Bracket:
 @jax.custom_jvp
 def _select(table: Bracket, chosen: Int[Array, "*shape"]) -> Bracket:
     def select(own: Bracket, row: tuple[Bracket, Int[Array, ""]]) -> Bracket:
-        return jax.tree.map(lambda below, value: jnp.where(chosen >= row[1], value, below), own, row[0])
+        return jax.tree.map(
+            lambda below, value: jnp.where(chosen >= row[1], value, below), own, row[0]
+        )
 
     lowest = jax.tree.map(lambda values: jnp.broadcast_to(values[0], chosen.shape), table)
     higher = jax.tree.map(lambda values: values[1:], table)
@@ -280,14 +295,18 @@ def _select_jvp(primals, tangents):
         return own, jax.tree.map(jnp.zeros_like, own)
 
     @partial(jax.checkpoint, prevent_cse=False)
-    def add(moves: list[Float[Array, "*shape"]], row: tuple[list[Float[Array, ""]], Int[Array, ""]]):
+    def add(
+        moves: list[Float[Array, "*shape"]], row: tuple[list[Float[Array, ""]], Int[Array, ""]]
+    ):
         above = chosen >= row[1]
         return [move + step * above for move, step in zip(moves, row[0], strict=True)], None
 
     rows = ([jnp.diff(t) for t in moving], jnp.arange(1, table.rate.shape[0]))
     moves = iter(jax.lax.scan(add, [jnp.broadcast_to(t[0], chosen.shape) for t in moving], rows)[0])
     still = jnp.zeros(chosen.shape, table.rate.dtype)
-    return own, Bracket(*(still if isinstance(t, SymbolicZero) else next(moves) for t in tangents[0]))
+    return own, Bracket(
+        *(still if isinstance(t, SymbolicZero) else next(moves) for t in tangents[0])
+    )
 
 
 def _choose(economy: Economy, schedule: BracketSchedule, rebate: Float[Array, ""]) -> Choices:
@@ -307,9 +326,13 @@ def _choose(economy: Economy, schedule: BracketSchedule, rebate: Float[Array, ""
 
     def mend(chosen: Int[Array, " agents"]) -> Int[Array, " agents"]:
         own = _pick(_brackets(schedule), chosen)
-        free = eqx.tree_at(lambda e: e.max_labor, economy, jnp.full_like(economy.max_labor, jnp.inf))
+        free = eqx.tree_at(
+            lambda e: e.max_labor, economy, jnp.full_like(economy.max_labor, jnp.inf)
+        )
         kept = jnp.any(_optimum(free, own, rebate).income > _reach(economy))
-        return _if(kept, lambda none: _compare(economy, schedule, rebate, none=_minus_one(none)), chosen)
+        return _if(
+            kept, lambda none: _compare(economy, schedule, rebate, none=_minus_one(none)), chosen
+        )
 
     return Choices(entries, _if(jnp.any(jnp.diff(schedule.rates) < 0), mend, chosen))
 
@@ -328,7 +351,11 @@ def _if(
 
 
 def _compare(
-    economy: Economy, schedule: BracketSchedule, rebate: Float[Array, ""], *, none: Int[Array, " agents"]
+    economy: Economy,
+    schedule: BracketSchedule,
+    rebate: Float[Array, ""],
+    *,
+    none: Int[Array, " agents"],
 ) -> Int[Array, " agents"]:
     """Return the bracket that holds each worker's best point, the best points of all compared.
 
@@ -340,11 +367,15 @@ def _compare(
         best, chosen = held
         bracket = jax.tree.map(lambda values: values[j], table)
         point = _optimum(economy, bracket, rebate)
-        better = (_reach(economy) >= bracket.start) & ((chosen < 0) | (advantage(economy, point, best) > 0))
+        better = (_reach(economy) >= bracket.start) & (
+            (chosen < 0) | (advantage(economy, point, best) > 0)
+        )
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), point, best)
         return best, jnp.where(better, j, chosen)
 
-    return jax.lax.fori_loop(0, table.rate.shape[0], challenge, (home(rebate, economy.population), none))[1]
+    return jax.lax.fori_loop(
+        0, table.rate.shape[0], challenge, (home(rebate, economy.population), none)
+    )[1]
 
 
 def _minus_one(chosen: Int[Array, " agents"]) -> Int[Array, " agents"]:

@@ -64,7 +64,9 @@ def _arriving_revenue_jvp(primals, tangents):
     slope, lift = _slope_and_lift(primals[:3], tangents[:3], at, options)
     # Whoever jumps over several borders at once is met at each of them: count the last one only.
     stretch = jnp.cumsum(falls)[:, None]
-    last = stretch[jnp.maximum(options[:, 1] - first_border(economy.population) - 1, 0), 0] == stretch
+    last = (
+        stretch[jnp.maximum(options[:, 1] - first_border(economy.population) - 1, 0), 0] == stretch
+    )
     counted = exists & last & (slope > 0)
     moved = jnp.zeros_like(at) if lift is None else lift / jnp.where(counted, slope, 1)
     gain = jnp.where(counted, high.tax - low.tax, 0)
@@ -76,7 +78,10 @@ def _arriving_revenue_jvp(primals, tangents):
 
 
 def _slope_and_lift(
-    primals: tuple, tangents: tuple, at: Float[Array, "borders met"], options: Int[Array, "borders 2 met"]
+    primals: tuple,
+    tangents: tuple,
+    at: Float[Array, "borders met"],
+    options: Int[Array, "borders 2 met"],
 ) -> tuple[Float[Array, "borders met"], Float[Array, "borders met"] | None]:
     """Return what a rise of the log type, and what the tangents, add to the lead of the upper point."""
     moving, still = split_moving(primals, tangents)
@@ -163,7 +168,9 @@ def _entries(
     part = (place - before)[None]
     low, high = table[:, before], table[:, before + 1]
     between = low + part * (high - low)
-    return jnp.where(jnp.isfinite(between), between, jnp.inf)  # there is none next to where there is none
+    return jnp.where(
+        jnp.isfinite(between), between, jnp.inf
+    )  # there is none next to where there is none
 
 
 def _density(
@@ -192,7 +199,11 @@ def _density(
 
 def _falls(economy: Economy, schedule: AbstractSchedule) -> Bool[Array, " borders"]:
     """Return at which borders workers jump."""
-    falls = jnp.diff(schedule.rates) < 0 if isinstance(schedule, BracketSchedule) else jnp.zeros(0, bool)
+    falls = (
+        jnp.diff(schedule.rates) < 0
+        if isinstance(schedule, BracketSchedule)
+        else jnp.zeros(0, bool)
+    )
     return falls if economy.population.fixed_cost is None else jnp.append(True, falls)
 
 

@@ -73,7 +73,9 @@ def settle(economy: Economy, schedule: AbstractSchedule, labor: Float[Array, " a
     population = economy.population
     labor = as_float(labor)
     if labor.shape != population.skill.shape:
-        raise ValueError(f"labor needs one entry for each of {population.agents} workers; got {labor.shape}.")
+        raise ValueError(
+            f"labor needs one entry for each of {population.agents} workers; got {labor.shape}."
+        )
     income = population.skill * labor
     tax = schedule.tax(income)
     rebate = jnp.sum(population.weight * tax) - economy.spending

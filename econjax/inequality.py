@@ -18,7 +18,9 @@ from numpy.typing import ArrayLike
 from econjax._arrays import as_float, is_concrete, require, require_scalar, seen
 
 
-def gini(values: ArrayLike, weight: ArrayLike | None = None, *, sample: bool = False) -> Float[Array, ""]:
+def gini(
+    values: ArrayLike, weight: ArrayLike | None = None, *, sample: bool = False
+) -> Float[Array, ""]:
     """Return the Gini coefficient of a population: the mean absolute difference over twice the mean.
 
     The population form, which does not change when everyone is duplicated. The `sample` form pairs no
@@ -32,7 +34,9 @@ def gini(values: ArrayLike, weight: ArrayLike | None = None, *, sample: bool = F
     return coefficient / jnp.where(distinct == 0, 1, distinct)
 
 
-def concentration(values: ArrayLike, by: ArrayLike, weight: ArrayLike | None = None) -> Float[Array, ""]:
+def concentration(
+    values: ArrayLike, by: ArrayLike, weight: ArrayLike | None = None
+) -> Float[Array, ""]:
     """Return the concentration coefficient: the Gini formula with workers ranked `by` something else.
 
     Twice the covariance of values and ranks over the mean (Lerman and Yitzhaki 1984); workers tied in
@@ -56,7 +60,9 @@ def lorenz(
     return people / people[-1], dollars / dollars[-1]
 
 
-def top_share(values: ArrayLike, weight: ArrayLike | None = None, *, top: ArrayLike) -> Float[Array, ""]:
+def top_share(
+    values: ArrayLike, weight: ArrayLike | None = None, *, top: ArrayLike
+) -> Float[Array, ""]:
     """Return the share of all dollars held by the `top` share of people, say 0.01.
 
     One minus the Lorenz curve at 1 - top, summed from above to keep the digits of a thin top; the
@@ -118,7 +124,9 @@ def require_aversion(aversion: ArrayLike) -> Float[Array, ""]:
     """
     aversion = require_scalar("aversion", aversion, least=0)
     return require(
-        aversion, seen(aversion) < jnp.inf, "aversion must be finite; for the worst-off alone use Rawlsian."
+        aversion,
+        seen(aversion) < jnp.inf,
+        "aversion must be finite; for the worst-off alone use Rawlsian.",
     )
 
 
@@ -149,7 +157,9 @@ def equally_distributed_equivalent(
     return jnp.where(some_have_none & (power <= 0), 0, top * jnp.exp(mean + excess + down))
 
 
-def position(by: Float[Array, " agents"], weight: Float[Array, " agents"]) -> Float[Array, " agents"]:
+def position(
+    by: Float[Array, " agents"], weight: Float[Array, " agents"]
+) -> Float[Array, " agents"]:
     """Return the share of people below each worker less the share above: from -1 to 1, equal for the tied."""
     order = jnp.argsort(by)
     ranked, reached = by[order], jnp.cumsum(weight[order])
@@ -160,7 +170,9 @@ def position(by: Float[Array, " agents"], weight: Float[Array, " agents"]) -> Fl
     return jnp.zeros_like(weight).at[order].set(below - above)
 
 
-def per_worker(weight: ArrayLike | None, **fields: ArrayLike) -> tuple[Float[Array, " agents"], ...]:
+def per_worker(
+    weight: ArrayLike | None, **fields: ArrayLike
+) -> tuple[Float[Array, " agents"], ...]:
     """Return the fields, then everybody's share of the people, as flat arrays of one length.
 
     Raises:
@@ -168,8 +180,14 @@ def per_worker(weight: ArrayLike | None, **fields: ArrayLike) -> tuple[Float[Arr
     """
     arrays = {name: as_float(field) for name, field in fields.items()}
     first = next(iter(arrays.values()))
-    arrays["weight"] = jnp.full_like(first, 1 / max(first.size, 1)) if weight is None else as_float(weight)
-    if first.ndim != 1 or first.size == 0 or any(array.shape != first.shape for array in arrays.values()):
+    arrays["weight"] = (
+        jnp.full_like(first, 1 / max(first.size, 1)) if weight is None else as_float(weight)
+    )
+    if (
+        first.ndim != 1
+        or first.size == 0
+        or any(array.shape != first.shape for array in arrays.values())
+    ):
         shapes = {name: array.shape for name, array in arrays.items()}
         raise ValueError(
             f"Give flat arrays with one entry per worker, all of one length; got shapes {shapes}."
@@ -221,7 +239,9 @@ def _nonnegative_ratios(
     values, weight = per_worker(weight, values=values)
     legal = jnp.all((values >= 0) | (weight == 0))
     if is_concrete(legal) and not legal:
-        raise ValueError(f"This index is of values that are 0 or more; the least is {jnp.min(values)}.")
+        raise ValueError(
+            f"This index is of values that are 0 or more; the least is {jnp.min(values)}."
+        )
     return _ratios_to_mean(values, weight), weight
 
 
@@ -238,7 +258,11 @@ def _near_zero(
     growth = power**2 * half_variance
     root = growth / (2 + growth)
     return (
-        power * half_variance * 2 / (2 + growth) * _polynomial(root**2, [1 / (2 * k + 1) for k in range(8)])
+        power
+        * half_variance
+        * 2
+        / (2 + growth)
+        * _polynomial(root**2, [1 / (2 * k + 1) for k in range(8)])
     )
 
 

@@ -22,9 +22,13 @@ def us_federal(year: int, status: str = "single", *, deduction: bool = False) ->
     """
     law = _law_book()
     if str(year) not in law:
-        raise ValueError(f"No federal schedule for year {year}; the table holds {min(law)} to {max(law)}.")
+        raise ValueError(
+            f"No federal schedule for year {year}; the table holds {min(law)} to {max(law)}."
+        )
     if status not in law[str(year)]:
-        raise ValueError(f"Unknown filing status {status!r}; choose one of {', '.join(law[str(year)])}.")
+        raise ValueError(
+            f"Unknown filing status {status!r}; choose one of {', '.join(law[str(year)])}."
+        )
     entry = law[str(year)][status]
     thresholds, rates = entry["thresholds"], entry["rates"]
     if deduction:

@@ -183,7 +183,11 @@ def plan(
     schedules, reports = [], []
     for step in range(steps):
         schedule, state = planner.ask(jax.random.fold_in(ask_key, step), state)
-        report = evaluate.value_and_grad(schedule) if planner.needs_gradient else evaluate.value(schedule)
+        report = (
+            evaluate.value_and_grad(schedule)
+            if planner.needs_gradient
+            else evaluate.value(schedule)
+        )
         state = planner.tell(state, schedule, report)
         on_step(step, schedule, report)
         schedules.append(schedule)
@@ -204,7 +208,9 @@ class Incumbent(eqx.Module):
 
     def or_better(self, schedule: BracketSchedule, report: Report) -> "Incumbent":
         """Return the better of this incumbent and a schedule just evaluated."""
-        return Incumbent(schedule, report.equivalent) if report.equivalent > self.equivalent else self
+        return (
+            Incumbent(schedule, report.equivalent) if report.equivalent > self.equivalent else self
+        )
 
 
 class _Spread(NamedTuple):
@@ -221,7 +227,9 @@ def _spread_out(values: Float[Array, " agents"], weight: Float[Array, " agents"]
     ranked, weight = jax.lax.sort((jnp.where(counts, values, jnp.inf), weight), num_keys=1)
     reached, rounding = jnp.cumsum(weight), 32 * jnp.finfo(weight.dtype).eps
     shares = jnp.arange(1, 10, dtype=weight.dtype) / 10
-    low, high = (ranked[jnp.searchsorted(reached, at)] for at in (shares - rounding, shares + rounding))
+    low, high = (
+        ranked[jnp.searchsorted(reached, at)] for at in (shares - rounding, shares + rounding)
+    )
     return _Spread(mean, spread, (low + high) / 2)
 
 
@@ -229,7 +237,9 @@ def _value(economy: Economy, welfare: AbstractWelfare, schedule: BracketSchedule
     return _report(economy, schedule, equilibrium(economy, schedule).outcome, welfare)
 
 
-def _value_and_grad(economy: Economy, welfare: AbstractWelfare, schedule: BracketSchedule) -> Report:
+def _value_and_grad(
+    economy: Economy, welfare: AbstractWelfare, schedule: BracketSchedule
+) -> Report:
     # Apart, so that all welfare functions share the programs of the equilibrium and of its derivative.
     outcome, to_rates = _outcome_and_pullback(economy, schedule)
     report, by_outcome = _report_and_slope(economy, schedule, outcome, welfare)

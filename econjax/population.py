@@ -45,7 +45,9 @@ class Population(eqx.Module):
     ):
         self.skill = _normal(as_float(skill))
         self.taste = jnp.ones_like(self.skill) if taste is None else _normal(as_float(taste))
-        self.weight = jnp.ones_like(self.skill) / self.skill.size if weight is None else as_float(weight)
+        self.weight = (
+            jnp.ones_like(self.skill) / self.skill.size if weight is None else as_float(weight)
+        )
         self.elasticity = None if elasticity is None else as_float(elasticity)
         self.fixed_cost = None if fixed_cost is None else as_float(fixed_cost)
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
@@ -53,7 +55,9 @@ class Population(eqx.Module):
         for name, values in given.items():
             if values.ndim != 1 or values.shape != self.skill.shape or values.size == 0:
                 shapes = {field: array.shape for field, array in given.items()}
-                raise ValueError(f"{', '.join(given)} are flat arrays of one length; got shapes {shapes}.")
+                raise ValueError(
+                    f"{', '.join(given)} are flat arrays of one length; got shapes {shapes}."
+                )
             if is_concrete(values):
                 _require_nonnegative(name, np.asarray(values))
         if (
@@ -61,11 +65,18 @@ class Population(eqx.Module):
             and is_concrete(self.elasticity)
             and not np.all(np.asarray(self.elasticity) > 0)
         ):
-            raise ValueError("elasticity must be above 0 for everyone: 0.01 is next to no response.")
+            raise ValueError(
+                "elasticity must be above 0 for everyone: 0.01 is next to no response."
+            )
         if weight is not None and is_concrete(self.weight):
             total = float(np.asarray(self.weight, float).sum())
-            if abs(total - 1) > 10 * float(jnp.finfo(self.weight.dtype).eps) * self.weight.size**0.5:
-                raise ValueError(f"Weights are shares that sum to 1, not {total}: divide by their sum.")
+            if (
+                abs(total - 1)
+                > 10 * float(jnp.finfo(self.weight.dtype).eps) * self.weight.size**0.5
+            ):
+                raise ValueError(
+                    f"Weights are shares that sum to 1, not {total}: divide by their sum."
+                )
 
     @property
     def agents(self) -> int:
@@ -82,4 +93,6 @@ def _require_nonnegative(name: str, values: Float[np.ndarray, " agents"]) -> Non
     bad = ~(np.isfinite(values) & (values >= 0))
     if bad.any():
         where = int(np.argmax(bad))
-        raise ValueError(f"{name} must be finite and 0 or more: mend entry {where}, {values[where]}.")
+        raise ValueError(
+            f"{name} must be finite and 0 or more: mend entry {where}, {values[where]}."
+        )

@@ -36,7 +36,9 @@ class AbstractPreferences(eqx.Module):
         """Return each worker's utility, in utils; -inf where consumption is too low to have one."""
 
     @abc.abstractmethod
-    def advantage(self, consumption: Agents, labor: Agents, over: Choice, workers: Population) -> Agents:
+    def advantage(
+        self, consumption: Agents, labor: Agents, over: Choice, workers: Population
+    ) -> Agents:
         """Return how much better a choice is than the choice `over` (consumption, labor), in dollars.
 
         That is the difference of utilities over the marginal utility of consumption at `over`; it keeps
@@ -45,7 +47,10 @@ class AbstractPreferences(eqx.Module):
 
     @abc.abstractmethod
     def linear_labor(
-        self, log_net_rate: Float[Array, "..."], virtual_income: Float[Array, "..."], workers: Population
+        self,
+        log_net_rate: Float[Array, "..."],
+        virtual_income: Float[Array, "..."],
+        workers: Population,
     ) -> Agents:
         """Return the best hours on the budget c = virtual income + net rate * income.
 
@@ -110,12 +115,17 @@ class Quasilinear(AbstractPreferences):
         effort = _power(labor / REFERENCE_HOURS, exponent, most=most)
         return workers.taste * workers.skill * (REFERENCE_HOURS / exponent) * effort
 
-    def advantage(self, consumption: Agents, labor: Agents, over: Choice, workers: Population) -> Agents:
+    def advantage(
+        self, consumption: Agents, labor: Agents, over: Choice, workers: Population
+    ) -> Agents:
         """Return the difference of utilities, in dollars a year."""
         return (consumption - over[0]) - (self.cost(labor, workers) - self.cost(over[1], workers))
 
     def linear_labor(
-        self, log_net_rate: Float[Array, "..."], virtual_income: Float[Array, "..."], workers: Population
+        self,
+        log_net_rate: Float[Array, "..."],
+        virtual_income: Float[Array, "..."],
+        workers: Population,
     ) -> Agents:
         """Return L0 * (net rate / taste)^e hours; nothing is worked where nothing is kept."""
         log_kept = log_net_rate - jnp.log(_positive_taste(workers))
@@ -131,7 +141,9 @@ class Quasilinear(AbstractPreferences):
     ) -> Agents:
         """Return the hours at which scale * (1 - p) * (skill l)^(-p) = taste * (l / L0)^(1/e)."""
         inverse = 1 / self.elasticity_of(workers)
-        progressivity = require(progressivity, jnp.all(inverse + progressivity > 0), _TOO_REGRESSIVE)
+        progressivity = require(
+            progressivity, jnp.all(inverse + progressivity > 0), _TOO_REGRESSIVE
+        )
         log_skill, _ = _log_skill(workers)
         log_taste = jnp.log(_positive_taste(workers))
         kept = jnp.log(scale * (1 - progressivity)) - progressivity * log_skill - log_taste
@@ -177,14 +189,21 @@ class GHH(AbstractPreferences):
 
     def utility(self, consumption: Agents, labor: Agents, workers: Population) -> Agents:
         """Return the power of consumption less the cost of labor."""
-        return _crra(self.composite.utility(consumption, labor, workers) / self.unit, self.curvature)
+        return _crra(
+            self.composite.utility(consumption, labor, workers) / self.unit, self.curvature
+        )
 
-    def advantage(self, consumption: Agents, labor: Agents, over: Choice, workers: Population) -> Agents:
+    def advantage(
+        self, consumption: Agents, labor: Agents, over: Choice, workers: Population
+    ) -> Agents:
         """Return the difference of consumption less the cost of labor, which orders choices alike."""
         return self.composite.advantage(consumption, labor, over, workers)
 
     def linear_labor(
-        self, log_net_rate: Float[Array, "..."], virtual_income: Float[Array, "..."], workers: Population
+        self,
+        log_net_rate: Float[Array, "..."],
+        virtual_income: Float[Array, "..."],
+        workers: Population,
     ) -> Agents:
         """Return L0 * (net rate / taste)^e hours; nothing is worked where nothing is kept."""
         return self.composite.linear_labor(log_net_rate, virtual_income, workers)
@@ -233,7 +252,9 @@ class Isoelastic(AbstractPreferences):
     utility_in_dollars: ClassVar[bool] = False
     income_effects: ClassVar[bool] = True
 
-    def __init__(self, curvature: ArrayLike, *, exponent: ArrayLike, scale: ArrayLike, unit: ArrayLike = 1.0):
+    def __init__(
+        self, curvature: ArrayLike, *, exponent: ArrayLike, scale: ArrayLike, unit: ArrayLike = 1.0
+    ):
         self.curvature = require_scalar("curvature", curvature, positive=True)
         self.exponent = require_scalar("exponent - 1", jnp.asarray(exponent) - 1, positive=True) + 1
         self.scale = require_scalar("scale", scale, positive=True)
@@ -244,17 +265,24 @@ class Isoelastic(AbstractPreferences):
         _refuse_elasticities(workers)
         return _crra(consumption / self.unit, self.curvature) - self._disutility(labor, workers)
 
-    def advantage(self, consumption: Agents, labor: Agents, over: Choice, workers: Population) -> Agents:
+    def advantage(
+        self, consumption: Agents, labor: Agents, over: Choice, workers: Population
+    ) -> Agents:
         """Return the difference of utilities in dollars of the other choice's marginal utility."""
         base = jnp.where(over[0] > 0, over[0], 1)
-        per_util = self.unit * _power(base / self.unit, self.curvature)  # dollars per util at `over`
+        per_util = self.unit * _power(
+            base / self.unit, self.curvature
+        )  # dollars per util at `over`
         gain = base * _crra(consumption / base, self.curvature)
         worse = self._disutility(labor, workers) - self._disutility(over[1], workers)
         advantage = gain - per_util * worse
         return jnp.where(over[0] > 0, advantage, jnp.where(consumption > 0, jnp.inf, -jnp.inf))
 
     def linear_labor(
-        self, log_net_rate: Float[Array, "..."], virtual_income: Float[Array, "..."], workers: Population
+        self,
+        log_net_rate: Float[Array, "..."],
+        virtual_income: Float[Array, "..."],
+        workers: Population,
     ) -> Agents:
         """Return the hours at which the worker's first-order condition holds; none where none is kept."""
         keeps = log_net_rate > -jnp.inf
@@ -283,7 +311,10 @@ class Isoelastic(AbstractPreferences):
         """Return net rate * skill * marginal utility of consumption / (scale * delta * l^(delta - 1))."""
         marginal = (consumption / self.unit) ** -self.curvature / self.unit
         return (
-            net_rate * workers.skill * marginal / (self.scale * self.exponent * labor ** (self.exponent - 1))
+            net_rate
+            * workers.skill
+            * marginal
+            / (self.scale * self.exponent * labor ** (self.exponent - 1))
         )
 
     def elasticity_of(self, workers: Population) -> None:
@@ -347,7 +378,9 @@ def _log_root_jvp(primals, tangents):
     log_sum = (known - first * log_x) / second
     slope = first + second * jnp.exp(log_x - log_sum)
     by_first, by_second, by_shift, by_known = tangents
-    excess = by_first * log_x + by_second * log_sum + second * by_shift * jnp.exp(-log_sum) - by_known
+    excess = (
+        by_first * log_x + by_second * log_sum + second * by_shift * jnp.exp(-log_sum) - by_known
+    )
     return log_x, -excess / slope
 
 

@@ -166,8 +166,12 @@ def _odds(
     hours: Float[Array, " options"],
     temperature: Float[Array, ""],
 ) -> Float[Array, "options agents"]:
-    best = jax.lax.stop_gradient(_best_of_grid(*jax.lax.stop_gradient((economy, schedule, rebate, hours))))
-    ahead = jax.vmap(lambda h: _ahead(economy, schedule, rebate, jnp.full_like(best, h), best))(hours)
+    best = jax.lax.stop_gradient(
+        _best_of_grid(*jax.lax.stop_gradient((economy, schedule, rebate, hours)))
+    )
+    ahead = jax.vmap(lambda h: _ahead(economy, schedule, rebate, jnp.full_like(best, h), best))(
+        hours
+    )
     hopeless = jnp.all(ahead == -jnp.inf, axis=0)[None]
     ahead = jnp.where(hopeless & (hours <= economy.max_labor)[:, None], 0, ahead)
     return jax.nn.softmax(ahead / temperature, axis=0)
@@ -253,10 +257,14 @@ def _paid_and_expected(
     def should_continue(state):
         a, _, b, at_b, _, calls = state
         width = tolerance * jnp.maximum(jnp.abs(a), jnp.abs(b))
-        return (calls < 2) | ((jnp.abs(at_b) > width / 8) & (jnp.abs(b - a) > width) & (calls < _MOST_CALLS))
+        return (calls < 2) | (
+            (jnp.abs(at_b) > width / 8) & (jnp.abs(b - a) > width) & (calls < _MOST_CALLS)
+        )
 
     def step(state):
-        a, at_a, b, at_b, _, calls = state  # b is the newest point; the value kept for a may be halved
+        a, at_a, b, at_b, _, calls = (
+            state  # b is the newest point; the value kept for a may be halved
+        )
         holds = at_a * at_b < 0
         x = jnp.where(holds, b - at_b * (b - a) / jnp.where(holds, at_b - at_a, 1), b + 2 * (b - a))
         x = jnp.where(calls == 0, start, jnp.where(calls == 1, start + at_b, x))
@@ -277,7 +285,9 @@ def _one_rebate(rebate: ArrayLike) -> Float[Array, ""]:
     """Return a rebate as one float; inside `jit` its value is not checked."""
     number = as_float(rebate)
     if number.shape != ():
-        raise ValueError(f"The rebate is one number, the same to everyone; got shape {number.shape}.")
+        raise ValueError(
+            f"The rebate is one number, the same to everyone; got shape {number.shape}."
+        )
     bad = jnp.isnan(number)
     if is_concrete(bad) and bad:
         raise ValueError("The rebate is dollars a year; got nan.")
@@ -287,7 +297,9 @@ def _one_rebate(rebate: ArrayLike) -> Float[Array, ""]:
 def _hours_grid(grid: ArrayLike | None, economy: Economy) -> Float[Array, " options"]:
     hours = jnp.arange(0.0, 101.0, 10.0) if grid is None else as_float(grid)
     if hours.ndim != 1 or hours.size == 0:
-        raise ValueError(f"The grid is a flat list of weekly hours, at least one; got shape {hours.shape}.")
+        raise ValueError(
+            f"The grid is a flat list of weekly hours, at least one; got shape {hours.shape}."
+        )
     ok = (hours[0] >= 0) & jnp.all(jnp.diff(hours) > 0)
     hours = require(hours, ok, "The grid holds weekly hours of 0 or more, rising.")
     return require(hours, hours[0] <= economy.max_labor, "The grid begins beyond the longest week.")
@@ -295,7 +307,10 @@ def _hours_grid(grid: ArrayLike | None, economy: Economy) -> Float[Array, " opti
 
 @eqx.filter_custom_jvp
 def _grid_response(
-    economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""], hours: Float[Array, " options"]
+    economy: Economy,
+    schedule: AbstractSchedule,
+    rebate: Float[Array, ""],
+    hours: Float[Array, " options"],
 ) -> Float[Array, " agents"]:
     return _best_of_grid(economy, schedule, rebate, hours)
 
@@ -312,7 +327,10 @@ def _no_derivative(primals, tangents):
 
 
 def _best_of_grid(
-    economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""], hours: Float[Array, " options"]
+    economy: Economy,
+    schedule: AbstractSchedule,
+    rebate: Float[Array, ""],
+    hours: Float[Array, " options"],
 ) -> Float[Array, " agents"]:
     def challenge(best: Float[Array, " agents"], h: Float[Array, ""]):
         labor = jnp.full_like(best, h)

@@ -103,7 +103,9 @@ class LogLinearSchedule(AbstractSchedule):
         self.scale = require_scalar("scale", scale, positive=True)
         progressivity = require_scalar("progressivity", progressivity)
         self.progressivity = require(
-            progressivity, progressivity < 1, "progressivity is below 1: at 1 everyone keeps the same."
+            progressivity,
+            progressivity < 1,
+            "progressivity is below 1: at 1 everyone keeps the same.",
         )
 
     def tax(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -122,7 +124,9 @@ class LogLinearSchedule(AbstractSchedule):
 
 @jax.custom_jvp
 def _owed(
-    income: Float[Array, "*shape"], thresholds: Float[Array, " brackets"], rates: Float[Array, " brackets"]
+    income: Float[Array, "*shape"],
+    thresholds: Float[Array, " brackets"],
+    rates: Float[Array, " brackets"],
 ) -> Float[Array, "*shape"]:
     """Return the tax on incomes: a chain of sums, which fuses."""
 
@@ -148,7 +152,9 @@ def _owed_jvp(primals, tangents):
     @partial(jax.checkpoint, prevent_cse=False)
     def add(moved: Float[Array, "*shape"], row: tuple[Float[Array, ""], ...]):
         threshold, by_step, by_threshold = row
-        return moved + by_step * jax.nn.relu(income - threshold) - by_threshold * (income > threshold), None
+        return moved + by_step * jax.nn.relu(income - threshold) - by_threshold * (
+            income > threshold
+        ), None
 
     rows = (thresholds[1:], jnp.diff(by_rates), jnp.diff(rates) * by_thresholds[1:])
     return _owed(*primals), jax.lax.scan(add, moved + by_rates[0] * income, rows)[0]
@@ -159,7 +165,9 @@ _tax = compiled(_owed)
 
 @compiled
 def _rate_above(
-    income: Float[Array, "*shape"], thresholds: Float[Array, " brackets"], rates: Float[Array, " brackets"]
+    income: Float[Array, "*shape"],
+    thresholds: Float[Array, " brackets"],
+    rates: Float[Array, " brackets"],
 ) -> Float[Array, "*shape"]:
     return _last_rate(rates, thresholds, lambda threshold: income >= threshold, income.shape)
 

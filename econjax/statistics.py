@@ -91,7 +91,10 @@ def _shares_and_bases(
     economy: Economy, schedule: BracketSchedule, outcome: Outcome
 ) -> tuple[Float[Array, " brackets"], ...]:
     return _within_brackets(
-        economy, schedule, outcome, lambda share, base, responding, _: (share, base, jnp.sum(responding))
+        economy,
+        schedule,
+        outcome,
+        lambda share, base, responding, _: (share, base, jnp.sum(responding)),
     )
 
 

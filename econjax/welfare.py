@@ -105,7 +105,9 @@ class Rawlsian(AbstractWelfare):
 
     def __init__(self, temperature: ArrayLike | None = None):
         self.temperature = (
-            None if temperature is None else require_scalar("temperature", temperature, positive=True)
+            None
+            if temperature is None
+            else require_scalar("temperature", temperature, positive=True)
         )
 
     def __call__(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
@@ -138,7 +140,9 @@ class WeightedUtilitarian(AbstractWelfare):
     def __init__(self, social_weight: ArrayLike):
         self.social_weight = as_float(social_weight)
         if self.social_weight.ndim != 1:
-            raise ValueError(f"social_weight is a flat array; got one of shape {self.social_weight.shape}.")
+            raise ValueError(
+                f"social_weight is a flat array; got one of shape {self.social_weight.shape}."
+            )
         legal = (self.social_weight >= 0) & (self.social_weight < jnp.inf)
         if is_concrete(legal) and not jnp.all(legal):
             where = int(jnp.argmin(legal))
@@ -155,7 +159,9 @@ class WeightedUtilitarian(AbstractWelfare):
             )
         weight = population.weight * self.social_weight
         total = jnp.sum(weight)
-        total = require(total, total > 0, "social_weight must be above 0 for somebody of positive weight.")
+        total = require(
+            total, total > 0, "social_weight must be above 0 for somebody of positive weight."
+        )
         return _mean(weight, _utility(population, outcome)) / total
 
     def equivalent(self, population: Population, outcome: Outcome) -> Float[Array, ""]:

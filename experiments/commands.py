@@ -28,7 +28,11 @@ class Command(NamedTuple):
 
     def kind(self, *, loaded: bool) -> type:
         """Return the dataclass of its choices, or, without importing it, one that stands in its place."""
-        return pkgutil.resolve_name(self.config) if loaded else dataclasses.make_dataclass("Unnamed", [])
+        return (
+            pkgutil.resolve_name(self.config)
+            if loaded
+            else dataclasses.make_dataclass("Unnamed", [])
+        )
 
 
 COMMANDS = {
@@ -135,7 +139,9 @@ BENCHMARKS = {
         "experiments.benchmarks.against:print_against",
     ),
 }
-_BENCHMARK = "Measure how fast, and with how much memory, parts of the project are, and against what."
+_BENCHMARK = (
+    "Measure how fast, and with how much memory, parts of the project are, and against what."
+)
 
 
 def parse(arguments: Sequence[str]) -> tuple[str, Any]:
@@ -148,11 +154,14 @@ def parse(arguments: Sequence[str]) -> tuple[str, Any]:
     named = _named(arguments)
     commands = {name: command.kind(loaded=name in named) for name, command in COMMANDS.items()}
     benchmarks = {
-        name: command.kind(loaded={BENCHMARK, name} <= named) for name, command in BENCHMARKS.items()
+        name: command.kind(loaded={BENCHMARK, name} <= named)
+        for name, command in BENCHMARKS.items()
     }
     lines = {name: command.summary for name, command in (COMMANDS | BENCHMARKS).items()}
     kinds = commands | {BENCHMARK: _choice(benchmarks, lines)}
-    config = tyro.cli(_choice(kinds, lines | {BENCHMARK: _BENCHMARK}), prog="econjax", args=arguments)
+    config = tyro.cli(
+        _choice(kinds, lines | {BENCHMARK: _BENCHMARK}), prog="econjax", args=arguments
+    )
     [name] = (name for name, kind in (commands | benchmarks).items() if type(config) is kind)
     return name, config
 
@@ -166,7 +175,10 @@ def _suggest(arguments: Sequence[str]) -> None:
         return
     if close := difflib.get_close_matches(given[0], known, n=1):
         whole = f"{BENCHMARK} {close[0]}" if inner else close[0]
-        print(f"econjax: there is no command {given[0]}. Did you mean econjax {whole}?", file=sys.stderr)
+        print(
+            f"econjax: there is no command {given[0]}. Did you mean econjax {whole}?",
+            file=sys.stderr,
+        )
         sys.exit(2)
 
 

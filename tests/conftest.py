@@ -8,7 +8,9 @@ from typing import Any
 # Most programs here run for a moment: without optimisation they compile in a third of the time. Set both to
 # compile as users do; `test_optimised.py` compares the two.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1")
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1"
+)
 
 import hypothesis
 import jax
@@ -17,7 +19,9 @@ import jaxtyping
 import psutil
 import pytest
 
-jaxtyping.install_import_hook(["econjax"], "tests.helpers.typecheck.check")  # before anything imports econjax
+jaxtyping.install_import_hook(
+    ["econjax"], "tests.helpers.typecheck.check"
+)  # before anything imports econjax
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_nans", False)
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True, max_examples=60)
@@ -76,7 +80,9 @@ def forget_what_was_compiled() -> Iterator[None]:
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Optimise the programs of a test that says that it runs long, and of the fixtures it is first to use."""
     given = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", given and not item.get_closest_marker("long"))
+    jax.config.update(
+        "jax_disable_most_optimizations", given and not item.get_closest_marker("long")
+    )
     try:
         return (yield)
     finally:

@@ -19,7 +19,9 @@ class Requirement(Protocol):
         """Return by how much each is kept, by name; below 0, by how much it is broken."""
         ...
 
-    def slopes(self, schedule: BracketSchedule, report: Report) -> Float[np.ndarray, "margins brackets"]:
+    def slopes(
+        self, schedule: BracketSchedule, report: Report
+    ) -> Float[np.ndarray, "margins brackets"]:
         """Return how the margins would move with the rates if nobody's hours did: a first guess."""
         ...
 
@@ -33,7 +35,11 @@ class RevenueFloor:
 
     def margins(self, report: Report) -> dict[str, float]:
         """Return revenue less the least."""
-        return {f"revenue of at least ${self.least:,.0f}": float(report.rebate) + self.spending - self.least}
+        return {
+            f"revenue of at least ${self.least:,.0f}": float(report.rebate)
+            + self.spending
+            - self.least
+        }
 
     def slopes(self, schedule: BracketSchedule, report: Report) -> Float[np.ndarray, "1 brackets"]:
         """Return the income per head in each bracket."""
@@ -56,7 +62,9 @@ class LossLimit:
 
     def __post_init__(self):
         if len(self.reference) != 9:
-            raise ValueError(f"A report has nine deciles; got {len(self.reference)}. Use LossLimit.below.")
+            raise ValueError(
+                f"A report has nine deciles; got {len(self.reference)}. Use LossLimit.below."
+            )
 
     @classmethod
     def below(cls, report: Report, *, most: float) -> "LossLimit":
@@ -103,7 +111,9 @@ class Certificate:
     def __str__(self) -> str:
         if self.holds:
             return f"all {len(self.margins)} constraints hold"
-        return "broken: " + ", ".join(f"{name}, by {amount:,.4g}" for name, amount in self.broken.items())
+        return "broken: " + ", ".join(
+            f"{name}, by {amount:,.4g}" for name, amount in self.broken.items()
+        )
 
 
 def certify(
@@ -141,12 +151,15 @@ def _rate_margins(schedule: BracketSchedule, limits: RateLimits) -> dict[str, fl
     """Return the margins of the limits, which are as exact as the rates themselves."""
     rates, count = np.asarray(schedule.rates), schedule.rates.shape[0]
     floor, cap = (
-        np.broadcast_to(np.asarray(end, rates.dtype), rates.shape) for end in (limits.floor, limits.cap)
+        np.broadcast_to(np.asarray(end, rates.dtype), rates.shape)
+        for end in (limits.floor, limits.cap)
     )
     margins = {}
     for j in range(count):
         margins[f"rate of bracket {j + 1} at least {floor[j]:.4g}"] = float(rates[j] - floor[j])
         margins[f"rate of bracket {j + 1} at most {cap[j]:.4g}"] = float(cap[j] - rates[j])
         if limits.rising and j > 0:
-            margins[f"rate of bracket {j + 1} at least that of {j}"] = float(rates[j] - rates[j - 1])
+            margins[f"rate of bracket {j + 1} at least that of {j}"] = float(
+                rates[j] - rates[j - 1]
+            )
     return margins

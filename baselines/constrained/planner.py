@@ -83,16 +83,22 @@ class ConstrainedPlanner(NamedTuple):
         position = np.asarray(self._coordinates.position(self.start.rates), float)
         nothing = np.zeros(0)
         near = LocalSearch.begin(self.patience, reach=0.003)
-        return ConstrainedState(None, position, nothing, (self._schedule(position), -np.inf, np.inf), near)
+        return ConstrainedState(
+            None, position, nothing, (self._schedule(position), -np.inf, np.inf), near
+        )
 
-    def ask(self, key: Key[Array, ""], state: ConstrainedState) -> tuple[BracketSchedule, ConstrainedState]:
+    def ask(
+        self, key: Key[Array, ""], state: ConstrainedState
+    ) -> tuple[BracketSchedule, ConstrainedState]:
         """Propose the best point of the model, or one near the best heard."""
         if not state.near.searches:
             return self._schedule(state.position), state
         best = self._coordinates.position(state.best[0].rates)
         return self._schedule(np.asarray(best + state.near.step(key, best), float)), state
 
-    def tell(self, state: ConstrainedState, schedule: BracketSchedule, report: Report) -> ConstrainedState:
+    def tell(
+        self, state: ConstrainedState, schedule: BracketSchedule, report: Report
+    ) -> ConstrainedState:
         """Learn from a report, and find the next point."""
         if report.gradient is None or not jnp.all(jnp.isfinite(report.gradient)):
             raise ValueError(
@@ -184,7 +190,11 @@ def learn(model: Model, heard: Point) -> Model:
 
 
 def best_step(
-    model: Model, bounds: tuple[Vector, Vector], *, rising: bool, spare: Float[np.ndarray, " margins"]
+    model: Model,
+    bounds: tuple[Vector, Vector],
+    *,
+    rising: bool,
+    spare: Float[np.ndarray, " margins"],
 ) -> tuple[Vector, float]:
     """Return the best step by the model, and by how much it still breaks the margins, all together.
 
@@ -202,7 +212,11 @@ def best_step(
         value = step @ bent / 2 - centre.slope @ step + model.penalty * slack.sum()
         return value, np.append(bent - centre.slope, np.full(slacks, model.penalty))
 
-    constraint = {"type": "ineq", "fun": lambda both: matrix @ both - least, "jac": lambda both: matrix}
+    constraint = {
+        "type": "ineq",
+        "fun": lambda both: matrix @ both - least,
+        "jac": lambda both: matrix,
+    }
     found = optimize.minimize(
         loss,
         np.append(np.zeros(brackets), np.maximum(spare - centre.margins, 0)),

@@ -74,14 +74,18 @@ class GradientPlanner(NamedTuple):
             LocalSearch.begin(self.patience),
         )
 
-    def ask(self, key: Key[Array, ""], state: GradientState) -> tuple[BracketSchedule, GradientState]:
+    def ask(
+        self, key: Key[Array, ""], state: GradientState
+    ) -> tuple[BracketSchedule, GradientState]:
         """Propose the optimiser's next point, or one near the incumbent."""
         best = self.coordinates.position(state.incumbent.schedule.rates)
         trial = self.coordinates.nearest(best + state.near.step(key, best))
         position = trial if state.near.searches else state.position
         return BracketSchedule(self.start.thresholds, self.coordinates.legal_rates(position)), state
 
-    def tell(self, state: GradientState, schedule: BracketSchedule, report: Report) -> GradientState:
+    def tell(
+        self, state: GradientState, schedule: BracketSchedule, report: Report
+    ) -> GradientState:
         """Take a step along the gradient that was heard, or keep the trial point if it is better."""
         if report.gradient is None or not jnp.all(jnp.isfinite(report.gradient)):
             raise ValueError(
@@ -92,7 +96,9 @@ class GradientPlanner(NamedTuple):
         if state.near.searches:
             return state._replace(incumbent=incumbent, near=state.near.heard(gains))
         slope = report.gradient / jnp.maximum(report.equivalent, 1.0)
-        position, optimiser = _step(self.optimiser, self.coordinates, state.position, state.optimiser, slope)
+        position, optimiser = _step(
+            self.optimiser, self.coordinates, state.position, state.optimiser, slope
+        )
         return GradientState(position, optimiser, incumbent, state.near.heard(gains))
 
     def recommend(self, state: GradientState) -> BracketSchedule:
@@ -119,13 +125,17 @@ class MultiStart(NamedTuple):
             raise ValueError("Give at least one planner to start from.")
         return MultiStartState(0, tuple(planner.init(key) for planner in self.planners))
 
-    def ask(self, key: Key[Array, ""], state: "MultiStartState") -> tuple[BracketSchedule, "MultiStartState"]:
+    def ask(
+        self, key: Key[Array, ""], state: "MultiStartState"
+    ) -> tuple[BracketSchedule, "MultiStartState"]:
         """Propose what the planner whose turn it is does."""
         whose = self._whose(state)
         schedule, own = self.planners[whose].ask(key, state.ascents[whose])
         return schedule, state.with_one(whose, own)
 
-    def tell(self, state: "MultiStartState", schedule: BracketSchedule, report: Report) -> "MultiStartState":
+    def tell(
+        self, state: "MultiStartState", schedule: BracketSchedule, report: Report
+    ) -> "MultiStartState":
         """Let the same planner hear it."""
         whose = self._whose(state)
         own = self.planners[whose].tell(state.ascents[whose], schedule, report)

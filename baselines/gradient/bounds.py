@@ -26,11 +26,17 @@ class RateLimits:
 
     def __post_init__(self):
         for limit in (self.floor, self.cap):
-            if not all(-1 <= value <= 1 for value in (limit if isinstance(limit, tuple) else (limit,))):
-                raise ValueError(f"Limits of rates are shares of a dollar between -1 and 1; got {limit}.")
+            if not all(
+                -1 <= value <= 1 for value in (limit if isinstance(limit, tuple) else (limit,))
+            ):
+                raise ValueError(
+                    f"Limits of rates are shares of a dollar between -1 and 1; got {limit}."
+                )
         sizes = {len(limit) for limit in (self.floor, self.cap) if isinstance(limit, tuple)}
         if len(sizes) > 1:
-            raise ValueError(f"floor and cap have one number for each bracket; got {sizes} numbers.")
+            raise ValueError(
+                f"floor and cap have one number for each bracket; got {sizes} numbers."
+            )
         floor, cap = (np.atleast_1d(limit) for limit in (self.floor, self.cap))
         if np.any((np.maximum.accumulate(floor) if self.rising else floor) > cap):
             raise ValueError(
@@ -49,8 +55,14 @@ class RateLimits:
                 raise ValueError(
                     f"The limits are for {len(limit)} brackets, and the schedule has {brackets}."
                 )
-        floor, cap = (jnp.broadcast_to(jnp.asarray(limit), (brackets,)) for limit in (self.floor, self.cap))
-        return (jax.lax.cummax(floor), jax.lax.cummin(cap, reverse=True)) if self.rising else (floor, cap)
+        floor, cap = (
+            jnp.broadcast_to(jnp.asarray(limit), (brackets,)) for limit in (self.floor, self.cap)
+        )
+        return (
+            (jax.lax.cummax(floor), jax.lax.cummin(cap, reverse=True))
+            if self.rising
+            else (floor, cap)
+        )
 
     def nearest(self, rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
         """Return the legal rates nearest to the given ones, which are themselves if they are legal."""
@@ -83,6 +95,8 @@ def nearest(
 
 
 def _legal(
-    values: Float[Array, " brackets"], floor: Float[Array, " brackets"], cap: Float[Array, " brackets"]
+    values: Float[Array, " brackets"],
+    floor: Float[Array, " brackets"],
+    cap: Float[Array, " brackets"],
 ) -> Bool[Array, ""]:
     return jnp.all((values >= floor) & (values <= cap)) & jnp.all(jnp.diff(values) >= 0)

@@ -63,7 +63,9 @@ class LogNetRates(AbstractCoordinates):
     def __check_init__(self):
         cap = self.limits.cap
         if max(cap if isinstance(cap, tuple) else (cap,)) >= 1:
-            raise ValueError(f"-log(1 - rate) has no end at a rate of 1: the cap is below 1; got {cap}.")
+            raise ValueError(
+                f"-log(1 - rate) has no end at a rate of 1: the cap is below 1; got {cap}."
+            )
 
     def position(self, rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
         """Return -log(1 - rates)."""

@@ -31,7 +31,9 @@ class SurrogateModel(Protocol):
         """Return the equivalents of the trials, in their order."""
         ...
 
-    def predict(self, schedule: BracketSchedule) -> tuple[Float[Array, ""], Float[Array, " brackets"]]:
+    def predict(
+        self, schedule: BracketSchedule
+    ) -> tuple[Float[Array, ""], Float[Array, " brackets"]]:
         """Return the equivalent that a schedule should bring, and its gradient in the rates."""
         ...
 
@@ -84,7 +86,9 @@ class TrustRegionPlanner(NamedTuple):
         """Return the search before any trial."""
         return TrustRegionState((), None, 0, self.radius, key)
 
-    def ask(self, key: Key[Array, ""], state: TrustRegionState) -> tuple[BracketSchedule, TrustRegionState]:
+    def ask(
+        self, key: Key[Array, ""], state: TrustRegionState
+    ) -> tuple[BracketSchedule, TrustRegionState]:
         """Propose the start, and after that the best that the model predicts in the box."""
         if state.model is None:
             return self.start, state
@@ -98,7 +102,9 @@ class TrustRegionPlanner(NamedTuple):
         schedule = BracketSchedule(self.start.thresholds, rates.tolist())
         return schedule, state._replace(promised=promised, stretched=stretched)
 
-    def tell(self, state: TrustRegionState, schedule: BracketSchedule, report: Report) -> TrustRegionState:
+    def tell(
+        self, state: TrustRegionState, schedule: BracketSchedule, report: Report
+    ) -> TrustRegionState:
         """Learn from the trial, move to it if it is the best, and adapt the radius."""
         trials = (*state.trials, Trial(schedule, report))
         model = self.refit(jax.random.fold_in(state.key, len(trials)), trials, state.model)
@@ -144,7 +150,9 @@ def _climb(
     starts = [centre, *rng.uniform(low, high, (_CLIMBS - 1, len(centre)))]
     bounds = np.stack([low, high], axis=1)
     found = [
-        optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxfun": 60})
+        optimize.minimize(
+            loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxfun": 60}
+        )
         for start in starts
     ]
     best = min(found, key=lambda climb: float(climb.fun))

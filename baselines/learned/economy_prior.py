@@ -54,7 +54,9 @@ class World(NamedTuple):
         return AnyAversion(self.aversion)
 
 
-def draw_skills(key: Key[Array, ""], *, populations: int, agents: int) -> Float[Array, "populations agents"]:
+def draw_skills(
+    key: Key[Array, ""], *, populations: int, agents: int
+) -> Float[Array, "populations agents"]:
     """Return the skills of populations of different income distributions, on the host.
 
     Half are GB2 (McDonald 1984), half lognormal with a Pareto tail, all of whose parameters are drawn so that

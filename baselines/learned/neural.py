@@ -130,7 +130,12 @@ def features_of(report: Report, aversion, elasticity, sees: Sees) -> Float[Array
         scalars.append(log(report.equivalent) - log(income))
     if sees == "elasticity":
         scalars.append(jnp.log(jnp.asarray(elasticity, income.dtype)))
-    parts = [log(report.income_deciles), brackets.share, log(brackets.base), brackets.active / income]
+    parts = [
+        log(report.income_deciles),
+        brackets.share,
+        log(brackets.base),
+        brackets.active / income,
+    ]
     return jnp.concatenate([*parts, jnp.stack(scalars)])
 
 

@@ -102,7 +102,10 @@ def _log_kept(rates: Float[Array, "..."]) -> Float[Array, "..."]:
 
 
 def _gain(
-    economy: Economy, schedule: BracketSchedule, labor: Float[Array, " agents"], rebate: Float[Array, ""]
+    economy: Economy,
+    schedule: BracketSchedule,
+    labor: Float[Array, " agents"],
+    rebate: Float[Array, ""],
 ) -> Float[Array, " agents"]:
     workers = economy.population
 

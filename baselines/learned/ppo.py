@@ -162,5 +162,7 @@ def _draw(
 @eqx.filter_jit
 def _improved(planner: PPOPlanner, state: Policy) -> Float[Array, " brackets"]:
     drawn, heard, step, clip = state.drawn, state.heard, planner.step, planner.clip
-    mean = ascended(state.mean, state.spread, drawn, heard, epochs=planner.epochs, step=step, clip=clip)
+    mean = ascended(
+        state.mean, state.spread, drawn, heard, epochs=planner.epochs, step=step, clip=clip
+    )
     return _bounded(mean)

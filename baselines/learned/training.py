@@ -47,7 +47,9 @@ class Trained(NamedTuple):
     losses: Float[Array, " steps"]
 
 
-def train_network(key: Key[Array, ""], law: BracketSchedule, training: Training | None = None) -> Trained:
+def train_network(
+    key: Key[Array, ""], law: BracketSchedule, training: Training | None = None
+) -> Trained:
     """Return a network trained to raise the log equivalent of the worlds of `economy_prior`.
 
     Gradients go through the exact equilibrium, with its jumps. All steps are one compiled scan.

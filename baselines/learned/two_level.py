@@ -45,7 +45,13 @@ class TwoLevel:
 
     def __post_init__(self):
         phases = self.worker_updates, self.joint_updates, self.settling_updates
-        if self.schedules < 2 or self.schedules % 2 or min(phases) < 0 or self.updates < 1 or self.epochs < 1:
+        if (
+            self.schedules < 2
+            or self.schedules % 2
+            or min(phases) < 0
+            or self.updates < 1
+            or self.epochs < 1
+        ):
             raise ValueError(
                 f"{self.schedules} schedules, {phases} updates and {self.epochs} epochs do not train: "
                 "schedules come in mirrored pairs, so an even number; at least one epoch and one update; no "
@@ -122,7 +128,9 @@ def train_two_level(
     state = _begin(key, economy, thresholds, config)
 
     def update(state: _Learners, step: Int[Array, ""]) -> tuple[_Learners, Float[Array, ""]]:
-        return _update(jax.random.fold_in(key, step), step, state, economy, thresholds, welfare, config)
+        return _update(
+            jax.random.fold_in(key, step), step, state, economy, thresholds, welfare, config
+        )
 
     state, equivalents = jax.lax.scan(update, state, jnp.arange(config.updates))
     schedule = BracketSchedule(thresholds, -jnp.expm1(-_capped(state.planner, config.highest)))
@@ -130,7 +138,9 @@ def train_two_level(
 
 
 @eqx.filter_jit
-def judge(result: TwoLevelResult, economy: Economy, welfare: AbstractWelfare, config: TwoLevel) -> Verdict:
+def judge(
+    result: TwoLevelResult, economy: Economy, welfare: AbstractWelfare, config: TwoLevel
+) -> Verdict:
     """Return what the schedule is worth with learned workers, done exploring, and with rational ones."""
     labor = learned_hours(result, economy, config)
     outcome = settle(economy, result.schedule, labor)
@@ -146,7 +156,9 @@ def judge(result: TwoLevelResult, economy: Economy, welfare: AbstractWelfare, co
 
 
 @eqx.filter_jit
-def learned_hours(result: TwoLevelResult, economy: Economy, config: TwoLevel) -> Float[Array, " agents"]:
+def learned_hours(
+    result: TwoLevelResult, economy: Economy, config: TwoLevel
+) -> Float[Array, " agents"]:
     """Return the hours a week at the mean of the learned workers' policy under the learned schedule."""
     seen = observe(economy, result.schedule, result.rebate)
     return hours(economy, jnp.asarray(WorkerPolicy(config.width).apply(result.workers, seen)))
@@ -178,7 +190,9 @@ def _update(key, step, state: _Learners, economy: Economy, thresholds, welfare, 
     planned = step >= config.worker_updates
     learns = planned & (step < config.worker_updates + config.joint_updates)
     cap, spreads = _curriculum(step, planned, config)
-    drawn = state.planner[None] + spreads[1] * _mirrored(schedule_key, config.schedules, thresholds.size)
+    drawn = state.planner[None] + spreads[1] * _mirrored(
+        schedule_key, config.schedules, thresholds.size
+    )
     random = cap * _random_rates(schedule_key, config.schedules, thresholds.size)
     rates = jnp.where(planned, -jnp.expm1(-_capped(drawn, cap)), random)
     policy = WorkerPolicy(config.width)
@@ -189,12 +203,14 @@ def _update(key, step, state: _Learners, economy: Economy, thresholds, welfare, 
         mean = jnp.asarray(policy.apply(state.workers, seen))
         noise = spreads[0] * jax.random.normal(key, mean.shape, mean.dtype)
         actions = mean[None] + jnp.stack([noise, -noise])
-        played = jax.vmap(lambda a: play(economy, welfare, schedule, hours(economy, a), rebate=state.rebate))(
-            actions
-        )
+        played = jax.vmap(
+            lambda a: play(economy, welfare, schedule, hours(economy, a), rebate=state.rebate)
+        )(actions)
         return seen, mean, actions, played
 
-    seen, mean, actions, played = jax.vmap(trial)(rates, jax.random.split(noise_key, config.schedules))
+    seen, mean, actions, played = jax.vmap(trial)(
+        rates, jax.random.split(noise_key, config.schedules)
+    )
     gain = played.gain - jnp.mean(played.gain, axis=1, keepdims=True)
     gain = gain / jnp.maximum(jnp.sqrt(jnp.mean(gain**2)), 1e-12)
     old = log_chance(actions, mean[:, None], spreads[0])
@@ -206,7 +222,9 @@ def _update(key, step, state: _Learners, economy: Economy, thresholds, welfare, 
     start = state.workers, state.workers_optimiser
     workers, optimiser = _improve(worker_loss, _optimiser(config), start, config)
     reward, epochs, length = jnp.mean(played.equivalent, axis=1), config.epochs, config.planner_step
-    planner = ascended(state.planner, spreads[1], drawn, reward, epochs=epochs, step=length, clip=config.clip)
+    planner = ascended(
+        state.planner, spreads[1], drawn, reward, epochs=epochs, step=length, clip=config.clip
+    )
     planner = jnp.where(learns, _capped(planner, config.highest), state.planner)
     rebate = jnp.mean(played.rebate)
     learners = _Learners(workers, optimiser, planner, rebate)
@@ -228,7 +246,10 @@ def _curriculum(
     def faded(spread: tuple[float, float], gone: Float[Array, ""]) -> Float[Array, ""]:
         return spread[0] * (spread[1] / spread[0]) ** jnp.clip(gone, 0, 1)
 
-    return cap, (faded(config.worker_spread, step / config.updates), faded(config.planner_spread, joint))
+    return cap, (
+        faded(config.worker_spread, step / config.updates),
+        faded(config.planner_spread, joint),
+    )
 
 
 def _mirrored(key: Key[Array, ""], count: int, size: int) -> Float[Array, "count size"]:
@@ -245,7 +266,9 @@ def _random_rates(key: Key[Array, ""], count: int, size: int) -> Float[Array, "c
     return jnp.clip(jnp.broadcast_to(level, own.shape) + 0.3 * own, 0, 1)
 
 
-def _improve(loss, optimiser: optax.GradientTransformation, start: tuple[Any, optax.OptState], config):
+def _improve(
+    loss, optimiser: optax.GradientTransformation, start: tuple[Any, optax.OptState], config
+):
     """Return parameters and the optimiser's state after the epochs of one update."""
 
     def epoch(carry, _):
@@ -256,6 +279,8 @@ def _improve(loss, optimiser: optax.GradientTransformation, start: tuple[Any, op
     return jax.lax.scan(epoch, start, None, length=config.epochs)[0]
 
 
-def _capped(position: Float[Array, "..."], highest: Float[Array, ""] | float) -> Float[Array, "..."]:
+def _capped(
+    position: Float[Array, "..."], highest: Float[Array, ""] | float
+) -> Float[Array, "..."]:
     """Return positions, -log(1 - rate), of rates between 0 and the highest."""
     return jnp.clip(position, 0, -jnp.log1p(-jnp.asarray(highest, position.dtype)))

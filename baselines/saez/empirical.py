@@ -68,13 +68,17 @@ class EmpiricalSaezPlanner(NamedTuple):
             elasticity = state.measured.elasticity
             if not np.all(elasticity > 0):
                 return state
-            iteration = state.iteration.onward(schedule, report, elasticity=elasticity, jumps=self.jumps)
+            iteration = state.iteration.onward(
+                schedule, report, elasticity=elasticity, jumps=self.jumps
+            )
             return state._replace(iteration=iteration)
         incumbent = state.iteration.incumbent.or_better(schedule, report)
         bracket = len(state.incomes) // 2
         incomes = (*state.incomes, float(report.income))
         active = (*state.active, float(report.brackets.active[bracket]))
-        measured = self._measure(incomes, active) if len(incomes) == 2 * self.start.rates.size else None
+        measured = (
+            self._measure(incomes, active) if len(incomes) == 2 * self.start.rates.size else None
+        )
         return Study(incomes, active, measured, state.iteration._replace(incumbent=incumbent))
 
     def recommend(self, state: Study) -> BracketSchedule:
@@ -92,7 +96,9 @@ class EmpiricalSaezPlanner(NamedTuple):
         brackets = np.repeat(np.arange(self.start.rates.size), 2)
         kept = np.log1p(-self._perturbations()[np.arange(brackets.size), brackets])
         gained = -np.diff(np.reshape(incomes, (-1, 2)), axis=1)[:, 0]
-        at_stake = -np.diff(kept.reshape(-1, 2), axis=1)[:, 0] * np.reshape(active, (-1, 2)).mean(axis=1)
+        at_stake = -np.diff(kept.reshape(-1, 2), axis=1)[:, 0] * np.reshape(active, (-1, 2)).mean(
+            axis=1
+        )
         seen = at_stake > 0
         own = np.where(seen, gained / np.where(seen, at_stake, 1), 0)
         pooled = gained[seen].sum() / at_stake[seen].sum() if seen.any() else 0.0

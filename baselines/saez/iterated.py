@@ -44,7 +44,12 @@ class SaezState(NamedTuple):
         return BracketSchedule(self.schedule.thresholds, jnp.minimum(rates, 0.999))
 
     def onward(
-        self, schedule: BracketSchedule, report: Report, *, elasticity: ArrayLike | None, jumps: bool
+        self,
+        schedule: BracketSchedule,
+        report: Report,
+        *,
+        elasticity: ArrayLike | None,
+        jumps: bool,
     ) -> "SaezState":
         """Return the iteration moved toward what the formula implies at a schedule just evaluated.
 
@@ -193,7 +198,10 @@ def reference_saez(
     Raises:
         ValueError: an unknown recipe, or anything `llm_economist_rates` refuses.
     """
-    tops = {"llm-economist": None, "dynamic-empirical": thresholds[-1] + 0.1 * (1e7 - thresholds[-1])}
+    tops = {
+        "llm-economist": None,
+        "dynamic-empirical": thresholds[-1] + 0.1 * (1e7 - thresholds[-1]),
+    }
     if recipe not in tops:
         raise ValueError(f"Unknown recipe {recipe!r}; choose one of {', '.join(tops)}.")
     incomes, elasticities = 100.0 * np.asarray(skill, float), np.asarray(elasticity, float)

@@ -12,21 +12,27 @@ from econjax.planning import Report
 from econjax.population import REFERENCE_HOURS
 
 
-def inferred_jump(schedule: BracketSchedule, report: Report, elasticity: float) -> Float[Array, " brackets"]:
+def inferred_jump(
+    schedule: BracketSchedule, report: Report, elasticity: float
+) -> Float[Array, " brackets"]:
     """Return `jump_revenue` of the workers inferred from a report, in dollars per unit of each rate.
 
     0 where rates rise with income, and where the report tells too little. Correct in so far as workers
     best-respond with that elasticity and without income effects.
     """
     rates = np.asarray(schedule.rates)
-    workers = inferred_population(schedule, report, elasticity) if np.any(np.diff(rates) < 0) else None
+    workers = (
+        inferred_population(schedule, report, elasticity) if np.any(np.diff(rates) < 0) else None
+    )
     if workers is None:
         return jnp.zeros_like(schedule.rates)
     economy = Economy(population=workers, preferences=Quasilinear(elasticity), max_labor=jnp.inf)
     return _jump_revenue(economy, schedule)
 
 
-def inferred_population(schedule: BracketSchedule, report: Report, elasticity: float) -> Population | None:
+def inferred_population(
+    schedule: BracketSchedule, report: Report, elasticity: float
+) -> Population | None:
     """Return workers whose incomes under the schedule would have the report's shares and deciles.
 
     The share of people up to each threshold, and each decile that is inside a bracket, says how many
@@ -57,12 +63,16 @@ _jump_revenue = eqx.filter_jit(
 )
 
 
-def _known(schedule: BracketSchedule, report: Report, elasticity: float) -> list[tuple[float, float]]:
+def _known(
+    schedule: BracketSchedule, report: Report, elasticity: float
+) -> list[tuple[float, float]]:
     """Return pairs of log odds of the share below and log potential income, both rising."""
     thresholds = np.asarray(schedule.thresholds, np.float64)
     kept = np.maximum(1 - np.asarray(schedule.rates, np.float64), 1e-3)
     below = np.cumsum(np.asarray(report.brackets.share, np.float64))[:-1]
-    places = list(zip(below, thresholds[1:] / _response(kept[:-1], kept[1:], elasticity), strict=True))
+    places = list(
+        zip(below, thresholds[1:] / _response(kept[:-1], kept[1:], elasticity), strict=True)
+    )
     deciles = np.asarray(report.income_deciles, np.float64)
     off = np.abs(deciles[:, None] - thresholds) > 1e-4 * thresholds
     bracket = np.searchsorted(thresholds, deciles, side="right") - 1

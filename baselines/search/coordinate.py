@@ -43,7 +43,9 @@ class CoordinateSearch(NamedTuple):
 
     def init(self, key: Key[Array, ""]) -> CoordinateSearchState:
         """Return the first pass, whose centre is not yet worth anything."""
-        return self._around(np.asarray(self.start.rates, float), -np.inf, 0, Incumbent.none(self.start))
+        return self._around(
+            np.asarray(self.start.rates, float), -np.inf, 0, Incumbent.none(self.start)
+        )
 
     def ask(
         self, key: Key[Array, ""], state: CoordinateSearchState
@@ -80,7 +82,11 @@ class CoordinateSearch(NamedTuple):
         return state.incumbent.schedule
 
     def _around(
-        self, centre: Float[np.ndarray, " brackets"], value: float, number: int, incumbent: Incumbent
+        self,
+        centre: Float[np.ndarray, " brackets"],
+        value: float,
+        number: int,
+        incumbent: Incumbent,
     ) -> CoordinateSearchState:
         halvings = max(number - len(self.passes) + 1, 0)
         steps = self.passes[min(number, len(self.passes) - 1)]

@@ -44,14 +44,18 @@ class EvolutionPlanner(NamedTuple):
         """Return the distribution around the start."""
         return EvolutionState(self._strategy(self.start, self.size), (), Incumbent.none(self.start))
 
-    def ask(self, key: Key[Array, ""], state: EvolutionState) -> tuple[BracketSchedule, EvolutionState]:
+    def ask(
+        self, key: Key[Array, ""], state: EvolutionState
+    ) -> tuple[BracketSchedule, EvolutionState]:
         """Propose one individual, drawn with the key."""
         strategy = copy.deepcopy(state.strategy)
         strategy.reseed_rng(int(jax.random.bits(key, dtype=jnp.uint32)))
         rates = -np.expm1(-strategy.ask())
         return BracketSchedule(self.start.thresholds, rates), state
 
-    def tell(self, state: EvolutionState, schedule: BracketSchedule, report: Report) -> EvolutionState:
+    def tell(
+        self, state: EvolutionState, schedule: BracketSchedule, report: Report
+    ) -> EvolutionState:
         """Note the individual; adapt the distribution once the generation is complete.
 
         Raises:

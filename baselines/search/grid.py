@@ -50,7 +50,12 @@ class GridSearch(NamedTuple):
 
 
 def even_grid(
-    thresholds: Float[Array, " brackets"], *, tries: int, low: float = 0.0, high: float = 1.0, seed: int = 0
+    thresholds: Float[Array, " brackets"],
+    *,
+    tries: int,
+    low: float = 0.0,
+    high: float = 1.0,
+    seed: int = 0,
 ) -> GridSearch:
     """Return the search over `tries` schedules spread evenly over [low, high) in every rate.
 
@@ -63,7 +68,9 @@ def even_grid(
     if tries < 1:
         raise ValueError(f"A grid has at least 1 try; got {tries}.")
     if not -1 <= low < high <= 1:
-        raise ValueError(f"Rates rise from low to high, shares between -1 and 1; got {low} and {high}.")
+        raise ValueError(
+            f"Rates rise from low to high, shares between -1 and 1; got {low} and {high}."
+        )
     thresholds = jnp.asarray(thresholds, float)
     points = qmc.Halton(thresholds.shape[0], scramble=True, rng=seed).random(tries)
     return GridSearch(thresholds, jnp.asarray(low + (high - low) * points, float))
@@ -82,7 +89,9 @@ def factorial_grid(thresholds: Float[Array, " brackets"], levels: Sequence[float
             f"{len(levels)} levels for {thresholds.shape[0]} brackets make {tries:,} tries: 1 to 1,000,000."
         )
     if not all(-1 <= level <= 1 for level in levels):
-        raise ValueError(f"Levels are rates, shares between -1 and 1: 35 % is 0.35; got {list(levels)}.")
+        raise ValueError(
+            f"Levels are rates, shares between -1 and 1: 35 % is 0.35; got {list(levels)}."
+        )
     return GridSearch(
         thresholds, jnp.asarray(list(itertools.product(levels, repeat=thresholds.shape[0])), float)
     )

@@ -32,7 +32,9 @@ class LocalSearch(NamedTuple):
         """Whether it is this strategy's turn."""
         return self.idle >= self.patience
 
-    def step(self, key: Key[Array, ""], like: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
+    def step(
+        self, key: Key[Array, ""], like: Float[Array, " brackets"]
+    ) -> Float[Array, " brackets"]:
         """Return a random step from the best seen, in the unit of log net-of-tax rates."""
         return self.reach * jax.random.normal(key, like.shape, like.dtype)
 

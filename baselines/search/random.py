@@ -58,22 +58,32 @@ class FlatSearch(NamedTuple):
         incumbent = Incumbent.none(_flat(self.thresholds, jnp.zeros(())))
         return FlatSearchState((0.0, 1.0), (1 - _GOLDEN, _GOLDEN), (None, None), incumbent)
 
-    def ask(self, key: Key[Array, ""], state: FlatSearchState) -> tuple[BracketSchedule, FlatSearchState]:
+    def ask(
+        self, key: Key[Array, ""], state: FlatSearchState
+    ) -> tuple[BracketSchedule, FlatSearchState]:
         """Propose the point not yet tried."""
         rate = state.points[0] if state.values[0] is None else state.points[1]
         return _flat(self.thresholds, jnp.asarray(rate)), state
 
-    def tell(self, state: FlatSearchState, schedule: BracketSchedule, report: Report) -> FlatSearchState:
+    def tell(
+        self, state: FlatSearchState, schedule: BracketSchedule, report: Report
+    ) -> FlatSearchState:
         """Drop the part of the interval beyond the worse point, once both are known."""
         value, (left, right) = float(report.equivalent), state.values
         left, right = (value, right) if left is None else (left, value)
-        state = state._replace(values=(left, right), incumbent=state.incumbent.or_better(schedule, report))
+        state = state._replace(
+            values=(left, right), incumbent=state.incumbent.or_better(schedule, report)
+        )
         if right is None:
             return state
         (low, high), (a, b) = state.ends, state.points
         if left > right:
-            return state._replace(ends=(low, b), points=(b - _GOLDEN * (b - low), a), values=(None, left))
-        return state._replace(ends=(a, high), points=(b, a + _GOLDEN * (high - a)), values=(right, None))
+            return state._replace(
+                ends=(low, b), points=(b - _GOLDEN * (b - low), a), values=(None, left)
+            )
+        return state._replace(
+            ends=(a, high), points=(b, a + _GOLDEN * (high - a)), values=(right, None)
+        )
 
     def recommend(self, state: FlatSearchState) -> BracketSchedule:
         """Recommend the best rate seen."""

@@ -37,7 +37,9 @@ class Box(eqx.Module):
     def __init__(self, low: ArrayLike, high: ArrayLike):
         self.low, self.high = as_float(low), as_float(high)
         if self.low.shape != self.high.shape:
-            raise ValueError(f"low and high have one shape; got {self.low.shape} and {self.high.shape}.")
+            raise ValueError(
+                f"low and high have one shape; got {self.low.shape} and {self.high.shape}."
+            )
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -51,7 +53,9 @@ class Box(eqx.Module):
             ValueError: a bound is infinite.
         """
         finite = jnp.all(jnp.isfinite(self.high - self.low))
-        span = require(self.high - self.low, finite, "Only a Box with finite bounds can be sampled.")
+        span = require(
+            self.high - self.low, finite, "Only a Box with finite bounds can be sampled."
+        )
         return self.low + span * jax.random.uniform(key, self.shape, self.low.dtype)
 
     def contains(self, values: Float[Array, "*shape"]) -> Bool[Array, ""]:
@@ -106,7 +110,9 @@ class TaxEnv(eqx.Module):
         skill_process: Ar1Skills | None = None,
     ):
         self.economy, self.welfare, self.skill_process = economy, welfare, skill_process
-        self.thresholds = BracketSchedule(thresholds, jnp.zeros_like(as_float(thresholds))).thresholds
+        self.thresholds = BracketSchedule(
+            thresholds, jnp.zeros_like(as_float(thresholds))
+        ).thresholds
         self.policy = Rational() if policy is None else policy
         self.periods = whole_years(periods)
 
@@ -132,14 +138,26 @@ class TaxEnv(eqx.Module):
 
     def step(
         self, key: Key[Array, ""], state: EnvState, action: ArrayLike
-    ) -> tuple[Float[Array, " features"], EnvState, Float[Array, ""], Bool[Array, ""], Bool[Array, ""], dict]:
+    ) -> tuple[
+        Float[Array, " features"],
+        EnvState,
+        Float[Array, ""],
+        Bool[Array, ""],
+        Bool[Array, ""],
+        dict,
+    ]:
         """Return observation, state, reward, terminated, truncated and info of a year under rates."""
         rates = _action(action, self.action_space, "a rate for each bracket")
         remedy = "An action is a rate for each bracket, a share between 0 and 1."
         rates = require(rates, self.action_space.contains(rates), remedy)
         schedule = BracketSchedule(self.thresholds, rates)
         now, workers = advance(
-            key, state.workers, self.economy, schedule, self.policy, skill_process=self.skill_process
+            key,
+            state.workers,
+            self.economy,
+            schedule,
+            self.policy,
+            skill_process=self.skill_process,
         )
         state = EnvState(state.period + 1, schedule, workers)
         reward = self.welfare.equivalent(now.population, workers.last)

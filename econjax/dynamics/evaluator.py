@@ -55,7 +55,9 @@ class SimulatedEvaluator:
     def value_and_grad(self, schedule: BracketSchedule) -> Report:
         """Return the report on one tax year, with the gradient of its mean equivalent."""
         self.counts["gradient"] += 1
-        return _value_and_grad(self.economy, self.welfare, self.start, self.fraction, self.steps, schedule)
+        return _value_and_grad(
+            self.economy, self.welfare, self.start, self.fraction, self.steps, schedule
+        )
 
     def what_if(self, schedule: BracketSchedule) -> Report:
         """Return the report on workers who have adjusted, counted as a question."""
@@ -120,7 +122,9 @@ def _year(
         report = summarise(economy, *shown, welfare)
         return (now, arrived), (welfare.equivalent(economy.population, now), report)
 
-    _, (equivalents, reports) = jax.lax.scan(step, (start, jnp.zeros_like(start.rebate)), length=steps)
+    _, (equivalents, reports) = jax.lax.scan(
+        step, (start, jnp.zeros_like(start.rebate)), length=steps
+    )
     return jnp.mean(equivalents), jax.tree.map(lambda each: jnp.mean(each, axis=0), reports)
 
 

@@ -32,7 +32,12 @@ class LaborPolicy(Protocol):
         ...
 
     def __call__(
-        self, key: Key[Array, ""], state: Any, economy: Economy, schedule: AbstractSchedule, last: Outcome
+        self,
+        key: Key[Array, ""],
+        state: Any,
+        economy: Economy,
+        schedule: AbstractSchedule,
+        last: Outcome,
     ) -> tuple[Float[Array, " agents"], Any]:
         """Return hours a week, between 0 and the longest week, and the next state."""
         ...
@@ -49,7 +54,12 @@ class Rational(eqx.Module):
         """Return no state."""
 
     def __call__(
-        self, key: Key[Array, ""], state: None, economy: Economy, schedule: AbstractSchedule, last: Outcome
+        self,
+        key: Key[Array, ""],
+        state: None,
+        economy: Economy,
+        schedule: AbstractSchedule,
+        last: Outcome,
     ) -> tuple[Float[Array, " agents"], None]:
         """Return the best responses."""
         return best_response(*_not_differentiated((economy, schedule, last.rebate))), None
@@ -106,7 +116,12 @@ class Logit(eqx.Module):
         """Return no state."""
 
     def __call__(
-        self, key: Key[Array, ""], state: None, economy: Economy, schedule: AbstractSchedule, last: Outcome
+        self,
+        key: Key[Array, ""],
+        state: None,
+        economy: Economy,
+        schedule: AbstractSchedule,
+        last: Outcome,
     ) -> tuple[Float[Array, " agents"], None]:
         """Return one draw for each worker."""
         known = _not_differentiated((economy, schedule, last.rebate))
@@ -126,14 +141,21 @@ class Lagged(eqx.Module):
     def __init__(self, policy: LaborPolicy, fraction: ArrayLike):
         self.policy = policy
         fraction = require_scalar("fraction", fraction, positive=True)
-        self.fraction = require(fraction, fraction <= 1, "fraction is a share of the way: at most 1.")
+        self.fraction = require(
+            fraction, fraction <= 1, "fraction is a share of the way: at most 1."
+        )
 
     def init(self, key: Key[Array, ""], economy: Economy) -> Any:
         """Return the other policy's state."""
         return self.policy.init(key, economy)
 
     def __call__(
-        self, key: Key[Array, ""], state: Any, economy: Economy, schedule: AbstractSchedule, last: Outcome
+        self,
+        key: Key[Array, ""],
+        state: Any,
+        economy: Economy,
+        schedule: AbstractSchedule,
+        last: Outcome,
     ) -> tuple[Float[Array, " agents"], Any]:
         """Return hours between last year's and the other policy's."""
         aim, state = self.policy(key, state, economy, schedule, last)
@@ -165,7 +187,9 @@ class Ar1Skills(eqx.Module):
         """The variance of log skill about each worker's own, in the long run."""
         return self.sigma**2 / (1 - self.persistence**2)
 
-    def __call__(self, key: Key[Array, ""], deviation: Float[Array, " agents"]) -> Float[Array, " agents"]:
+    def __call__(
+        self, key: Key[Array, ""], deviation: Float[Array, " agents"]
+    ) -> Float[Array, " agents"]:
         """Return the next year's log deviations."""
         shock = jax.random.normal(key, deviation.shape, deviation.dtype)
         return self.persistence * deviation + self.sigma * shock
@@ -215,7 +239,9 @@ def advance(
     Skills move, workers choose their hours, money moves.
     """
     skill_key, policy_key = jax.random.split(key)
-    deviation = state.deviation if skill_process is None else skill_process(skill_key, state.deviation)
+    deviation = (
+        state.deviation if skill_process is None else skill_process(skill_key, state.deviation)
+    )
     now = with_skills(economy, deviation)
     if isinstance(policy, Rational):
         labor, chosen = best_response(now, schedule, state.last.rebate), None
@@ -298,7 +324,9 @@ def simulate(
     periods, each = whole_years(periods), None
     if isinstance(schedule, Sequence):
         if len(schedule) != periods:
-            raise ValueError(f"Give one schedule for each of the {periods} periods; got {len(schedule)}.")
+            raise ValueError(
+                f"Give one schedule for each of the {periods} periods; got {len(schedule)}."
+            )
         forms = {(jax.tree.structure(s), *map(jnp.shape, jax.tree.leaves(s))) for s in schedule}
         if len(forms) > 1:
             raise ValueError(

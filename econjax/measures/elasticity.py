@@ -43,7 +43,9 @@ class Panel(eqx.Module):
     ):
         income, later, weight = _columns(income=income, later_income=later_income, weight=weight)
         old, new, predicted = _kept(before, income), _kept(after, later), _kept(after, income)
-        counted = (weight > 0) & (income > 0) & (income >= require_scalar("least_income", least_income))
+        counted = (
+            (weight > 0) & (income > 0) & (income >= require_scalar("least_income", least_income))
+        )
         counted &= (later > 0) & (old > 0) & (new > 0) & (predicted > 0)
         self.weight = _someone(jnp.where(counted, weight, 0))
         self.log_income = _log(income, counted)
@@ -107,7 +109,11 @@ def difference_ols(panel: Panel, *, pieces: int = 0) -> Estimate:
     far below the elasticity. `pieces` and errors as in `gruber_saez`.
     """
     return _two_stage(
-        panel.income_change, panel.rate_change, panel.rate_change, _controls(panel, pieces), panel.weight
+        panel.income_change,
+        panel.rate_change,
+        panel.rate_change,
+        _controls(panel, pieces),
+        panel.weight,
     )
 
 
@@ -125,7 +131,11 @@ def gruber_saez(panel: Panel, *, pieces: int = 5) -> Estimate:
             controls.
     """
     return _two_stage(
-        panel.income_change, panel.rate_change, panel.predicted_change, _controls(panel, pieces), panel.weight
+        panel.income_change,
+        panel.rate_change,
+        panel.predicted_change,
+        _controls(panel, pieces),
+        panel.weight,
     )
 
 
@@ -161,7 +171,9 @@ class Bunching(eqx.Module):
         self.threshold = require_scalar("threshold, in dollars,", threshold, positive=True)
         rates = as_float(rates)
         if rates.shape != (2,):
-            raise ValueError(f"rates are two, below and above the threshold; got shape {rates.shape}.")
+            raise ValueError(
+                f"rates are two, below and above the threshold; got shape {rates.shape}."
+            )
         rises = (rates[0] < rates[1]) & (rates[1] < 1)
         self.rates = require(rates, rises, "Workers bunch where the rate rises, to less than 1.")
 
@@ -210,7 +222,9 @@ def bunching(
     income, weight = _columns(income=income, weight=weight)
     threshold, rates = schedule.thresholds[bracket], schedule.rates[bracket - 1 : bracket + 1]
     window = require_scalar("window, in dollars,", window, positive=True)
-    window = require(window, 2 * window <= threshold, "Twice the window must fit below the threshold.")
+    window = require(
+        window, 2 * window <= threshold, "Twice the window must fit below the threshold."
+    )
     weight = _someone(weight)
     distance = (income - threshold) / window
 
@@ -219,7 +233,9 @@ def bunching(
 
     lower, upper = share(-2, -1), share(1, 2)
     excess = share(-1, 1) - lower - upper
-    return Bunching(excess, below=lower / window, above=upper / window, threshold=threshold, rates=rates)
+    return Bunching(
+        excess, below=lower / window, above=upper / window, threshold=threshold, rates=rates
+    )
 
 
 def _columns(*, weight: ArrayLike | None, **columns: ArrayLike) -> list[Float[Array, " agents"]]:
@@ -228,7 +244,9 @@ def _columns(*, weight: ArrayLike | None, **columns: ArrayLike) -> list[Float[Ar
     arrays["weight"] = jnp.ones_like(first) if weight is None else as_float(weight)
     if any(array.ndim != 1 or array.shape != first.shape for array in arrays.values()):
         shapes = {name: array.shape for name, array in arrays.items()}
-        raise ValueError(f"Observations are flat arrays of one length, one entry each; got shapes {shapes}.")
+        raise ValueError(
+            f"Observations are flat arrays of one length, one entry each; got shapes {shapes}."
+        )
     for name, array in arrays.items():
         legal = jnp.isfinite(array) & ((array >= 0) | (name != "weight"))
         if is_concrete(legal) and not legal.all():
@@ -252,7 +270,9 @@ def _kept(schedule: AbstractSchedule, income: Float[Array, " agents"]) -> Float[
     return 1 - schedule.marginal_rate(income * (1 + 32 * jnp.finfo(income.dtype).eps))
 
 
-def _log(values: Float[Array, " agents"], counted: Bool[Array, " agents"]) -> Float[Array, " agents"]:
+def _log(
+    values: Float[Array, " agents"], counted: Bool[Array, " agents"]
+) -> Float[Array, " agents"]:
     return jnp.log(jnp.where(counted, values, 1))
 
 

@@ -29,7 +29,9 @@ class Redistribution(eqx.Module):
     reranking: Float[Array, ""]
 
 
-def reynolds_smolensky(income: ArrayLike, tax: ArrayLike, weight: ArrayLike | None = None) -> Redistribution:
+def reynolds_smolensky(
+    income: ArrayLike, tax: ArrayLike, weight: ArrayLike | None = None
+) -> Redistribution:
     """Return the redistributive effect of a tax (Reynolds and Smolensky 1977) and its two parts.
 
     The vertical part is kakwani * t / (1 - t), with t the average rate (Kakwani 1984). Unlike that product
@@ -76,5 +78,7 @@ def _shares(
 ) -> Float[Array, " agents"]:
     total, gross = jnp.sum(weight * dollars), jnp.sum(weight * jnp.abs(dollars))
     beyond_rounding = total > 1e3 * jnp.finfo(dollars.dtype).eps * gross
-    remedy = f"The mean {name} must be above 0, by more than rounding: give taxes gross of any rebate."
+    remedy = (
+        f"The mean {name} must be above 0, by more than rounding: give taxes gross of any rebate."
+    )
     return weight * dollars / require(total, beyond_rounding, remedy)

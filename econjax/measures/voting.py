@@ -28,11 +28,17 @@ def plurality(
     ballots = _cast(ballots, jnp.integer, 1, "one whole number per voter")
     _require_candidates(candidates)
     legal = (ballots >= -1) & (ballots < candidates)
-    _require(ballots, legal, f"A ballot is a candidate's number, 0 to {candidates - 1}, or -1 to abstain.")
+    _require(
+        ballots,
+        legal,
+        f"A ballot is a candidate's number, 0 to {candidates - 1}, or -1 to abstain.",
+    )
     return _winner(key, ballots[:, None] == jnp.arange(candidates)[None, :], weight)
 
 
-def borda(key: Key[Array, ""], ballots: ArrayLike, *, weight: ArrayLike | None = None) -> Int[Array, ""]:
+def borda(
+    key: Key[Array, ""], ballots: ArrayLike, *, weight: ArrayLike | None = None
+) -> Int[Array, ""]:
     """Return the candidate with the most points, one for each rival that a voter places below.
 
     `ballots` [voters, candidates] lists the numbers of all candidates, each voter's best first; a row
@@ -46,13 +52,19 @@ def borda(key: Key[Array, ""], ballots: ArrayLike, *, weight: ArrayLike | None =
     _require_candidates(candidates)
     complete = jnp.all(jnp.sort(ballots, axis=1) == jnp.arange(candidates)[None, :], axis=1)
     legal = complete | jnp.all(ballots == -1, axis=1)
-    _require(ballots, legal, f"A ballot lists each of 0 to {candidates - 1} once, or is all -1 to abstain.")
+    _require(
+        ballots,
+        legal,
+        f"A ballot lists each of 0 to {candidates - 1} once, or is all -1 to abstain.",
+    )
     # A candidate's place is where the ballot names it: the inverse permutation.
     points = candidates - 1 - jnp.argsort(ballots, axis=1)
     return _winner(key, jnp.where(ballots[:, :1] >= 0, points, 0), weight)
 
 
-def approval(key: Key[Array, ""], ballots: ArrayLike, *, weight: ArrayLike | None = None) -> Int[Array, ""]:
+def approval(
+    key: Key[Array, ""], ballots: ArrayLike, *, weight: ArrayLike | None = None
+) -> Int[Array, ""]:
     """Return the candidate of whom most voters approve.
 
     `ballots` [voters, candidates] is true where the voter approves; who abstains approves of nobody.
@@ -79,7 +91,9 @@ def _winner(
             raise ValueError(
                 f"weight needs one entry for each of {points.shape[0]} voters; got {weight.shape}."
             )
-        _require(weight, (weight >= 0) & (weight < jnp.inf), "A voter's weight is finite and 0 or more.")
+        _require(
+            weight, (weight >= 0) & (weight < jnp.inf), "A voter's weight is finite and 0 or more."
+        )
         total = jnp.sum(points * weight[:, None], axis=0)
         tied = total >= jnp.max(total) * (1 - 32 * jnp.finfo(total.dtype).eps)
     return jax.random.categorical(key, jnp.where(tied, 0.0, -jnp.inf))
@@ -100,7 +114,9 @@ def _cast(ballots: ArrayLike, kind: type, axes: int, form: str) -> Array:
 
 def _require_candidates(candidates: int) -> None:
     if not isinstance(candidates, int) or candidates < 1:
-        raise ValueError(f"A vote needs at least one candidate, in whole numbers; got {candidates}.")
+        raise ValueError(
+            f"A vote needs at least one candidate, in whole numbers; got {candidates}."
+        )
 
 
 def _require(entries: Num[Array, "voters ..."], legal: Bool[Array, " voters"], remedy: str) -> None:

@@ -8,7 +8,9 @@ from numpy.polynomial import legendre
 from numpy.typing import ArrayLike
 from scipy import interpolate, special
 
-Quantile = Callable[[Float[np.ndarray, " nodes"], Float[np.ndarray, " nodes"]], Float[np.ndarray, " nodes"]]
+Quantile = Callable[
+    [Float[np.ndarray, " nodes"], Float[np.ndarray, " nodes"]], Float[np.ndarray, " nodes"]
+]
 """Types by the shares of people below and above them; both are given, so that neither tail loses digits."""
 
 
@@ -30,7 +32,9 @@ class Panels:
         nodes, self._gauss = legendre.leggauss(_NODES)
         half = np.diff(edges)[:, None] / 2
         log_odds = (edges[:-1] + edges[1:])[:, None] / 2 + half * nodes
-        types = np.asarray(quantile(special.expit(log_odds).ravel(), special.expit(-log_odds).ravel()))
+        types = np.asarray(
+            quantile(special.expit(log_odds).ravel(), special.expit(-log_odds).ravel())
+        )
         types = types.reshape(log_odds.shape)
         rises = np.all(types > 0, axis=1) & np.all(np.diff(types) >= -1e-9 * types[:, 1:], axis=1)
         first = far.size - int(np.argmin(np.append(rises[: far.size][::-1], False)))
@@ -98,7 +102,9 @@ def rate_at(
         ValueError: an income that nobody earns, or incomes that are not monotone.
     """
     if not monotone:
-        raise ValueError("Incomes fall with the type somewhere, so no schedule has these marginal rates.")
+        raise ValueError(
+            "Incomes fall with the type somewhere, so no schedule has these marginal rates."
+        )
     income = np.asarray(income, np.float64)
     log, rates = np.log(incomes[incomes > 0]), rates[incomes > 0]
     # From the middle outward, so that rounding at the ends, where types hardly differ, stays there.

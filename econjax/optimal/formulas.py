@@ -62,7 +62,9 @@ def asymptotic_rate(
     t / (1 - t) = (1 + 1/e) (1 - g) / k, with g the mean marginal welfare weight of the highest. Incomes
     then have the index k / (1 + e): do not mix the two.
     """
-    return top_rate(as_float(skill_index) / (1 + as_float(elasticity)), elasticity=elasticity, weight=weight)
+    return top_rate(
+        as_float(skill_index) / (1 + as_float(elasticity)), elasticity=elasticity, weight=weight
+    )
 
 
 def nonlinear_rate(

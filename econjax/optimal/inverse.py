@@ -71,7 +71,10 @@ def inverse_optimum(
     lost_per_dollar = jnp.append(lost[:-1] / width, 0)
     gain = jnp.diff(lost_per_dollar, prepend=0)
     people = jnp.stack(
-        [economy.population.weight @ nearness for nearness in _nearness(schedule.thresholds, outcome.income)]
+        [
+            economy.population.weight @ nearness
+            for nearness in _nearness(schedule.thresholds, outcome.income)
+        ]
     )
     near, identified = _ratio(people + gain, people)
     dollar, held = _ratio(base - lost, base)
@@ -120,7 +123,9 @@ def _nearness(
     thresholds: Float[Array, " brackets"], income: Float[Array, " agents"]
 ) -> list[Float[Array, " agents"]]:
     """Return how near every worker is to each threshold: shares that sum to 1 over thresholds."""
-    passed = [jnp.clip((income - start) / (end - start), 0, 1) for start, end in pairwise(thresholds)]
+    passed = [
+        jnp.clip((income - start) / (end - start), 0, 1) for start, end in pairwise(thresholds)
+    ]
     ends = [jnp.ones_like(income), *passed, jnp.zeros_like(income)]
     return [before - after for before, after in pairwise(ends)]
 

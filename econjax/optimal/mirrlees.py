@@ -64,7 +64,9 @@ def mirrlees_bound(economy: Economy, welfare: AbstractWelfare) -> MirrleesBound:
         for field in (economy.population.skill, economy.population.taste, economy.population.weight)
     )
     if np.any(taste == 0):
-        raise ValueError("A worker with taste 0 would work without end: give everyone a positive taste.")
+        raise ValueError(
+            "A worker with taste 0 would work without end: give everyone a positive taste."
+        )
     if economy.consumption_floor > -np.inf:
         raise ValueError(
             f"The bound needs an economy without a consumption floor, not ${economy.consumption_floor:,.2f}."
@@ -236,7 +238,10 @@ _CLOSE = 1e-11
 
 
 def _step(
-    types: _Types, cost: Float[np.ndarray, " types"], move: Float[np.ndarray, " types"], aversion: float
+    types: _Types,
+    cost: Float[np.ndarray, " types"],
+    move: Float[np.ndarray, " types"],
+    aversion: float,
 ) -> float:
     """Return how much of a move is best, about: the root of the derivative; 0 where only rounding is left."""
 
@@ -331,7 +336,9 @@ def _require_above_floor(utility: Float[np.ndarray, " types"], welfare: Abstract
 def _common_elasticity(economy: Economy) -> float:
     population, preferences = economy.population, economy.preferences
     if not isinstance(preferences, Quasilinear):
-        raise ValueError(f"The bound holds for Quasilinear preferences, not {type(preferences).__name__}.")
+        raise ValueError(
+            f"The bound holds for Quasilinear preferences, not {type(preferences).__name__}."
+        )
     if population.elasticity is not None or population.fixed_cost is not None:
         raise ValueError(
             "The bound needs workers who differ in one number: leave out elasticity and fixed_cost."

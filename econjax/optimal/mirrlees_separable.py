@@ -45,7 +45,9 @@ class PowerDisutility(AbstractDisutility):
 
     def __post_init__(self):
         if not (self.scale > 0 and self.exponent > 1):
-            raise ValueError(f"V = scale * l^exponent needs scale > 0 and exponent > 1; got {self}.")
+            raise ValueError(
+                f"V = scale * l^exponent needs scale > 0 and exponent > 1; got {self}."
+            )
 
     def value(self, labor: Float[np.ndarray, " nodes"]) -> Float[np.ndarray, " nodes"]:
         """Return scale * l^exponent."""
@@ -127,7 +129,9 @@ def mirrlees_separable(
     if not curvature > 0:
         raise ValueError(f"curvature must be positive (1: log utility); got {curvature}.")
     wages = Panels(quantile)
-    labor, income, consumption, net, worth, gap = _fixed_point(wages, curvature, disutility, spending)
+    labor, income, consumption, net, worth, gap = _fixed_point(
+        wages, curvature, disutility, spending
+    )
     cost, converged, inner = disutility.value(labor), gap < _CLOSE, wages.inner
     utility = _utility(consumption, curvature) - cost
     if converged:
@@ -175,10 +179,14 @@ def _fixed_point(
         before, gap = gap, float(wages.weight @ np.abs(worth / marginal - 1))
         if (step > _FLAT_STEPS and gap < _CLOSE) or step == _MOST_STEPS:
             break
-        share = max(share / 2, 0.02) if gap > before and step != _FLAT_STEPS else min(1.1 * share, 1.0)
+        share = (
+            max(share / 2, 0.02) if gap > before and step != _FLAT_STEPS else min(1.1 * share, 1.0)
+        )
         # Consumption rises with a type's own labor, and brings down what more labor is worth to it.
         works = bend > 0
-        damping = 1 + curvature * np.where(works, income / np.where(works, bend, 1), 0) / consumption
+        damping = (
+            1 + curvature * np.where(works, income / np.where(works, bend, 1), 0) / consumption
+        )
         marginal = marginal * np.exp(np.clip(share / damping * np.log(worth / marginal), -1, 1))
         step += 1
     if budget[0] <= 0:
@@ -195,7 +203,9 @@ _CLOSE = 1e-11
 _LEAST = 1e-6
 
 
-def _flat_tax(wages: Panels, curvature: float, disutility: AbstractDisutility) -> Float[np.ndarray, " nodes"]:
+def _flat_tax(
+    wages: Panels, curvature: float, disutility: AbstractDisutility
+) -> Float[np.ndarray, " nodes"]:
     """Return V' of everybody's labor, about, where half of it all is shared out equally; by bisection."""
     wage = np.exp(wages.log_type)
     middle = wage[[np.searchsorted(wages.log_odds, 0)]]
@@ -214,11 +224,15 @@ def _flat_tax(wages: Panels, curvature: float, disutility: AbstractDisutility) -
     return marginal(wage, float(alone[0]))
 
 
-def _utility(consumption: Float[np.ndarray, " nodes"], curvature: float) -> Float[np.ndarray, " nodes"]:
+def _utility(
+    consumption: Float[np.ndarray, " nodes"], curvature: float
+) -> Float[np.ndarray, " nodes"]:
     log, power = np.log(consumption), 1 - curvature
     return log if power == 0 else np.expm1(power * log) / power
 
 
-def _consumption(utility: Float[np.ndarray, " nodes"], curvature: float) -> Float[np.ndarray, " nodes"]:
+def _consumption(
+    utility: Float[np.ndarray, " nodes"], curvature: float
+) -> Float[np.ndarray, " nodes"]:
     power = 1 - curvature
     return np.exp(utility if power == 0 else np.log1p(power * utility) / power)

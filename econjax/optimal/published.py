@@ -55,7 +55,11 @@ def ai_economist_rates(
 
 
 def llm_economist_rates(
-    incomes: ArrayLike, thresholds: ArrayLike, *, elasticity: ArrayLike = 0.4, top: ArrayLike | None = None
+    incomes: ArrayLike,
+    thresholds: ArrayLike,
+    *,
+    elasticity: ArrayLike = 0.4,
+    top: ArrayLike | None = None,
 ) -> Float[np.ndarray, " brackets"]:
     """Return rates by the recipe of the LLM Economist (arXiv 2507.15815).
 
@@ -113,7 +117,9 @@ def _checked(
     flat = thresholds.ndim == 1 and thresholds.size >= least
     if not flat or thresholds[0] != 0 or np.any(np.diff(thresholds) <= 0):
         number = {1: "one threshold", 2: "two thresholds"}[least]
-        raise ValueError(f"The recipe needs {number} or more, rising from 0; got {thresholds.tolist()}.")
+        raise ValueError(
+            f"The recipe needs {number} or more, rising from 0; got {thresholds.tolist()}."
+        )
     if incomes.ndim != 1 or incomes.size == 0 or not np.all(np.isfinite(incomes) & (incomes >= 0)):
         raise ValueError("incomes must be a flat array of finite dollars a year, 0 or more.")
     return incomes, thresholds

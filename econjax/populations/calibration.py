@@ -67,7 +67,9 @@ def _check(
     if population.fixed_cost is None:
         return
     if preferences is None:
-        raise ValueError("Whether someone who has a fixed cost works depends on `preferences`: state them.")
+        raise ValueError(
+            "Whether someone who has a fixed cost works depends on `preferences`: state them."
+        )
     hours = best_response(Economy(population=population, preferences=preferences), law, rebate)
     idle = (hours == 0) & (population.skill > 0)
     if bool(jnp.any(idle)):

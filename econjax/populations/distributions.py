@@ -30,7 +30,9 @@ class AbstractDistribution(eqx.Module):
         share = np.asarray(share, np.float64)
         if not np.all((share > 0) & (share < 1)):
             wrong = share[~((share > 0) & (share < 1))][0]
-            raise ValueError(f"Shares of people lie between 0 and 1, neither included; got {wrong}.")
+            raise ValueError(
+                f"Shares of people lie between 0 and 1, neither included; got {wrong}."
+            )
         return np.asarray(self._quantile(share))
 
     def cdf(self, income: ArrayLike) -> Float[np.ndarray, "*shape"]:
@@ -142,7 +144,9 @@ class Pareto(AbstractDistribution):
     def __check_init__(self):
         _require_positive(minimum=self.minimum, index=self.index)
         if not self.maximum > self.minimum:
-            raise ValueError(f"maximum must exceed minimum = {self.minimum}; got maximum = {self.maximum}.")
+            raise ValueError(
+                f"maximum must exceed minimum = {self.minimum}; got maximum = {self.maximum}."
+            )
 
     @property
     def mean(self) -> float:
@@ -225,7 +229,9 @@ class Uniform(AbstractDistribution):
 
     def __check_init__(self):
         if not 0 <= self.low < self.high < np.inf:
-            raise ValueError(f"A uniform needs 0 <= low < high; got low = {self.low}, high = {self.high}.")
+            raise ValueError(
+                f"A uniform needs 0 <= low < high; got low = {self.low}, high = {self.high}."
+            )
 
     @property
     def mean(self) -> float:
@@ -248,7 +254,9 @@ def shares(n: int, key: Key[Array, ""] | None = None) -> Float[np.ndarray, " n"]
         ValueError: n is not a positive whole number, or a key inside `jit` or `vmap`.
     """
     if n < 1 or n != int(n):
-        raise ValueError(f"A population needs a whole number of workers, at least one; got n = {n}.")
+        raise ValueError(
+            f"A population needs a whole number of workers, at least one; got n = {n}."
+        )
     if key is None:
         return (np.arange(n) + 0.5) / n
     bits = jax.random.bits(key, (int(n),), np.uint32)

@@ -66,7 +66,9 @@ def fit_gb2(edges: ArrayLike, counts: ArrayLike, *, mean: float | None = None) -
         anchor = 0.0 if mean is None else np.log(gb2.mean / mean) ** 2
         return anchor - _mean_log_likelihood(gb2, edges, share)
 
-    ends = sorted((_minimum(criterion, start) for start in _starts(edges, share)), key=lambda end: end.fun)
+    ends = sorted(
+        (_minimum(criterion, start) for start in _starts(edges, share)), key=lambda end: end.fun
+    )
     best, second = ends[:2]
     gb2 = GB2(*np.exp(best.x).tolist())
     return GB2Fit(
@@ -90,7 +92,9 @@ def us_incomes(table: str) -> IncomeTable:
         raise ValueError(f"No table {table!r}; choose one of {', '.join(tables)}.")
     entry = tables[table]
     return IncomeTable(
-        np.array(entry["edges"], np.float64), np.array(entry["counts"], np.float64), float(entry["mean"])
+        np.array(entry["edges"], np.float64),
+        np.array(entry["counts"], np.float64),
+        float(entry["mean"]),
     )
 
 
@@ -109,7 +113,9 @@ def _checked(edges: ArrayLike, counts: ArrayLike) -> tuple[np.ndarray, np.ndarra
             f"got shapes {edges.shape} and {counts.shape}."
         )
     if not (edges.size and edges[0] == 0 and edges[-1] < np.inf and np.all(np.diff(edges) > 0)):
-        raise ValueError(f"edges are the lower ends of the classes, rising from 0; got {edges.tolist()}.")
+        raise ValueError(
+            f"edges are the lower ends of the classes, rising from 0; got {edges.tolist()}."
+        )
     if not np.all((counts >= 0) & (counts < np.inf)):
         raise ValueError(f"counts must be finite and 0 or more; got {counts.tolist()}.")
     held = int(np.sum(counts > 0))

@@ -37,7 +37,9 @@ def gb2(
     return GB2(mu, sigma, nu, tau).population(n, key)
 
 
-def lognormal(n: int, key: Key[Array, ""] | None = None, *, median: float, sigma: float) -> Population:
+def lognormal(
+    n: int, key: Key[Array, ""] | None = None, *, median: float, sigma: float
+) -> Population:
     """Return n workers whose incomes at 40 hours a week are lognormal (`distributions.Lognormal`).
 
     Raises:
@@ -47,7 +49,12 @@ def lognormal(n: int, key: Key[Array, ""] | None = None, *, median: float, sigma
 
 
 def pareto(
-    n: int, key: Key[Array, ""] | None = None, *, minimum: float, index: float, maximum: float = np.inf
+    n: int,
+    key: Key[Array, ""] | None = None,
+    *,
+    minimum: float,
+    index: float,
+    maximum: float = np.inf,
 ) -> Population:
     """Return n workers whose incomes at 40 hours a week are Pareto, cut at a maximum if one is given.
 
@@ -78,7 +85,11 @@ def uniform(n: int, key: Key[Array, ""] | None = None, *, low: float, high: floa
 
 
 def stratified(
-    n: int, key: Key[Array, ""] | None = None, *, distribution: AbstractDistribution, edges: ArrayLike
+    n: int,
+    key: Key[Array, ""] | None = None,
+    *,
+    distribution: AbstractDistribution,
+    edges: ArrayLike,
 ) -> Population:
     """Return n workers in each income stratum, weighted by the stratum's share of the people.
 
@@ -92,7 +103,9 @@ def stratified(
     """
     edges = np.asarray(edges, np.float64)
     if edges.ndim != 1 or not (np.isfinite(edges).all() and np.all(np.diff(edges) > 0)):
-        raise ValueError(f"edges are dollars in one flat list, finite, rising; got {edges.tolist()}.")
+        raise ValueError(
+            f"edges are dollars in one flat list, finite, rising; got {edges.tolist()}."
+        )
     bounds = np.concatenate([[0.0], distribution.cdf(edges), [1.0]])
     held = np.diff(bounds) > n * 1e-15
     low, share = bounds[:-1][held], np.diff(bounds)[held]

@@ -56,7 +56,9 @@ def run_audit(config: AuditConfig) -> None:
         print_audit(found, results())
 
 
-def audit(config: AuditConfig, engine: Engine, on_stage: Callable[[str], Any] = lambda stage: None) -> Audit:
+def audit(
+    config: AuditConfig, engine: Engine, on_stage: Callable[[str], Any] = lambda stage: None
+) -> Audit:
     """Ask workers who have lived one step of 40 hours under the law, and a planner who has seen one tax year.
 
     The planner's tax year is that of rational workers under the law.
@@ -147,13 +149,17 @@ def _audit_workers(
     key, personas = jax.random.key(config.seed), None
     if config.scenario == "bounded":
         personas = describe(draw_personas(key, economy.population))
-    workers = LLMWorkers(engine, economy, personas, scenario=config.scenario, style=Style(mode="choice"))
+    workers = LLMWorkers(
+        engine, economy, personas, scenario=config.scenario, style=Style(mode="choice")
+    )
     state = Society(workers, WELFARE[config.welfare].welfare).begin(law)
     situation = Situation(law, 1, {}, state.rebate, "explore")
     return audit_workers(workers, situation, state.memory, samples=config.samples)
 
 
-def _audit_planner(config: AuditConfig, engine: Engine, economy: Economy, law: BracketSchedule) -> Recall:
+def _audit_planner(
+    config: AuditConfig, engine: Engine, economy: Economy, law: BracketSchedule
+) -> Recall:
     aim = WELFARE[config.welfare]
     planner = LLMPlanner(engine, law, goal=aim.words)
     report = RationalEvaluator(economy, aim.welfare).value(law)

@@ -83,14 +83,18 @@ def run(
     """
     this, other = Side("this", _HERE), Side("other", config.other.resolve())
     if not (other.tree / "experiments" / "cli.py").is_file():
-        raise Mistake(f"{other.tree} is no checkout of this project: it holds no experiments/cli.py.")
+        raise Mistake(
+            f"{other.tree} is no checkout of this project: it holds no experiments/cli.py."
+        )
     probes = _probes(config)
     rows, differences = [], None
     for row in config.rows:
         samples = take_turns(row, probes[row], (this, other), config.turns, on_start)
         rows += _rows(row, samples)
         if row == "compare":
-            differences = _differences(*(samples[name][-1].tables or {} for name in ("this", "other")))
+            differences = _differences(
+                *(samples[name][-1].tables or {} for name in ("this", "other"))
+            )
     sides = {side.name: f"{side.tree} {_commit(side.tree)}".strip() for side in (this, other)}
     return AgainstBenchmark(machine(), sides, config.turns, rows, differences)
 
@@ -118,9 +122,13 @@ def print_against(found: AgainstBenchmark, console: Console) -> None:
         console.print(f"{name}: {where}", markup=False)
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("row", "figure", "this", "other", "ratio", "least", "most"):
-        table.add_column(column, justify="left" if column in ("row", "figure") else "right", no_wrap=True)
+        table.add_column(
+            column, justify="left" if column in ("row", "figure") else "right", no_wrap=True
+        )
     for row in found.rows:
-        ratios = ("–" if value is None else f"{value:.3f}" for value in (row.ratio, row.least, row.most))
+        ratios = (
+            "–" if value is None else f"{value:.3f}" for value in (row.ratio, row.least, row.most)
+        )
         table.add_row(row.row, row.figure, f"{row.this:,.4g}", f"{row.other:,.4g}", *ratios)
     console.print(table, crop=False)
     console.print(
@@ -128,7 +136,9 @@ def print_against(found: AgainstBenchmark, console: Console) -> None:
         "its median, and the least and the most. Of seconds, less is better; of answers a second, more."
     )
     if found.differences is not None:
-        console.print(f"Cells of the comparison's tables that differ by a cent: {len(found.differences)}")
+        console.print(
+            f"Cells of the comparison's tables that differ by a cent: {len(found.differences)}"
+        )
         for line in found.differences:
             console.print(line, markup=False)
 
@@ -145,7 +155,9 @@ def _probes(config: AgainstBenchmarkConfig) -> dict[RowName, Callable[[Side], Sa
     return {
         "help": _help,
         "compare": _compare,
-        "compile": lambda side: _script(side, "compile", *brackets, name="{} brackets, CPU seconds"),
+        "compile": lambda side: _script(
+            side, "compile", *brackets, name="{} brackets, CPU seconds"
+        ),
         "eager": lambda side: _script(side, "eager", name="{}, compilations of a second call"),
         "core": lambda side: _core(side, sizes),
         "engines": lambda side: _script(side, "answers", name="{}, answers a second"),
@@ -216,12 +228,16 @@ def _script(side: Side, *arguments: str, name: str) -> Sample:
 def _core(side: Side, sizes: Sequence[str]) -> Sample:
     ran = _python(side, *_CLI, "benchmark", "core", "--json", *sizes)
     rows = json.loads(ran.out)["rows"]
-    return Sample({f"{row['operation']}, {row['workers']:,}, seconds": row["seconds"] for row in rows})
+    return Sample(
+        {f"{row['operation']}, {row['workers']:,}, seconds": row["seconds"] for row in rows}
+    )
 
 
 def _tests(side: Side) -> Sample:
     ran = _python(side, "-m", "pytest", "-n", "2", cwd=side.tree)
-    return Sample({"pytest -n 2, seconds": ran.seconds, "pytest -n 2, CPU seconds": ran.processor_seconds})
+    return Sample(
+        {"pytest -n 2, seconds": ran.seconds, "pytest -n 2, CPU seconds": ran.processor_seconds}
+    )
 
 
 def _rows(row: str, samples: Mapping[str, Sequence[Sample]]) -> list[AgainstRow]:
@@ -246,7 +262,10 @@ def _row(row: str, figure: str, ours: Sequence[float], theirs: Sequence[float]) 
 def _differences(this: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """Return every cell in dollars in which two comparisons differ by a cent or more, and what one lacks."""
     ours, theirs = _cells(this), _cells(other)
-    lines = [f"{cell}: only {'this' if cell in ours else 'the other'} side" for cell in ours.keys() ^ theirs]
+    lines = [
+        f"{cell}: only {'this' if cell in ours else 'the other'} side"
+        for cell in ours.keys() ^ theirs
+    ]
     for cell in ours.keys() & theirs:
         if abs(ours[cell] - theirs[cell]) >= _CENT:
             lines.append(f"{cell}: {ours[cell]:,.2f} here, {theirs[cell]:,.2f} there")

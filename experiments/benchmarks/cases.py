@@ -45,7 +45,10 @@ def cases(size: int) -> Iterator[Case]:
     population, law = _population(size), us_federal(2024)
     income = population.skill * REFERENCE_HOURS
     limits = _limits(income)
-    host, incomes = NumpySchedule(np.asarray(law.thresholds), np.asarray(law.rates)), np.asarray(income)
+    host, incomes = (
+        NumpySchedule(np.asarray(law.thresholds), np.asarray(law.rates)),
+        np.asarray(income),
+    )
     by_numpy = {
         "numpy broadcast": lambda: host.broadcast_tax(incomes),
         "numpy searchsorted": lambda: host.searchsorted_tax(incomes),
@@ -55,7 +58,9 @@ def cases(size: int) -> Iterator[Case]:
         "numpy broadcast": lambda: host.broadcast_rate(incomes),
         "numpy searchsorted": lambda: host.searchsorted_rate(incomes),
     }
-    yield Case("marginal rate", size, BracketSchedule.marginal_rate, (law, income), by_numpy | limits)
+    yield Case(
+        "marginal rate", size, BracketSchedule.marginal_rate, (law, income), by_numpy | limits
+    )
     yield from _economic_cases(population, law, limits)
 
 
@@ -67,7 +72,12 @@ def many_schedules(schedules: int, workers: int) -> Case:
         f"{schedules:,} schedules x {workers:,} workers",
         schedules * workers,
         jax.vmap(_welfare, in_axes=(0, None, None, None)),
-        (rates, Economy(population=population, preferences=Quasilinear(_ELASTICITY)), law, Atkinson()),
+        (
+            rates,
+            Economy(population=population, preferences=Quasilinear(_ELASTICITY)),
+            law,
+            Atkinson(),
+        ),
         _limits(jnp.tile(population.skill, schedules)),
     )
 
@@ -94,7 +104,9 @@ def _economic_cases(
         *(quasilinear.elasticity, welfare.aversion),
     )
     arguments = (economy, law, labor, welfare)
-    yield Case("settle, welfare only", size, _settled_welfare, arguments, limits | {"by hand": by_hand.run})
+    yield Case(
+        "settle, welfare only", size, _settled_welfare, arguments, limits | {"by hand": by_hand.run}
+    )
     for name, preferences in {
         "quasi-linear": quasilinear,
         "isoelastic": Isoelastic(1.0, exponent=3.0, scale=5.2083e-6),
@@ -121,13 +133,19 @@ def _limits(numbers: Float[Array, " workers"]) -> dict[str, Callable[[], Any]]:
 
 
 def _settled_welfare(
-    economy: Economy, schedule: BracketSchedule, labor: Float[Array, " workers"], welfare: AbstractWelfare
+    economy: Economy,
+    schedule: BracketSchedule,
+    labor: Float[Array, " workers"],
+    welfare: AbstractWelfare,
 ) -> Float[Array, ""]:
     return welfare(economy.population, settle(economy, schedule, labor))
 
 
 def _welfare(
-    rates: Float[Array, " brackets"], economy: Economy, law: BracketSchedule, welfare: AbstractWelfare
+    rates: Float[Array, " brackets"],
+    economy: Economy,
+    law: BracketSchedule,
+    welfare: AbstractWelfare,
 ) -> Float[Array, ""]:
     schedule = eqx.tree_at(lambda s: s.rates, law, rates)
     return welfare(economy.population, equilibrium(economy, schedule).outcome)

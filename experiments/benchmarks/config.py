@@ -75,7 +75,9 @@ class LLMBenchmarkConfig(ModelConfig):
             if getattr(self, name) < least:
                 raise ValueError(f"--{name} must be at least {least}; got {getattr(self, name)}.")
         if self.distinct is not None and not 2 <= self.distinct <= self.agents:
-            raise ValueError(f"--distinct must be 2 to --agents, {self.agents}; got {self.distinct}.")
+            raise ValueError(
+                f"--distinct must be 2 to --agents, {self.agents}; got {self.distinct}."
+            )
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,14 @@ class LearningBenchmarkConfig:
         Raises:
             ValueError: too few of something.
         """
-        least = {"seeds": 2, "agents": 2, "joint_updates": 1, "steps": 1, "worlds": 2, "step_agents": 2}
+        least = {
+            "seeds": 2,
+            "agents": 2,
+            "joint_updates": 1,
+            "steps": 1,
+            "worlds": 2,
+            "step_agents": 2,
+        }
         for name, least_of in {**least, "worker_updates": 0, "settling_updates": 0}.items():
             require_at_least(least_of, name, getattr(self, name))
 

@@ -104,7 +104,9 @@ def judge(rows: list[Row]) -> list[Verdict]:
     """Return what the rows say about each bar."""
     verdicts = []
     for bar in BARS:
-        found = [row for row in rows if (row.operation, row.workers) == (bar.operation, bar.workers)]
+        found = [
+            row for row in rows if (row.operation, row.workers) == (bar.operation, bar.workers)
+        ]
         measured = found[0].ratios[bar.reference] if found else None
         met = None
         if measured:
@@ -155,4 +157,6 @@ _OURS = "econjax"
 
 
 def _note(found: SaezFixedPoint) -> str:
-    return f"{found.steps} steps" + ("" if found.converged else f", NOT converged, gap {found.gap:.1e}")
+    return f"{found.steps} steps" + (
+        "" if found.converged else f", NOT converged, gap {found.gap:.1e}"
+    )

@@ -153,7 +153,9 @@ class _Turn(NamedTuple):
     logprob: np.ndarray | None
 
 
-def _rounds(config: EnginesBenchmarkConfig, engine: Engine, mode: Mode, memory: Memory) -> list[_Round]:
+def _rounds(
+    config: EnginesBenchmarkConfig, engine: Engine, mode: Mode, memory: Memory
+) -> list[_Round]:
     """Return the questions of all rounds, and of the one that warms up."""
     rounds = []
     for everybody, state in _lives(config, memory):
@@ -177,7 +179,9 @@ def _lives(config: EnginesBenchmarkConfig, memory: Memory) -> Iterator[tuple[Wor
             yield everybody, state
 
 
-def _duel(mode: Mode, memory: Memory, rounds: Sequence[_Round], engines: Mapping[str, Engine]) -> Duel:
+def _duel(
+    mode: Mode, memory: Memory, rounds: Sequence[_Round], engines: Mapping[str, Engine]
+) -> Duel:
     """Let the engines take turns."""
     ask = _choose if mode == "choice" else _write
     turns: dict[str, list[_Turn]] = {name: [] for name in engines}
@@ -213,7 +217,9 @@ def _choose(engine: Engine, questions: _Round) -> _Turn:
 def _write(engine: Engine, questions: _Round) -> _Turn:
     with _compiling() as compiling:
         begun = time.perf_counter()
-        answers = engine.complete(questions.prompts, schema(hours_answer()), max_tokens=questions.max_tokens)
+        answers = engine.complete(
+            questions.prompts, schema(hours_answer()), max_tokens=questions.max_tokens
+        )
         seconds = time.perf_counter() - begun
     return _Turn(
         seconds=seconds,

@@ -159,7 +159,11 @@ _SEED_COLUMNS = ("learned workers %", "exact workers %", "hours from best", "rat
 
 
 def _two_level_rows(
-    results: TwoLevelResult, verdicts: Verdict, economy: Economy, law: BracketSchedule, aim: WelfareSpec
+    results: TwoLevelResult,
+    verdicts: Verdict,
+    economy: Economy,
+    law: BracketSchedule,
+    aim: WelfareSpec,
 ) -> list[TwoLevelRow]:
     evaluate = RationalEvaluator(economy, aim.welfare)
     schedules = [BracketSchedule(law.thresholds, rates) for rates in results.schedule.rates]

@@ -100,7 +100,9 @@ class LLMBenchmark:
     bars: list[Verdict]
 
 
-def run(config: LLMBenchmarkConfig, on_start: Callable[[str], None] = lambda what: None) -> LLMBenchmark:
+def run(
+    config: LLMBenchmarkConfig, on_start: Callable[[str], None] = lambda what: None
+) -> LLMBenchmark:
     """Start the engine, measure, and close it.
 
     Raises:
@@ -214,9 +216,12 @@ def _outside(mode: Mode, replayed: bool, steps: Sequence[Step]) -> Outside:
 def _speed(mode: Mode, steps: Sequence[Step]) -> Speed:
     first, *rounds = steps
     seconds = [step.seconds for step in rounds]
-    asked, distinct = (sum(getattr(step, count) for step in rounds) for count in ("asked", "distinct"))
+    asked, distinct = (
+        sum(getattr(step, count) for step in rounds) for count in ("asked", "distinct")
+    )
     read, cached, written = (
-        sum(getattr(step, f"{kind}_tokens") for step in rounds) for kind in ("prompt", "cached", "answer")
+        sum(getattr(step, f"{kind}_tokens") for step in rounds)
+        for kind in ("prompt", "cached", "answer")
     )
     return Speed(
         mode=mode,
@@ -237,6 +242,8 @@ def _tokenizing(engine: Engine, everybody: World, state: State) -> float | None:
     if engine.describe()["tokenizer"] != "exact":
         return None
     alive = society(everybody, engine, "text")
-    texts = [prompt.personal for prompt in alive.workers.prompts(alive.situation(state), state.memory)]
+    texts = [
+        prompt.personal for prompt in alive.workers.prompts(alive.situation(state), state.memory)
+    ]
     seconds = take_turns({"count": lambda: engine.count(texts)}, repeats=5, patience=5.0)["count"]
     return 1e6 * statistics.median(seconds) / len(texts)

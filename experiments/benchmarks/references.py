@@ -10,7 +10,9 @@ from econjax.population import REFERENCE_HOURS
 class NumpySchedule:
     """A bracket schedule as NumPy code usually has it: by broadcasting, and by `searchsorted`."""
 
-    def __init__(self, thresholds: Float[np.ndarray, " brackets"], rates: Float[np.ndarray, " brackets"]):
+    def __init__(
+        self, thresholds: Float[np.ndarray, " brackets"], rates: Float[np.ndarray, " brackets"]
+    ):
         """Hold the brackets, and the tax owed where each begins."""
         self.thresholds, self.rates = thresholds, rates
         self.widths = np.append(np.diff(thresholds), np.asarray(np.inf, thresholds.dtype))
@@ -18,18 +20,26 @@ class NumpySchedule:
 
     def broadcast_tax(self, income: Float[np.ndarray, " workers"]) -> Float[np.ndarray, " workers"]:
         """Return the sum over brackets of rate * income in the bracket, over [workers, brackets]."""
-        return np.sum(self.rates * np.clip(income[:, None] - self.thresholds, 0, self.widths), axis=1)
+        return np.sum(
+            self.rates * np.clip(income[:, None] - self.thresholds, 0, self.widths), axis=1
+        )
 
-    def broadcast_rate(self, income: Float[np.ndarray, " workers"]) -> Float[np.ndarray, " workers"]:
+    def broadcast_rate(
+        self, income: Float[np.ndarray, " workers"]
+    ) -> Float[np.ndarray, " workers"]:
         """Return the rate of the last bracket that begins at or below income, over [workers, brackets]."""
         return self.rates[np.sum(income[:, None] >= self.thresholds, axis=1) - 1]
 
-    def searchsorted_tax(self, income: Float[np.ndarray, " workers"]) -> Float[np.ndarray, " workers"]:
+    def searchsorted_tax(
+        self, income: Float[np.ndarray, " workers"]
+    ) -> Float[np.ndarray, " workers"]:
         """Return the tax owed where the bracket begins, and the rate on what lies above."""
         bracket = np.searchsorted(self.thresholds, income, side="right") - 1
         return self.owed[bracket] + self.rates[bracket] * (income - self.thresholds[bracket])
 
-    def searchsorted_rate(self, income: Float[np.ndarray, " workers"]) -> Float[np.ndarray, " workers"]:
+    def searchsorted_rate(
+        self, income: Float[np.ndarray, " workers"]
+    ) -> Float[np.ndarray, " workers"]:
         """Return the rate of the bracket."""
         return self.rates[np.searchsorted(self.thresholds, income, side="right") - 1]
 

@@ -13,7 +13,16 @@ from typing import Literal, NamedTuple, TypeVar, get_args
 import jax
 import numpy as np
 
-from econjax import Atkinson, BracketSchedule, Economy, Population, Quasilinear, calibrate, gb2, us_federal
+from econjax import (
+    Atkinson,
+    BracketSchedule,
+    Economy,
+    Population,
+    Quasilinear,
+    calibrate,
+    gb2,
+    us_federal,
+)
 from llm_policy.engines.base import Choices, Completion, Engine, Prompt, Schema
 from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.engines.wrappers.budget import Budget
@@ -94,7 +103,9 @@ def script() -> ScriptedEngine:
 def society(world: World, engine: Engine, mode: Mode) -> Society:
     """Return the workers, asked once a step each, so that its length does not depend on the answers."""
     style = Style(mode=mode, history=world.history)
-    workers = LLMWorkers(engine, world.economy, world.personas, style=style, attempts=1, most_unread=1.0)
+    workers = LLMWorkers(
+        engine, world.economy, world.personas, style=style, attempts=1, most_unread=1.0
+    )
     return Society(workers, Atkinson())
 
 

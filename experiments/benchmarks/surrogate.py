@@ -96,7 +96,13 @@ def print_surrogate(found: SurrogateBenchmark, console: Console) -> None:
     for facts in (found.machine, found.engine):
         console.print(", ".join(f"{name} {value}" for name, value in facts.items()))
     table = Table(box=box.SIMPLE_HEAD)
-    for column in ("held out", "rows", "divergence, nats", "of the mean answer", "calibration error"):
+    for column in (
+        "held out",
+        "rows",
+        "divergence, nats",
+        "of the mean answer",
+        "calibration error",
+    ):
         table.add_column(column, justify="left" if column == "held out" else "right", no_wrap=True)
     for name, row in found.held_out.items():
         figures = (f"{figure:.4f}" for figure in (row.divergence, row.of_mean, row.error))
@@ -110,7 +116,9 @@ def print_surrogate(found: SurrogateBenchmark, console: Console) -> None:
     for column in ("workers of the network", "compile s", "value s", "value and gradient s"):
         table.add_column(column, justify="right", no_wrap=True)
     for speed in found.speeds:
-        figures = (f"{figure:.3f}" for figure in (speed.compile_seconds, speed.value, speed.gradient))
+        figures = (
+            f"{figure:.3f}" for figure in (speed.compile_seconds, speed.value, speed.gradient)
+        )
         table.add_row(f"{speed.workers:,}", *figures)
     console.print(table)
 
@@ -124,7 +132,9 @@ def _record(workers: RecordedWorkers, seed: int, schedules: int, steps: int) -> 
     """Return a tax year under each of some random schedules."""
     law, key = us_federal(2024), jax.random.key(seed)
     rates = jax.random.uniform(key, (schedules, law.rates.size), maxval=0.95)
-    return record(key, workers, [BracketSchedule(law.thresholds, row) for row in rates], steps=steps)
+    return record(
+        key, workers, [BracketSchedule(law.thresholds, row) for row in rates], steps=steps
+    )
 
 
 def _speed(surrogate: Surrogate, size: int) -> Speed:
@@ -139,4 +149,6 @@ def _speed(surrogate: Surrogate, size: int) -> Speed:
     given = jnp.asarray(law.rates), surrogate, person, economy
     alone, both = compiled(value, *given), compiled(jax.value_and_grad(value), *given)
     seconds = take_turns({"value": alone.run, "gradient": both.run}, repeats=5, patience=20.0)
-    return Speed(size, alone.seconds + both.seconds, min(seconds["value"]), min(seconds["gradient"]))
+    return Speed(
+        size, alone.seconds + both.seconds, min(seconds["value"]), min(seconds["gradient"])
+    )

@@ -59,7 +59,12 @@ def print_engines(benchmark: EnginesBenchmark, console: Console) -> None:
     table = _empty("mode", "memory", "engine", *_ENGINES)
     for duel in benchmark.duels:
         for speed in duel.speeds:
-            figures = (speed.seconds, speed.least_seconds, speed.first_seconds, speed.compile_seconds)
+            figures = (
+                speed.seconds,
+                speed.least_seconds,
+                speed.first_seconds,
+                speed.compile_seconds,
+            )
             table.add_row(
                 *(duel.mode, duel.memory, speed.engine, f"{speed.answers_per_second:,.1f}"),
                 *(f"{figure:,.2f}" for figure in figures),
@@ -205,7 +210,9 @@ def _remarks(benchmark: LLMBenchmark) -> list[str]:
         "in this process answers at random. writing: from the memory to the prompts; reading: from "
         "answers or probabilities to the settled economy and the new memory; recorded: in a new file.",
         *(
-            [f"Tokenizing, inside the engine: {benchmark.tokenizing:,.1f} microseconds per personal text."]
+            [
+                f"Tokenizing, inside the engine: {benchmark.tokenizing:,.1f} microseconds per personal text."
+            ]
             if benchmark.tokenizing is not None
             else []
         ),
@@ -232,7 +239,9 @@ def _engine_remarks(benchmark: EnginesBenchmark) -> list[str]:
         late = sum(speed.late_compile_seconds for speed in duel.speeds)
         if late:
             remarks.append(f"Of the timed rounds {late:.2f} s in all went into compiling.")
-    starts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in benchmark.start_seconds.items())
+    starts = ", ".join(
+        f"{name} {seconds:.1f} s" for name, seconds in benchmark.start_seconds.items()
+    )
     return [
         *remarks,
         "Both get the same prompts as one batch and take turns; a ratio is the median over the rounds. No "

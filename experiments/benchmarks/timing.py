@@ -35,7 +35,9 @@ def compiled(function: Callable, *arguments: Any) -> Compiled:
     started = time.perf_counter()
     executable = jax.jit(function).lower(*arguments).compile()
     seconds = time.perf_counter() - started
-    return Compiled(lambda: jax.block_until_ready(executable(*arguments)), seconds, _held(executable))
+    return Compiled(
+        lambda: jax.block_until_ready(executable(*arguments)), seconds, _held(executable)
+    )
 
 
 def take_turns(
@@ -69,5 +71,7 @@ def _held(executable: jax.stages.Compiled) -> int | None:
     memory = executable.memory_analysis()
     if memory is None:
         return None
-    buffers = memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes
+    buffers = (
+        memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes
+    )
     return buffers - memory.alias_size_in_bytes

@@ -28,7 +28,9 @@ def run_compare(config: CompareConfig, path: Path, talk: Talk | None) -> None:
     plot_welfare(comparison, path / "welfare.png")
     write_table(path / METRICS, comparison.metrics)
     if config.json:
-        tables = {w: [dataclasses.asdict(row) for row in rows] for w, rows in comparison.tables.items()}
+        tables = {
+            w: [dataclasses.asdict(row) for row in rows] for w, rows in comparison.tables.items()
+        }
         result = {"run": str(path), "engine": talk and talk.describe()}
         result |= {"sizes": comparison.sizes, "tables": tables}
         print(json.dumps(result, indent=2, allow_nan=False))
@@ -36,11 +38,18 @@ def run_compare(config: CompareConfig, path: Path, talk: Talk | None) -> None:
     console = results()
     remarks = _remarks(config) + (talk.remarks(comparison.workers) if talk else [])
     print_comparison(comparison, console, remarks=remarks)
-    console.print(f"{time.perf_counter() - started:.0f} s for the comparison. Run directory: {path}")
+    console.print(
+        f"{time.perf_counter() - started:.0f} s for the comparison. Run directory: {path}"
+    )
 
 
 def _with_progress(config: CompareConfig, engine: Engine | None) -> Comparison:
-    columns = (TextColumn("{task.description:<50}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description:<50}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=NOTES) as progress:
         tasks = {}
 

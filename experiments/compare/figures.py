@@ -17,9 +17,15 @@ def plot_schedules(comparison: Comparison, law: BracketSchedule, path: Path) -> 
     figure, panels = panels_of(len(comparison.tables))
     for panel, (welfare, rows) in zip(panels, comparison.tables.items(), strict=True):
         for row in rows:
-            rates = np.asarray(row.rates)[np.searchsorted(np.asarray(law.thresholds), _INCOMES, "right") - 1]
+            rates = np.asarray(row.rates)[
+                np.searchsorted(np.asarray(law.thresholds), _INCOMES, "right") - 1
+            ]
             panel.plot(
-                _INCOMES, 100 * rates, drawstyle="steps-post", label=row.planner, **_style(row.planner)
+                _INCOMES,
+                100 * rates,
+                drawstyle="steps-post",
+                label=row.planner,
+                **_style(row.planner),
             )
         panel.set(xscale="log", xlabel="income, $ a year", ylabel="marginal rate, %", title=welfare)
     save_figure(figure, panels, path)

@@ -96,7 +96,9 @@ def compare(config: CompareConfig, engine: Engine | None, progress: Progress) ->
         some = config.among(kind)
         economy, workers = some.economy(), None
         if kind == "llm" and engine is not None:
-            workers = people(economy, engine, jax.random.fold_in(key, 0), tally=tally, mode=some.mode)
+            workers = people(
+                economy, engine, jax.random.fold_in(key, 0), tally=tally, mode=some.mode
+            )
             done = replace(done, workers=workers)
         for name in config.welfare:
             tries = some.evaluations or 1
@@ -105,7 +107,9 @@ def compare(config: CompareConfig, engine: Engine | None, progress: Progress) ->
                 workers=workers if isinstance(workers, RecordedWorkers) else None,
                 steps=config.tax_year,
             )
-            contest = _Contest(some, economy, setting, workers, jax.random.fold_in(key, 1), progress)
+            contest = _Contest(
+                some, economy, setting, workers, jax.random.fold_in(key, 1), progress
+            )
             done.tables[contest.title] = contest.rows()
             done.sizes[contest.title] = contest.size
             done.metrics.extend(contest.metrics)
@@ -210,7 +214,11 @@ class _Contest:
         self, name: str, sees: str, search: Callable[[Evaluator], tuple[BracketSchedule, Report]]
     ) -> Row:
         """Let `search` return the schedule to recommend and the last report; evaluate the schedule afresh."""
-        started, before, evaluate = time.perf_counter(), replace(self.setting.tally), self._evaluator(_SEARCH)
+        started, before, evaluate = (
+            time.perf_counter(),
+            replace(self.setting.tally),
+            self._evaluator(_SEARCH),
+        )
         schedule, last = search(evaluate)
         final = self._evaluator(_FINAL).value(schedule)
         self._record(name, "recommended", sum(evaluate.counts.values()), schedule, final)
@@ -241,7 +249,9 @@ class _Contest:
         society, key = Society(self.workers, welfare), jax.random.fold_in(self.key, place)
         return ModelEvaluator(society, steps=self.config.tax_year, key=key)
 
-    def _record(self, planner: str, kind: str, step: int, schedule: BracketSchedule, report: Report) -> None:
+    def _record(
+        self, planner: str, kind: str, step: int, schedule: BracketSchedule, report: Report
+    ) -> None:
         who = {
             "welfare": self.title,
             "agents": self.config.size,
@@ -253,7 +263,9 @@ class _Contest:
         rates = {"rates": np.asarray(schedule.rates, float).tolist()}
         figures = {name: float(getattr(report, name)) for name in _RECORDED}
         if not all(math.isfinite(figure) for figure in figures.values()):
-            raise ArithmeticError(f"{planner}, evaluation {step + 1}, at {rates}: not all finite: {figures}.")
+            raise ArithmeticError(
+                f"{planner}, evaluation {step + 1}, at {rates}: not all finite: {figures}."
+            )
         self.metrics.append(who | rates | figures)
 
 

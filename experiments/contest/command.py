@@ -108,7 +108,11 @@ def run_contest(config: ContestConfig) -> None:
         print(json.dumps([asdict(row) for row in rows], indent=2, allow_nan=False))
         return
     console = results()
-    who = "workers of the formula that econjax-small was taught" if described is None else described.workers
+    who = (
+        "workers of the formula that econjax-small was taught"
+        if described is None
+        else described.workers
+    )
     sizes = f"{config.evaluations} tax years of {config.steps} questions for every planner"
     title = f"{config.agents} {who}, {sizes}, {config.seeds} seeds"
     console.print(contest_table(rows, title), crop=False)
@@ -173,7 +177,9 @@ def _workers(engine: Engine | None, economy: Economy, personas: Personas) -> Rec
     return RecordedWorkers(engine, economy, describe(personas), person=person_features(personas))
 
 
-def _row(aim: WelfareSpec, entry: PlannerSpec, runs: Mapping[PlannerSpec, Sequence[_Run]]) -> ContestRow:
+def _row(
+    aim: WelfareSpec, entry: PlannerSpec, runs: Mapping[PlannerSpec, Sequence[_Run]]
+) -> ContestRow:
     values, own = (np.array([run.equivalent for run in runs[who]]) for who in (SURROGATE, entry))
     lead = None if entry is SURROGATE else mean_of(values - own)
     queries, proposals, seconds = (

@@ -88,7 +88,14 @@ def _processor() -> str:
 
 _TELLING = {
     *("vendor_id", "cpu family", "model", "model name", "stepping", "flags"),  # x86
-    *("CPU implementer", "CPU architecture", "CPU variant", "CPU part", "CPU revision", "Features"),  # Arm
+    *(
+        "CPU implementer",
+        "CPU architecture",
+        "CPU variant",
+        "CPU part",
+        "CPU revision",
+        "Features",
+    ),  # Arm
 }
 
 
@@ -111,7 +118,9 @@ def _mend(folder: Path) -> None:
             for path in folder.glob(f"{name}-*"):
                 _delete(path)
 
-    warnings.filterwarnings("default", _BROKEN.pattern)  # also where the user makes errors of warnings
+    warnings.filterwarnings(
+        "default", _BROKEN.pattern
+    )  # also where the user makes errors of warnings
     warnings.showwarning = hear
     atexit.register(delete)
 

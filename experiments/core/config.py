@@ -177,7 +177,9 @@ class RunConfig(EconomyConfig, ModelConfig):
             if limit is not None and not 0 < limit < math.inf:
                 raise ValueError(f"--{name.replace('_', '-')} must be positive; got {limit}.")
         if not all(0 <= price < math.inf for price in self.prices):
-            raise ValueError(f"--prices must not be negative; got {self.prices[0]} {self.prices[1]}.")
+            raise ValueError(
+                f"--prices must not be negative; got {self.prices[0]} {self.prices[1]}."
+            )
         if self.limit_dollars is not None and not any(self.prices):
             raise ValueError(
                 "--limit-dollars needs --prices: dollars per million tokens read and per million written."
@@ -203,7 +205,9 @@ class RunConfig(EconomyConfig, ModelConfig):
             ValueError: there are some, and this kind of run is not scored.
         """
         if score:
-            raise ValueError("--score is for simulations: a comparison runs once per welfare function.")
+            raise ValueError(
+                "--score is for simulations: a comparison runs once per welfare function."
+            )
         return self
 
     def tolerant(self) -> Self:
@@ -223,12 +227,15 @@ class RunConfig(EconomyConfig, ModelConfig):
             ValueError: it was written by a version with other choices.
         """
         values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in choices.items()
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in choices.items()
         }
         try:
             return cls(**values)
         except TypeError as error:
-            raise ValueError(f"The manifest was written by another version of econjax: {error}.") from error
+            raise ValueError(
+                f"The manifest was written by another version of econjax: {error}."
+            ) from error
 
 
 LIMITS = ("limit_tokens", "limit_dollars", "limit_seconds", "prices")
@@ -246,4 +253,6 @@ def require_some(name: str, chosen: Sequence[str], options: Sequence[str]) -> No
     """Check that some of the options were chosen, each once."""
     if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(options):
         wanted = ", ".join(options)
-        raise ValueError(f"--{name} takes some of {wanted}, each once; got {' '.join(chosen) or 'none'}.")
+        raise ValueError(
+            f"--{name} takes some of {wanted}, each once; got {' '.join(chosen) or 'none'}."
+        )

@@ -68,7 +68,10 @@ def start_engine(
         return _embed(temperature, seed)
     name, is_random = model.removeprefix(_RANDOM), model.startswith(_RANDOM)
     folder = name if is_random else model_folder(resolve(model).name)
-    print(f"Starting vLLM with the model {model}: half a minute, or more if it is large.", file=sys.stderr)
+    print(
+        f"Starting vLLM with the model {model}: half a minute, or more if it is large.",
+        file=sys.stderr,
+    )
     try:
         from llm_policy.engines.vllm import VLLMEngine
 

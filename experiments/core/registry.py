@@ -98,13 +98,18 @@ def _evolution(setting: PlanningContext) -> EvolutionPlanner:
 
 
 def _multi_start(setting: PlanningContext) -> MultiStart:
-    flat = [BracketSchedule(setting.law.thresholds, jnp.full_like(setting.law.rates, r)) for r in (0.3, 0.7)]
+    flat = [
+        BracketSchedule(setting.law.thresholds, jnp.full_like(setting.law.rates, r))
+        for r in (0.3, 0.7)
+    ]
     return MultiStart(tuple(GradientPlanner(start) for start in (setting.law, *flat)), rounds=6)
 
 
 def _surrogate(setting: PlanningContext) -> TrustRegionPlanner:
     if setting.workers is None:
-        raise ValueError("A surrogate is made of language-model workers who choose, and there are none.")
+        raise ValueError(
+            "A surrogate is made of language-model workers who choose, and there are none."
+        )
     return surrogate_planner(setting.law, setting.workers, setting.aim.welfare, steps=setting.steps)
 
 
@@ -122,7 +127,9 @@ def _amortised(setting: PlanningContext) -> AmortisedPlanner:
         aversion = float(welfare.aversion)
     else:
         aversion = 0.5 if isinstance(welfare, Utilitarian) else math.inf
-    network = _trained(*(tuple(np.asarray(values, float).tolist()) for values in (law.thresholds, law.rates)))
+    network = _trained(
+        *(tuple(np.asarray(values, float).tolist()) for values in (law.thresholds, law.rates))
+    )
     return AmortisedPlanner(network, aversion)
 
 
@@ -133,18 +140,28 @@ REGISTRY: dict[PlannerName, PlannerSpec] = {
         "laissez-faire", "nothing", lambda s: laissez_faire(s.law.thresholds), evaluations=1
     ),
     "federal": PlannerSpec("US federal", "nothing", lambda s: FixedPlanner(s.law), evaluations=1),
-    "uniform": PlannerSpec("uniform 50 %", "nothing", lambda s: uniform(s.law.thresholds), evaluations=1),
+    "uniform": PlannerSpec(
+        "uniform 50 %", "nothing", lambda s: uniform(s.law.thresholds), evaluations=1
+    ),
     "flat": PlannerSpec("flat, best by search", "values", lambda s: FlatSearch(s.law.thresholds)),
-    "random": PlannerSpec("random search, rates U[0,1)", "values", lambda s: RandomSearch(s.law.thresholds)),
+    "random": PlannerSpec(
+        "random search, rates U[0,1)", "values", lambda s: RandomSearch(s.law.thresholds)
+    ),
     "grid": PlannerSpec(
-        "grid, Halton points in [0,1)", "values", lambda s: even_grid(s.law.thresholds, tries=s.evaluations)
+        "grid, Halton points in [0,1)",
+        "values",
+        lambda s: even_grid(s.law.thresholds, tries=s.evaluations),
     ),
     "coordinate": PlannerSpec("one rate at a time", "values", lambda s: CoordinateSearch(s.law)),
     "cma-es": PlannerSpec("evolution (CMA-ES), from 50 %", "values", _evolution),
-    "cma-es-long": PlannerSpec("evolution (CMA-ES), 600 evaluations", "values", _evolution, evaluations=600),
+    "cma-es-long": PlannerSpec(
+        "evolution (CMA-ES), 600 evaluations", "values", _evolution, evaluations=600
+    ),
     "ppo": PlannerSpec("PPO, a Gaussian of schedules", "values", lambda s: PPOPlanner(s.law)),
     "saez-static": PlannerSpec(
-        "Saez, once", "brackets, told the elasticity", lambda s: StaticSaezPlanner(s.law, s.elasticity)
+        "Saez, once",
+        "brackets, told the elasticity",
+        lambda s: StaticSaezPlanner(s.law, s.elasticity),
     ),
     "saez-flat": PlannerSpec(
         "Saez, once, elasticity 0.4",
@@ -155,7 +172,9 @@ REGISTRY: dict[PlannerName, PlannerSpec] = {
         "Saez, elasticities measured", "brackets, incomes", lambda s: EmpiricalSaezPlanner(s.law)
     ),
     "saez": PlannerSpec(
-        "Saez, iterated", "brackets, told the elasticity", lambda s: SaezPlanner(s.law, s.elasticity)
+        "Saez, iterated",
+        "brackets, told the elasticity",
+        lambda s: SaezPlanner(s.law, s.elasticity),
     ),
     "adam": PlannerSpec("gradient (Adam)", "gradients", lambda s: GradientPlanner(s.law, adam())),
     "multi-start": PlannerSpec("gradient, three starts", "gradients", _multi_start),

@@ -23,7 +23,11 @@ class Talk:
         """Return what a reader should know of the answers, and what they cost."""
         description, spent = self.describe(), self.budget.spent
         asked, distinct = self.engine.asked, self.engine.distinct
-        remarks = [f"Model: {description['model']}; {spent}; {distinct:,} of {asked:,} prompts distinct."]
+        remarks = [
+            f"Model: {description['model']}; {spent}; {distinct:,} of {asked:,} prompts distinct."
+        ]
         if workers is not None and workers.choice_set.order is not None:
-            remarks.append("Weekly hours are not single tokens of this model: letters stood for them.")
+            remarks.append(
+                "Weekly hours are not single tokens of this model: letters stood for them."
+            )
         return [*remarks, *nature(description).remarks]

@@ -73,7 +73,9 @@ def answer_divergences(engine: Engine, *, groups: int, seed: int) -> tuple[Diver
     rng, rows = np.random.default_rng(seed), []
     lived = held_out_lives(rng, groups=groups)
     for wording in WORDINGS:
-        rows += _compare(engine, hours_questions(lived, wording), OFFERED, ("hours", wording), REMEMBERED)
+        rows += _compare(
+            engine, hours_questions(lived, wording), OFFERED, ("hours", wording), REMEMBERED
+        )
     asked = satisfaction_questions(satisfaction_lives(rng, groups=groups))
     rows += _compare(engine, asked, YES_OR_NO, ("satisfaction", WORDINGS[0]), ())
     asked = planner_questions(rng, groups=groups)
@@ -90,7 +92,9 @@ def held_out_lives(rng: np.random.Generator, *, groups: int) -> list[Life]:
     while (fewest := min(map(len, found.values()))) < groups:
         room = min(fewest + _OF_A_CROWD, groups)
         for life in lives(rng, draw_crowd(rng, held_out=True), first_step=1 / 3, held_out=True):
-            kind = found[REMEMBERED[int(np.searchsorted((1, 5), life.memory.seen - 1, side="right"))]]
+            kind = found[
+                REMEMBERED[int(np.searchsorted((1, 5), life.memory.seen - 1, side="right"))]
+            ]
             if len(kind) < room:
                 kind.append(life)
             if min(map(len, found.values())) == room:
@@ -119,16 +123,25 @@ def hours_questions(lived: Sequence[Life], wording: str) -> Asked:
         style = replace(style, mode="choice", think=False, phrasing=int(wording == WORDINGS[1]))
         workers = group.workers
         asked = labor_prompts(
-            style, situation, group.constants, memory, choice_set=workers.choice_set, unit=workers.unit
+            style,
+            situation,
+            group.constants,
+            memory,
+            choice_set=workers.choice_set,
+            unit=workers.unit,
         )
         prompts += rephrased(_NO_CHANCE, asked, held_out=True) if wording == WORDINGS[2] else asked
         phase = situation.phase if style.explore else "explore"
         probabilities.append(
-            formula.hours_probabilities(group.endowment, group.attitudes, situation.schedule, memory, phase)
+            formula.hours_probabilities(
+                group.endowment, group.attitudes, situation.schedule, memory, phase
+            )
         )
         nobody = formula.neutral(GROUP)
         untaxed.append(
-            formula.hours_probabilities(group.endowment, nobody, _UNTAXED, forty_hours(GROUP), "explore")
+            formula.hours_probabilities(
+                group.endowment, nobody, _UNTAXED, forty_hours(GROUP), "explore"
+            )
         )
     forecast = 0.99 * np.concatenate(untaxed) + 0.01 / len(HOURS)
     return Asked(prompts, np.concatenate(probabilities), forecast)
@@ -139,7 +152,9 @@ def satisfaction_questions(lived: Sequence[Life]) -> Asked:
     prompts, probabilities = [], []
     for group, _, situation, memory in lived:
         steps = memory.last
-        untold = steps._replace(result=_without_last(steps.result), satisfied=_without_last(steps.satisfied))
+        untold = steps._replace(
+            result=_without_last(steps.result), satisfied=_without_last(steps.satisfied)
+        )
         prompts += satisfaction_prompts(
             situation,
             group.constants,
@@ -156,7 +171,9 @@ def planner_questions(rng: np.random.Generator, *, groups: int) -> Asked:
     """Return questions how one rate changes, with the formula's chances of `LETTERS`."""
     told = [bracket_example(rng, held_out=True) for _ in range(groups)]
     probabilities = [part.probabilities for example in told for (part,) in example.answers]
-    return Asked([prompt for example in told for prompt in example.prompts], np.array(probabilities))
+    return Asked(
+        [prompt for example in told for prompt in example.prompts], np.array(probabilities)
+    )
 
 
 _OF_A_CROWD = 4
@@ -165,7 +182,11 @@ _NO_CHANCE = np.random.default_rng(0)  # held-out words are not drawn
 
 
 def _compare(
-    engine: Engine, asked: Asked, options: Sequence[str], names: tuple[str, str], kinds: Sequence[str]
+    engine: Engine,
+    asked: Asked,
+    options: Sequence[str],
+    names: tuple[str, str],
+    kinds: Sequence[str],
 ) -> list[Divergence]:
     """Return the divergences over all questions, and over each of `kinds`, equal blocks of them."""
     heard = engine.choose(asked.prompts, options)
@@ -186,7 +207,9 @@ def _compare(
             prompts=len(away[part]),
             divergence=mean_of(away[part].reshape(-1, GROUP).mean(axis=1)),
             entropy=float(entr(asked.probabilities[part]).sum(axis=1).mean()),
-            constant=_mean_divergence(asked.probabilities[part], asked.probabilities[part].mean(axis=0)),
+            constant=_mean_divergence(
+                asked.probabilities[part], asked.probabilities[part].mean(axis=0)
+            ),
             untaxed=None
             if asked.untaxed is None
             else _mean_divergence(asked.probabilities[part], asked.untaxed[part]),

@@ -62,7 +62,9 @@ def learning(engine: Engine, *, agents: int, years: int, steps: int, seed: int) 
     workers, attitudes = world.workers, formula.of_personas(world.personas)
 
     def model(situation: Situation, memory: Memory) -> Float[np.ndarray, "agents options"]:
-        return probabilities(engine, workers.prompts(situation, memory), workers.choice_set, workers.asked)[0]
+        return probabilities(
+            engine, workers.prompts(situation, memory), workers.choice_set, workers.asked
+        )[0]
 
     def taught(situation: Situation, memory: Memory) -> Float[np.ndarray, "agents options"]:
         return formula.hours_probabilities(
@@ -80,7 +82,12 @@ def learning(engine: Engine, *, agents: int, years: int, steps: int, seed: int) 
     curves = [tuple(losses.mean(axis=1).tolist()) for losses in lost]
     saved = [(without - own).mean(axis=0) for own, without in zip(lost[:2], lost[2:], strict=True)]
     return Learning(
-        SETTING.name, agents, years, *curves, worth=mean_of(saved[0]), formula_worth=mean_of(saved[1])
+        SETTING.name,
+        agents,
+        years,
+        *curves,
+        worth=mean_of(saved[0]),
+        formula_worth=mean_of(saved[1]),
     )
 
 
@@ -89,7 +96,9 @@ class _Watched(LLMWorkers):
 
     def __init__(self, world: World, decide: Decide) -> None:
         same = world.workers
-        LLMWorkers.__init__(self, same.engine, same.economy, describe(world.personas), style=same.style)
+        LLMWorkers.__init__(
+            self, same.engine, same.economy, describe(world.personas), style=same.style
+        )
         self._decide = decide
         self.kept: list[Float[np.ndarray, "agents options"]] = []
 

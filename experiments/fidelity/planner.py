@@ -87,15 +87,21 @@ class FormulaPlanner:
         """Return no tax years."""
         return ()
 
-    def ask(self, key: Key[Array, ""], state: tuple[Trial, ...]) -> tuple[BracketSchedule, tuple[Trial, ...]]:
+    def ask(
+        self, key: Key[Array, ""], state: tuple[Trial, ...]
+    ) -> tuple[BracketSchedule, tuple[Trial, ...]]:
         """Propose the start, and then a draw from the formula's chances."""
         if not state:
             return self.start, state
         current = BracketSchedule(self.start.thresholds, list(state[-1].rates))
         rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-        return changed(current, sample_changes(rng, changes_probabilities(state[-1].rates, state))), state
+        return changed(
+            current, sample_changes(rng, changes_probabilities(state[-1].rates, state))
+        ), state
 
-    def tell(self, state: tuple[Trial, ...], schedule: BracketSchedule, report: Report) -> tuple[Trial, ...]:
+    def tell(
+        self, state: tuple[Trial, ...], schedule: BracketSchedule, report: Report
+    ) -> tuple[Trial, ...]:
         """Remember the tax year."""
         return (*state, as_trial(schedule, report))
 
@@ -130,8 +136,12 @@ def planner_fidelity(
     config.check()
     law, economy = us_federal(config.year, config.status), config.economy()
     contests = [_Contest(WELFARE[name], law, economy, evaluations) for name in welfare]
-    cases = [(contest, name, seed) for contest in contests for name in _MODELS for seed in range(seeds)]
-    asked = in_step(engine, [partial(contest.model, name, seed) for contest, name, seed in cases], progress)
+    cases = [
+        (contest, name, seed) for contest in contests for name in _MODELS for seed in range(seeds)
+    ]
+    asked = in_step(
+        engine, [partial(contest.model, name, seed) for contest, name, seed in cases], progress
+    )
     runs: dict[tuple[_Contest, str], list[_Run]] = defaultdict(list)
     for (contest, name, _), run in zip(cases, asked, strict=True):
         runs[contest, name].append(run)
@@ -189,7 +199,9 @@ class _Contest:
         evaluate = RationalEvaluator(self.economy, self.aim.welfare)
         start = float(evaluate.value(self.law).equivalent)
         reached = {
-            name: np.array([float(evaluate.value(run.plan.recommended).equivalent) for run in tried])
+            name: np.array(
+                [float(evaluate.value(run.plan.recommended).equivalent) for run in tried]
+            )
             for name, tried in runs.items()
         }
         leader = max(reached, key=lambda name: reached[name].max())
@@ -208,12 +220,20 @@ class _Contest:
     def _best(self, evaluate: RationalEvaluator, leader: BracketSchedule) -> float:
         """Return the best equivalent found from the law, no tax, 50 % for all, and the `leader`."""
         flat = [jnp.full_like(self.law.rates, rate) for rate in (0.0, 0.5)]
-        starts = [self.law, *(BracketSchedule(self.law.thresholds, rates) for rates in flat), leader]
+        starts = [
+            self.law,
+            *(BracketSchedule(self.law.thresholds, rates) for rates in flat),
+            leader,
+        ]
         return best_found(evaluate, starts).equivalent
 
 
 def _row(
-    aim: WelfareSpec, name: str, shares: Mapping[str, np.ndarray], regret: float, tallies: Sequence[Tally]
+    aim: WelfareSpec,
+    name: str,
+    shares: Mapping[str, np.ndarray],
+    regret: float,
+    tallies: Sequence[Tally],
 ) -> PlannerRow:
     lead = None if name == _MODEL else mean_of(shares[_MODEL] - shares[name])
     asked = sum(tally.asked for tally in tallies)

@@ -41,7 +41,11 @@ class Setting:
     def law(self) -> BracketSchedule:
         """The law, with the brackets of 2024."""
         law = us_federal(2024, "single")
-        return law if self.rate is None else BracketSchedule(law.thresholds, [self.rate] * len(law.rates))
+        return (
+            law
+            if self.rate is None
+            else BracketSchedule(law.thresholds, [self.rate] * len(law.rates))
+        )
 
 
 SETTINGS = (
@@ -114,7 +118,9 @@ def first_step(world: World, law: BracketSchedule, personas: Personas | None = N
     if personas is not None:
         workers = LLMWorkers(workers.engine, workers.economy, describe(who), style=workers.style)
     memory, situation = world.state.memory, Situation(law, 1, {}, world.state.rebate, "explore")
-    told = formula.hours_probabilities(world.endowment, formula.of_personas(who), law, memory, "explore")
+    told = formula.hours_probabilities(
+        world.endowment, formula.of_personas(who), law, memory, "explore"
+    )
     return Asked(workers.prompts(situation, memory), told)
 
 

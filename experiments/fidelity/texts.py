@@ -50,7 +50,9 @@ class Texts(NamedTuple):
     read: Callable[[str], Sequence[int] | None]
 
 
-def answer_frequencies(engine: Engine, *, groups: int, samples: int, seed: int) -> tuple[Frequencies, ...]:
+def answer_frequencies(
+    engine: Engine, *, groups: int, samples: int, seed: int
+) -> tuple[Frequencies, ...]:
     """Return the frequencies of votes, candidacies and planners' changes, on brackets of no example.
 
     Raises:
@@ -92,7 +94,9 @@ def _votes(rng: np.random.Generator, life: Life) -> list[Texts]:
 
 def _candidacies(rng: np.random.Generator, life: Life) -> list[Texts]:
     example = stand_example(rng, life)
-    first_word = {"stands": {"type": "boolean"}}  # the rates that follow in a run change nothing about it
+    first_word = {
+        "stands": {"type": "boolean"}
+    }  # the rates that follow in a run change nothing about it
     places = {True: [0], False: [1]}
     return [
         Texts(
@@ -113,7 +117,9 @@ def _changes(example: Example) -> list[Texts]:
         return None if changes is None else [STEPS.index(round(100 * change)) for change in changes]
 
     return [
-        Texts(prompt, tuple(part.probabilities for part in answer[2:]), changes_answer(brackets), read)
+        Texts(
+            prompt, tuple(part.probabilities for part in answer[2:]), changes_answer(brackets), read
+        )
         for prompt, answer in zip(example.prompts, example.answers, strict=True)
     ]
 
@@ -170,5 +176,7 @@ def _written(engine: Engine, asked: Sequence[Texts], samples: int) -> list[tuple
     return written
 
 
-def _away(shares: Float[np.ndarray, " options"], probabilities: Float[np.ndarray, " options"]) -> float:
+def _away(
+    shares: Float[np.ndarray, " options"], probabilities: Float[np.ndarray, " options"]
+) -> float:
     return float(np.abs(shares - probabilities).sum() / 2)

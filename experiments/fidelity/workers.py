@@ -107,7 +107,9 @@ def worker_fidelity(
     progress("workers: other personas")
     personas = persona_effects(engine, agents=sizes.people, seed=seed)
     progress("workers: years of a society")
-    learned = learning(engine, agents=sizes.society, years=sizes.years, steps=sizes.steps, seed=seed)
+    learned = learning(
+        engine, agents=sizes.society, years=sizes.years, steps=sizes.steps, seed=seed
+    )
     over_all = [row for row in answers if row.question == "hours" and row.remembered == "all"]
     return WorkerFidelity(
         engine.describe(),
@@ -137,7 +139,15 @@ def _answers(found: WorkerFidelity) -> Table:
         "Divergence from the formula on questions of no example, in nats; hours should be at most "
         f"{MOST_DIVERGENCE:g} in every wording: {_verdict(found.close)}",
         ("question", "wording", "remembered"),
-        ("prompts", "divergence", "95 % interval", "formula's entropy", "their mean", "no taxes", "leaked %"),
+        (
+            "prompts",
+            "divergence",
+            "95 % interval",
+            "formula's entropy",
+            "their mean",
+            "no taxes",
+            "leaked %",
+        ),
     )
     for row in found.answers:
         table.add_row(
@@ -173,7 +183,15 @@ def _elasticities(found: WorkerFidelity) -> Table:
         f"within {MOST_ELASTICITY_ERROR:.0%} of 1: {_verdict(found.elastic)}",
         ("law, elasticity told",),
         (
-            *("workers", "model", "95 % interval", "formula", "95 % interval", "ratio", "95 % interval"),
+            *(
+                "workers",
+                "model",
+                "95 % interval",
+                "formula",
+                "95 % interval",
+                "ratio",
+                "95 % interval",
+            ),
             *("model's hours", "formula's"),
         ),
     )
@@ -195,7 +213,9 @@ def _personas(found: WorkerFidelity) -> Table:
         ("workers", "model", "95 % interval", "formula", "slope", "correlation"),
     )
     for row in found.personas:
-        slopes = ("-" if value is None else f"{value:.3f}" for value in (row.slope, row.correlation))
+        slopes = (
+            "-" if value is None else f"{value:.3f}" for value in (row.slope, row.correlation)
+        )
         table.add_row(
             row.changed,
             f"{row.workers:,}",

@@ -69,10 +69,15 @@ def find_optimum(config: OptimumConfig) -> Optimum:
         ValueError: a choice that makes no search.
     """
     config.check()
-    law, economy, welfare = us_federal(config.year, config.status), config.economy(), config.function
+    law, economy, welfare = (
+        us_federal(config.year, config.status),
+        config.economy(),
+        config.function,
+    )
     climber, searcher = (RationalEvaluator(economy, welfare) for _ in range(2))
     starts = [law] + [
-        BracketSchedule(law.thresholds, jnp.full_like(law.rates, rate)) for rate in (0.0, 0.3, 0.5, 0.8)
+        BracketSchedule(law.thresholds, jnp.full_like(law.rates, rate))
+        for rate in (0.0, 0.3, 0.5, 0.8)
     ]
     climbed = best_found(climber, starts)
     searched = evolve(searcher, law.thresholds, seed=config.seed, generations=config.generations)
@@ -113,8 +118,14 @@ def print_optimum(found: Optimum, console: Console) -> None:
     steepest = max(range(len(found.slopes)), key=lambda j: abs(found.slopes[j]))
     lines = [
         ("best found", f"${found.equivalent:,.2f} at {rates} %, rebate ${found.rebate:,.2f}"),
-        ("status quo", f"${found.status_quo:,.2f}, ${found.equivalent - found.status_quo:,.2f} short"),
-        ("by gradients", f"${found.gradients:,.2f}, from five starts, then a simplex: {spent['climb']}"),
+        (
+            "status quo",
+            f"${found.status_quo:,.2f}, ${found.equivalent - found.status_quo:,.2f} short",
+        ),
+        (
+            "by gradients",
+            f"${found.gradients:,.2f}, from five starts, then a simplex: {spent['climb']}",
+        ),
         (
             "without gradients",
             f"${found.search:,.2f}, differential evolution, then a simplex: {spent['search']}",

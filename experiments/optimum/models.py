@@ -104,11 +104,15 @@ def find_model_optimum(
     if isinstance(society.workers, RecordedWorkers):
         progress(f"gradients on a surrogate, {search.climbs} tax years")
         planner = surrogate_planner(rational, society.workers, society.welfare, steps=search.steps)
-        climbed["gradient on a surrogate"] = plan(hunt, planner, evaluate, steps=search.climbs).recommended
+        climbed["gradient on a surrogate"] = plan(
+            hunt, planner, evaluate, steps=search.climbs
+        ).recommended
     schedules = {
         "best among rational workers": rational,
         "US federal": law,
-        "best flat rate among rational workers": _flat(RationalEvaluator(economy, society.welfare), law),
+        "best flat rate among rational workers": _flat(
+            RationalEvaluator(economy, society.welfare), law
+        ),
         **climbed,
         **{f"evolution, try {place + 1}": tried.schedules[place] for place in places},
     }
@@ -137,7 +141,10 @@ def bands(
     drawn = rng.integers(0, years.shape[1], (DRAWS, years.shape[1]))
     means = years[:, drawn].mean(axis=2)
     gaps = years[0] - years[1:]
-    behind = (quantiles(float(gap.mean()), means[0] - row) for gap, row in zip(gaps, means[1:], strict=True))
+    behind = (
+        quantiles(float(gap.mean()), means[0] - row)
+        for gap, row in zip(gaps, means[1:], strict=True)
+    )
     return quantiles(float(years[0].mean()), means.max(axis=0)), tuple(behind)
 
 
@@ -151,7 +158,9 @@ def run_model_optimum(config: OptimumConfig) -> None:
     with contextlib.closing(engine_of(config)) as engine, NOTES.status("") as status:
         workers = people(config.economy(), engine, people_key, tally=Tally())
         law = us_federal(config.year, config.status)
-        found = find_model_optimum(key, Society(workers, config.function), law, SEARCH, status.update)
+        found = find_model_optimum(
+            key, Society(workers, config.function), law, SEARCH, status.update
+        )
         remarks = nature(engine.describe()).remarks
     if config.json:
         print(json.dumps(asdict(found), indent=2, allow_nan=False))

@@ -64,7 +64,11 @@ def print_people(config: PersonasConfig, console: Console) -> None:
     config.check()
     figures = compare_people(config)
     if config.json:
-        print(json.dumps([dataclasses.asdict(figure) for figure in figures], indent=2, allow_nan=False))
+        print(
+            json.dumps(
+                [dataclasses.asdict(figure) for figure in figures], indent=2, allow_nan=False
+            )
+        )
         return
     console.print(_table(figures), crop=False, width=10_000)
     away = np.abs([figure.difference for figure in figures])
@@ -87,7 +91,9 @@ _REMARK = (
 def _table(figures: Sequence[Figure]) -> Table:
     lines = Table(box=box.SIMPLE_HEAD)
     for title in ("", "figure", "people", "simulated", "published", "difference"):
-        lines.add_column(title, justify="left" if title in ("", "figure") else "right", no_wrap=True)
+        lines.add_column(
+            title, justify="left" if title in ("", "figure") else "right", no_wrap=True
+        )
     for kind, some in itertools.groupby(figures, key=lambda figure: figure.kind):
         for figure in some:
             numbers = f"{figure.people:,}", f"{figure.simulated:.3f}", f"{figure.published:.3f}"
@@ -113,7 +119,9 @@ def _earnings(personas: Personas) -> Iterator[Figure]:
     median = _published_median("full_time", "both", 16, 79)
 
     def ratio(kind: str, name: str, who: Bool[np.ndarray, " agents"], value: float) -> Figure:
-        return _figure(kind, name, who, np.median(income[who]) / np.median(income[full]), value / median)
+        return _figure(
+            kind, name, who, np.median(income[who]) / np.median(income[full]), value / median
+        )
 
     for sex, who in (("men", ~personas.woman), ("women", personas.woman)):
         yield ratio("sex", sex, full & who, _published_median("full_time", sex, 16, 79))
@@ -132,8 +140,12 @@ def _earnings(personas: Personas) -> Iterator[Figure]:
     yield ratio("part time", "part-time workers", ~full, value)
 
 
-def _figure(kind: Any, name: str, who: Bool[np.ndarray, " agents"], simulated: Any, value: Any) -> Figure:
-    return Figure(kind, name, int(who.sum()), float(simulated), float(value), float(simulated / value - 1))
+def _figure(
+    kind: Any, name: str, who: Bool[np.ndarray, " agents"], simulated: Any, value: Any
+) -> Figure:
+    return Figure(
+        kind, name, int(who.sum()), float(simulated), float(value), float(simulated / value - 1)
+    )
 
 
 def _published_median(status: str, sex: str, first: int, last: int) -> float:

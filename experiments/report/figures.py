@@ -20,7 +20,9 @@ def panels_of(count: int):
 
 def save_figure(figure, panels, path: Path) -> None:
     """Write the figure with one legend: that of the panel with the most lines, which holds the others'."""
-    lines = max((panel.get_legend_handles_labels() for panel in panels), key=lambda found: len(found[1]))
+    lines = max(
+        (panel.get_legend_handles_labels() for panel in panels), key=lambda found: len(found[1])
+    )
     figure.legend(*lines, fontsize="small", loc="outside right upper")
     figure.savefig(path, dpi=130)
     plt.close(figure)

@@ -34,7 +34,8 @@ def bootstrap(groups: Sequence[Sequence[float]], *, seed: int = 0) -> Measured:
     """
     rng = np.random.default_rng(seed)
     means = [
-        np.asarray(group)[rng.integers(0, len(group), (DRAWS, len(group)))].mean(axis=1) for group in groups
+        np.asarray(group)[rng.integers(0, len(group), (DRAWS, len(group)))].mean(axis=1)
+        for group in groups
     ]
     return quantiles(float(np.mean([np.mean(group) for group in groups])), np.mean(means, axis=0))
 

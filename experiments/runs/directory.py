@@ -28,7 +28,9 @@ def new_run_path(runs: Path, name: str | None, *, command: str) -> Path:
     """
     path = runs / (name or f"{command}-{datetime.now():%Y%m%d-%H%M%S}")
     if path.exists():
-        raise ValueError(f"The run directory {path} exists. Choose another --name, or move it away.")
+        raise ValueError(
+            f"The run directory {path} exists. Choose another --name, or move it away."
+        )
     return path
 
 
@@ -74,7 +76,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """
     manifest = path / "manifest.json"
     if not manifest.is_file():
-        raise ValueError(f"{path} holds no run: there is no {manifest}. Give the path that the run printed.")
+        raise ValueError(
+            f"{path} holds no run: there is no {manifest}. Give the path that the run printed."
+        )
     try:
         found = json.loads(manifest.read_text("utf-8"))
         known = {name: found[name] for name in ("command", "config", "limits")}
@@ -89,7 +93,9 @@ def write_table(path: Path, rows: Sequence[Mapping[str, Any]] | pa.Table) -> Non
     Equal rows give equal bytes.
     """
     partial = path.with_name(f".{path.name}")
-    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist([dict(row) for row in rows])
+    table = (
+        rows if isinstance(rows, pa.Table) else pa.Table.from_pylist([dict(row) for row in rows])
+    )
     pq.write_table(table, partial)
     os.replace(partial, path)
 
@@ -132,7 +138,9 @@ def _git_commit() -> str | None:
     here = Path(__file__).parent
 
     def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", *arguments], cwd=here, capture_output=True, text=True, check=True
+        )
         return done.stdout.strip()
 
     try:

@@ -56,19 +56,25 @@ def resume(choices: ResumeConfig) -> None:
         Mistake: the directory holds no run, or a finished one.
         EngineError: the engine cannot answer.
     """
-    given = {name: value for name, value in dataclasses.asdict(choices).items() if value is not None}
+    given = {
+        name: value for name, value in dataclasses.asdict(choices).items() if value is not None
+    }
     overrides = {name: value for name, value in given.items() if name != "run"}
     with mistakes():
         command, old = _read(choices.run)
         if (choices.run / METRICS).exists():
-            raise ValueError(f"{choices.run} is finished. To repeat it: econjax replay {choices.run}")
+            raise ValueError(
+                f"{choices.run} is finished. To repeat it: econjax replay {choices.run}"
+            )
         if "most_unread" in overrides and "most_unread" not in old.asdict():
             raise ValueError(f"--most-unread is for simulations; {choices.run} is a {command}.")
         config = dataclasses.replace(old, **overrides)
         config.check()
         engine = read_manifest(choices.run)["engine"] or {}
         if config.server is None and "url" in engine:
-            raise ValueError(f"{choices.run} asked the server {engine['url']}: give it again, with --server.")
+            raise ValueError(
+                f"{choices.run} asked the server {engine['url']}: give it again, with --server."
+            )
     engine = engine_of(config) if config.asks_a_model else None
     with _talking(engine, choices.run / "journal.sqlite" if engine else None, config) as talk:
         _do(command, config, choices.run, talk)
@@ -101,9 +107,13 @@ def replay(choices: ReplayConfig) -> None:
             shutil.rmtree(path)
             raise
     if config.asdict() != old.asdict():
-        NOTES.print(f"Scored anew, under {', '.join(choices.score)}: {METRICS} differs from {choices.run}")
+        NOTES.print(
+            f"Scored anew, under {', '.join(choices.score)}: {METRICS} differs from {choices.run}"
+        )
     elif (path / METRICS).read_bytes() != (choices.run / METRICS).read_bytes():
-        raise EngineError(f"{METRICS} is NOT identical to that of {choices.run}: the code has changed.")
+        raise EngineError(
+            f"{METRICS} is NOT identical to that of {choices.run}: the code has changed."
+        )
     else:
         NOTES.print(f"{METRICS} is identical to that of {choices.run}")
 
@@ -138,11 +148,15 @@ def _do(command: str, config: RunConfig, path: Path, talk: Talk | None) -> None:
         NOTES.print(f"econjax: interrupted. {on}", markup=False)
         sys.exit(130)
     except EngineError as error:
-        raise EngineError(f"{error} {on} (a limit that was met is raised there: see --help)") from error
+        raise EngineError(
+            f"{error} {on} (a limit that was met is raised there: see --help)"
+        ) from error
 
 
 @contextlib.contextmanager
-def _talking(engine: Engine | None, journal: Path | None, config: RunConfig) -> Iterator[Talk | None]:
+def _talking(
+    engine: Engine | None, journal: Path | None, config: RunConfig
+) -> Iterator[Talk | None]:
     """Open the journal and put the wrappers around it; nothing without a journal."""
     if journal is None:
         yield None

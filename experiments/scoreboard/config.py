@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 ECONOMY_NAMES = ("acs", "elastic", "lognormal", "thick-tail", "mixed")
 """The economies of the scoreboard."""
-RATIONAL: tuple[PlannerName, ...] = tuple(name for name in get_args(PlannerName) if name != "surrogate")
+RATIONAL: tuple[PlannerName, ...] = tuple(
+    name for name in get_args(PlannerName) if name != "surrogate"
+)
 """Planners who can plan for rational workers."""
 
 
@@ -56,7 +58,9 @@ class ScoreboardConfig(ModelConfig):
         require_some("welfare", self.welfare, get_args(WelfareName))
         require_some("planners", self.planners, RATIONAL)
         if self.vary == "aversion" and self.asks_a_model:
-            raise ValueError("No words tell a language model of every aversion: leave llm out of --planners.")
+            raise ValueError(
+                "No words tell a language model of every aversion: leave llm out of --planners."
+            )
 
     @property
     def asks_a_model(self) -> bool:

@@ -7,7 +7,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from econjax import BracketSchedule, Economy, Population, Quasilinear, calibrate, us_federal
-from econjax.populations.distributions import GB2_ACS_2023, AbstractDistribution, Lognormal, LognormalPareto
+from econjax.populations.distributions import (
+    GB2_ACS_2023,
+    AbstractDistribution,
+    Lognormal,
+    LognormalPareto,
+)
 
 YEAR = 2024
 """Of the federal law to which all are calibrated."""
@@ -41,7 +46,8 @@ class Kind:
             population = Population(population.skill, elasticity=jnp.exp(log))
         preferences = Quasilinear(self.elasticity)
         return Economy(
-            population=calibrate(population, self.law, preferences=preferences), preferences=preferences
+            population=calibrate(population, self.law, preferences=preferences),
+            preferences=preferences,
         )
 
 
@@ -49,7 +55,9 @@ ECONOMIES = {
     "acs": Kind("incomes of the ACS 2023, single", GB2_ACS_2023),
     "elastic": Kind("the same, elasticity 0.5", GB2_ACS_2023, elasticity=0.5),
     "lognormal": Kind("lognormal incomes, joint filers", Lognormal(85_000.0, 0.75), status="joint"),
-    "thick-tail": Kind("lognormal-Pareto(1.8) incomes, single", LognormalPareto(30_000.0, 0.6, 1.8)),
+    "thick-tail": Kind(
+        "lognormal-Pareto(1.8) incomes, single", LognormalPareto(30_000.0, 0.6, 1.8)
+    ),
     "mixed": Kind("ACS incomes, elasticities of median 0.25 that differ", GB2_ACS_2023, spread=0.5),
 }
 """The economies of the scoreboard. The law, and the incomes of the ACS, are sourced; the rest is assumed."""

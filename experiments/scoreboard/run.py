@@ -38,7 +38,9 @@ def contests(config: ScoreboardConfig) -> "list[Contest]":
     if config.vary == "told":
         return [Contest(kind, aim, told) for told in _ELASTICITIES]
     return [
-        Contest(ECONOMIES[name], WELFARE[welfare]) for welfare in config.welfare for name in config.economies
+        Contest(ECONOMIES[name], WELFARE[welfare])
+        for welfare in config.welfare
+        for name in config.economies
     ]
 
 
@@ -61,7 +63,10 @@ class Contest(NamedTuple):
 
 _ELASTICITIES = (0.1, 0.25, 0.5, 1.0)
 _AVERSIONS = (
-    *(WelfareSpec(f"Atkinson, aversion {size:g}", Atkinson(size), "", "") for size in (0.5, 1.0, 2.0)),
+    *(
+        WelfareSpec(f"Atkinson, aversion {size:g}", Atkinson(size), "", "")
+        for size in (0.5, 1.0, 2.0)
+    ),
     WELFARE["rawlsian"],
 )
 
@@ -117,11 +122,16 @@ def contest_scores(
     places = range(sizes.populations)
     economies = [contest.kind.economy(jax.random.key(place), sizes.agents) for place in places]
     evaluators = [partial(RationalEvaluator, economy, contest.aim.welfare) for economy in economies]
-    runs = {REGISTRY[name]: _runs(REGISTRY[name], contest, evaluators, sizes, engine) for name in planners}
+    runs = {
+        REGISTRY[name]: _runs(REGISTRY[name], contest, evaluators, sizes, engine)
+        for name in planners
+    }
     found = {entry: np.array([run.equivalent for run in tried]) for entry, tried in runs.items()}
     start = np.array([float(new().value(contest.kind.law).equivalent) for new in evaluators])
     leader = max(found, key=lambda entry: found[entry].mean())
-    best = np.array([_best(new(), contest, run) for new, run in zip(evaluators, runs[leader], strict=True)])
+    best = np.array(
+        [_best(new(), contest, run) for new, run in zip(evaluators, runs[leader], strict=True)]
+    )
     best = np.max([best, *found.values()], axis=0)
     most = np.max(list(found.values()), axis=0)
     return [
@@ -138,7 +148,9 @@ def pooled(scores: Sequence[Score]) -> list[Score]:
     return [
         replace(
             some[0],
-            contest=some[0].contest._replace(kind=replace(some[0].contest.kind, name="all economies")),
+            contest=some[0].contest._replace(
+                kind=replace(some[0].contest.kind, name="all economies")
+            ),
             equivalent=float(np.mean([score.equivalent for score in some])),
             regret=bootstrap([score.regrets for score in some]),
             share=bootstrap([score.shares for score in some]),
@@ -165,7 +177,11 @@ _Evaluators = Sequence[Callable[[], RationalEvaluator]]
 
 
 def _runs(
-    entry: PlannerSpec, contest: Contest, evaluators: _Evaluators, sizes: Sizes, engine: Engine | None
+    entry: PlannerSpec,
+    contest: Contest,
+    evaluators: _Evaluators,
+    sizes: Sizes,
+    engine: Engine | None,
 ) -> list[_Run]:
     """Return the planner's run on each draw."""
 

@@ -46,7 +46,11 @@ def run_scoreboard(config: ScoreboardConfig) -> None:
     if not config.json:
         console.print(_words(sizes))
     with contextlib.ExitStack() as stack:
-        engine = stack.enter_context(contextlib.closing(engine_of(config))) if config.asks_a_model else None
+        engine = (
+            stack.enter_context(contextlib.closing(engine_of(config)))
+            if config.asks_a_model
+            else None
+        )
         status = stack.enter_context(NOTES.status(""))
         wanted = contests(config)
         for place, contest in enumerate(wanted):
@@ -57,7 +61,11 @@ def run_scoreboard(config: ScoreboardConfig) -> None:
                 console.print(score_table(contest.title, some), crop=False)
     if config.json:
         rows = [_as_dict(score) for score in scores]
-        print(json.dumps({"sizes": dataclasses.asdict(sizes), "scores": rows}, indent=2, allow_nan=False))
+        print(
+            json.dumps(
+                {"sizes": dataclasses.asdict(sizes), "scores": rows}, indent=2, allow_nan=False
+            )
+        )
     elif len({contest.kind.name for contest in wanted}) > 1:
         together = pooled(scores)
         for title in dict.fromkeys(score.contest.title for score in together):
@@ -88,7 +96,10 @@ def score_table(title: str, scores: Sequence[Score]) -> Table:
 def _as_dict(score: Score) -> dict[str, Any]:
     kind, aim, told = score.contest
     figures = {field.name: getattr(score, field.name) for field in dataclasses.fields(score)}
-    figures |= {"regret": dataclasses.asdict(score.regret), "share": dataclasses.asdict(score.share)}
+    figures |= {
+        "regret": dataclasses.asdict(score.regret),
+        "share": dataclasses.asdict(score.share),
+    }
     return figures | {"contest": {"economy": kind.name, "welfare": aim.name, "told": told}}
 
 

@@ -34,16 +34,26 @@ def run_simulate(config: SimulateConfig, path: Path, talk: Talk | None) -> None:
         save_personas(path / f".{PEOPLE}", setup.people)
         os.replace(path / f".{PEOPLE}", path / PEOPLE)
     usage = foresee(setup, talk.engine, config.prices)
-    NOTES.print(f"The workers' answers, with full memories and none asked again, will take {usage}.")
+    NOTES.print(
+        f"The workers' answers, with full memories and none asked again, will take {usage}."
+    )
     done, seconds = _with_progress(config, setup)
-    write_table(path / "timings.parquet", [{"step": n + 1, "seconds": s} for n, s in enumerate(seconds)])
+    write_table(
+        path / "timings.parquet", [{"step": n + 1, "seconds": s} for n, s in enumerate(seconds)]
+    )
     write_table(path / "workers.parquet", pa.concat_tables(done.workers))
     plot_simulation(done.metrics, config.scores, path / "welfare.png")
-    (path / "government.json").write_text(json.dumps(done.government, indent=2) + "\n", encoding="utf-8")
+    (path / "government.json").write_text(
+        json.dumps(done.government, indent=2) + "\n", encoding="utf-8"
+    )
     write_table(path / METRICS, done.metrics)
     if config.json:
         years = [_year(config, done, number) for number in range(1, config.tax_years + 1)]
-        result = {"run": str(path), "engine": talk.describe(), "spent": dataclasses.asdict(talk.budget.spent)}
+        result = {
+            "run": str(path),
+            "engine": talk.describe(),
+            "spent": dataclasses.asdict(talk.budget.spent),
+        }
         result |= {"tax_years": years, "government": done.government}
         print(json.dumps(result, indent=2, allow_nan=False))
         return
@@ -51,12 +61,19 @@ def run_simulate(config: SimulateConfig, path: Path, talk: Talk | None) -> None:
     _print(config, done, console)
     for remark in (*_remarks(config, setup, done), *talk.remarks(setup.society.workers)):
         console.print(remark)
-    console.print(f"{time.perf_counter() - started:.0f} s for the simulation. Run directory: {path}")
+    console.print(
+        f"{time.perf_counter() - started:.0f} s for the simulation. Run directory: {path}"
+    )
 
 
 def _with_progress(config: SimulateConfig, setup: Setup) -> tuple[Simulation, list[float]]:
     """Return the simulation, and the seconds that each step took."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=NOTES) as progress:
         task, times = progress.add_task("steps of labor", total=config.steps), [time.perf_counter()]
 
@@ -72,11 +89,17 @@ def _year(config: SimulateConfig, done: Simulation, number: int) -> dict[str, An
     """Return a tax year's means."""
     year, rows = done.years[number - 1], [row for row in done.metrics if row["tax_year"] == number]
     scores = {name: float(np.mean([row[name] for row in rows])) for name in config.scores}
-    figures = {name: float(getattr(year.report, name)) for name in ("labor", "gini", "rebate", "understood")}
+    figures = {
+        name: float(getattr(year.report, name))
+        for name in ("labor", "gini", "rebate", "understood")
+    }
     rates = np.asarray(year.schedule.rates, float).tolist()
-    return {"tax_year": number, "leader": year.leader, "rates": rates, "satisfied": year.satisfied} | (
-        scores | figures | {"standard_error": float(year.report.standard_error)}
-    )
+    return {
+        "tax_year": number,
+        "leader": year.leader,
+        "rates": rates,
+        "satisfied": year.satisfied,
+    } | (scores | figures | {"standard_error": float(year.report.standard_error)})
 
 
 def _print(config: SimulateConfig, done: Simulation, console: Console) -> None:
@@ -92,7 +115,9 @@ def _print(config: SimulateConfig, done: Simulation, console: Console) -> None:
         "read %",
     ]
     for column in columns:
-        table.add_column(column, justify="left" if column.startswith("rates") else "right", no_wrap=True)
+        table.add_column(
+            column, justify="left" if column.startswith("rates") else "right", no_wrap=True
+        )
     for number in range(1, config.tax_years + 1):
         year = _year(config, done, number)
         leader = "-" if year["leader"] is None else str(year["leader"])
@@ -125,10 +150,14 @@ def _remarks(config: SimulateConfig, setup: Setup, done: Simulation) -> list[str
         )
     if config.mode == "choice":
         leaked = np.mean([row["leaked"] for row in done.metrics])
-        remarks.append(f"Probability that workers' models gave to none of the hours offered: {leaked:.1%}.")
+        remarks.append(
+            f"Probability that workers' models gave to none of the hours offered: {leaked:.1%}."
+        )
     elected = config.scenario == "democratic"
     if config.planner == "llm" and not elected and config.warmup >= config.tax_years:
-        remarks.append(f"The planner was never asked: --warmup {config.warmup} covers all tax years.")
+        remarks.append(
+            f"The planner was never asked: --warmup {config.warmup} covers all tax years."
+        )
     if elected:
         found = done.government
         remarks.append(

@@ -129,16 +129,22 @@ class SimulateConfig(RunConfig):
                 f"{self.altruistic} and {self.adversarial}."
             )
         if self.start is not None and not 0 <= self.start <= 1:
-            raise ValueError(f"--start is a rate, a share of a dollar from 0 to 1; got {self.start}.")
+            raise ValueError(
+                f"--start is a rate, a share of a dollar from 0 to 1; got {self.start}."
+            )
         rising = all(low < high for low, high in itertools.pairwise(self.thresholds))
         if self.thresholds and (self.thresholds[0] != 0 or not rising):
             raise ValueError(
                 f"--thresholds rise from 0, in dollars a year; got {' '.join(map(str, self.thresholds))}."
             )
         if self.scenario == "democratic" and self.one_model:
-            raise ValueError("--one-model is one language model, who cannot be an electorate: leave it out.")
+            raise ValueError(
+                "--one-model is one language model, who cannot be an electorate: leave it out."
+            )
         if self.scenario == "rational" and (self.population or self.people != "template"):
-            raise ValueError("Rational workers have no personas: leave out --people and --population.")
+            raise ValueError(
+                "Rational workers have no personas: leave out --people and --population."
+            )
         if self.population is not None and not Path(self.population).is_file():
             raise ValueError(
                 f"--population: there is no file {self.population}. Give the people.csv of a run's directory."
@@ -157,7 +163,11 @@ class SimulateConfig(RunConfig):
     def of_run(self, path: Path) -> Self:
         """Return the choices with the people that a run kept, where it took over others'."""
         kept = path / PEOPLE
-        return dataclasses.replace(self, population=str(kept)) if self.population and kept.is_file() else self
+        return (
+            dataclasses.replace(self, population=str(kept))
+            if self.population and kept.is_file()
+            else self
+        )
 
     def scored(self, score: tuple[str, ...]) -> Self:
         """Return the choices with other welfare functions to score the run under."""
@@ -196,6 +206,8 @@ class SimulateConfig(RunConfig):
         own = self.thresholds or _THRESHOLDS.get(self.brackets)
         thresholds = law.thresholds if own is None else jnp.asarray(own)
         rates = (
-            law.marginal_rate(thresholds) if self.start is None else jnp.full(thresholds.shape, self.start)
+            law.marginal_rate(thresholds)
+            if self.start is None
+            else jnp.full(thresholds.shape, self.start)
         )
         return BracketSchedule(thresholds, rates)

@@ -41,7 +41,10 @@ def _longest(
     yield "worker", _most(workers.prompts(situation, memory)), workers.answer_tokens
     if config.scenario != "democratic":
         if config.planner == "llm":
-            yield ("planner", *planner_of(config, engine, lambda schedule: report).longest_question(report))
+            yield (
+                "planner",
+                *planner_of(config, engine, lambda schedule: report).longest_question(report),
+            )
         return
     shared, voters = society.voters_of(situation, memory)
     person = f"{shared}\n{max(voters, key=len)}"

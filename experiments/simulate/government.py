@@ -44,7 +44,11 @@ class Government(Protocol):
         ...
 
     def tell(
-        self, state: Any, schedule: BracketSchedule, report: Report, utility: Float[np.ndarray, " agents"]
+        self,
+        state: Any,
+        schedule: BracketSchedule,
+        report: Report,
+        utility: Float[np.ndarray, " agents"],
     ) -> Any:
         """Hear what the tax year brought, `utility` each worker's mean."""
         ...
@@ -54,7 +58,9 @@ class Government(Protocol):
         ...
 
 
-def form_government(config: SimulateConfig, engine: Engine, society: Society, tally: Tally) -> Government:
+def form_government(
+    config: SimulateConfig, engine: Engine, society: Society, tally: Tally
+) -> Government:
     """Return the planner or the democracy that `config` asks for."""
     start = config.schedule()
     if config.scenario == "democratic":
@@ -142,7 +148,11 @@ class _Planned:
         return None
 
     def tell(
-        self, state: Any, schedule: BracketSchedule, report: Report, utility: Float[np.ndarray, " agents"]
+        self,
+        state: Any,
+        schedule: BracketSchedule,
+        report: Report,
+        utility: Float[np.ndarray, " agents"],
     ) -> Any:
         if self.planner.needs_gradient:
             report = with_gradient(report, self.rational, schedule)

@@ -94,7 +94,12 @@ def simulate(setup: Setup, progress: Callable[[int], None] = lambda steps: None)
     Raises:
         EngineError: the engine cannot answer, or too few of its answers can be read.
     """
-    config, society, government, now = setup.config, setup.society, setup.government, setup.beginning
+    config, society, government, now = (
+        setup.config,
+        setup.society,
+        setup.government,
+        setup.beginning,
+    )
     rule_key, live_key = jax.random.split(setup.key)
     rule, done = government.init(rule_key), Simulation(tally=setup.tally)
     for year in range(config.tax_years):
@@ -116,7 +121,9 @@ def foresee(setup: Setup, engine: Engine, prices: tuple[float, float]) -> Usage:
     prompts = workers.prompts(*workers.worst_case(setup.config.schedule()))
     sample = [prompts[i] for i in workers.asked[:: -(-len(workers.asked) // _SAMPLE)]]
     batches = math.ceil(steps * len(workers.asked) / len(sample)) * (1 + workers.asks_satisfaction)
-    return estimate(engine, sample, batches=batches, answer_tokens=workers.answer_tokens, prices=prices)
+    return estimate(
+        engine, sample, batches=batches, answer_tokens=workers.answer_tokens, prices=prices
+    )
 
 
 _SAMPLE = 100
@@ -150,7 +157,11 @@ class _Recorder:
         if not all(math.isfinite(value) for value in (*scores.values(), *figures.values())):
             raise EngineError(f"Step {number}: not all figures are finite: {scores | figures}.")
         self.done.metrics.append(
-            {"step": number, "tax_year": self.year, "leader": -1 if self.leader is None else self.leader}
+            {
+                "step": number,
+                "tax_year": self.year,
+                "leader": -1 if self.leader is None else self.leader,
+            }
             | {"rates": np.asarray(self.schedule.rates, float).tolist()}
             | scores
             | figures
@@ -174,7 +185,11 @@ class _Recorder:
         brought = {name: np.asarray(getattr(step.outcome, name), float) for name in _BROUGHT}
         self.utilities.append(np.where(understood, brought["utility"], np.nan))
         self.opinions.append(step.satisfied)
-        who = {"step": np.full(agents, number), "worker": np.arange(agents), "understood": understood}
+        who = {
+            "step": np.full(agents, number),
+            "worker": np.arange(agents),
+            "understood": understood,
+        }
         satisfied = pa.array(step.satisfied == 1, mask=np.isnan(step.satisfied))
         self.done.workers.append(pa.table(who | {"satisfied": satisfied} | brought))
 

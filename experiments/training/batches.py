@@ -118,7 +118,9 @@ def batch(scripts: list[Encoded], shape: Shape, encoder: Encoder) -> Batch:
         made.shared_length[group] = len(script.shared)
         if script.schedule is not None:
             made.average_tax[group] = taxes(script.schedule, INCOMES) / INCOMES
-        for row, (tokens, places, follows, workings, endowment, means_end) in enumerate(script.rows):
+        for row, (tokens, places, follows, workings, endowment, means_end) in enumerate(
+            script.rows
+        ):
             if endowment:
                 made.endowment[group, row], made.means_end[group, row] = endowment, means_end
             made.tokens[group, row, : len(tokens)] = tokens
@@ -128,7 +130,9 @@ def batch(scripts: list[Encoded], shape: Shape, encoder: Encoder) -> Batch:
             made.places[group, row, : len(places)] = places
             for place, (next_tokens, found) in enumerate(zip(follows, workings, strict=True)):
                 made.followers[group, row, place, : len(next_tokens)] = list(next_tokens)
-                made.probabilities[group, row, place, : len(next_tokens)] = list(next_tokens.values())
+                made.probabilities[group, row, place, : len(next_tokens)] = list(
+                    next_tokens.values()
+                )
                 if found:
                     made.workings[group, row, place, WORKINGS[script.task]] = found
     made.shared_numbers[:] = encoder.numbers(made.shared)

@@ -55,7 +55,9 @@ def mix(progress: float) -> Mix:
     return Mix(**{name: float(np.interp(progress, *line)) for name, line in course.items()})
 
 
-def examples(rng: np.random.Generator, mixes: Iterable[Mix], *, held_out: bool = False) -> Iterator[Example]:
+def examples(
+    rng: np.random.Generator, mixes: Iterable[Mix], *, held_out: bool = False
+) -> Iterator[Example]:
     """Yield the examples of one crowd of workers after the other, and between them those of the other tasks.
 
     There is a mix for each crowd. `held_out` examples have brackets, occupations and words that no other
@@ -86,4 +88,8 @@ def examples(rng: np.random.Generator, mixes: Iterable[Mix], *, held_out: bool =
 def texts(example: Example) -> list[str]:
     """Return the texts of an example that a tokenizer learns from."""
     answers = ["".join(part.texts[0] for part in parts) for parts in example.answers[:1]]
-    return [example.prompts[0].shared, *(prompt.personal for prompt in example.prompts[:3]), *answers]
+    return [
+        example.prompts[0].shared,
+        *(prompt.personal for prompt in example.prompts[:3]),
+        *answers,
+    ]

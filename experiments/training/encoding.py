@@ -107,7 +107,9 @@ class Encoder:
         self._digits = np.full(tokenizer.get_vocab_size(), -1.0)
         for digit in range(10):
             self._digits[tokenizer.encode(f"{digit} hours").ids[0]] = digit
-        ends = [token for text, token in tokenizer.get_vocab().items() if text.endswith(("\u010a", "["))]
+        ends = [
+            token for text, token in tokenizer.get_vocab().items() if text.endswith(("\u010a", "["))
+        ]
         self._begins_list = np.zeros(len(self._digits), bool)
         self._begins_list[ends] = True
         self._spelled = functools.lru_cache(maxsize=10_000)(self._spell)
@@ -120,7 +122,9 @@ class Encoder:
         endowment = example.endowment or [()] * len(rest)
         rows = [
             self._row(rng, found.ids, answer, told, _end_of_means(text, found) if told else 0)
-            for text, found, answer, told in zip(personal, rest, example.answers, endowment, strict=True)
+            for text, found, answer, told in zip(
+                personal, rest, example.answers, endowment, strict=True
+            )
         ]
         return Encoded(example.task, first.ids, rows, example.schedule)
 
@@ -134,12 +138,17 @@ class Encoder:
         for now in range(tokens.shape[-1]):
             token = tokens[..., now]
             digit = worth[token]
-            is_digit, goes_on = digit >= 0, reading * ((token == self._comma) | (token == self._point)) > 0
+            is_digit, goes_on = (
+                digit >= 0,
+                reading * ((token == self._comma) | (token == self._point)) > 0,
+            )
             value = np.where(is_digit & (reading == 0), 0.0, value)
             place = np.where(is_digit & (reading == 0), 0.0, place)
             whole = np.where(place > 0, value + digit * 0.1**place, 10 * value + digit)
             value = np.where(is_digit, whole, value)
-            place = np.where(is_digit & (place > 0) | goes_on & (token == self._point), place + 1, place)
+            place = np.where(
+                is_digit & (place > 0) | goes_on & (token == self._point), place + 1, place
+            )
             found[..., now] = np.where(is_digit | (reading > 0), value, np.nan)
             reading = (is_digit | goes_on).astype(float)
         return found
@@ -180,7 +189,9 @@ class Encoder:
 
     def _spell(self, text: str, single: bool) -> tuple[int, ...]:
         parts = [text] if single else [part for part in re.split("([0-9])", text) if part]
-        return tuple(token for found in self._tokenizer.encode_batch_fast(parts) for token in found.ids)
+        return tuple(
+            token for found in self._tokenizer.encode_batch_fast(parts) for token in found.ids
+        )
 
 
 def _end_of_means(text: str, found: Encoding) -> int:
@@ -196,7 +207,9 @@ def _draw(rng: np.random.Generator, part: Part) -> int:
     if len(part.texts) == 1:
         return 0
     return int(
-        np.searchsorted(np.cumsum(part.probabilities), rng.random() * sum(part.probabilities), side="right")
+        np.searchsorted(
+            np.cumsum(part.probabilities), rng.random() * sum(part.probabilities), side="right"
+        )
     )
 
 

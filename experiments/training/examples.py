@@ -104,7 +104,9 @@ def draw_rates(rng: np.random.Generator, law: np.ndarray) -> np.ndarray:
     if shape < 0.1:
         return law
     if shape < 0.35:
-        return np.clip(law + rng.integers(-3, 8, count) / 10 * (rng.random(count) < rng.random()), 0, 1)
+        return np.clip(
+            law + rng.integers(-3, 8, count) / 10 * (rng.random(count) < rng.random()), 0, 1
+        )
     if shape < 0.55:
         return rng.integers(0, 101, count) / 100
     if shape < 0.65:

@@ -32,7 +32,9 @@ MOST_CANDIDATES = 6
 _YEARS = (0, 1, 1, 2, 2, 2, *range(3, 16))
 
 
-def bracket_example(rng: np.random.Generator, *, brief: bool = False, held_out: bool = False) -> Example:
+def bracket_example(
+    rng: np.random.Generator, *, brief: bool = False, held_out: bool = False
+) -> Example:
     """Return `GROUP` questions how one rate changes, to answer with one letter, after one history.
 
     The planner did as its formula does. In a `brief` example they read no more than they need.
@@ -44,7 +46,13 @@ def bracket_example(rng: np.random.Generator, *, brief: bool = False, held_out: 
     asked = bracket_prompts(current, _goal(rng), trials, style=style, shown=shown, report=report)
     probabilities = changes_probabilities(np.asarray(current.rates, float).tolist(), trials)
     found = [
-        (now, best, np.nan, move if best == now else np.nan, aim)  # as far as the bracket's line tells it
+        (
+            now,
+            best,
+            np.nan,
+            move if best == now else np.nan,
+            aim,
+        )  # as far as the bracket's line tells it
         for now, best, _, move, aim in _workings(current, trials)
     ]
     places = np.resize(rng.permutation(len(asked)), GROUP).tolist()
@@ -55,7 +63,9 @@ def bracket_example(rng: np.random.Generator, *, brief: bool = False, held_out: 
     return Example("planner", [asked[place] for place in places], answers)
 
 
-def planner_example(rng: np.random.Generator, *, brief: bool = False, held_out: bool = False) -> Example:
+def planner_example(
+    rng: np.random.Generator, *, brief: bool = False, held_out: bool = False
+) -> Example:
     """Return the question for the next schedule, to answer in JSON, after histories of `PLANNERS`."""
     law = draw_law(rng, held_out=held_out)
     style, shown = _draw_style(rng, brief=brief)
@@ -82,7 +92,9 @@ def planner_example(rng: np.random.Generator, *, brief: bool = False, held_out: 
         prompts.append(prompt)
         parts = _numbers(style, current, probabilities)
         found = _workings(current, trials)
-        parts[1:] = [replace(part, workings=tuple(on)) for part, on in zip(parts[1:], found, strict=True)]
+        parts[1:] = [
+            replace(part, workings=tuple(on)) for part, on in zip(parts[1:], found, strict=True)
+        ]
         answers.append((*first, *parts))
     return Example("planner", prompts, answers)
 
@@ -104,7 +116,8 @@ def vote_example(rng: np.random.Generator, life: Life) -> Example:
     candidates = np.where(rng.random(count) < 0.5, members, others).tolist()
     promised = np.clip(rates + rng.choice(STEPS, (count, len(rates))) / 100, 0, 1).round(4)
     past = [
-        int(rng.choice(candidates)) if rng.random() < 0.3 else None for _ in range(int(rng.integers(0, 5)))
+        int(rng.choice(candidates)) if rng.random() < 0.3 else None
+        for _ in range(int(rng.integers(0, 5)))
     ]
     voters, economy = _voters(life)
     prompts = vote_prompts(
@@ -137,7 +150,9 @@ def stand_example(rng: np.random.Generator, life: Life) -> Example:
     rules = ElectionRules(platforms=True, term=int(rng.integers(1, 4)))
     prompts = stand_prompts(law, voters, rules=rules, goal=_goal(rng), style=style, economy=economy)
     income, floors = life.memory.last.income[-1], np.asarray(law.thresholds, float)
-    stands = voter_formula.stand_probabilities(income, floors, np.asarray(law.rates, float)).tolist()
+    stands = voter_formula.stand_probabilities(
+        income, floors, np.asarray(law.rates, float)
+    ).tolist()
     promises = voter_formula.promise_probabilities(income, floors)
     answers = [
         (
@@ -169,7 +184,9 @@ def _goal(rng: np.random.Generator) -> str:
 def _voters(life: Life) -> tuple[list[str], str]:
     """Return each worker's own situation, and that of the economy, in words."""
     told = memory_lines(life.style, life.memory, unit=life.group.workers.unit)
-    own = [f"{constant}\n{lines}" for constant, lines in zip(life.group.constants, told, strict=True)]
+    own = [
+        f"{constant}\n{lines}" for constant, lines in zip(life.group.constants, told, strict=True)
+    ]
     return own, economy_text(life.situation)
 
 
@@ -204,7 +221,9 @@ def _years(rng: np.random.Generator, law: BracketSchedule) -> tuple[list[Trial],
     return trials, BracketSchedule(law.thresholds, current.tolist())
 
 
-def _report(rng: np.random.Generator, law: BracketSchedule, current: BracketSchedule) -> SimpleNamespace:
+def _report(
+    rng: np.random.Generator, law: BracketSchedule, current: BracketSchedule
+) -> SimpleNamespace:
     """Return what a planner reads of a report, for a lognormal population."""
     income = np.sort(np.exp(rng.normal(rng.normal(10.6, 0.3), rng.uniform(0.5, 1.0), 200)))
     utility = income * rng.uniform(0.5, 0.8) + rng.uniform(0, 20_000)
@@ -223,7 +242,9 @@ def _report(rng: np.random.Generator, law: BracketSchedule, current: BracketSche
     )
 
 
-def _numbers(style: PlannerStyle, current: BracketSchedule, probabilities: np.ndarray) -> list[Part]:
+def _numbers(
+    style: PlannerStyle, current: BracketSchedule, probabilities: np.ndarray
+) -> list[Part]:
     """Return the list of numbers that names the next schedule, one part for each bracket."""
     rates, parts = 100 * np.asarray(current.rates, float), [Part(("[",))]
     for place, (rate, row) in enumerate(zip(rates, probabilities, strict=True)):
@@ -273,12 +294,16 @@ def _ranking(rng: np.random.Generator, values: np.ndarray, numbers: Sequence[str
     left.remove(order[0])
     for place in order[1:].tolist():
         parts.append(Part((", ",)))
-        parts.append(_said([numbers[other] for other in left], probabilities[1:][left], left.index(place)))
+        parts.append(
+            _said([numbers[other] for other in left], probabilities[1:][left], left.index(place))
+        )
         left.remove(place)
     return [*parts, Part(("]}",))]
 
 
-def _approved(rng: np.random.Generator, probabilities: np.ndarray, numbers: Sequence[str]) -> list[Part]:
+def _approved(
+    rng: np.random.Generator, probabilities: np.ndarray, numbers: Sequence[str]
+) -> list[Part]:
     """Return the list of those approved of, in the order of the ballot."""
     yes, parts, last = rng.random(len(probabilities)) < probabilities, [Part(("[",))], -1
     while True:

@@ -104,7 +104,9 @@ def _probe_loss(probes: Probes, batch: Batch, understood: _Understood) -> Float[
         ends = jnp.asarray(batch.means_end)[..., None, None]
         return jnp.take_along_axis(passed(understood.own, layer), ends, axis=2)[:, :, 0]
 
-    last = passed(understood.shared, LAW_READ)[jnp.arange(len(batch.shared)), batch.shared_length - 1]
+    last = passed(understood.shared, LAW_READ)[
+        jnp.arange(len(batch.shared)), batch.shared_length - 1
+    ]
     kept, effort, prices = (
         slice(0, len(HOURS)),
         slice(len(HOURS), 2 * len(HOURS)),

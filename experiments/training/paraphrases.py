@@ -26,7 +26,9 @@ _REPLACED = 0.8
 """The chance of each sentence of the others to be replaced."""
 
 
-def rephrased(rng: np.random.Generator, prompts: Sequence[Prompt], *, held_out: bool = False) -> list[Prompt]:
+def rephrased(
+    rng: np.random.Generator, prompts: Sequence[Prompt], *, held_out: bool = False
+) -> list[Prompt]:
     """Return the prompts, most of them in other words; `held_out` ones in words that no example uses."""
     if held_out:
         return _replaced(prompts, {words: wording.held_out for words, wording in WORDINGS.items()})
@@ -193,14 +195,19 @@ WORDINGS = {
         _RULES,
         any_order=True,
     ),
-    "How many hours a week do you work next?": Wording("Which weekly hours do you pick now?", (_QUESTIONS,)),
-    "What is your next working week, in hours?": Wording("How many hours is your next week?", (_QUESTIONS,)),
+    "How many hours a week do you work next?": Wording(
+        "Which weekly hours do you pick now?", (_QUESTIONS,)
+    ),
+    "What is your next working week, in hours?": Wording(
+        "How many hours is your next week?", (_QUESTIONS,)
+    ),
     "Annual income tax; each rate applies only to the income within its bracket": Wording(
         "The tax on a year's income, bracket by bracket; a rate is for the part of income in its bracket",
         (_TAX, _MARGINAL),
     ),
     _PAID_BACK: Wording(
-        "What the tax brings beyond public spending is handed back, the same amount to everybody.", (_REBATE,)
+        "What the tax brings beyond public spending is handed back, the same amount to everybody.",
+        (_REBATE,),
     ),
     "No more trying: choose the best hours that you know of.": Wording(
         "Do not experiment any more: pick what you know to be best.", (_LAST_STEP,)

@@ -122,7 +122,10 @@ def _deeper(drawn: Weights, begun: Weights, found: Sizes, sizes: Sizes) -> Weigh
         adds = {"output", "down"} & {key.key for key in path}
         return jnp.concatenate([old, jnp.zeros_like(more) if adds else more])
 
-    return {**begun, "layers": jax.tree_util.tree_map_with_path(append, drawn["layers"], begun["layers"])}
+    return {
+        **begun,
+        "layers": jax.tree_util.tree_map_with_path(append, drawn["layers"], begun["layers"]),
+    }
 
 
 def _optimiser(config: TrainConfig) -> optax.GradientTransformation:
@@ -144,7 +147,9 @@ def _optimiser(config: TrainConfig) -> optax.GradientTransformation:
 
     axes_of: Any = matrices
     muon = optax.contrib.muon(
-        rate(config.rate), adam_learning_rate=rate(config.rate / 5), muon_weight_dimension_numbers=axes_of
+        rate(config.rate),
+        adam_learning_rate=rate(config.rate / 5),
+        muon_weight_dimension_numbers=axes_of,
     )
     return optax.chain(optax.clip_by_global_norm(1.0), muon)
 
@@ -160,7 +165,9 @@ def _step(
     def total(learned: Learned, batch: Batch) -> tuple[Array, Array]:
         away, misread = losses(learned, sizes, batch)
         choices = jnp.sum(jnp.sum(batch.probabilities > 0, axis=-1) > 1, axis=-1)
-        return jnp.mean(away / jnp.maximum(choices, 1)) + HELP * misread, jnp.stack([away.mean(), misread])
+        return jnp.mean(away / jnp.maximum(choices, 1)) + HELP * misread, jnp.stack(
+            [away.mean(), misread]
+        )
 
     @jax.jit
     def gradient(learned: Learned, batch: Batch) -> tuple[Array, Learned]:
@@ -189,7 +196,9 @@ def _tokenizer(config: TrainConfig, sizes: Sizes) -> Tokenizer:
             shutil.copy(config.begin / name, config.folder / name)
     elif not file.exists():
         some = examples(np.random.default_rng(config.seed), [EVERYTHING._replace(easy=0.5)] * 24)
-        made = train_tokenizer([text for example in some for text in texts(example)], size=sizes.vocab_size)
+        made = train_tokenizer(
+            [text for example in some for text in texts(example)], size=sizes.vocab_size
+        )
         save_tokenizer(config.folder, made)
     return Tokenizer.from_file(str(file))
 
@@ -203,7 +212,9 @@ def _stream(config: TrainConfig, encoder: Encoder, *, begin: int) -> Iterator[Ba
             yield mix(config.skip + (1 - config.skip) * made / config.batches)
 
     rng = np.random.default_rng((config.seed, begin))
-    for batch in batches((encoder.write(rng, example) for example in examples(rng, mixes())), encoder):
+    for batch in batches(
+        (encoder.write(rng, example) for example in examples(rng, mixes())), encoder
+    ):
         made += 1
         yield batch
 
@@ -247,7 +258,11 @@ def _on_device(batch: Batch) -> Batch:
 
 
 def _log(
-    config: TrainConfig, state: Training, heard: list[Array], held_out: dict[str, float], seconds: float
+    config: TrainConfig,
+    state: Training,
+    heard: list[Array],
+    held_out: dict[str, float],
+    seconds: float,
 ) -> None:
     """Write what was lost, on average, since the last time and on held-out examples: to log.jsonl and screen.
 

@@ -102,7 +102,9 @@ def lives(
         yield _live(rng, _take(crowd, population, members), style, steps, held_out)
 
 
-def worker_examples(rng: np.random.Generator, life: "Life", *, held_out: bool = False) -> Iterator[Example]:
+def worker_examples(
+    rng: np.random.Generator, life: "Life", *, held_out: bool = False
+) -> Iterator[Example]:
     """Yield the question for hours, and where workers are asked that, the one for satisfaction."""
     yield _labor_example(rng, life, held_out)
     if life.group.workers.asks_satisfaction and life.memory.seen > 1:
@@ -121,8 +123,12 @@ def drills(rng: np.random.Generator, crowd: Crowd, *, held_out: bool = False) ->
         life = _live(rng, _take(crowd, population, members), _draw_style(rng, 0.0), 0, held_out)
         shown = Shown(*(rng.random(len(Shown._fields)) < _SHOWN).tolist())
         attitudes = life.group.attitudes if shown.person else formula.neutral(GROUP)
-        example = _labor_example(rng, life._replace(group=life.group._replace(attitudes=attitudes)), held_out)
-        prompts = [_shortened(prompt, shown, law_text(life.situation)) for prompt in example.prompts]
+        example = _labor_example(
+            rng, life._replace(group=life.group._replace(attitudes=attitudes)), held_out
+        )
+        prompts = [
+            _shortened(prompt, shown, law_text(life.situation)) for prompt in example.prompts
+        ]
         yield replace(example, prompts=prompts)
 
 
@@ -197,11 +203,16 @@ def _draw_economy(rng: np.random.Generator, *, in_dollars: bool) -> Economy:
     if in_dollars:
         more["elasticity"] = elasticity
         if rng.random() < 0.1:
-            more["fixed_cost"] = np.where(rng.random(CROWD) < 0.5, 0.0, rng.uniform(0, 0.2, CROWD) * income)
+            more["fixed_cost"] = np.where(
+                rng.random(CROWD) < 0.5, 0.0, rng.uniform(0, 0.2, CROWD) * income
+            )
     else:
         elasticity = np.maximum(elasticity[:1], 0.25)  # float32 holds no larger powers of 60 hours
         preferences = Isoelastic(
-            float(rng.choice([0.5, 1.0, 1.0, 2.0])), exponent=1 + 1 / elasticity[0], scale=1e-4, unit=1e4
+            float(rng.choice([0.5, 1.0, 1.0, 2.0])),
+            exponent=1 + 1 / elasticity[0],
+            scale=1e-4,
+            unit=1e4,
         )
     untaxed = Economy(population=Population(skill, **more), preferences=preferences)
     taste = skill / price_of_an_hour(untaxed)[:, 1] * (REFERENCE_HOURS / liked) ** (1 / elasticity)
@@ -309,15 +320,25 @@ def _settled(
     utility = _utility(group.workers.economy.preferences, consumption, labor, group.population)
     one = np.ones(GROUP)
     now = Records(
-        one * step, one * year, labor, income, tax, one * rebate, np.asarray(utility, float), one * np.nan
+        one * step,
+        one * year,
+        labor,
+        income,
+        tax,
+        one * rebate,
+        np.asarray(utility, float),
+        one * np.nan,
     )
     if not group.workers.asks_satisfaction:
         return now
     if step == 0:
         return now._replace(result=one * np.nan)
-    satisfied = (rng.random(GROUP) < formula.satisfied_probabilities(group.attitudes, now)).astype(float)
+    satisfied = (rng.random(GROUP) < formula.satisfied_probabilities(group.attitudes, now)).astype(
+        float
+    )
     return now._replace(
-        satisfied=satisfied, result=np.where(satisfied > 0, now.result, now.result - abs(now.result) / 2)
+        satisfied=satisfied,
+        result=np.where(satisfied > 0, now.result, now.result - abs(now.result) / 2),
     )
 
 
@@ -330,7 +351,9 @@ def _labor(
     rng: np.random.Generator, group: Group, law: BracketSchedule, memory: Memory, phase: Phase
 ) -> Float[np.ndarray, " group"]:
     """Draw hours as the formula does, now and then others so that histories differ."""
-    probabilities = formula.hours_probabilities(group.endowment, group.attitudes, law, memory, phase)
+    probabilities = formula.hours_probabilities(
+        group.endowment, group.attitudes, law, memory, phase
+    )
     places = (probabilities.cumsum(axis=1) > rng.random((GROUP, 1))).argmax(axis=1)
     return np.where(rng.random(GROUP) < 0.1, rng.integers(0, len(HOURS), GROUP), places) * 10.0
 
@@ -388,7 +411,9 @@ def _means(life: Life) -> list[list[float]]:
     found = formula.perceived_utility(who, nobody, life.situation.schedule, unknown, "explore")
     full_time = np.maximum(REFERENCE_HOURS * who.skill, 1.0)[:, None]
     shares = np.minimum(np.concatenate([found.kept, found.effort], axis=1) / full_time, 3.0)
-    logs = np.log10(np.maximum(who.prices, _LEAST_PRICE) / np.maximum(who.skill, _LEAST_PRICE)[:, None])
+    logs = np.log10(
+        np.maximum(who.prices, _LEAST_PRICE) / np.maximum(who.skill, _LEAST_PRICE)[:, None]
+    )
     attitudes = life.group.attitudes
     attitudes = np.stack(
         [
@@ -419,7 +444,9 @@ def _satisfaction_example(rng: np.random.Generator, life: Life) -> Example:
     memory = replace(memory, last=last)
     single = bool(rng.random() < 0.6)
     form = CODED["yes", "no"] if single else WRITTEN
-    prompts = satisfaction_prompts(situation, group.constants, memory, unit=group.workers.unit, form=form)
+    prompts = satisfaction_prompts(
+        situation, group.constants, memory, unit=group.workers.unit, form=form
+    )
     yes = formula.satisfied_probabilities(group.attitudes, latest(memory)).tolist()
     if single:
         answers = [(Part(("yes", "no"), (p, 1 - p), single=True),) for p in yes]

@@ -120,11 +120,15 @@ class _Place:
         key = jax.random.fold_in(self.key, 0)
         self.workers: LLMWorkers = people(self.economy, self.engine, key, tally=self.tally)
 
-    def learned(self, name: PlannerName, welfare: WelfareName, source: WorkersName) -> BracketSchedule:
+    def learned(
+        self, name: PlannerName, welfare: WelfareName, source: WorkersName
+    ) -> BracketSchedule:
         """Return what a planner recommends after meeting workers of one kind."""
         tries = self.config.evaluations[KINDS.index(source)]
         aim = WELFARE[welfare]
-        workers = self.workers if source == "llm" and isinstance(self.workers, RecordedWorkers) else None
+        workers = (
+            self.workers if source == "llm" and isinstance(self.workers, RecordedWorkers) else None
+        )
         setting = PlanningContext(
             *(self.law, self.config.elasticity, self.engine, aim, self.tally, tries),
             workers=workers,

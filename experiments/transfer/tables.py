@@ -38,7 +38,9 @@ def run_transfer(config: TransferConfig) -> None:
         console.print(remark)
 
 
-def print_transfer(found: Sequence[Transfer], models: str, config: TransferConfig, console: Console) -> None:
+def print_transfer(
+    found: Sequence[Transfer], models: str, config: TransferConfig, console: Console
+) -> None:
     """Print a table for each welfare function."""
     names = dict(zip(KINDS, ("rational workers", models), strict=True))
     for welfare in dict.fromkeys(one.welfare for one in found):
@@ -50,7 +52,11 @@ def print_transfer(found: Sequence[Transfer], models: str, config: TransferConfi
             table.add_column("lost by not learning from them, 95 % interval", justify="right")
         for one in found:
             if one.welfare == welfare:
-                cells = [cell for kind in KINDS for cell in (f"{one.on[kind].value:,.2f}", _lost(one, kind))]
+                cells = [
+                    cell
+                    for kind in KINDS
+                    for cell in (f"{one.on[kind].value:,.2f}", _lost(one, kind))
+                ]
                 table.add_row(one.planner, names[one.learned_from], *cells)
         console.print(table)
     rational, model = config.evaluations

@@ -37,11 +37,17 @@ def read_ballot(text: str, rule: Rule, candidates: int) -> tuple[int, ...] | Non
     return tuple(chosen.tolist())
 
 
-def count_ballots(key: Key[Array, ""], ballots: Sequence[Sequence[int]], rule: Rule, candidates: int) -> int:
+def count_ballots(
+    key: Key[Array, ""], ballots: Sequence[Sequence[int]], rule: Rule, candidates: int
+) -> int:
     """Return the place on the ballot, from 0, of who wins; `key` decides ties."""
     if rule == "plurality":
         named = [ballot[0] if ballot else -1 for ballot in ballots]
         return int(plurality(key, np.array(named), candidates=candidates))
     if rule == "borda":
         return int(borda(key, np.array([ballot or [-1] * candidates for ballot in ballots])))
-    return int(approval(key, np.array([np.isin(np.arange(candidates), list(ballot)) for ballot in ballots])))
+    return int(
+        approval(
+            key, np.array([np.isin(np.arange(candidates), list(ballot)) for ballot in ballots])
+        )
+    )

@@ -67,5 +67,7 @@ def legend(choice_set: ChoiceSet, *, reverse: bool) -> list[str]:
     rows = [tuple(order) for order in choice_set.order.tolist()]
     for order in set(rows):
         pairs = list(zip(choice_set.codes, order, strict=True))[::step]
-        texts[order] = ", ".join(f"{code} = {choice_set.values[place]} hours a week" for code, place in pairs)
+        texts[order] = ", ".join(
+            f"{code} = {choice_set.values[place]} hours a week" for code, place in pairs
+        )
     return [texts[order] for order in rows]

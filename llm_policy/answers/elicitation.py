@@ -56,7 +56,9 @@ class Asker:
             values[left], fine = read(texts)
             understood[left] = fine
             self.tally.count(fine)
-            unreadable = next((text for text, ok in zip(texts, fine, strict=True) if not ok), unreadable)
+            unreadable = next(
+                (text for text, ok in zip(texts, fine, strict=True) if not ok), unreadable
+            )
         self.require(understood, f"after {self.attempts} attempts", f"one was {unreadable!r}")
         return values, understood
 
@@ -81,7 +83,9 @@ class Asker:
         understood = choices.leaked < 1 if exact else choices.leaked <= _MOST_LEAKED
         self.tally.count(understood)
         self.require(
-            understood, "at the first word", "it names none of the options among its likeliest words"
+            understood,
+            "at the first word",
+            "it names none of the options among its likeliest words",
         )
         return places, understood, choices.leaked
 

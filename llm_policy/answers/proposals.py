@@ -7,7 +7,13 @@ import numpy as np
 from jaxtyping import Float
 
 from econjax import BracketSchedule
-from llm_policy.answers.reading import changes_answer, rates_answer, read_changes, read_field, read_rates
+from llm_policy.answers.reading import (
+    changes_answer,
+    rates_answer,
+    read_changes,
+    read_field,
+    read_rates,
+)
 
 Answer = Literal["changes", "rates"]
 """What a proposal names: changes of the rates in percentage points, or the rates themselves in per cent."""

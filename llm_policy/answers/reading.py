@@ -73,7 +73,9 @@ def read_hours(
 def read_satisfied(texts: Sequence[str]) -> tuple[Float[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
     """Return 1 for a yes and 0 for a no, and which texts could be read."""
     words = {"yes": 1.0, "no": 0.0}
-    return _read_column(texts, _Satisfied, lambda answer: words.get(answer.satisfied.strip().lower()))
+    return _read_column(
+        texts, _Satisfied, lambda answer: words.get(answer.satisfied.strip().lower())
+    )
 
 
 def read_changes(text: str, brackets: int) -> Float[np.ndarray, " brackets"] | None:

@@ -53,7 +53,9 @@ def recall(
     other = [
         asked
         for currency in currencies
-        for asked in _propose(planner, Renamed(planner.engine, **currency._asdict()), state, samples)
+        for asked in _propose(
+            planner, Renamed(planner.engine, **currency._asdict()), state, samples
+        )
     ]
     first, repeats = plain[0], plain[1:]
     answered = sum(map(len, plain + other))

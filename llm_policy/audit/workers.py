@@ -108,7 +108,9 @@ def audit_workers(
             "both."
         )
     if not workers.asked.size:
-        raise ValueError("Nobody can be audited: all workers have fixed hours, so no model answers.")
+        raise ValueError(
+            "Nobody can be audited: all workers have fixed hours, so no model answers."
+        )
     check_audit(samples, currencies)
     asking, style = _Asking(workers, situation, memory), workers.style
     plain = asking.choose()
@@ -130,9 +132,13 @@ def audit_workers(
         choice_hours=mean_if_any((plain.probabilities @ values)[both]),
         text_hours=mean_if_any(text_hours[both]),
         again=_shift(plain, asking.choose(), values),
-        reverse=_shift(plain, asking.choose(style=replace(style, reverse=not style.reverse)), values),
+        reverse=_shift(
+            plain, asking.choose(style=replace(style, reverse=not style.reverse)), values
+        ),
         letters=_letters(asking, plain, values),
-        phrasing=_shift(plain, asking.choose(style=replace(style, phrasing=1 - style.phrasing)), values),
+        phrasing=_shift(
+            plain, asking.choose(style=replace(style, phrasing=1 - style.phrasing)), values
+        ),
         renamed=_renamed(asking, plain, values, currencies),
         choice_distance=_distance(
             asking, np.tile(values, (len(drawn), 1)), plain.probabilities * plain.known[:, None]
@@ -192,7 +198,11 @@ class _Asking:
     memory: Memory
 
     def choose(
-        self, *, style: Style | None = None, choice_set: ChoiceSet | None = None, engine: Engine | None = None
+        self,
+        *,
+        style: Style | None = None,
+        choice_set: ChoiceSet | None = None,
+        engine: Engine | None = None,
     ) -> _Chances:
         choice_set = choice_set or self.workers.choice_set
         prompts = self._prompts(style or self.workers.style, choice_set)
@@ -200,7 +210,9 @@ class _Asking:
             *probabilities(engine or self.workers.engine, prompts, choice_set, self.workers.asked)
         )
 
-    def write(self, samples: int) -> tuple[Float[np.ndarray, "n samples"], Bool[np.ndarray, "n samples"]]:
+    def write(
+        self, samples: int
+    ) -> tuple[Float[np.ndarray, "n samples"], Bool[np.ndarray, "n samples"]]:
         workers = self.workers
         style = replace(workers.style, mode="text")
         said = workers.engine.complete(
@@ -227,7 +239,9 @@ class _Asking:
         return [prompts[i] for i in workers.asked]
 
 
-def _letters(asking: _Asking, plain: _Chances, values: Float[np.ndarray, " options"]) -> Shift | None:
+def _letters(
+    asking: _Asking, plain: _Chances, values: Float[np.ndarray, " options"]
+) -> Shift | None:
     workers = asking.workers
     choice_set = letters(workers.economy.population.agents, workers.choice_set.values)
     if workers.choice_set.order is not None or max(workers.engine.count(choice_set.codes)) > 1:
@@ -253,7 +267,8 @@ def _renamed(
     engines = (Renamed(asking.workers.engine, **currency._asdict()) for currency in currencies)
     shifts = [_shift(plain, asking.choose(engine=engine), values) for engine in engines]
     columns = (
-        [value for value in column if value is not None] for column in zip(*map(astuple, shifts), strict=True)
+        [value for value in column if value is not None]
+        for column in zip(*map(astuple, shifts), strict=True)
     )
     return Shift(*map(mean_if_any, columns))
 
@@ -292,11 +307,15 @@ def _distance(
     everyone = np.zeros((hours.shape[1], economy.population.agents))
     everyone[:, asked] = hours.T
     rebate = jnp.asarray(asking.situation.rebate, float)
-    best, lost = _best_and_lost(economy, asking.situation.schedule, rebate, jnp.asarray(everyone, float))
+    best, lost = _best_and_lost(
+        economy, asking.situation.schedule, rebate, jnp.asarray(everyone, float)
+    )
     best, lost = np.asarray(best, float)[asked], np.asarray(lost, float)[:, asked].T
     present = weight.sum(axis=1) > 0
     away = np.abs(hours - best[:, None])
-    weighted = (np.where(weight > 0, values, 0) * weight for values in (away, lost))  # a loss may be infinite
+    weighted = (
+        np.where(weight > 0, values, 0) * weight for values in (away, lost)
+    )  # a loss may be infinite
     return Distance(*(mean_if_any(values.sum(axis=1)[present]) for values in weighted))
 
 
@@ -310,7 +329,9 @@ def _best_and_lost(
     """Return each worker's best response, and the dollars that each of its answers loses."""
     best = best_response(economy, schedule, rebate)
 
-    def choice(labor: Float[Array, " agents"]) -> tuple[Float[Array, " agents"], Float[Array, " agents"]]:
+    def choice(
+        labor: Float[Array, " agents"],
+    ) -> tuple[Float[Array, " agents"], Float[Array, " agents"]]:
         income = economy.population.skill * labor
         kept = spendable(economy, income - schedule.tax(income) + rebate, labor)
         return jnp.maximum(kept, economy.consumption_floor), labor

@@ -69,9 +69,13 @@ class Democracy:
             EngineError: too many answers could not be read, or the engine cannot answer.
         """
         if len(state.leaders) > len(state.years):
-            raise ValueError(f"Tell what tax year {len(state.leaders)} brought before the next is decided.")
+            raise ValueError(
+                f"Tell what tax year {len(state.leaders)} brought before the next is decided."
+            )
         if not voters or state.agents not in (0, len(voters)):
-            raise ValueError(f"{len(voters)} voters, where there were {state.agents or 'none'} before.")
+            raise ValueError(
+                f"{len(voters)} voters, where there were {state.agents or 'none'} before."
+            )
         state, platform = state._replace(agents=len(voters)), None
         if len(state.leaders) % self.rules.term == 0:
             election = self._elect(key, state, shared, voters)
@@ -100,7 +104,9 @@ class Democracy:
         if len(state.years) >= len(state.leaders):
             raise ValueError("Decide a tax year before telling what it brought.")
         if np.shape(utility) != (state.agents,):
-            raise ValueError(f"One utility for each of {state.agents} voters; got {np.shape(utility)}.")
+            raise ValueError(
+                f"One utility for each of {state.agents} voters; got {np.shape(utility)}."
+            )
         year = TaxYear(as_trial(schedule, report), np.asarray(utility, float))
         return state._replace(current=schedule, years=(*state.years, year), report=report)
 
@@ -120,7 +126,11 @@ class Democracy:
             most_unread=self.most_unread,
             tally=self.tally,
         )
-        trials = as_seen_by(leader, state.years) if selfish else tuple(year.trial for year in state.years)
+        trials = (
+            as_seen_by(leader, state.years)
+            if selfish
+            else tuple(year.trial for year in state.years)
+        )
         seen = LLMPlannerState(state.current, trials, state.report, state.unread)
         schedule, seen = planner.ask(key, seen)
         return schedule, state._replace(unread=seen.unread)
@@ -159,7 +169,9 @@ class Democracy:
         prompts = stand_prompts(
             current, asked, rules=self.rules, goal=self.goal, style=self.style, economy=shared
         )
-        properties = {"stands": {"type": "boolean"}} | proposal_answer(self.style.answer, len(current.rates))
+        properties = {"stands": {"type": "boolean"}} | proposal_answer(
+            self.style.answer, len(current.rates)
+        )
 
         def read(text: str) -> tuple[float, ...] | None:
             if read_field(text, "stands") is False:

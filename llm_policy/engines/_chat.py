@@ -56,7 +56,9 @@ class Chat:
         if not all(self._is_exact(prompt, frames[prompt.shared]) for prompt in prompts):
             return self._whole(prompts)
         rests = self._lines.tokens([personal + frames[shared].tail for shared, personal in prompts])
-        return [frames[prompt.shared].head + rest for prompt, rest in zip(prompts, rests, strict=True)]
+        return [
+            frames[prompt.shared].head + rest for prompt, rest in zip(prompts, rests, strict=True)
+        ]
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the tokens of each text, without special tokens."""

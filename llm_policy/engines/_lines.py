@@ -28,7 +28,9 @@ class Lines:
         """Return the tokens of each text."""
         parts = [_cut(text) for text in texts]
         fits = [all(map(self._fits, lines, lines[1:])) for lines in parts]
-        pieces = [lines if ok else [text] for lines, ok, text in zip(parts, fits, texts, strict=True)]
+        pieces = [
+            lines if ok else [text] for lines, ok, text in zip(parts, fits, texts, strict=True)
+        ]
         self._learn(dict.fromkeys(piece for lines in pieces for piece in lines))
         answer = []
         for lines in pieces:

@@ -44,7 +44,9 @@ def check_distinct(options: Sequence[str], tokens: Sequence[Any]) -> None:
 
 
 def choices(
-    raw: Float[np.ndarray, "prompts options"], prompt_tokens: Sequence[int], cached_tokens: Sequence[int]
+    raw: Float[np.ndarray, "prompts options"],
+    prompt_tokens: Sequence[int],
+    cached_tokens: Sequence[int],
 ) -> Choices:
     """Return `Choices` from log probabilities over the whole vocabulary, -inf where nothing is known.
 
@@ -63,4 +65,6 @@ def join(parts: Sequence[Choices], places: Sequence[int]) -> Choices:
     """Return the rows of all `parts`, sorted by `places`: the place of each row in the whole batch."""
     order = np.argsort(np.array(places, dtype=int))
     names = [field.name for field in fields(Choices)]
-    return Choices(**{name: np.concatenate([getattr(part, name) for part in parts])[order] for name in names})
+    return Choices(
+        **{name: np.concatenate([getattr(part, name) for part in parts])[order] for name in names}
+    )

@@ -103,7 +103,9 @@ class Interrupted(EngineError):
     `Choices` with one row for each.
     """
 
-    def __init__(self, message: str, done: Sequence[int], answers: Sequence[Completion] | Choices) -> None:
+    def __init__(
+        self, message: str, done: Sequence[int], answers: Sequence[Completion] | Choices
+    ) -> None:
         super().__init__(message)
         self.done = list(done)
         self.answers = answers

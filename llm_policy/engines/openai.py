@@ -122,7 +122,9 @@ class OpenAIEngine:
             parts: list[Completion] = []
             while missing := samples - sum(len(part.texts) for part in parts):
                 number = min(missing, _MOST_SAMPLES)
-                parts.append(self._chat(prompt, body | {"n": number}, partial(_read_completion, number)))
+                parts.append(
+                    self._chat(prompt, body | {"n": number}, partial(_read_completion, number))
+                )
             return Completion(
                 texts=tuple(text for part in parts for text in part.texts),
                 prompt_tokens=sum(part.prompt_tokens for part in parts),
@@ -161,14 +163,24 @@ class OpenAIEngine:
         def read(reply: Any) -> tuple[list[float], int, int]:
             scores = reply["choices"][0].get("logprobs")
             if scores is None:
-                raise EngineError(f"{self.url} gives no scores for {self.model!r}: ask with complete().")
-            firsts = [entry for first in scores["content"][:1] for entry in (first, *first["top_logprobs"])]
+                raise EngineError(
+                    f"{self.url} gives no scores for {self.model!r}: ask with complete()."
+                )
+            firsts = [
+                entry
+                for first in scores["content"][:1]
+                for entry in (first, *first["top_logprobs"])
+            ]
             known = {entry["token"]: entry["logprob"] for entry in firsts}
             return [known.get(name, -np.inf) for name in names], *_prompt_tokens(reply)
 
         def pack(rows: list[tuple[list[float], int, int]]) -> Choices:
-            raw = np.array([row for row, _, _ in rows], dtype=np.float64).reshape(len(rows), len(names))
-            return choices(raw, [tokens for _, tokens, _ in rows], [cached for _, _, cached in rows])
+            raw = np.array([row for row, _, _ in rows], dtype=np.float64).reshape(
+                len(rows), len(names)
+            )
+            return choices(
+                raw, [tokens for _, tokens, _ in rows], [cached for _, _, cached in rows]
+            )
 
         return self._batch(prompts, lambda prompt: self._chat(prompt, body, read), pack)
 
@@ -205,7 +217,10 @@ class OpenAIEngine:
         self._client.close()
 
     def _batch(
-        self, prompts: Sequence[Prompt], ask: Callable[[Prompt], _T], pack: Callable[[list[_T]], _Answers]
+        self,
+        prompts: Sequence[Prompt],
+        ask: Callable[[Prompt], _T],
+        pack: Callable[[list[_T]], _Answers],
     ) -> _Answers:
         """Return the answers to all prompts, in order; after a failure nothing more is sent."""
         pool = ThreadPoolExecutor(self._concurrency)
@@ -233,7 +248,9 @@ class OpenAIEngine:
 
     def _find_model(self, model: str) -> tuple[str, dict[str, Any]]:
         """Return the name by which the server knows `model`, and what it says of it."""
-        cards = self._request("/models", None, lambda reply: {card["id"]: card for card in reply["data"]})
+        cards = self._request(
+            "/models", None, lambda reply: {card["id"]: card for card in reply["data"]}
+        )
         for name in (model, resolve(model).name):
             if card := cards.get(name) or cards.get(f"models/{name}"):
                 return name, card
@@ -250,7 +267,9 @@ class OpenAIEngine:
 
     def _option_tokens(self, options: Sequence[str]) -> list[list[int]]:
         """Return the tokens of each option on a vLLM server, each asked once."""
-        self._vocabulary |= {text: self._tokens(text) for text in options if text not in self._vocabulary}
+        self._vocabulary |= {
+            text: self._tokens(text) for text in options if text not in self._vocabulary
+        }
         return [self._vocabulary[text] for text in options]
 
     def _tokens(self, text: str) -> list[int]:
@@ -324,4 +343,8 @@ def _reason(error: openai.APIError, key_variable: str) -> str:
 def _public(url: str) -> str:
     """Return `url` without a user, a password or a query."""
     parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl().rstrip("/")
+    return (
+        parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="")
+        .geturl()
+        .rstrip("/")
+    )

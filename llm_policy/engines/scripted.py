@@ -18,7 +18,10 @@ class ScriptedEngine:
     """
 
     def __init__(
-        self, answer: Callable[[Prompt], str], *, likelihood: Callable[[Prompt, str], float] | None = None
+        self,
+        answer: Callable[[Prompt], str],
+        *,
+        likelihood: Callable[[Prompt, str], float] | None = None,
     ) -> None:
         self._answer = answer
         self._likelihood = likelihood
@@ -44,9 +47,13 @@ class ScriptedEngine:
         tokens, cached = [_words(*prompt) for prompt in prompts], [0] * len(prompts)
         if self._likelihood is None:
             answers = [self._answer(prompt) for prompt in prompts]
-            named = np.array([[option == answer for option in options] for answer in answers], dtype=bool)
+            named = np.array(
+                [[option == answer for option in options] for answer in answers], dtype=bool
+            )
             return choices(np.where(named.reshape(shape), 0.0, -np.inf), tokens, cached)
-        scores = np.array([[self._likelihood(prompt, option) for option in options] for prompt in prompts])
+        scores = np.array(
+            [[self._likelihood(prompt, option) for option in options] for prompt in prompts]
+        )
         if not np.all((scores > 0) & np.isfinite(scores)):
             raise ValueError(f"Likelihoods must be positive and finite, not {scores.min()}.")
         scores = scores.astype(np.float64).reshape(shape)

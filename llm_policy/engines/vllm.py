@@ -138,7 +138,11 @@ class VLLMEngine:
             )
 
         params = SamplingParams(
-            max_tokens=1, temperature=0.0, logprob_token_ids=tokens, detokenize=False, flat_logprobs=True
+            max_tokens=1,
+            temperature=0.0,
+            logprob_token_ids=tokens,
+            detokenize=False,
+            flat_logprobs=True,
         )
         return self._generate(prompts, params, read)
 
@@ -169,28 +173,42 @@ class VLLMEngine:
 
     def close(self) -> None:
         """End the child process and free its memory. No call may follow."""
-        self._llm.llm_engine.engine_core.shutdown(timeout=60.0)  # killed earlier, the child leaks memory
+        self._llm.llm_engine.engine_core.shutdown(
+            timeout=60.0
+        )  # killed earlier, the child leaks memory
         self._llm.llm_engine.renderer.shutdown()
 
     def _generate(
-        self, prompts: Sequence[Prompt], params: SamplingParams, read: Callable[[list[Any]], _Answers]
+        self,
+        prompts: Sequence[Prompt],
+        params: SamplingParams,
+        read: Callable[[list[Any]], _Answers],
     ) -> _Answers:
         """Return what `read` makes of vLLM's outputs for all prompts, in order."""
-        encoded = [TokensPrompt(prompt_token_ids=tokens) for tokens in self._encode(prompts, params)]
+        encoded = [
+            TokensPrompt(prompt_token_ids=tokens) for tokens in self._encode(prompts, params)
+        ]
         engine = self._llm.llm_engine
         names: list[str] = []
         finished: dict[str, Any] = {}
         try:
             # enqueue names a request "7-1f3a", and its output "7"
-            names = [name.partition("-")[0] for name in self._llm.enqueue(encoded, params, use_tqdm=False)]
+            names = [
+                name.partition("-")[0]
+                for name in self._llm.enqueue(encoded, params, use_tqdm=False)
+            ]
             while engine.has_unfinished_requests():
-                finished |= {output.request_id: output for output in engine.step() if output.finished}
+                finished |= {
+                    output.request_id: output for output in engine.step() if output.finished
+                }
         except EngineDeadError as error:
             message = "The vLLM engine has died (its last words are above): start it again."
             done = [place for place, name in enumerate(names) if name in finished]
             if not done:
                 raise EngineError(message) from error
-            raise Interrupted(message, done, read([finished[names[place]] for place in done])) from error
+            raise Interrupted(
+                message, done, read([finished[names[place]] for place in done])
+            ) from error
         return read([finished[name] for name in names])
 
     def _encode(self, prompts: Sequence[Prompt], params: SamplingParams) -> list[list[int]]:

@@ -37,7 +37,9 @@ def changes_probabilities(
     return probabilities_around(aim(current, trials))
 
 
-def aim(current: Float[np.ndarray, " brackets"], trials: Sequence[Trial]) -> Float[np.ndarray, " brackets"]:
+def aim(
+    current: Float[np.ndarray, " brackets"], trials: Sequence[Trial]
+) -> Float[np.ndarray, " brackets"]:
     """Return the changes aimed at, in percentage points as `current`, where two schedules were tried."""
     known = records(trials)[:2]
     best, second = (100 * np.asarray(record.rates, float) for record in known)

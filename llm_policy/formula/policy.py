@@ -26,7 +26,9 @@ class TaughtWorkers(RecordedWorkers):
         """Hold the people; `options` are those of `LLMWorkers`."""
         self._formula = _Formula(economy, personas)
         person = person_features(personas)
-        RecordedWorkers.__init__(self, self._formula, economy, describe(personas), person=person, **options)
+        RecordedWorkers.__init__(
+            self, self._formula, economy, describe(personas), person=person, **options
+        )
 
     def prompts(self, situation: Situation, memory: Memory) -> list[Prompt]:
         """Return the question for hours, one prompt per worker."""
@@ -48,7 +50,9 @@ class _Formula(ScriptedEngine):
 
     def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
         situation, memory = self.now
-        found = hours_probabilities(self._means, self._mind, situation.schedule, memory, situation.phase)
+        found = hours_probabilities(
+            self._means, self._mind, situation.schedule, memory, situation.phase
+        )
         none = np.zeros(len(prompts), np.int64)
         return Choices(np.log(np.maximum(found, 1e-300)), np.zeros(len(prompts)), none, none)
 

@@ -112,5 +112,7 @@ def _positive(income: Float[np.ndarray, " voters"]) -> Float[np.ndarray, " voter
     return np.maximum(income, 1.0)
 
 
-def _with_abstaining(values: Float[np.ndarray, "voters candidates"]) -> Float[np.ndarray, "voters options"]:
+def _with_abstaining(
+    values: Float[np.ndarray, "voters candidates"],
+) -> Float[np.ndarray, "voters options"]:
     return np.insert(values, 0, ABSTAIN, axis=1)

@@ -151,7 +151,10 @@ def perceived_utility(
         overstated=trust * attitudes.aversion[:, None] * tax,
         effort=cost * np.exp(trust * attitudes.leisure[:, None]),
         fixed=who.fixed_cost,
-        temperature=TEMPERATURE * attitudes.noise * (EXPLOIT if phase == "exploit" else 1.0) * full_time,
+        temperature=TEMPERATURE
+        * attitudes.noise
+        * (EXPLOIT if phase == "exploit" else 1.0)
+        * full_time,
         change=np.where(np.isnan(now.labor), 0.0, (hours[:, None] - now.labor) / REFERENCE_HOURS).T,
         pull=nudge(memory),
     )
@@ -176,7 +179,9 @@ def satisfied_probabilities(attitudes: Attitudes, now: Records) -> Float[np.ndar
     return 1 / (1 + np.exp(BURDEN * burden + MOOD * attitudes.aversion - CONTENT))
 
 
-def taxes(schedule: BracketSchedule, income: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+def taxes(
+    schedule: BracketSchedule, income: Float[np.ndarray, "*shape"]
+) -> Float[np.ndarray, "*shape"]:
     """Return the tax on incomes, on the host."""
     floors = np.asarray(schedule.thresholds, float)
     tops = np.append(floors[1:], np.inf)

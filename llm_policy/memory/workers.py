@@ -63,7 +63,9 @@ def remember(memory: Memory, now: Records) -> Memory:
 
     Among the best, the same hours in the same tax year stand once, as they were last.
     """
-    known = now._replace(result=np.where(np.isnan(now.labor) | ~np.isfinite(now.result), np.nan, now.result))
+    known = now._replace(
+        result=np.where(np.isnan(now.labor) | ~np.isfinite(now.result), np.nan, now.result)
+    )
     counted = ~np.isnan(known.result) & (now.step > 0)
     chosen = known._replace(result=np.where(counted, known.result, np.nan))
     steps = memory.steps + counted

@@ -116,7 +116,9 @@ def draw_personas(key: Key[Array, ""], population: Population) -> Personas:
     pool = max(len(skill), min(round(1 / weight[weight > 0].min()), _LARGEST_POOL))
     table, sizes = cells(), cells().share.shape
     cell = _pick(rng.random(pool), table.share.reshape(1, -1))
-    earnings = table.log_hourly.ravel()[cell] + _luck(rng, table, cell, _variance(skill[order], quantile))
+    earnings = table.log_hourly.ravel()[cell] + _luck(
+        rng, table, cell, _variance(skill[order], quantile)
+    )
     rank = np.minimum((quantile * pool).astype(int), pool - 1)
     person = np.empty(len(skill), int)
     person[order] = np.argsort(earnings, kind="stable")[rank]
@@ -166,7 +168,9 @@ def describe(personas: Personas) -> list[str]:
 
 
 _LARGEST_POOL = 1_000_000
-_MOST_EDUCATION = np.select([AGES < 18, AGES < 19, AGES < 21, AGES < 22, AGES < 25], [0, 1, 2, 3, 4], 5)
+_MOST_EDUCATION = np.select(
+    [AGES < 18, AGES < 19, AGES < 21, AGES < 22, AGES < 25], [0, 1, 2, 3, 4], 5
+)
 """The highest level of education at each age."""
 
 _EDUCATION_WORDS = np.array(
@@ -182,7 +186,9 @@ _EDUCATION_WORDS = np.array(
 
 
 def _places() -> np.ndarray:
-    return np.array([f"the {state}" if state.startswith("District") else state for state in names().state])
+    return np.array(
+        [f"the {state}" if state.startswith("District") else state for state in names().state]
+    )
 
 
 def _luck(

@@ -18,7 +18,9 @@ def save_personas(path: Path | str, people: People) -> None:
     """Write one row per worker: its text, whether a model wrote it, and its persona if it has one."""
     columns: dict[str, Sequence] = {"text": people.texts, "written": _YES.write(people.written)}
     if people.personas is not None:
-        columns |= {name: words.write(getattr(people.personas, name)) for name, words in _columns().items()}
+        columns |= {
+            name: words.write(getattr(people.personas, name)) for name, words in _columns().items()
+        }
         columns["skill"] = people.personas.skill.tolist()
     with Path(path).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -92,7 +94,9 @@ def _rows(path: Path) -> list[dict[str, str]]:
         )
     if not rows:
         raise ValueError(f"{path} holds no people: write it with save_personas.")
-    short = next((i for i, row in enumerate(rows) if any(row[column] is None for column in needed)), None)
+    short = next(
+        (i for i, row in enumerate(rows) if any(row[column] is None for column in needed)), None
+    )
     if short is not None:
         raise ValueError(f"{path}, person {short + 1}: the row is cut short; write the file again.")
     return rows

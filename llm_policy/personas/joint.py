@@ -87,7 +87,9 @@ def _raked() -> Float[np.ndarray, "occupations 2 bands levels 2"]:
         share *= (education * adults.sum() / adults)[None, :, None, :, None]
         share *= _factor(part_by_group, share.sum((2, 3)))[:, :, None, None]
         for bands, part in zip(_PART_TIME_BANDS, part_by_age, strict=True):
-            share[:, :, bands] *= _factor(part, share[:, :, bands].sum((0, 2, 3)))[None, :, None, None]
+            share[:, :, bands] *= _factor(part, share[:, :, bands].sum((0, 2, 3)))[
+                None, :, None, None
+            ]
         share *= _over(sex_age, share.sum((0, 3, 4)))[None, :, :, None, None]
         share *= _over(occupation_age, share.sum((1, 3, 4)))[:, None, :, None, None]
         share *= _over(occupation_sex, share.sum((2, 3, 4)))[:, :, None, None, None]
@@ -120,7 +122,9 @@ def _occupation_margins() -> tuple[
 def _part_time_by_age() -> Float[np.ndarray, "4 2"]:
     """Return the share of part-timers by the four age bands of its table, and sex."""
     by_sex = [of_sex("part_time", sex) for sex in SEXES]
-    part, full = (np.stack([column(rows, name) for rows in by_sex], 1) for name in ("part_time", "full_time"))
+    part, full = (
+        np.stack([column(rows, name) for rows in by_sex], 1) for name in ("part_time", "full_time")
+    )
     return part / (part + full)
 
 
@@ -145,7 +149,9 @@ def _factor(
     return _over(np.stack([1 - part, part], -1) * share.sum(-1, keepdims=True), share)
 
 
-def _over(wanted: Float[np.ndarray, "..."], found: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+def _over(
+    wanted: Float[np.ndarray, "..."], found: Float[np.ndarray, "..."]
+) -> Float[np.ndarray, "..."]:
     """Return a quotient that is 1 where nothing was found: nothing can be scaled there."""
     return np.divide(wanted, found, out=np.ones_like(found), where=found > 0)
 
@@ -158,7 +164,9 @@ def _log_weekly(share: Float[np.ndarray, "occupations 2 bands levels"]) -> Float
     education = np.log(np.stack([column(of_sex("education", sex), "weekly") for sex in SEXES]))
     earned = np.tile(occupation[:, :, None, None], (1, 1, *share.shape[2:]))
     for _ in range(_ROUNDS):
-        earned += _short_of(education, earned[:, :, _ADULT], share[:, :, _ADULT], (0, 2))[None, :, None, :]
+        earned += _short_of(education, earned[:, :, _ADULT], share[:, :, _ADULT], (0, 2))[
+            None, :, None, :
+        ]
         earned += _short_of(age, earned, share, (0, 3))[None, :, :, None]
         earned += _short_of(occupation, earned, share, (2, 3))[:, :, None, None]
     return earned
@@ -187,15 +195,20 @@ def _weekly_by_age() -> Float[np.ndarray, "2 bands"]:
     rows = []
     for sex in SEXES:
         spans = [
-            ((16, 24) if first < 25 else (first, last), wide.get(first, (25, 54))) for first, last in BANDS
+            ((16, 24) if first < 25 else (first, last), wide.get(first, (25, 54)))
+            for first, last in BANDS
         ]
-        rows.append([weekly("both", *own) * weekly(sex, *w) / weekly("both", *w) for own, w in spans])
+        rows.append(
+            [weekly("both", *own) * weekly(sex, *w) / weekly("both", *w) for own, w in spans]
+        )
     return np.array(rows)
 
 
 def _part_time_gap() -> float:
     """Return how much less part-timers earn per hour, in logarithms."""
-    people = np.array([[float(row[name]) for name in ("first", "last", "people")] for row in table("hours")])
+    people = np.array(
+        [[float(row[name]) for name in ("first", "last", "people")] for row in table("hours")]
+    )
     middle = people[:, :2].mean(1)
     full = middle >= FULL_TIME
     hours = [_mean(middle[who], people[who, 2]) for who in (full, ~full)]
@@ -214,12 +227,16 @@ def _spread(
     spread = np.log(np.stack([p50 / p10, p90 / p50], axis=1)) / _DECILE
     weight = share.sum((1, 2, 3, 4))
     means = (log_hourly * share).sum((1, 2, 3, 4)) / weight
-    explained = ((log_hourly - means[:, None, None, None, None]) ** 2 * share).sum((1, 2, 3, 4)) / weight
+    explained = ((log_hourly - means[:, None, None, None, None]) ** 2 * share).sum(
+        (1, 2, 3, 4)
+    ) / weight
     left = np.clip(1 - explained / spread.mean(1) ** 2, 0.25, 1)
     return spread * np.sqrt(left)[:, None]
 
 
-_DECILE = 1.2815515655446004  # standard deviations from the median to the 90th percentile of a normal
+_DECILE = (
+    1.2815515655446004  # standard deviations from the median to the 90th percentile of a normal
+)
 
 
 def _mean(values: Float[np.ndarray, "..."], weight: Float[np.ndarray, "..."]) -> float:

@@ -78,7 +78,9 @@ def hours_shares() -> Float[np.ndarray, "occupation_and_sex_then_part_time hours
     part, full = part / part.sum(), full / full.sum()
     away = HOURS - full @ HOURS
     hours = full_time_hours()
-    by_sex = np.array([float(row["at_work"]) for row in table("hours_by_group") if row["group"] == "All"])
+    by_sex = np.array(
+        [float(row["at_work"]) for row in table("hours_by_group") if row["group"] == "All"]
+    )
     shift = hours - hours[0] @ by_sex / by_sex.sum()
     rows = full * (1 + shift[..., None] * away / (full @ away**2))
     return np.concatenate([rows[hours_group()].reshape(-1, len(HOURS)), part[None]])
@@ -99,7 +101,9 @@ def published(name: str, figure: str, **where: str) -> float:
 
 def full_time_hours() -> Float[np.ndarray, "groups 2"]:
     """Return the mean hours of full-timers by row of the hours' table and sex; row 0 is everyone."""
-    return np.stack([column(of_sex("hours_by_group", sex), "full_time_hours") for sex in SEXES], axis=1)
+    return np.stack(
+        [column(of_sex("hours_by_group", sex), "full_time_hours") for sex in SEXES], axis=1
+    )
 
 
 def hours_group() -> Int[np.ndarray, " occupations"]:

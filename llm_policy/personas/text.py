@@ -33,7 +33,9 @@ def templated(personas: Personas) -> People:
     return People(tuple(describe(personas)), np.zeros(len(personas), bool), personas)
 
 
-def written(engine: Engine, personas: Personas, *, attempts: int = 3, max_tokens: int = 200) -> People:
+def written(
+    engine: Engine, personas: Personas, *, attempts: int = 3, max_tokens: int = 200
+) -> People:
     """Return people whose texts a model wrote, two or three sentences each from the facts of `describe`.
 
     A text must be in the second person and hold no digits but those of the facts. Others are asked for again,
@@ -50,7 +52,9 @@ def written(engine: Engine, personas: Personas, *, attempts: int = 3, max_tokens
         if not asked.size:
             break
         prompts = [Prompt(_RULES, people.texts[i]) for i in asked]
-        for i, answer in zip(asked, engine.complete(prompts, _ANSWER, max_tokens=max_tokens), strict=True):
+        for i, answer in zip(
+            asked, engine.complete(prompts, _ANSWER, max_tokens=max_tokens), strict=True
+        ):
             text = _read(answer.texts[0], people.texts[i])
             if text is not None:
                 texts[i], done[i] = text, True
@@ -70,7 +74,9 @@ def roles(key: Key[Array, ""], n: int, *, shares: Mapping[str, float] = ROLE_SHA
     quota = np.array(list(shares.values())) * n
     count = np.floor(quota + 1e-9).astype(int)
     count[np.argsort(count - quota, kind="stable")[: n - count.sum()]] += 1
-    texts = [text for name, many in zip(shares, count, strict=True) for text in [ROLES[name]] * many]
+    texts = [
+        text for name, many in zip(shares, count, strict=True) for text in [ROLES[name]] * many
+    ]
     order = generator(key).permutation(n)
     return People(tuple(texts[i] for i in order), np.zeros(n, bool))
 
@@ -87,7 +93,9 @@ def traits(key: Key[Array, ""], population: Population) -> People:
     scores = np.clip(generator(temper).normal(mean, spread, (len(personas), len(TRAITS))), 0, 1)
     texts = zip(describe(personas), _temperaments(scores), strict=True)
     return People(
-        tuple(f"{text} {temperament}" for text, temperament in texts), np.zeros(len(personas), bool), personas
+        tuple(f"{text} {temperament}" for text, temperament in texts),
+        np.zeros(len(personas), bool),
+        personas,
     )
 
 
@@ -131,7 +139,9 @@ _NUMBER = re.compile(r"\d[\d,]*")
 def _read(answer: str, facts: str) -> str | None:
     """Return the portrait in an answer, or None if there is none that keeps to the facts."""
     try:
-        text = msgspec.json.decode(answer[answer.find("{") : answer.rfind("}") + 1].encode(), type=_Portrait)
+        text = msgspec.json.decode(
+            answer[answer.find("{") : answer.rfind("}") + 1].encode(), type=_Portrait
+        )
     except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
         return None
     portrait = " ".join(text.description.split())
@@ -164,7 +174,9 @@ def _check_shares(shares: Mapping[str, float]) -> None:
         raise ValueError(f"There is no role {unknown[0]!r}; the roles are {', '.join(ROLES)}.")
     negative = [name for name, share in shares.items() if not share >= 0]
     if negative:
-        raise ValueError(f"Shares of roles are 0 or more; {negative[0]!r} has {shares[negative[0]]}.")
+        raise ValueError(
+            f"Shares of roles are 0 or more; {negative[0]!r} has {shares[negative[0]]}."
+        )
     total = sum(shares.values())
     if abs(total - 1) > 1e-6:
         raise ValueError(f"Shares of roles sum to 1, not {total:.6g}: divide each by their sum.")

@@ -90,7 +90,9 @@ class ChoicePlanner:
     ) -> ChoicePlannerState:
         """Remember the tax year."""
         trials = (*state.seen.trials, as_trial(schedule, report))
-        return state._replace(seen=state.seen._replace(current=schedule, trials=trials, report=report))
+        return state._replace(
+            seen=state.seen._replace(current=schedule, trials=trials, report=report)
+        )
 
     def recommend(self, state: ChoicePlannerState) -> BracketSchedule:
         """Recommend the schedule with the best mean; before all the start."""
@@ -106,14 +108,21 @@ class ChoicePlanner:
         heard = choices.leaked < 1
         self.tally.count(heard)
         if not heard.all():
-            raise EngineError("The model gives no change any probability: use a model that knows letters.")
+            raise EngineError(
+                "The model gives no change any probability: use a model that knows letters."
+            )
         logprob = choices.logprob.reshape(len(states), len(self.start.rates), len(STEPS))
-        return [self._decided(key, state, own) for key, state, own in zip(keys, states, logprob, strict=True)]
+        return [
+            self._decided(key, state, own)
+            for key, state, own in zip(keys, states, logprob, strict=True)
+        ]
 
     def prompts(self, state: ChoicePlannerState) -> list[Prompt]:
         """Return the question about each bracket."""
         seen = state.seen
-        return bracket_prompts(seen.current, self.goal, seen.trials, style=self.style, report=seen.report)
+        return bracket_prompts(
+            seen.current, self.goal, seen.trials, style=self.style, report=seen.report
+        )
 
     def bent(self, bias: Float[Array, "brackets changes"]) -> "ChoicePlanner":
         """Return this planner with another bias."""
@@ -122,7 +131,10 @@ class ChoicePlanner:
         )
 
     def _decided(
-        self, key: Key[Array, ""], state: ChoicePlannerState, logprob: Float[np.ndarray, "brackets changes"]
+        self,
+        key: Key[Array, ""],
+        state: ChoicePlannerState,
+        logprob: Float[np.ndarray, "brackets changes"],
     ) -> ChoicePlannerState:
         places = np.asarray(jax.random.categorical(key, jnp.asarray(logprob) + self.bias))
         current = changed(state.seen.current, np.array(STEPS)[places] / 100)

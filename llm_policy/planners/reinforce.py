@@ -34,7 +34,9 @@ def policy_gradient(
     """
     count = len(rewards)
     if count < 2:
-        raise ValueError(f"The baseline of an episode is the mean of others: give 2 or more; got {count}.")
+        raise ValueError(
+            f"The baseline of an episode is the mean of others: give 2 or more; got {count}."
+        )
     returns = jnp.cumsum(rewards[:, ::-1], axis=1)[:, ::-1]
     advantage = count / (count - 1) * (returns - returns.mean(axis=0, keepdims=True))
 
@@ -87,10 +89,14 @@ def train(
         gains = np.array([[trial.equivalent for trial in state.seen.trials[1:]] for state in lived])
         decisions = [state.decisions for state in lived]
         logprob, places = (
-            jnp.asarray(np.array([[getattr(own, name) for own in episode] for episode in decisions]))
+            jnp.asarray(
+                np.array([[getattr(own, name) for own in episode] for episode in decisions])
+            )
             for name in Decision._fields
         )
-        slope = _gradient(planner.bias, logprob, places, jnp.asarray(gains / 1000, planner.bias.dtype))
+        slope = _gradient(
+            planner.bias, logprob, places, jnp.asarray(gains / 1000, planner.bias.dtype)
+        )
         change, memory = optimiser.update(-slope, memory)
         queries += planner.tally.asked - before
         bias = planner.bias + jnp.asarray(change)

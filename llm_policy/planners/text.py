@@ -96,7 +96,9 @@ class LLMPlanner:
         """Return the start, with nothing seen."""
         return LLMPlannerState(self.start)
 
-    def ask(self, key: Key[Array, ""], state: LLMPlannerState) -> tuple[BracketSchedule, LLMPlannerState]:
+    def ask(
+        self, key: Key[Array, ""], state: LLMPlannerState
+    ) -> tuple[BracketSchedule, LLMPlannerState]:
         """Propose the start, and after the warm-up what the model answers.
 
         Raises:
@@ -116,7 +118,9 @@ class LLMPlanner:
             )
         return state.current, state
 
-    def tell(self, state: LLMPlannerState, schedule: BracketSchedule, report: Report) -> LLMPlannerState:
+    def tell(
+        self, state: LLMPlannerState, schedule: BracketSchedule, report: Report
+    ) -> LLMPlannerState:
         """Remember the tax year."""
         trials = (*state.trials, as_trial(schedule, report))
         return state._replace(current=schedule, trials=trials, report=report)
@@ -143,15 +147,19 @@ class LLMPlanner:
         """Return the longest prompt of a run and the tokens of its answer, memory and questions full."""
         rates = np.full(len(self.start.rates), 0.12344)
         trials = [
-            Trial(tuple((rates + place / 1e4).tolist()), (-1_234_567.0, 12_345_678.0)[place % 2], 1_234_567.0)
+            Trial(
+                tuple((rates + place / 1e4).tolist()),
+                (-1_234_567.0, 12_345_678.0)[place % 2],
+                1_234_567.0,
+            )
             for place in range(2 * self.shown)
             for _ in range(10)
         ]
         heard = Questions(self.queries, tuple(trials[:1] * self.queries))
         current = BracketSchedule(self.start.thresholds, rates)
-        return self.prompt(LLMPlannerState(current, tuple(trials), report), heard), self._answer_tokens(
-            asks=self.queries > 0
-        )
+        return self.prompt(
+            LLMPlannerState(current, tuple(trials), report), heard
+        ), self._answer_tokens(asks=self.queries > 0)
 
     def _proposal(self, state: LLMPlannerState) -> tuple[BracketSchedule | None, str, int]:
         """Return the schedule proposed, or None, the last answer, and the number of what-if questions."""

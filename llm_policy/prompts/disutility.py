@@ -26,7 +26,9 @@ def price_of_an_hour(economy: Economy) -> Float[np.ndarray, "agents 3"]:
 def prices(economy: Economy) -> Float[Array, "agents 3"]:
     """Return what `price_of_an_hour` returns, as an array on the device."""
     population, preferences = economy.population, economy.preferences
-    if isinstance(preferences, GHH):  # a function of consumption less the cost of labor, which is this one
+    if isinstance(
+        preferences, GHH
+    ):  # a function of consumption less the cost of labor, which is this one
         preferences = preferences.composite
     consumption = jnp.maximum(population.skill * REFERENCE_HOURS, _LEAST_CONSUMPTION)
 
@@ -56,11 +58,21 @@ def utility_in_words(economy: Economy) -> tuple[str, list[str]]:
             "A x (weekly hours / 40 hours) ^ p."
         )
         own = preferences.elasticity if population.elasticity is None else population.elasticity
-        scale, power = preferences.cost(labor, population), jnp.broadcast_to(1 + 1 / own, labor.shape)
+        scale, power = (
+            preferences.cost(labor, population),
+            jnp.broadcast_to(1 + 1 / own, labor.shape),
+        )
         return formula, _each("A = ${:,.0f} a year and p = {:.4g} (a pure number)", scale, power)
     if isinstance(preferences, Isoelastic):
-        eta, kept = float(preferences.curvature), f"(money you keep / ${float(preferences.unit):,.4g})"
-        gain = f"the natural log of {kept}" if eta == 1 else f"({kept} ^ {1 - eta:.4g} - 1) / {1 - eta:.4g}"
+        eta, kept = (
+            float(preferences.curvature),
+            f"(money you keep / ${float(preferences.unit):,.4g})",
+        )
+        gain = (
+            f"the natural log of {kept}"
+            if eta == 1
+            else f"({kept} ^ {1 - eta:.4g} - 1) / {1 - eta:.4g}"
+        )
         formula = (
             f"Your utility of a year, in utils, is {gain}, minus your cost of effort, "
             "B x (weekly hours / 40 hours) ^ p."

@@ -70,7 +70,10 @@ def stand_prompts(
         f"Answer with JSON only: {answer}. If you do not stand, the numbers do not count.",
     ]
     shared = "\n".join(lines)
-    return [Prompt(shared, f"{voter}\nDo you stand for election, and with which rates?") for voter in voters]
+    return [
+        Prompt(shared, f"{voter}\nDo you stand for election, and with which rates?")
+        for voter in voters
+    ]
 
 
 def vote_prompts(
@@ -96,7 +99,9 @@ def vote_prompts(
         known = "; ".join(filter(None, (_office(worker, past), promise)))
         lines.append(f"- Candidate {place + 1}: {known or 'has not been in office'}")
     thought = '"thought": "a few short sentences", ' if style.think else ""
-    lines.append(f"Answer with JSON only: {{{thought}{_BALLOTS[rules.rule].format(count=len(candidates))}")
+    lines.append(
+        f"Answer with JSON only: {{{thought}{_BALLOTS[rules.rule].format(count=len(candidates))}"
+    )
     shared = "\n".join(lines)
     own = {worker: f"\nYou are candidate {place + 1}." for place, worker in enumerate(candidates)}
     question = "\nWhoever is elected, you live under the rates they set. How do you vote?"
@@ -131,4 +136,6 @@ def _opening(current: BracketSchedule, rules: ElectionRules, goal: str, economy:
 def _office(worker: int, past: Sequence[int | None]) -> str:
     """Return when a worker was in office, tax years counted from 1; nothing if never."""
     years = [str(year) for year, leader in enumerate(past, start=1) if leader == worker]
-    return f"in office in tax year{'s' if len(years) > 1 else ''} {', '.join(years)}" if years else ""
+    return (
+        f"in office in tax year{'s' if len(years) > 1 else ''} {', '.join(years)}" if years else ""
+    )

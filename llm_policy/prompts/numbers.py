@@ -13,7 +13,9 @@ def schedule_table(schedule: BracketSchedule) -> str:
     """Return the brackets and their rates in per cent, one line each."""
     names = bracket_names(np.asarray(schedule.thresholds))
     rates = np.asarray(schedule.rates)
-    return "\n".join(f"- {name}: {100 * rate:.4g} %" for name, rate in zip(names, rates, strict=True))
+    return "\n".join(
+        f"- {name}: {100 * rate:.4g} %" for name, rate in zip(names, rates, strict=True)
+    )
 
 
 def bracket_names(thresholds: Float[np.ndarray, " brackets"]) -> list[str]:

@@ -12,7 +12,9 @@ Objective = Literal["egotistical", "altruistic", "adversarial"]
 OBJECTIVES: tuple[Objective, ...] = ("egotistical", "altruistic", "adversarial")
 
 
-def mix(key: Key[Array, ""], agents: int, shares: Mapping[Objective, float]) -> Int[np.ndarray, " agents"]:
+def mix(
+    key: Key[Array, ""], agents: int, shares: Mapping[Objective, float]
+) -> Int[np.ndarray, " agents"]:
     """Return an aim per worker, as a place in `OBJECTIVES`, by largest remainder of `shares`; `key` deals them out.
 
     Raises:
@@ -45,14 +47,14 @@ def in_words(aim: Objective, *, own: str, welfare: str, halved: bool) -> str:
     discontent takes away half of the worker's own utility.
     """
     if aim == "altruistic":
-        return (
-            f"Your aim is everybody's welfare, as high as possible, whatever it costs you. {welfare} {_IS_IT}"
-        )
+        return f"Your aim is everybody's welfare, as high as possible, whatever it costs you. {welfare} {_IS_IT}"
     if aim == "adversarial":
         harm = "Your aim is to harm everybody: welfare as low as possible, whatever it costs you."
         return f"{harm} {welfare} Its negative is what you read as the result of a step."
     loss = ", and half of it is lost when the taxes do not satisfy you" if halved else ""
-    return f"Your aim is a result that is as high as possible: your result of a step is {own}{loss}."
+    return (
+        f"Your aim is a result that is as high as possible: your result of a step is {own}{loss}."
+    )
 
 
 _IS_IT = "It is what you read as the result of a step."

@@ -108,7 +108,11 @@ def bracket_prompts(
     reads. The line of one says how its rate in the best schedule so far differs.
     """
     names = bracket_names(np.asarray(current.thresholds))
-    lines = [_RULES.format(goal=goal, count=len(names), brackets="; ".join(names), change=_CHANGE["changes"])]
+    lines = [
+        _RULES.format(
+            goal=goal, count=len(names), brackets="; ".join(names), change=_CHANGE["changes"]
+        )
+    ]
     lines += [_EXPLORE] * style.explore + [_EXPLOIT] * style.exploit
     lines.append(_LETTERS)
     lines += told_lines(current, trials, style=style, shown=shown, report=report, person=person)
@@ -230,7 +234,9 @@ def _rules(current: BracketSchedule, goal: str, style: PlannerStyle, queries: in
     names = bracket_names(np.asarray(current.thresholds))
     name = {"changes": "changes", "rates": "rates_percent"}[style.answer]
     lines = [
-        _RULES.format(goal=goal, count=len(names), brackets="; ".join(names), change=_CHANGE[style.answer])
+        _RULES.format(
+            goal=goal, count=len(names), brackets="; ".join(names), change=_CHANGE[style.answer]
+        )
     ]
     lines += [_EXPLORE] * style.explore + [_EXPLOIT] * style.exploit
     lines.append(f"Answer with JSON only: {form(style, len(names))}.")
@@ -288,7 +294,9 @@ def _error(error: float) -> str:
     return f" (standard error {dollars(error)})" if error else ""
 
 
-def _spread(what: str, mean: Float[Array, ""], spread: Float[Array, ""], deciles: Float[Array, " 9"]) -> str:
+def _spread(
+    what: str, mean: Float[Array, ""], spread: Float[Array, ""], deciles: Float[Array, " 9"]
+) -> str:
     tenths = list(map(dollars, np.asarray(deciles, float).tolist()))
     return (
         f"{what}: mean {dollars(float(mean))}, median {tenths[4]}, standard deviation "

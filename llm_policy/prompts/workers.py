@@ -135,7 +135,9 @@ def worker_lines(
     stay = [""] * len(aims)
     if fixed_cost is not None:
         stay = [
-            f" Working at all costs you {cost} a year, which steps do not show." if cost != "$0" else ""
+            f" Working at all costs you {cost} a year, which steps do not show."
+            if cost != "$0"
+            else ""
             for cost in money(fixed_cost)
         ]
     return [
@@ -188,7 +190,9 @@ def memory_lines(style: Style, memory: Memory, *, unit: str) -> list[str]:
         hours, results = memory.mean_labor.tolist(), _results(memory.mean_result, unit)
         parts.append(
             [
-                f"On average you chose {hour:.3g} hours a week, with a result of {result}.\n" if steps else ""
+                f"On average you chose {hour:.3g} hours a week, with a result of {result}.\n"
+                if steps
+                else ""
                 for hour, result, steps in zip(hours, results, memory.steps.tolist(), strict=True)
             ]
         )
@@ -290,14 +294,13 @@ _RULES = (
     "This is a study about taxes and work. In every step each person chooses a working week. Longer weeks "
     "pay more, and they are more tiring. What you keep is income less tax, plus the rebate.",
 )
-_QUESTIONS = ("How many hours a week do you work next?", "What is your next working week, in hours?")
-_EXPLORE = (
-    "Unless you are told otherwise, you may try hours that you have not tried, and learn from the result."
+_QUESTIONS = (
+    "How many hours a week do you work next?",
+    "What is your next working week, in hours?",
 )
+_EXPLORE = "Unless you are told otherwise, you may try hours that you have not tried, and learn from the result."
 _EXPLOIT = "No more trying: choose the best hours that you know of.\n"
-_SATISFACTION = (
-    "You take part in a study of work and taxes. Judge the taxes and the rebate as the person you are."
-)
+_SATISFACTION = "You take part in a study of work and taxes. Judge the taxes and the rebate as the person you are."
 _MORE = "Your last change of hours speaks for more hours, as far as one change can tell.\n"
 _FEWER = "Your last change of hours speaks for fewer hours, as far as one change can tell.\n"
 _FEELINGS = {1.0: ", satisfied", 0.0: ", not satisfied"}

@@ -37,7 +37,9 @@ def expected_equivalent(
     if isinstance(welfare, Rawlsian) and welfare.temperature is None:
         return _expected_lowest(utility, probabilities, population.weight)
     split = jax.tree.map(lambda values: jnp.repeat(values, len(hours)), population)
-    split = eqx.tree_at(lambda p: p.weight, split, (population.weight[:, None] * probabilities).ravel())
+    split = eqx.tree_at(
+        lambda p: p.weight, split, (population.weight[:, None] * probabilities).ravel()
+    )
     labor = jnp.broadcast_to(hours[None], probabilities.shape).ravel()
     income = split.skill * labor
     tax = schedule.tax(income)
@@ -79,13 +81,19 @@ def forecast(
         values.append(expected_equivalent(economy, welfare, schedule, probabilities, hours))
         utility = jax.lax.stop_gradient(_offered(economy, schedule, probabilities, hours)[0])
         share = _moved(joint, before, utility, hours)
-        weeks, pulls = jnp.tile(hours, 3), jnp.repeat(jnp.array([-1.0, 0.0, 1.0], hours.dtype), options)
+        weeks, pulls = (
+            jnp.tile(hours, 3),
+            jnp.repeat(jnp.array([-1.0, 0.0, 1.0], hours.dtype), options),
+        )
         before = utility
     return jnp.mean(jnp.stack(values))
 
 
 def worth(
-    economy: Economy, welfare: AbstractWelfare, year: Sequence[Heard], hours: Float[Array, " options"]
+    economy: Economy,
+    welfare: AbstractWelfare,
+    year: Sequence[Heard],
+    hours: Float[Array, " options"],
 ) -> float:
     """Return the expected equivalent of a recorded tax year, given what its workers remembered.
 
@@ -96,7 +104,9 @@ def worth(
     return float(np.mean(values))
 
 
-def _worth(economy: Economy, welfare: AbstractWelfare, step: Heard, hours: Float[Array, " options"]) -> float:
+def _worth(
+    economy: Economy, welfare: AbstractWelfare, step: Heard, hours: Float[Array, " options"]
+) -> float:
     weight = np.where(step.known, np.asarray(economy.population.weight), 0)
     some = eqx.tree_at(lambda e: e.population.weight, economy, jnp.asarray(weight / weight.sum()))
     return float(_expected(some, welfare, step.schedule, step.probabilities, hours))
@@ -118,7 +128,9 @@ def _decide(
     """Return the chances of hours of workers who all remember the same."""
     alike = (week, pull, float(lived), float(exploit))
     memory = Remembered(*(jnp.full(len(person), value, week.dtype) for value in alike))
-    return jnp.exp(surrogate.log_probabilities(see(economy, person, schedule, memory, surrogate.hours)))
+    return jnp.exp(
+        surrogate.log_probabilities(see(economy, person, schedule, memory, surrogate.hours))
+    )
 
 
 def _moved(
@@ -163,8 +175,12 @@ def _expected_lowest(
 ) -> Float[Array, ""]:
     """Return the expected lowest utility: the integral of the chance that all exceed it."""
     order = jnp.argsort(utility, axis=1)
-    ranked, shares = (jnp.take_along_axis(values, order, axis=1) for values in (utility, probabilities))
-    above = jnp.maximum(jnp.cumsum(shares[:, ::-1], axis=1)[:, ::-1], 1e-12)  # chance of this or better
+    ranked, shares = (
+        jnp.take_along_axis(values, order, axis=1) for values in (utility, probabilities)
+    )
+    above = jnp.maximum(
+        jnp.cumsum(shares[:, ::-1], axis=1)[:, ::-1], 1e-12
+    )  # chance of this or better
     after = jnp.concatenate([above[:, 1:], jnp.full_like(above[:, :1], 1e-12)], axis=1)
     counts = (weight > 0)[:, None]
     drop = jnp.where(counts, jnp.log(after) - jnp.log(above), 0).ravel()

@@ -62,7 +62,12 @@ class Distilled:
 
 
 def distil(
-    key: Key[Array, ""], recording: Recording, held_out: Recording, *, width: int = 32, steps: int = 1500
+    key: Key[Array, ""],
+    recording: Recording,
+    held_out: Recording,
+    *,
+    width: int = 32,
+    steps: int = 1500,
 ) -> Distilled:
     """Return a surrogate of a recorded population with its calibration on a recording held out."""
     surrogate = fit(key, recording, width=width, steps=steps)
@@ -154,7 +159,12 @@ class SurrogatePolicy(eqx.Module):
         return Lived(nothing, nothing, jnp.zeros((), nothing.dtype))
 
     def __call__(
-        self, key: Key[Array, ""], state: Lived, economy: Economy, schedule: AbstractSchedule, last: Outcome
+        self,
+        key: Key[Array, ""],
+        state: Lived,
+        economy: Economy,
+        schedule: AbstractSchedule,
+        last: Outcome,
     ) -> tuple[Float[Array, " agents"], Lived]:
         """Return everybody's hours."""
         change, gain = last.labor - state.labor, last.utility - state.utility
@@ -188,10 +198,14 @@ class _Scorer(nn.Module):
         out = partial(nn.Dense, kernel_init=nn.initializers.zeros)
         bends = out(7)(nn.tanh(nn.Dense(self.width)(about)))
         heat = jnp.exp(bends[:, :1])
-        money = seen.kept * (_SCALE + bends[:, 1:2]) - seen.effort * jnp.maximum(_SCALE + bends[:, 2:3], 0.1)
+        money = seen.kept * (_SCALE + bends[:, 1:2]) - seen.effort * jnp.maximum(
+            _SCALE + bends[:, 2:3], 0.1
+        )
         habits = jnp.stack([share, -jnp.abs(change), pulled, works], axis=2)
         scores = heat * money + jnp.einsum("rof,rf->ro", habits, bends[:, 3:])
-        each = jnp.stack([share - 1, seen.kept, jnp.log1p(seen.effort), change, pulled, works], axis=2)
+        each = jnp.stack(
+            [share - 1, seen.kept, jnp.log1p(seen.effort), change, pulled, works], axis=2
+        )
         wide = jnp.broadcast_to(about[:, None], (len(about), options, about.shape[1]))
         hidden = nn.tanh(nn.Dense(self.width)(jnp.concatenate([each, wide], axis=2)))
         return scores + out(1)(hidden)[..., 0]
@@ -250,6 +264,8 @@ def _in_batches(surrogate: Surrogate, seen: Seen) -> Float[Array, "rows options"
     return jax.lax.map(one, seen, batch_size=_BATCH)
 
 
-def _divergence(said: Float[np.ndarray, "rows options"], log_found: np.ndarray) -> Float[np.ndarray, " rows"]:
+def _divergence(
+    said: Float[np.ndarray, "rows options"], log_found: np.ndarray
+) -> Float[np.ndarray, " rows"]:
     own = np.log(np.maximum(said, 1e-30))
     return (said * (own - log_found)).sum(axis=1)

@@ -156,11 +156,15 @@ class RecordedWorkers(LLMWorkers):
         found = np.exp(self._overheard.choices.logprob)
         if self.choice_set.order is not None:
             found = np.take_along_axis(found, np.argsort(self.choice_set.order, axis=1), axis=1)
-        seen = see(self.economy, self.person, situation.schedule, remembered(memory, situation), self.hours)
+        seen = see(
+            self.economy, self.person, situation.schedule, remembered(memory, situation), self.hours
+        )
         if memory.seen <= 1:
             self.years.append([])
         probabilities = jnp.asarray(found, self.hours.dtype)
-        self.years[-1].append(Heard(situation.schedule, seen, probabilities, np.asarray(answers.understood)))
+        self.years[-1].append(
+            Heard(situation.schedule, seen, probabilities, np.asarray(answers.understood))
+        )
         self.queries += len(found)
         return answers
 
@@ -177,7 +181,9 @@ class RecordedWorkers(LLMWorkers):
         agents = self.economy.population.agents
         weight = np.asarray(self.economy.population.weight) * agents
         return Recording(
-            seen=jax.tree.map(lambda *parts: jnp.concatenate(parts), *(step.seen for _, step in steps)),
+            seen=jax.tree.map(
+                lambda *parts: jnp.concatenate(parts), *(step.seen for _, step in steps)
+            ),
             probabilities=jnp.concatenate([step.probabilities for _, step in steps]),
             weight=jnp.asarray(np.concatenate([weight * step.known for _, step in steps])),
             year=np.repeat([number for number, _ in steps], agents),
@@ -187,7 +193,11 @@ class RecordedWorkers(LLMWorkers):
 
 
 def record(
-    key: Key[Array, ""], workers: RecordedWorkers, schedules: Sequence[BracketSchedule], *, steps: int = 1
+    key: Key[Array, ""],
+    workers: RecordedWorkers,
+    schedules: Sequence[BracketSchedule],
+    *,
+    steps: int = 1,
 ) -> Recording:
     """Let a population live a tax year of `steps` under each schedule, and return what was said there.
 
@@ -205,9 +215,15 @@ def remembered(memory: Memory, situation: Situation) -> Remembered:
     """Return a memory in short; who never chose any hours has the 40 that all begin with."""
     last = latest(memory)
     exploit = float(situation.phase == "exploit")
-    columns = np.nan_to_num(last.labor, nan=REFERENCE_HOURS), nudge(memory), np.nan_to_num(last.step)
+    columns = (
+        np.nan_to_num(last.labor, nan=REFERENCE_HOURS),
+        nudge(memory),
+        np.nan_to_num(last.step),
+    )
     shape = columns[0].shape
-    return Remembered(*(jnp.asarray(column, float) for column in (*columns, np.full(shape, exploit))))
+    return Remembered(
+        *(jnp.asarray(column, float) for column in (*columns, np.full(shape, exploit)))
+    )
 
 
 class _Overheard:

@@ -40,9 +40,13 @@ class RefittedSurrogate:
     welfare: AbstractWelfare
     steps: int
 
-    def predict(self, schedule: BracketSchedule) -> tuple[Float[Array, ""], Float[Array, " brackets"]]:
+    def predict(
+        self, schedule: BracketSchedule
+    ) -> tuple[Float[Array, ""], Float[Array, " brackets"]]:
         """Return the expected equivalent of a tax year, and its gradient in the rates."""
-        return _predict(self.surrogate, self.person, self.economy, self.welfare, schedule, self.steps)
+        return _predict(
+            self.surrogate, self.person, self.economy, self.welfare, schedule, self.steps
+        )
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,10 @@ class SurrogateRefit:
             )
         economy, last = self.workers.economy, self.workers.years[-1]
         return RefittedSurrogate(
-            worth=(*(model.worth if model else ()), worth(economy, self.welfare, last, self.workers.hours)),
+            worth=(
+                *(model.worth if model else ()),
+                worth(economy, self.welfare, last, self.workers.hours),
+            ),
             surrogate=fit(
                 key,
                 self.workers.recording(years),

@@ -135,7 +135,12 @@ class ArchetypePolicy(eqx.Module):
     schedule_index: int = eqx.field(static=True)
 
     def __init__(
-        self, table: Table, population: Population, cell: Int[Array, " agents"], *, schedule_index: int
+        self,
+        table: Table,
+        population: Population,
+        cell: Int[Array, " agents"],
+        *,
+        schedule_index: int,
     ):
         self.table, self.cell = table, jnp.asarray(cell)
         self.schedule_index = _index(table, schedule_index)
@@ -145,7 +150,12 @@ class ArchetypePolicy(eqx.Module):
         """Return no state."""
 
     def __call__(
-        self, key: Key[Array, ""], state: None, economy: Economy, schedule: AbstractSchedule, last: Outcome
+        self,
+        key: Key[Array, ""],
+        state: None,
+        economy: Economy,
+        schedule: AbstractSchedule,
+        last: Outcome,
     ) -> tuple[Float[Array, " agents"], None]:
         """Return one draw for each worker."""
         economy, schedule, _ = _not_differentiated((economy, schedule, last.rebate))
@@ -158,7 +168,9 @@ class ArchetypePolicy(eqx.Module):
         return sample(key, self.table, self.cell, skill, self.schedule_index), None
 
 
-_OTHER_SCHEDULE = "These workers were asked about another schedule: choose the table's, or elicit them anew."
+_OTHER_SCHEDULE = (
+    "These workers were asked about another schedule: choose the table's, or elicit them anew."
+)
 
 
 @eqx.filter_jit
@@ -171,10 +183,14 @@ def _sample(
 ) -> Float[Array, " agents"]:
     row, known = _locate(table, cell, skill, index)
     probabilities = table.probabilities[:, :, index].reshape(table.asked.size, -1)
-    below = [probabilities[:, 0]]  # added up one by one: an option of no probability leaves the sum as it is
+    below = [
+        probabilities[:, 0]
+    ]  # added up one by one: an option of no probability leaves the sum as it is
     for option in range(1, probabilities.shape[1]):
         below.append(below[-1] + probabilities[:, option])
-    draw = jax.random.uniform(key, cell.shape) if key.ndim == 0 else jax.vmap(jax.random.uniform)(key)
+    draw = (
+        jax.random.uniform(key, cell.shape) if key.ndim == 0 else jax.vmap(jax.random.uniform)(key)
+    )
     place = jnp.zeros(cell.shape, int)
     for edge in below[:-1]:
         place += draw >= (edge / below[-1])[row]
@@ -248,7 +264,9 @@ def _check(
 ) -> None:
     agents, cells = economy.population.agents, np.asarray(cells)
     if cells.shape != (agents,):
-        raise ValueError(f"cells has one entry per worker, {agents} in all; got shape {cells.shape}.")
+        raise ValueError(
+            f"cells has one entry per worker, {agents} in all; got shape {cells.shape}."
+        )
     if not texts or cells.min() < 0 or cells.max() >= len(texts):
         raise ValueError(
             f"Cells are places in the {len(texts)} texts; got cells from {cells.min()} to {cells.max()}: "
@@ -264,7 +282,9 @@ def _check(
             f"A table has at least 1 schedule and 1 bin of skill; got {len(schedules)} and {bins}."
         )
     if style.mode != "choice":
-        raise ValueError(f'Archetypes answer in choice mode: give Style(mode="choice"); got {style.mode!r}.')
+        raise ValueError(
+            f'Archetypes answer in choice mode: give Style(mode="choice"); got {style.mode!r}.'
+        )
 
 
 def _check_workers(

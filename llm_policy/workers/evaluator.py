@@ -45,7 +45,9 @@ class ModelEvaluator:
     def _tax_year(self, kind: str, schedule: BracketSchedule) -> Report:
         key = jax.random.fold_in(self.key, self.counts["value"] + self.counts["gradient"])
         self.counts[kind] += 1
-        return self.society.tax_year(key, self.society.begin(schedule), schedule, steps=self.steps)[0]
+        return self.society.tax_year(key, self.society.begin(schedule), schedule, steps=self.steps)[
+            0
+        ]
 
 
 def with_gradient(report: Report, rational: RationalEvaluator, schedule: BracketSchedule) -> Report:

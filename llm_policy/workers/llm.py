@@ -106,7 +106,9 @@ class LLMWorkers:
 
     def begin(self) -> Memory:
         """Return the memory of workers who have seen nothing."""
-        return nothing(self.economy.population.agents, last=self.style.history, best=self.style.best)
+        return nothing(
+            self.economy.population.agents, last=self.style.history, best=self.style.best
+        )
 
     def labor(self, key: Key[Array, ""], situation: Situation, memory: Memory) -> Answers:
         """Ask every worker for its next hours; `key` draws them from the probabilities in choice mode.
@@ -117,7 +119,9 @@ class LLMWorkers:
         prompts = self.prompts(situation, memory)
         asked, leaked = [prompts[i] for i in self.asked], np.zeros(len(self.asked))
         if self.style.mode == "choice":
-            places, understood, leaked = self.asker.choose(key, asked, self.choice_set.codes, self.asked)
+            places, understood, leaked = self.asker.choose(
+                key, asked, self.choice_set.codes, self.asked
+            )
             if self.choice_set.order is not None:
                 places = self.choice_set.order[self.asked, places]
             hours = np.where(understood, np.array(self.choice_set.values, float)[places], 0.0)
@@ -125,11 +129,17 @@ class LLMWorkers:
             answer = schema(hours_answer(self.most), thought=self.style.think)
             read = functools.partial(read_hours, most=self.most)
             hours, understood = self.asker.write(asked, answer, read, max_tokens=self.answer_tokens)
-        labor, present, outside = np.nan_to_num(self.fixed), ~np.isnan(self.fixed), np.zeros(len(prompts))
+        labor, present, outside = (
+            np.nan_to_num(self.fixed),
+            ~np.isnan(self.fixed),
+            np.zeros(len(prompts)),
+        )
         labor[self.asked], present[self.asked], outside[self.asked] = hours, understood, leaked
         if not present.any():
             raise EngineError(NOBODY)
-        return Answers(jnp.asarray(labor, self.economy.population.skill.dtype), jnp.asarray(present), outside)
+        return Answers(
+            jnp.asarray(labor, self.economy.population.skill.dtype), jnp.asarray(present), outside
+        )
 
     def prompts(self, situation: Situation, memory: Memory) -> list[Prompt]:
         """Return the question for hours, one prompt per worker."""
@@ -166,7 +176,9 @@ class LLMWorkers:
             said = 1.0 - places
         else:
             prompts = self._satisfaction_prompts(situation, memory, asked, WRITTEN)
-            said, known = self.asker.write(prompts, schema(SATISFIED_ANSWER), read_satisfied, max_tokens=16)
+            said, known = self.asker.write(
+                prompts, schema(SATISFIED_ANSWER), read_satisfied, max_tokens=16
+            )
         answer[asked] = np.where(known, said, np.nan)
         return answer
 
@@ -201,7 +213,9 @@ class LLMWorkers:
         for step in range(sum(rooms)):
             now = Records(
                 step=same(10_001.0 + step),
-                tax_year=same(1_001.0 + min(step, sum(rooms) - 2)),  # a nudge takes two steps of one year
+                tax_year=same(
+                    1_001.0 + min(step, sum(rooms) - 2)
+                ),  # a nudge takes two steps of one year
                 labor=same(10.25 + step),
                 income=same(amount),
                 tax=same(amount),
@@ -210,7 +224,9 @@ class LLMWorkers:
                 satisfied=same(dissatisfied),
             )
             full = remember(full, now)
-        law = BracketSchedule(schedule.thresholds, jnp.full_like(schedule.rates, 0.12344))  # 12.34 %
+        law = BracketSchedule(
+            schedule.thresholds, jnp.full_like(schedule.rates, 0.12344)
+        )  # 12.34 %
         past = dict.fromkeys(range(1001, 1001 + MOST_LAWS), law)
         worst = Situation(law, 1001 + MOST_LAWS, past, amount, "exploit")
         return worst, replace(full, seen=rooms[0])
@@ -229,7 +245,9 @@ class LLMWorkers:
             effort = [f"{formula} For you {numbers}." for numbers in own]
         else:
             effort = price_lines(price_of_an_hour(self.economy))
-        fixed_cost = None if population.fixed_cost is None else np.asarray(population.fixed_cost, float)
+        fixed_cost = (
+            None if population.fixed_cost is None else np.asarray(population.fixed_cost, float)
+        )
         halved, own = self.asks_satisfaction, "that utility" if formula else _OWN[self.unit]
         words = [in_words(aim, own=own, welfare=welfare, halved=halved) for aim in OBJECTIVES]
         skill = np.asarray(population.skill, float)
@@ -242,7 +260,9 @@ class LLMWorkers:
             return choice_set
         choice_set = letters(self.economy.population.agents, hours)
         if max(self.engine.count(choice_set.codes)) > 1:
-            raise ValueError("This model has single tokens neither for hours nor for letters: use text mode.")
+            raise ValueError(
+                "This model has single tokens neither for hours nor for letters: use text mode."
+            )
         return choice_set
 
     def _satisfaction_prompts(
@@ -263,7 +283,9 @@ def present(population: Population, understood: Bool[Array, " agents"]) -> Popul
     return eqx.tree_at(lambda p: p.weight, population, weight / weight.sum())
 
 
-def settle_answers(economy: Economy, schedule: BracketSchedule, answers: Answers) -> tuple[Economy, Outcome]:
+def settle_answers(
+    economy: Economy, schedule: BracketSchedule, answers: Answers
+) -> tuple[Economy, Outcome]:
     """Settle a step among those who were understood; the others have weight 0 in the economy returned."""
     population = present(economy.population, answers.understood)
     economy = eqx.tree_at(lambda e: e.population, economy, population)
@@ -294,7 +316,9 @@ def _check_personas(scenario: str, personas: Sequence[str] | None, agents: int) 
             "describe(draw_personas(key, population))."
         )
     if scenario == "rational" and personas is not None:
-        raise ValueError("Rational workers have no personas: leave them out, or choose the bounded scenario.")
+        raise ValueError(
+            "Rational workers have no personas: leave them out, or choose the bounded scenario."
+        )
     if personas is not None and len(personas) != agents:
         raise ValueError(f"There are {agents} workers and {len(personas)} personas: give one each.")
 
@@ -307,7 +331,9 @@ def _aims(aims: ArrayLike | None, agents: int, welfare: str) -> Int[np.ndarray, 
             f"Aims are places in {OBJECTIVES}, 0 to {len(OBJECTIVES) - 1}; got {set(values.tolist())}."
         )
     if values.any() and not welfare:
-        raise ValueError("Workers who aim at welfare have to be told what it is: give `welfare` in words.")
+        raise ValueError(
+            "Workers who aim at welfare have to be told what it is: give `welfare` in words."
+        )
     return values.astype(int)
 
 
@@ -323,4 +349,6 @@ def _fixed(fixed: ArrayLike | None, agents: int, most: float) -> Float[np.ndarra
 
 def _check_length(name: str, values: np.ndarray, agents: int) -> None:
     if values.shape != (agents,):
-        raise ValueError(f"{name} has one entry per worker, {agents} in all; got shape {values.shape}.")
+        raise ValueError(
+            f"{name} has one entry per worker, {agents} in all; got shape {values.shape}."
+        )

@@ -59,10 +59,14 @@ class Society:
             satisfaction that counts, of workers who are not asked.
     """
 
-    def __init__(self, workers: LLMWorkers, welfare: AbstractWelfare, *, satisfaction_counts: bool = False):
+    def __init__(
+        self, workers: LLMWorkers, welfare: AbstractWelfare, *, satisfaction_counts: bool = False
+    ):
         require_dollars(workers.economy, welfare)
         if satisfaction_counts and not workers.asks_satisfaction:
-            raise ValueError("Satisfaction can count only if workers are asked: ask, or do not count it.")
+            raise ValueError(
+                "Satisfaction can count only if workers are asked: ask, or do not count it."
+            )
         self.workers, self.welfare = workers, welfare
         self.satisfaction_counts = satisfaction_counts
 
@@ -79,7 +83,9 @@ class Society:
         economy = self.workers.economy
         labor = jnp.full_like(economy.population.skill, REFERENCE_HOURS)
         answers = Answers(labor, jnp.ones(labor.shape, bool), np.zeros(labor.shape))
-        step = Step(economy, settle(economy, schedule, labor), answers, np.full(labor.shape, np.nan))
+        step = Step(
+            economy, settle(economy, schedule, labor), answers, np.full(labor.shape, np.nan)
+        )
         report = _summarise(economy, schedule, step.outcome, self.welfare, understood=jnp.ones(()))
         return step, report
 
@@ -133,10 +139,14 @@ class Society:
         """Return the same of any situation and memory."""
         workers = self.workers
         told = memory_lines(workers.style, memory, unit=workers.unit)
-        own = [f"{constant}\n{lines}" for constant, lines in zip(workers.constants, told, strict=True)]
+        own = [
+            f"{constant}\n{lines}" for constant, lines in zip(workers.constants, told, strict=True)
+        ]
         return economy_text(situation), own
 
-    def report(self, step: Step, schedule: BracketSchedule, welfare: AbstractWelfare | None = None) -> Report:
+    def report(
+        self, step: Step, schedule: BracketSchedule, welfare: AbstractWelfare | None = None
+    ) -> Report:
         """Return the report on a step, under the society's welfare function or another one.
 
         `understood` is the share of the models asked who enter it.
@@ -179,7 +189,9 @@ class Society:
                     raise EngineError(NOBODY)
         return step, state
 
-    def _remember(self, state: State, step: Step, own: Float[np.ndarray, " agents"], report: Report) -> State:
+    def _remember(
+        self, state: State, step: Step, own: Float[np.ndarray, " agents"], report: Report
+    ) -> State:
         """Return the state with the step in every memory; its result is the worker's `own`, or welfare."""
         result = results(self.workers.aims, own, float(report.equivalent))
         seen = _records(state, step)._replace(satisfied=step.satisfied, result=result)
@@ -215,7 +227,9 @@ def _summarise(
 ) -> Report:
     """Return the report, without an elasticity: nobody knows that of workers who are language models."""
     report = summarise(economy, schedule, outcome, welfare, understood=understood)
-    return replace(report, brackets=replace(report.brackets, elasticity=None, elasticity_variance=None))
+    return replace(
+        report, brackets=replace(report.brackets, elasticity=None, elasticity_variance=None)
+    )
 
 
 _settle = eqx.filter_jit(settle_answers)
@@ -240,6 +254,8 @@ def _records(state: State, step: Step) -> Records:
     )
 
 
-def _felt(utility: Float[Array, " agents"], satisfied: Float[Array, " agents"]) -> Float[Array, " agents"]:
+def _felt(
+    utility: Float[Array, " agents"], satisfied: Float[Array, " agents"]
+) -> Float[Array, " agents"]:
     """Return utility after satisfaction: less by half its size for who is not satisfied."""
     return jnp.where(satisfied == 0, utility - (1 - _DISCONTENT) * jnp.abs(utility), utility)

@@ -31,7 +31,9 @@ def owed(planner, incomes):
     [(laissez_faire, 0.0), (uniform, 0.5), (lambda thresholds: flat_rate(thresholds, 0.3), 0.3)],
 )
 def test_one_rate_takes_one_share_of_every_income(make, share):
-    np.testing.assert_allclose(owed(make(THRESHOLDS), INCOMES), [share * z for z in INCOMES], rtol=1e-6)
+    np.testing.assert_allclose(
+        owed(make(THRESHOLDS), INCOMES), [share * z for z in INCOMES], rtol=1e-6
+    )
 
 
 def test_the_law_of_a_year():
@@ -70,21 +72,31 @@ def test_files_say_what_the_law_says(tmp_path, name, text):
 
 def test_what_json_writes_is_read_back(tmp_path):
     law, file = us_federal(2026, "joint"), tmp_path / "law.json"
-    file.write_text(json.dumps({"thresholds": law.thresholds.tolist(), "rates": law.rates.tolist()}))
+    file.write_text(
+        json.dumps({"thresholds": law.thresholds.tolist(), "rates": law.rates.tolist()})
+    )
     np.testing.assert_array_equal(read_schedule(file).rates, law.rates)
 
 
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("a.csv", "threshold,rate\n0,10\n11600,12\n", "a.csv, line 2: a rate .* got 10: write 10 % as 0.1."),
+        (
+            "a.csv",
+            "threshold,rate\n0,10\n11600,12\n",
+            "a.csv, line 2: a rate .* got 10: write 10 % as 0.1.",
+        ),
         (
             "a.csv",
             "threshold,rate\n0,.1\n11600,1e9\n",
             "line 3: a rate is a share between -1 and 1; got 1e+09.",
         ),
         ("a.csv", "threshold,rate\n0,10 %\n", "line 2: a rate is a plain number.*got '10 %'"),
-        ("a.csv", 'threshold,rate\n0,.1\n"11,600",.2\n', "line 3: a threshold is a plain.*got '11,600'"),
+        (
+            "a.csv",
+            'threshold,rate\n0,.1\n"11,600",.2\n',
+            "line 3: a threshold is a plain.*got '11,600'",
+        ),
         ("a.csv", "threshold,rate\n0,.1\n5000\n", "line 3: a rate is a plain number.*got ''"),
         (
             "a.csv",
@@ -92,14 +104,30 @@ def test_what_json_writes_is_read_back(tmp_path):
             "columns threshold and rate; its first line has .'bracket', 'rate'",
         ),
         ("a.csv", "", "columns threshold and rate; its first line has "),
-        ("a.csv", "threshold,rate\n5,.1\n", "a.csv holds no schedule. Thresholds .* Write the first as 0"),
+        (
+            "a.csv",
+            "threshold,rate\n5,.1\n",
+            "a.csv holds no schedule. Thresholds .* Write the first as 0",
+        ),
         ("a.csv", "threshold,rate\n", "a.csv holds no schedule. .* at least one bracket"),
         ("a.json", "{", "a.json is not JSON"),
         ("a.json", "[0, 1]", "a list named thresholds"),
         ("a.json", '{"thresholds": [0], "rates": 0.1}', "a list named rates.*got 0.1"),
-        ("a.json", '{"thresholds": [0], "rates": [35]}', r"rates\[0\]: a rate .* write 35 % as 0.35"),
-        ("a.json", '{"thresholds": [0, null], "rates": [0, 0]}', r"thresholds\[1\].*plain number.*got None"),
-        ("a.json", '{"thresholds": [0, 9], "rates": [0]}', "a.json holds no schedule.*as many rates"),
+        (
+            "a.json",
+            '{"thresholds": [0], "rates": [35]}',
+            r"rates\[0\]: a rate .* write 35 % as 0.35",
+        ),
+        (
+            "a.json",
+            '{"thresholds": [0, null], "rates": [0, 0]}',
+            r"thresholds\[1\].*plain number.*got None",
+        ),
+        (
+            "a.json",
+            '{"thresholds": [0, 9], "rates": [0]}',
+            "a.json holds no schedule.*as many rates",
+        ),
         ("a.toml", "rate = 1", "a .csv or .json file; got 'a.toml'"),
     ],
 )

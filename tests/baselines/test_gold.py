@@ -94,7 +94,9 @@ ECONOMIES = {
 
 
 def evaluator(gold):
-    return RationalEvaluator(economy_of(grid(gold.name), gold.elasticity), welfare_of(gold.aversion))
+    return RationalEvaluator(
+        economy_of(grid(gold.name), gold.elasticity), welfare_of(gold.aversion)
+    )
 
 
 @pytest.mark.parametrize(("name", "elasticity"), ECONOMIES.values(), ids=str)
@@ -106,7 +108,10 @@ def test_given_schedules_agree_with_an_independent_solution(x64, name, elasticit
         for aversion in (1, 2, RAWLS):
             found = equivalent(economy, welfare_of(aversion), BracketSchedule(THRESHOLDS, rates))
             if exact.utility.min() > 1:  # Atkinson's floor of one dollar
-                assert found[2] == pytest.approx(exact.equivalent(aversion), rel=1e-9), (title, aversion)
+                assert found[2] == pytest.approx(exact.equivalent(aversion), rel=1e-9), (
+                    title,
+                    aversion,
+                )
             np.testing.assert_allclose(
                 found[:2], (exact.rebate, exact.income.mean()), rtol=1e-9, atol=1e-6, err_msg=title
             )
@@ -129,7 +134,9 @@ def test_given_schedules_are_the_printed_ones(x64, gold):
 @every_row
 def test_the_best_flat_rate(x64, gold):
     found = plan(jax.random.key(0), FlatSearch(jnp.array(THRESHOLDS)), evaluator(gold), steps=40)
-    assert max(float(report.equivalent) for report in found.reports) == pytest.approx(gold.flat, abs=5.1e-4)
+    assert max(float(report.equivalent) for report in found.reports) == pytest.approx(
+        gold.flat, abs=5.1e-4
+    )
     np.testing.assert_allclose(found.recommended.rates, gold.flat_rate, atol=1.1e-5)
 
 
@@ -144,7 +151,10 @@ def test_the_gradient_planner_finds_the_gold(x64, gold):
     assert found <= gold.bound
     ends = np.append(THRESHOLDS[1:], np.inf)
     share = np.array(
-        [np.mean((exact.income > b) & (exact.income <= top)) for b, top in zip(THRESHOLDS, ends, strict=True)]
+        [
+            np.mean((exact.income > b) & (exact.income <= top))
+            for b, top in zip(THRESHOLDS, ends, strict=True)
+        ]
     )
     miss = np.abs(np.asarray(best.rates) - gold.rates)
     allowed = np.where(share >= 0.01, 0.003, np.where(share >= 0.001, 0.03, np.inf))
@@ -176,7 +186,9 @@ class Naive(RationalEvaluator):
 def test_leaving_out_those_who_jump_ends_below_the_gold(x64, gold):
     # Section 5d: the naive stationary point loses 0.14 % (GB2) and 0.22 % (LN) of the equivalent.
     evaluate = Naive(economy_of(grid(gold.name), gold.elasticity), Rawlsian())
-    found = plan(jax.random.key(0), GradientPlanner(BracketSchedule(THRESHOLDS, US_2024)), evaluate, steps=40)
+    found = plan(
+        jax.random.key(0), GradientPlanner(BracketSchedule(THRESHOLDS, US_2024)), evaluate, steps=40
+    )
     assert found.reports[-1].equivalent < gold.ede * (1 - 1e-4)
     assert evaluate.value(found.recommended).equivalent < gold.ede * (1 - 1e-4)
 
@@ -194,13 +206,20 @@ INCOME_EFFECTS = {
 def test_the_gradient_planner_with_income_effects(x64, name):
     parameters, gold = INCOME_EFFECTS[name]
     wage = 1250 * np.exp(0.75 * ndtri((np.arange(1, 2001) - 0.5) / 2000))
-    economy = Economy(population=Population(wage), preferences=Isoelastic(**parameters), max_labor=jnp.inf)
+    economy = Economy(
+        population=Population(wage), preferences=Isoelastic(**parameters), max_labor=jnp.inf
+    )
     evaluate = RationalEvaluator(economy, Utilitarian())
     found = plan(
-        jax.random.key(0), GradientPlanner(BracketSchedule(THRESHOLDS, US_2024)), evaluate, steps=120
+        jax.random.key(0),
+        GradientPlanner(BracketSchedule(THRESHOLDS, US_2024)),
+        evaluate,
+        steps=120,
     )
     assert evaluate.counts == {"value": 0, "gradient": 120, "what_if": 0}
-    assert max(float(report.equivalent) for report in found.reports) == pytest.approx(gold, abs=1e-5)
+    assert max(float(report.equivalent) for report in found.reports) == pytest.approx(
+        gold, abs=1e-5
+    )
 
 
 def test_draws_scatter_around_the_grid(x64):

@@ -77,7 +77,11 @@ PLANNERS = [
     Maker("flat", lambda: FlatSearch(jnp.array(THRESHOLDS))),
     Maker("gradient", lambda: GradientPlanner(law())),
     Maker("saez", lambda: SaezPlanner(law(), 0.25)),
-    Maker("recipe", lambda: reference_saez("llm-economist", grid("GB2", 400) / 40, THRESHOLDS), learns=False),
+    Maker(
+        "recipe",
+        lambda: reference_saez("llm-economist", grid("GB2", 400) / 40, THRESHOLDS),
+        learns=False,
+    ),
     Maker("static saez", lambda: StaticSaezPlanner(law(), tuple([0.25] * 7))),
     Maker("empirical saez", lambda: EmpiricalSaezPlanner(law())),
     Maker("even grid", lambda: even_grid(THRESHOLDS, tries=STEPS)),
@@ -85,13 +89,20 @@ PLANNERS = [
     Maker("evolution", lambda: EvolutionPlanner(law())),
     Maker("adam", lambda: GradientPlanner(law(), adam(0.05), coordinates=PlainRates())),
     Maker(
-        "squashed", lambda: GradientPlanner(law(), coordinates=Squashed(RateLimits(0.0, 0.7, rising=True)))
+        "squashed",
+        lambda: GradientPlanner(law(), coordinates=Squashed(RateLimits(0.0, 0.7, rising=True))),
     ),
     Maker(
-        "several starts", lambda: MultiStart((GradientPlanner(law()), GradientPlanner(flat(0.5))), rounds=2)
+        "several starts",
+        lambda: MultiStart((GradientPlanner(law()), GradientPlanner(flat(0.5))), rounds=2),
     ),
-    Maker("constrained", lambda: ConstrainedPlanner(law(), RateLimits(rising=True), (RevenueFloor(15_000),))),
-    pytest.param(Maker("trust region", lambda: TrustRegionPlanner(law(), knowing)), marks=pytest.mark.long),
+    Maker(
+        "constrained",
+        lambda: ConstrainedPlanner(law(), RateLimits(rising=True), (RevenueFloor(15_000),)),
+    ),
+    pytest.param(
+        Maker("trust region", lambda: TrustRegionPlanner(law(), knowing)), marks=pytest.mark.long
+    ),
 ]
 WELFARE = [Atkinson(1.0), Rawlsian()]
 every_planner = pytest.mark.parametrize("planner", PLANNERS, ids=repr)
@@ -128,7 +139,9 @@ def test_proposals_and_recommendation_are_legal(planner, welfare):
 @every_planner
 def test_a_key_is_a_run(planner):
     one, same = run(planner), run(planner)
-    for a, b in zip((*one.schedules, one.recommended), (*same.schedules, same.recommended), strict=True):
+    for a, b in zip(
+        (*one.schedules, one.recommended), (*same.schedules, same.recommended), strict=True
+    ):
         np.testing.assert_array_equal(a.rates, b.rates)
 
 

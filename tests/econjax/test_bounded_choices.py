@@ -33,7 +33,9 @@ draw = eqx.filter_jit(logit_response)
 
 def economy_with(preferences, **options):
     own = {"fixed_cost": options.pop("fixed_cost")} if "fixed_cost" in options else {}
-    return Economy(population=Population(SKILL, taste=TASTE, **own), preferences=preferences, **options)
+    return Economy(
+        population=Population(SKILL, taste=TASTE, **own), preferences=preferences, **options
+    )
 
 
 def consumption_of(rates, hours, fixed=0.0):
@@ -43,7 +45,9 @@ def consumption_of(rates, hours, fixed=0.0):
 
 def quasilinear_utility(rates, hours, elasticity=0.3, fixed=0.0):
     """Return dollars of utility [options, agents] by the formula."""
-    return consumption_of(rates, hours, fixed) - TASTE * cost(40 * SKILL, SKILL * hours[:, None], elasticity)
+    return consumption_of(rates, hours, fixed) - TASTE * cost(
+        40 * SKILL, SKILL * hours[:, None], elasticity
+    )
 
 
 def isoelastic_utility(rates, hours):
@@ -74,13 +78,20 @@ def test_the_best_of_eleven_choices(eps, rates):
 
 def test_the_fewest_of_equally_good_hours():
     # At no skill all hours bring the rebate alone and cost nothing; at a rate of 1 and no distaste, too.
-    idle = Economy(population=Population([0.0, 100.0], taste=[1.0, 0.0]), preferences=Quasilinear(0.3))
-    assert choose(idle, BracketSchedule([0], [1.0]), 50.0, grid=[10.0, 20.0, 30.0]).tolist() == [10, 10]
+    idle = Economy(
+        population=Population([0.0, 100.0], taste=[1.0, 0.0]), preferences=Quasilinear(0.3)
+    )
+    assert choose(idle, BracketSchedule([0], [1.0]), 50.0, grid=[10.0, 20.0, 30.0]).tolist() == [
+        10,
+        10,
+    ]
 
 
 def test_hours_beyond_the_longest_week_are_no_choice():
     eager = Economy(
-        population=Population([100.0, 200.0], taste=[0.0, 0.0]), preferences=Quasilinear(0.3), max_labor=45.0
+        population=Population([100.0, 200.0], taste=[0.0, 0.0]),
+        preferences=Quasilinear(0.3),
+        max_labor=45.0,
     )
     schedule = BracketSchedule([0], [0.2])
     assert choose(eager, schedule).tolist() == [40, 40]
@@ -150,7 +161,9 @@ def test_the_probabilities_differentiate(x64):
     @jax.jit
     def average(rates, rebate, log_temperature):
         schedule = BracketSchedule(THRESHOLDS.tolist(), rates)
-        shares = logit_probabilities(economy, schedule, rebate, temperature=jnp.exp(log_temperature))
+        shares = logit_probabilities(
+            economy, schedule, rebate, temperature=jnp.exp(log_temperature)
+        )
         return jnp.sum(weights * shares)
 
     point = (jnp.array(FALLING), jnp.array(REBATE), jnp.log(3000.0))
@@ -174,7 +187,10 @@ def test_draws_have_the_stated_probabilities():
     hours = draw(jax.random.key(0), economy, schedule, REBATE, temperature=8000.0)
     shares = np.asarray(probabilities(economy, schedule, REBATE, temperature=8000.0), float)
     counts = np.stack(
-        [np.bincount(h, minlength=11) for h in (np.asarray(hours).astype(int) // 10).reshape(3, 2000)]
+        [
+            np.bincount(h, minlength=11)
+            for h in (np.asarray(hours).astype(int) // 10).reshape(3, 2000)
+        ]
     )
     expected = 2000 * shares[:, ::2000].T
     common = expected > 5

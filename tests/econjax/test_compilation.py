@@ -43,7 +43,9 @@ ECONOMIES = {
     "isoelastic": lambda: economy_with(Isoelastic(1.0, exponent=3.0, scale=5.2e-6)),
     "GHH": lambda: economy_with(GHH(1.5, elasticity=0.25)),
     "elasticities": lambda: economy_with(Quasilinear(0.25), elasticity=np.linspace(0.1, 0.5, 40)),
-    "fixed costs": lambda: economy_with(Quasilinear(0.25), fixed_cost=np.linspace(0.0, 4_000.0, 40)),
+    "fixed costs": lambda: economy_with(
+        Quasilinear(0.25), fixed_cost=np.linspace(0.0, 4_000.0, 40)
+    ),
 }
 SCHEDULES = {
     "brackets": lambda: BracketSchedule(*LAW),
@@ -68,7 +70,9 @@ def test_a_second_call_outside_jit_compiles_nothing(compilations, economy, sched
 
 CALLS = {
     "grid": lambda e, s, o: grid_response(e, s, 5.0),
-    "logit": lambda e, s, o: logit_response(jax.random.key(0), e, s, temperature=100.0, grid=[0, 20, 40]),
+    "logit": lambda e, s, o: logit_response(
+        jax.random.key(0), e, s, temperature=100.0, grid=[0, 20, 40]
+    ),
     "odds": lambda e, s, o: logit_probabilities(e, s, temperature=100.0),
     "statistics": lambda e, s, o: bracket_statistics(e, s, o, Utilitarian()),
     "jumps": lambda e, s, o: jump_revenue(e, s),
@@ -156,7 +160,8 @@ def test_the_gradient_of_300_brackets_is_that_of_finite_differences(x64):
     _, gradient = both(economy, schedule, schedule.rates)
     for direction in np.random.default_rng(0).normal(size=(3, 300)):
         up, down = (
-            both(economy, schedule, schedule.rates + 1e-7 * way)[0] for way in (direction, -direction)
+            both(economy, schedule, schedule.rates + 1e-7 * way)[0]
+            for way in (direction, -direction)
         )
         np.testing.assert_allclose(gradient @ direction, (up - down) / 2e-7, rtol=1e-4)
 
@@ -166,7 +171,10 @@ def test_few_and_many_brackets_owe_the_same(x64, brackets):
     schedule = many_brackets(brackets)
     starts, rates = np.asarray(schedule.thresholds), np.asarray(schedule.rates)
     incomes = np.append(np.linspace(0.0, 5e5, 50), starts)
-    owed = [rates @ np.clip(income - starts, 0, np.append(np.diff(starts), np.inf)) for income in incomes]
+    owed = [
+        rates @ np.clip(income - starts, 0, np.append(np.diff(starts), np.inf))
+        for income in incomes
+    ]
     np.testing.assert_allclose(schedule.tax(jnp.array(incomes)), owed, rtol=1e-12, atol=1e-9)
     passed = np.searchsorted(starts, incomes, side="right") - 1
     np.testing.assert_array_equal(schedule.marginal_rate(jnp.array(incomes)), rates[passed])
@@ -180,7 +188,9 @@ def size(jaxpr) -> int:
     return len(jaxpr.eqns) + sum(size(getattr(x, "jaxpr", x)) for x in inner if hasattr(x, "eqns"))
 
 
-@pytest.mark.parametrize("function", [welfare_of, jax.grad(welfare_of, argnums=2)], ids=["value", "gradient"])
+@pytest.mark.parametrize(
+    "function", [welfare_of, jax.grad(welfare_of, argnums=2)], ids=["value", "gradient"]
+)
 def test_the_program_does_not_grow_with_the_number_of_brackets(function):
     economy = economy_with(Quasilinear(0.25))
     sizes = []

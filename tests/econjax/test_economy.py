@@ -24,7 +24,9 @@ WEIGHT = np.array([0.1, 0.2, 0.3, 0.2, 0.15, 0.05])
 
 
 def economy(**options):
-    return Economy(population=Population(SKILL, weight=WEIGHT), preferences=Quasilinear(0.25), **options)
+    return Economy(
+        population=Population(SKILL, weight=WEIGHT), preferences=Quasilinear(0.25), **options
+    )
 
 
 @given(
@@ -54,7 +56,9 @@ def test_what_follows_from_hours_is_arithmetic(x64):
     np.testing.assert_allclose(outcome.tax, taxes, rtol=1e-13)
     assert outcome.rebate == pytest.approx(rebate, rel=1e-13)
     np.testing.assert_allclose(outcome.consumption, consumption, rtol=1e-13)
-    np.testing.assert_allclose(outcome.utility, consumption - SKILL * 8 * (LABOR / 40) ** 5, rtol=1e-12)
+    np.testing.assert_allclose(
+        outcome.utility, consumption - SKILL * 8 * (LABOR / 40) ** 5, rtol=1e-12
+    )
     assert outcome.floored == 0
 
 
@@ -95,7 +99,9 @@ def test_the_order_of_workers_does_not_matter(x64):
             float(measure(shuffled.population, other)), rel=1e-12
         )
     np.testing.assert_allclose(
-        gini(one.income, population.weight), gini(other.income, shuffled.population.weight), rtol=1e-12
+        gini(one.income, population.weight),
+        gini(other.income, shuffled.population.weight),
+        rtol=1e-12,
     )
 
 

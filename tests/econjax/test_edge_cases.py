@@ -47,7 +47,9 @@ FOUR = np.array([0.0, 100.0, 1250.0, 1e5])
 
 def extreme(name, **options):
     return Economy(
-        population=Population(SKILL, taste=TASTE, weight=WEIGHT), preferences=PREFERENCES[name](), **options
+        population=Population(SKILL, taste=TASTE, weight=WEIGHT),
+        preferences=PREFERENCES[name](),
+        **options,
     )
 
 
@@ -69,8 +71,12 @@ def test_everything_is_finite_and_adds_up(eps, name):
                 assert np.all(np.isfinite(outcome.utility))
             if name == "isoelastic":
                 np.testing.assert_array_equal(np.isneginf(outcome.utility), unpaid)
-            balance = np.sum(np.array(WEIGHT) * np.asarray(outcome.income - outcome.consumption, float))
-            assert balance == pytest.approx(spending, abs=50 * eps * float(jnp.abs(outcome.income).max()))
+            balance = np.sum(
+                np.array(WEIGHT) * np.asarray(outcome.income - outcome.consumption, float)
+            )
+            assert balance == pytest.approx(
+                spending, abs=50 * eps * float(jnp.abs(outcome.income).max())
+            )
 
 
 @pytest.mark.parametrize("name", ["quasilinear", "GHH"])
@@ -96,7 +102,9 @@ def test_no_longest_week_is_that_of_a_long_one(eps, name):
     for schedule in (BracketSchedule(THRESHOLDS, US_2024), LogLinearSchedule(3.0, 0.1)):
         endless, long = (
             hours_of(
-                Economy(population=Population(FOUR), preferences=PREFERENCES[name](), max_labor=cap),
+                Economy(
+                    population=Population(FOUR), preferences=PREFERENCES[name](), max_labor=cap
+                ),
                 schedule,
                 1e3,
             )
@@ -140,7 +148,10 @@ def test_vmap_over_schedules_and_rebates_equals_a_loop(name):
         return best_response(economy, BracketSchedule(THRESHOLDS.tolist(), rates), rebate)
 
     batch = eqx.filter_jit(jax.vmap(hours))(rates, rebates)
-    loop = [hours_of(economy, BracketSchedule(THRESHOLDS, r), b) for r, b in zip(RATES, rebates, strict=True)]
+    loop = [
+        hours_of(economy, BracketSchedule(THRESHOLDS, r), b)
+        for r, b in zip(RATES, rebates, strict=True)
+    ]
     np.testing.assert_allclose(batch, np.stack(loop), rtol=1e-5, atol=1e-6)
 
 
@@ -161,9 +172,9 @@ def test_the_second_call_does_not_compile_again(compilations, name):
 
 
 def three():
-    return Economy(population=Population([10.0, 20.0, 30.0]), preferences=Quasilinear(0.3)), BracketSchedule(
-        [0], [0.2]
-    )
+    return Economy(
+        population=Population([10.0, 20.0, 30.0]), preferences=Quasilinear(0.3)
+    ), BracketSchedule([0], [0.2])
 
 
 @pytest.mark.parametrize("rebate", [[1.0], [1.0, 2.0, 3.0], [[1.0]]])

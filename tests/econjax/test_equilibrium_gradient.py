@@ -50,7 +50,9 @@ def naive_rebate(economy, thresholds, rates):
 @eqx.filter_jit
 def naive_welfare(economy, rates):
     schedule = BracketSchedule(EDGES.tolist(), rates)
-    return Atkinson(1.0)(economy.population, settle(economy, schedule, best_response(economy, schedule)))
+    return Atkinson(1.0)(
+        economy.population, settle(economy, schedule, best_response(economy, schedule))
+    )
 
 
 def test_values_of_the_falling_rate_case(x64, lognormal):
@@ -167,14 +169,18 @@ def test_gradients_do_not_depend_on_how_people_are_counted(x64):
     n = grid("LN", 2000)
     order = np.random.default_rng(0).permutation(4000)
     twice = economy_of(np.repeat(n, 2)[order], 0.5)
-    one, other = (rebate_and_gradients(e, EDGES, FALLING, 0.05) for e in (economy_of(n, 0.5), twice))
+    one, other = (
+        rebate_and_gradients(e, EDGES, FALLING, 0.05) for e in (economy_of(n, 0.5), twice)
+    )
     for a, b in zip(one, other, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-10)
 
 
 def test_no_population_density_where_nobody_jumps(x64, lognormal):
     # Where rates rise the bandwidth is irrelevant.
-    narrow, wide = (rebate_and_gradients(lognormal, EDGES, RISING, width)[2] for width in (0.01, 0.5))
+    narrow, wide = (
+        rebate_and_gradients(lognormal, EDGES, RISING, width)[2] for width in (0.01, 0.5)
+    )
     np.testing.assert_allclose(narrow, wide, rtol=1e-12)
 
 
@@ -190,7 +196,9 @@ def test_envelope(x64, lognormal):
     income = reference_solve(grid("LN"), EDGES, FALLING, 0.5).income[::500]
     base = np.stack([np.minimum(income, 60000), np.maximum(income - 60000, 0)], axis=1)
     *_, rebate = rebate_and_gradients(lognormal, EDGES, FALLING)
-    np.testing.assert_allclose(jacobian(jnp.array(FALLING)), np.asarray(rebate)[None, :] - base, rtol=1e-9)
+    np.testing.assert_allclose(
+        jacobian(jnp.array(FALLING)), np.asarray(rebate)[None, :] - base, rtol=1e-9
+    )
 
 
 def test_utilitarian_gradient_is_zero_at_no_tax(x64):
@@ -200,7 +208,9 @@ def test_utilitarian_gradient_is_zero_at_no_tax(x64):
     np.testing.assert_allclose(gradient, np.zeros(7), atol=1e-6)
 
 
-@pytest.mark.parametrize("rates", [np.zeros(7), np.full(7, 0.5), US_2024, US_2024[::-1].copy(), -US_2024])
+@pytest.mark.parametrize(
+    "rates", [np.zeros(7), np.full(7, 0.5), US_2024, US_2024[::-1].copy(), -US_2024]
+)
 def test_gradients_are_finite_in_float32_with_idle_workers(rates):
     evaluate = RationalEvaluator(economy_of(np.append(0.0, grid("GB2", 399)), 0.25), Rawlsian())
     gradient = evaluate.value_and_grad(BracketSchedule(THRESHOLDS, rates)).gradient
@@ -221,9 +231,9 @@ def test_float32_agrees_with_float64():
 @pytest.mark.parametrize("rates", [US_2024, US_2024[::-1]])
 def test_gradients_are_finite_for_workers_who_hardly_respond(rates, elasticity):
     economy = Economy(population=gb2(100), preferences=Quasilinear(elasticity))
-    gradient = jax.grad(lambda r: equilibrium(economy, BracketSchedule(THRESHOLDS.tolist(), r)).rebate)(
-        jnp.asarray(rates.tolist())
-    )
+    gradient = jax.grad(
+        lambda r: equilibrium(economy, BracketSchedule(THRESHOLDS.tolist(), r)).rebate
+    )(jnp.asarray(rates.tolist()))
     # Hardly anyone responds: revenue rises with a rate by the income in its bracket.
     income = np.asarray(40 * economy.population.skill)
     ends = np.append(THRESHOLDS[1:], np.inf)
@@ -240,13 +250,17 @@ def test_a_table_over_elasticities_costs_no_digits_that_the_density_has(x64, mon
 
     def gradient():
         return (
-            RationalEvaluator(economy, Rawlsian()).value_and_grad(BracketSchedule(THRESHOLDS, rates)).gradient
+            RationalEvaluator(economy, Rawlsian())
+            .value_and_grad(BracketSchedule(THRESHOLDS, rates))
+            .gradient
         )
 
     by_table = gradient()
     monkeypatch.setattr(_jumps, "_NODES", 400)
     jax.clear_caches()
-    np.testing.assert_allclose(by_table, gradient(), rtol=1e-4, atol=1e-4 * float(jnp.abs(by_table).max()))
+    np.testing.assert_allclose(
+        by_table, gradient(), rtol=1e-4, atol=1e-4 * float(jnp.abs(by_table).max())
+    )
     jax.clear_caches()
 
 

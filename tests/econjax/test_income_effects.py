@@ -41,10 +41,42 @@ def gradients(economy, schedule):
 
 
 # Oracles, section 5e: N = 2,000, rates of 2024.
-FROZEN = [-0.255806410, -0.431131552, -0.156158230, -0.045484637, -0.004871763, -0.003892880, -0.000048166]
-MECHANICAL = [0.006660879, 0.153769941, 0.189798738, 0.113642705, 0.019726574, 0.022781574, 0.000464476]
-ONE_PASS = [0.021484512, 0.178296932, 0.171408665, 0.090275603, 0.010650386, 0.009129482, -0.000968788]
-IMPLICIT = [0.006397234, 0.145138194, 0.153585893, 0.082888948, 0.009805833, 0.008420941, -0.000918697]
+FROZEN = [
+    -0.255806410,
+    -0.431131552,
+    -0.156158230,
+    -0.045484637,
+    -0.004871763,
+    -0.003892880,
+    -0.000048166,
+]
+MECHANICAL = [
+    0.006660879,
+    0.153769941,
+    0.189798738,
+    0.113642705,
+    0.019726574,
+    0.022781574,
+    0.000464476,
+]
+ONE_PASS = [
+    0.021484512,
+    0.178296932,
+    0.171408665,
+    0.090275603,
+    0.010650386,
+    0.009129482,
+    -0.000968788,
+]
+IMPLICIT = [
+    0.006397234,
+    0.145138194,
+    0.153585893,
+    0.082888948,
+    0.009805833,
+    0.008420941,
+    -0.000918697,
+]
 
 
 def test_values_of_the_printed_equilibrium(x64):
@@ -82,7 +114,9 @@ def test_what_a_wrong_derivative_would_be(x64):
 
         def one_pass(rates):
             schedule = BracketSchedule(start.thresholds, rates)
-            return settle(economy, schedule, best_response(economy, schedule, rebate)).utility.mean()
+            return settle(
+                economy, schedule, best_response(economy, schedule, rebate)
+            ).utility.mean()
 
         return [jax.grad(f)(rates) for f in (frozen, mechanical, one_pass)]
 
@@ -148,13 +182,18 @@ def test_where_rates_fall_derivatives_are_the_continuums(x64):
     def paid(edges, rates):
         return float(solve(many, BracketSchedule(edges, rates)).rebate)
 
-    expected = [(paid(EDGES, FALLING + d) - paid(EDGES, FALLING - d)) / 2e-2 for d in 1e-2 * np.eye(2)]
+    expected = [
+        (paid(EDGES, FALLING + d) - paid(EDGES, FALLING - d)) / 2e-2 for d in 1e-2 * np.eye(2)
+    ]
     np.testing.assert_allclose(by_schedule.rates[1], expected, atol=1e-3 * np.linalg.norm(expected))
     edge = np.array([0.0, 1000.0])
     slope = (paid(EDGES + edge, FALLING) - paid(EDGES - edge, FALLING)) / 2000
     assert by_schedule.thresholds[1][1] == pytest.approx(slope, rel=1e-2)
     # With log utility only the ratio of dollar amounts matters: R is homogeneous in thresholds and skills.
-    euler = 60000 * by_schedule.thresholds[1][1] + economy.population.skill @ by_economy.population.skill[1]
+    euler = (
+        60000 * by_schedule.thresholds[1][1]
+        + economy.population.skill @ by_economy.population.skill[1]
+    )
     assert euler == pytest.approx(paid(EDGES, FALLING), rel=2e-4)
 
 

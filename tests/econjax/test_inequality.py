@@ -95,7 +95,9 @@ def test_weights_may_be_in_any_unit(x64):
     values = [1.0, 2, 3]
     for people in ([2, 1, 1], [2e6, 1e6, 1e6]):
         assert compiled(gini, values, people) == pytest.approx(0.25, abs=1e-14)
-        assert compiled(gini, values, people, sample=True) == pytest.approx(0.25 / (1 - 0.375), abs=1e-14)
+        assert compiled(gini, values, people, sample=True) == pytest.approx(
+            0.25 / (1 - 0.375), abs=1e-14
+        )
         found, expected = (
             measured(jnp.array(values), jnp.array(w, float)) for w in (people, [0.5, 0.25, 0.25])
         )
@@ -127,7 +129,9 @@ def test_unit_order_and_duplicates_do_not_matter(values, people, factor, order):
     with float64():
         first = measured(jnp.array(x), jnp.array(weight))
         twins = measured(jnp.array(np.repeat(x, 2)), jnp.array(np.repeat(weight / 2, 2)))
-        ghosts = measured(jnp.array(np.append(x, np.zeros(6))), jnp.array(np.append(weight, np.zeros(6))))
+        ghosts = measured(
+            jnp.array(np.append(x, np.zeros(6))), jnp.array(np.append(weight, np.zeros(6)))
+        )
         scaled = measured(jnp.array(factor * x[order]), jnp.array(weight[order]))
         for name in MEASURES:
             others = [found[name] for found in (twins, ghosts, scaled)]
@@ -229,7 +233,9 @@ def test_exponential_and_uniform(x64):
     assert found["atkinson 1"] == pytest.approx(0.438540516433, abs=1e-6)
     assert found["theil_t"] == pytest.approx(0.422784335098, abs=1e-6)
     # The grid of n points is (1 - 1/n^2) / 3.
-    assert compiled(gini, (np.arange(1000) + 0.5) / 1000) == pytest.approx((1 - 1e-6) / 3, rel=1e-12)
+    assert compiled(gini, (np.arange(1000) + 0.5) / 1000) == pytest.approx(
+        (1 - 1e-6) / 3, rel=1e-12
+    )
 
 
 @given(incomes, people, st.floats(0.001, 1))
@@ -250,9 +256,16 @@ def test_concentration_by_another_rank(x64):
     assert concentration([0, 2, 5, 13], [1, 1, 1, 1]) == 0
 
 
-@given(incomes, st.lists(st.integers(0, 2), min_size=6, max_size=6), people, st.permutations(range(6)))
+@given(
+    incomes, st.lists(st.integers(0, 2), min_size=6, max_size=6), people, st.permutations(range(6))
+)
 def test_the_tied_share_a_rank_in_any_order(values, by, people, order):
-    x, by, weight, order = np.array(values), np.array(by), np.array(people) / sum(people), np.array(order)
+    x, by, weight, order = (
+        np.array(values),
+        np.array(by),
+        np.array(people) / sum(people),
+        np.array(order),
+    )
     below = (weight * (by[None, :] < by[:, None])).sum(axis=1)
     above = (weight * (by[None, :] > by[:, None])).sum(axis=1)
     expected = (weight * x) @ (below - above) / (weight @ x)
@@ -303,7 +316,9 @@ def test_one_compilation_for_all_values_of_a_shape(compilations):
     with compilations() as seen:
         measured(other, weight)
     assert not seen
-    batch = jax.vmap(measured, in_axes=(0, None))(jnp.array([[3.0, 1, 7, 2, 9], [3, 3, 0, 2, 9]]), weight)
+    batch = jax.vmap(measured, in_axes=(0, None))(
+        jnp.array([[3.0, 1, 7, 2, 9], [3, 3, 0, 2, 9]]), weight
+    )
     for name, value in first.items():
         assert batch[name][0] == pytest.approx(float(value), rel=1e-5)
 
@@ -325,18 +340,33 @@ def test_float32_tells_how_much_a_few_hold():
 BAD = {
     "no values": (lambda: gini([]), r"\(0,\)"),
     "a table": (lambda: gini([[1.0, 2.0]]), r"flat arrays with one entry per worker.*\(1, 2\)"),
-    "too few weights": (lambda: lorenz([1.0, 2.0, 3.0], [0.5, 0.5]), r"'values': \(3,\), 'weight': \(2,\)"),
+    "too few weights": (
+        lambda: lorenz([1.0, 2.0, 3.0], [0.5, 0.5]),
+        r"'values': \(3,\), 'weight': \(2,\)",
+    ),
     "too few ranks": (lambda: concentration([1.0, 2.0], [1.0]), r"'by': \(1,\)"),
     "negative values": (lambda: theil_t([1.0, -2.0, 3.0]), r"0 or more; the least is -2"),
     "a nan": (lambda: atkinson_index([1.0, np.nan], aversion=1), r"0 or more; the least is nan"),
     "negative weights": (lambda: gini([1.0, 2.0], [-1, 2]), "finite, 0 or more.*the least is -1"),
     "an infinite weight": (lambda: theil_t([1.0, 2.0], [1, np.inf]), "the greatest inf"),
-    "no weights": (lambda: top_share([1.0, 2.0], [0, 0], top=0.1), "above 0 for somebody.*greatest 0"),
-    "a negative mean": (lambda: gini([-3.0, 1, 1]), "The mean must be above 0, by more than rounding.*-0.33"),
+    "no weights": (
+        lambda: top_share([1.0, 2.0], [0, 0], top=0.1),
+        "above 0 for somebody.*greatest 0",
+    ),
+    "a negative mean": (
+        lambda: gini([-3.0, 1, 1]),
+        "The mean must be above 0, by more than rounding.*-0.33",
+    ),
     "no mean": (lambda: top_share([-2.0, 1, 1], top=0.1), "The mean must be above 0"),
     "a mean of rounding": (lambda: lorenz([-0.5, -0.3, 0, 0.80000001]), "by more than rounding"),
-    "infinite aversion": (lambda: atkinson_index([1.0], aversion=np.inf), "finite.*use Rawlsian. Got inf"),
-    "negative aversion": (lambda: atkinson_index([1.0], aversion=-1), "aversion must be a number, 0 or more"),
+    "infinite aversion": (
+        lambda: atkinson_index([1.0], aversion=np.inf),
+        "finite.*use Rawlsian. Got inf",
+    ),
+    "negative aversion": (
+        lambda: atkinson_index([1.0], aversion=-1),
+        "aversion must be a number, 0 or more",
+    ),
     "a per cent": (lambda: top_share([1.0, 2.0], top=10), r"the top 1 % is 0\.01\. Got 10"),
 }
 

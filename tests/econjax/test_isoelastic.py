@@ -18,7 +18,13 @@ PRINTED = {
         labor=[15.8148342913, 24.4925264242, 30.0023892311, 34.3100333383, 37.6187576555],
         income=[3953.70857282, 18369.39481813, 45003.58384661, 137240.13335325, 752375.15310932],
         tax=[395.37085728, 1972.32737818, 5168.43006159, 25980.13200478, 236566.55665045],
-        consumption=[57574.901106, 70413.63083041, 93851.71717547, 165276.56473892, 569825.15984933],
+        consumption=[
+            57574.901106,
+            70413.63083041,
+            93851.71717547,
+            165276.56473892,
+            569825.15984933,
+        ],
         utility=[10.940240798015, 11.0856178147, 11.308812737631, 11.80501596982, 12.975808958962],
         total=58.115496279127,
         per_dollar=0.003725116903,
@@ -30,8 +36,20 @@ PRINTED = {
         labor=[18.7704774714, 28.0461218333, 33.7875067503, 44.3714965994, 59.8946057125],
         income=[4692.61936786, 21034.59137495, 50681.2601254, 177485.98639763, 1197892.11425042],
         tax=[469.26193679, 2292.15096499, 6202.87722759, 35639.13673543, 401407.83227265],
-        consumption=[93425.60925786, 107944.69223674, 133680.6347246, 231049.10148898, 885686.53380455],
-        utility=[605.364246618161, 639.001635751178, 698.355697847684, 879.17292721814, 1651.105166196025],
+        consumption=[
+            93425.60925786,
+            107944.69223674,
+            133680.6347246,
+            231049.10148898,
+            885686.53380455,
+        ],
+        utility=[
+            605.364246618161,
+            639.001635751178,
+            698.355697847684,
+            879.17292721814,
+            1651.105166196025,
+        ],
         total=4472.999673631188,
         per_dollar=0.179493280632,
     ),
@@ -81,14 +99,25 @@ BEST_C4 = [0.61034, 0.64209, 0.62946, 0.58249, 0.53558, 0.46408, 0.37742]
         (c4, np.full(7, 0.62350), 0.75027640928, None, 5e-12),
         (c4, BEST_C4, 0.750440985246, 29687.9, 1.2e-5),
     ],
-    ids=["C1 federal", "C1 none", "C1 flat", "C1 best", "C4 federal", "C4 none", "C4 flat", "C4 best"],
+    ids=[
+        "C1 federal",
+        "C1 none",
+        "C1 flat",
+        "C1 best",
+        "C4 federal",
+        "C4 none",
+        "C4 flat",
+        "C4 best",
+    ],
 )
 def test_welfare_of_given_schedules(x64, preferences, rates, welfare, rebate, accuracy):
     economy = Economy(population=Population(grid("LN", 2000) / 40), preferences=preferences())
     found = solve(economy, BracketSchedule(THRESHOLDS, np.asarray(rates)))
     assert found.outcome.utility.mean() == pytest.approx(welfare, abs=accuracy)
     if rebate is not None:
-        assert found.rebate == pytest.approx(rebate, rel=1e-4 if accuracy > 1e-6 else 2e-8, abs=1e-9)
+        assert found.rebate == pytest.approx(
+            rebate, rel=1e-4 if accuracy > 1e-6 else 2e-8, abs=1e-9
+        )
     assert found.gap < 3.0  # a worker's jump over a falling rate, shared by 2,000; else nothing
 
 
@@ -149,7 +178,9 @@ def test_taste_folds_into_skill(x64):
     # Income z costs taste * (z / s)^delta: taste is a divisor of skill to the power 1/delta.
     for schedule in schedules():
         mixed = solve(five(max_labor=jnp.inf), schedule).outcome
-        folded = solve(five(WAGES * TASTE ** (-1 / 3), np.ones(5), max_labor=jnp.inf), schedule).outcome
+        folded = solve(
+            five(WAGES * TASTE ** (-1 / 3), np.ones(5), max_labor=jnp.inf), schedule
+        ).outcome
         np.testing.assert_allclose(mixed.income, folded.income, rtol=1e-9)
         np.testing.assert_allclose(mixed.utility, folded.utility, rtol=1e-10)
 
@@ -159,13 +190,16 @@ def test_dollars_are_only_a_unit(x64):
     for rates in (US_2024, np.array(FALLING)):
         one = solve(five(spending=500.0), BracketSchedule(THRESHOLDS, rates)).outcome
         other = solve(
-            five(7 * WAGES, preferences=c4(unit=7e4), spending=3500.0), BracketSchedule(7 * THRESHOLDS, rates)
+            five(7 * WAGES, preferences=c4(unit=7e4), spending=3500.0),
+            BracketSchedule(7 * THRESHOLDS, rates),
         ).outcome
         np.testing.assert_allclose(one.labor, other.labor, rtol=1e-9)
         np.testing.assert_allclose(one.utility, other.utility, rtol=1e-10)
         # The unit alone is a choice of scale: (c/unit)^(1 - eta) = unit^(eta - 1) c^(1 - eta).
         single = c4(scale=1.041666666667e-10, unit=1.0)
-        third = solve(five(preferences=single, spending=500.0), BracketSchedule(THRESHOLDS, rates)).outcome
+        third = solve(
+            five(preferences=single, spending=500.0), BracketSchedule(THRESHOLDS, rates)
+        ).outcome
         np.testing.assert_allclose(one.labor, third.labor, rtol=1e-9)
 
 

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from econjax import GHH, BracketSchedule, Economy, Isoelastic, LogLinearSchedule, Population, Quasilinear
+from econjax import (
+    GHH,
+    BracketSchedule,
+    Economy,
+    Isoelastic,
+    LogLinearSchedule,
+    Population,
+    Quasilinear,
+)
 from tests.helpers.laboratory import hours_of, solve
 from tests.helpers.reference import hsv_tax
 
@@ -29,7 +37,9 @@ def test_the_tax_is_the_formula_and_its_derivative_the_marginal_rate(eps, scale,
     )
     rate = schedule.marginal_rate(jnp.array(INCOME))
     np.testing.assert_allclose(rate, 1 - (1 - p) * kept / INCOME, rtol=50 * eps, atol=50 * eps)
-    np.testing.assert_allclose(jax.vmap(jax.grad(schedule.tax))(jnp.array(INCOME)), rate, atol=200 * eps)
+    np.testing.assert_allclose(
+        jax.vmap(jax.grad(schedule.tax))(jnp.array(INCOME)), rate, atol=200 * eps
+    )
 
 
 def test_nothing_is_owed_at_an_income_of_zero():
@@ -42,7 +52,13 @@ def test_nothing_is_owed_at_an_income_of_zero():
 
 @pytest.mark.parametrize(
     ("scale", "p", "message"),
-    [(0.0, 0.1, "scale"), (-2, 0.1, "-2"), (1, 1.0, "progressivity"), (1, 1.5, r"1\.5"), ([1, 2], 0.1, "2")],
+    [
+        (0.0, 0.1, "scale"),
+        (-2, 0.1, "-2"),
+        (1, 1.0, "progressivity"),
+        (1, 1.5, r"1\.5"),
+        ([1, 2], 0.1, "2"),
+    ],
 )
 def test_an_illegal_value_is_named(scale, p, message):
     with pytest.raises(ValueError, match=message):
@@ -65,7 +81,9 @@ def test_quasilinear_hours_are_the_closed_form(eps, p):
 
 def test_log_utility_without_a_rebate_has_the_same_hours_for_all(eps):
     # Heathcote, Storesletten and Violante (2017): l = ((1 - p) / (taste * scale * delta))^(1/delta).
-    economy = Economy(population=Population(SKILL), preferences=Isoelastic(1, exponent=3, scale=5e-6))
+    economy = Economy(
+        population=Population(SKILL), preferences=Isoelastic(1, exponent=3, scale=5e-6)
+    )
     for p in (0.181, 0.5):
         expected = ((1 - p) / 1.5e-5) ** (1 / 3)
         np.testing.assert_allclose(
@@ -112,7 +130,9 @@ def test_without_progressivity_it_is_a_flat_tax(eps, name):
     population = Population(SKILL, fixed_cost=100 * SKILL**0.5)
     economy = Economy(population=population, preferences=PREFERENCES[name]())
     one = hours_of(economy, LogLinearSchedule(0.6, 0.0), 1000.0)
-    np.testing.assert_allclose(one, hours_of(economy, BracketSchedule([0], [0.4]), 1000.0), rtol=100 * eps)
+    np.testing.assert_allclose(
+        one, hours_of(economy, BracketSchedule([0], [0.4]), 1000.0), rtol=100 * eps
+    )
 
 
 def test_many_brackets_approach_it(x64):
@@ -142,5 +162,8 @@ def test_hours_differentiate(x64):
     slope = jax.jacfwd(log_labor)(jnp.log(7.0))
     np.testing.assert_allclose(slope, 1 / (1 / 0.3 + 0.181), rtol=1e-10)
     jax.test_util.check_grads(
-        lambda p: hours_of(economy, LogLinearSchedule(7.0, p), 0.0), (0.181,), order=1, modes=["rev"]
+        lambda p: hours_of(economy, LogLinearSchedule(7.0, p), 0.0),
+        (0.181,),
+        order=1,
+        modes=["rev"],
     )

@@ -42,7 +42,9 @@ def economy_with(preferences, **workers):
 ECONOMIES = {
     "quasi-linear": lambda: economy_with(Quasilinear(0.25)),
     "isoelastic": lambda: economy_with(Isoelastic(1.0, exponent=3.0, scale=5.2e-6)),
-    "fixed costs": lambda: economy_with(Quasilinear(0.25), fixed_cost=np.linspace(0.0, 4_000.0, 1_000)),
+    "fixed costs": lambda: economy_with(
+        Quasilinear(0.25), fixed_cost=np.linspace(0.0, 4_000.0, 1_000)
+    ),
 }
 
 

@@ -42,7 +42,9 @@ def with_costs(potential, cost, elasticity=E, **options):
         np.asarray(potential) / 40, fixed_cost=np.broadcast_to(cost, np.shape(potential)), **own
     )
     common = elasticity if np.ndim(elasticity) == 0 else 0.3
-    return Economy(population=population, preferences=Quasilinear(common), max_labor=jnp.inf, **options)
+    return Economy(
+        population=population, preferences=Quasilinear(common), max_labor=jnp.inf, **options
+    )
 
 
 def entry(rate, cost, elasticity=E):
@@ -64,26 +66,38 @@ def test_those_work_for_whom_it_pays(x64):
     economy = with_costs(edge * np.array([0.5, 1 - 1e-9, 1 + 1e-9, 2.0, 0.0]), 8000.0)
     for schedule in (BracketSchedule([0], [RATE]), LogLinearSchedule(1 - RATE, 0.0)):
         labor = hours_of(economy, schedule, 0.0)
-        np.testing.assert_allclose(labor, 40 * (1 - RATE) ** E * np.array([0, 0, 1, 1, 0]), rtol=1e-12)
+        np.testing.assert_allclose(
+            labor, 40 * (1 - RATE) ** E * np.array([0, 0, 1, 1, 0]), rtol=1e-12
+        )
 
 
 def test_the_cost_is_consumed_but_not_enjoyed(x64):
     potential = entry(RATE, 8000.0) * np.array([0.5, 2.0])
-    outcome = solve(with_costs(potential, 8000.0, spending=300.0), BracketSchedule([0], [RATE])).outcome
+    outcome = solve(
+        with_costs(potential, 8000.0, spending=300.0), BracketSchedule([0], [RATE])
+    ).outcome
     income = outcome.income
-    np.testing.assert_allclose(outcome.consumption, income * (1 - RATE) + outcome.rebate, rtol=1e-14)
+    np.testing.assert_allclose(
+        outcome.consumption, income * (1 - RATE) + outcome.rebate, rtol=1e-14
+    )
     assert jnp.mean(income - outcome.consumption) == pytest.approx(300, rel=1e-12)
     work = potential[1] * (1 - RATE) ** (1 + E) / (1 + E)
-    np.testing.assert_allclose(outcome.utility - outcome.rebate, [0, work - 8000], rtol=1e-12, atol=1e-8)
+    np.testing.assert_allclose(
+        outcome.utility - outcome.rebate, [0, work - 8000], rtol=1e-12, atol=1e-8
+    )
 
 
 def test_no_cost_changes_nothing(x64):
     schedule = BracketSchedule(THRESHOLDS, US_2024)
-    free, plain = (solve(e, schedule).outcome for e in (with_costs(N[::200], 0.0), economy_of(N[::200], E)))
+    free, plain = (
+        solve(e, schedule).outcome for e in (with_costs(N[::200], 0.0), economy_of(N[::200], E))
+    )
     np.testing.assert_allclose(free.utility, plain.utility, rtol=1e-13)
 
 
-@pytest.mark.parametrize(("cost", "missed"), [(8000.0, 0.0798), (12000.0, 0.2086), (20000.0, 0.5166)])
+@pytest.mark.parametrize(
+    ("cost", "missed"), [(8000.0, 0.0798), (12000.0, 0.2086), (20000.0, 0.5166)]
+)
 def test_revenue_counts_those_who_stop_working(x64, cost, missed):
     # Closed form: R = t (1-t)^e E[n; n above n*], with n* = cost (1+e) / (1-t)^(1+e).
     edge, kept = entry(RATE, cost), (1 - RATE) ** E
@@ -109,7 +123,9 @@ def test_revenue_when_costs_differ(x64):
         return rate * (1 - rate) ** E * weight @ (nodes * ndtr(np.log(worth / 9000) / 0.8))
 
     exact = (revenue(RATE + 1e-5) - revenue(RATE - 1e-5)) / 2e-5
-    quantiles = (np.arange(20000) * 0.6180339887498949 + 0.5) % 1  # a golden rotation: unlike the skills'
+    quantiles = (
+        np.arange(20000) * 0.6180339887498949 + 0.5
+    ) % 1  # a golden rotation: unlike the skills'
     cost = 9000 * np.exp(0.8 * ndtri(quantiles))
     rebate, _, gradient = rebate_and_gradients(with_costs(N, cost), FLAT, np.array([RATE]))
     assert rebate == pytest.approx(revenue(RATE), rel=1e-3)
@@ -129,7 +145,8 @@ def test_the_closed_form_is_the_printed_one():
     assert two_bracket_revenue(FALLING, 0.5) == pytest.approx(22928.38453257, rel=1e-12)
     steps = 1e-5 * np.eye(2)
     slopes = [
-        (two_bracket_revenue(FALLING + d, 0.5) - two_bracket_revenue(FALLING - d, 0.5)) / 2e-5 for d in steps
+        (two_bracket_revenue(FALLING + d, 0.5) - two_bracket_revenue(FALLING - d, 0.5)) / 2e-5
+        for d in steps
     ]
     np.testing.assert_allclose(slopes, [26148.656611, 7131.488892], rtol=1e-8)
 
@@ -148,7 +165,9 @@ def test_revenue_counts_those_who_jump_at_their_own_elasticity(x64):
     mean = lambda rates: np.mean([two_bracket_revenue(rates, e) for e in THREE])  # noqa: E731
     exact = [(mean(FALLING + d) - mean(FALLING - d)) / 2e-5 for d in 1e-5 * np.eye(2)]
     skill = (
-        np.repeat(lognormal_quantile((np.arange(7000) + 0.5) / 7000, (6999.5 - np.arange(7000)) / 7000), 3)
+        np.repeat(
+            lognormal_quantile((np.arange(7000) + 0.5) / 7000, (6999.5 - np.arange(7000)) / 7000), 3
+        )
         / 40
     )
     economy = Economy(
@@ -175,7 +194,10 @@ def test_staying_home_spreads_from_below(x64, preferences):
     economy = Economy(
         population=Population(N[::200] / 40, fixed_cost=np.full(100, 6000.0)), preferences=chosen
     )
-    works = [np.asarray(hours_of(economy, BracketSchedule([0], [RATE]), rebate)) > 0 for rebate in (0.0, 3e4)]
+    works = [
+        np.asarray(hours_of(economy, BracketSchedule([0], [RATE]), rebate)) > 0
+        for rebate in (0.0, 3e4)
+    ]
     for at_work in works:
         assert np.all(np.diff(at_work.astype(int)) >= 0)  # the skilled work
     if preferences == "GHH":

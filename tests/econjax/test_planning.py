@@ -56,7 +56,10 @@ def test_the_gradient_is_that_of_the_equivalent_in_equilibrium(x64, aversion):
     evaluate = RationalEvaluator(economy_of(n, 0.25), welfare_of(aversion))
     report = evaluate.value_and_grad(law())
     ends = [
-        [reference_solve(n, THRESHOLDS, US_2024 + s * d, 0.25).equivalent(aversion) for s in (1, -1)]
+        [
+            reference_solve(n, THRESHOLDS, US_2024 + s * d, 0.25).equivalent(aversion)
+            for s in (1, -1)
+        ]
         for d in 1e-3 * np.eye(7)
     ]
     expected = np.array([(up - down) / 2e-3 for up, down in ends])
@@ -171,7 +174,9 @@ def test_deciles_weigh_people_and_leave_out_who_counts_for_nothing(eps):
     incomes, weight = 1000.0 * np.array([1, 2, 3, 4]), np.array([0.15, 0.5, 0.0, 0.35])
     nobody = np.array([7e3, 1, 2.5e3, 1e9])
     report = report_on(np.append(incomes, nobody), np.append(weight, np.zeros(4)))
-    np.testing.assert_allclose(report.income_deciles, [1000, *[2000] * 5, *[4000] * 3], rtol=64 * eps)
+    np.testing.assert_allclose(
+        report.income_deciles, [1000, *[2000] * 5, *[4000] * 3], rtol=64 * eps
+    )
     assert report.income == pytest.approx(2550, rel=64 * eps)
     assert report.income_spread == pytest.approx(np.sqrt(7750e3 - 2550**2), rel=64 * eps)
     twice = report_on(np.tile(incomes, 2), np.tile(weight, 2) / 2)

@@ -27,7 +27,9 @@ COSTS = np.array([40000 / 5, 80000 / 5 / 32, 0.5 * 400 / 5 * 32])
 
 
 def utility(preferences, **own):
-    return preferences.utility(jnp.array(CONSUMPTION), jnp.array(LABOR), Population(**WORKERS, **own))
+    return preferences.utility(
+        jnp.array(CONSUMPTION), jnp.array(LABOR), Population(**WORKERS, **own)
+    )
 
 
 def test_quasilinear_utility_is_the_formula(x64):
@@ -40,7 +42,9 @@ def test_workers_may_have_their_own_elasticity(x64):
     np.testing.assert_allclose(own, each, rtol=1e-14)
 
 
-@pytest.mark.parametrize(("curvature", "unit"), [(1, 1.0), (1, 1e4), (0.5, 1.0), (2, 1e4), (3.5, 1e4)])
+@pytest.mark.parametrize(
+    ("curvature", "unit"), [(1, 1.0), (1, 1e4), (0.5, 1.0), (2, 1e4), (3.5, 1e4)]
+)
 def test_utility_with_risk_aversion_is_the_formula(eps, curvature, unit):
     net = np.array(CONSUMPTION) - COSTS
     close = dict(rtol=20 * eps, atol=20 * eps)
@@ -99,7 +103,9 @@ def test_linear_labor_beats_every_other(elasticity, net_rate, skill, taste):
     assert loss(np.log(chosen)) <= best.fun + 1e-9 * abs(best.fun)
 
 
-@pytest.mark.parametrize("preferences", [Quasilinear(0.05), Quasilinear(1.0), GHH(2, elasticity=0.25)])
+@pytest.mark.parametrize(
+    "preferences", [Quasilinear(0.05), Quasilinear(1.0), GHH(2, elasticity=0.25)]
+)
 def test_nothing_is_worked_where_nothing_is_kept(preferences):
     workers = Population([1.0, 100.0], taste=[1.0, 0.0])
     labor = preferences.linear_labor(jnp.array(-jnp.inf), jnp.array(500.0), workers)
@@ -117,7 +123,11 @@ def test_the_elasticity_is_that_of_income_to_the_net_rate(x64):
 def test_a_type_folds_taste_into_skill(x64):
     # Oracles, section 0: potential income n = 40 * skill * taste^(-e); z = skill * l and taste * l^delta.
     workers = Population([100.0, 100.0], taste=[4.0, 0.25])
-    for preferences in (Quasilinear(0.5), GHH(2, elasticity=0.5), Isoelastic(2, exponent=2, scale=1e-4)):
+    for preferences in (
+        Quasilinear(0.5),
+        GHH(2, elasticity=0.5),
+        Isoelastic(2, exponent=2, scale=1e-4),
+    ):
         np.testing.assert_allclose(jnp.exp(preferences.log_type(workers)), [50, 200], rtol=1e-14)
 
 
@@ -193,21 +203,29 @@ def dollars_lost(name, chosen, tax_of, rebate, cap, own):
     kinks = np.divide(THRESHOLDS, skill, out=np.zeros((AGENTS, 7)), where=skill > 0)
     common = np.concatenate([np.linspace(0, cap, 2001), np.geomspace(1e-3, cap, 500)])
     near = np.clip(chosen[:, None] * np.linspace(0.98, 1.02, 101), 0, cap)
-    grid = np.concatenate([np.broadcast_to(common, (AGENTS, 2501)), np.minimum(kinks, cap), near], axis=1)
+    grid = np.concatenate(
+        [np.broadcast_to(common, (AGENTS, 2501)), np.minimum(kinks, cap), near], axis=1
+    )
 
     def consumption(hours):
         income = skill * hours
         return income - tax_of(income) + rebate - np.where(hours > 0, fixed, 0)
 
     if name in ("quasilinear", "GHH"):
-        value = lambda hours: consumption(hours) - taste * cost(40 * skill, skill * hours, elasticity)  # noqa: E731
+        value = lambda hours: (
+            consumption(hours) - taste * cost(40 * skill, skill * hours, elasticity)
+        )  # noqa: E731
         return np.max(value(grid), axis=1) - value(chosen[:, None])[:, 0]
     eta, scale, unit = (1.0, 5e-6, 1.0) if name == "log" else (ETA, SCALE, 1e4)
     value = lambda hours: crra(consumption(hours) / unit, eta) - taste * scale * hours**DELTA  # noqa: E731
     best, own_value = np.max(value(grid), axis=1), value(chosen[:, None])[:, 0]
     possible = np.isfinite(best)  # otherwise no hours bring any consumption
     spent = np.maximum(consumption(chosen[:, None])[:, 0], 1.0)
-    return np.where(possible, np.where(possible, best, 0) - own_value, 0) * (spent / unit) ** eta * unit
+    return (
+        np.where(possible, np.where(possible, best, 0) - own_value, 0)
+        * (spent / unit) ** eta
+        * unit
+    )
 
 
 CASES = [
@@ -238,7 +256,9 @@ def test_risk_aversion_over_the_net_leaves_hours_as_they_are(x64):
         population = Population(SKILL, taste=TASTE, **variant)
         for schedule, _ in schedules():
             one, other = (
-                hours_of(Economy(population=population, preferences=PREFERENCES[name]()), schedule, 0.0)
+                hours_of(
+                    Economy(population=population, preferences=PREFERENCES[name]()), schedule, 0.0
+                )
                 for name in ("quasilinear", "GHH")
             )
             np.testing.assert_allclose(one, other, rtol=1e-12)

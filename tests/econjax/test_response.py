@@ -19,7 +19,14 @@ from econjax import (
     equilibrium,
     gini,
 )
-from tests.helpers.laboratory import economy_of, float64, power_economy, rebate_and_gradients, respond, solve
+from tests.helpers.laboratory import (
+    economy_of,
+    float64,
+    power_economy,
+    rebate_and_gradients,
+    respond,
+    solve,
+)
 from tests.helpers.reference import THRESHOLDS, US_2024, continuum, cost, grid, pareto_quantile, tax
 from tests.helpers.reference import solve as reference_solve
 
@@ -51,7 +58,9 @@ def test_two_brackets(x64, rates, income, utility):
     outcome = solve(economy, BracketSchedule([0, 100], rates)).outcome
     np.testing.assert_allclose(outcome.income, income, atol=5.1e-9)
     np.testing.assert_allclose(outcome.utility - outcome.rebate, utility, atol=5.1e-9)
-    np.testing.assert_allclose(respond(economy, BracketSchedule([0, 100], rates)), outcome.labor, rtol=1e-15)
+    np.testing.assert_allclose(
+        respond(economy, BracketSchedule([0, 100], rates)), outcome.labor, rtol=1e-15
+    )
 
 
 def test_a_skipped_bracket(x64):
@@ -78,7 +87,13 @@ def test_unit_population_a(x64):
     outcome = solve(economy, BracketSchedule(THRESHOLDS, US_2024)).outcome
     income = [9740.03746425, 29056.40784351, 56386.46922692, 149390.63756115, 712730.13948086]
     taxes = [974.00374643, 3254.76894122, 7458.02322992, 28896.25301468, 221897.90160792]
-    consumption = [61262.22382586, 78297.82901032, 101424.63610503, 172990.57465451, 543328.42798097]
+    consumption = [
+        61262.22382586,
+        78297.82901032,
+        101424.63610503,
+        172990.57465451,
+        543328.42798097,
+    ]
     utility = [
         59509.01708229449, 73183.90122986131, 92628.3469056284, 150283.19774521433, 453524.4304063841,
     ]  # fmt: skip
@@ -104,7 +119,13 @@ def test_unit_population_with_falling_rates(x64):
     rates = [0.5, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2]
     outcome = solve(economy, BracketSchedule(THRESHOLDS, rates)).outcome
     income = [8408.96415254, 25835.2058989, 52806.7042076, 143664.1216019, 756593.28720254]
-    utility = [65413.6569440123, 72837.5618785139, 84459.7893026471, 128791.6645159832, 486054.7750926235]
+    utility = [
+        65413.6569440123,
+        72837.5618785139,
+        84459.7893026471,
+        128791.6645159832,
+        486054.7750926235,
+    ]
     np.testing.assert_allclose(outcome.income, income, rtol=0, atol=1e-7)
     np.testing.assert_allclose(outcome.utility, utility, rtol=1e-14)
     assert outcome.rebate == pytest.approx(62050.0712829974, abs=5.1e-11)
@@ -158,7 +179,9 @@ def test_no_deviation_beats_the_best_response(schedule, elasticity, cap, rebate)
     taste = 0.5 + (np.arange(40) % 4) / 3
     with float64():
         economy = Economy(
-            population=Population(SKILLS, taste=taste), preferences=Quasilinear(elasticity), max_labor=cap
+            population=Population(SKILLS, taste=taste),
+            preferences=Quasilinear(elasticity),
+            max_labor=cap,
         )
         labor = np.asarray(respond(economy, BracketSchedule(thresholds, rates), rebate))
 
@@ -200,7 +223,9 @@ def test_the_independent_solution(schedule, elasticity, cap):
         expected = reference_solve(40 * SKILLS, thresholds, np.array(rates), elasticity, cap=limit)
         surplus = found.outcome.utility - found.rebate
         scale = 1 + 200 * SKILLS
-        np.testing.assert_array_less(np.abs(surplus - (expected.utility - expected.rebate)), 1e-12 * scale)
+        np.testing.assert_array_less(
+            np.abs(surplus - (expected.utility - expected.rebate)), 1e-12 * scale
+        )
 
 
 def test_a_zero_skill_earns_nothing_and_is_no_nan():
@@ -212,7 +237,9 @@ def test_a_zero_skill_earns_nothing_and_is_no_nan():
 
 
 def test_a_worker_without_distaste_works_to_the_cap():
-    economy = Economy(population=Population([100.0, 100.0], taste=[0.0, 1.0]), preferences=Quasilinear(0.25))
+    economy = Economy(
+        population=Population([100.0, 100.0], taste=[0.0, 1.0]), preferences=Quasilinear(0.25)
+    )
     outcome = solve(economy, BracketSchedule([0, 5000], [0.2, 0.5])).outcome
     assert outcome.labor[0] == pytest.approx(100, rel=1e-6)
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(outcome))

@@ -46,7 +46,10 @@ def test_tax_is_continuous_and_starts_at_zero(widths, rates):
         thresholds = np.cumsum([0, *widths])
         schedule = BracketSchedule(thresholds, rates)
         assert schedule.tax(jnp.array(0.0)) == 0
-        below, at = schedule.tax(jnp.array(np.nextafter(thresholds, 0))), schedule.tax(jnp.array(thresholds))
+        below, at = (
+            schedule.tax(jnp.array(np.nextafter(thresholds, 0))),
+            schedule.tax(jnp.array(thresholds)),
+        )
         np.testing.assert_allclose(below, at, rtol=1e-12, atol=1e-9)
 
 
@@ -61,8 +64,12 @@ def test_the_marginal_rate_is_the_derivative_of_the_tax(x64):
 @pytest.mark.eager
 def test_tax_differentiates_to_the_base_of_each_bracket(x64):
     # dT/dt_j = income within bracket j: min(z, b_{j+1}) - b_j.
-    gradient = jax.grad(lambda rates: BracketSchedule(THRESHOLDS.tolist(), rates).tax(jnp.array(60000.0)))
-    np.testing.assert_allclose(gradient(jnp.array(US_2024)), [11600, 35550, 12850, 0, 0, 0, 0], rtol=1e-14)
+    gradient = jax.grad(
+        lambda rates: BracketSchedule(THRESHOLDS.tolist(), rates).tax(jnp.array(60000.0))
+    )
+    np.testing.assert_allclose(
+        gradient(jnp.array(US_2024)), [11600, 35550, 12850, 0, 0, 0, 0], rtol=1e-14
+    )
 
 
 def test_the_last_bracket_has_no_end(x64):
@@ -74,7 +81,9 @@ def test_the_last_bracket_has_no_end(x64):
 @pytest.mark.eager
 def test_edges_are_not_whole_dollars_above_the_threshold(x64):
     # Oracles, section 9e: 6053.00 at $50,000, not the 6052.66 of edges 11601 and 47151.
-    assert BracketSchedule(THRESHOLDS, US_2024).tax(jnp.array(50000.0)) == pytest.approx(6053, abs=1e-9)
+    assert BracketSchedule(THRESHOLDS, US_2024).tax(jnp.array(50000.0)) == pytest.approx(
+        6053, abs=1e-9
+    )
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3), (0,)])
@@ -166,6 +175,8 @@ def test_inside_jit_an_illegal_rate_raises_when_it_runs(rates):
 
 @pytest.mark.parametrize("thresholds", [[0.0, -1.0], [1.0, 2.0], [0.0, np.nan]])
 def test_inside_jit_an_illegal_threshold_raises_when_it_runs(thresholds):
-    tax = eqx.filter_jit(lambda thresholds: BracketSchedule(thresholds, [0.1, 0.2]).tax(jnp.array(2e4)))
+    tax = eqx.filter_jit(
+        lambda thresholds: BracketSchedule(thresholds, [0.1, 0.2]).tax(jnp.array(2e4))
+    )
     with pytest.raises(RuntimeError, match=r"(?i)threshold"):
         jax.block_until_ready(tax(jnp.array(thresholds)))

@@ -41,5 +41,7 @@ np.testing.assert_allclose(gradient(falling, spread), gradient(falling, populati
 
 def test_four_devices():
     environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
-    done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr

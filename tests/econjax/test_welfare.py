@@ -48,7 +48,9 @@ def test_values_of_one_to_four(x64):
     assert Rawlsian()(FOUR, u) == 1
 
 
-@pytest.mark.parametrize(("aversion", "index"), [(0.5, 0.055585857370), (1.0, 0.114654464240), (2.0, 0.232)])
+@pytest.mark.parametrize(
+    ("aversion", "index"), [(0.5, 0.055585857370), (1.0, 0.114654464240), (2.0, 0.232)]
+)
 def test_equivalents_are_those_of_the_atkinson_index(x64, aversion, index):
     # Oracles, section 7a: Atkinson index of [1, 2, 3, 4] = 1 - EDE / 2.5.
     found = Atkinson(aversion).equivalent(FOUR, outcome_of([1.0, 2, 3, 4]))
@@ -146,7 +148,9 @@ def test_inverse_income_with_a_floor(x64):
     assert InverseIncome(1000.0)(FOUR, outcome) == pytest.approx((0.06 + 0.02) / 4, rel=1e-14)
     # llm_economist 1.7: without a floor, workers with z = 0 are skipped (in the sum).
     assert InverseIncome(0.0)(FOUR, outcome) == pytest.approx((40 + 3 + 0.02) / 4, rel=1e-14)
-    assert InverseIncome(0.0).equivalent(FOUR, outcome) == pytest.approx((40 + 3 + 0.02) / 4, rel=1e-14)
+    assert InverseIncome(0.0).equivalent(FOUR, outcome) == pytest.approx(
+        (40 + 3 + 0.02) / 4, rel=1e-14
+    )
 
 
 def test_inverse_income_has_finite_derivatives_at_zero_income(x64):
@@ -189,7 +193,8 @@ def test_the_continuum(x64, row):
 
 
 @pytest.mark.parametrize(
-    ("rates", "mean"), [(np.zeros(7), 47399.363059), (np.full(7, 0.1), 47321.336128), (US_2024, 46894.454806)]
+    ("rates", "mean"),
+    [(np.zeros(7), 47399.363059), (np.full(7, 0.1), 47321.336128), (US_2024, 46894.454806)],
 )
 def test_mean_utility_of_the_continuum(x64, rates, mean):
     # Oracles, section 2.5: GB2, e = .25; E[n] / (1 + e) without a tax.
@@ -230,7 +235,9 @@ def test_the_equivalent_is_smooth_in_aversion(x64):
 @pytest.mark.parametrize("aversion", [0.9, 1.0, 1.1])
 def test_the_derivative_of_the_equivalent_with_respect_to_aversion(x64, aversion):
     u, weight = outcome_of([100.0, 2000, 30000, 400000]), [0.1, 0.4, 0.3, 0.2]
-    value = jax.jit(lambda a: Atkinson(a).equivalent(Population(jnp.ones(4), weight=jnp.array(weight)), u))
+    value = jax.jit(
+        lambda a: Atkinson(a).equivalent(Population(jnp.ones(4), weight=jnp.array(weight)), u)
+    )
     difference = (value(aversion + 1e-4) - value(aversion - 1e-4)) / 2e-4
     assert jax.grad(value)(aversion) == pytest.approx(float(difference), rel=1e-6)
 
@@ -246,8 +253,14 @@ def test_the_derivative_of_the_equivalent_with_respect_to_aversion(x64, aversion
         (lambda: Rawlsian(0), "temperature must be a positive number. Got 0"),
         (lambda: WeightedUtilitarian([1.0, -3.0]), "finite and 0 or more: mend entry 1, -3"),
         (lambda: WeightedUtilitarian([[1.0]]), r"a flat array; got one of shape \(1, 1\)"),
-        (lambda: WeightedUtilitarian([1.0])(FOUR, outcome_of([1.0, 2, 3, 4])), "each of 4 workers; got 1"),
-        (lambda: WeightedUtilitarian(np.zeros(4))(FOUR, outcome_of([1.0, 2, 3, 4])), "above 0 for somebody"),
+        (
+            lambda: WeightedUtilitarian([1.0])(FOUR, outcome_of([1.0, 2, 3, 4])),
+            "each of 4 workers; got 1",
+        ),
+        (
+            lambda: WeightedUtilitarian(np.zeros(4))(FOUR, outcome_of([1.0, 2, 3, 4])),
+            "above 0 for somebody",
+        ),
     ],
 )
 def test_illegal_parameters_are_named(make, message):
@@ -272,7 +285,9 @@ def test_outcome_and_population_are_of_the_same_workers(name, people, utility):
     population, outcome = Population(np.ones(people)), outcome_of(utility)
     welfare = WeightedUtilitarian(np.ones(people)) if name == "weighted" else EVERY[name]()
     for value in (welfare, welfare.equivalent):
-        with pytest.raises(ValueError, match=f"of {len(utility)} workers and the population of {people}:"):
+        with pytest.raises(
+            ValueError, match=f"of {len(utility)} workers and the population of {people}:"
+        ):
             value(population, outcome)
     if isinstance(welfare, Atkinson):
         with pytest.raises(ValueError, match="evaluate an outcome with the population"):
@@ -296,7 +311,10 @@ def test_derivatives(x64, name):
 def test_the_weightless_may_be_without_any_utility(x64, name):
     # Separable preferences give -inf where nothing is consumed.
     ghost = Population(np.ones(4), weight=[0.5, 0.25, 0, 0.25])
-    found = [EVERY[name]()(ghost, outcome_of([1e4, 2e4, u, 3e4], np.full(4, 1e4))) for u in (-np.inf, 5.0)]
+    found = [
+        EVERY[name]()(ghost, outcome_of([1e4, 2e4, u, 3e4], np.full(4, 1e4)))
+        for u in (-np.inf, 5.0)
+    ]
     assert np.isfinite(found[0])
     assert found[0] == pytest.approx(float(found[1]), rel=1e-14)
 
@@ -306,7 +324,9 @@ def test_the_soft_minimum_by_hand(eps):
     expected = 1000 - 2000 * np.log((1 + 2 * np.exp(-1) + np.exp(-4)) / 4)
     assert Rawlsian(2000.0)(FOUR, outcome_of(u)) == pytest.approx(expected, rel=10 * eps)
     halves = Population(np.ones(3), weight=[0.25, 0.5, 0.25])
-    assert Rawlsian(2000.0)(halves, outcome_of([1000.0, 3000, 9000])) == pytest.approx(expected, rel=10 * eps)
+    assert Rawlsian(2000.0)(halves, outcome_of([1000.0, 3000, 9000])) == pytest.approx(
+        expected, rel=10 * eps
+    )
 
 
 @given(utilities, st.floats(0.01, 1e5), st.floats(-1e5, 1e5))
@@ -334,7 +354,9 @@ def test_social_weights(x64):
     weighted = lambda g: float(WeightedUtilitarian(g)(people, u))  # noqa: E731
     assert weighted([5.0, 5, 5, 5]) == pytest.approx(float(Utilitarian()(people, u)), rel=1e-14)
     assert weighted([0.0, 0, 7, 0]) == pytest.approx(20, rel=1e-14)
-    assert weighted([3.0, 1, 0, 2]) == pytest.approx((0.3 * 10 + 0.4 * 50 + 0.4 * 40) / 1.1, rel=1e-14)
+    assert weighted([3.0, 1, 0, 2]) == pytest.approx(
+        (0.3 * 10 + 0.4 * 50 + 0.4 * 40) / 1.1, rel=1e-14
+    )
     assert weighted([6.0, 2, 0, 4]) == pytest.approx(weighted([3.0, 1, 0, 2]), rel=1e-14)
 
 
@@ -345,7 +367,9 @@ def test_at_its_own_marginal_weights_any_welfare_is_a_weighted_mean(x64):
     outcome = settle(economy, schedule, jnp.array([38.0, 40, 39, 36]))
     generalised = WeightedUtilitarian(1 / outcome.utility)
     statistics = eqx.filter_jit(bracket_statistics)
-    found, expected = (statistics(economy, schedule, outcome, w) for w in (generalised, Atkinson(1.0)))
+    found, expected = (
+        statistics(economy, schedule, outcome, w) for w in (generalised, Atkinson(1.0))
+    )
     np.testing.assert_allclose(found.weighted_base, expected.weighted_base, rtol=1e-12)
 
 
@@ -363,7 +387,9 @@ def two_outcomes(preferences, **options):
 
 def test_the_gain_of_log_utility(eps):
     economy, before, after = two_outcomes(Isoelastic(1.0, exponent=3.0, scale=1e-6))
-    difference = Utilitarian()(economy.population, after) - Utilitarian()(economy.population, before)
+    difference = Utilitarian()(economy.population, after) - Utilitarian()(
+        economy.population, before
+    )
     found = gain(economy, before, after, Utilitarian())
     assert found == pytest.approx(np.expm1(float(difference)), abs=1e2 * eps)
 
@@ -372,7 +398,9 @@ def test_the_gain_of_money_metric_utility(eps):
     economy, before, after = two_outcomes(Quasilinear(0.25))
     weight = economy.population.weight
     expected = weight @ (after.utility - before.utility) / (weight @ before.consumption)
-    assert gain(economy, before, after, Utilitarian()) == pytest.approx(float(expected), abs=1e2 * eps)
+    assert gain(economy, before, after, Utilitarian()) == pytest.approx(
+        float(expected), abs=1e2 * eps
+    )
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -403,7 +431,9 @@ def hours_under_us_rates(wage, curvature, scale, unit, exponent=3):
             income = wage * labor
             consumption = income - tax(THRESHOLDS / unit, US_2024, income) + rebate
             rate = US_2024[np.searchsorted(THRESHOLDS / unit, income, side="right") - 1]
-            more = (1 - rate) * wage * consumption**-curvature > scale * exponent * labor ** (exponent - 1)
+            more = (1 - rate) * wage * consumption**-curvature > scale * exponent * labor ** (
+                exponent - 1
+            )
             low, high = np.where(more, labor, low), np.where(more, high, labor)
         rebate = tax(THRESHOLDS / unit, US_2024, income).mean()
     return labor, income - tax(THRESHOLDS / unit, US_2024, income) + rebate, rebate
@@ -417,7 +447,9 @@ def test_the_gain_over_us_rates_with_income_effects(x64, name):
     assert rebate == pytest.approx(us_rebate, rel=1e-7)
     preferences = Isoelastic(float(curvature), exponent=3.0, scale=scale, unit=unit)
     economy = Economy(population=Population(wage * unit), preferences=preferences)
-    utility = preferences.utility(jnp.array(consumption * unit), jnp.array(labor), economy.population)
+    utility = preferences.utility(
+        jnp.array(consumption * unit), jnp.array(labor), economy.population
+    )
     before = eqx.tree_at(
         lambda o: (o.labor, o.consumption),
         outcome_of(utility),

@@ -57,7 +57,15 @@ def test_a_command_is_what_its_line_says(name):
 
 def test_help_and_typing_errors_import_nothing_that_computes():
     helps = ["--help", "benchmark --help", *(f"{' '.join(name)} --help" for name in EVERY)]
-    errors = ["", "nonsense", "comprae", "benchmark", "benchmark cor", "compare --nonsense", "resume"]
+    errors = [
+        "",
+        "nonsense",
+        "comprae",
+        "benchmark",
+        "benchmark cor",
+        "compare --nonsense",
+        "resume",
+    ]
     errors += ["benchmark core --sizes many", "simulate --planner nobody"]
     lines = "\n".join([*helps, *errors]) + "\n"
     ran = subprocess.run(

@@ -19,7 +19,9 @@ class Improviser(ScriptedEngine):
         self._draw = random.Random(seed)
         self._schema: Schema = {}
         self._noise = noise
-        super().__init__(self._improvise, likelihood=lambda prompt, option: self._draw.uniform(0.1, 1))
+        super().__init__(
+            self._improvise, likelihood=lambda prompt, option: self._draw.uniform(0.1, 1)
+        )
 
     def complete(self, prompts, schema, **options):
         self._schema = schema
@@ -45,11 +47,16 @@ class Improviser(ScriptedEngine):
         kind = schema["type"]
         if kind == "object":
             fields = schema["properties"]
-            return {name: self._value(WORK if name == "hours" else field) for name, field in fields.items()}
+            return {
+                name: self._value(WORK if name == "hours" else field)
+                for name, field in fields.items()
+            }
         if kind == "array":
             item, fewest, most = schema["items"], schema["minItems"], schema["maxItems"]
             if item["type"] == "integer" and "enum" not in item:  # a ballot, whole or empty
-                return draw.sample(range(item["minimum"], item["maximum"] + 1), draw.choice([fewest, most]))
+                return draw.sample(
+                    range(item["minimum"], item["maximum"] + 1), draw.choice([fewest, most])
+                )
             return [self._value(item) for _ in range(draw.randint(fewest, most))]
         if kind == "integer":
             return draw.randint(schema["minimum"], schema["maximum"])

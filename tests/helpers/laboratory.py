@@ -44,7 +44,9 @@ def hours_of(economy, schedule, rebate=0.0):
 def economy_of(potential, elasticity, *, weight=None, max_labor=jnp.inf, **options) -> Economy:
     """Return the economy of workers whose income at a zero rate is `potential`."""
     population = Population(np.asarray(potential) / 40, weight=weight)
-    return Economy(population=population, preferences=Quasilinear(elasticity), max_labor=max_labor, **options)
+    return Economy(
+        population=population, preferences=Quasilinear(elasticity), max_labor=max_labor, **options
+    )
 
 
 def power_economy(skill, scale, power, **options) -> Economy:
@@ -52,7 +54,9 @@ def power_economy(skill, scale, power, **options) -> Economy:
     skill = np.asarray(skill, float)
     taste = scale * power * 40 ** (power - 1) / skill
     return Economy(
-        population=Population(skill, taste=taste), preferences=Quasilinear(1 / (power - 1)), **options
+        population=Population(skill, taste=taste),
+        preferences=Quasilinear(1 / (power - 1)),
+        **options,
     )
 
 

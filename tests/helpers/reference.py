@@ -74,7 +74,10 @@ def continuum(quantile, points: int = 20001) -> tuple[np.ndarray, np.ndarray]:
 
 def tax(thresholds, rates, income):
     ends = np.append(thresholds[1:], np.inf)
-    return sum(r * np.clip(income - b, 0, top - b) for b, top, r in zip(thresholds, ends, rates, strict=True))
+    return sum(
+        r * np.clip(income - b, 0, top - b)
+        for b, top, r in zip(thresholds, ends, rates, strict=True)
+    )
 
 
 def cost(n, income, elasticity):

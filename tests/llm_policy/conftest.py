@@ -39,7 +39,9 @@ class Server:
                     return self
             except (urllib.error.URLError, OSError):
                 time.sleep(0.2)
-        raise RuntimeError(f"The vLLM server did not start:\n{self.log.read_text(errors='replace')[-4000:]}")
+        raise RuntimeError(
+            f"The vLLM server did not start:\n{self.log.read_text(errors='replace')[-4000:]}"
+        )
 
     def stop(self) -> None:
         """Ask the server to end, and end what is left of its process group."""
@@ -72,7 +74,9 @@ def small_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     one = jnp.ones((1, 1), jnp.int32)
     weights = jax.jit(Llama(sizes).init)(jax.random.key(0), one[..., None], one)["params"]
     loud = jax.tree.map(lambda array: 4 * array, weights)  # so that prompts matter
-    save_weights(folder, loud, sizes, {NOISE_MARKER: True, "eos_token_id": tokenizer.token_to_id("<|end|>")})
+    save_weights(
+        folder, loud, sizes, {NOISE_MARKER: True, "eos_token_id": tokenizer.token_to_id("<|end|>")}
+    )
     return folder
 
 

@@ -57,13 +57,17 @@ def _pass(spans: Sequence[Span], rows: int, tokens: int, context: int) -> Pass:
     return Pass(
         *padded([span.tokens for span in spans], shape=(rows, tokens)),
         table([span.before for span in spans], rows=rows, context=context),
-        np.pad(np.array([len(span.before) * BLOCK for span in spans], np.int32), (0, rows - len(spans))),
+        np.pad(
+            np.array([len(span.before) * BLOCK for span in spans], np.int32), (0, rows - len(spans))
+        ),
         _filled([span.into for span in spans], (rows, tokens // BLOCK), -1),
         np.pad(np.array(end, np.int32), (0, rows - len(spans)), constant_values=-1),
     )
 
 
-def table(places: Sequence[Sequence[int]], *, rows: int, context: int) -> Int[np.ndarray, "rows most"]:
+def table(
+    places: Sequence[Sequence[int]], *, rows: int, context: int
+) -> Int[np.ndarray, "rows most"]:
     """Return the places of each row's pages, 0 where it has no more."""
     most = -(-blocks_of(context) // _PAGES) * _PAGES
     return _filled(places, (rows, most), 0)

@@ -18,7 +18,14 @@ from llm_policy.engines.base import Choices, Completion, EngineError, Prompt, Sc
 from llm_policy.engines.provenance import is_noise, weights_of
 
 try:
-    from llm_policy.engines.embedded.batching import SPANS, answers_together, padded, passes, rounded, table
+    from llm_policy.engines.embedded.batching import (
+        SPANS,
+        answers_together,
+        padded,
+        passes,
+        rounded,
+        table,
+    )
     from llm_policy.engines.embedded.forward import (
         Pool,
         begin,
@@ -94,7 +101,9 @@ class EmbeddedEngine:
         tokens = Tokens(self._folder)
         self._tokenizer = tokens.tokenizer
         self._chat = Chat(tokens)
-        self._grammars = Grammars(tokens.tokenizer, vocabulary=self._sizes.vocab_size, end=tokens.end)
+        self._grammars = Grammars(
+            tokens.tokenizer, vocabulary=self._sizes.vocab_size, end=tokens.end
+        )
         self._written: Counter[bytes] = Counter()
         self._cache_bytes = _cache_bytes() if cache_bytes is None else cache_bytes
         self._forget()
@@ -170,7 +179,9 @@ class EmbeddedEngine:
             "seed": self.seed,
             "context": self._sizes.max_position_embeddings,
             "tokenizer": "exact",
-            "chat_template": _digest(self._chat.template.encode()) if self._chat.template else "none",
+            "chat_template": _digest(self._chat.template.encode())
+            if self._chat.template
+            else "none",
             "system_role": self._chat.system_role,
             "noise": is_noise(self._folder),
             "weights": weights_of(self._folder),
@@ -199,14 +210,17 @@ class EmbeddedEngine:
         for shared, personal in prompts:
             asked = hashlib.sha256(json.dumps([self.seed, shared, personal]).encode()).digest()
             for _ in range(samples):
-                seeds.append(hashlib.sha256(asked + self._written[asked].to_bytes(8, "big")).digest()[:8])
+                seeds.append(
+                    hashlib.sha256(asked + self._written[asked].to_bytes(8, "big")).digest()[:8]
+                )
                 self._written[asked] += 1
         return np.frombuffer(b"".join(seeds), np.uint32).reshape(-1, 2)
 
     def _forget(self) -> None:
         """Begin with nothing read."""
         most = max(
-            self._cache_bytes // block_bytes(self._sizes), blocks_of(self._sizes.max_position_embeddings)
+            self._cache_bytes // block_bytes(self._sizes),
+            blocks_of(self._sizes.max_position_embeddings),
         )
         self._prefixes = Prefixes(blocks=_FIRST_BLOCKS, most=most)
         self._pool: Pool | None = None
@@ -246,7 +260,9 @@ class EmbeddedEngine:
         self, found: Sequence[Found], options: Sequence[int]
     ) -> Iterator[jax.Array | Float[np.ndarray, "rows options"]]:
         """Yield the log probability of each option after each text, and further options."""
-        padding = np.pad(np.array(options, np.int32), (0, rounded(len(options), _OPTIONS) - len(options)))
+        padding = np.pad(
+            np.array(options, np.int32), (0, rounded(len(options), _OPTIONS) - len(options))
+        )
         ends = np.array([text.places[-1] for text in found], np.int32)
         with jax.enable_x64(False):
             for start in range(0, len(ends), _SCORED):
@@ -277,15 +293,29 @@ class EmbeddedEngine:
                 allowed = self._grammars.allowed(drafts, rows=rows)
                 written = np.zeros(rows, np.int32)
                 written[: len(drafts)] = [len(draft.tokens) for draft in drafts]
-                drawn = draw(self._weights, answers.states, allowed, seeds, written, self.temperature)
-                new = [draft.take(token) for draft, token in zip(drafts, drawn.tolist(), strict=False)]
+                drawn = draw(
+                    self._weights, answers.states, allowed, seeds, written, self.temperature
+                )
+                new = [
+                    draft.take(token) for draft, token in zip(drafts, drawn.tolist(), strict=False)
+                ]
                 if not any(new):
                     return
                 while any(new):
-                    some, new = [tokens[:_TOKENS] for tokens in new], [tokens[_TOKENS:] for tokens in new]
+                    some, new = (
+                        [tokens[:_TOKENS] for tokens in new],
+                        [tokens[_TOKENS:] for tokens in new],
+                    )
                     tokens, length = padded(some, shape=(rows, _TOKENS))
                     answers = go_on(
-                        self._weights, self._sizes, self._pool, pages, before, answers, tokens, length
+                        self._weights,
+                        self._sizes,
+                        self._pool,
+                        pages,
+                        before,
+                        answers,
+                        tokens,
+                        length,
                     )
 
 

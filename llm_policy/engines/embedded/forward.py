@@ -53,7 +53,9 @@ def grown(sizes: Sizes, pool: Pool, *, blocks: int) -> Pool:
         layers = array.reshape(heads, sizes.num_hidden_layers, -1, numbers)
         return jnp.pad(layers, ((0, 0), (0, 0), (0, more), (0, 0))).reshape(heads, -1, numbers)
 
-    return Pool(all_layers(pool.keys), all_layers(pool.values), jnp.pad(pool.states, ((0, more), (0, 0))))
+    return Pool(
+        all_layers(pool.keys), all_layers(pool.values), jnp.pad(pool.states, ((0, more), (0, 0)))
+    )
 
 
 @partial(jax.jit, static_argnames="sizes")
@@ -139,8 +141,12 @@ def draw(
         scores = logits(weights, states)
     bits = (allowed[..., None] >> jnp.arange(32, dtype=jnp.int32).reshape(1, 1, -1)) & 1
     scores = jnp.where(bits.reshape(len(scores), -1)[:, : scores.shape[1]] == 1, scores, -jnp.inf)
-    keys = jax.vmap(jax.random.fold_in)(jax.random.wrap_key_data(seeds, impl="threefry2x32"), written)
-    drawn = jax.vmap(jax.random.categorical)(keys, scores / jnp.where(temperature > 0, temperature, 1.0))
+    keys = jax.vmap(jax.random.fold_in)(
+        jax.random.wrap_key_data(seeds, impl="threefry2x32"), written
+    )
+    drawn = jax.vmap(jax.random.categorical)(
+        keys, scores / jnp.where(temperature > 0, temperature, 1.0)
+    )
     return jnp.where(temperature > 0, drawn, scores.argmax(axis=1))
 
 
@@ -148,12 +154,21 @@ _Numbers = Array | np.ndarray
 
 
 def _read(
-    weights: Weights, sizes: Sizes, tokens: _Numbers, length: _Numbers, pages: Pages, own: Past | None
+    weights: Weights,
+    sizes: Sizes,
+    tokens: _Numbers,
+    length: _Numbers,
+    pages: Pages,
+    own: Past | None,
 ) -> tuple[Float[Array, "rows width"], Past]:
     """Return the state after each row's last token, and the past of all rows."""
     with jax.default_matmul_precision("float32"):
         result = Llama(sizes).apply(
-            {"params": weights}, jnp.asarray(tokens)[None], jnp.asarray(length)[None], own=own, pages=pages
+            {"params": weights},
+            jnp.asarray(tokens)[None],
+            jnp.asarray(length)[None],
+            own=own,
+            pages=pages,
         )
     states, past = cast(tuple[Array, Past], result)
     last = jnp.maximum(length - 1, 0).reshape(1, -1, 1, 1)

@@ -40,7 +40,9 @@ class Grammars:
                 f"The embedded engine cannot write under this schema ({matcher.get_error()}): use a simpler "
                 "one, or vLLM."
             )
-        return [Draft(matcher.deep_copy(), end=self._end, max_tokens=max_tokens) for _ in range(count)]
+        return [
+            Draft(matcher.deep_copy(), end=self._end, max_tokens=max_tokens) for _ in range(count)
+        ]
 
     def allowed(self, drafts: "Sequence[Draft]", *, rows: int) -> Int32[np.ndarray, "rows words"]:
         """Return a bit for each token that may follow each draft, in `rows` rows.

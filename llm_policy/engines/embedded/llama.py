@@ -101,12 +101,19 @@ class Llama(nn.Module):
         embedding = self.param("embedding", start, (sizes.vocab_size, sizes.hidden_size))
         layers = self.param("layers", _layers, sizes)
         view = _View(
-            _rotation(before + place, sizes), visible, place, None if shared is None else shared.length
+            _rotation(before + place, sizes),
+            visible,
+            place,
+            None if shared is None else shared.length,
         )
 
-        def layer(state: Array, one: Any, wanted: Array | None = None) -> tuple[Array, tuple[Array, Array]]:
+        def layer(
+            state: Array, one: Any, wanted: Array | None = None
+        ) -> tuple[Array, tuple[Array, Array]]:
             weights, number, *past = one
-            further = None if pages is None else _PagesOfLayer(pages, number, sizes.num_hidden_layers)
+            further = (
+                None if pages is None else _PagesOfLayer(pages, number, sizes.num_hidden_layers)
+            )
             result = _Layer(sizes).apply({"params": weights}, state, view, *past, further, wanted)
             return cast(tuple[Array, tuple[Array, Array]], result)
 
@@ -122,7 +129,9 @@ class Llama(nn.Module):
         return _Norm(sizes.rms_norm_eps, name="norm")(state), Past(keys, values, begin + length)
 
 
-def logits(weights: Weights, states: Float[Array, "*rows width"]) -> Float[Array, "*rows vocabulary"]:
+def logits(
+    weights: Weights, states: Float[Array, "*rows width"]
+) -> Float[Array, "*rows vocabulary"]:
     """Return the scores of all tokens to follow after some states."""
     return states @ weights["embedding"].T
 
@@ -148,7 +157,9 @@ def load_weights(folder: Path) -> tuple[Weights, Sizes]:
         ValueError: the model is no Llama of the kind that `save_weights` writes.
     """
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    other = [name for name, value in _PLAIN.items() if name != "dtype" and config.get(name) != value]
+    other = [
+        name for name, value in _PLAIN.items() if name != "dtype" and config.get(name) != value
+    ]
     if other or config["num_key_value_heads"] != config["num_attention_heads"]:
         raise ValueError(
             f"{folder} is no Llama of the small model's kind ({', '.join(other) or 'shared keys'}): serve it "
@@ -160,7 +171,9 @@ def load_weights(folder: Path) -> tuple[Weights, Sizes]:
     for place, name in _INNER.items():
         layers = range(sizes.num_hidden_layers)
         flat[place] = np.stack([tensors[_layer_name(layer, name)] for layer in layers])
-    turned = {place: jnp.asarray(_turned(place, array), jnp.float32) for place, array in flat.items()}
+    turned = {
+        place: jnp.asarray(_turned(place, array), jnp.float32) for place, array in flat.items()
+    }
     return unflatten_dict(turned, sep="."), sizes
 
 
@@ -170,7 +183,9 @@ class _View(NamedTuple):
     `shared_length` is the number of tokens that its group shares, None without any.
     """
 
-    rotation: tuple[Float[Array, "groups rows tokens 1 half"], Float[Array, "groups rows tokens 1 half"]]
+    rotation: tuple[
+        Float[Array, "groups rows tokens 1 half"], Float[Array, "groups rows tokens 1 half"]
+    ]
     visible: Bool[Array, "groups rows tokens room"]
     place: Int[Array, "groups rows tokens"]
     shared_length: Int[Array, " groups"] | None
@@ -206,7 +221,9 @@ class _Layer(nn.Module):
         pages: _PagesOfLayer | None,
         wanted: Int[Array, "groups rows wanted"] | None,
     ) -> tuple[Float[Array, "groups rows wanted width"], tuple[Array, Array]]:
-        change, kept = _Attention(self.sizes, name="attention")(state, view, shared, own, pages, wanted)
+        change, kept = _Attention(self.sizes, name="attention")(
+            state, view, shared, own, pages, wanted
+        )
         state = _some(state, wanted) + change
         return state + _FeedForward(self.sizes, name="feed_forward")(state), kept
 
@@ -240,7 +257,8 @@ class _Attention(nn.Module):
         if own is not None:
             group, row = (axis[..., None] for axis in jnp.indices(view.place.shape[:2]))
             key, value = (
-                old.at[group, row, view.place].set(new) for old, new in zip(own, (key, value), strict=True)
+                old.at[group, row, view.place].set(new)
+                for old, new in zip(own, (key, value), strict=True)
             )
         query, keys, values = (jnp.moveaxis(array, -2, 1) for array in (scale * query, key, value))
         before: list[Callable[[Array], _Mixed]] = []
@@ -294,7 +312,9 @@ def _attend_together(
     return jax.tree.map(lambda array: array.reshape(*query.shape[:4], *array.shape[3:]), mixed)
 
 
-def _attend_pages(query: Float[Array, "1 heads rows tokens size"], of_layer: _PagesOfLayer) -> _Mixed:
+def _attend_pages(
+    query: Float[Array, "1 heads rows tokens size"], of_layer: _PagesOfLayer
+) -> _Mixed:
     """Return the same of what each row's pages hold, some pages at a time, as many as the longest row has."""
     (pages, layer, layers), (heads, rows, _, size) = of_layer, query.shape[1:]
     step = min(_PAGES, pages.places.shape[1])
@@ -341,7 +361,9 @@ class _FeedForward(nn.Module):
         sizes = self.sizes
         state = _Norm(sizes.rms_norm_eps, name="norm")(state)
         gate, up = (_Dense(sizes.intermediate_size, name=name)(state) for name in ("gate", "up"))
-        return _Dense(sizes.hidden_size, depth=sizes.num_hidden_layers, name="down")(nn.silu(gate) * up)
+        return _Dense(sizes.hidden_size, depth=sizes.num_hidden_layers, name="down")(
+            nn.silu(gate) * up
+        )
 
 
 class _Norm(nn.Module):
@@ -353,7 +375,11 @@ class _Norm(nn.Module):
     def __call__(self, state: Float[Array, "*rows width"]) -> Float[Array, "*rows width"]:
         scale = self.param("scale", nn.initializers.ones, state.shape[-1:])
         size = jnp.mean(jnp.square(state), axis=-1, keepdims=True)
-        return state * jax.lax.rsqrt(size + self.epsilon) * scale.reshape((1,) * (state.ndim - 1) + (-1,))
+        return (
+            state
+            * jax.lax.rsqrt(size + self.epsilon)
+            * scale.reshape((1,) * (state.ndim - 1) + (-1,))
+        )
 
 
 class _Dense(nn.Module):
@@ -388,20 +414,28 @@ def _some(array: Array, wanted: Int[Array, "groups rows wanted"] | None) -> Arra
     """Return what belongs to some tokens of each row, to all where `wanted` is None."""
     if wanted is None:
         return array
-    return jnp.take_along_axis(array, wanted.reshape(*wanted.shape, *(1,) * (array.ndim - 3)), axis=2)
+    return jnp.take_along_axis(
+        array, wanted.reshape(*wanted.shape, *(1,) * (array.ndim - 3)), axis=2
+    )
 
 
 def _rotation(place: Int[Array, "groups rows tokens"], sizes: Sizes) -> tuple[Array, Array]:
     """Return the cosines and sines by which heads are turned at each place."""
-    speed = sizes.rope_theta ** (-jnp.arange(0, sizes.head_dim, 2, dtype=jnp.float32) / sizes.head_dim)
+    speed = sizes.rope_theta ** (
+        -jnp.arange(0, sizes.head_dim, 2, dtype=jnp.float32) / sizes.head_dim
+    )
     angle = place[..., None, None].astype(jnp.float32) * speed.reshape(1, 1, 1, 1, -1)
     return jnp.cos(angle), jnp.sin(angle)
 
 
-def _rotate(heads: Float[Array, "groups rows tokens heads size"], rotation: tuple[Array, Array]) -> Array:
+def _rotate(
+    heads: Float[Array, "groups rows tokens heads size"], rotation: tuple[Array, Array]
+) -> Array:
     first, second = jnp.split(heads, 2, axis=-1)
     cosine, sine = rotation
-    return jnp.concatenate([first * cosine - second * sine, second * cosine + first * sine], axis=-1)
+    return jnp.concatenate(
+        [first * cosine - second * sine, second * cosine + first * sine], axis=-1
+    )
 
 
 _NEVER = -1e30

@@ -46,7 +46,9 @@ class Prefixes:
     def __init__(self, *, blocks: int, most: int) -> None:
         self.most = most
         self.blocks = 0
-        self._places: OrderedDict[tuple[int, bytes], int] = OrderedDict()  # those of no use lately come first
+        self._places: OrderedDict[tuple[int, bytes], int] = (
+            OrderedDict()
+        )  # those of no use lately come first
         self._ends: set[int] = set()  # where the state after the last token is known
         self._free: list[int] = []
         self._used: dict[int, int] = {}  # in which call
@@ -62,7 +64,9 @@ class Prefixes:
         for text in texts:
             self._use(self._known(text))
 
-    def lay(self, texts: Sequence[bytes], *, sizes: Sequence[int]) -> tuple[list[Found], list[Span]]:
+    def lay(
+        self, texts: Sequence[bytes], *, sizes: Sequence[int]
+    ) -> tuple[list[Found], list[Span]]:
         """Return where all texts lie, and what of them is still to be read, in spans of up to `sizes`' last.
 
         From here on it counts as read. The blocks of the texts must fit into `most` places.
@@ -80,7 +84,9 @@ class Prefixes:
                 self._use(keys)
                 continue
             start = len(places) - whole  # to have its state, the last block is read again
-            places += [self._add(key, keys) for key in self._missing(text, places)] if not whole else []
+            places += (
+                [self._add(key, keys) for key in self._missing(text, places)] if not whole else []
+            )
             into = [*places[:start], *([_NOWHERE] if whole else places[start:])]
             new = _spans(text, places, into, start, sizes)
             wave = max((waves.get(place, -1) for place in places[:start]), default=-1)
@@ -157,6 +163,10 @@ def _spans(
         left = len(places) - start
         stop = start + min(left, most if left > least else least)
         yield Span(
-            0, tokens[start * BLOCK : stop * BLOCK], places[:start], into[start:stop], places[stop - 1]
+            0,
+            tokens[start * BLOCK : stop * BLOCK],
+            places[:start],
+            into[start:stop],
+            places[stop - 1],
         )
         start = stop

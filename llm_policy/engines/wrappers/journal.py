@@ -13,7 +13,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from llm_policy.engines.base import Choices, Completion, Engine, EngineError, Interrupted, Prompt, Schema
+from llm_policy.engines.base import (
+    Choices,
+    Completion,
+    Engine,
+    EngineError,
+    Interrupted,
+    Prompt,
+    Schema,
+)
 
 _APPLICATION = 0x65636A78  # in the file's header: this database is a journal
 _FORMAT = 2
@@ -82,7 +90,9 @@ class Journal:
 
     def __init__(self, engine: Engine | None, path: Path | str, *, chunk: int = 2048) -> None:
         if chunk < 1:
-            raise ValueError(f"A journal asks at least one prompt at a time: chunk cannot be {chunk}.")
+            raise ValueError(
+                f"A journal asks at least one prompt at a time: chunk cannot be {chunk}."
+            )
         self.calls = self.prompt_tokens = self.cached_tokens = self.answer_tokens = 0
         self.seconds = 0.0
         self._engine = engine
@@ -138,7 +148,9 @@ class Journal:
             fresh = self._live("count", unknown).count(unknown)
             known |= zip(new, fresh, strict=True)
             with self._writing() as database:
-                database.executemany("INSERT INTO counts VALUES (?, ?)", zip(new, fresh, strict=True))
+                database.executemany(
+                    "INSERT INTO counts VALUES (?, ?)", zip(new, fresh, strict=True)
+                )
         return [known[key] for key in keys]
 
     def describe(self) -> dict[str, str | int | float | bool]:
@@ -226,7 +238,10 @@ class Journal:
             parameters = _text_id(database, batch.parameters)
             texts = dict.fromkeys(batch.prompts[place].shared for place in answers)
             ids = {text: _text_id(database, text) for text in texts}
-            asked = ((batch.keys[place], *batch.prompts[place], answer) for place, answer in answers.items())
+            asked = (
+                (batch.keys[place], *batch.prompts[place], answer)
+                for place, answer in answers.items()
+            )
             rows = (
                 (key, batch.verb, parameters, ids[shared], personal, *answer)
                 for key, shared, personal, answer in asked
@@ -261,7 +276,9 @@ class Journal:
                 yield self._database
         except sqlite3.Error as error:
             remedy = "one run at a time, on a disk with room"
-            raise EngineError(f"Cannot write to the journal {self._path} ({error}): {remedy}.") from error
+            raise EngineError(
+                f"Cannot write to the journal {self._path} ({error}): {remedy}."
+            ) from error
 
 
 def _recordable(said: Sequence[Completion] | Choices, seconds: float) -> list[_Answer]:
@@ -269,9 +286,13 @@ def _recordable(said: Sequence[Completion] | Choices, seconds: float) -> list[_A
     if isinstance(said, Choices):
         scores = np.column_stack([said.logprob, said.leaked]).astype("<f8")
         tokens = zip(said.prompt_tokens.tolist(), said.cached_tokens.tolist(), strict=True)
-        return [_Answer(row.tobytes(), *read, 1, seconds) for row, read in zip(scores, tokens, strict=True)]
+        return [
+            _Answer(row.tobytes(), *read, 1, seconds)
+            for row, read in zip(scores, tokens, strict=True)
+        ]
     return [
-        _Answer(json.dumps(a.texts), a.prompt_tokens, a.cached_tokens, a.answer_tokens, seconds) for a in said
+        _Answer(json.dumps(a.texts), a.prompt_tokens, a.cached_tokens, a.answer_tokens, seconds)
+        for a in said
     ]
 
 
@@ -284,7 +305,9 @@ def _completions(answers: list[_Answer]) -> list[Completion]:
 
 def _choices(answers: list[_Answer], options: int) -> Choices:
     said: Any = (answer.said for answer in answers)
-    scores = np.frombuffer(b"".join(said), "<f8").astype(np.float64).reshape(len(answers), options + 1)
+    scores = (
+        np.frombuffer(b"".join(said), "<f8").astype(np.float64).reshape(len(answers), options + 1)
+    )
     return Choices(
         logprob=scores[:, :-1],
         leaked=scores[:, -1],
@@ -302,7 +325,9 @@ def _text_id(database: sqlite3.Connection, text: str) -> int:
 def _open(path: Path, engine: Engine | None) -> sqlite3.Connection:
     """Return the database at `path`, made if it is new and there is an engine to fill it."""
     if engine is None and not path.is_file():
-        raise EngineError(f"There is no journal {path} to replay: correct the path, or give an engine.")
+        raise EngineError(
+            f"There is no journal {path} to replay: correct the path, or give an engine."
+        )
     try:
         database = sqlite3.connect(path)
         try:
@@ -327,7 +352,9 @@ def _prepare(database: sqlite3.Connection, path: Path, engine: Engine | None) ->
     (version,) = database.execute("PRAGMA user_version").fetchone()
     (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if engine is not None and not tables:
-        database.execute("PRAGMA page_size = 16384")  # prompts of about 1,500 characters leave less unused
+        database.execute(
+            "PRAGMA page_size = 16384"
+        )  # prompts of about 1,500 characters leave less unused
         database.execute("PRAGMA journal_mode = WAL")
         with database:
             database.executescript(_TABLES)
@@ -346,9 +373,15 @@ def _prepare(database: sqlite3.Connection, path: Path, engine: Engine | None) ->
 
 def _check_same(old: dict[str, Any], new: dict[str, Any], path: Path) -> None:
     """Raise an error if the engine that was recorded is not the one that goes on."""
-    differ = [name for name in {**old, **new} if old.get(name) != new.get(name) and name not in _WHEREABOUTS]
+    differ = [
+        name
+        for name in {**old, **new}
+        if old.get(name) != new.get(name) and name not in _WHEREABOUTS
+    ]
     if differ:
-        change = "; ".join(f"{name}: {old.get(name)!r} then, {new.get(name)!r} now" for name in differ)
+        change = "; ".join(
+            f"{name}: {old.get(name)!r} then, {new.get(name)!r} now" for name in differ
+        )
         raise EngineError(f"The journal {path} is another engine's ({change}): give another path.")
 
 

@@ -25,7 +25,10 @@ def in_step(
     inbox = _Inbox(len(runs))
     with ThreadPoolExecutor(max(len(runs), 1)) as pool:
         callers = [_Caller(engine, inbox.put, place) for place in range(len(runs))]
-        futures = [pool.submit(run, cast(Engine, caller)) for run, caller in zip(runs, callers, strict=True)]
+        futures = [
+            pool.submit(run, cast(Engine, caller))
+            for run, caller in zip(runs, callers, strict=True)
+        ]
         for future in futures:
             future.add_done_callback(lambda _: inbox.put(None))
         try:

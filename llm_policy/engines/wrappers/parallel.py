@@ -6,7 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, cast
 
 from llm_policy.engines._scores import join
-from llm_policy.engines.base import Choices, Completion, Engine, EngineError, Interrupted, Prompt, Schema
+from llm_policy.engines.base import (
+    Choices,
+    Completion,
+    Engine,
+    EngineError,
+    Interrupted,
+    Prompt,
+    Schema,
+)
 
 _SMALL = 64
 """Prompts that are worth a call of their own."""
@@ -41,7 +49,9 @@ class Parallel:
         """
         return self._share(
             prompts,
-            lambda engine, part: engine.complete(part, schema, samples=samples, max_tokens=max_tokens),
+            lambda engine, part: engine.complete(
+                part, schema, samples=samples, max_tokens=max_tokens
+            ),
             _join_completions,
         )
 
@@ -103,7 +113,9 @@ class Parallel:
         return merged
 
 
-def _common(descriptions: list[dict[str, str | int | float | bool]]) -> dict[str, str | int | float | bool]:
+def _common(
+    descriptions: list[dict[str, str | int | float | bool]],
+) -> dict[str, str | int | float | bool]:
     """Return the description that all share, with every url."""
     first = descriptions[0]
     for number, other in enumerate(descriptions[1:], start=2):
@@ -150,4 +162,7 @@ def _next(waiting: deque[list[int]]) -> list[int] | None:
 def _join_completions(parts: list[list[Completion]], places: list[int]) -> list[Completion]:
     """Return the completions of all `parts`, sorted by `places`."""
     completions = [completion for part in parts for completion in part]
-    return [completion for _, completion in sorted(zip(places, completions, strict=True), key=lambda p: p[0])]
+    return [
+        completion
+        for _, completion in sorted(zip(places, completions, strict=True), key=lambda p: p[0])
+    ]

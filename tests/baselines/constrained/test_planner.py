@@ -80,7 +80,9 @@ def test_a_binding_cap_holds_the_rate_and_welfare_would_rise_beyond_it(x64):
     found, _ = run(limits=limits)
     rates = np.asarray(found.recommended.rates)
     for schedule in found.schedules:
-        assert np.all((schedule.rates >= np.array(limits.floor)) & (schedule.rates <= np.array(limits.cap)))
+        assert np.all(
+            (schedule.rates >= np.array(limits.floor)) & (schedule.rates <= np.array(limits.cap))
+        )
     gradient = slopes(lambda r: exact(r)[0], rates, 1e-2)
     scale = np.abs(slopes(lambda r: exact(r)[0], LAW)).max()
     np.testing.assert_allclose(rates[[0, 1, 3]], [0.45, 0.6, 0.5], atol=1e-12)
@@ -185,7 +187,9 @@ def test_what_cannot_be_kept_is_named(x64):
     certificate = certify_plan(found, requirements=requirements)
     assert list(certificate.broken) == ["revenue of at least $50,000"]
     _, revenue, _ = exact(found.recommended.rates)
-    assert certificate.broken["revenue of at least $50,000"] == pytest.approx(50_000 - revenue, abs=1e-6)
+    assert certificate.broken["revenue of at least $50,000"] == pytest.approx(
+        50_000 - revenue, abs=1e-6
+    )
     # It breaks the floor least of all that was heard: near the most revenue that there is.
     assert revenue >= max(float(report.rebate) for report in found.reports) - 1e-6
     flat = max(exact(np.full(4, rate))[1] for rate in np.linspace(0.6, 0.9, 31))

@@ -36,11 +36,15 @@ def evaluator(welfare=None):
 
 
 def best(planner, *, steps=40, evaluate=None):
-    return plan(jax.random.key(0), planner, evaluator() if evaluate is None else evaluate, steps=steps)
+    return plan(
+        jax.random.key(0), planner, evaluator() if evaluate is None else evaluate, steps=steps
+    )
 
 
 def project(values, floor, cap, *, rising):
-    return np.asarray(nearest(*(jnp.asarray(x, jnp.float32) for x in (values, floor, cap)), rising=rising))
+    return np.asarray(
+        nearest(*(jnp.asarray(x, jnp.float32) for x in (values, floor, cap)), rising=rising)
+    )
 
 
 def bounds_of(rows, *, rising):
@@ -81,7 +85,9 @@ def test_limits_that_cannot_be_kept_are_refused():
     with pytest.raises(ValueError, match="between -1 and 1"):
         RateLimits(cap=35.0)
     with pytest.raises(ValueError, match="2 brackets"):
-        GradientPlanner(law(), coordinates=PlainRates(RateLimits(cap=(0.5, 0.6)))).init(jax.random.key(0))
+        GradientPlanner(law(), coordinates=PlainRates(RateLimits(cap=(0.5, 0.6)))).init(
+            jax.random.key(0)
+        )
     with pytest.raises(ValueError, match="below 1"):
         LogNetRates(RateLimits(cap=1.0))
 
@@ -115,9 +121,13 @@ def test_a_position_stands_for_its_rates_and_slopes_are_derivatives(x64, chart, 
     position = coordinates.position(rates)
     np.testing.assert_allclose(coordinates.rates(position), rates, atol=1e-12)
     gradient = jnp.array([3.0, -1.0, 2.0, 0.5])
-    ends = [[gradient @ coordinates.rates(position + s * d) for s in (1, -1)] for d in 1e-5 * jnp.eye(4)]
+    ends = [
+        [gradient @ coordinates.rates(position + s * d) for s in (1, -1)] for d in 1e-5 * jnp.eye(4)
+    ]
     expected = [(up - down) / 2e-5 for up, down in ends]
-    np.testing.assert_allclose(coordinates.slope(position, gradient), expected, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(
+        coordinates.slope(position, gradient), expected, rtol=1e-6, atol=1e-8
+    )
 
 
 def test_what_leads_out_of_the_limits_is_left_out_of_the_slope(x64):
@@ -151,7 +161,10 @@ def simplex():
     """Return the best equivalent that Nelder and Mead's simplex finds with NumPy's answers."""
     options = {"maxfev": 800, "xatol": 1e-5, "fatol": 1e-4}
     return -minimize(
-        lambda r: -worth(np.clip(r, 0, 0.99)), np.full(4, 0.5), method="Nelder-Mead", options=options
+        lambda r: -worth(np.clip(r, 0, 0.99)),
+        np.full(4, 0.5),
+        method="Nelder-Mead",
+        options=options,
     ).fun
 
 
@@ -165,14 +178,16 @@ def test_every_ascent_ends_at_the_same_equivalent(x64, name):
 def test_a_limit_that_does_not_bind_changes_nothing():
     limits = RateLimits(-0.5, 0.99)
     free, within = (
-        best(GradientPlanner(law(), coordinates=LogNetRates(x)), steps=12) for x in (RateLimits(), limits)
+        best(GradientPlanner(law(), coordinates=LogNetRates(x)), steps=12)
+        for x in (RateLimits(), limits)
     )
     for a, b in zip(free.schedules, within.schedules, strict=True):
         np.testing.assert_array_equal(a.rates, b.rates)
 
 
 @pytest.mark.parametrize(
-    ("chart", "rate", "short"), [(LogNetRates, 0.1, 1e-12), (PlainRates, 0.1, 1e-12), (Squashed, 0.5, 0.01)]
+    ("chart", "rate", "short"),
+    [(LogNetRates, 0.1, 1e-12), (PlainRates, 0.1, 1e-12), (Squashed, 0.5, 0.01)],
 )
 def test_a_cap_that_binds_is_reached_from_inside(x64, chart, rate, short):
     evaluate = evaluator(Rawlsian())
@@ -193,7 +208,9 @@ def test_planners_take_turns_and_the_best_goes_on(x64):
     assert slow == [True, False] * 3 + [False] * 6
     alone = best(each[1], steps=9)
     for a, b in zip(
-        [s for s, x in zip(found.schedules, slow, strict=True) if not x], alone.schedules, strict=True
+        [s for s, x in zip(found.schedules, slow, strict=True) if not x],
+        alone.schedules,
+        strict=True,
     ):
         np.testing.assert_array_equal(a.rates, b.rates)
     np.testing.assert_array_equal(found.recommended.rates, alone.recommended.rates)
@@ -201,7 +218,8 @@ def test_planners_take_turns_and_the_best_goes_on(x64):
 
 def test_one_start_is_the_planner_itself():
     one, several = (
-        best(planner, steps=12) for planner in (GradientPlanner(law()), MultiStart((GradientPlanner(law()),)))
+        best(planner, steps=12)
+        for planner in (GradientPlanner(law()), MultiStart((GradientPlanner(law()),)))
     )
     for a, b in zip(one.schedules, several.schedules, strict=True):
         np.testing.assert_array_equal(a.rates, b.rates)

@@ -80,7 +80,9 @@ def test_proposals_never_leave_the_box_and_rates_stay_legal(slope):
 def test_a_rejected_step_halves_the_radius_and_leaves_the_centre():
     planner = TrustRegionPlanner(START, believing(-1.0), radius=0.2)
     states, proposals = walk(planner, 6)
-    assert [state.radius for state in states] == pytest.approx([0.2, 0.1, 0.05, 0.025, 0.0125, 0.00625])
+    assert [state.radius for state in states] == pytest.approx(
+        [0.2, 0.1, 0.05, 0.025, 0.0125, 0.00625]
+    )
     assert all(state.centre == 0 for state in states)
     assert all(paraboloid(rates) < paraboloid(proposals[0]) for rates in proposals[1:])
     np.testing.assert_array_equal(planner.recommend(states[-1]).rates, START.rates)
@@ -103,10 +105,14 @@ def test_the_promise_is_what_the_model_predicts():
     planner = TrustRegionPlanner(START, believing(), radius=0.05)
     state = planner.tell(planner.init(KEY), START, Heard(paraboloid(START.rates)))
     schedule, state = planner.ask(KEY, state)
-    assert state.promised == pytest.approx(paraboloid(schedule.rates) - paraboloid(START.rates), rel=1e-4)
+    assert state.promised == pytest.approx(
+        paraboloid(schedule.rates) - paraboloid(START.rates), rel=1e-4
+    )
     # The gradient's largest pull within a box is to a corner of it.
     pull = -CURVATURE @ (np.asarray(START.rates) - BEST)
-    np.testing.assert_allclose(schedule.rates, np.asarray(START.rates) + 0.05 * np.sign(pull), atol=1e-6)
+    np.testing.assert_allclose(
+        schedule.rates, np.asarray(START.rates) + 0.05 * np.sign(pull), atol=1e-6
+    )
 
 
 def test_what_a_trial_is_worth_may_differ_from_its_report():

@@ -143,7 +143,10 @@ def test_worlds_are_what_they_are_said_to_be():
     assert len(np.unique(medians)) == 40
     keys = jax.random.split(jax.random.key(4), 200)
     worlds = eqx.filter_jit(jax.vmap(lambda k: draw_world(k, skills, LAW)))(keys)
-    elasticity, aversion = np.asarray(worlds.economy.preferences.elasticity), np.asarray(worlds.aversion)
+    elasticity, aversion = (
+        np.asarray(worlds.economy.preferences.elasticity),
+        np.asarray(worlds.aversion),
+    )
     assert np.all((elasticity >= 0.1) & (elasticity <= 1))
     assert abs(np.mean(np.log10(elasticity)) + 0.5) < 4 * np.sqrt(1 / 12 / 200)
     assert abs(np.mean(np.isinf(aversion)) - 0.25) < 4 * np.sqrt(0.25 * 0.75 / 200)

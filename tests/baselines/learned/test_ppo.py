@@ -146,7 +146,9 @@ def test_learned_hours_do_not_depend_on_the_order_of_workers(trained):
     order = np.random.default_rng(4).permutation(60)
     shuffled = replace(economy, population=Population(economy.population.skill[order]))
     np.testing.assert_allclose(
-        learned_hours(result, shuffled, SMALL), learned_hours(result, economy, SMALL)[order], rtol=1e-4
+        learned_hours(result, shuffled, SMALL),
+        learned_hours(result, economy, SMALL)[order],
+        rtol=1e-4,
     )
 
 
@@ -193,7 +195,9 @@ def test_the_planner_waits_for_its_workers_and_lets_them_settle(before, after):
 def test_the_planner_learns_no_more_while_workers_settle():
     steady = replace(SHORT, worker_rate=0.0, worker_spread=(0.1, 0.1))
     before, after = (
-        train_two_level(jax.random.key(0), workers(20), FLAT, Rawlsian(), replace(steady, settling_updates=n))
+        train_two_level(
+            jax.random.key(0), workers(20), FLAT, Rawlsian(), replace(steady, settling_updates=n)
+        )
         for n in (0, 3)
     )
     assert before.schedule.rates[0] > 0

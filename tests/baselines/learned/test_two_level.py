@@ -70,7 +70,9 @@ def outcome(game, rates):
 @functools.cache
 def induction(game):
     """Return the value of every schedule of the grid, and the best of them."""
-    values = {rates: outcome(game, rates)[1] for rates in itertools.product(LEVELS.tolist(), repeat=2)}
+    values = {
+        rates: outcome(game, rates)[1] for rates in itertools.product(LEVELS.tolist(), repeat=2)
+    }
     return values, max(values, key=values.__getitem__)
 
 
@@ -89,7 +91,10 @@ def starts(game):
 
 def corners(rates):
     """Return the schedules of the grid between which a schedule lies."""
-    around = [np.clip(np.searchsorted(LEVELS, rate) - np.array([1, 0]), 0, LEVELS.size - 1) for rate in rates]
+    around = [
+        np.clip(np.searchsorted(LEVELS, rate) - np.array([1, 0]), 0, LEVELS.size - 1)
+        for rate in rates
+    ]
     return list(itertools.product(*(LEVELS[levels].tolist() for levels in around)))
 
 

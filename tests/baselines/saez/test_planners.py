@@ -125,7 +125,9 @@ def test_the_static_planner_applies_the_formula_once():
 def test_once_is_enough_at_the_fixed_point_only():
     economy, welfare = economy_of(grid("PLN", 400), 0.25), Atkinson(1.0)
     start = BracketSchedule([0.0, 60000, 150000], [0.1, 0.2, 0.3])
-    fixed = eqx.filter_jit(converged_saez)(economy, start, welfare, elasticity=0.25, tolerance=1e-5).schedule
+    fixed = eqx.filter_jit(converged_saez)(
+        economy, start, welfare, elasticity=0.25, tolerance=1e-5
+    ).schedule
     evaluate = RationalEvaluator(economy, welfare)
     stays = plan(KEY, StaticSaezPlanner(fixed, 0.25), evaluate, steps=2).recommended
     np.testing.assert_allclose(stays.rates, fixed.rates, atol=5e-5)
@@ -222,7 +224,8 @@ def test_the_iterated_formula_hears_how_elastic_workers_who_differ_are(aversion)
 
 def test_workers_with_income_effects_report_no_elasticity():
     economy = Economy(
-        population=Population(grid("GB2", 200) / 40), preferences=Isoelastic(1.0, exponent=2.0, scale=1.0)
+        population=Population(grid("GB2", 200) / 40),
+        preferences=Isoelastic(1.0, exponent=2.0, scale=1.0),
     )
     report = RationalEvaluator(economy, Utilitarian()).value(law())
     assert report.brackets.elasticity is None
@@ -234,13 +237,17 @@ def test_the_fixed_point_without_those_who_jump_is_a_part_in_a_thousand_worse():
     # Oracles, section 5d: 0.22 % on 20,000 workers.
     evaluate = evaluator(grid("LN", 1000), 0.25, Rawlsian())
     with_them, without = (
-        plan(KEY, SaezPlanner(law(), 0.25, jumps, patience=40), evaluate, steps=40).reports[-1].equivalent
+        plan(KEY, SaezPlanner(law(), 0.25, jumps, patience=40), evaluate, steps=40)
+        .reports[-1]
+        .equivalent
         for jumps in (True, False)
     )
     assert without < with_them * (1 - 1e-3)
 
 
-@pytest.mark.parametrize(("name", "elasticity"), [("GB2", 0.1), ("LN", 0.25), ("LN", 0.5), ("GB2", 1.0)])
+@pytest.mark.parametrize(
+    ("name", "elasticity"), [("GB2", 0.1), ("LN", 0.25), ("LN", 0.5), ("GB2", 1.0)]
+)
 def test_the_elasticity_of_rational_workers_is_measured(name, elasticity):
     start = BracketSchedule(THRESHOLDS[:4], np.full(4, 0.3))
     planner = EmpiricalSaezPlanner(start, size=0.02)
@@ -258,7 +265,9 @@ def test_each_bracket_has_the_elasticity_of_its_own_workers():
     n = grid("GB2", 400)
     own = np.where(n < 60_000, 0.5, 0.2)  # at 30 % they earn up to 50,200 and from 55,900
     population = Population(n / 40, elasticity=own)
-    evaluate = RationalEvaluator(Economy(population=population, preferences=Quasilinear(0.3)), Atkinson(1.0))
+    evaluate = RationalEvaluator(
+        Economy(population=population, preferences=Quasilinear(0.3)), Atkinson(1.0)
+    )
     planner = EmpiricalSaezPlanner(BracketSchedule([0.0, 53_000.0], [0.3, 0.3]), size=0.02)
     state = planner.init(KEY)
     for _ in range(4):
@@ -270,7 +279,9 @@ def test_each_bracket_has_the_elasticity_of_its_own_workers():
 @pytest.mark.parametrize("welfare", [Atkinson(1.0), Rawlsian()], ids=["atkinson", "rawls"])
 def test_measuring_the_elasticity_ends_where_being_told_it_does(welfare):
     evaluate = evaluator(grid("GB2", 400), 0.25, welfare)
-    measured = plan(KEY, EmpiricalSaezPlanner(law(), size=0.02), evaluate, steps=14 + 26).recommended
+    measured = plan(
+        KEY, EmpiricalSaezPlanner(law(), size=0.02), evaluate, steps=14 + 26
+    ).recommended
     told = plan(KEY, SaezPlanner(law(), 0.25), evaluate, steps=26).recommended
     worth = [float(evaluate.value(schedule).equivalent) for schedule in (measured, told)]
     assert abs(worth[0] - worth[1]) < 10

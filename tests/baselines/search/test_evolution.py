@@ -78,7 +78,10 @@ def test_it_converges_on_a_bowl():
 
 
 def test_a_distribution_that_has_shrunk_begins_again_with_twice_the_individuals():
-    planner, evaluate = EvolutionPlanner(flat(EDGES)), Valued(lambda rates: float(np.round(rates.mean(), 2)))
+    planner, evaluate = (
+        EvolutionPlanner(flat(EDGES)),
+        Valued(lambda rates: float(np.round(rates.mean(), 2))),
+    )
     state, sizes = planner.init(KEY), []
     for step in range(900):
         schedule, state = planner.ask(jax.random.fold_in(KEY, step), state)

@@ -50,7 +50,9 @@ def test_every_combination_is_tried_and_the_best_is_recommended():
 def test_after_the_last_row_the_best_is_proposed_again():
     search = factorial_grid(THREE[:1], (0.1, 0.5, 0.9))
     found = plan(KEY, search, Valued(bowl(np.array([0.6]))), steps=5)
-    np.testing.assert_allclose([s.rates[0] for s in found.schedules], [0.1, 0.5, 0.9, 0.5, 0.5], rtol=1e-6)
+    np.testing.assert_allclose(
+        [s.rates[0] for s in found.schedules], [0.1, 0.5, 0.9, 0.5, 0.5], rtol=1e-6
+    )
 
 
 def test_the_reference_grid_is_the_published_one():
@@ -67,7 +69,10 @@ def test_the_reference_grid_is_the_published_one():
     [
         (lambda: reference_grid(THRESHOLDS), "for 3 brackets.*got 7"),
         (lambda: even_grid(THRESHOLDS, tries=0), "at least 1 try; got 0"),
-        (lambda: even_grid(THRESHOLDS, tries=5, low=0.5, high=0.5), "rise from low to high.*0.5 and 0.5"),
+        (
+            lambda: even_grid(THRESHOLDS, tries=5, low=0.5, high=0.5),
+            "rise from low to high.*0.5 and 0.5",
+        ),
         (lambda: even_grid(THRESHOLDS, tries=5, high=50), "between -1 and 1; got 0.0 and 50"),
         (lambda: factorial_grid(THRESHOLDS, ()), "0 levels for 7 brackets make 0 tries"),
         (lambda: factorial_grid(THRESHOLDS, np.linspace(0, 0.9, 10).tolist()), "10,000,000 tries"),
@@ -83,7 +88,9 @@ def test_a_coordinate_pass_by_hand():
     # Of the coarse moves from 0.3, the best for 0.42 is +0.10, for 0.36 +0.05, for 0.29 none.
     best = np.array([0.42, 0.36, 0.29])
     evaluate, start = Valued(bowl(best)), np.full(3, 0.3)
-    found = plan(KEY, CoordinateSearch(BracketSchedule(THREE, start)), evaluate, steps=1 + 18 + 1 + 12 + 1)
+    found = plan(
+        KEY, CoordinateSearch(BracketSchedule(THREE, start)), evaluate, steps=1 + 18 + 1 + 12 + 1
+    )
     tried = np.array(evaluate.tried)
     assert np.allclose(tried[0], start)
     moved = np.abs(tried[1:19] - start) > 1e-6
@@ -101,7 +108,9 @@ def test_both_passes_on_seven_brackets_take_73_evaluations_and_later_steps_are_h
     evaluate = Valued(bowl(np.full(7, 0.5)))
     plan(KEY, CoordinateSearch(law()), evaluate, steps=73 + 28)
     tried = np.array(evaluate.tried)
-    assert np.sum(np.abs(tried[72] - tried[71]) > 1e-6) > 1, "the second composite moves several rates"
+    assert np.sum(np.abs(tried[72] - tried[71]) > 1e-6) > 1, (
+        "the second composite moves several rates"
+    )
     steps = np.abs(tried[73:101] - tried[72]).max(axis=1)
     np.testing.assert_allclose(np.sort(np.unique(steps.round(4))), [0.005, 0.015], atol=1e-4)
 

@@ -64,13 +64,18 @@ def test_an_environment_keeps_its_contract(eps, name):
 def test_the_reward_is_the_equivalent_of_the_year(x64):
     env = tax_env()
     _, state = jax.jit(env.reset)(jax.random.key(0))
-    observation, state, reward, _, _, info = jax.jit(env.step)(jax.random.key(1), state, jnp.array(RATES))
+    observation, state, reward, _, _, info = jax.jit(env.step)(
+        jax.random.key(1), state, jnp.array(RATES)
+    )
     exact = reference_solve(grid("GB2", N), np.array(STARTS), np.array(RATES), 0.25)
     assert reward == pytest.approx(exact.equivalent(1), rel=1e-10)
     assert info["rebate"] == pytest.approx(exact.rebate, rel=1e-12)
     income = exact.income
     ends = np.append(STARTS[1:], np.inf)
-    within = [np.mean(np.clip(income - low, 0, high - low)) for low, high in zip(STARTS, ends, strict=True)]
+    within = [
+        np.mean(np.clip(income - low, 0, high - low))
+        for low, high in zip(STARTS, ends, strict=True)
+    ]
     people = [
         np.mean((income > low * (1 + 1e-9)) & (income <= high * (1 + 1e-9)))
         for low, high in zip(STARTS, ends, strict=True)
@@ -160,7 +165,9 @@ def test_gradients_count_those_who_jump_where_rates_fall(x64):
     reward = jax.jit(lambda action: env.step(jax.random.key(1), state, action)[2])
     slopes = jax.jit(jax.grad(reward))
     for rates in jnp.array([[0.55, 0.3], [0.7, 0.35], [0.6, 0.3]]):
-        wide = [float(reward(rates + step) - reward(rates - step)) / 0.04 for step in 0.02 * np.eye(2)]
+        wide = [
+            float(reward(rates + step) - reward(rates - step)) / 0.04 for step in 0.02 * np.eye(2)
+        ]
         np.testing.assert_allclose(slopes(rates), wide, rtol=0.1, atol=100)
 
 
@@ -179,10 +186,18 @@ BAD = {
     "box": (lambda: Box([0.0], [1.0, 2.0]), r"\(1,\)", "one shape"),
     "endless box": (lambda: Box([0.0], [np.inf]).sample(jax.random.key(0)), "inf", "finite bounds"),
     "periods": (lambda: TaxEnv(economy(), STARTS, Utilitarian(), periods=0), "got 0", "or more"),
-    "thresholds": (lambda: TaxEnv(economy(), [1.0, 2.0], Utilitarian(), periods=1), r"1\.0", "first as 0"),
+    "thresholds": (
+        lambda: TaxEnv(economy(), [1.0, 2.0], Utilitarian(), periods=1),
+        r"1\.0",
+        "first as 0",
+    ),
     "rates": (lambda: step_with(tax_env(), [0.1, 0.2, 35.0]), r"35\.0", "share"),
     "two rates": (lambda: step_with(tax_env(), [0.1, 0.2]), r"\(2,\)", "rate for each bracket"),
-    "one worker's hours": (lambda: step_with(worker_env(), [40.0]), r"\(1,\)", "hours of every worker"),
+    "one worker's hours": (
+        lambda: step_with(worker_env(), [40.0]),
+        r"\(1,\)",
+        "hours of every worker",
+    ),
     "hours": (lambda: step_with(worker_env(), [90.0] * N), "90", "between 0 and 80"),
     "no longest week": (
         lambda: WorkerEnv(economy_of([1e4], 0.25), BracketSchedule([0], [0.1]), periods=1),

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from baselines.gradient.ascent import GradientPlanner
-from econjax import Atkinson, BracketSchedule, Economy, Isoelastic, Population, Utilitarian, equilibrium
+from econjax import (
+    Atkinson,
+    BracketSchedule,
+    Economy,
+    Isoelastic,
+    Population,
+    Utilitarian,
+    equilibrium,
+)
 from econjax.dynamics.evaluator import SimulatedEvaluator
 from econjax.dynamics.simulation import Lagged, Rational, simulate
 from econjax.planning import RationalEvaluator, plan
@@ -52,10 +60,14 @@ def test_a_year_is_what_simulating_lagged_workers_brings(x64):
     economy = Economy(population=Population(grid("GB2", 100) / 40), preferences=preferences)
     evaluate = evaluator(steps=6, economy=economy, welfare=Utilitarian())
     start = equilibrium(economy, law()).outcome
-    run = simulate(jax.random.key(0), economy, law(RISING), Lagged(Rational(), 0.25), periods=6, start=start)
+    run = simulate(
+        jax.random.key(0), economy, law(RISING), Lagged(Rational(), 0.25), periods=6, start=start
+    )
     report = evaluate.value(law(RISING))
     for name in ("rebate", "income", "labor", "gini"):
-        assert getattr(report, name) == pytest.approx(float(jnp.mean(getattr(run.saved, name))), rel=1e-11)
+        assert getattr(report, name) == pytest.approx(
+            float(jnp.mean(getattr(run.saved, name))), rel=1e-11
+        )
 
 
 @pytest.mark.parametrize("rates", [RISING, FALLING], ids=["rising", "falling"])
@@ -97,7 +109,9 @@ def test_a_plan_for_the_year_beats_one_for_the_end_and_becomes_it(x64):
     gains, distances = [], []
     for steps in (1, 5, 300):
         own = plan(jax.random.key(0), planner, evaluator(steps=steps), steps=25).recommended.rates
-        one, other = (reference_year(n, np.asarray(r), fraction=0.25, steps=steps) for r in (own, end))
+        one, other = (
+            reference_year(n, np.asarray(r), fraction=0.25, steps=steps) for r in (own, end)
+        )
         gains.append(one - other)
         distances.append(float(jnp.max(jnp.abs(own - end))))
     assert gains[0] > gains[1] > 100 > 5 > abs(gains[2])

@@ -59,7 +59,9 @@ def test_a_policy_keeps_its_contract(eps, name):
     assert np.all((outcome.labor >= 0) & (outcome.labor <= 45 * (1 + 4 * eps)))
     state = policy.init(jax.random.key(KEY), economy)
     assert jax.tree.structure(run.state.policy) == jax.tree.structure(state)
-    np.testing.assert_array_equal(years(economy, policy, skill_process=process)[1].labor, outcome.labor)
+    np.testing.assert_array_equal(
+        years(economy, policy, skill_process=process)[1].labor, outcome.labor
+    )
     # The budget balances every year.
     np.testing.assert_allclose(outcome.income, skill * outcome.labor, rtol=4 * eps)
     spent = (outcome.income - outcome.consumption) @ economy.population.weight
@@ -91,7 +93,9 @@ def test_expectations_of_the_rebate_settle_at_the_equilibrium(x64):
     # responses to the rebate that they pay for: an equilibrium.
     preferences = Isoelastic(1.0, exponent=3.0, scale=5e-6)
     economy = Economy(population=Population(grid("GB2", 50) / 40), preferences=preferences)
-    rebate = np.asarray(simulate(jax.random.key(KEY), economy, law(), Rational(), periods=30).saved.rebate)
+    rebate = np.asarray(
+        simulate(jax.random.key(KEY), economy, law(), Rational(), periods=30).saved.rebate
+    )
     errors = np.abs(rebate - rebate[-1])
     assert errors[0] > 1
     np.testing.assert_array_less(errors[1:10], errors[:9])
@@ -150,7 +154,9 @@ def test_it_stays_stable_when_skills_move_and_hours_lag():
 
 def test_a_schedule_for_each_year(x64):
     n, rates = grid("GB2", 50), [[rate, rate + 0.1] for rate in (0.0, 0.1, 0.3, 0.6, 0.2)]
-    _, outcome, _ = years(economy_of(n, 0.25), Rational(), [BracketSchedule(STARTS, r) for r in rates])
+    _, outcome, _ = years(
+        economy_of(n, 0.25), Rational(), [BracketSchedule(STARTS, r) for r in rates]
+    )
     expected = [reference_solve(n, STARTS, np.array(r), 0.25).rebate for r in rates]
     np.testing.assert_allclose(outcome.rebate, expected, rtol=1e-12)
 
@@ -214,7 +220,9 @@ def test_a_summary_counts_people_not_entries(x64):
     assert found.gini == pytest.approx(float(expected), rel=1e-12)
 
 
-@pytest.mark.parametrize("policy", [Logit(1000.0), Lagged(Rational(), 0.5)], ids=["logit", "lagged"])
+@pytest.mark.parametrize(
+    "policy", [Logit(1000.0), Lagged(Rational(), 0.5)], ids=["logit", "lagged"]
+)
 def test_hours_without_a_useful_derivative_refuse(x64, policy):
     economy = economy_of(grid("GB2", 50), 0.25)
 
@@ -290,7 +298,11 @@ BAD = {
     ),
     "schedules": (
         lambda: simulate(
-            jax.random.key(0), economy_of([1e4], 0.25, max_labor=45.0), [law()], Rational(), periods=2
+            jax.random.key(0),
+            economy_of([1e4], 0.25, max_labor=45.0),
+            [law()],
+            Rational(),
+            periods=2,
         ),
         "got 1",
         "one schedule",

@@ -35,7 +35,10 @@ SHOCKS = {
 }
 
 estimate = eqx.filter_jit(
-    lambda panel: (difference_ols(panel), *(gruber_saez(panel, pieces=pieces) for pieces in (0, 1, 5)))
+    lambda panel: (
+        difference_ols(panel),
+        *(gruber_saez(panel, pieces=pieces) for pieces in (0, 1, 5)),
+    )
 )
 panel_of = eqx.filter_jit(Panel)
 levels_of = eqx.filter_jit(level_ols)
@@ -51,7 +54,9 @@ def rational_incomes(n, elasticity, schedule):
 def table_row(income, later, before, after):
     counted = income >= 10000
     incomes = np.concatenate([income, later])
-    rates = jnp.concatenate([s.marginal_rate(jnp.array(z)) for s, z in ((before, income), (after, later))])
+    rates = jnp.concatenate(
+        [s.marginal_rate(jnp.array(z)) for s, z in ((before, income), (after, later))]
+    )
     levels = levels_of(incomes, rates, weight=np.tile(counted, 2).astype(float))
     panel = panel_of(income, later, before=before, after=after, least_income=10000.0)
     return panel, [levels, *estimate(panel)]
@@ -70,7 +75,9 @@ def test_the_table_without_shocks(x64, elasticity, row, observations, exact):
         for z, law in ((income, before), (later, after))
     )
     kept = (bunched == 0) & (np.asarray(panel.rate_change) == np.asarray(panel.predicted_change))
-    sub = Panel(income, later, before=before, after=after, least_income=1e4, weight=kept.astype(float))
+    sub = Panel(
+        income, later, before=before, after=after, least_income=1e4, weight=kept.astype(float)
+    )
     found = gruber_saez(sub, pieces=0)
     assert found.elasticity == pytest.approx(elasticity, rel=1e-10)
     assert found.observations == exact
@@ -84,7 +91,9 @@ def test_the_table_with_shocks(x64, name):
     _, shock, later_shock = (draw.standard_normal(n.size) for _ in range(3))
     before, after = us_federal(2017), us_federal(2018)
     first = n * np.exp(0.3 * shock)
-    then = first * (n / np.median(n)) ** 0.05 if name == "diverging" else n * np.exp(0.3 * later_shock)
+    then = (
+        first * (n / np.median(n)) ** 0.05 if name == "diverging" else n * np.exp(0.3 * later_shock)
+    )
     incomes = [rational_incomes(m, elasticity, law) for m, law in ((first, before), (then, after))]
     _, found = table_row(*incomes, before, after)
     np.testing.assert_allclose([f.elasticity for f in found], row, atol=6e-5)
@@ -123,7 +132,10 @@ def test_the_bias_of_levels(workers):
 def test_two_stage_least_squares_by_hand(x64):
     # The matrix form, with a weight and the sandwich: (Z'X)^-1 Z'y and White's (1980) covariance.
     draw = np.random.default_rng(0)
-    before, after = BracketSchedule([0, 3e4, 6e4], [0.1, 0.2, 0.4]), BracketSchedule([0, 4e4], [0.3, 0.1])
+    before, after = (
+        BracketSchedule([0, 3e4, 6e4], [0.1, 0.2, 0.4]),
+        BracketSchedule([0, 4e4], [0.3, 0.1]),
+    )
     income, later = np.exp(draw.normal(10.8, 0.6, (2, 400)))
     weight = draw.uniform(0.5, 2, 400)
     found = gruber_saez(Panel(income, later, before=before, after=after, weight=weight), pieces=1)
@@ -193,10 +205,50 @@ def test_a_perturbation_of_all_rates(eps):
 
 # Oracles, section 3f (lognormal economy): e, threshold, rates, B, h-, h+, Chetty's e, Saez's e, b in dollars.
 KINKS = [
-    (0.25, 47150, [0.12, 0.22], 0.0160381855, 1.12743437e-05, 1.12813890e-05, 0.250112, 0.249997, 1422.5383),
-    (0.50, 60000, [0.30, 0.50], 0.0749564505, 7.89738816e-06, 6.91370241e-06, 0.470138, 0.496294, 9491.2962),
-    (0.10, 11600, [0.00, 0.10], 0.0008519981, 6.87639965e-06, 7.06648021e-06, 0.101378, 0.100001, 123.9018),
-    (0.25, 47150, [0.12, 0.14], 0.0030556099, 1.12743437e-05, 1.12770922e-05, 0.250032, 0.250000, 271.0233),
+    (
+        0.25,
+        47150,
+        [0.12, 0.22],
+        0.0160381855,
+        1.12743437e-05,
+        1.12813890e-05,
+        0.250112,
+        0.249997,
+        1422.5383,
+    ),
+    (
+        0.50,
+        60000,
+        [0.30, 0.50],
+        0.0749564505,
+        7.89738816e-06,
+        6.91370241e-06,
+        0.470138,
+        0.496294,
+        9491.2962,
+    ),
+    (
+        0.10,
+        11600,
+        [0.00, 0.10],
+        0.0008519981,
+        6.87639965e-06,
+        7.06648021e-06,
+        0.101378,
+        0.100001,
+        123.9018,
+    ),
+    (
+        0.25,
+        47150,
+        [0.12, 0.14],
+        0.0030556099,
+        1.12743437e-05,
+        1.12770922e-05,
+        0.250032,
+        0.250000,
+        271.0233,
+    ),
 ]
 
 
@@ -268,7 +320,11 @@ BAD = {
         r"0\.0",
         "No observation",
     ),
-    "infinite": (lambda: Panel([1, np.inf], [1, 2], before=LAW, after=LAW), "inf", "income must be finite"),
+    "infinite": (
+        lambda: Panel([1, np.inf], [1, 2], before=LAW, after=LAW),
+        "inf",
+        "income must be finite",
+    ),
     "not a number": (
         lambda: level_ols([1e4, 2e4], [0.2, np.nan]),
         "nan",

@@ -23,13 +23,17 @@ def measured(income, tax, weight=None):
 @pytest.mark.parametrize("order", [[0, 1, 2, 3], [2, 0, 3, 1]])
 def test_a_progressive_tax(eps, order):
     # Oracles, section 7b: 11/40, 61/200, 11/160 = K t / (1 - t), and nobody overtakes anybody.
-    found = measured(jnp.array(INCOME)[jnp.array(order)], jnp.array([0.0, 2, 5, 13])[jnp.array(order)])
+    found = measured(
+        jnp.array(INCOME)[jnp.array(order)], jnp.array([0.0, 2, 5, 13])[jnp.array(order)]
+    )
     np.testing.assert_allclose(found, [11 / 40, 61 / 200, 11 / 160, 11 / 160, 0], atol=10 * eps)
 
 
 def test_a_proportional_tax(eps):
     # Oracles, section 7b.
-    np.testing.assert_allclose(measured(jnp.array(INCOME), 0.2 * jnp.array(INCOME)), 0, atol=2 * eps)
+    np.testing.assert_allclose(
+        measured(jnp.array(INCOME), 0.2 * jnp.array(INCOME)), 0, atol=2 * eps
+    )
 
 
 def test_a_tax_after_which_some_overtake_others(eps):
@@ -58,7 +62,11 @@ people = st.lists(st.integers(1, 9), min_size=6, max_size=6)
 
 @given(numbers, numbers, people, st.permutations(range(6)))
 def test_laws_of_any_tax(income, tax, people, order):
-    x, weight, order = np.array(income).round(-4) + 1e4, np.array(people) / sum(people), np.array(order)
+    x, weight, order = (
+        np.array(income).round(-4) + 1e4,
+        np.array(people) / sum(people),
+        np.array(order),
+    )
     t = np.array(tax) / 20
     rate = weight @ t / (weight @ x)
     with float64():
@@ -101,7 +109,9 @@ def test_one_compilation_for_all_taxes_and_batches_of_them(compilations):
     with compilations() as seen:
         measured(jnp.array(INCOME), other)
     assert not seen
-    np.testing.assert_allclose(jax.vmap(measured, (None, 0))(jnp.array(INCOME), taxes)[0], first, rtol=1e-5)
+    np.testing.assert_allclose(
+        jax.vmap(measured, (None, 0))(jnp.array(INCOME), taxes)[0], first, rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("index", [kakwani, suits])
@@ -110,13 +120,17 @@ def test_one_compilation_for_all_taxes_and_batches_of_them(compilations):
 )
 def test_net_taxes_that_sum_to_nothing_have_no_progressivity(index, net):
     # Oracles, section 9.16.
-    with pytest.raises(ValueError, match=r"The mean tax must be above 0.*gross of any rebate\. Got "):
+    with pytest.raises(
+        ValueError, match=r"The mean tax must be above 0.*gross of any rebate\. Got "
+    ):
         index(INCOME, net)
 
 
 def test_net_taxes_are_refused_inside_jit():
     with pytest.raises(RuntimeError, match="The mean tax must be above 0"):
-        jax.block_until_ready(eqx.filter_jit(kakwani)(jnp.array(INCOME), jnp.array([-5.0, -3, 0, 8])))
+        jax.block_until_ready(
+            eqx.filter_jit(kakwani)(jnp.array(INCOME), jnp.array([-5.0, -3, 0, 8]))
+        )
 
 
 def test_weights_may_be_in_any_unit(x64):

@@ -124,7 +124,9 @@ def test_one_compilation_for_all_elections_of_a_size(compilations):
 
 
 def test_candidates_come_in_whole_numbers(monkeypatch):
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # the tests' own check of types
+    monkeypatch.setattr(
+        jaxtyping.config, "jaxtyping_disable", True
+    )  # the tests' own check of types
     with pytest.raises(ValueError, match=r"in whole numbers; got 2\.5"):
         plurality(KEY, [0, 1], candidates=2.5)  # pyright: ignore[reportArgumentType]
 
@@ -135,7 +137,10 @@ BAD = {
         "at least one candidate, in whole numbers; got 0",
     ),
     "no columns": (lambda: borda(KEY, [[], []]), "at least one candidate, in whole numbers; got 0"),
-    "nobody to approve of": (lambda: approval(KEY, [[]]), "at least one candidate, in whole numbers; got 0"),
+    "nobody to approve of": (
+        lambda: approval(KEY, [[]]),
+        "at least one candidate, in whole numbers; got 0",
+    ),
     "a stranger": (
         lambda: plurality(KEY, [0, 3, 1], candidates=3),
         "0 to 2, or -1 to abstain. Voter 1.* has 3",
@@ -144,15 +149,27 @@ BAD = {
         lambda: plurality(KEY, [[0, 1]], candidates=2),
         r"one whole number per voter; got .*\(1, 2\)",
     ),
-    "shares": (lambda: plurality(KEY, [0.3, 0.7], candidates=2), "one whole number per voter; got .*float32"),
-    "twice": (lambda: borda(KEY, [[0, 1], [1, 1]]), r"lists each of 0 to 1 once.*Voter 1.* has \[1, 1\]"),
-    "half a ballot": (lambda: borda(KEY, [[0, -1]]), r"or is all -1 to abstain. Voter 0.* has \[0, -1\]"),
+    "shares": (
+        lambda: plurality(KEY, [0.3, 0.7], candidates=2),
+        "one whole number per voter; got .*float32",
+    ),
+    "twice": (
+        lambda: borda(KEY, [[0, 1], [1, 1]]),
+        r"lists each of 0 to 1 once.*Voter 1.* has \[1, 1\]",
+    ),
+    "half a ballot": (
+        lambda: borda(KEY, [[0, -1]]),
+        r"or is all -1 to abstain. Voter 0.* has \[0, -1\]",
+    ),
     "ones": (lambda: approval(KEY, [[1, 0]]), "a list of true or false per voter; got .*int32"),
     "a negative weight": (
         lambda: borda(KEY, [[0, 1]], weight=[-2.0]),
         "finite and 0 or more. Voter 0.* has -2",
     ),
-    "few weights": (lambda: borda(KEY, [[0, 1], [0, 1]], weight=[1.0]), r"each of 2 voters; got \(1,\)"),
+    "few weights": (
+        lambda: borda(KEY, [[0, 1], [0, 1]], weight=[1.0]),
+        r"each of 2 voters; got \(1,\)",
+    ),
 }
 
 

@@ -49,7 +49,9 @@ def tents(thresholds, income):
     return np.array([np.interp(income, thresholds, row) for row in np.eye(len(thresholds))])
 
 
-@pytest.mark.parametrize("welfare", [Atkinson(1.0), Atkinson(2.0), Rawlsian()], ids=["log", "CRRA", "Rawls"])
+@pytest.mark.parametrize(
+    "welfare", [Atkinson(1.0), Atkinson(2.0), Rawlsian()], ids=["log", "CRRA", "Rawls"]
+)
 def test_an_optimum_reveals_the_weights_of_its_welfare_function(x64, welfare):
     # The optimum is the fixed point of the bracket formula: rates rise, so the conditions are exact.
     n, weight = continuum(lognormal_pareto_quantile, 40_001)
@@ -61,11 +63,13 @@ def test_an_optimum_reveals_the_weights_of_its_welfare_function(x64, welfare):
         )
     )
     for _ in range(40):
-        schedule = BracketSchedule(schedule.thresholds, improve(schedule, outcome_of(economy, n, schedule)))
+        schedule = BracketSchedule(
+            schedule.thresholds, improve(schedule, outcome_of(economy, n, schedule))
+        )
     outcome = outcome_of(economy, n, schedule)
-    social = jax.grad(lambda u: welfare.equivalent(economy.population, eqx.tree_at(utility, outcome, u)))(
-        outcome.utility
-    )
+    social = jax.grad(
+        lambda u: welfare.equivalent(economy.population, eqx.tree_at(utility, outcome, u))
+    )(outcome.utility)
     social = np.asarray(social / social.sum())
     found = weights_of(n, schedule, weight=weight)
     near = tents(schedule.thresholds, outcome.income)
@@ -74,7 +78,9 @@ def test_an_optimum_reveals_the_weights_of_its_welfare_function(x64, welfare):
     statistics = bracket_statistics(economy, schedule, outcome, welfare)
     np.testing.assert_allclose(found.dollar, statistics.weighted_base / statistics.base, atol=1e-3)
     assert found.people @ found.near == pytest.approx(1, abs=1e-12)
-    if not isinstance(welfare, Rawlsian):  # whose upper weights are 0, up to rounding of either sign
+    if not isinstance(
+        welfare, Rawlsian
+    ):  # whose upper weights are 0, up to rounding of either sign
         assert not found.dominated.any()
 
 
@@ -89,7 +95,8 @@ def test_the_weight_of_a_dollar_is_the_revenue_of_its_rate(x64):
     found = weights_of(n, BracketSchedule(THRESHOLDS, US_2024), weight=weight)
     for j, step in enumerate(1e-4 * np.eye(7)):
         up, down = (
-            reference_solve(n, THRESHOLDS, US_2024 + s * step, 0.25, weight=weight).rebate for s in (1, -1)
+            reference_solve(n, THRESHOLDS, US_2024 + s * step, 0.25, weight=weight).rebate
+            for s in (1, -1)
         )
         end = np.append(THRESHOLDS[1:], np.inf)[j]
         base = weight @ (np.clip(income, THRESHOLDS[j], end) - THRESHOLDS[j])
@@ -125,7 +132,8 @@ def test_who_mends_a_dominated_schedule_makes_everyone_better_off(x64, rates, wh
     found = weights_of(n, BracketSchedule(thresholds, rates), 1.0)
     assert found.dominated[where]
     before, after = (
-        reference_solve(n, thresholds, np.array(rates) + change, 1.0) for change in (np.zeros(3), reform)
+        reference_solve(n, thresholds, np.array(rates) + change, 1.0)
+        for change in (np.zeros(3), reform)
     )
     assert np.all(after.utility > before.utility)
 
@@ -133,7 +141,9 @@ def test_who_mends_a_dominated_schedule_makes_everyone_better_off(x64, rates, wh
 def test_no_law_that_pays_its_way_is_dominated(x64):
     found = weights_of(grid("GB2"), BracketSchedule(THRESHOLDS, US_2024))
     assert not found.dominated.any()
-    assert np.all(np.diff(found.near) < 0.2), "weights of today's law fall with income, or nearly so"
+    assert np.all(np.diff(found.near) < 0.2), (
+        "weights of today's law fall with income, or nearly so"
+    )
 
 
 def test_what_no_worker_reveals_is_marked_not_invented(eps):
@@ -191,11 +201,15 @@ def test_weights_of_a_smooth_schedule_integrate_to_the_formula(x64):
     density = lambda z: index * (least / z) ** index / z  # noqa: E731
     weigh = jax.jit(lambda z: weights_by_income(schedule, density, z, elasticity=e))
     for z in (30000.0, 100000.0):
-        above, _ = integrate.quad(lambda x: float(weigh(x)) * density(x), z, 5e8, limit=200, epsrel=1e-10)
+        above, _ = integrate.quad(
+            lambda x: float(weigh(x)) * density(x), z, 5e8, limit=200, epsrel=1e-10
+        )
         rate = 1 - k * z**-p
         n = z ** (1 + p * e) / k**e
         nf = b * (20000 / n) ** b
-        beyond = tail(5e8) - e * b * (20000 / (5e8 ** (1 + p * e) / k**e)) ** b * (1 / (k * 5e8**-p) - 1)
+        beyond = tail(5e8) - e * b * (20000 / (5e8 ** (1 + p * e) / k**e)) ** b * (
+            1 / (k * 5e8**-p) - 1
+        )
         assert tail(z) - above - beyond == pytest.approx(e * nf * rate / (1 - rate), rel=1e-7)
 
 
@@ -211,9 +225,13 @@ def test_errors_name_the_value_and_the_remedy():
         with pytest.raises(ValueError, match=f"elasticity must be a positive.*{elasticity}"):
             weights_by_income(schedule, lambda z: z, 1e4, elasticity=elasticity)
     for bad, z in ((schedule, 5e4), (LogLinearSchedule(3.0, 0.1), 0.0)):
-        with pytest.raises(ValueError, match=r"finite and their marginal rate is, and below 1.*(50000|0)\.0"):
+        with pytest.raises(
+            ValueError, match=r"finite and their marginal rate is, and below 1.*(50000|0)\.0"
+        ):
             weights_by_income(bad, lambda z: z, z, elasticity=0.25)
-    isoelastic = Economy(population=Population([1.0]), preferences=Isoelastic(1.0, exponent=3.0, scale=1.0))
+    isoelastic = Economy(
+        population=Population([1.0]), preferences=Isoelastic(1.0, exponent=3.0, scale=1.0)
+    )
     with pytest.raises(ValueError, match="Isoelastic has: use Quasilinear or GHH"):
         inverse_optimum(isoelastic, schedule, outcome, elasticity=0.25)
     # Where the rate of 1 stops everybody, it loses nothing that others' incomes could show.

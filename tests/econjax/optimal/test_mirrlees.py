@@ -62,13 +62,17 @@ def test_the_continuum_optimum(row):
     name, elasticity, aversion, rates, lowest, ede, mean = row
     found = mirrlees_continuum(QUANTILES[name], elasticity=elasticity, welfare=welfare_of(aversion))
     assert found.monotone
-    np.testing.assert_allclose(found.marginal_rate(INCOMES), np.array(rates.split(), float), atol=5.1e-7)
+    np.testing.assert_allclose(
+        found.marginal_rate(INCOMES), np.array(rates.split(), float), atol=5.1e-7
+    )
     assert found.equivalent == pytest.approx(ede, abs=5.1e-5)
     assert found.mean_income == pytest.approx(mean, abs=5.1e-5)
     if aversion == np.inf:  # identity 6 of section 1, for every distribution
         assert found.lowest == pytest.approx(found.mean_income / (1 + elasticity), rel=1e-11)
     # The lognormal figures stop at types near $6, whose rents of up to $5 are in them; here types go on to 0.
-    assert found.lowest == pytest.approx(lowest, abs=5.1e-5 if name == "GB2" or aversion == np.inf else 5)
+    assert found.lowest == pytest.approx(
+        lowest, abs=5.1e-5 if name == "GB2" or aversion == np.inf else 5
+    )
 
 
 # Oracles, section 1c: economy, elasticity, income, marginal rate at the log optimum.
@@ -91,9 +95,13 @@ def test_rates_to_eight_digits(name, elasticity, income, rate):
 
 @pytest.mark.parametrize(("index", "elasticity"), [(2.0, 0.25), (1.6, 0.5), (1.5, 0.4)])
 def test_pareto_and_rawls_make_a_flat_tax(index, elasticity):
-    found = mirrlees_continuum(pareto_quantile(8000.0, index), elasticity=elasticity, welfare=Rawlsian())
+    found = mirrlees_continuum(
+        pareto_quantile(8000.0, index), elasticity=elasticity, welfare=Rawlsian()
+    )
     # Identity 6 of section 1. Types near the lowest differ by too little for nine digits.
-    np.testing.assert_allclose(found.rate[found.below > 1e-3], 1 / (1 + index * elasticity), rtol=1e-9)
+    np.testing.assert_allclose(
+        found.rate[found.below > 1e-3], 1 / (1 + index * elasticity), rtol=1e-9
+    )
     np.testing.assert_allclose(found.rate, 1 / (1 + index * elasticity), atol=1e-6)
     expected = {2.0: 9725.89677634, 1.6: 9481.48148148}  # section 2.5
     if index in expected:
@@ -111,7 +119,9 @@ def test_bounded_pareto_and_rawls():
 
 
 def test_without_aversion_there_is_no_tax():
-    found = mirrlees_continuum(gb2_quantile, elasticity=0.25, welfare=Utilitarian(), spending=1000.0)
+    found = mirrlees_continuum(
+        gb2_quantile, elasticity=0.25, welfare=Utilitarian(), spending=1000.0
+    )
     np.testing.assert_allclose(found.rate, 0, atol=1e-12)
     # E[n] / (1 + e), section 2.5.
     assert found.equivalent == pytest.approx(47399.363059 - 1000, abs=1e-5)
@@ -213,7 +223,10 @@ def brute_force(n, weight, elasticity, aversion, spending=0.0):
     ("n", "weight"),
     [
         ([20.0, 40, 60, 100, 180], [0.2, 0.2, 0.2, 0.2, 0.2]),
-        ([20.0, 40, 41, 42, 180], [0.2, 0.3, 0.01, 0.29, 0.2]),  # types so close that they are pooled
+        (
+            [20.0, 40, 41, 42, 180],
+            [0.2, 0.3, 0.01, 0.29, 0.2],
+        ),  # types so close that they are pooled
         ([20.0, 21, 60, 61, 62], [0.1, 0.4, 0.05, 0.4, 0.05]),
     ],
     ids=["apart", "pooled", "pooled twice"],
@@ -240,8 +253,14 @@ def test_no_schedule_is_above_the_bound(seed, elasticity, aversion):
         assert tried.equivalent(aversion) <= found.equivalent * (1 + 1e-12)
     # Every type prefers its own bundle to every other: some schedule brings this about.
     power = 1 + 1 / elasticity
-    consumption = found.utility + found.potential / power * (found.income / found.potential) ** power
-    cost = found.potential[:, None] / power * (found.income[None, :] / found.potential[:, None]) ** power
+    consumption = (
+        found.utility + found.potential / power * (found.income / found.potential) ** power
+    )
+    cost = (
+        found.potential[:, None]
+        / power
+        * (found.income[None, :] / found.potential[:, None]) ** power
+    )
     assert np.all(consumption[None, :] - cost <= found.utility[:, None] * (1 + 1e-9))
     spent = found.weight @ (found.income - consumption)
     assert abs(spent) < 1e-9 * (found.weight @ found.income)
@@ -269,19 +288,27 @@ def test_people_who_cannot_work(x64):
     almost = mirrlees_bound(economy_of(np.maximum(n, 1e-3), 0.5, weight=weight), welfare_of(1))
     assert found.income[0] == 0
     assert found.equivalent == pytest.approx(almost.equivalent, rel=1e-6)
-    assert found.equivalent == pytest.approx(brute_force(np.maximum(n, 1.0), weight, 0.5, 1), rel=1e-4)
+    assert found.equivalent == pytest.approx(
+        brute_force(np.maximum(n, 1.0), weight, 0.5, 1), rel=1e-4
+    )
 
 
 def test_limits_of_aversion(x64):
     economy = economy_of(grid("LN", 300), 0.4, spending=2000.0)
     none, worst = mirrlees_bound(economy, Utilitarian()), mirrlees_bound(economy, Rawlsian())
     assert none.equivalent == pytest.approx(np.mean(grid("LN", 300)) / 1.4 - 2000, rel=1e-12)
-    assert mirrlees_bound(economy, welfare_of(1e-9)).equivalent == pytest.approx(none.equivalent, rel=1e-8)
-    assert mirrlees_bound(economy, welfare_of(3000.0)).equivalent == pytest.approx(worst.equivalent, rel=3e-3)
+    assert mirrlees_bound(economy, welfare_of(1e-9)).equivalent == pytest.approx(
+        none.equivalent, rel=1e-8
+    )
+    assert mirrlees_bound(economy, welfare_of(3000.0)).equivalent == pytest.approx(
+        worst.equivalent, rel=3e-3
+    )
     log = mirrlees_bound(economy, welfare_of(1)).equivalent
     for near in (1 - 1e-6, 1 + 1e-6):
         assert mirrlees_bound(economy, welfare_of(near)).equivalent == pytest.approx(log, rel=1e-6)
-    values = [mirrlees_bound(economy, welfare_of(a)).equivalent for a in (0.0, 0.5, 1, 2, 10, np.inf)]
+    values = [
+        mirrlees_bound(economy, welfare_of(a)).equivalent for a in (0.0, 0.5, 1, 2, 10, np.inf)
+    ]
     assert np.all(np.diff(values) < 0)
 
 
@@ -317,7 +344,9 @@ def test_where_the_bound_does_not_apply():
         mirrlees_bound(economy_of([30e3, 50e3], 0.25, consumption_floor=6e4), welfare_of(1))
     with pytest.raises(ValueError, match="positive utility"):
         mirrlees_bound(economy_of([500.0, 1000.0], 0.25, spending=5000.0), welfare_of(1))
-    idle = Economy(population=Population([1.0, 2.0], taste=[1.0, 0.0]), preferences=Quasilinear(0.25))
+    idle = Economy(
+        population=Population([1.0, 2.0], taste=[1.0, 0.0]), preferences=Quasilinear(0.25)
+    )
     with pytest.raises(ValueError, match="taste 0"):
         mirrlees_bound(idle, welfare_of(1))
 
@@ -349,7 +378,9 @@ def test_bad_input_of_the_continuum():
 def test_types_that_would_have_to_be_pooled():
     # A sharp step in the types: rates must rise so fast there that incomes fall.
     def quantile(below, above):
-        return 1e4 * np.exp(0.3 * np.log(below / above) / 3 + 0.5 * np.tanh(10 * np.log(below / above)))
+        return 1e4 * np.exp(
+            0.3 * np.log(below / above) / 3 + 0.5 * np.tanh(10 * np.log(below / above))
+        )
 
     found = mirrlees_continuum(quantile, elasticity=0.5, welfare=Rawlsian())
     assert not found.monotone
@@ -361,7 +392,9 @@ def truncated_lognormal(median, sigma):
     # Oracles, section 2.4: types between F = 1e-9 and 1 - 1e-9.
     inside = 1 - 2e-9
     scale = sigma / 0.75
-    return lambda u, v: median * (lognormal_quantile(1e-9 + inside * u, 1e-9 + inside * v) / 50000) ** scale
+    return lambda u, v: (
+        median * (lognormal_quantile(1e-9 + inside * u, 1e-9 + inside * v) / 50000) ** scale
+    )
 
 
 # Oracles, section 2.4: median wage, curvature, scale, unit; rates at 10k to 1m, welfare, lowest consumption.
@@ -385,7 +418,9 @@ SEPARABLE = [
 def test_the_optimum_with_income_effects(economy, rates, welfare, lowest):
     median, curvature, scale, unit = economy
     found = mirrlees_separable(
-        truncated_lognormal(median, 0.75), curvature=curvature, disutility=PowerDisutility(scale, 3.0)
+        truncated_lognormal(median, 0.75),
+        curvature=curvature,
+        disutility=PowerDisutility(scale, 3.0),
     )
     assert found.converged
     assert found.monotone
@@ -411,7 +446,9 @@ WAGES = {
 @pytest.mark.parametrize("curvature", [0.3, 1.0, 2.0])
 @pytest.mark.parametrize("name", WAGES)
 def test_ordinary_economies_converge(name, curvature, exponent):
-    found = mirrlees_separable(WAGES[name], curvature=curvature, disutility=PowerDisutility(0.5, exponent))
+    found = mirrlees_separable(
+        WAGES[name], curvature=curvature, disutility=PowerDisutility(0.5, exponent)
+    )
     assert found.converged
     assert found.monotone
     wage = found.income / found.labor
@@ -442,7 +479,9 @@ def test_the_unit_of_labor_does_not_matter(scale):
 
 def test_what_does_not_converge_says_so():
     # E[1/U'(c)] is infinite for wages with a Pareto tail this thick.
-    found = mirrlees_separable(pareto_quantile(1.0, 2.0), curvature=6.0, disutility=PowerDisutility(0.5, 9.0))
+    found = mirrlees_separable(
+        pareto_quantile(1.0, 2.0), curvature=6.0, disutility=PowerDisutility(0.5, 9.0)
+    )
     assert not found.converged
     assert found.gap > 1e-6
 
@@ -465,7 +504,9 @@ def test_disutilities(disutility):
     slope = (disutility.value(labor + step) - disutility.value(labor - step)) / (2 * step)
     np.testing.assert_allclose(disutility.labor(slope), labor, rtol=1e-8)
     second = (
-        disutility.value(labor + step) - 2 * disutility.value(labor) + disutility.value(labor - step)
+        disutility.value(labor + step)
+        - 2 * disutility.value(labor)
+        + disutility.value(labor - step)
     ) / step**2
     np.testing.assert_allclose(disutility.curvature(labor), labor * second / slope, rtol=1e-4)
 
@@ -475,6 +516,8 @@ def test_bad_input_of_the_separable_optimum():
     with pytest.raises(ValueError, match="curvature must be positive"):
         mirrlees_separable(wages, curvature=0.0, disutility=LogLeisure())
     with pytest.raises(ValueError, match="nothing to consume"):
-        mirrlees_separable(wages, curvature=1.0, disutility=PowerDisutility(5e-6, 3.0), spending=1e6)
+        mirrlees_separable(
+            wages, curvature=1.0, disutility=PowerDisutility(5e-6, 3.0), spending=1e6
+        )
     with pytest.raises(ValueError, match="exponent > 1"):
         PowerDisutility(1.0, 1.0)

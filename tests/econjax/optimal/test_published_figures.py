@@ -29,7 +29,9 @@ def test_diamond_saez_2011():
 )
 def test_piketty_saez_stantcheva_2014(elasticities, percent):
     # American Economic Journal: Economic Policy 6(1), 230-271: 57, 62, 71 and 83 % with a = 1.5.
-    assert three_elasticity_top_rate(1.5, **elasticities) == pytest.approx(percent / 100, abs=5.1e-7)
+    assert three_elasticity_top_rate(1.5, **elasticities) == pytest.approx(
+        percent / 100, abs=5.1e-7
+    )
 
 
 # Review of Economic Studies 68, 205-229, table of asymptotic rates (oracles, section 3b), in per cent:
@@ -100,7 +102,9 @@ MIRRLEES_1971 = [
 ]
 
 
-@pytest.mark.parametrize(("ratio", "output", "lowest", "consumption", "average", "marginal"), MIRRLEES_1971)
+@pytest.mark.parametrize(
+    ("ratio", "output", "lowest", "consumption", "average", "marginal"), MIRRLEES_1971
+)
 def test_mirrlees_1971(ratio, output, lowest, consumption, average, marginal):
     found = mirrlees_separable(
         lambda below, above: np.exp(-1 + 0.39 * np.where(below < 0.5, ndtri(below), -ndtri(above))),
@@ -151,13 +155,17 @@ def test_the_llm_economist():
     np.testing.assert_allclose(
         100 * llm_economist_rates(2.5 * incomes, THRESHOLDS), at_100_hours, atol=5.1e-3
     )
-    np.testing.assert_allclose(100 * llm_economist_rates(incomes, THRESHOLDS), at_40_hours, atol=5.1e-3)
+    np.testing.assert_allclose(
+        100 * llm_economist_rates(incomes, THRESHOLDS), at_40_hours, atol=5.1e-3
+    )
 
 
 def test_the_ai_economist_begins_at_zero():
     # Nobody earns less than 20,000: what their code fills the first empty bins with rises from a rate of 0.
     found = ai_economist_rates(grid("BP", 1000), THRESHOLDS, elasticity=0.4)
-    np.testing.assert_allclose(found, [0.0693, 0.3191, 0.5418, 0.5826, 0.59, 0.285, 0.4728], atol=5.1e-5)
+    np.testing.assert_allclose(
+        found, [0.0693, 0.3191, 0.5418, 0.5826, 0.59, 0.285, 0.4728], atol=5.1e-5
+    )
 
 
 def test_the_llm_economist_with_one_at_the_top_and_one_without_income():
@@ -166,7 +174,9 @@ def test_the_llm_economist_with_one_at_the_top_and_one_without_income():
     expected = [0.0, 0.9607, 0.8999, 0.7995, 0.6572, 0.5049, 0.4467]
     np.testing.assert_array_equal(llm_economist_rates(incomes, THRESHOLDS), expected)
     expected = [0.9957, 0.9719, 0.9073, 0.809, 0.6666, 0.5238, 0.4467]
-    np.testing.assert_array_equal(llm_economist_rates(np.append(incomes, 0.0), THRESHOLDS), expected)
+    np.testing.assert_array_equal(
+        llm_economist_rates(np.append(incomes, 0.0), THRESHOLDS), expected
+    )
 
 
 def test_the_llm_economist_underestimates_the_tail():
@@ -203,7 +213,9 @@ def test_bad_input(recipe, incomes, thresholds, message):
 
 def test_one_bracket_is_for_one_recipe_only():
     # z = 1.5; those at or above it hold 1/3 of the weights and are half of all; a = 2 / (2 - 0).
-    assert llm_economist_rates([1.0, 2.0], [0.0], elasticity=0.4) == pytest.approx([0.4545], abs=5e-5)
+    assert llm_economist_rates([1.0, 2.0], [0.0], elasticity=0.4) == pytest.approx(
+        [0.4545], abs=5e-5
+    )
     with pytest.raises(ValueError, match="two thresholds or more"):
         ai_economist_rates([1.0, 2.0], [0.0], elasticity=0.4)
 

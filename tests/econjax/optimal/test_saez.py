@@ -147,7 +147,11 @@ def test_the_pareto_index_of_a_tail(x64):
     for threshold in (1000.0, 5000.0, 100_000.0):
         assert pareto_index(values, threshold, weight) == pytest.approx(2, rel=2e-3)
     values, weight = continuum(QUANTILES["GB2"], FINE)
-    for threshold, index in {5e4: 1.75379609, 2e5: 2.28486203, 1e6: 2.36127159}.items():  # section 6a
+    for threshold, index in {
+        5e4: 1.75379609,
+        2e5: 2.28486203,
+        1e6: 2.36127159,
+    }.items():  # section 6a
         assert pareto_index(values, threshold, weight) == pytest.approx(index, rel=1e-3)
 
 
@@ -220,13 +224,23 @@ def test_statistics_by_hand(x64, rates):
     found = statistics_of(economy, schedule, solve(economy, schedule).outcome, Atkinson(1.0))
     exact = reference_solve(n, THRESHOLDS, rates, 0.25)
     ends = np.append(THRESHOLDS[1:], np.inf)
-    within = [np.clip(exact.income - b, 0, top - b) for b, top in zip(THRESHOLDS, ends, strict=True)]
-    inside = [(exact.income > b) & (exact.income < top) for b, top in zip(THRESHOLDS, ends, strict=True)]
+    within = [
+        np.clip(exact.income - b, 0, top - b) for b, top in zip(THRESHOLDS, ends, strict=True)
+    ]
+    inside = [
+        (exact.income > b) & (exact.income < top) for b, top in zip(THRESHOLDS, ends, strict=True)
+    ]
     g = (1 / exact.utility) / np.mean(1 / exact.utility)
     np.testing.assert_allclose(found.base, np.mean(within, axis=1), rtol=1e-10)
-    np.testing.assert_allclose(found.weighted_base, np.mean(g * np.array(within), axis=1), rtol=1e-10)
-    np.testing.assert_allclose(found.active, np.mean(exact.income * np.array(inside), axis=1), rtol=1e-10)
-    last = [(exact.income > b) & (exact.income <= top) for b, top in zip(THRESHOLDS, ends, strict=True)]
+    np.testing.assert_allclose(
+        found.weighted_base, np.mean(g * np.array(within), axis=1), rtol=1e-10
+    )
+    np.testing.assert_allclose(
+        found.active, np.mean(exact.income * np.array(inside), axis=1), rtol=1e-10
+    )
+    last = [
+        (exact.income > b) & (exact.income <= top) for b, top in zip(THRESHOLDS, ends, strict=True)
+    ]
     np.testing.assert_allclose(found.share, np.mean(last, axis=1), atol=1e-12)
 
 
@@ -293,7 +307,9 @@ def test_linear_rates_of_many_elasticities_in_both_precisions(eps):
     economies = [economy_of(n, e) for e in (0.25, 0.4)]
     batch = jax.tree.map(lambda *leaves: jnp.stack(leaves), *economies)
     elasticities = jnp.array([0.25, 0.4])
-    found = jax.jit(jax.vmap(lambda economy, e: linear(economy, Atkinson(1.0), e)))(batch, elasticities)
+    found = jax.jit(jax.vmap(lambda economy, e: linear(economy, Atkinson(1.0), e)))(
+        batch, elasticities
+    )
     for rate, elasticity in zip(found.schedule.rates[:, 0], (0.25, 0.4), strict=True):
         worth = [reference_solve(n, np.zeros(1), [t], elasticity).equivalent(1) for t in tried]
         assert float(rate) == pytest.approx(tried[np.argmax(worth)], abs=1e-4)
@@ -318,7 +334,9 @@ GOLD = [
 def test_the_fixed_point_is_the_best_schedule(x64, row):
     name, elasticity, aversion, rates, gold = row
     economy, welfare = economy_of(grid(name, POINTS), elasticity), welfare_of(aversion)
-    found = converged(economy, jnp.array(THRESHOLDS), welfare, jnp.asarray(elasticity), jnp.asarray(1e-3))
+    found = converged(
+        economy, jnp.array(THRESHOLDS), welfare, jnp.asarray(elasticity), jnp.asarray(1e-3)
+    )
     assert found.converged
     assert found.gap <= 1e-3
     assert found.steps < 30
@@ -344,7 +362,9 @@ def test_a_second_call_compiles_nothing(x64, compilations):
 def test_a_gap_that_stays_is_told(x64):
     # With 1000 workers the statistics are steps, so that seven rates agree with them by chance alone.
     economy = economy_of(grid("BP", 1000), 1.0)
-    found = converged(economy, jnp.array(THRESHOLDS), Rawlsian(), jnp.asarray(1.0), jnp.asarray(1e-9))
+    found = converged(
+        economy, jnp.array(THRESHOLDS), Rawlsian(), jnp.asarray(1.0), jnp.asarray(1e-9)
+    )
     assert not found.converged
     assert found.steps == 100
     assert 1e-9 < found.gap < 0.05
@@ -375,14 +395,18 @@ CONSUMPTION_COUNTS = {
 @pytest.mark.parametrize("name", CONSUMPTION_COUNTS)
 def test_a_weight_is_that_of_a_dollar_of_consumption(x64, name):
     preferences, max_labor, welfare, expected = CONSUMPTION_COUNTS[name]
-    preferences, welfare = (jax.tree.map(lambda x: jnp.asarray(float(x)), x) for x in (preferences, welfare))
-    economy = Economy(population=Population(MEDIAN / 40), preferences=preferences, max_labor=max_labor)
+    preferences, welfare = (
+        jax.tree.map(lambda x: jnp.asarray(float(x)), x) for x in (preferences, welfare)
+    )
+    economy = Economy(
+        population=Population(MEDIAN / 40), preferences=preferences, max_labor=max_labor
+    )
     found = converged(economy, jnp.zeros(1), welfare, jnp.asarray(0.25), jnp.asarray(1e-3))
     assert found.converged
     tried = jnp.linspace(0.0, 0.9, 91)
-    worth = jax.jit(jax.vmap(lambda t: equivalent(economy, welfare, BracketSchedule([0.0], t[None]))[2]))(
-        tried
-    )
+    worth = jax.jit(
+        jax.vmap(lambda t: equivalent(economy, welfare, BracketSchedule([0.0], t[None]))[2])
+    )(tried)
     assert tried[jnp.argmax(worth)] == pytest.approx(expected, abs=0.006)
     assert found.schedule.rates[0] == pytest.approx(float(tried[jnp.argmax(worth)]), abs=0.006)
     if name == "longest week":  # a kink: nobody responds to lower rates
@@ -420,7 +444,9 @@ def test_a_bracket_in_which_nobody_responds(x64):
     )
     found = saez_rates(statistics, elasticity=0.5, current=jnp.array([0.1, 0.2, 0.3]))
     np.testing.assert_array_equal(found, [1.0, -1.0, 0.3])
-    np.testing.assert_allclose(damped_step(jnp.array([0.5]), jnp.array([0.875])), [0.75], atol=1e-15)
+    np.testing.assert_allclose(
+        damped_step(jnp.array([0.5]), jnp.array([0.875])), [0.75], atol=1e-15
+    )
     assert damped_step(jnp.array([0.0]), jnp.array([1.0]), 1.0)[0] == pytest.approx(0.999)
 
 
@@ -444,7 +470,10 @@ def test_the_fixed_point_moves_with_the_elasticity(x64):
             lambda: saez_rates(STATISTICS, elasticity=0.2, current=jnp.ones(1)),
             r"2 brackets; got shape \(1,\)",
         ),
-        (lambda: saez_rates(STATISTICS, elasticity=-0.2, current=jnp.ones(2)), "positive number.*-0.2"),
+        (
+            lambda: saez_rates(STATISTICS, elasticity=-0.2, current=jnp.ones(2)),
+            "positive number.*-0.2",
+        ),
         (lambda: saez_rates(STATISTICS, current=jnp.ones(2)), "no elasticity: give one"),
     ],
 )
@@ -505,7 +534,9 @@ def test_the_fixed_point_with_the_workers_own_elasticities_meets_the_first_order
     economy = Economy(population=Population(skill, elasticity=own), preferences=Quasilinear(0.25))
     evaluate = RationalEvaluator(economy, Rawlsian())
     heard, told = (
-        evaluate.value_and_grad(converged(economy, THRESHOLDS, Rawlsian(), elasticity, 1e-4).schedule)
+        evaluate.value_and_grad(
+            converged(economy, THRESHOLDS, Rawlsian(), elasticity, 1e-4).schedule
+        )
         for elasticity in (None, 0.25)
     )
     # A rate's gradient in dollars, over what it would gain if nobody responded.
@@ -517,7 +548,9 @@ def test_the_fixed_point_with_the_workers_own_elasticities_meets_the_first_order
 def test_bad_options(option):
     options = {"elasticity": 0.3, "tolerance": 1e-3, option: 0.0}
     with pytest.raises(ValueError, match=f"{option} must be a positive number"):
-        converged_saez(economy_of([100.0], 0.3), BracketSchedule([0.0], [0.1]), Rawlsian(), **options)
+        converged_saez(
+            economy_of([100.0], 0.3), BracketSchedule([0.0], [0.1]), Rawlsian(), **options
+        )
 
 
 # Oracles, section 2.5: Pareto(L, alpha), e, optimal rate, u_min; and the quantile grid at that rate.
@@ -539,7 +572,9 @@ def test_pareto_and_rawls_make_all_rates_equal(x64, row):
     np.testing.assert_allclose(best.rates, 1 / (1 + index * elasticity), atol=1e-3)
     _, income, found = equivalent(economy, Rawlsian(), best)
     assert found == pytest.approx(worst, rel=1e-5)
-    assert found == pytest.approx(float(income) / (1 + elasticity), rel=1e-3)  # section 1, identity 6
+    assert found == pytest.approx(
+        float(income) / (1 + elasticity), rel=1e-3
+    )  # section 1, identity 6
 
 
 @pytest.mark.parametrize("row", PARETO, ids=lambda row: "-".join(map(str, row[:3])))
@@ -561,7 +596,11 @@ def test_the_planner_finds_the_optimum_where_rates_rise(x64):
     start = BracketSchedule([0.0, 60000, 150000], [0.4, 0.5, 0.6])
     best = plan(jax.random.key(0), SaezPlanner(start, 0.25), evaluate, steps=30).recommended
     assert np.all(np.diff(best.rates) > 0), "the economy was chosen for rising rates"
-    worth = reference_solve(n, start.thresholds, np.asarray(best.rates), 0.25, weight=weight).equivalent(1)
+    worth = reference_solve(
+        n, start.thresholds, np.asarray(best.rates), 0.25, weight=weight
+    ).equivalent(1)
     for step in 0.001 * np.vstack([np.eye(3), -np.eye(3)]):
-        moved = reference_solve(n, start.thresholds, np.asarray(best.rates) + step, 0.25, weight=weight)
+        moved = reference_solve(
+            n, start.thresholds, np.asarray(best.rates) + step, 0.25, weight=weight
+        )
         assert moved.equivalent(1) < worth

@@ -77,17 +77,23 @@ def landmark():
 
 @pytest.mark.parametrize(("rates", "dollars"), [(np.zeros(7), 27_152), (US_2024, 38_415)])
 def test_landmarks(x64, landmark, rates, dollars):
-    assert landmark.value(BracketSchedule(THRESHOLDS, rates)).equivalent == pytest.approx(dollars, abs=0.5)
+    assert landmark.value(BracketSchedule(THRESHOLDS, rates)).equivalent == pytest.approx(
+        dollars, abs=0.5
+    )
 
 
 def test_landmarks_of_the_best_flat_rate(x64, landmark):
-    best = plan(jax.random.key(0), FlatSearch(jnp.array(THRESHOLDS)), landmark, steps=35).recommended
+    best = plan(
+        jax.random.key(0), FlatSearch(jnp.array(THRESHOLDS)), landmark, steps=35
+    ).recommended
     assert landmark.value(best).equivalent == pytest.approx(43_584, abs=0.5)
     np.testing.assert_allclose(best.rates, 0.553, atol=5e-4)
 
 
 def test_landmarks_of_the_best_brackets(x64, landmark):
-    best = plan(jax.random.key(0), GradientPlanner(us_federal(2024)), landmark, steps=40).recommended
+    best = plan(
+        jax.random.key(0), GradientPlanner(us_federal(2024)), landmark, steps=40
+    ).recommended
     assert landmark.value(best).equivalent == pytest.approx(43_602, abs=0.5)
 
 

@@ -23,7 +23,9 @@ ECONOMIES = {
     "PLN": LognormalPareto(40_000.0, 0.6, 2.0),
     "BP": Pareto(20_000.0, 1.5, 2_000_000.0),
 }
-SHARES = np.concatenate([np.logspace(-9, -2, 8), np.linspace(0.02, 0.98, 49), 1 - np.logspace(-2, -9, 8)])
+SHARES = np.concatenate(
+    [np.logspace(-9, -2, 8), np.linspace(0.02, 0.98, 49), 1 - np.logspace(-2, -9, 8)]
+)
 
 
 @pytest.mark.parametrize("name", ECONOMIES)
@@ -93,7 +95,9 @@ SCIPY = {
 @pytest.mark.parametrize("name", ECONOMIES)
 def test_cdfs_are_scipys(name):
     incomes = np.logspace(2, 7, 200)
-    np.testing.assert_allclose(ECONOMIES[name].cdf(incomes), SCIPY[name](incomes), rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(
+        ECONOMIES[name].cdf(incomes), SCIPY[name](incomes), rtol=1e-10, atol=1e-13
+    )
 
 
 SOME = [
@@ -143,12 +147,20 @@ def test_the_mean_is_the_integral_of_the_quantiles(distribution):
 def test_a_thick_tail_has_no_mean():
     # The tail beyond the last quantile: tenfold the income for a ninth of the odds, an index below 1.
     steep = Quantiles([0.5, 0.9], [1.0, 10.0])
-    for distribution in (Pareto(1.0, 1.0), LognormalPareto(1.0, 1.0, 1.0), GB2(1.0, 2.0, 1.0, 0.5), steep):
+    for distribution in (
+        Pareto(1.0, 1.0),
+        LognormalPareto(1.0, 1.0, 1.0),
+        GB2(1.0, 2.0, 1.0, 0.5),
+        steep,
+    ):
         assert distribution.mean == np.inf
 
 
 BAD = {
-    "negative mu": (lambda: GB2(-7.0, 1.0, 1.0, 1.0), r"mu must be positive and finite; got mu = -7\.0"),
+    "negative mu": (
+        lambda: GB2(-7.0, 1.0, 1.0, 1.0),
+        r"mu must be positive and finite; got mu = -7\.0",
+    ),
     "zero tau": (lambda: GB2(7.0, 1.0, 1.0, 0.0), "tau must be positive.*0"),
     "nan sigma": (lambda: GB2(7.0, np.nan, 1.0, 1.0), "sigma must be positive.*nan"),
     "zero sigma": (lambda: Lognormal(7.0, 0.0), "sigma must be positive"),
@@ -158,7 +170,10 @@ BAD = {
     ),
     "zero minimum": (lambda: Pareto(0.0, 2.0), "minimum must be positive"),
     "negative index": (lambda: Pareto(1.0, -2.0), r"index must be positive.*-2"),
-    "low maximum": (lambda: Pareto(3.0, 2.0, 2.0), r"maximum must exceed minimum = 3\.0; got maximum = 2\.0"),
+    "low maximum": (
+        lambda: Pareto(3.0, 2.0, 2.0),
+        r"maximum must exceed minimum = 3\.0; got maximum = 2\.0",
+    ),
     "zero index": (lambda: LognormalPareto(1.0, 1.0, 0.0), "index must be positive"),
     "empty range": (lambda: Uniform(5.0, 5.0), r"low < high; got low = 5\.0, high = 5\.0"),
     "negative low": (lambda: Uniform(-5.0, 5.0), r"low = -5\.0"),

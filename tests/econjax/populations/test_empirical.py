@@ -10,7 +10,9 @@ from econjax.populations.distributions import GB2, Lognormal, shares
 from econjax.populations.empirical import Empirical, Quantiles, from_incomes
 from tests.helpers.laboratory import float64
 
-SHARES = np.concatenate([np.logspace(-9, -2, 8), np.linspace(0.02, 0.98, 49), 1 - np.logspace(-2, -9, 8)])
+SHARES = np.concatenate(
+    [np.logspace(-9, -2, 8), np.linspace(0.02, 0.98, 49), 1 - np.logspace(-2, -9, 8)]
+)
 
 
 def test_quantiles_are_met_and_a_fisk_is_met_everywhere():
@@ -51,7 +53,9 @@ def test_a_weight_is_so_many_people(rows, share):
     people = np.repeat(values, weight)
     assume(abs(share * people.size - round(share * people.size)) > 1e-9)  # no step of the staircase
     sample = Empirical(values, weight)
-    np.testing.assert_allclose(sample.cdf(range(10)), stats.ecdf(people).cdf.evaluate(range(10)), atol=1e-14)
+    np.testing.assert_allclose(
+        sample.cdf(range(10)), stats.ecdf(people).cdf.evaluate(range(10)), atol=1e-14
+    )
     assert sample.quantile(share) == np.quantile(people, share, method="inverted_cdf")
 
 
@@ -84,7 +88,9 @@ def test_a_share_that_is_reached_is_not_passed(n, each, copies):
     expected = values[np.arange(n) * each + (each - 1) // 2]
     for weight in (None, np.full(values.size, 0.1), np.full(values.size, 1 / values.size)):
         np.testing.assert_array_equal(Empirical(values, weight).quantile(shares(n)), expected)
-    np.testing.assert_array_equal(Empirical(np.repeat(values, copies)).quantile(shares(n)), expected)
+    np.testing.assert_array_equal(
+        Empirical(np.repeat(values, copies)).quantile(shares(n)), expected
+    )
 
 
 def test_the_mean_of_a_sample():
@@ -104,12 +110,18 @@ BAD = {
         lambda: Quantiles([0.1, 0.5], [2.0, 1.0]),
         r"incomes must rise strictly.*\[2\.0, 1\.0\]",
     ),
-    "per cents": (lambda: Quantiles([10, 50], [1.0, 2.0]), r"shares must rise strictly between 0 and 1.*50"),
+    "per cents": (
+        lambda: Quantiles([10, 50], [1.0, 2.0]),
+        r"shares must rise strictly between 0 and 1.*50",
+    ),
     "zero quantile": (
         lambda: Quantiles([0.1, 0.5], [0, 1.0]),
         "incomes must rise strictly between 0 and inf",
     ),
-    "negative income": (lambda: Empirical([1.0, -3.0]), r"incomes must be.*leave out -3\.0, entry 1"),
+    "negative income": (
+        lambda: Empirical([1.0, -3.0]),
+        r"incomes must be.*leave out -3\.0, entry 1",
+    ),
     "negative weight": (lambda: Empirical([1.0, 3.0], [-1, 3]), r"weight must be.*-1\.0, entry 0"),
     "no weight": (lambda: Empirical([1.0, 3.0], [0, 0]), r"positive weight; got 0\.0 in 2 records"),
     "unequal weights": (lambda: Empirical([1.0, 3.0], [1.0]), r"one length; got \(2,\) and \(1,\)"),

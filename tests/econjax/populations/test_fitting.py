@@ -3,7 +3,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from econjax.populations.distributions import GB2, GB2_ACS_2023, GB2_CPS_2023, GB2_SSA_2022, Lognormal
+from econjax.populations.distributions import (
+    GB2,
+    GB2_ACS_2023,
+    GB2_CPS_2023,
+    GB2_SSA_2022,
+    Lognormal,
+)
 from econjax.populations.fitting import fit_gb2, us_incomes
 
 # Families by income in thousands of dollars, of a thousand: McDonald (1984), as distributed with Stata's
@@ -27,7 +33,9 @@ def test_families_of_mcdonald(year):
     fit = fit_gb2(FAMILY_EDGES, FAMILIES[year])
     a, b, p, q, log_likelihood, mean = FITS[year]
     found = fit.distribution
-    np.testing.assert_allclose([found.sigma, found.mu, found.nu, found.tau], [a, b, p, q], rtol=3e-6)
+    np.testing.assert_allclose(
+        [found.sigma, found.mu, found.nu, found.tau], [a, b, p, q], rtol=3e-6
+    )
     assert fit.log_likelihood == pytest.approx(log_likelihood, abs=6e-7)
     assert found.mean == pytest.approx(mean, abs=6e-6)
     assert fit.converged
@@ -53,7 +61,9 @@ def test_the_fits_to_us_tables_are_the_constants_and_the_refits(name):
     fit = fit_gb2(table.edges, table.counts, mean=table.mean)
     assert fit.converged
     for parameter in ("mu", "sigma", "nu", "tau"):
-        assert getattr(fit.distribution, parameter) == pytest.approx(getattr(constant, parameter), rel=2e-6)
+        assert getattr(fit.distribution, parameter) == pytest.approx(
+            getattr(constant, parameter), rel=2e-6
+        )
     expected = np.array(quantiles.split(), float)
     np.testing.assert_allclose(constant.quantile(SHARES), expected, rtol=1e-4, atol=0.6)
     # The published mean is met closely, not exactly.
@@ -64,7 +74,9 @@ def test_the_tables_are_those_published():
     ssa, cps = us_incomes("ssa_2022"), us_incomes("cps_2023")
     # Earners and mean on the page of the Social Security Administration; 67.9 % earn less than the mean.
     assert ssa.counts.sum() == 172_030_932
-    below = np.interp(ssa.mean, ssa.edges, np.append(0, np.cumsum(ssa.counts[:-1]))) / ssa.counts.sum()
+    below = (
+        np.interp(ssa.mean, ssa.edges, np.append(0, np.cumsum(ssa.counts[:-1]))) / ssa.counts.sum()
+    )
     assert below == pytest.approx(0.679, abs=1e-3)
     # Median earnings of 40,847.18 (SSA) and median income of 42,220 (Census) lie in their classes.
     for table, median, width in ((ssa, 40_847.18, 5000), (cps, 42_220, 2500)):
@@ -82,7 +94,9 @@ def counts_of(distribution):
 
 
 @settings(max_examples=5)
-@given(st.floats(2e4, 8e4), st.floats(1, 4), st.floats(0.4, 1.5), st.floats(1.1, 2.5), st.booleans())
+@given(
+    st.floats(2e4, 8e4), st.floats(1, 4), st.floats(0.4, 1.5), st.floats(1.1, 2.5), st.booleans()
+)
 def test_parameters_are_recovered(mu, sigma, nu, tau, anchored):
     truth = GB2(mu, sigma, nu, tau)
     fit = fit_gb2(EDGES, counts_of(truth), mean=truth.mean if anchored else None)
@@ -126,7 +140,9 @@ BAD = {
 def test_an_error_names_the_value_and_the_remedy(name):
     arguments, message = BAD[name]
     with pytest.raises(ValueError, match=message):
-        fit_gb2(**{key: list(value) if key != "mean" else value for key, value in arguments.items()})
+        fit_gb2(
+            **{key: list(value) if key != "mean" else value for key, value in arguments.items()}
+        )
 
 
 def test_an_unknown_table_is_named_with_those_there_are():

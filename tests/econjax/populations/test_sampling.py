@@ -7,7 +7,14 @@ from scipy import special, stats
 from econjax import gini
 from econjax.populations.distributions import GB2_ACS_2023, Lognormal, Pareto, Uniform, shares
 from econjax.populations.empirical import Quantiles, from_quantiles
-from econjax.populations.sampling import gb2, lognormal, lognormal_pareto, pareto, stratified, uniform
+from econjax.populations.sampling import (
+    gb2,
+    lognormal,
+    lognormal_pareto,
+    pareto,
+    stratified,
+    uniform,
+)
 from tests.helpers.laboratory import float64
 from tests.helpers.reference import THRESHOLDS, grid
 
@@ -31,7 +38,9 @@ def expected(name, n):
 @pytest.mark.parametrize("name", DRAW)
 def test_without_a_key_it_is_the_quantile_grid(name, eps):
     population = DRAW[name](20_000)
-    np.testing.assert_allclose(40 * population.skill, expected(name, 20_000), rtol=max(1e-11, 4 * eps))
+    np.testing.assert_allclose(
+        40 * population.skill, expected(name, 20_000), rtol=max(1e-11, 4 * eps)
+    )
     assert population.skill.dtype == (jnp.float32 if eps > 1e-10 else jnp.float64)
     np.testing.assert_allclose(population.weight, np.full(20_000, 1 / 20_000), rtol=eps)
 
@@ -66,7 +75,9 @@ def test_draws_are_the_same_in_both_precisions():
 @pytest.mark.parametrize("transform", [jax.jit, jax.vmap])
 def test_populations_are_drawn_on_the_host(transform):
     keys = jax.random.split(jax.random.key(0), 2)
-    with pytest.raises(ValueError, match="drawn on the host: draw them outside jit and vmap, and stack them"):
+    with pytest.raises(
+        ValueError, match="drawn on the host: draw them outside jit and vmap, and stack them"
+    ):
         transform(lambda key: gb2(3, key))(keys[0] if transform is jax.jit else keys)
 
 
@@ -109,7 +120,9 @@ def test_strata_in_the_tails_give_mean_and_gini(x64, distribution, expected):
 def test_each_bracket_holds_n_workers_and_its_share_of_the_people(eps, key):
     key = None if key is None else jax.random.key(key)
     population = stratified(50, key, distribution=GB2_ACS_2023, edges=THRESHOLDS)
-    bracket = np.searchsorted(THRESHOLDS, 40 * np.asarray(population.skill, float), side="right") - 1
+    bracket = (
+        np.searchsorted(THRESHOLDS, 40 * np.asarray(population.skill, float), side="right") - 1
+    )
     np.testing.assert_array_equal(np.bincount(bracket), np.full(7, 50))
     held = np.bincount(bracket, weights=np.asarray(population.weight, float))
     # Oracles, section 6a: shares of the people at the 2024 brackets.
@@ -128,7 +141,10 @@ BAD = {
     "nobody": (lambda: gb2(0), "at least one; got n = 0"),
     "a negative number": (lambda: uniform(-3, low=0, high=1), "at least one; got n = -3"),
     "no stratum": (lambda: stratified(0, distribution=GB2_ACS_2023, edges=[1.0]), "got n = 0"),
-    "an edge without value": (lambda: stratified(5, distribution=GB2_ACS_2023, edges=[np.nan]), "nan"),
+    "an edge without value": (
+        lambda: stratified(5, distribution=GB2_ACS_2023, edges=[np.nan]),
+        "nan",
+    ),
     "falling edges": (
         lambda: stratified(5, distribution=GB2_ACS_2023, edges=[2.0, 1.0]),
         r"finite, rising; got \[2\.0, 1\.0\]",

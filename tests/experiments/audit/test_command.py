@@ -16,7 +16,9 @@ class Steady(ScriptedEngine):
 
     def __init__(self, *, noise=False):
         self.noise, self.read = noise, []
-        super().__init__(self.write, likelihood=lambda prompt, option: 1.0 if option == "40" else 1e-9)
+        super().__init__(
+            self.write, likelihood=lambda prompt, option: 1.0 if option == "40" else 1e-9
+        )
 
     def write(self, prompt):
         self.read.append(prompt)
@@ -43,10 +45,16 @@ def test_what_a_steady_worker_and_a_forgetful_planner_show(found):
     assert lines["texts against choices"].value == pytest.approx(0, abs=1e-6)
     assert lines["mean hours of texts"].value == pytest.approx(40)
     assert lines["mean hours of choices"].value == pytest.approx(40)
-    assert lines["texts from the best hours"].value == pytest.approx(0, abs=1e-3)  # calibrated to 40 hours
+    assert lines["texts from the best hours"].value == pytest.approx(
+        0, abs=1e-3
+    )  # calibrated to 40 hours
     assert lines["letters instead of numbers"].value > 0.5  # no letter is 40
     planner = lines["planner in another currency: change of a rate"]
-    assert (planner.value, planner.floor, planner.unit) == (pytest.approx(10), 0, "percentage points")
+    assert (planner.value, planner.floor, planner.unit) == (
+        pytest.approx(10),
+        0,
+        "percentage points",
+    )
     assert len(lines) == len(figures(found))
 
 

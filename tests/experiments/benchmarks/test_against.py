@@ -52,7 +52,14 @@ def test_a_ratio_is_this_side_over_the_other_turn_by_turn():
     }
     a, b = against._rows("row", samples)
     assert (a.this, a.other, a.ratio, a.least, a.most) == (4.0, 3.0, 1.0, 0.5, 2.0)
-    assert (b.figure, b.this, b.other, b.ratio, b.least, b.most) == ("b", 1.0, 0.0, None, None, None)
+    assert (b.figure, b.this, b.other, b.ratio, b.least, b.most) == (
+        "b",
+        1.0,
+        0.0,
+        None,
+        None,
+        None,
+    )
 
 
 def test_tables_differ_by_a_cent_or_by_who_is_in_them():

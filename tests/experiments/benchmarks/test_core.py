@@ -40,7 +40,16 @@ def benchmark():
 
 def row_of(bar, median, least):
     return Row(
-        bar.operation, bar.workers, "", 1.0, 1.0, 1.0, 1, 1.0, None, {bar.reference: Ratio(median, least)}
+        bar.operation,
+        bar.workers,
+        "",
+        1.0,
+        1.0,
+        1.0,
+        1,
+        1.0,
+        None,
+        {bar.reference: Ratio(median, least)},
     )
 
 
@@ -49,7 +58,12 @@ def test_every_operation_is_measured_against_everything_it_is_compared_with(benc
     for row in benchmark.rows:
         assert row.workers == (150 if "schedules" in row.operation else 200)
         assert set(row.ratios) == LIMITS | REFERENCES.get(row.operation, set())
-        figures = [row.compile_seconds, row.least_seconds, row.workers_per_second, row.bytes_per_worker]
+        figures = [
+            row.compile_seconds,
+            row.least_seconds,
+            row.workers_per_second,
+            row.bytes_per_worker,
+        ]
         figures += [part for each in row.ratios.values() for part in (each.median, each.least)]
         assert all(0 < figure < math.inf for figure in figures)
         assert row.least_seconds <= row.seconds
@@ -97,7 +111,11 @@ def test_what_cannot_be_measured_is_told_in_one_line(econjax, wrong, told):
 
 def test_a_bar_is_met_on_its_own_side_and_open_where_its_size_was_not_run():
     for bar in BARS:
-        for value, on_top in ((1.01 * bar.bar, True), (0.99 * bar.bar, False), (bar.bar, bar.at_least)):
+        for value, on_top in (
+            (1.01 * bar.bar, True),
+            (0.99 * bar.bar, False),
+            (bar.bar, bar.at_least),
+        ):
             verdicts = {v.operation: v for v in judge([row_of(bar, value, value)])}
             assert verdicts.pop(bar.operation).met == (on_top == bar.at_least)
             assert all(verdict.met is None for verdict in verdicts.values())
@@ -106,7 +124,9 @@ def test_a_bar_is_met_on_its_own_side_and_open_where_its_size_was_not_run():
 def test_a_bar_that_only_the_median_or_only_the_least_times_meet_is_not_met():
     for bar in BARS:
         for sides in ((1.01, 0.99), (0.99, 1.01)):
-            verdict = next(v for v in judge([row_of(bar, *(side * bar.bar for side in sides))]) if v.measured)
+            verdict = next(
+                v for v in judge([row_of(bar, *(side * bar.bar for side in sides))]) if v.measured
+            )
             assert verdict.met is False
 
 
@@ -122,7 +142,14 @@ def test_the_numpy_forms_and_the_hand_written_one_compute_the_same(x64):
     economy = Economy(population=population, preferences=Quasilinear(0.25))
     for aversion in (1.0, 2.0):
         by_hand = hand_fused_welfare(
-            *(population.skill, population.taste, population.weight, labor, law.thresholds, law.rates),
+            *(
+                population.skill,
+                population.taste,
+                population.weight,
+                labor,
+                law.thresholds,
+                law.rates,
+            ),
             *(jnp.asarray(0.25), jnp.asarray(aversion)),
         )
         expected = Atkinson(aversion)(population, settle(economy, law, labor))

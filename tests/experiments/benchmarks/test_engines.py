@@ -66,7 +66,9 @@ def test_the_engines_take_turns_on_the_same_prompts_and_none_comes_twice(measure
 def test_only_workers_with_a_full_memory_reread_steps(measured):
     _, said, _ = measured
     for place, (_, _, prompts) in enumerate(said):
-        steps = [prompt.personal.partition("Your best steps")[0].count("\nStep ") for prompt in prompts]
+        steps = [
+            prompt.personal.partition("Your best steps")[0].count("\nStep ") for prompt in prompts
+        ]
         assert set(steps) == ({1} if place < len(said) // 2 else {CONFIG.history})
 
 
@@ -79,7 +81,9 @@ def test_figures_agree_with_each_other(measured):
             assert speed.answers_per_second == pytest.approx(CONFIG.agents / speed.seconds)
             assert 0 < speed.least_seconds <= speed.seconds < math.inf
             assert (speed.understood, speed.prefix_hits) == (1, 0)
-            assert speed.answer_tokens == (1 if duel.mode == "choice" else 2)  # {"hours": 40} is two words
+            assert speed.answer_tokens == (
+                1 if duel.mode == "choice" else 2
+            )  # {"hours": 40} is two words
         assert one.prompt_tokens == other.prompt_tokens
     # eleven options, of which one is twice as likely to one engine: log 2/12 against log 1/11
     apart = [duel.apart for duel in benchmark.duels]
@@ -99,7 +103,9 @@ def test_the_command_prints_tables_or_json(econjax, monkeypatch, measured, tmp_p
     for name, engine in pair.items():
         monkeypatch.setattr(engine, "close", lambda name=name: closed.append(name), raising=False)
         monkeypatch.setattr(
-            engines, f"_{name}", lambda *given, name=name: started.append((name, *given)) or pair[name]
+            engines,
+            f"_{name}",
+            lambda *given, name=name: started.append((name, *given)) or pair[name],
         )
     monkeypatch.setattr(engines, "measure", lambda *given, start_seconds: benchmark)
     ran = econjax("benchmark", "engines", "--model", tmp_path)

@@ -130,7 +130,9 @@ def test_time_inside_the_engine_is_no_time_outside(everybody, states, tmp_path):
 def test_doubles_are_asked_once(tmp_path):
     twins = world(12, distinct=3, history=3, seed=0)
     assert len(set(twins.personas)) == 3
-    steps = lives(twins, past(twins, script(), rounds=0), script(), tmp_path / "steps", replay=False)
+    steps = lives(
+        twins, past(twins, script(), rounds=0), script(), tmp_path / "steps", replay=False
+    )
     for (step,) in steps.values():
         assert (step.asked, step.distinct, step.understood) == (12, 3, 12)
 
@@ -141,13 +143,21 @@ def test_the_command_prints_tables_or_json(econjax, monkeypatch, measured):
     silent = replace(benchmark, tokenizing=None)  # a server that does not say how it counts tokens
     monkeypatch.setattr(engine, "close", lambda: closed.append(engine), raising=False)
     monkeypatch.setattr(llm, "start_engine", lambda **options: asked.append(options) or engine)
-    monkeypatch.setattr(llm, "measure", lambda *given, start_seconds: replace(silent, start_seconds=2.5))
+    monkeypatch.setattr(
+        llm, "measure", lambda *given, start_seconds: replace(silent, start_seconds=2.5)
+    )
     ran = econjax("benchmark", "llm", "--model", "random:tiny", "--context", 2_000)
     assert ran.code == 0, ran.err
     chosen = {"model": "random:tiny", "server": None, "temperature": 0.7, "context": 2_000}
     assert asked == [chosen | {"quantization": None, "tensor_parallel": 1}]
     assert closed == [engine]
-    for told in ("text, recorded", "choice, replayed", "choice over text", '"hours"', "2.5 s to start"):
+    for told in (
+        "text, recorded",
+        "choice, replayed",
+        "choice over text",
+        '"hours"',
+        "2.5 s to start",
+    ):
         assert told in ran.out
     ran = econjax("benchmark", "llm", "--json")
     found = json.loads(ran.out)

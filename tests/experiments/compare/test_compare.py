@@ -33,7 +33,11 @@ def run(engine=None, *, heard=None, thorough=False, **choices):
         **{"workers": ("rational",), "agents": AGENTS, "evaluations": EVALUATIONS} | choices
     )
     progress = (lambda *call: None) if heard is None else (lambda *call: heard.append(call))
-    search = compare_module.best_found if thorough else partial(compare_module.best_found, steps=4, most=20)
+    search = (
+        compare_module.best_found
+        if thorough
+        else partial(compare_module.best_found, steps=4, most=20)
+    )
     with float64(), mock.patch.object(compare_module, "best_found", search):
         return compare(config, engine, progress)
 
@@ -79,14 +83,18 @@ def test_every_planner_that_learns_gets_the_same_number_of_evaluations(compariso
     for rows in comparison.tables.values():
         for row in rows:
             if row.planner != OPTIMISER:
-                assert row.values + row.gradients == (1 if row.planner in FIXED else EVALUATIONS), row.planner
+                assert row.values + row.gradients == (1 if row.planner in FIXED else EVALUATIONS), (
+                    row.planner
+                )
                 assert (row.gradients > 0) == (row.planner == GRADIENT)
 
 
 def test_every_evaluation_is_on_record(comparison):
     seen = {}
     for record in comparison.metrics:
-        seen.setdefault((record["welfare"], record["planner"]), []).append((record["kind"], record["step"]))
+        seen.setdefault((record["welfare"], record["planner"]), []).append(
+            (record["kind"], record["step"])
+        )
     for welfare, rows in comparison.tables.items():
         for row in rows:
             last = row.values + row.gradients
@@ -147,7 +155,9 @@ def test_a_row_is_what_a_fresh_evaluation_of_its_rates_says(comparison, x64):
             schedule = type(law)(law.thresholds, list(row.rates))
             report = RationalEvaluator(economy, WELFARE[title]).value(schedule)
             for name in ("equivalent", "gini", "labor", "rebate", "floored"):
-                assert getattr(row, name) == pytest.approx(float(getattr(report, name)), rel=1e-12), name
+                assert getattr(row, name) == pytest.approx(
+                    float(getattr(report, name)), rel=1e-12
+                ), name
             assert row.standard_error == 0
 
 
@@ -191,7 +201,9 @@ def test_whoever_else_takes_part_does_not_matter(comparison):
 
 def test_the_status_quo_need_not_take_part_to_be_measured_from():
     with_it, without = (
-        by_name(run(planners=planners, welfare=("rawlsian",)).tables["Rawlsian"])[REGISTRY["flat"].name].share
+        by_name(run(planners=planners, welfare=("rawlsian",)).tables["Rawlsian"])[
+            REGISTRY["flat"].name
+        ].share
         for planners in (("flat", "federal"), ("flat",))
     )
     assert with_it == pytest.approx(without, rel=1e-6)
@@ -201,7 +213,9 @@ def test_only_models_are_called_and_understood(comparison):
     for rows in comparison.tables.values():
         for row in rows:
             if row.planner == MODEL:
-                assert row.calls == 7 * (EVALUATIONS - 1)  # the first schedule is the law, of 7 brackets
+                assert row.calls == 7 * (
+                    EVALUATIONS - 1
+                )  # the first schedule is the law, of 7 brackets
                 assert row.understood == 1
             else:
                 assert row.calls == 0
@@ -221,7 +235,9 @@ def test_workers_who_are_models_are_asked_in_every_evaluation(modelled):
         assert by_name(rows)[STATUS_QUO].share in (0, None)
 
 
-def test_the_planner_on_a_surrogate_plans_for_models_who_choose_and_for_nobody_else(improviser, brief_fits):
+def test_the_planner_on_a_surrogate_plans_for_models_who_choose_and_for_nobody_else(
+    improviser, brief_fits
+):
     with brief_fits():
         found = run(
             improviser(),
@@ -275,7 +291,9 @@ def test_the_model_that_comes_with_the_project_is_said_to_imitate_a_formula(impr
     engine = improviser()
     engine.describe = lambda: {**improviser.describe(engine), "model": SHIPPED}
     choices = dict(agents=5, evaluations=1, tax_year=1, welfare=("rawlsian",))
-    [(title, rows)] = run(engine, workers=("llm",), planners=("federal", "llm"), **choices).tables.items()
+    [(title, rows)] = run(
+        engine, workers=("llm",), planners=("federal", "llm"), **choices
+    ).tables.items()
     assert title == "Rawlsian (workers imitate a formula)"
     assert {row.planner for row in rows} == {STATUS_QUO, f"{MODEL} (imitates a formula)"}
 
@@ -286,7 +304,9 @@ def test_a_model_that_is_no_noise_is_not_called_so(comparison, modelled):
         assert not any("noise" in record["planner"] for record in one.metrics)
 
 
-@pytest.mark.parametrize("choices", [{"planners": ("llm",)}, {"workers": ("llm",), "planners": ("federal",)}])
+@pytest.mark.parametrize(
+    "choices", [{"planners": ("llm",)}, {"workers": ("llm",), "planners": ("federal",)}]
+)
 def test_a_model_without_an_engine_is_an_error(choices):
     with pytest.raises(ValueError, match="no engine to ask"):
         run(**choices)
@@ -306,7 +326,10 @@ def test_a_model_without_an_engine_is_an_error(choices):
         ({"welfare": ("rawlsian", "rawlsian")}, "--welfare .*rawlsian"),
         ({"elasticity": 0.0}, r"--elasticity .*0\.0"),
         ({"elasticity": math.nan}, "--elasticity .*nan"),
-        ({"planners": ("flat", "surrogate"), "workers": ("rational",)}, "surrogate .*give --workers llm"),
+        (
+            {"planners": ("flat", "surrogate"), "workers": ("rational",)},
+            "surrogate .*give --workers llm",
+        ),
         ({"planners": ("flat", "surrogate"), "mode": "text"}, "surrogate .*--mode choice"),
         ({"planners": ("surrogate",)}, "surrogate .*another planner"),
     ],
@@ -317,7 +340,9 @@ def test_a_choice_that_makes_no_comparison_is_refused_by_name_and_value(choices,
 
 
 def test_what_figures_depend_on_survives_the_manifest():
-    config = CompareConfig(agents=12, planners=("flat",), welfare=("rawlsian",), seed=3, temperature=0.0)
+    config = CompareConfig(
+        agents=12, planners=("flat",), welfare=("rawlsian",), seed=3, temperature=0.0
+    )
     assert CompareConfig.fromdict(json.loads(json.dumps(config.asdict()))) == config
     llm = CompareConfig.fromdict(CompareConfig(workers=("llm",)).asdict())
     assert (llm.agents, llm.evaluations) == (20, 6)
@@ -350,7 +375,9 @@ def test_landmarks_of_the_default_economy():
 def test_a_figure_that_is_no_number_stops_the_run(monkeypatch):
     class Broken(RationalEvaluator):
         def value(self, schedule):
-            return eqx.tree_at(lambda report: report.gini, super().value(schedule), jnp.asarray(math.nan))
+            return eqx.tree_at(
+                lambda report: report.gini, super().value(schedule), jnp.asarray(math.nan)
+            )
 
     monkeypatch.setattr(compare_module, "RationalEvaluator", Broken)
     with pytest.raises(ArithmeticError, match=r"US federal, evaluation 1, at .*'gini': nan"):

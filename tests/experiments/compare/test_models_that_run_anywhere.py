@@ -24,7 +24,9 @@ FEW = (
 
 @pytest.mark.long
 @pytest.mark.usefixtures("brief_search")
-def test_a_comparison_without_a_choice_of_model_is_that_of_the_model_that_comes_along(econjax, play, runs):
+def test_a_comparison_without_a_choice_of_model_is_that_of_the_model_that_comes_along(
+    econjax, play, runs
+):
     ran = econjax("compare", *FEW, "--runs", runs, "--name", "one")
     assert ran.code == 0, ran.err
     assert "Model: econjax-small" in ran.out
@@ -51,10 +53,21 @@ def test_it_lives_through_tax_years_and_says_the_same_to_the_same_seed(econjax, 
 
 @pytest.mark.vllm
 def test_vllm_answers_a_command_from_the_shell(tmp_path):
-    command = [sys.executable, "-m", "experiments.cli", "compare", "--model", "tiny", "--name", "one"]
+    command = [
+        sys.executable,
+        "-m",
+        "experiments.cli",
+        "compare",
+        "--model",
+        "tiny",
+        "--name",
+        "one",
+    ]
     command += map(str, (*FEW, "--workers", "llm", "--mode", "text", "--context", 2048))
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path), "VLLM_CPU_KVCACHE_SPACE": "1"}
-    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
     assert ran.returncode == 0, ran.stderr
     assert "Rawlsian (workers are noise)" in ran.stdout
     assert "language model (noise)" in ran.stdout

@@ -93,22 +93,37 @@ def test_the_belief_predicts_a_known_year_and_its_gradient():
     assert gradient.shape == LAW.rates.shape
     step, way = 0.01, np.asarray(gradient) / np.linalg.norm(gradient)
     ahead, behind = (
-        float(model.predict(BracketSchedule(LAW.thresholds, LAW.rates + by * way))[0]) for by in (step, -step)
+        float(model.predict(BracketSchedule(LAW.thresholds, LAW.rates + by * way))[0])
+        for by in (step, -step)
     )
     assert (ahead - behind) / (2 * step) == pytest.approx(float(np.linalg.norm(gradient)), rel=0.05)
 
 
 def test_the_command_prints_a_table_and_json(econjax, improviser, brief_fits, monkeypatch):
     monkeypatch.setattr("experiments.contest.command.engine_of", lambda config: improviser())
-    options = ["contest", "--agents", SMALL.agents, "--evaluations", 2, "--seeds", 2, "--welfare", "atkinson"]
+    options = [
+        "contest",
+        "--agents",
+        SMALL.agents,
+        "--evaluations",
+        2,
+        "--seeds",
+        2,
+        "--welfare",
+        "atkinson",
+    ]
     with brief_fits():
         ran, listed = econjax(*options), econjax(*options, "--json")
     assert ran.code == 0, ran.err
     assert all(entry.name in ran.out for entry in ENTRANTS)
     assert "Atkinson, aversion 1, seed 1, language model" in ran.err
     rows = {row["planner"]: row for row in json.loads(listed.out)}
-    assert {row["queries"] for name, row in rows.items() if name != "US federal"} == {2 * SMALL.agents}
-    assert rows["language model"]["proposals"] == 7  # the first year is under the law, which has 7 brackets
+    assert {row["queries"] for name, row in rows.items() if name != "US federal"} == {
+        2 * SMALL.agents
+    }
+    assert (
+        rows["language model"]["proposals"] == 7
+    )  # the first year is under the law, which has 7 brackets
 
 
 def test_bad_choices_are_told_in_one_line(econjax, assert_told):

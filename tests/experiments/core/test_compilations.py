@@ -143,7 +143,11 @@ def test_another_processor_version_or_flag_has_a_folder_of_its_own(monkeypatch):
     names.add(compilations._machine())
     monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=/tmp")
     names.add(compilations._machine())
-    for processor in ("flags\t: fpu\nmodel\t: 1", "flags\t: fpu avx512\nmodel\t: 1", "Features\t: sve"):
+    for processor in (
+        "flags\t: fpu\nmodel\t: 1",
+        "flags\t: fpu avx512\nmodel\t: 1",
+        "Features\t: sve",
+    ):
         info = f"processor\t: 0\n{processor}\n\nprocessor\t: 1\nflags\t: other"
         monkeypatch.setattr(Path, "read_text", lambda *_, info=info: info)
         names.add(compilations._machine())

@@ -44,7 +44,9 @@ def stand_ins(monkeypatch, tmp_path):
 
 
 def test_without_a_server_vllm_loads_the_model_under_its_full_name():
-    engine = start_engine(model="qwen3-8b", server=None, **COMMON, quantization="fp8", tensor_parallel=2)
+    engine = start_engine(
+        model="qwen3-8b", server=None, **COMMON, quantization="fp8", tensor_parallel=2
+    )
     assert engine.names == ("Qwen/Qwen3-8B",)
     assert engine.options == {
         "temperature": 0.5,
@@ -54,14 +56,19 @@ def test_without_a_server_vllm_loads_the_model_under_its_full_name():
         "dtype": "auto",
         "load_format": "auto",
     }
-    assert start_engine(model="openai/gpt-oss-20b", server=None, **COMMON).names == ("openai/gpt-oss-20b",)
+    assert start_engine(model="openai/gpt-oss-20b", server=None, **COMMON).names == (
+        "openai/gpt-oss-20b",
+    )
 
 
 def test_the_model_that_comes_with_the_project_is_answered_in_this_process(monkeypatch):
     monkeypatch.setattr(embedded, "EmbeddedEngine", Client)
     engine = start_engine(model=SHIPPED, server=None, **COMMON, seed=3, quantization="fp8")
     assert (engine.names, engine.options) == ((), {"temperature": 0.5, "seed": 3})
-    assert start_engine(model=SHIPPED, server="http://a/v1", **COMMON).names == ("http://a/v1", SHIPPED)
+    assert start_engine(model=SHIPPED, server="http://a/v1", **COMMON).names == (
+        "http://a/v1",
+        SHIPPED,
+    )
     assert AuditConfig().model == SimulateConfig().model == CompareConfig().model == SHIPPED
 
 

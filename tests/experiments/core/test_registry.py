@@ -25,7 +25,9 @@ def setting(aim="rawlsian", **more):
 
 @pytest.fixture
 def brief_training(monkeypatch):
-    monkeypatch.setattr(roster, "_TRAINING", Training(steps=2, batch=2, populations=4, agents=40, width=8))
+    monkeypatch.setattr(
+        roster, "_TRAINING", Training(steps=2, batch=2, populations=4, agents=40, width=8)
+    )
     roster._trained.cache_clear()
     yield
     roster._trained.cache_clear()

@@ -52,12 +52,16 @@ def saying(*asked, options=HOURS):
         for some in asked
         for prompt, row in zip(some.prompts, some.probabilities, strict=True)
     }
-    return ScriptedEngine(lambda prompt: "", likelihood=lambda prompt, option: known[prompt][option] + LEAST)
+    return ScriptedEngine(
+        lambda prompt: "", likelihood=lambda prompt, option: known[prompt][option] + LEAST
+    )
 
 
 def by_hours(chance):
     """Return an engine that finds each of the hours as likely as `chance(prompt, hours)`."""
-    return ScriptedEngine(lambda prompt: "", likelihood=lambda prompt, option: chance(prompt, int(option)))
+    return ScriptedEngine(
+        lambda prompt: "", likelihood=lambda prompt, option: chance(prompt, int(option))
+    )
 
 
 EQUAL = ScriptedEngine(lambda prompt: "", likelihood=lambda prompt, option: 1.0)
@@ -104,14 +108,18 @@ def test_equal_probabilities_are_away_by_what_the_formula_knows(examples):
         assert row.leaked == pytest.approx(0, abs=1e-12)
     assert rows[0].entropy == pytest.approx(entr(examples[0][0].probabilities).sum(axis=1).mean())
     assert rows[0].prompts == sum(row.prompts for row in rows[1:4])
-    assert rows[0].divergence.value == pytest.approx(np.mean([row.divergence.value for row in rows[1:4]]))
+    assert rows[0].divergence.value == pytest.approx(
+        np.mean([row.divergence.value for row in rows[1:4]])
+    )
 
 
 def test_wordings_differ_in_words_alone_and_memories_in_length(examples):
     for one, other in pairwise(examples[0]):
         np.testing.assert_array_equal(one.probabilities, other.probabilities)
         assert not set(one.prompts) & set(other.prompts)
-    seen = [life.memory.seen - 1 for life in held_out_lives(np.random.default_rng(SEED), groups=GROUPS)]
+    seen = [
+        life.memory.seen - 1 for life in held_out_lives(np.random.default_rng(SEED), groups=GROUPS)
+    ]
     assert seen[:GROUPS] == [0] * GROUPS
     assert all(1 <= steps <= 4 for steps in seen[GROUPS : 2 * GROUPS])
     assert all(steps >= 5 for steps in seen[2 * GROUPS :])
@@ -138,7 +146,9 @@ WORDS = {
 def test_who_writes_as_the_formula_is_as_far_away_as_the_formula_and_who_writes_one_thing_is_not():
     draw, questions = np.random.default_rng(0), text_questions(groups=1, seed=SEED)
     probabilities = {
-        text.prompt: (name, text.probabilities) for name, texts in questions.items() for text in texts
+        text.prompt: (name, text.probabilities)
+        for name, texts in questions.items()
+        for text in texts
     }
 
     def drawn(prompt):
@@ -154,12 +164,16 @@ def test_who_writes_as_the_formula_is_as_far_away_as_the_formula_and_who_writes_
         assert found.floor < 0.15
         assert found.unread == 0
     for found in answer_frequencies(ScriptedEngine(likeliest), groups=1, samples=2, seed=SEED):
-        missed = [1 - max(told) for text in questions[found.question] for told in text.probabilities]
+        missed = [
+            1 - max(told) for text in questions[found.question] for told in text.probabilities
+        ]
         assert found.distance == pytest.approx(np.mean(missed))
 
 
 def test_texts_that_say_nothing_are_counted_and_left_out():
-    for found in answer_frequencies(ScriptedEngine(lambda prompt: "hm"), groups=1, samples=2, seed=SEED):
+    for found in answer_frequencies(
+        ScriptedEngine(lambda prompt: "hm"), groups=1, samples=2, seed=SEED
+    ):
         assert (found.distance, found.unread) == (None, 1)
 
 
@@ -253,7 +267,10 @@ def test_noise_is_told_to_be_unfaithful(noise: WorkerFidelity):
     text = console.export_text()
     assert text.count("IT IS NOT") == 2
     assert f"{noise.answers[0].divergence.value:.4f}" in text
-    assert json.loads(json.dumps(dataclasses.asdict(noise), allow_nan=False))["model"]["engine"] == "scripted"
+    assert (
+        json.loads(json.dumps(dataclasses.asdict(noise), allow_nan=False))["model"]["engine"]
+        == "scripted"
+    )
 
 
 def test_the_same_seed_finds_the_same(noise):
@@ -285,7 +302,9 @@ def test_the_command_prints_both_parts_and_closes_the_engine(noise, monkeypatch,
     assert len(closed) == 2
 
 
-@pytest.mark.parametrize(("options", "message"), [({"size": 0.0}, "--size"), ({"seed": -1}, "--seed")])
+@pytest.mark.parametrize(
+    ("options", "message"), [({"size": 0.0}, "--size"), ({"seed": -1}, "--seed")]
+)
 def test_choices_that_make_no_measurement(options, message):
     with pytest.raises(ValueError, match=message):
         FidelityConfig(**options).check()

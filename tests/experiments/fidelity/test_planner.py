@@ -35,7 +35,9 @@ class Pupil(ScriptedEngine):
         shown = re.findall(r"- rates (.*): result \$([\d,]+) a year, ", prompt.shared)
         seen = [Trial(rates(text), -place, 0.0) for place, (text, _) in enumerate(shown)]
         probabilities = changes_probabilities(rates(current), seen if self.learns else [])
-        return probabilities[BRACKETS.index(prompt.personal.split(": the rate")[0])]["ABCDE".index(letter)]
+        return probabilities[BRACKETS.index(prompt.personal.split(": the rate")[0])][
+            "ABCDE".index(letter)
+        ]
 
 
 BRACKETS = [f"Bracket {name}" for name in bracket_names(np.asarray(us_federal(2024).thresholds))]
@@ -50,7 +52,9 @@ def brief_search():
     """Search the best schedule around the best one that a planner found only."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            fidelity_planner, "best_found", lambda evaluate, starts: simplex(evaluate, starts[-1], most=60)
+            fidelity_planner,
+            "best_found",
+            lambda evaluate, starts: simplex(evaluate, starts[-1], most=60),
         )
         yield
 
@@ -84,8 +88,12 @@ def test_shares_are_paired_by_seed_and_nobody_passes_the_best(found):
             lead = np.array(found.rows[MODEL].shares) - shares
             # half the width is t(7 degrees of freedom, 97.5 %) = 2.36462425 standard errors
             half = 2.36462425 * lead.std(ddof=1) / 8**0.5
-            assert astuple(row.lead) == pytest.approx((lead.mean(), lead.mean() - half, lead.mean() + half))
-    assert min(found.rows[MODEL].shares + found.rows[FORGETFUL].shares) >= 0  # they have seen US federal
+            assert astuple(row.lead) == pytest.approx(
+                (lead.mean(), lead.mean() - half, lead.mean() + half)
+            )
+    assert (
+        min(found.rows[MODEL].shares + found.rows[FORGETFUL].shares) >= 0
+    )  # they have seen US federal
 
 
 def test_all_runs_are_asked_in_step_and_only_the_history_differs(pupil, found):
@@ -99,12 +107,16 @@ def test_all_runs_are_asked_in_step_and_only_the_history_differs(pupil, found):
             told = prompt.shared.splitlines()
             assert told[-2] == "No tax year has passed yet."
             assert told[-1].startswith("Current rates, from the lowest bracket: ")
-            assert re.fullmatch(r"Bracket .*: the rate is [0-9.]* %\.", prompt.personal.splitlines()[0])
+            assert re.fullmatch(
+                r"Bracket .*: the rate is [0-9.]* %\.", prompt.personal.splitlines()[0]
+            )
     assert len({prompt.shared for prompt in pupil.batches[-1][:questions]}) == found.seeds
 
 
 def test_a_model_that_learns_nothing_is_not_said_to_gain_by_its_history():
-    found = planner_fidelity(Pupil(learns=False), seeds=4, evaluations=6, agents=100, welfare=["atkinson"])
+    found = planner_fidelity(
+        Pupil(learns=False), seeds=4, evaluations=6, agents=100, welfare=["atkinson"]
+    )
     assert not found.rows[FORGETFUL].beaten
     assert list(planner_table(found).columns[ABOVE].cells)[:2] == ["-", "NO"]
 

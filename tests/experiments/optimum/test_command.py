@@ -37,7 +37,9 @@ def test_nothing_beats_the_bound(found):
 
 def test_first_order_conditions_hold_where_people_are(found):
     # Dollars per point of a rate; at the law itself they are hundreds of dollars.
-    assert max(abs(s) for s, share in zip(found.slopes, found.share, strict=True) if share > 0.01) < 5
+    assert (
+        max(abs(s) for s, share in zip(found.slopes, found.share, strict=True) if share > 0.01) < 5
+    )
     with float64():
         report = RationalEvaluator(SMALL.economy(), Atkinson(1.0)).value_and_grad(us_federal(2024))
     assert np.abs(np.asarray(report.gradient)).max() / 100 > 50
@@ -77,7 +79,9 @@ def test_lines(found, capsys):
 
 
 def test_where_theory_has_no_bound_the_line_says_why(found, capsys):
-    print_optimum(replace(found, bound=None, no_bound="preferences with income effects"), Console(width=250))
+    print_optimum(
+        replace(found, bound=None, no_bound="preferences with income effects"), Console(width=250)
+    )
     assert "none: preferences with income effects" in capsys.readouterr().out
 
 

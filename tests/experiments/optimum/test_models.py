@@ -34,7 +34,9 @@ def test_the_best_is_first_and_inside_its_band(found):
     assert means == sorted(means, reverse=True)
     assert found.band.low <= found.band.value <= found.band.high
     assert found.band.value == pytest.approx(means[0])
-    assert [gap.value for gap in found.behind] == pytest.approx([means[0] - mean for mean in means[1:]])
+    assert [gap.value for gap in found.behind] == pytest.approx(
+        [means[0] - mean for mean in means[1:]]
+    )
 
 
 def test_the_law_and_the_optimum_of_rational_workers_are_candidates(found):

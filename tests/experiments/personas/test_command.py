@@ -38,7 +38,8 @@ def test_figures_are_compared_with_what_is_published(figures):
 
 def test_everyone_is_in_one_group_and_of_one_sex(figures):
     people = {
-        kind: sum(f.people for f in figures if f.kind == kind) for kind in ("sex", "group", "part time")
+        kind: sum(f.people for f in figures if f.kind == kind)
+        for kind in ("sex", "group", "part time")
     }
     assert people["sex"] == people["group"] == 50_000 - people["part time"]
 

@@ -16,7 +16,18 @@ import pytest
 from llm_policy.engines.base import Interrupted
 
 ROOT = Path(__file__).parents[3]
-RUN = ("--scenario", "democratic", "--agents", 6, "--tax-years", 4, "--tax-year", 8, "--brackets", "three")
+RUN = (
+    "--scenario",
+    "democratic",
+    "--agents",
+    6,
+    "--tax-years",
+    4,
+    "--tax-year",
+    8,
+    "--brackets",
+    "three",
+)
 KILLS = 3
 
 
@@ -24,7 +35,9 @@ def begin(*arguments, cwd, batches=None):
     """Start the command line in a process of its own; with `batches` it ends only if the test ends it."""
     command = [sys.executable, "-m", "tests.helpers.improvising", *map(str, arguments)]
     environment = (
-        os.environ | {"PYTHONPATH": str(ROOT)} | ({} if batches is None else {"BATCHES": str(batches)})
+        os.environ
+        | {"PYTHONPATH": str(ROOT)}
+        | ({} if batches is None else {"BATCHES": str(batches)})
     )
     return subprocess.Popen(
         command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -36,7 +49,9 @@ def answers(path):
     if not (path / "journal.sqlite").exists():
         return {}
     with contextlib.closing(sqlite3.connect(path / "journal.sqlite")) as journal:
-        (tables,) = journal.execute("SELECT count(*) FROM sqlite_master WHERE name = 'calls'").fetchone()
+        (tables,) = journal.execute(
+            "SELECT count(*) FROM sqlite_master WHERE name = 'calls'"
+        ).fetchone()
         return dict(journal.execute("SELECT key, answer FROM calls")) if tables else {}
 
 
@@ -69,7 +84,9 @@ def killed(tmp_path_factory):
         process.communicate()
         assert process.returncode == -signal.SIGKILL
         assert not (path / "metrics.parquet").exists()
-        kept.append(answers(shutil.copytree(path, home / f"kill {kill}")))  # whoever opens it mends it
+        kept.append(
+            answers(shutil.copytree(path, home / f"kill {kill}"))
+        )  # whoever opens it mends it
         process = begin("resume", path, cwd=home, batches=10 if kill < KILLS - 1 else None)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
@@ -111,7 +128,9 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path):
     assert answers(path)
 
 
-@pytest.mark.parametrize("left", ["people.csv", "workers.parquet", "welfare.png", "government.json"])
+@pytest.mark.parametrize(
+    "left", ["people.csv", "workers.parquet", "welfare.png", "government.json"]
+)
 def test_a_run_killed_while_it_wrote_its_files_is_finished(econjax, play, improviser, runs, left):
     """Every file but the metrics, which come last and whole, may be there, half written, or missing."""
     path = runs / "one"
@@ -129,14 +148,23 @@ def test_a_run_killed_while_it_wrote_its_files_is_finished(econjax, play, improv
         "three",
     )
     assert econjax("simulate", *choices, "--runs", runs, "--name", "one").code == 0
-    metrics, before = path / "metrics.parquet", {file.name: file.read_bytes() for file in path.iterdir()}
+    metrics, before = (
+        path / "metrics.parquet",
+        {file.name: file.read_bytes() for file in path.iterdir()},
+    )
     metrics.rename(path / ".metrics.parquet")
     (path / left).write_bytes(before[left][:50])
     engine = play(improviser(1))
     ran = econjax("resume", path)
     assert ran.code == 0, ran.err
     assert not engine.said
-    for name in ("metrics.parquet", "people.csv", "workers.parquet", "government.json", "welfare.png"):
+    for name in (
+        "metrics.parquet",
+        "people.csv",
+        "workers.parquet",
+        "government.json",
+        "welfare.png",
+    ):
         assert (path / name).read_bytes() == before[name], name
     assert not (path / ".metrics.parquet").exists()
 

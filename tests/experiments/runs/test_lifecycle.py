@@ -11,7 +11,18 @@ from experiments.runs.directory import read_manifest
 from llm_policy.engines.scripted import ScriptedEngine
 
 AGENTS = 8
-SMALL = ("--agents", AGENTS, "--tax-years", 2, "--tax-year", 2, "--brackets", "three", "--planner", "fixed")
+SMALL = (
+    "--agents",
+    AGENTS,
+    "--tax-years",
+    2,
+    "--tax-year",
+    2,
+    "--brackets",
+    "three",
+    "--planner",
+    "fixed",
+)
 
 
 def nothing_in(runs):
@@ -46,7 +57,10 @@ def finished(tmp_path_factory, econjax, improviser):
         ("--start -0.1", ["--start is a rate, a share of a dollar from 0 to 1; got -0.1"]),
         ("--start 35", ["--start", "got 35"]),
         ("--history 0", ["at least 1 latest step", "got 0"]),
-        ("--scenario rational --people roles", ["Rational workers have no personas", "leave out --people"]),
+        (
+            "--scenario rational --people roles",
+            ["Rational workers have no personas", "leave out --people"],
+        ),
         ("--scenario rational --satisfaction-counts", ["leave out --satisfaction-counts"]),
         ("--think --mode choice", ["cannot think first", "use text mode"]),
         ("--population nobody.csv", ["there is no file nobody.csv", "people.csv"]),
@@ -90,13 +104,18 @@ def test_prompts_that_do_not_fit_are_told_with_their_length_before_anything_is_a
 ):
     play(Cramped())
     ran = econjax("simulate", *SMALL, *choices, "--runs", runs)
-    assert_told(ran, "A worker's longest prompt", "tokens, but the model holds 50", "raise --context")
+    assert_told(
+        ran, "A worker's longest prompt", "tokens, but the model holds 50", "raise --context"
+    )
     assert nothing_in(runs)
 
 
 def spoil(people, how):
     lines = people.splitlines()
-    return "\n".join({"header": ["text", *lines[1:]], "short": lines[:-1], "empty": lines[:1]}[how]) + "\n"
+    return (
+        "\n".join({"header": ["text", *lines[1:]], "short": lines[:-1], "empty": lines[:1]}[how])
+        + "\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -122,7 +141,11 @@ def test_a_manifest_of_another_version_is_refused(econjax, play, finished, tmp_p
     play(None)
     other = shutil.copytree(finished, tmp_path / "other")
     manifest = read_manifest(finished)
-    command, choices, limits = manifest["command"], manifest["config"], {"limits": manifest["limits"]}
+    command, choices, limits = (
+        manifest["command"],
+        manifest["config"],
+        {"limits": manifest["limits"]},
+    )
     for manifest, parts in (
         (
             {"command": command, "config": choices | {"hat": 1}} | limits,
@@ -137,18 +160,26 @@ def test_a_manifest_of_another_version_is_refused(econjax, play, finished, tmp_p
             assert_told(econjax(verb, other), *parts)
 
 
-def test_what_is_over_is_not_resumed_and_what_is_not_is_not_replayed(econjax, play, finished, assert_told):
+def test_what_is_over_is_not_resumed_and_what_is_not_is_not_replayed(
+    econjax, play, finished, assert_told
+):
     play(None)
-    assert_told(econjax("resume", finished), f"{finished} is finished", f"econjax replay {finished}")
+    assert_told(
+        econjax("resume", finished), f"{finished} is finished", f"econjax replay {finished}"
+    )
     unfinished = finished.with_name("unfinished")
     shutil.copytree(finished, unfinished, ignore=shutil.ignore_patterns("metrics.parquet"))
     assert_told(econjax("replay", unfinished), "did not finish", f"econjax resume {unfinished}")
     assert_told(econjax("resume", finished.with_name("nowhere")), "holds no run")
-    assert_told(econjax("resume", unfinished, "--limit-dollars", 1), "--limit-dollars needs --prices")
+    assert_told(
+        econjax("resume", unfinished, "--limit-dollars", 1), "--limit-dollars needs --prices"
+    )
     assert_told(econjax("resume", unfinished, "--most-unread", 2), "--most-unread", "got 2")
 
 
-def test_another_model_does_not_go_on_with_a_run(econjax, play, improviser, finished, tmp_path, assert_told):
+def test_another_model_does_not_go_on_with_a_run(
+    econjax, play, improviser, finished, tmp_path, assert_told
+):
     path = tmp_path / "one"
     shutil.copytree(finished, path, ignore=shutil.ignore_patterns("metrics.parquet"))
     play(improviser(noise=True))
@@ -181,7 +212,9 @@ def test_too_many_unreadable_answers_stop_a_run_until_more_are_allowed(
     assert (again.code, "is identical" in again.err) == (0, True), again.err
 
 
-def test_a_run_stops_before_a_limit_of_tokens_and_goes_on_with_a_higher_one(econjax, play, improviser, runs):
+def test_a_run_stops_before_a_limit_of_tokens_and_goes_on_with_a_higher_one(
+    econjax, play, improviser, runs
+):
     engine = play(improviser())
     path = runs / "one"
     ran = econjax("simulate", *SMALL, "--runs", runs, "--name", "one", "--limit-tokens", 9_000)
@@ -230,7 +263,9 @@ def test_a_resume_keeps_within_the_limits_of_the_run(econjax, play, improviser, 
         assert "of 6,000 are spent" in ran.err.splitlines()[-1]
 
 
-def test_whoever_asked_a_server_is_told_to_name_it_again(econjax, finished, tmp_path, play, assert_told):
+def test_whoever_asked_a_server_is_told_to_name_it_again(
+    econjax, finished, tmp_path, play, assert_told
+):
     play(None)
     other = shutil.copytree(finished, tmp_path / "other")
     (other / "metrics.parquet").unlink()

@@ -15,7 +15,16 @@ from llm_policy.engines.scripted import ScriptedEngine
 
 ALWAYS = {"manifest.json", "metrics.parquet", "timings.parquet", "schedules.png", "welfare.png"}
 SMALL = ("--agents", 300, "--evaluations", 3)
-QUICK = ("--workers", "rational", *SMALL, "--welfare", "rawlsian", "--planners", "federal", "random")
+QUICK = (
+    "--workers",
+    "rational",
+    *SMALL,
+    "--welfare",
+    "rawlsian",
+    "--planners",
+    "federal",
+    "random",
+)
 LLM_WORKERS = ("--workers", "llm", "--mode", "text", "--agents", 20, "--evaluations", 2)
 
 
@@ -102,7 +111,9 @@ def test_the_table_for_people_names_every_planner_and_the_run(econjax, runs):
     assert "300 rational workers" in ran.out
 
 
-def test_a_name_that_is_taken_is_refused_and_nothing_is_overwritten(econjax, runs, play, assert_told):
+def test_a_name_that_is_taken_is_refused_and_nothing_is_overwritten(
+    econjax, runs, play, assert_told
+):
     play(None)
     taken = runs / "mine"
     taken.mkdir(parents=True)
@@ -130,7 +141,9 @@ def test_a_name_that_is_taken_is_refused_and_nothing_is_overwritten(econjax, run
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else "",
 )
-def test_a_mistake_is_told_in_one_line_and_leaves_no_run(econjax, runs, assert_told, choices, value, remedy):
+def test_a_mistake_is_told_in_one_line_and_leaves_no_run(
+    econjax, runs, assert_told, choices, value, remedy
+):
     planners = () if "--server" in choices else ("--planners", "flat")
     ran = econjax("compare", "--runs", runs, *choices, *planners)
     assert_told(ran, value, remedy)
@@ -165,7 +178,9 @@ def test_a_mistake_in_the_shell_ends_with_code_2(tmp_path):
     ],
 )
 @pytest.mark.usefixtures("brief_search")
-def test_a_replay_needs_no_engine_and_gives_the_same_bytes(econjax, runs, play, improviser, choices):
+def test_a_replay_needs_no_engine_and_gives_the_same_bytes(
+    econjax, runs, play, improviser, choices
+):
     play(improviser())
     planners = ("--planners", "federal", "random", "llm")
     ran = econjax("compare", *choices, *planners, "--runs", runs, "--name", "one", "--json")
@@ -211,7 +226,9 @@ def test_a_replay_without_its_journal_is_refused(econjax, runs, play, improviser
     journal = runs / "one" / "journal.sqlite"
     journal.unlink()
     play(None)
-    assert_told(econjax("replay", runs / "one"), str(journal), "There is no journal", "correct the path")
+    assert_told(
+        econjax("replay", runs / "one"), str(journal), "There is no journal", "correct the path"
+    )
     assert [path.name for path in runs.iterdir()] == ["one"]
 
 
@@ -219,7 +236,10 @@ def test_a_replay_of_what_is_no_run_is_refused(econjax, runs, assert_told):
     runs.mkdir()
     for folder in (runs, runs / "nowhere"):
         assert_told(
-            econjax("replay", folder), str(folder), "holds no run", "Give the path that the run printed"
+            econjax("replay", folder),
+            str(folder),
+            "holds no run",
+            "Give the path that the run printed",
         )
     assert list(runs.iterdir()) == []
 
@@ -247,13 +267,29 @@ class Failing(ScriptedEngine):
 NO_CHANGE = '{"changes": [0, 0, 0, 0, 0, 0, 0]}'
 
 
-def test_a_run_cut_short_keeps_its_answers_and_is_finished_from_there(econjax, runs, play, assert_told):
-    choices = (*LLM_WORKERS, "--planners", "federal", "llm", "--welfare", "rawlsian", "--runs", runs)
+def test_a_run_cut_short_keeps_its_answers_and_is_finished_from_there(
+    econjax, runs, play, assert_told
+):
+    choices = (
+        *LLM_WORKERS,
+        "--planners",
+        "federal",
+        "llm",
+        "--welfare",
+        "rawlsian",
+        "--runs",
+        runs,
+    )
     play(Failing(7))
     ran = econjax("compare", *choices, "--name", "one")
     assert ran.code == 2
-    assert f"The server has left. Answers so far are kept; to go on: econjax resume {runs / 'one'}" in ran.err
-    assert_told(econjax("replay", runs / "one"), "it did not finish", f"econjax resume {runs / 'one'}")
+    assert (
+        f"The server has left. Answers so far are kept; to go on: econjax resume {runs / 'one'}"
+        in ran.err
+    )
+    assert_told(
+        econjax("replay", runs / "one"), "it did not finish", f"econjax resume {runs / 'one'}"
+    )
     rest = play(Failing(10**6))
     assert econjax("resume", runs / "one").code == 0
     resumed = 10**6 - rest.calls
@@ -291,7 +327,10 @@ def test_a_run_without_a_name_is_called_by_its_time(tmp_path):
 
 
 def test_equal_rows_give_equal_bytes(tmp_path):
-    rows = [{"name": "a", "value": 0.1, "rates": [0.1, 0.2]}, {"name": "b", "value": 1e-300, "rates": []}]
+    rows = [
+        {"name": "a", "value": 0.1, "rates": [0.1, 0.2]},
+        {"name": "b", "value": 1e-300, "rates": []},
+    ]
     for name in ("one", "two"):
         write_table(tmp_path / name, [dict(row) for row in rows])
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
@@ -303,7 +342,12 @@ def test_a_run_directory_appears_with_its_manifest(tmp_path):
     path = tmp_path / "runs" / "one"
     (path.parent / ".one").mkdir(parents=True)
     (path.parent / ".one" / "manifest.json").write_text("{ half of")
-    choices = {"command": "compare", "config": {"seed": 1}, "limits": {"limit_tokens": 9}, "engine": None}
+    choices = {
+        "command": "compare",
+        "config": {"seed": 1},
+        "limits": {"limit_tokens": 9},
+        "engine": None,
+    }
     make_run(path, **choices)
     assert choices.items() <= read_manifest(path).items()
     assert list(path.parent.iterdir()) == [path]

@@ -13,7 +13,14 @@ from experiments.core.registry import REGISTRY
 from experiments.report.intervals import Measured, bootstrap
 from experiments.scoreboard import run as board
 from experiments.scoreboard.economies import ECONOMIES
-from experiments.scoreboard.run import Contest, ScoreboardConfig, Sizes, contest_scores, contests, pooled
+from experiments.scoreboard.run import (
+    Contest,
+    ScoreboardConfig,
+    Sizes,
+    contest_scores,
+    contests,
+    pooled,
+)
 from llm_policy.prompts.welfare import WELFARE
 from tests.helpers.laboratory import float64
 
@@ -25,7 +32,9 @@ SIZES = Sizes(populations=3, agents=200, evaluations=12)
 def brief_search():
     """Search the best schedule around the best one that a planner found only."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(board, "best_found", lambda evaluate, starts: simplex(evaluate, starts[-1], most=40))
+        patch.setattr(
+            board, "best_found", lambda evaluate, starts: simplex(evaluate, starts[-1], most=40)
+        )
         yield
 
 
@@ -67,7 +76,8 @@ def test_nobody_passes_the_best_and_the_status_quo_covers_nothing(scores):
 def test_equivalent_regret_and_share_agree(scores):
     for place in (0, 1):
         best = {
-            round(score.equivalent + score.regret.value, 6) for score in scores[5 * place : 5 * place + 5]
+            round(score.equivalent + score.regret.value, 6)
+            for score in scores[5 * place : 5 * place + 5]
         }
         assert len(best) == 1
         start = of(scores, "federal", place).regrets
@@ -76,7 +86,10 @@ def test_equivalent_regret_and_share_agree(scores):
 
 
 def test_evaluations_are_counted_by_kind(scores):
-    assert (of(scores, "gradient").values, of(scores, "gradient").gradients) == (0, SIZES.evaluations)
+    assert (of(scores, "gradient").values, of(scores, "gradient").gradients) == (
+        0,
+        SIZES.evaluations,
+    )
     assert (of(scores, "saez").values, of(scores, "federal").values) == (SIZES.evaluations, 1)
     assert {score.queries for score in scores} == {0}
 
@@ -117,7 +130,9 @@ def test_groups_are_drawn_each_on_its_own():
 def test_one_thing_varies(vary):
     varied = contests(ScoreboardConfig(vary=vary))
     assert len({(c.kind.elasticity, c.aim.name, c.told) for c in varied}) == len(varied) == 4
-    assert [contest.told for contest in varied] == ([0.1, 0.25, 0.5, 1.0] if vary == "told" else [None] * 4)
+    assert [contest.told for contest in varied] == (
+        [0.1, 0.25, 0.5, 1.0] if vary == "told" else [None] * 4
+    )
 
 
 def test_a_model_plans_every_draw_and_its_questions_are_counted(improviser):
@@ -130,7 +145,17 @@ def test_a_model_plans_every_draw_and_its_questions_are_counted(improviser):
 
 
 def test_the_command_prints_tables_and_json(econjax):
-    options = ["--populations", 2, "--agents", 100, "--evaluations", 3, "--economies", "acs", "mixed"]
+    options = [
+        "--populations",
+        2,
+        "--agents",
+        100,
+        "--evaluations",
+        3,
+        "--economies",
+        "acs",
+        "mixed",
+    ]
     options += ["--planners", "federal", "flat", "--welfare", "rawlsian"]
     ran = econjax("scoreboard", *options)
     assert ran.code == 0, ran.err

@@ -70,7 +70,14 @@ def run(request, tmp_path_factory, econjax, improviser):
     engine = improviser(mumbles=MUMBLES.get(request.param, 0.02))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jobs, "start_engine", lambda **_: engine)
-        choices = (*SMALL, *CASES[request.param].split(), "--runs", path.parent, "--name", path.name)
+        choices = (
+            *SMALL,
+            *CASES[request.param].split(),
+            "--runs",
+            path.parent,
+            "--name",
+            path.name,
+        )
         ran = econjax("simulate", *choices, "--score", *get_args(WelfareName), "--json")
     assert ran.code == 0, ran.err
     assert "The workers' answers" in ran.err
@@ -82,7 +89,12 @@ def test_the_run_directory_holds_every_prompt_and_answer(run):
     files = {path.name for path in run.path.iterdir()}
     people = set() if run.config.scenario == "rational" else {"people.csv"}
     tables = {f"{name}.parquet" for name in ("metrics", "workers", "timings")}
-    assert files == tables | people | {"manifest.json", "journal.sqlite", "government.json", "welfare.png"}
+    assert files == tables | people | {
+        "manifest.json",
+        "journal.sqlite",
+        "government.json",
+        "welfare.png",
+    }
     calls = run.calls()
     assert sum(verb == "choose" for *_, verb in calls) == run.engine.chosen
     kept = Counter(
@@ -93,7 +105,9 @@ def test_the_run_directory_holds_every_prompt_and_answer(run):
     )
     assert kept == Counter((*prompt, text) for prompt, text in run.engine.said)
     asked = 1 if run.config.one_model else AGENTS
-    hours = sum("hours" in text for *_, text, verb in calls if verb == "complete") + run.engine.chosen
+    hours = (
+        sum("hours" in text for *_, text, verb in calls if verb == "complete") + run.engine.chosen
+    )
     assert hours >= asked * run.config.steps - sum(not known for known in column(run, "understood"))
 
 
@@ -122,13 +136,17 @@ def test_the_budget_balances_and_metrics_are_means_of_the_workers(run):
     spending = None if run.config.spending == "federal" else 0.0
     for row, workers in run.steps():
         known = workers["understood"]
-        mean = {name: workers[name][known].mean() for name in ("labor", "income", "tax", "consumption")}
+        mean = {
+            name: workers[name][known].mean() for name in ("labor", "income", "tax", "consumption")
+        }
         spent = mean["income"] - mean["consumption"]
         spending = spent if spending is None else spending
         assert spent == pytest.approx(spending, abs=0.01)
         assert row["rebate"] == pytest.approx(mean["tax"] - spending, abs=0.01)
         entered = (
-            known & np.not_equal(workers["satisfied"], None) if run.config.satisfaction_counts else known
+            known & np.not_equal(workers["satisfied"], None)
+            if run.config.satisfaction_counts
+            else known
         )
         models = [AGENTS // 2] if run.config.one_model else range(AGENTS)
         assert row["understood"] == pytest.approx(entered[models].mean())
@@ -170,7 +188,9 @@ def test_a_planner_is_asked_once_a_tax_year_and_does_what_it_says(run):
     rates = [year["rates"] for year in run.result["tax_years"]]
     start = pytest.approx(np.asarray(run.config.schedule().rates, float).tolist())
     asked = [
-        (own, json.loads(answer)[0]) for shared, own, answer, _ in run.calls() if shared.startswith("You set")
+        (own, json.loads(answer)[0])
+        for shared, own, answer, _ in run.calls()
+        if shared.startswith("You set")
     ]
     if run.config.scenario == "democratic":
         return
@@ -209,15 +229,17 @@ def test_leaders_come_from_elections(run):
     if run.config.scenario != "democratic":
         assert all(year["leader"] is None for year in run.result["tax_years"])
         return
-    elections = {election["tax_year"]: election for election in run.result["government"]["elections"]}
+    elections = {
+        election["tax_year"]: election for election in run.result["government"]["elections"]
+    }
     years = run.result["tax_years"]
     assert list(elections) == list(range(1, len(years) + 1, run.config.term))
     for year in years:
         election = elections[year["tax_year"] - (year["tax_year"] - 1) % run.config.term]
         assert year["leader"] == election["winner"]
-        assert {row["leader"] for row in run.table("metrics") if row["tax_year"] == year["tax_year"]} == {
-            year["leader"]
-        }
+        assert {
+            row["leader"] for row in run.table("metrics") if row["tax_year"] == year["tax_year"]
+        } == {year["leader"]}
         assert len(election["candidates"]) <= (run.config.candidates or AGENTS)
         assert len(election["ballots"]) == AGENTS
         if election["platforms"] and year["tax_year"] in elections:
@@ -230,7 +252,9 @@ def test_leaders_come_from_elections(run):
 
 def test_workers_are_who_they_are_said_to_be(run):
     config, calls = run.config, run.calls()
-    workers = [own for shared, own, *_ in calls if "How many hours" in own or "next working week" in own]
+    workers = [
+        own for shared, own, *_ in calls if "How many hours" in own or "next working week" in own
+    ]
     harm = sum("Your aim is to harm" in own for own in set(workers)) > 0
     assert harm == (config.adversarial > 0)
     judged = any("Are you satisfied" in own for _, own, *_ in calls)
@@ -270,7 +294,8 @@ def test_a_run_is_scored_anew_without_a_model(run, econjax, play):
     anew = pq.read_table(run.path.parent / "anew" / "metrics.parquet").to_pylist()
     dropped = {"atkinson", "utilitarian"}
     assert anew == [
-        {name: value for name, value in row.items() if name not in dropped} for row in run.table("metrics")
+        {name: value for name, value in row.items() if name not in dropped}
+        for row in run.table("metrics")
     ]
 
 
@@ -280,7 +305,9 @@ def test_whoever_scores_changes_nothing_else(econjax, play, improviser, runs):
         play(improviser())
         choices = (*SMALL, "--tax-years", 2, "--brackets", "three", "--score", name)
         assert econjax("simulate", *choices, "--runs", runs, "--name", name).code == 0
-    assert econjax("replay", runs / "utilitarian", "--score", "rawlsian", "--name", "anew").code == 0
+    assert (
+        econjax("replay", runs / "utilitarian", "--score", "rawlsian", "--name", "anew").code == 0
+    )
     first, anew = (runs / name / "metrics.parquet" for name in ("rawlsian", "anew"))
     assert anew.read_bytes() == first.read_bytes()
 
@@ -290,7 +317,10 @@ def test_a_population_is_used_again_and_kept_with_the_run(econjax, play, improvi
     play(improviser())
     assert econjax("simulate", *choices, "--name", "first").code == 0
     people = runs / "first" / "people.csv"
-    assert econjax("simulate", *choices, "--name", "second", "--seed", 5, "--population", people).code == 0
+    assert (
+        econjax("simulate", *choices, "--name", "second", "--seed", 5, "--population", people).code
+        == 0
+    )
     kept = runs / "second" / "people.csv"
     assert kept.read_bytes() == people.read_bytes()
     people.unlink()
@@ -308,7 +338,9 @@ def test_a_population_is_used_again_and_kept_with_the_run(econjax, play, improvi
     ],
     ids=["missing", "other hours", "unreadable"],
 )
-def test_a_journal_that_does_not_fit_is_found_out_and_leaves_no_run(run, econjax, play, tmp_path, forgery):
+def test_a_journal_that_does_not_fit_is_found_out_and_leaves_no_run(
+    run, econjax, play, tmp_path, forgery
+):
     play(None)
     path = shutil.copytree(run.path, tmp_path / "one")
     with sqlite3.connect(path / "journal.sqlite") as database:
@@ -334,7 +366,9 @@ def test_a_last_answer_that_was_forged_gives_other_bytes(run, econjax, play, tmp
 
 
 def test_what_figures_depend_on_survives_the_manifest():
-    config = SimulateConfig(agents=12, scenario="democratic", score=("rawlsian",), candidates=None, term=3)
+    config = SimulateConfig(
+        agents=12, scenario="democratic", score=("rawlsian",), candidates=None, term=3
+    )
     assert SimulateConfig.fromdict(json.loads(json.dumps(config.asdict()))) == config
     assert SimulateConfig().size == 20
     assert dataclasses.replace(config, tax_years=2, tax_year=5).steps == 10

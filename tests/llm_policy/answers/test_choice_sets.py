@@ -23,7 +23,9 @@ def test_each_value_stands_at_each_letter_equally_often(values, times):
     choice_set = letters(times * len(values), values)
     assert choice_set.codes == tuple("ABCDEFGHIJK"[: len(values)])
     for place in range(len(values)):
-        assert Counter(choice_set.order[:, place].tolist()) == dict.fromkeys(range(len(values)), times)
+        assert Counter(choice_set.order[:, place].tolist()) == dict.fromkeys(
+            range(len(values)), times
+        )
     assert all(sorted(order) == list(range(len(values))) for order in choice_set.order.tolist())
 
 
@@ -40,17 +42,23 @@ def test_letters_mean_to_each_worker_what_its_order_says(reverse):
     choice_set = letters(30)
     for text, order in zip(legend(choice_set, reverse=reverse), choice_set.order, strict=True):
         said = re.findall(r"\b([A-K]) = (\d+) hours a week", text)
-        meant = [(code, str(HOURS[place])) for code, place in zip(choice_set.codes, order, strict=True)]
+        meant = [
+            (code, str(HOURS[place])) for code, place in zip(choice_set.codes, order, strict=True)
+        ]
         assert said == (meant[::-1] if reverse else meant)
 
 
-@pytest.mark.parametrize("make", [lambda values: numbers(values), lambda values: letters(9, values)])
+@pytest.mark.parametrize(
+    "make", [lambda values: numbers(values), lambda values: letters(9, values)]
+)
 def test_probabilities_are_of_values_whatever_stands_for_them(make):
     """Each asker finds 20 hours likelier by half, and reads it where its own menu puts it."""
     choice_set = make(FEW)
     asked = np.array([1, 4, 7])
     texts = (
-        ["", "", ""] if choice_set.order is None else [legend(choice_set, reverse=False)[i] for i in asked]
+        ["", "", ""]
+        if choice_set.order is None
+        else [legend(choice_set, reverse=False)[i] for i in asked]
     )
 
     def likes(prompt, option):

@@ -75,7 +75,9 @@ def test_whoever_is_not_understood_is_asked_again_alone():
 
 
 def test_each_of_those_asked_again_may_be_understood_at_another_time_or_never():
-    said, known, batches, tally = write(lambda i, time: "{" if (i == 2 and time < 2) or i == 7 else clear(i))
+    said, known, batches, tally = write(
+        lambda i, time: "{" if (i == 2 and time < 2) or i == 7 else clear(i)
+    )
     assert batches == [list(range(N)), [2, 7], [7]]
     assert known == [i != 7 for i in range(N)]
     assert said == [0 if i == 7 else i % 2 for i in range(N)]
@@ -101,7 +103,9 @@ def test_too_many_left_out_are_an_error_that_says_how_many_and_shows_one():
         assert told in str(error.value)
 
 
-@pytest.mark.parametrize(("share", "dumb"), [(0.0, 0), (0.1, 1), (0.3, 3), (0.4, 4), (0.7, 7), (0.9, 9)])
+@pytest.mark.parametrize(
+    ("share", "dumb"), [(0.0, 0), (0.1, 1), (0.3, 3), (0.4, 4), (0.7, 7), (0.9, 9)]
+)
 def test_the_stated_share_may_be_left_out_and_not_one_more(share, dumb):
     _, known, *_ = write(silent(*range(dumb)), most_unread=share, attempts=1)
     assert sum(known) == N - dumb
@@ -135,7 +139,9 @@ def test_a_draw_is_the_keys_and_the_askers_and_nobody_elses():
     asker = Asker(Scores(np.full(4, 1 / 4)))
 
     def draw(workers, key=KEY):
-        return asker.choose(key, [PROMPTS[i] for i in workers], CODES, np.array(workers))[0].tolist()
+        return asker.choose(key, [PROMPTS[i] for i in workers], CODES, np.array(workers))[
+            0
+        ].tolist()
 
     whole = draw(range(N))
     for few in ([4], [9, 2, 5], [3, 7]):
@@ -150,7 +156,9 @@ def test_whoever_says_nothing_of_the_options_is_not_understood_and_not_asked_aga
     assert known.tolist() == [i != 6 for i in range(N)]
     np.testing.assert_array_equal(found, leaked)
     assert (tally.asked, tally.read) == (N, N - 1)
-    with pytest.raises(EngineError, match=r"30% .* at the first word .* names none of the options") as error:
+    with pytest.raises(
+        EngineError, match=r"30% .* at the first word .* names none of the options"
+    ) as error:
         Asker(Scores(np.full(4, 1 / 4), np.arange(N) < 3)).choose(KEY, PROMPTS, CODES, np.arange(N))
     assert "attempts" not in str(error.value)
 

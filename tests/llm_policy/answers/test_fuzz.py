@@ -36,7 +36,19 @@ NUMBERS = [
     "-20",
     "5.0",
 ]
-NUMBERS += ["1e400", "-1e400", "9" * 400, "1." + "3" * 400, "4_0", "040", "+40", ".5", "40.", "0x28", "1e"]
+NUMBERS += [
+    "1e400",
+    "-1e400",
+    "9" * 400,
+    "1." + "3" * 400,
+    "4_0",
+    "040",
+    "+40",
+    ".5",
+    "40.",
+    "0x28",
+    "1e",
+]
 WORDS = [
     "true",
     "false",
@@ -146,7 +158,8 @@ def random_object(chance):
 def noise(chance):
     """Return characters of any script, halves of characters among them."""
     return "".join(
-        chr(chance.choice([0x7F, 0x7FF, 0xFFFF, 0x10FFFF]) - chance.randrange(0x7F)) for _ in range(20)
+        chr(chance.choice([0x7F, 0x7FF, 0xFFFF, 0x10FFFF]) - chance.randrange(0x7F))
+        for _ in range(20)
     )
 
 
@@ -213,14 +226,20 @@ def test_every_column_is_legal_or_masked_and_counted(texts, read, name):
     for place in np.flatnonzero(understood):
         answer = said(texts[place], name)
         assert not isinstance(answer, bool)
-        wanted = ["no", "yes"].index(answer.strip().lower()) if name == "satisfied" else amount(answer, "h")
+        wanted = (
+            ["no", "yes"].index(answer.strip().lower())
+            if name == "satisfied"
+            else amount(answer, "h")
+        )
         assert values[place] == wanted, texts[place]
     tally = Tally()
     tally.count(understood)
     assert (tally.asked, tally.read) == (ANSWERS, int(understood.sum()))
 
 
-@pytest.mark.parametrize(("read", "name"), [(read_changes, "changes"), (read_rates, "rates_percent")])
+@pytest.mark.parametrize(
+    ("read", "name"), [(read_changes, "changes"), (read_rates, "rates_percent")]
+)
 def test_every_list_of_a_planner_is_legal_or_none(texts, read, name):
     lists = [read(text, BRACKETS) for text in texts]
     check_share([found is not None for found in lists])
@@ -230,7 +249,9 @@ def test_every_list_of_a_planner_is_legal_or_none(texts, read, name):
         answer = said(text, name)
         assert not any(isinstance(entry, bool) for entry in answer)
         assert found.shape == (BRACKETS,)
-        np.testing.assert_array_equal(found, np.array([amount(entry, "%") for entry in answer]) / 100)
+        np.testing.assert_array_equal(
+            found, np.array([amount(entry, "%") for entry in answer]) / 100
+        )
         if name == "changes":
             assert set(np.round(100 * found, 9)) <= set(STEPS)
         else:

@@ -26,7 +26,11 @@ BRACKETS = 7
 prose = st.text(st.characters(exclude_characters="{}"), max_size=30)
 legal_hours = st.floats(0, 100, allow_nan=False)
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=6,
 )
@@ -51,10 +55,15 @@ def test_legal_hours_are_read_exactly_whatever_stands_beside_them(value, others)
 
 
 @given(
-    legal_hours, prose, prose, st.sampled_from(["{}", " {} ", "```json\n{}\n```", "```\n{}\n```", "**{}**"])
+    legal_hours,
+    prose,
+    prose,
+    st.sampled_from(["{}", " {} ", "```json\n{}\n```", "```\n{}\n```", "**{}**"]),
 )
 def test_words_and_fences_around_an_answer_do_not_hide_it(value, before, after, fence):
-    assert hours(before + fence.replace("{}", json.dumps({"hours": value}, indent=1)) + after) == value
+    assert (
+        hours(before + fence.replace("{}", json.dumps({"hours": value}, indent=1)) + after) == value
+    )
     changes = read_changes(before + fence.replace("{}", '{"changes": [10, -20]}') + after, 2)
     assert changes.tolist() == [0.1, -0.2]
 
@@ -119,7 +128,8 @@ def test_quoted_rates_may_carry_their_own_unit_and_no_other(quoted, share):
 
 
 @pytest.mark.parametrize(
-    "value", ["true", "null", "[40]", '{"hours": 40}', "NaN", "Infinity", "-Infinity", "4٠", "40 50", ""]
+    "value",
+    ["true", "null", "[40]", '{"hours": 40}', "NaN", "Infinity", "-Infinity", "4٠", "40 50", ""],
 )
 def test_what_is_no_number_is_no_answer(value):
     assert hours(f'{{"hours": {value}}}') is None
@@ -130,13 +140,16 @@ def test_what_is_no_number_is_no_answer(value):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "40", "hours: 40", '{"Hours": 40}', '{"work": {"hours": 40}}', '["hours", 40]', "}{"]
+    "text",
+    ["", "40", "hours: 40", '{"Hours": 40}', '{"work": {"hours": 40}}', '["hours", 40]', "}{"],
 )
 def test_an_answer_has_its_name(text):
     assert hours(text) is None
 
 
-@pytest.mark.parametrize("text", ['{"hours": 40} or {"hours": 50}', '{"hours": 40', '{{"hours": 40}}'])
+@pytest.mark.parametrize(
+    "text", ['{"hours": 40} or {"hours": 50}', '{"hours": 40', '{{"hours": 40}}']
+)
 def test_two_answers_or_half_an_answer_are_none(text):
     assert hours(text) is None
 
@@ -224,7 +237,9 @@ def test_whatever_the_changes_schema_allows_is_read_and_other_lists_are_not(data
 
 
 @given(
-    json_values.filter(lambda value: isinstance(value, bool) or not isinstance(value, int | float | str)),
+    json_values.filter(
+        lambda value: isinstance(value, bool) or not isinstance(value, int | float | str)
+    ),
     st.integers(0, BRACKETS - 1),
 )
 def test_one_illegal_entry_makes_a_list_unreadable(value, where):
@@ -239,9 +254,15 @@ def test_a_schema_wants_every_property_and_no_other_and_the_thought_first():
     properties = hours_answer() | SATISFIED_ANSWER
     plain, thoughtful = schema(properties), schema(properties, thought=True)
     assert list(plain["properties"]) == plain["required"] == ["hours", "satisfied"]
-    assert list(thoughtful["properties"]) == thoughtful["required"] == ["thought", "hours", "satisfied"]
+    assert (
+        list(thoughtful["properties"])
+        == thoughtful["required"]
+        == ["thought", "hours", "satisfied"]
+    )
     assert plain["additionalProperties"] is thoughtful["additionalProperties"] is False
-    assert properties["hours"]["minimum"] <= min(HOURS) < max(HOURS) <= properties["hours"]["maximum"]
+    assert (
+        properties["hours"]["minimum"] <= min(HOURS) < max(HOURS) <= properties["hours"]["maximum"]
+    )
 
 
 def test_a_tally_counts_answers_and_those_that_were_read():

@@ -116,7 +116,10 @@ def amounts(prompt, name=""):
 def test_renamed_speaks_the_protocol():
     engine = Model(lambda prompt: prompt.personal.count("crowns"), only(lambda prompt: "$5"))
     renamed = Renamed(engine, **CROWNS._asdict())
-    assert renamed.complete([Prompt("$4", "$6 and $8")], {}, samples=2)[0].texts == ('{"hours": 2}',) * 2
+    assert (
+        renamed.complete([Prompt("$4", "$6 and $8")], {}, samples=2)[0].texts
+        == ('{"hours": 2}',) * 2
+    )
     assert renamed.choose([Prompt("$4", "")], ["$4", "$5"]).logprob.argmax() == 1  # options stay
     assert engine.batches == [[Prompt("2 crowns", "")]]
     assert renamed.describe() == engine.describe() | {"currency": "crowns", "currency_scale": 0.5}
@@ -138,13 +141,19 @@ def test_currencies_that_are_none(name, scale, message):
 
 
 def test_the_noise_floor_is_that_of_draws():
-    probabilities = np.array([[0.2, 0.5, 0.3], [0.97, 0.03, 0.0], [1.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3]])
+    probabilities = np.array(
+        [[0.2, 0.5, 0.3], [0.97, 0.03, 0.0], [1.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3]]
+    )
     draws = np.array([5, 16, 7, 1])
     floor = expected_variation(probabilities, draws)
     key = jax.random.key(0)
     for row, number, found in zip(probabilities, draws.tolist(), floor, strict=True):
-        places = jax.random.categorical(key, jnp.log(jnp.asarray(row)), shape=(20_000, 16))[:, :number]
-        shares = np.stack([np.mean(np.asarray(places) == option, axis=1) for option in range(3)], axis=1)
+        places = jax.random.categorical(key, jnp.log(jnp.asarray(row)), shape=(20_000, 16))[
+            :, :number
+        ]
+        shares = np.stack(
+            [np.mean(np.asarray(places) == option, axis=1) for option in range(3)], axis=1
+        )
         assert found == pytest.approx((np.abs(shares - row).sum(axis=1) / 2).mean(), abs=4e-3)
     assert np.isnan(expected_variation(probabilities[:1], np.array([0]))).all()
 
@@ -236,7 +245,9 @@ def test_distance_from_the_best_response():
 
 def test_a_spread_choice_is_as_far_as_its_options_on_average():
     found = audit_of(Model(likelihood=lambda prompt, option: 1.0))
-    assert found.choice_distance.hours == pytest.approx(np.abs(np.array(HOURS) - 40).mean(), abs=1e-3)
+    assert found.choice_distance.hours == pytest.approx(
+        np.abs(np.array(HOURS) - 40).mean(), abs=1e-3
+    )
 
 
 def test_what_nobody_can_read_has_no_figure():
@@ -284,7 +295,13 @@ def test_who_reads_structure_recalls_nothing():
         return f'{{"changes": {[10 if prompt.shared.count(";") >= 6 else 0] * 7}}}'
 
     found = recall_of(structure)
-    assert (found.unreadable, found.shift, found.shift_floor, found.same, found.same_floor) == (0, 0, 0, 1, 1)
+    assert (found.unreadable, found.shift, found.shift_floor, found.same, found.same_floor) == (
+        0,
+        0,
+        0,
+        1,
+        1,
+    )
     assert len(read) == 1 + len(CURRENCIES)
     assert sum("$" in text or "dollar" in text.lower() for text in read) == 1
 
@@ -294,12 +311,19 @@ def test_who_knows_the_thresholds_by_heart_is_found_out():
         return f'{{"changes": {[20 if "$11,600" in "".join(prompt) else 0] * 7}}}'
 
     found = recall_of(knows)
-    assert (found.shift, found.shift_floor, found.same, found.same_floor) == (pytest.approx(20), 0, 0, 1)
+    assert (found.shift, found.shift_floor, found.same, found.same_floor) == (
+        pytest.approx(20),
+        0,
+        0,
+        1,
+    )
 
 
 def test_noise_is_within_its_floor():
     rng = np.random.default_rng(1)
-    found = recall_of(lambda prompt: f'{{"changes": {rng.choice([-10, 0, 10], 7).tolist()}}}', samples=200)
+    found = recall_of(
+        lambda prompt: f'{{"changes": {rng.choice([-10, 0, 10], 7).tolist()}}}', samples=200
+    )
     assert 0 < found.shift < 2.5 * found.shift_floor
     assert found.shift_floor < 2.5 * found.shift
 
@@ -314,7 +338,9 @@ def test_planners_who_name_rates_are_compared_in_points():
 def test_planners_who_mumble():
     silent = recall_of(lambda prompt: "hm")
     assert (silent.unreadable, silent.shift, silent.same) == (1, None, None)
-    only_dollars = recall_of(lambda prompt: '{"changes": [0,0,0,0,0,0,0]}' if "$" in prompt.shared else "hm")
+    only_dollars = recall_of(
+        lambda prompt: '{"changes": [0,0,0,0,0,0,0]}' if "$" in prompt.shared else "hm"
+    )
     assert only_dollars.unreadable == pytest.approx(3 / 7)
     assert (only_dollars.shift, only_dollars.shift_floor) == (None, 0)
 

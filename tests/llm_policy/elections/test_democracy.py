@@ -81,7 +81,9 @@ REPORT = Report(**_NUMBERS | _OTHERS | {"equivalent": jnp.asarray(1000.0)})
 
 def democracy(people, **rules):
     options = {
-        name: rules.pop(name) for name in ("style", "attempts", "tally", "most_unread") if name in rules
+        name: rules.pop(name)
+        for name in ("style", "attempts", "tally", "most_unread")
+        if name in rules
     }
     return Democracy(people, START, rules=ElectionRules(**rules), goal=GOAL, **options)
 
@@ -90,9 +92,13 @@ def run(model, n, years, *, utility=None, first=0):
     """Let `years` tax years pass; return their rates and the state."""
     state, rates = model.init(KEYS[0]), []
     for year in range(years):
-        schedule, state = model.decide(KEYS[first + year], state, shared="All is well.", voters=voters(n))
+        schedule, state = model.decide(
+            KEYS[first + year], state, shared="All is well.", voters=voters(n)
+        )
         rates.append(np.asarray(schedule.rates, float).round(6).tolist())
-        state = model.tell(state, schedule, REPORT, np.arange(n, dtype=float) if utility is None else utility)
+        state = model.tell(
+            state, schedule, REPORT, np.arange(n, dtype=float) if utility is None else utility
+        )
     return rates, state
 
 
@@ -148,7 +154,9 @@ def test_the_winner_gets_its_own_platform():
 
 def test_a_platform_holds_for_a_year_and_the_leader_governs_for_the_rest_of_the_term():
     people = People(
-        votes=lambda i: [1], stands=lambda i: [10, 10] if i == 1 else None, governs=lambda i: [-20, 0]
+        votes=lambda i: [1],
+        stands=lambda i: [10, 10] if i == 1 else None,
+        governs=lambda i: [-20, 0],
     )
     rates, state = run(democracy(people, platforms=True, term=3), 3, 4)
     np.testing.assert_allclose(rates, [[0.4, 0.4], [0.2, 0.4], [0.0, 0.4], [0.1, 0.5]])
@@ -212,7 +220,9 @@ def test_whoever_served_its_terms_is_no_candidate():
 
 def test_who_abstains_and_who_cannot_be_read_is_counted_and_the_others_decide():
     tally = Tally()
-    people = People(votes=lambda i: {0: [], 1: "the tall one", 2: [3]}.get(i, [4] if i < 5 else [3]))
+    people = People(
+        votes=lambda i: {0: [], 1: "the tall one", 2: [3]}.get(i, [4] if i < 5 else [3])
+    )
     _, state = run(democracy(people, attempts=2, tally=tally), 8, 1)
     [election] = state.elections
     assert state.leaders == (3,)
@@ -225,13 +235,21 @@ def test_who_abstains_and_who_cannot_be_read_is_counted_and_the_others_decide():
 
 @pytest.mark.parametrize("question", ["votes", "stands"])
 def test_too_many_who_cannot_be_read_end_the_run(question):
-    people = People(**{question: lambda i: "hm" if i < 2 else [0, 0] if question == "stands" else [3]})
-    with pytest.raises(EngineError, match=r"2 of 4 voters could not be understood in 3 attempts.*'hm'"):
+    people = People(
+        **{question: lambda i: "hm" if i < 2 else [0, 0] if question == "stands" else [3]}
+    )
+    with pytest.raises(
+        EngineError, match=r"2 of 4 voters could not be understood in 3 attempts.*'hm'"
+    ):
         run(democracy(people, platforms=question == "stands"), 4, 1)
 
 
 def test_who_stands_without_a_platform_is_asked_again_and_a_refusal_needs_none():
-    says = {0: '{"stands": true}', 1: '{"stands": false}', 2: '{"stands": "yes", "changes": [0, 0]}'}
+    says = {
+        0: '{"stands": true}',
+        1: '{"stands": false}',
+        2: '{"stands": "yes", "changes": [0, 0]}',
+    }
     people = People(stands=lambda i: says.get(i, [0, 0]), votes=lambda i: [5])
     _, state = run(democracy(people, platforms=True, most_unread=0.5), 6, 1)
     [election] = state.elections
@@ -295,7 +313,9 @@ def lived(schedule):
 
 def reign(leader, supporters, changes):
     """Return three years under a leader who always answers with `changes`."""
-    people = People(votes=lambda i: [leader if i in supporters else 4 - leader], governs=lambda i: changes)
+    people = People(
+        votes=lambda i: [leader if i in supporters else 4 - leader], governs=lambda i: changes
+    )
     model = democracy(people)
     state = model.init(KEYS[0])
     for year in range(3):
@@ -309,7 +329,9 @@ def reign(leader, supporters, changes):
 @pytest.mark.parametrize(
     ("leader", "supporters", "step", "rate"), [(1, (0, 1, 2), 10, 0.6), (4, (2, 3, 4), -10, 0)]
 )
-def test_a_selfish_leader_gains_at_the_cost_of_others_and_the_measure_sees_it(leader, supporters, step, rate):
+def test_a_selfish_leader_gains_at_the_cost_of_others_and_the_measure_sees_it(
+    leader, supporters, step, rate
+):
     """A poor leader raises the rate on high incomes, a rich one lowers it."""
     selfish, after, reached = reign(leader, supporters, [0, step])
     idle, before, _ = reign(leader, supporters, [0, 0])

@@ -5,7 +5,9 @@ from llm_policy.engines.base import EngineError, Prompt
 
 SHARED = ["You are a worker. A higher tax rate lowers income.", "You are the planner."]
 PROMPTS = [Prompt(shared, f"Your skill is {skill}.") for skill in range(5) for shared in SHARED]
-TURNS = "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}<|end|>\n{% endfor %}<|assistant|>\n"
+TURNS = (
+    "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}<|end|>\n{% endfor %}<|assistant|>\n"
+)
 TEMPLATES = {
     "turns": TURNS,
     "trimmed": TURNS.replace("m.content", "m.content | trim"),
@@ -61,7 +63,9 @@ def test_a_batch_has_the_tokens_that_its_prompts_have_alone(tokenizer, template,
 def test_the_shared_text_is_rendered_and_read_once(tokenizer, template):
     spy = Spy(tokenizer)
     chat = Chat(spy, TEMPLATES[template])
-    assert spy.rendered == 2 - chat.system_role, "what the template does with the roles is tried once"
+    assert spy.rendered == 2 - chat.system_role, (
+        "what the template does with the roles is tried once"
+    )
     spy.rendered = 0
     prompts = [Prompt("You are a worker. " * 100, f"Your skill is {skill}.") for skill in range(50)]
     for _ in range(3):

@@ -22,7 +22,9 @@ OPTIONS = [str(hours) for hours in range(0, 101, 10)]
 SECRET = "sk-a-secret-that-nobody-may-see"
 SHARED = "You are a worker. You decide how many hours to work each week."
 LENGTHS = [7, 2, 9, 0, 5, 1, 8, 3, 6, 4]
-PROMPTS = [Prompt(SHARED, "Your skill is high." + " The tax is low." * length) for length in LENGTHS]
+PROMPTS = [
+    Prompt(SHARED, "Your skill is high." + " The tax is low." * length) for length in LENGTHS
+]
 MODELS = ["embedded", *(pytest.param(name, marks=pytest.mark.vllm) for name in ("vllm", "openai"))]
 ENGINES = ["scripted", "parallel", "journal", "replay", *MODELS]
 TOLERANCE = 1e-3  # of a log probability: sums in another order in another batch
@@ -155,7 +157,9 @@ def test_fewer_options_leak_more_and_keep_their_ratios(engine):
 
 @pytest.mark.parametrize("engine", MODELS, indirect=True)
 def test_an_option_of_several_tokens_is_named(engine):
-    with pytest.raises(ValueError, match=r"'forty hours' is .* tokens of this model and choose needs one"):
+    with pytest.raises(
+        ValueError, match=r"'forty hours' is .* tokens of this model and choose needs one"
+    ):
         engine.choose(PROMPTS, ["A", "forty hours"])
 
 
@@ -169,14 +173,18 @@ def test_an_empty_batch_is_an_empty_answer(engine):
     assert engine.complete([], HOURS) == []
     choices = engine.choose([], OPTIONS)
     assert choices.logprob.shape == (0, len(OPTIONS))
-    assert choices.leaked.shape == choices.prompt_tokens.shape == choices.cached_tokens.shape == (0,)
+    assert (
+        choices.leaked.shape == choices.prompt_tokens.shape == choices.cached_tokens.shape == (0,)
+    )
 
 
 def test_the_description_is_plain_and_holds_no_secret(engine):
     description = engine.describe()
     text = json.dumps(description)
     assert json.loads(text) == description == engine.describe()
-    assert {"engine", "model", "temperature", "context", "tokenizer", "noise", "weights"} <= set(description)
+    assert {"engine", "model", "temperature", "context", "tokenizer", "noise", "weights"} <= set(
+        description
+    )
     assert isinstance(description["context"], int)
     assert description["context"] >= 0
     assert description["tokenizer"] in ("exact", "estimated")

@@ -13,7 +13,20 @@ CORPUS = [
     " .\n/a",
     "step 1:\n  step 2\n",
 ] * 20
-BREAKS = ["\n", "\n\n", "\r\n", "\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
+BREAKS = [
+    "\n",
+    "\n\n",
+    "\r\n",
+    "\r",
+    "\x0b",
+    "\x0c",
+    "\x1c",
+    "\x1d",
+    "\x1e",
+    "\x85",
+    "\u2028",
+    "\u2029",
+]
 
 
 def greedy():
@@ -23,7 +36,9 @@ def greedy():
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer.train_from_iterator(CORPUS, trainers.BpeTrainer(vocab_size=320, initial_alphabet=alphabet))
+    tokenizer.train_from_iterator(
+        CORPUS, trainers.BpeTrainer(vocab_size=320, initial_alphabet=alphabet)
+    )
     return lambda texts: [found.ids for found in tokenizer.encode_batch(list(texts))]
 
 
@@ -36,7 +51,9 @@ def tiny(folder):
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    return lambda texts: tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
+    return lambda texts: (
+        tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
+    )
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +72,9 @@ class Spy:
         return self.encode(texts)
 
 
-pieces = st.sampled_from(["a", "b", ".", "/", " ", "  ", "step 1:", "é", "\u0301", "7", "\t", *BREAKS])
+pieces = st.sampled_from(
+    ["a", "b", ".", "/", " ", "  ", "step 1:", "é", "\u0301", "7", "\t", *BREAKS]
+)
 texts = st.lists(st.lists(pieces, max_size=9).map("".join), max_size=6)
 
 
@@ -88,7 +107,9 @@ def test_a_line_that_came_before_is_not_read_again():
     assert spy.read == ["Step 51: 9 hours.\n"]
 
 
-@pytest.mark.parametrize("encode", [prefixed, lambda texts: [list(map(ord, text)) for text in texts]])
+@pytest.mark.parametrize(
+    "encode", [prefixed, lambda texts: [list(map(ord, text)) for text in texts]]
+)
 def test_what_is_kept_is_bounded_and_forgotten_lines_are_read_again(monkeypatch, encode):
     """By tokens: where no cut fits, whole texts are kept."""
     monkeypatch.setattr(lines, "_MOST", 500)

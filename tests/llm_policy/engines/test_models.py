@@ -35,5 +35,7 @@ def test_every_provider_has_an_address_and_a_key_of_its_own():
 
 
 def test_an_unknown_provider_lists_those_there_are():
-    with pytest.raises(EngineError, match=r"'opnai' is neither .* nor a provider: openai, openrouter"):
+    with pytest.raises(
+        EngineError, match=r"'opnai' is neither .* nor a provider: openai, openrouter"
+    ):
         provider("opnai")

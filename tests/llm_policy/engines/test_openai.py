@@ -79,7 +79,10 @@ def fake_server(chat, models=MODELS):
 
 @contextlib.contextmanager
 def fake_engine(chat, **options):
-    with fake_server(chat) as url, contextlib.closing(OpenAIEngine(url, "small", **options)) as engine:
+    with (
+        fake_server(chat) as url,
+        contextlib.closing(OpenAIEngine(url, "small", **options)) as engine,
+    ):
         yield engine
 
 
@@ -105,7 +108,9 @@ def test_an_unknown_model_lists_those_there_are():
     assert_one_line(error, "has no model 'smal'", "large, small")
 
 
-@pytest.mark.parametrize("models", ["<html>welcome</html>", {"models": []}, [], (404, "nothing here")])
+@pytest.mark.parametrize(
+    "models", ["<html>welcome</html>", {"models": []}, [], (404, "nothing here")]
+)
 def test_what_is_no_such_server_is_said_to_be_none(models):
     with fake_server(None, models) as url, pytest.raises(EngineError) as error:
         OpenAIEngine(url, "small")
@@ -167,15 +172,23 @@ def test_a_timeout_says_so():
         time.sleep(0.5)
         return 200, reply()
 
-    with fake_engine(chat, timeout=0.1, max_retries=0) as engine, pytest.raises(EngineError) as error:
+    with (
+        fake_engine(chat, timeout=0.1, max_retries=0) as engine,
+        pytest.raises(EngineError) as error,
+    ):
         engine.complete(PROMPTS[:1], {})
     assert_one_line(error, "did not answer in time")
 
 
-@pytest.mark.parametrize("garbage", ["oops", {}, {"choices": []}, {"choices": 3}, [1], {"choices": [{}]}])
+@pytest.mark.parametrize(
+    "garbage", ["oops", {}, {"choices": []}, {"choices": 3}, [1], {"choices": [{}]}]
+)
 def test_garbage_is_an_error(garbage):
     with fake_engine(lambda body, headers: (200, garbage), max_retries=0) as engine:
-        for ask in (lambda: engine.complete(PROMPTS, {}), lambda: engine.choose(PROMPTS, ["A", "B"])):
+        for ask in (
+            lambda: engine.complete(PROMPTS, {}),
+            lambda: engine.choose(PROMPTS, ["A", "B"]),
+        ):
             with pytest.raises(EngineError) as error:
                 ask()
             assert_one_line(error, engine.url)
@@ -188,7 +201,9 @@ def test_answers_keep_their_order_however_late_they_come():
 
     with fake_engine(chat, concurrency=8) as engine:
         answers = engine.complete(PROMPTS, {}, samples=2)
-        assert [answer.texts for answer in answers] == [(prompt.personal,) * 2 for prompt in PROMPTS]
+        assert [answer.texts for answer in answers] == [
+            (prompt.personal,) * 2 for prompt in PROMPTS
+        ]
         assert (answers[0].prompt_tokens, answers[0].answer_tokens) == (7, 3)
 
         async def in_a_notebook():
@@ -264,7 +279,9 @@ def test_no_completed_answer_is_lost_when_a_server_misbehaves(fault):
             engine.complete(PROMPTS, {})
         assert_one_line(error, engine.url, words)
     assert error.value.done == fine
-    assert [answer.texts for answer in error.value.answers] == [(PROMPTS[n].personal,) for n in fine]
+    assert [answer.texts for answer in error.value.answers] == [
+        (PROMPTS[n].personal,) for n in fine
+    ]
 
 
 def test_scores_that_were_given_before_a_failure_are_kept():
@@ -326,7 +343,10 @@ def test_one_request_asks_for_no_more_samples_than_servers_allow():
 
 @pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": None, "completion_tokens": None}])
 def test_a_server_that_counts_no_tokens_or_writes_nothing_has_answered(usage):
-    answer = {"choices": [{"message": {"role": "assistant"}, "logprobs": scores(A=0.5)}], "usage": usage}
+    answer = {
+        "choices": [{"message": {"role": "assistant"}, "logprobs": scores(A=0.5)}],
+        "usage": usage,
+    }
     with fake_engine(lambda *_: (200, answer), max_retries=0) as engine:
         (completion,) = engine.complete(PROMPTS[:1], {})
         choices = engine.choose(PROMPTS[:1], ["A", "B"])
@@ -369,7 +389,10 @@ def test_thinking_is_turned_off_where_a_provider_has_a_switch_and_nowhere_else(n
             "cannot answer under a JSON schema: use choice mode",
         ),
         ("System role not supported", "takes no system message: use another model"),
-        ("Developer instruction is not enabled for models/gemma-3-4b-it", "takes no system message: use"),
+        (
+            "Developer instruction is not enabled for models/gemma-3-4b-it",
+            "takes no system message: use",
+        ),
         (
             "Reasoning is mandatory for this endpoint and cannot be disabled",
             "cannot turn this model's thinking",
@@ -400,7 +423,10 @@ def test_tokens_are_estimated_and_cached_ones_are_what_the_server_says():
 
 def test_a_short_name_is_known_by_either_name_and_a_context_is_what_the_server_says():
     full = {"data": [{"id": "meta-llama/Llama-3.1-8B-Instruct", "context_length": 4096}]}
-    for models, name in ((full, full["data"][0]["id"]), ({"data": [{"id": "llama-3.1-8b"}]}, "llama-3.1-8b")):
+    for models, name in (
+        (full, full["data"][0]["id"]),
+        ({"data": [{"id": "llama-3.1-8b"}]}, "llama-3.1-8b"),
+    ):
         with fake_server(None, models) as url:
             engine = OpenAIEngine(url, "llama-3.1-8b")
             assert engine.describe()["model"] == name
@@ -429,7 +455,10 @@ def test_a_served_model_scores_as_it_does_in_process(vllm_server, tiny_model):
     options = [*map(str, range(0, 101, 4)), *"ABCDEFGHIJK"]
     assert len(options) > 20
     with contextlib.closing(OpenAIEngine(vllm_server.url, vllm_server.model)) as served:
-        there, here = served.choose(PROMPTS, options), EmbeddedEngine(tiny_model).choose(PROMPTS, options)
+        there, here = (
+            served.choose(PROMPTS, options),
+            EmbeddedEngine(tiny_model).choose(PROMPTS, options),
+        )
         np.testing.assert_allclose(there.logprob, here.logprob, atol=1e-3)
         np.testing.assert_allclose(there.leaked, here.leaked, atol=1e-3)
         assert there.prompt_tokens.tolist() == here.prompt_tokens.tolist()

@@ -15,7 +15,9 @@ from llm_policy.engines.wrappers.parallel import Parallel
 
 pytestmark = pytest.mark.vllm
 
-PROMPTS = [Prompt("You are a worker.", f"Your skill is {skill}. How many hours?") for skill in range(5)]
+PROMPTS = [
+    Prompt("You are a worker.", f"Your skill is {skill}. How many hours?") for skill in range(5)
+]
 OPTIONS = [str(hours) for hours in range(0, 101, 10)]
 HOURS = {
     "type": "object",
@@ -32,7 +34,10 @@ def test_three_ways_to_serve_the_same_weights_give_the_same_scores(vllm_engine):
     tokenizer = AutoTokenizer.from_pretrained(SHIPPED)
     model = LlamaForCausalLM.from_pretrained(SHIPPED, dtype=torch.float32)
     options = [tokenizer.convert_tokens_to_ids(option) for option in OPTIONS]
-    choices, embedded = vllm_engine.choose(PROMPTS, OPTIONS), EmbeddedEngine().choose(PROMPTS, OPTIONS)
+    choices, embedded = (
+        vllm_engine.choose(PROMPTS, OPTIONS),
+        EmbeddedEngine().choose(PROMPTS, OPTIONS),
+    )
     assert vllm_engine.temperature != 1.0
     for row, (shared, personal) in enumerate(PROMPTS):
         text = f"<|begin|><|system|>\n{shared}<|end|>\n<|user|>\n{personal}<|end|>\n<|assistant|>\n"
@@ -48,7 +53,9 @@ def test_three_ways_to_serve_the_same_weights_give_the_same_scores(vllm_engine):
 
 def test_a_prompt_that_does_not_fit_is_refused_before_anything_is_sent(vllm_engine):
     long = Prompt("word " * 9000, "")
-    with pytest.raises(EngineError, match=r"Prompt 1 has \d+ tokens and its answer up to 64.*holds 8192"):
+    with pytest.raises(
+        EngineError, match=r"Prompt 1 has \d+ tokens and its answer up to 64.*holds 8192"
+    ):
         vllm_engine.complete([PROMPTS[0], long], {"type": "integer"})
     with pytest.raises(EngineError, match=r"Prompt 0 has \d+ tokens and its answer up to 1,"):
         vllm_engine.choose([long], OPTIONS)
@@ -76,7 +83,10 @@ def test_thousands_of_prompts_in_one_batch_score_as_they_do_alone(vllm_engine):
 
 
 def test_an_engine_answers_in_a_thread_of_parallel(vllm_engine):
-    alone, shared_out = vllm_engine.choose(PROMPTS, OPTIONS), Parallel([vllm_engine]).choose(PROMPTS, OPTIONS)
+    alone, shared_out = (
+        vllm_engine.choose(PROMPTS, OPTIONS),
+        Parallel([vllm_engine]).choose(PROMPTS, OPTIONS),
+    )
     np.testing.assert_allclose(shared_out.logprob, alone.logprob, atol=1e-3)
 
 
@@ -192,16 +202,32 @@ WITHOUT_VLLM = "import sys; sys.modules['vllm'] = None" + WITH_VLLM
 
 
 def test_the_command_line_asks_a_real_model_and_repeats_the_run_without_one(tiny_model, tmp_path):
-    choices = ("--workers", "llm", "--agents", 20, "--evaluations", 2, "--tax-year", 2, "--context", 4096)
+    choices = (
+        "--workers",
+        "llm",
+        "--agents",
+        20,
+        "--evaluations",
+        2,
+        "--tax-year",
+        2,
+        "--context",
+        4096,
+    )
     who = ("--planners", "federal", "llm", "--welfare", "atkinson", "--model", tiny_model)
-    process, output, _ = run(tmp_path, WITH_VLLM, "compare", *choices, *who, "--name", "one", "--json")
+    process, output, _ = run(
+        tmp_path, WITH_VLLM, "compare", *choices, *who, "--name", "one", "--json"
+    )
     assert left_of(process.pid) == []
     result = json.loads(output)
     assert result["engine"]["noise"] is True
     [(title, rows)] = result["tables"].items()
     assert "noise" in title
     assert [row["planner"] for row in rows] == ["US federal", "language model (noise)"]
-    evaluations = (2, 3)  # the last one is of the schedule recommended; one that never changes has one before
+    evaluations = (
+        2,
+        3,
+    )  # the last one is of the schedule recommended; one that never changes has one before
     assert all(row["calls"] >= 20 * 2 * n for row, n in zip(rows, evaluations, strict=True))
     assert all(0 < row["understood"] <= 1 for row in rows)
     _, _, told = run(tmp_path, WITHOUT_VLLM, "replay", "runs/one")

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from econjax import Atkinson, BracketSchedule, Economy, Quasilinear, Rawlsian, calibrate, equilibrium
+from econjax import (
+    Atkinson,
+    BracketSchedule,
+    Economy,
+    Quasilinear,
+    Rawlsian,
+    calibrate,
+    equilibrium,
+)
 from econjax.populations.distributions import Lognormal
 from llm_policy.answers.reading import STEPS
 from llm_policy.formula.planner import changes_probabilities, probabilities_around, sample_changes
@@ -46,7 +54,9 @@ def test_it_has_no_opinion_on_rates_mirrored_histories_give_mirrored_changes(his
     )
 
 
-@pytest.mark.parametrize("history", [[], trials(([0.1, 0.9], 5)), trials(([0.1, 0.9], 5), ([0.1, 0.9], 7))])
+@pytest.mark.parametrize(
+    "history", [[], trials(([0.1, 0.9], 5)), trials(([0.1, 0.9], 5), ([0.1, 0.9], 7))]
+)
 def test_without_a_comparison_every_change_is_as_likely_as_any(history):
     np.testing.assert_allclose(changes_probabilities([0.1, 0.9], history), 0.2)
 
@@ -65,7 +75,9 @@ def test_after_a_failure_it_returns_to_the_best_record():
 
 
 def test_it_reads_no_more_than_the_prompt_shows():
-    seen = trials(([0.5, 0.1], 3), ([0.1, 0.2], 9), ([0.4, 0.2], 2), ([0.3, 0.3], 7), ([0.2, 0.4], 1))
+    seen = trials(
+        ([0.5, 0.1], 3), ([0.1, 0.2], 9), ([0.4, 0.2], 2), ([0.3, 0.3], 7), ([0.2, 0.4], 1)
+    )
     shown = [seen[1], seen[3], seen[4]]
     current = BracketSchedule([0, 20_000], list(seen[-1].rates))
     text = planner_prompt(current, "", seen, style=PlannerStyle(), shown=2).personal
@@ -77,7 +89,10 @@ def test_it_reads_no_more_than_the_prompt_shows():
 
 
 def test_changes_are_shares_drawn_by_their_probabilities():
-    rng, probabilities = np.random.default_rng(0), probabilities_around(np.array([-30.0, 0.0, 14.0]))
+    rng, probabilities = (
+        np.random.default_rng(0),
+        probabilities_around(np.array([-30.0, 0.0, 14.0])),
+    )
     draws = np.array([sample_changes(rng, probabilities) for _ in range(4000)])
     assert set(draws.ravel().tolist()) <= {step / 100 for step in STEPS}
     np.testing.assert_allclose(100 * draws.mean(axis=0), expected(probabilities), atol=0.8)

@@ -40,7 +40,9 @@ def memory(*steps):
     kept, one = nothing(AGENTS, last=10, best=5), np.ones(AGENTS)
     for number, hours, result in steps:
         income = SKILL * hours
-        now = Records(number * one, one, hours * one, income, 0 * one, 0 * one, result * one, np.nan * one)
+        now = Records(
+            number * one, one, hours * one, income, 0 * one, 0 * one, result * one, np.nan * one
+        )
         kept = remember(kept, now)
     return kept
 
@@ -70,7 +72,9 @@ def test_probabilities_are_shares_and_dollars_have_no_scale():
     found = probabilities()
     np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-12)
     double = BracketSchedule(2 * np.asarray(LAW.thresholds), LAW.rates)
-    np.testing.assert_allclose(probabilities(who=endowment(2 * SKILL), law=double), found, atol=1e-6)
+    np.testing.assert_allclose(
+        probabilities(who=endowment(2 * SKILL), law=double), found, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,7 +85,10 @@ def test_probabilities_are_shares_and_dollars_have_no_scale():
         (dict(attitudes=neutral(AGENTS)._replace(aversion=np.full(AGENTS, 0.3))), {}),
         (dict(who=endowment(taste=1.2)), {}),
         (dict(kept=memory((1, 20, 0.0))), dict(kept=memory((1, 60, 0.0)))),
-        (dict(kept=memory((1, 30, 9.0), (2, 40, 5.0))), dict(kept=memory((1, 30, 5.0), (2, 40, 9.0)))),
+        (
+            dict(kept=memory((1, 30, 9.0), (2, 40, 5.0))),
+            dict(kept=memory((1, 30, 5.0), (2, 40, 9.0))),
+        ),
         (dict(who=endowment(fixed_cost=2e4)), {}),
     ],
     ids=["tax", "leisure", "aversion", "effort", "habit", "nudge", "fixed cost"],
@@ -107,13 +114,17 @@ def test_attitudes_fade_with_experience():
 
 def test_the_burden_of_taxes_and_the_dislike_of_them_lower_satisfaction():
     one = np.ones(AGENTS)
-    now = Records(one, one, 40 * one, 40_000 * one, np.array([0.0, 4e3, 8e3, 2e4]), 0 * one, one, one)
+    now = Records(
+        one, one, 40 * one, 40_000 * one, np.array([0.0, 4e3, 8e3, 2e4]), 0 * one, one, one
+    )
     content = satisfied_probabilities(neutral(AGENTS), now)
     assert np.all(np.diff(content) < 0)
     averse = neutral(AGENTS)._replace(aversion=np.full(AGENTS, 0.3))
     assert np.all(satisfied_probabilities(averse, now) < content)
     rebated = now._replace(rebate=now.tax)
-    np.testing.assert_allclose(satisfied_probabilities(neutral(AGENTS), rebated), content[0], rtol=1e-12)
+    np.testing.assert_allclose(
+        satisfied_probabilities(neutral(AGENTS), rebated), content[0], rtol=1e-12
+    )
 
 
 def test_personas_state_the_attitudes():
@@ -121,14 +132,21 @@ def test_personas_state_the_attitudes():
     attitudes = of_personas(personas)
     assert np.corrcoef(attitudes.leisure, personas.hours)[0, 1] < -0.999
     assert np.corrcoef(attitudes.aversion, personas.tax_attitude)[0, 1] < -0.999
-    assert np.all(np.argsort(attitudes.noise, kind="stable") == np.argsort(personas.risk, kind="stable"))
+    assert np.all(
+        np.argsort(attitudes.noise, kind="stable") == np.argsort(personas.risk, kind="stable")
+    )
     assert set(ROLE_ATTITUDES) == set(ROLES)
     assert of_roles(list(ROLES)).leisure.shape == (len(ROLES),)
 
 
 def test_aims_bend_attitudes():
     aims = np.array(
-        [OBJECTIVES.index("egotistical"), OBJECTIVES.index("altruistic"), OBJECTIVES.index("adversarial"), 0]
+        [
+            OBJECTIVES.index("egotistical"),
+            OBJECTIVES.index("altruistic"),
+            OBJECTIVES.index("adversarial"),
+            0,
+        ]
     )
     averse = neutral(AGENTS)._replace(aversion=np.full(AGENTS, 0.3))
     bent = mean_hours(attitudes=with_aims(averse, aims)) - mean_hours(attitudes=averse)
@@ -138,4 +156,6 @@ def test_aims_bend_attitudes():
 
 def test_taxes_are_those_of_the_schedule():
     income = np.geomspace(1, 1e6, 50).reshape(5, 10)
-    np.testing.assert_allclose(taxes(LAW, income), np.asarray(LAW.tax(jnp.asarray(income))), rtol=1e-5)
+    np.testing.assert_allclose(
+        taxes(LAW, income), np.asarray(LAW.tax(jnp.asarray(income))), rtol=1e-5
+    )

@@ -13,7 +13,9 @@ NAN = float("nan")
 
 def records(labor, result=NAN, *, year=1, step=1):
     """Return the records of one step of one or more workers, whose tax is a tenth of $100 an hour."""
-    labor, result = np.broadcast_arrays(np.atleast_1d(np.asarray(labor, float)), np.asarray(result, float))
+    labor, result = np.broadcast_arrays(
+        np.atleast_1d(np.asarray(labor, float)), np.asarray(result, float)
+    )
     one = np.ones(labor.shape)
     income = 100 * np.nan_to_num(labor)
     return Records(one * step, one * year, labor, income, income / 10, one * 50, result, one * NAN)
@@ -43,7 +45,9 @@ class Diary:
             return
         self.counted.append((hours, result))
         others = [entry for entry in self.best if (entry[1], entry[3]) != (hours, year)]
-        self.best = sorted([*others, (number, hours, result, year)], key=lambda entry: -entry[2])[:best]
+        self.best = sorted([*others, (number, hours, result, year)], key=lambda entry: -entry[2])[
+            :best
+        ]
 
     def latest(self):
         return next((entry for entry in reversed(self.steps) if not math.isnan(entry[1])), None)
@@ -73,7 +77,8 @@ results = st.sampled_from([-3.0, 0.0, 1.0, 2.0, 5.0, NAN, np.inf, -np.inf])
 workers = st.integers(1, 4)
 stories = workers.flatmap(
     lambda n: st.lists(
-        st.tuples(st.lists(st.tuples(hours, results), min_size=n, max_size=n), st.booleans()), max_size=12
+        st.tuples(st.lists(st.tuples(hours, results), min_size=n, max_size=n), st.booleans()),
+        max_size=12,
     )
 )
 
@@ -97,7 +102,9 @@ def test_memories_are_those_of_a_diary(story, last, best, first):
         assert memory.steps[i] == len(diary.counted)
         if diary.counted:
             means = np.mean(diary.counted, axis=0)
-            np.testing.assert_allclose([memory.mean_labor[i], memory.mean_result[i]], means, atol=1e-12)
+            np.testing.assert_allclose(
+                [memory.mean_labor[i], memory.mean_result[i]], means, atol=1e-12
+            )
         if known(diary.steps):
             now = Records(*(values[None] for values in latest(memory)))
             assert entries(now, i) == known(diary.steps)[-1:]

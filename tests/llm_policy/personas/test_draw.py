@@ -54,7 +54,8 @@ def test_women_have_their_share_of_every_occupation(people):
 
 def test_ages_states_and_attitudes_have_their_shares(people):
     ages = sum(
-        column([row for row in table("ages") if row["sex"] == sex], "employed") for sex in ("men", "women")
+        column([row for row in table("ages") if row["sex"] == sex], "employed")
+        for sex in ("men", "women")
     )
     first = np.array([int(row["first"]) for row in table("ages")[: len(ages)]])
     band = np.searchsorted(first, people.age, side="right") - 1
@@ -77,7 +78,9 @@ def test_nobody_has_more_education_than_fits_the_age(people):
 def test_part_timers_work_less_than_35_hours(people):
     # CPS 2024, table 8: 10,457 of 85,312 men and 17,527 of 76,032 women usually work part time.
     for woman, published in ((False, 10_457 / 85_312), (True, 17_527 / 76_032)):
-        assert np.mean(people.hours[people.woman == woman] < FULL_TIME) == pytest.approx(published, abs=0.01)
+        assert np.mean(people.hours[people.woman == woman] < FULL_TIME) == pytest.approx(
+            published, abs=0.01
+        )
     assert people.hours.min() >= 1
     young = people.age < 20
     assert people.hours[young].mean() < 0.75 * people.hours[~young].mean()
@@ -111,7 +114,9 @@ def test_groups_differ_as_published_however_wide_skills_are(population, people, 
 def test_skill_rises_with_what_the_persons_occupation_and_sex_earn(people):
     weekly = np.stack([column(table("occupations"), f"weekly_{sex}") for sex in ("men", "women")])
     medians = weekly[people.woman.astype(int), people.occupation]
-    assert stats.spearmanr(people.skill, medians).statistic > 0.3  # measured: 0.40 under keys 0 to 3
+    assert (
+        stats.spearmanr(people.skill, medians).statistic > 0.3
+    )  # measured: 0.40 under keys 0 to 3
 
 
 def test_skills_as_wide_as_earnings_are_explained_by_the_groups_and_luck_adds_nothing():
@@ -150,7 +155,9 @@ def test_a_worker_of_small_weight_is_as_rare_a_person():
     """Weighted, the workers of any population have the make-up of the labor force."""
     top = np.concatenate([np.full(2000, 1.0), np.full(2000, 10.0)])
     weight = np.where(top == 1, 0.98, 0.02) / 2000
-    people = draw_personas(jax.random.key(2), Population(top * np.linspace(1, 2, 4000), weight=weight))
+    people = draw_personas(
+        jax.random.key(2), Population(top * np.linspace(1, 2, 4000), weight=weight)
+    )
     lawyers = people.group == names().group.tolist().index("Legal")
     assert weight @ people.woman == pytest.approx(0.471, abs=0.03)
     assert weight @ (people.hours < FULL_TIME) == pytest.approx(0.173, abs=0.03)
@@ -171,7 +178,10 @@ def test_the_description_states_the_person_and_asks_nothing(people):
         assert text.startswith(f"You are a {people.sex_names[i]}, {people.age[i]} years old, in ")
         assert people.state_names[i] in text
         assert people.occupation_names[i][1:] in text
-        assert f"{people.hours[i]} hours a week and earn ${people.income[i]:,.0f} a year before tax." in text
+        assert (
+            f"{people.hours[i]} hours a week and earn ${people.income[i]:,.0f} a year before tax."
+            in text
+        )
         assert "?" not in text
     assert max(len(text.split()) for text in texts) <= 65
     assert np.mean([len(text.split()) for text in texts]) < 50

@@ -41,8 +41,13 @@ def same(one, other):
     np.testing.assert_array_equal(one.written, other.written)
     assert (one.personas is None) == (other.personas is None)
     for field in fields(one.personas) if one.personas else ():
-        np.testing.assert_array_equal(getattr(one.personas, field.name), getattr(other.personas, field.name))
-        assert getattr(one.personas, field.name).dtype.kind == getattr(other.personas, field.name).dtype.kind
+        np.testing.assert_array_equal(
+            getattr(one.personas, field.name), getattr(other.personas, field.name)
+        )
+        assert (
+            getattr(one.personas, field.name).dtype.kind
+            == getattr(other.personas, field.name).dtype.kind
+        )
 
 
 @pytest.mark.parametrize("make", [lambda: traits(KEY, gb2(3000)), lambda: roles(KEY, 30)])
@@ -67,9 +72,13 @@ def test_the_saved_skills_are_a_population_that_the_people_fit(path, people):
 
 
 def test_other_people_than_workers_are_refused(path, tmp_path):
-    with pytest.raises(ValueError, match=r"holds 6 people, the population 8: use a population of 6"):
+    with pytest.raises(
+        ValueError, match=r"holds 6 people, the population 8: use a population of 6"
+    ):
         load_personas(path, gb2(8))
-    with pytest.raises(ValueError, match=r"person 1 has a skill of .*, the worker .*draw new personas"):
+    with pytest.raises(
+        ValueError, match=r"person 1 has a skill of .*, the worker .*draw new personas"
+    ):
         load_personas(path, Population(2 * np.asarray(gb2(6).skill)))
     save_personas(tmp_path / "roles.csv", roles(KEY, 5))
     with pytest.raises(ValueError, match="holds 5 people, the population 6"):
@@ -80,7 +89,9 @@ def test_other_people_than_workers_are_refused(path, tmp_path):
 @pytest.mark.parametrize("missing", [("age", "skill"), ("text",), ("written",)])
 def test_missing_columns_are_named(path, missing):
     edit(path, lambda row: {name: value for name, value in row.items() if name not in missing})
-    with pytest.raises(ValueError, match=f"lacks {', '.join(missing)}: write it with save_personas"):
+    with pytest.raises(
+        ValueError, match=f"lacks {', '.join(missing)}: write it with save_personas"
+    ):
         load_personas(path)
 
 

@@ -18,7 +18,16 @@ from llm_policy.personas.tables import (
     table,
 )
 
-TABLES = ("ages", "earnings", "education", "groups", "hours", "hours_by_group", "occupations", "part_time")
+TABLES = (
+    "ages",
+    "earnings",
+    "education",
+    "groups",
+    "hours",
+    "hours_by_group",
+    "occupations",
+    "part_time",
+)
 
 
 @pytest.mark.parametrize("name", [*TABLES, "states"])
@@ -43,7 +52,9 @@ def test_the_occupations_are_everyone_employed():
     assert len(rows) == len({row["occupation"] for row in rows}) == 565
     assert len(own) == 353  # published for so many detailed occupations, 96.9 % of employment
     assert column(own, "employed").sum() / 161_346 == pytest.approx(0.969, abs=5e-4)
-    assert column(rows, "employed").sum() == 161_350  # the detailed titles' own sum, rounding and all
+    assert (
+        column(rows, "employed").sum() == 161_350
+    )  # the detailed titles' own sum, rounding and all
     for group in table("groups"):
         inside = column([row for row in rows if row["group"] == group["group"]], "employed").sum()
         assert inside == pytest.approx(float(group["employed"]), abs=15)
@@ -62,7 +73,10 @@ def test_occupations_are_as_published(occupation, employed, women, men_weekly, w
     """CPS 2024, tables 11 (thousands, per cent) and 39 (dollars)."""
     (row,) = (row for row in table("occupations") if row["occupation"] == occupation)
     assert [float(row[name]) for name in ("employed", "women_percent")] == [employed, women]
-    assert [float(row[name]) for name in ("weekly_men", "weekly_women")] == [men_weekly, women_weekly]
+    assert [float(row[name]) for name in ("weekly_men", "weekly_women")] == [
+        men_weekly,
+        women_weekly,
+    ]
     assert row["borrowed"] == ""
 
 
@@ -87,7 +101,9 @@ def test_the_other_tables_add_up():
     part, full = (column(table("part_time"), name).sum() for name in ("part_time", "full_time"))
     assert part + full == pytest.approx(161_346, abs=2)  # table 8
     assert len(table("states")) == 51
-    assert column(table("states"), "employed").sum() == pytest.approx(162.9e6, abs=0.05e6)  # LAUS 2024
+    assert column(table("states"), "employed").sum() == pytest.approx(
+        162.9e6, abs=0.05e6
+    )  # LAUS 2024
 
 
 def test_shares_are_shares():
@@ -101,7 +117,11 @@ def test_full_timers_of_an_occupation_work_as_much_more_as_published():
     rows = {(name, sex): 2 * i + sex for i, name in enumerate(names().occupation) for sex in (0, 1)}
     means = [hours_shares()[rows[who]] @ HOURS for who in (("Chief executives", 0), ("Cooks", 1))]
     assert means[0] - means[1] == pytest.approx(44.2 - 40.2)
-    assert hours_shares()[0, HOURS < FULL_TIME].sum() == hours_shares()[-1, HOURS >= FULL_TIME].sum() == 0
+    assert (
+        hours_shares()[0, HOURS < FULL_TIME].sum()
+        == hours_shares()[-1, HOURS >= FULL_TIME].sum()
+        == 0
+    )
 
 
 def test_the_joint_distribution_has_the_published_margins():
@@ -110,7 +130,9 @@ def test_the_joint_distribution_has_the_published_margins():
     assert share.sum() == pytest.approx(1)
     employed, women = column(rows, "employed"), column(rows, "women_percent") / 100
     np.testing.assert_allclose(share.sum((1, 2, 3, 4)), employed / employed.sum(), rtol=1e-6)
-    np.testing.assert_allclose(share[:, 1].sum((1, 2, 3)) / share.sum((1, 2, 3, 4)), women, rtol=1e-6)
+    np.testing.assert_allclose(
+        share[:, 1].sum((1, 2, 3)) / share.sum((1, 2, 3, 4)), women, rtol=1e-6
+    )
     adults = share[:, :, 2:].sum((0, 2, 4))
     education = np.stack([column(of_sex("education", sex), "employed") for sex in ("men", "women")])
     np.testing.assert_allclose(adults / adults.sum(), education / education.sum(), atol=1e-3)

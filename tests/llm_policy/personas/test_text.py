@@ -41,7 +41,9 @@ def test_a_model_turns_the_facts_into_a_text(personas):
 
     def answer(prompt):
         seen.append(prompt)
-        return portrait(f"You rise early, and you earn {re.search(r'[$][0-9,]+', prompt.personal)[0]}.")
+        return portrait(
+            f"You rise early, and you earn {re.search(r'[$][0-9,]+', prompt.personal)[0]}."
+        )
 
     people = written(ScriptedEngine(answer), personas)
     assert people.written.all()
@@ -85,7 +87,9 @@ def test_only_those_without_a_text_are_asked_again(personas):
     turn = itertools.count()
     engine = ScriptedEngine(lambda prompt: portrait("You work.") if next(turn) % 4 else "hm")
     people = written(engine, personas, attempts=2)
-    assert people.written.sum() == 40 - 3  # 10 of 40 fail, then the first, fifth and ninth of those 10
+    assert (
+        people.written.sum() == 40 - 3
+    )  # 10 of 40 fail, then the first, fifth and ninth of those 10
     assert next(turn) == 40 + 10
     for text, own, template in zip(people.texts, people.written, describe(personas), strict=True):
         assert text == ("You work." if own else template)

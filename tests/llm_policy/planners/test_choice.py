@@ -16,7 +16,9 @@ from llm_policy.planners.choice import ChoicePlanner
 
 KEY = jax.random.key(0)
 START = BracketSchedule([0.0, 50_000.0], [0.1, 0.2])
-ECONOMY = Economy(population=Population(np.geomspace(200, 4_000, 30)), preferences=Quasilinear(0.25))
+ECONOMY = Economy(
+    population=Population(np.geomspace(200, 4_000, 30)), preferences=Quasilinear(0.25)
+)
 
 
 def engine(likelihood=lambda prompt, option: 1.0):
@@ -50,7 +52,9 @@ def test_the_policy_is_the_models_bent_by_the_bias():
     decided = some.decide(list(jax.random.split(KEY, 2000)), states * 2000)
     places = np.array([state.decisions[0].places for state in decided])
     shares = np.bincount(places.ravel(), minlength=5) / places.size
-    np.testing.assert_allclose(shares, np.array([1, 1, 2, 1, 6]) / 11, atol=4 * 0.5 / np.sqrt(places.size))
+    np.testing.assert_allclose(
+        shares, np.array([1, 1, 2, 1, 6]) / 11, atol=4 * 0.5 / np.sqrt(places.size)
+    )
     assert (some.tally.asked, some.tally.read) == (2 * 2000, 2 * 2000)
 
 

@@ -15,7 +15,9 @@ from llm_policy.planners.reinforce import policy_gradient, train
 
 KEY = jax.random.key(0)
 START = BracketSchedule([0.0, 50_000.0], [0.1, 0.2])
-ECONOMY = Economy(population=Population(np.geomspace(200, 4_000, 30)), preferences=Quasilinear(0.25))
+ECONOMY = Economy(
+    population=Population(np.geomspace(200, 4_000, 30)), preferences=Quasilinear(0.25)
+)
 
 
 def engine(likelihood=lambda prompt, option: 1.0):
@@ -32,8 +34,15 @@ def trajectories(bias, model, rewards, brackets, options, years):
     for path in itertools.product(actions, repeat=years):
         logprob = np.array([model(path[:year]) for year in range(years)])
         policy = np.array(jax.nn.softmax(jnp.asarray(logprob) + bias[None], axis=-1))
-        chance = np.prod([policy[y, k, a] for y, action in enumerate(path) for k, a in enumerate(action)])
-        yield logprob, np.array(path), np.array([rewards(path[: y + 1]) for y in range(years)]), chance
+        chance = np.prod(
+            [policy[y, k, a] for y, action in enumerate(path) for k, a in enumerate(action)]
+        )
+        yield (
+            logprob,
+            np.array(path),
+            np.array([rewards(path[: y + 1]) for y in range(years)]),
+            chance,
+        )
 
 
 def enumerated(bias, model, rewards, **sizes):
@@ -41,7 +50,9 @@ def enumerated(bias, model, rewards, **sizes):
     lives = list(trajectories(bias, model, rewards, **sizes))
     assert sum(life[3] for life in lives) == pytest.approx(1)
     pairs = list(itertools.product(lives, repeat=2))
-    stacked = [jnp.asarray(np.array([[life[i] for life in pair] for pair in pairs])) for i in range(3)]
+    stacked = [
+        jnp.asarray(np.array([[life[i] for life in pair] for pair in pairs])) for i in range(3)
+    ]
     found = np.asarray(jax.jit(jax.vmap(policy_gradient, (None, 0, 0, 0)))(bias, *stacked))
     chance = np.array([one[3] * other[3] for one, other in pairs])
     mean = np.tensordot(chance, found, 1)
@@ -51,7 +62,9 @@ def enumerated(bias, model, rewards, **sizes):
         value = 0.0
         for logprob, path, gains, _ in lives:
             policy = jax.nn.log_softmax(jnp.asarray(logprob) + bias[None], axis=-1)
-            score = sum(policy[y, k, a] for y, action in enumerate(path) for k, a in enumerate(action))
+            score = sum(
+                policy[y, k, a] for y, action in enumerate(path) for k, a in enumerate(action)
+            )
             value += jnp.exp(score) * gains.sum()
         return value
 
@@ -72,11 +85,17 @@ def test_the_estimate_is_unbiased_by_enumeration(x64, name):
     bias = jnp.asarray(rng.normal(size=(sizes["brackets"], sizes["options"])))
 
     def number(path):
-        return sum((i + 1) * (a + 1) * (k + 2) for i, action in enumerate(path) for k, a in enumerate(action))
+        return sum(
+            (i + 1) * (a + 1) * (k + 2)
+            for i, action in enumerate(path)
+            for k, a in enumerate(action)
+        )
 
     def model(path):
         shape = sizes["brackets"], sizes["options"]
-        return np.array(jax.nn.log_softmax(jnp.sin(number(path) + jnp.arange(np.prod(shape))).reshape(shape)))
+        return np.array(
+            jax.nn.log_softmax(jnp.sin(number(path) + jnp.arange(np.prod(shape))).reshape(shape))
+        )
 
     mean, _, exact = enumerated(bias, model, lambda path: np.cos(number(path)) + 5, **sizes)
     assert np.abs(exact).max() > 0.01

@@ -82,7 +82,9 @@ def said_rates(text):
                 tuple(round(float(rate) / 100, 6) for rate in shown.split(" %, ")),
                 float(result.replace(",", "")),
             )
-            for shown, result in re.findall(r"- rates ([-\d., %]+) %: result (-?[\d,.]+) a year", half)
+            for shown, result in re.findall(
+                r"- rates ([-\d., %]+) %: result (-?[\d,.]+) a year", half
+            )
         ]
         for half in (best, latest)
     ]
@@ -100,7 +102,12 @@ def test_the_first_proposal_is_the_start_and_asks_no_model():
 def test_changes_add_up_on_the_schedule_in_force_not_on_the_best():
     model, *_ = planner(answer(10, -10, 20), answer(10, 0, -20), answer(0, 10, 10))
     schedules, _ = run(model, [5.0, 1.0, 2.0, 0.0])
-    assert rates_of(schedules) == [[0.1, 0.2, 0.3], [0.2, 0.1, 0.5], [0.3, 0.1, 0.3], [0.3, 0.2, 0.4]]
+    assert rates_of(schedules) == [
+        [0.1, 0.2, 0.3],
+        [0.2, 0.1, 0.5],
+        [0.3, 0.1, 0.3],
+        [0.3, 0.2, 0.4],
+    ]
 
 
 @given(
@@ -152,7 +159,9 @@ def test_after_silence_the_planner_is_asked_anew():
     assert (tally.asked, tally.read) == (4, 1)
 
 
-@pytest.mark.parametrize("results", [[3.0, 2.0, 1.0], [1.0, 3.0, 2.0], [1.0, 2.0, 3.0], [-1.0, -3.0, -2.0]])
+@pytest.mark.parametrize(
+    "results", [[3.0, 2.0, 1.0], [1.0, 3.0, 2.0], [1.0, 2.0, 3.0], [-1.0, -3.0, -2.0]]
+)
 def test_it_recommends_the_best_it_has_seen(results):
     model, *_ = planner(answer(10, 0, 0))
     schedules, state = run(model, results)
@@ -164,7 +173,9 @@ def test_the_model_reads_what_was_told_and_no_more():
     model, engine, _ = planner(answer(10, 0, 0), shown=2)
     results = [100.0, 400.0, 200.0, 300.0, 50.0]
     schedules, _ = run(model, results)
-    trials = [(tuple(rates), result) for rates, result in zip(rates_of(schedules), results, strict=True)]
+    trials = [
+        (tuple(rates), result) for rates, result in zip(rates_of(schedules), results, strict=True)
+    ]
     assert len(engine.prompts) == 4
     for step, prompt in enumerate(engine.prompts, start=1):
         best, latest = said_rates(prompt.personal)
@@ -202,7 +213,9 @@ def test_rates_are_per_cent_and_never_guessed(mills):
     assert engine.requests[0][0] == schema(rates_answer(3))
 
 
-@pytest.mark.parametrize("unreadable", [rates(10, 20, 101), rates(-1, 0, 0), rates(10, 20), answer(0, 0, 0)])
+@pytest.mark.parametrize(
+    "unreadable", [rates(10, 20, 101), rates(-1, 0, 0), rates(10, 20), answer(0, 0, 0)]
+)
 def test_rates_beyond_0_and_100_per_cent_are_not_read(unreadable):
     model, *_, tally = planner(unreadable, rates(0.5, 12, 100), style=RATES)
     schedules, _ = run(model, [1.0, 1.0])
@@ -244,14 +257,24 @@ def test_questions_are_answered_counted_and_limited():
         asked.append(np.asarray(schedule.rates, float).round(6).tolist())
         return report(1000.0 * len(asked))
 
-    replies = asks(10, 20, 30), asks(40, 50, 60), proposes(10, 0, 0), asks(5, 5, 5), proposes(0, 10, 0)
+    replies = (
+        asks(10, 20, 30),
+        asks(40, 50, 60),
+        proposes(10, 0, 0),
+        asks(5, 5, 5),
+        proposes(0, 10, 0),
+    )
     model, engine, tally = planner(*replies, what_if=what_if, queries=2)
     schedules, state = run(model, [1.0, 2.0, 3.0])
     assert asked == [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [0.05, 0.05, 0.05]]
     assert rates_of(schedules)[1:] == [[0.2, 0.2, 0.3], [0.2, 0.3, 0.3]]
     assert state.queries == 3
     assert (tally.asked, tally.read) == (5, 5)
-    assert [trial.equivalent for trial in state.trials] == [1.0, 2.0, 3.0]  # questions are no tax years
+    assert [trial.equivalent for trial in state.trials] == [
+        1.0,
+        2.0,
+        3.0,
+    ]  # questions are no tax years
     texts = [prompt.personal for prompt in engine.prompts]
     assert [re.findall(r"questions left this tax year: (\d)", text) for text in texts] == [
         *(["2"], ["1"], [], ["2"], ["1"])
@@ -266,7 +289,9 @@ def test_questions_are_answered_counted_and_limited():
     "nonsense", [asks(10, 20), '{"what_if": "all of it", "changes": [10, 0, 0]}', asks()]
 )
 def test_a_question_that_cannot_be_read_is_no_answer(nonsense):
-    model, _, tally = planner(nonsense, proposes(0, 0, 10), what_if=lambda schedule: 1 / 0, queries=1)
+    model, _, tally = planner(
+        nonsense, proposes(0, 0, 10), what_if=lambda schedule: 1 / 0, queries=1
+    )
     schedules, state = run(model, [1.0, 1.0])
     assert rates_of(schedules)[1] == [0.1, 0.2, 0.4]
     assert (tally.asked, tally.read, state.queries) == (2, 1, 0)
@@ -299,7 +324,9 @@ def climber():
 
     def say(prompt):
         best = np.array(said_rates(prompt.personal)[0][0][0])
-        [current] = re.findall(r"Current rates, from the lowest bracket: (.*) %\.\n", prompt.personal)
+        [current] = re.findall(
+            r"Current rates, from the lowest bracket: (.*) %\.\n", prompt.personal
+        )
         current = np.array([float(rate) for rate in current.split(" %, ")]) / 100
         step = next(count)
         move = np.zeros_like(best)
@@ -326,7 +353,9 @@ def test_a_model_that_reads_its_prompt_climbs():
 
 def test_a_planner_that_can_hardly_ever_be_read_ends_the_run():
     model, engine, _ = planner("no", attempts=1)
-    with pytest.raises(EngineError, match=r"could not be read in 3 of 4 tax years; the last was 'no'"):
+    with pytest.raises(
+        EngineError, match=r"could not be read in 3 of 4 tax years; the last was 'no'"
+    ):
         run(model, [1.0] * 10)
     assert len(engine.prompts) == 3
     # Two silences in ten trials are as many as may be.

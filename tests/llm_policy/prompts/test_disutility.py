@@ -4,7 +4,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from econjax import GHH, BracketSchedule, Economy, Isoelastic, Population, Quasilinear, calibrate, gb2
+from econjax import (
+    GHH,
+    BracketSchedule,
+    Economy,
+    Isoelastic,
+    Population,
+    Quasilinear,
+    calibrate,
+    gb2,
+)
 from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.prompts.disutility import HOURS, price_of_an_hour, utility_in_words
 from llm_policy.workers.llm import LLMWorkers
@@ -30,7 +39,9 @@ def economy_of(case="one elasticity", **more):
     make, options = CASES[case]
     population = Population(np.asarray(gb2(N).skill), **options, **more)
     preferences = make()
-    return Economy(population=calibrate(population, LAW, preferences=preferences), preferences=preferences)
+    return Economy(
+        population=calibrate(population, LAW, preferences=preferences), preferences=preferences
+    )
 
 
 def computed(text):
@@ -42,13 +53,19 @@ def computed(text):
         name: float(value.replace(",", ""))
         for name, value in re.findall(r"\b([ABp]) = \$?([\d.,]*\d(?:e-?\d+)?)", text)
     }
-    code = f"({gain}) - {cost}".replace("the natural log of", "log").replace("the money you keep", "kept")
+    code = f"({gain}) - {cost}".replace("the natural log of", "log").replace(
+        "the money you keep", "kept"
+    )
     code = re.sub(
-        r"\$([\d,.]*\d)", lambda found: found[1].replace(",", ""), code.replace("money you keep", "kept")
+        r"\$([\d,.]*\d)",
+        lambda found: found[1].replace(",", ""),
+        code.replace("money you keep", "kept"),
     )
     code = code.replace("40 hours", "40").replace("weekly hours", "hours")
     code = code.replace("^", "**").replace(" x ", " * ")
-    return lambda kept, hours: eval(code, {"log": np.log}, {**numbers, "kept": kept, "hours": hours}), numbers
+    return lambda kept, hours: eval(
+        code, {"log": np.log}, {**numbers, "kept": kept, "hours": hours}
+    ), numbers
 
 
 @every_utility
@@ -62,13 +79,17 @@ def test_the_stated_formula_with_the_stated_numbers_is_the_utility_that_is_settl
             kept = float(outcome.income[i] - outcome.tax[i] + outcome.rebate)
             cost = utility(kept, 0.0) - utility(kept, week)
             rounding = 0.5 * (week / 40) ** numbers["p"] if "A" in numbers else 1e-12
-            assert utility(kept, week) == pytest.approx(float(outcome.utility[i]), abs=2e-3 * cost + rounding)
+            assert utility(kept, week) == pytest.approx(
+                float(outcome.utility[i]), abs=2e-3 * cost + rounding
+            )
 
 
 def test_the_stated_formula_counts_the_fixed_cost_of_working():
     economy = economy_of(fixed_cost=np.full(N, 300.0))
     outcome = settled(economy, LAW, jnp.full(N, 40.0))
-    for i, text in enumerate(LLMWorkers(ScriptedEngine(str), economy, scenario="rational").constants):
+    for i, text in enumerate(
+        LLMWorkers(ScriptedEngine(str), economy, scenario="rational").constants
+    ):
         utility, _ = computed(text)
         kept = float(outcome.income[i] - outcome.tax[i] + outcome.rebate)
         less = float(re.search(r"Working at all costs you \$([\d,]+)", text)[1])
@@ -94,11 +115,15 @@ def test_prices_leave_a_worker_as_well_off_with_an_hour_more(case):
     for hours, price in zip(HOURS, price_of_an_hour(economy).T, strict=True):
         utility = [
             economy.preferences.utility(
-                consumption + sign * bit / 2 * price, jnp.full(N, hours + sign * bit / 2), population
+                consumption + sign * bit / 2 * price,
+                jnp.full(N, hours + sign * bit / 2),
+                population,
             )
             for sign in (-1, 1)
         ]
-        by_price = economy.preferences.utility(consumption + bit * price, jnp.full(N, hours), population)
+        by_price = economy.preferences.utility(
+            consumption + bit * price, jnp.full(N, hours), population
+        )
         worth = by_price - economy.preferences.utility(consumption, jnp.full(N, hours), population)
         np.testing.assert_array_less(np.abs(utility[1] - utility[0]), 1e-4 * np.abs(worth) + 1e-12)
 
@@ -119,7 +144,9 @@ def test_workers_of_one_kind_are_told_one_cost():
 
 def test_preferences_without_a_formula_are_an_error_that_says_what_to_use():
     economy = Economy(population=economy_of().population, preferences=GHH(1.5, elasticity=0.25))
-    with pytest.raises(ValueError, match="GHH preferences have no formula in words: use Quasilinear"):
+    with pytest.raises(
+        ValueError, match="GHH preferences have no formula in words: use Quasilinear"
+    ):
         utility_in_words(economy)
 
 

@@ -20,8 +20,12 @@ schedules = st.lists(st.integers(1, 10**6), unique=True, max_size=3).flatmap(
 def test_the_table_says_the_schedule(drawn):
     thresholds, mills = drawn
     rates = [mill / 1000 for mill in mills]
-    rows = re.findall(r"^- (.*): (-?[\d.]+) %$", schedule_table(BracketSchedule(thresholds, rates)), re.M)
-    edges = [[int(edge.replace(",", "")) for edge in re.findall(r"\$([\d,]+)", name)] for name, _ in rows]
+    rows = re.findall(
+        r"^- (.*): (-?[\d.]+) %$", schedule_table(BracketSchedule(thresholds, rates)), re.M
+    )
+    edges = [
+        [int(edge.replace(",", "")) for edge in re.findall(r"\$([\d,]+)", name)] for name, _ in rows
+    ]
     assert [edge[0] for edge in edges] == thresholds
     assert [edge[1] for edge in edges[:-1]] == thresholds[1:]
     assert rows[-1][0].startswith("above ")

@@ -51,7 +51,9 @@ def test_a_result_is_ones_own_utility_or_welfare_or_its_negative():
 
 @pytest.mark.parametrize("aim", OBJECTIVES)
 def test_a_result_is_defined_once_and_discontent_costs_only_those_whose_utility_it_is(aim):
-    plain, halved = (in_words(aim, own="that utility", welfare=WELFARE, halved=h) for h in (False, True))
+    plain, halved = (
+        in_words(aim, own="that utility", welfare=WELFARE, halved=h) for h in (False, True)
+    )
     assert plain.count("result of a step") == 1
     assert (WELFARE in plain) == (aim != "egotistical")
     assert ("half of it is lost" in halved) == (halved != plain) == (aim == "egotistical")

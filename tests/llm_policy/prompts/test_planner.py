@@ -20,7 +20,11 @@ NAMES = ["$0 to $20,000", "$20,000 to $80,000", "above $80,000"]
 LAW = BracketSchedule([0, 20_000, 80_000], [0.5, 0.123, 1.0])
 GOAL = "Your aim is the worst-off person."
 LOW, HIGH = (0.1, 0.12, 0.22), (0.3, 0.12, 0.42)
-TRIALS = (Trial(LOW, 38_415.0, 0.0), Trial(HIGH, 41_207.0, 250.0), Trial((0.5, 0.123, 1.0), 29_004.0, 0.0))
+TRIALS = (
+    Trial(LOW, 38_415.0, 0.0),
+    Trial(HIGH, 41_207.0, 250.0),
+    Trial((0.5, 0.123, 1.0), 29_004.0, 0.0),
+)
 
 
 def prompt(trials=TRIALS, style=None, **options):
@@ -56,9 +60,13 @@ def test_records_are_of_schedules_best_mean_first():
 
 def test_the_error_of_a_record_is_the_larger_of_two():
     # Years that hardly differ have errors of their own: sqrt(3^2 + 4^2) / 2.
-    assert records([Trial(LOW, 10.0, 3.0), Trial(LOW, 10.1, 4.0)])[0].standard_error == pytest.approx(2.5)
+    assert records([Trial(LOW, 10.0, 3.0), Trial(LOW, 10.1, 4.0)])[
+        0
+    ].standard_error == pytest.approx(2.5)
     # Years that differ more than their errors say: sd sqrt(50), over sqrt(2).
-    assert records([Trial(LOW, 10.0, 1.0), Trial(LOW, 20.0, 1.0)])[0].standard_error == pytest.approx(5.0)
+    assert records([Trial(LOW, 10.0, 1.0), Trial(LOW, 20.0, 1.0)])[
+        0
+    ].standard_error == pytest.approx(5.0)
 
 
 def test_rounding_makes_no_new_schedule():
@@ -102,10 +110,16 @@ def test_a_single_change_is_named_alone():
 def test_people_are_counted_per_bracket_and_every_amount_has_its_place():
     text = observation_text(LAW, report())
     bars = re.findall(r"^- (.*): (#*) ([\d.]+) of 100 workers$", text, re.M)
-    assert bars == [(NAMES[0], "#" * 12, "61.5"), (NAMES[1], "#" * 7, "36.5"), (NAMES[2], "", "2.0")]
+    assert bars == [
+        (NAMES[0], "#" * 12, "61.5"),
+        (NAMES[1], "#" * 7, "36.5"),
+        (NAMES[2], "", "2.0"),
+    ]
     # The report holds 1,000, 2,000, ... in the order of its fields; rebate, income and labor are 3, 4, 5.
     income, utility, others = text.splitlines()[-3:]
-    thousands = [[int(n) for n in re.findall(r"\$(\d+),000", line)] for line in (income, utility, others)]
+    thousands = [
+        [int(n) for n in re.findall(r"\$(\d+),000", line)] for line in (income, utility, others)
+    ]
     assert thousands == [[4, 13, 18, *range(9, 18)], [19, 24, 29, *range(20, 29)], [3]]
     assert "5e+03 hours a week" in others
 
@@ -149,7 +163,12 @@ def test_what_is_shared_does_not_depend_on_what_was_seen():
     ],
 )
 def test_each_sentence_can_be_switched_off_alone(switch, sentence):
-    sentences = ["that you have not tried", "Stay near the best", "against the one before", "of 100 workers"]
+    sentences = [
+        "that you have not tried",
+        "Stay near the best",
+        "against the one before",
+        "of 100 workers",
+    ]
     on = "\n".join(prompt(report=report()))
     off = "\n".join(prompt(report=report(), style=PlannerStyle(**{switch: False})))
     assert sentence in on
@@ -159,7 +178,8 @@ def test_each_sentence_can_be_switched_off_alone(switch, sentence):
 
 @pytest.mark.parametrize("think", [False, True])
 @pytest.mark.parametrize(
-    ("answer", "unit"), [("changes", "percentage points"), ("rates", "rates in per cent from 0 to 100")]
+    ("answer", "unit"),
+    [("changes", "percentage points"), ("rates", "rates in per cent from 0 to 100")],
 )
 def test_the_unit_of_the_answer_is_declared(answer, unit, think):
     shared = prompt(style=PlannerStyle(answer=answer, think=think)).shared

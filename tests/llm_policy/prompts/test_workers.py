@@ -25,7 +25,9 @@ FLAT = BracketSchedule([0.0], [0.125])
 NOW = Situation(LAW, 2, {1: FLAT}, 10_243.4, "explore")
 PEOPLE = ["You are a man, 58 years old.", "You are a woman, 31 years old.", "You are 24 years old."]
 SKILL = np.array([776.0, 2_370.0, 23_174.0])
-PRICES = np.array([[85.0, 683.0, 2_304.0], [231.0, 1_801.0, 6_078.0], [1_825.0, 14_599.0, 49_273.0]])
+PRICES = np.array(
+    [[85.0, 683.0, 2_304.0], [231.0, 1_801.0, 6_078.0], [1_825.0, 14_599.0, 49_273.0]]
+)
 AIM = "Your aim is a high result."
 NUMBER = r"[-+]?\d[\d,]*(?:\.\d+)?"
 
@@ -63,7 +65,12 @@ def ask(style=Style(), situation=NOW, *, people=None, steps=STEPS, choice_set=No
     )
     options = {"unit": "$"} | options
     return labor_prompts(
-        style, situation, constants, remembered(*steps, style=style), choice_set=choice_set, **options
+        style,
+        situation,
+        constants,
+        remembered(*steps, style=style),
+        choice_set=choice_set,
+        **options,
     )
 
 
@@ -75,7 +82,9 @@ def judge(*steps, people=None, unit="$", form="Answer yes or no."):
 def read_table(text):
     """Return thresholds and rates from the lines of a table of brackets."""
     rows = re.findall(rf"^- (.*): ({NUMBER}) %$", text, re.M)
-    edges = [[int(edge.replace(",", "")) for edge in re.findall(r"\$([\d,]+)", name)] for name, _ in rows]
+    edges = [
+        [int(edge.replace(",", "")) for edge in re.findall(r"\$([\d,]+)", name)] for name, _ in rows
+    ]
     assert [edge[1] for edge in edges[:-1]] == [edge[0] for edge in edges[1:]]
     assert rows[-1][0].startswith("above ")
     return [edge[0] for edge in edges], [float(rate) / 100 for _, rate in rows]
@@ -138,9 +147,9 @@ def test_past_laws_are_named_in_the_order_of_their_years():
 
 def test_nothing_of_one_worker_is_in_the_shared_text():
     shared = ask()[0].shared
-    assert {prompt.shared for prompt in ask(people=["You."] * 3, steps=(step([1.0, 2.0, 3.0], 1),))} == {
-        shared
-    }
+    assert {
+        prompt.shared for prompt in ask(people=["You."] * 3, steps=(step([1.0, 2.0, 3.0], 1),))
+    } == {shared}
     for text in (*PEOPLE, AIM, "$776", "37.5"):
         assert text not in shared
 
@@ -159,8 +168,14 @@ def test_the_personal_text_is_the_person_its_lot_and_its_memory():
     assert text.startswith(PEOPLE[1])
     assert AIM in text
     assert "earns you $2,370 a year before tax: $94,800 at 40 hours" in text
-    assert "losing $231 a year when you work 20 hours, $1,801 at 40 hours and $6,078 at 60 hours" in text
-    assert "Step 1: 37.5 hours a week, income $88,875, tax $11,109, rebate $10,243, kept $88,009" in text
+    assert (
+        "losing $231 a year when you work 20 hours, $1,801 at 40 hours and $6,078 at 60 hours"
+        in text
+    )
+    assert (
+        "Step 1: 37.5 hours a week, income $88,875, tax $11,109, rebate $10,243, kept $88,009"
+        in text
+    )
     assert text.endswith("?")
 
 
@@ -175,7 +190,12 @@ def test_steps_stand_under_their_tax_years():
 def test_the_first_40_hours_are_of_no_tax_year():
     before = step([40.0] * 3, 0, year=0)
     told = ask(steps=(before, *STEPS[:2]))[0].personal
-    assert re.findall(r"(Step \d|Tax year \d)", told) == ["Step 0", "Tax year 1", "Step 1", "Step 2"]
+    assert re.findall(r"(Step \d|Tax year \d)", told) == [
+        "Step 0",
+        "Tax year 1",
+        "Step 1",
+        "Step 2",
+    ]
     assert "step 0" not in told
 
 
@@ -241,7 +261,9 @@ def test_sentences_can_be_switched_off_one_by_one(switched, gone):
 
 
 def test_the_phase_is_said_after_all_else_but_the_question_unless_switched_off():
-    explore, exploit = (ask(situation=NOW._replace(phase=phase))[0] for phase in ("explore", "exploit"))
+    explore, exploit = (
+        ask(situation=NOW._replace(phase=phase))[0] for phase in ("explore", "exploit")
+    )
     *memory, question = explore.personal.splitlines()
     assert exploit.personal.splitlines()[:-2] == memory
     assert exploit.personal.splitlines()[-2].startswith("No more trying")
@@ -264,13 +286,17 @@ def test_the_other_phrasing_says_the_same_numbers():
         assert before.shared != after.shared
         assert before.personal != after.personal
         for part in ("shared", "personal"):
-            said, again = (Counter(re.findall(NUMBER, getattr(prompt, part))) for prompt in (before, after))
+            said, again = (
+                Counter(re.findall(NUMBER, getattr(prompt, part))) for prompt in (before, after)
+            )
             assert said == again
 
 
 def test_numbers_on_offer_are_the_hours_and_may_be_listed_backwards():
     forth, back = (ask(Style(mode="choice", reverse=reverse))[0] for reverse in (False, True))
-    listed = [re.findall(r"\d+", prompt.shared.split("nothing else:")[1]) for prompt in (forth, back)]
+    listed = [
+        re.findall(r"\d+", prompt.shared.split("nothing else:")[1]) for prompt in (forth, back)
+    ]
     assert listed[0] == listed[1][::-1] == [str(hours) for hours in HOURS]
     assert "JSON" not in forth.shared
 
@@ -302,8 +328,16 @@ def test_every_number_has_a_unit(unit):
         rf"-?\${NUMBER}|{NUMBER} %|{NUMBER} hours|{NUMBER} years|{NUMBER} utils|[Ss]tep \d+|[Tt]ax year \d+"
         rf"|hours from {NUMBER} to {NUMBER}|numbers of weekly hours and nothing else: [\d, ]+"
     )
-    menus = [(Style(), numbers()), (Style(mode="choice"), numbers()), (Style(mode="choice"), letters(3))]
-    asked = [prompt for style, choice_set in menus for prompt in ask(style, choice_set=choice_set, unit=unit)]
+    menus = [
+        (Style(), numbers()),
+        (Style(mode="choice"), numbers()),
+        (Style(mode="choice"), letters(3)),
+    ]
+    asked = [
+        prompt
+        for style, choice_set in menus
+        for prompt in ask(style, choice_set=choice_set, unit=unit)
+    ]
     asked += judge(*STEPS, people=lines(fixed_cost=SKILL), unit=unit)
     for prompt in asked:
         for text in prompt:
@@ -325,15 +359,25 @@ def test_a_change_in_one_worker_changes_its_prompt_alone(what, i):
         labor[i] = 12.0
         steps = (*STEPS[:3], STEPS[3]._replace(labor=labor))
     before, after = ask(), ask(people=lines(people, skill, prices), steps=steps)
-    assert [one == other for one, other in zip(before, after, strict=True)] == [j != i for j in range(3)]
+    assert [one == other for one, other in zip(before, after, strict=True)] == [
+        j != i for j in range(3)
+    ]
     assert before[i].shared == after[i].shared
 
 
 def test_a_change_of_the_law_changes_the_shared_text_alone():
     before = ask()
     for after in (
-        ask(situation=NOW._replace(schedule=BracketSchedule(LAW.thresholds, LAW.rates.at[-1].add(0.001)))),
-        ask(situation=NOW._replace(schedule=BracketSchedule(LAW.thresholds.at[-1].add(1), LAW.rates))),
+        ask(
+            situation=NOW._replace(
+                schedule=BracketSchedule(LAW.thresholds, LAW.rates.at[-1].add(0.001))
+            )
+        ),
+        ask(
+            situation=NOW._replace(
+                schedule=BracketSchedule(LAW.thresholds.at[-1].add(1), LAW.rates)
+            )
+        ),
         ask(situation=NOW._replace(past={})),
         ask(situation=NOW._replace(tax_year=3)),
     ):
@@ -370,7 +414,9 @@ def test_a_result_that_is_unknown_or_without_end_is_not_said(unit, result):
 
 
 def test_a_fixed_cost_is_said_where_there_is_one():
-    said = ["Working at all costs you" in line for line in lines(fixed_cost=np.array([0.0, 900.0, 0.3]))]
+    said = [
+        "Working at all costs you" in line for line in lines(fixed_cost=np.array([0.0, 900.0, 0.3]))
+    ]
     assert said == [False, True, False]
     assert (
         "Working at all costs you $900 a year, which steps do not show."

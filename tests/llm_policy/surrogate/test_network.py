@@ -49,7 +49,9 @@ def taught(agents=AGENTS):
 
 def schedules(seed, count):
     rng = np.random.default_rng(seed)
-    return [BracketSchedule(LAW.thresholds, rng.uniform(0, 0.95, len(LAW.rates))) for _ in range(count)]
+    return [
+        BracketSchedule(LAW.thresholds, rng.uniform(0, 0.95, len(LAW.rates))) for _ in range(count)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -113,11 +115,14 @@ def test_the_elasticity_is_the_formulas(lesson):
     def response(probabilities_at):
         """Return the log change of aggregate income from five points less tax to five points more."""
         low, high = (
-            BracketSchedule(LAW.thresholds, jnp.full_like(LAW.rates, 0.4 + by)) for by in (-0.05, 0.05)
+            BracketSchedule(LAW.thresholds, jnp.full_like(LAW.rates, 0.4 + by))
+            for by in (-0.05, 0.05)
         )
         skill = np.asarray(workers.economy.population.skill, float)
         hours = np.asarray(workers.hours, float)
-        incomes = [skill @ (np.asarray(probabilities_at(law), float) @ hours) for law in (low, high)]
+        incomes = [
+            skill @ (np.asarray(probabilities_at(law), float) @ hours) for law in (low, high)
+        ]
         return np.log(incomes[1] / incomes[0]) / np.log(0.55 / 0.65)
 
     def say(law):
@@ -125,7 +130,9 @@ def test_the_elasticity_is_the_formulas(lesson):
 
     formula = response(say)
     assert 0.1 < formula < 0.6
-    own = response(lambda law: jnp.exp(distilled.surrogate.log_probabilities(first_step(workers, law))))
+    own = response(
+        lambda law: jnp.exp(distilled.surrogate.log_probabilities(first_step(workers, law)))
+    )
     assert own == pytest.approx(formula, rel=0.02)
 
 
@@ -149,7 +156,8 @@ def test_workers_who_are_overheard_answer_as_others_do():
 
     def model():
         return ScriptedEngine(
-            str, likelihood=lambda prompt, option: 1.0 + (len(prompt.personal) % 7) * (option == "30")
+            str,
+            likelihood=lambda prompt, option: 1.0 + (len(prompt.personal) % 7) * (option == "30"),
         )
 
     overheard = RecordedWorkers(model(), economy, describe(people), person=person_features(people))
@@ -167,11 +175,15 @@ def test_text_mode_has_nothing_to_overhear():
     economy, people = economy_and_people(4)
     engine = ScriptedEngine(str)
     with pytest.raises(ValueError, match="choice mode"):
-        RecordedWorkers(engine, economy, describe(people), person=person_features(people), style=Style())
+        RecordedWorkers(
+            engine, economy, describe(people), person=person_features(people), style=Style()
+        )
     with pytest.raises(ValueError, match="features of 3"):
         RecordedWorkers(engine, economy, describe(people), person=person_features(people)[:3])
     with pytest.raises(ValueError, match="tax year first"):
-        RecordedWorkers(engine, economy, describe(people), person=person_features(people)).recording()
+        RecordedWorkers(
+            engine, economy, describe(people), person=person_features(people)
+        ).recording()
 
 
 def test_a_formula_writes_no_texts():
@@ -186,7 +198,8 @@ def test_it_is_a_labor_policy_that_scans(lesson):
     start = settle(workers.economy, LAW, jnp.full(AGENTS, 40.0))
     found = simulate(KEY, workers.economy, LAW, policy, periods=4, start=start)
     first = (
-        jnp.exp(distilled.surrogate.log_probabilities(_explored(first_step(workers, LAW)))) @ workers.hours
+        jnp.exp(distilled.surrogate.log_probabilities(_explored(first_step(workers, LAW))))
+        @ workers.hours
     )
     assert float(found.saved.labor[0]) == pytest.approx(float(first.mean()), rel=1e-4)
     assert np.all((found.last.labor >= 0) & (found.last.labor <= 100))
@@ -226,7 +239,9 @@ def test_gradients_are_finite_differences(lesson, welfare, how):
     rates = np.array([0.5, 0.45, 0.4, 0.42, 0.44, 0.46, 0.48])
     with float64():
         economy, surrogate, person, thresholds = jax.tree.map(
-            lambda leaf: jnp.asarray(np.asarray(leaf), jnp.float64) if eqx.is_inexact_array(leaf) else leaf,
+            lambda leaf: (
+                jnp.asarray(np.asarray(leaf), jnp.float64) if eqx.is_inexact_array(leaf) else leaf
+            ),
             (workers.economy, distilled.surrogate, workers.person, LAW.thresholds),
         )
 
@@ -247,7 +262,9 @@ def test_gradients_are_finite_differences(lesson, welfare, how):
             / (2 * step)
             for way in np.eye(len(rates))
         ]
-        np.testing.assert_allclose(found, differences, rtol=1e-4, atol=1e-4 * np.abs(differences).max())
+        np.testing.assert_allclose(
+            found, differences, rtol=1e-4, atol=1e-4 * np.abs(differences).max()
+        )
 
 
 def test_the_second_call_does_not_compile_again(lesson, compilations):
@@ -266,7 +283,9 @@ def test_the_expected_lowest_utility_is_the_mean_over_draws():
         jnp.array([0.0, 20.0, 40.0, 55.0]),
     )
     law = BracketSchedule(LAW.thresholds, np.linspace(0.6, 0.2, 7))
-    weight, skill = (np.asarray(a, float) for a in (economy.population.weight, economy.population.skill))
+    weight, skill = (
+        np.asarray(a, float) for a in (economy.population.weight, economy.population.skill)
+    )
     income = skill[:, None] * np.asarray(hours)
     tax = np.asarray(law.tax(jnp.asarray(income, float)), float)
     offered = np.stack(
@@ -326,9 +345,15 @@ def test_the_forecast_of_several_steps_is_the_mean_of_many_lives(lesson):
         for step in range(steps):
             lived, exploit = (jnp.full(AGENTS, float(value)) for value in (step, step == steps - 1))
             seen = see(
-                economy, workers.person, LAW, Remembered(last.labor, pull, lived, exploit), workers.hours
+                economy,
+                workers.person,
+                LAW,
+                Remembered(last.labor, pull, lived, exploit),
+                workers.hours,
             )
-            places = jax.random.categorical(jax.random.fold_in(key, step), surrogate.log_probabilities(seen))
+            places = jax.random.categorical(
+                jax.random.fold_in(key, step), surrogate.log_probabilities(seen)
+            )
             before, last = last, settle(economy, LAW, workers.hours[places])
             moved = jnp.sign(last.labor - before.labor) * jnp.sign(last.utility - before.utility)
             pull = moved if step else jnp.zeros(AGENTS)

@@ -71,7 +71,12 @@ def test_only_those_who_exist_are_asked_once_a_schedule():
     engine = Model()
     table = elicit(engine, economy_of(), CELLS, TEXTS, SCHEDULES, bins=BINS)
     assert [len(batch) for batch in engine.batches] == [2 * BINS + 1] * 2
-    assert table.asked.tolist() == [[True] * BINS, [True] * BINS, [False] * BINS, [False, False, True]]
+    assert table.asked.tolist() == [
+        [True] * BINS,
+        [True] * BINS,
+        [False] * BINS,
+        [False, False, True],
+    ]
     assert not any("nobody" in prompt.personal for prompt in engine.batches[0])
     assert table.probabilities.shape == (4, BINS, 2, len(HOURS))
     np.testing.assert_array_equal(table.understood, np.repeat(table.asked[..., None], 2, axis=2))
@@ -86,7 +91,9 @@ def test_bins_hold_equal_weights_and_stand_for_their_mean_skill():
     for prompt, part in zip(engine.batches[0], np.split(skill, BINS), strict=True):
         assert f"earns you ${part.mean():,.0f} a year before tax" in prompt.personal
     heavy = np.where(np.arange(N) == 0, 0.7, 0.3 / (N - 1))
-    population = eqx.tree_at(lambda p: p.weight, economy.population, jnp.asarray(heavy, skill.dtype))
+    population = eqx.tree_at(
+        lambda p: p.weight, economy.population, jnp.asarray(heavy, skill.dtype)
+    )
     one = eqx.tree_at(lambda e: e.population, economy, population)
     table = elicit(Model(), one, np.zeros(N, int), TEXTS, [LAW], bins=2)
     assert table.edges.tolist() == [skill[0]]  # the poorest worker alone is more than half of all
@@ -102,7 +109,9 @@ def test_letters_become_hours_again():
             return 1.0 if f"{option} = 70 hours" in prompt.personal else 1e-12
 
     table = elicit(InLetters(), economy_of(), CELLS, TEXTS, [LAW], bins=BINS)
-    assert (np.asarray(table.hours)[np.asarray(table.probabilities[table.asked]).argmax(axis=-1)] == 70).all()
+    assert (
+        np.asarray(table.hours)[np.asarray(table.probabilities[table.asked]).argmax(axis=-1)] == 70
+    ).all()
 
 
 def test_frequencies_are_the_tables():
@@ -116,7 +125,9 @@ def test_frequencies_are_the_tables():
                 expected = here.sum() * np.asarray(table.probabilities[c, b, index], float)[:-1]
                 found = np.array([(labor[here] == hours).sum() for hours in HOURS[:-1]])
                 assert found.sum() == here.sum()  # 100 hours have no probability
-                assert ((found - expected) ** 2 / expected).sum() < 30  # chi-square, 9 degrees: p = 0.0004
+                assert (
+                    (found - expected) ** 2 / expected
+                ).sum() < 30  # chi-square, 9 degrees: p = 0.0004
     table_means = np.asarray(table.probabilities[:2] @ table.hours).mean(axis=(0, 1))
     assert table_means[1] > table_means[0] + 10
 
@@ -130,9 +141,14 @@ def test_the_key_names_the_draw():
 
 def test_with_keys_of_their_own_the_order_of_workers_changes_nobodys_hours():
     cell, skill = workers(1000)
-    keys, order = jax.random.split(jax.random.key(3), 1000), np.random.default_rng(1).permutation(1000)
+    keys, order = (
+        jax.random.split(jax.random.key(3), 1000),
+        np.random.default_rng(1).permutation(1000),
+    )
     labor = sample(keys, table_of(), cell, skill, 0)
-    np.testing.assert_array_equal(sample(keys[order], table_of(), cell[order], skill[order], 0), labor[order])
+    np.testing.assert_array_equal(
+        sample(keys[order], table_of(), cell[order], skill[order], 0), labor[order]
+    )
 
 
 def test_a_million_workers_in_one_call_compiled_once(compilations):
@@ -184,9 +200,9 @@ def test_a_policy_keeps_to_its_schedule_and_its_people():
     with pytest.raises(ValueError, match="no archetype"):
         ArchetypePolicy(table, economy.population, jnp.full(N, 3), schedule_index=0)
     with pytest.raises(TypeError, match="no useful derivative"):
-        jax.grad(lambda r: policy(key, None, economy, BracketSchedule(LAW.thresholds, r), last)[0].sum())(
-            LAW.rates
-        )
+        jax.grad(
+            lambda r: policy(key, None, economy, BracketSchedule(LAW.thresholds, r), last)[0].sum()
+        )(LAW.rates)
 
 
 def silent_for(word):

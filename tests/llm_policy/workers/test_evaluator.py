@@ -20,7 +20,16 @@ N = 10
 WELFARE = Atkinson(1.0)
 KEY = jax.random.key(0)
 PEOPLE = [f"You are person {i}." for i in range(N)]
-FIELDS = ("equivalent", "standard_error", "rebate", "income", "labor", "gini", "floored", "understood")
+FIELDS = (
+    "equivalent",
+    "standard_error",
+    "rebate",
+    "income",
+    "labor",
+    "gini",
+    "floored",
+    "understood",
+)
 summarise = eqx.filter_jit(planning.summarise)
 
 pytestmark = pytest.mark.usefixtures("x64")

@@ -34,7 +34,9 @@ KEY = jax.random.key(0)
 WELFARE = "Welfare is the average of what a year is worth to all."
 PEOPLE = [f"You are person {i}." for i in range(N)]
 CHOICE = Style(mode="choice")
-every_welfare = pytest.mark.parametrize("welfare", [Atkinson(1.0), Rawlsian()], ids=["log", "rawls"])
+every_welfare = pytest.mark.parametrize(
+    "welfare", [Atkinson(1.0), Rawlsian()], ids=["log", "rawls"]
+)
 
 
 def people():
@@ -68,7 +70,12 @@ class Scores(ScriptedEngine):
 
     def __init__(self, chance, *, leaked=0.0, letters=False):
         super().__init__(str)
-        self.chance, self.leaked, self.letters, self.prompts = np.asarray(chance, float), leaked, letters, []
+        self.chance, self.leaked, self.letters, self.prompts = (
+            np.asarray(chance, float),
+            leaked,
+            letters,
+            [],
+        )
 
     def choose(self, prompts, options):
         self.prompts.append(list(prompts))
@@ -146,7 +153,8 @@ def test_other_answers_are_not_understood_and_never_replaced(text):
 def test_a_thought_comes_before_the_hours_and_has_more_room():
     _, plain, _ = ask(clear)
     answers, thinking, _ = ask(
-        lambda i, time: f'{{"thought": "so be it", "hours": {hours_of(i)}}}', style=Style(think=True)
+        lambda i, time: f'{{"thought": "so be it", "hours": {hours_of(i)}}}',
+        style=Style(think=True),
     )
     (schema, options), (longer, more) = plain.requests[0], thinking.requests[0]
     assert list(schema["properties"]) == schema["required"] == ["hours"]
@@ -192,8 +200,12 @@ def test_a_draw_depends_on_the_key_and_the_workers_place_and_on_no_other_worker(
 def test_whoever_picks_the_letter_of_40_hours_works_40_hours(reverse):
     class Reader(Scores):
         def choose(self, prompts, options):
-            letters = [re.search(r"([A-Z]) = 40 hours a week", prompt.personal)[1] for prompt in prompts]
-            self.chance = np.array([[float(option == letter) for option in options] for letter in letters])
+            letters = [
+                re.search(r"([A-Z]) = 40 hours a week", prompt.personal)[1] for prompt in prompts
+            ]
+            self.chance = np.array(
+                [[float(option == letter) for option in options] for letter in letters]
+            )
             with np.errstate(divide="ignore"):
                 return super().choose(prompts, options)
 
@@ -235,7 +247,9 @@ def test_a_model_without_single_tokens_cannot_choose():
         def count(self, texts):
             return [2 for _ in texts]
 
-    with pytest.raises(ValueError, match="single tokens neither for hours nor for letters: use text mode"):
+    with pytest.raises(
+        ValueError, match="single tokens neither for hours nor for letters: use text mode"
+    ):
         choose(Syllables(1))
 
 
@@ -338,9 +352,13 @@ def test_only_those_understood_are_asked_whether_they_are_satisfied():
             assert list(schema["properties"]) == ["satisfied"]
             return super().complete(prompts, schema, **options)
 
-    engine = Judge(lambda i, time: "well" if i == 8 else f'{{"satisfied": "{"yes" if i % 2 else "no"}"}}')
+    engine = Judge(
+        lambda i, time: "well" if i == 8 else f'{{"satisfied": "{"yes" if i % 2 else "no"}"}}'
+    )
     fixed = np.where(np.arange(N) < 2, 40.0, np.nan)
-    workers = LLMWorkers(engine, economy_of(), PEOPLE, fixed=fixed, attempts=2, asks_satisfaction=True)
+    workers = LLMWorkers(
+        engine, economy_of(), PEOPLE, fixed=fixed, attempts=2, asks_satisfaction=True
+    )
     memory = remember(workers.begin(), Records(*[np.ones(N)] * 8))
     found = workers.satisfied(KEY, NOW, memory, np.arange(N) != 5)
     assert engine.batches == [[2, 3, 4, 6, 7, 8, 9], [8]]
@@ -391,7 +409,8 @@ def test_a_context_that_is_too_short_is_an_error_with_both_lengths():
         assert workers.check_context(LAW) == length
     engine.context = length - 1
     with pytest.raises(
-        ValueError, match=rf"10 latest and 5 best .* {length:,} tokens, .* holds {length - 1:,}: shorten"
+        ValueError,
+        match=rf"10 latest and 5 best .* {length:,} tokens, .* holds {length - 1:,}: shorten",
     ):
         workers.check_context(LAW)
 
@@ -410,7 +429,8 @@ def test_a_context_that_is_too_short_is_an_error_with_both_lengths():
 )
 def test_the_length_checked_grows_with_what_is_read_and_written(style, longer):
     plain, other = (
-        LLMWorkers(Asked(clear), economy_of(), PEOPLE, style=s).check_context(LAW) for s in (Style(), style)
+        LLMWorkers(Asked(clear), economy_of(), PEOPLE, style=s).check_context(LAW)
+        for s in (Style(), style)
     )
     assert other != plain
     assert (other > plain) == longer
@@ -423,7 +443,11 @@ def test_the_length_checked_grows_with_what_is_read_and_written(style, longer):
         (PEOPLE, {"scenario": "rational"}, "Rational workers have no personas: leave them out"),
         (PEOPLE[:3], {}, f"There are {N} workers and 3 personas: give one each"),
         (PEOPLE, {"scenario": "rationed"}, r"rationed"),
-        (PEOPLE, {"aims": np.zeros(3, int)}, rf"aims has one entry per worker, {N} in all; got shape \(3,\)"),
+        (
+            PEOPLE,
+            {"aims": np.zeros(3, int)},
+            rf"aims has one entry per worker, {N} in all; got shape \(3,\)",
+        ),
         (PEOPLE, {"fixed": np.zeros((N, 1))}, "fixed has one entry per worker"),
         (PEOPLE, {"aims": np.full(N, 3), "welfare": WELFARE}, r"Aims are places .* got \{3\}"),
         (PEOPLE, {"aims": np.full(N, -1), "welfare": WELFARE}, r"Aims are places .* got \{-1\}"),
@@ -451,7 +475,9 @@ def test_the_weight_of_the_left_out_is_spread_in_proportion():
     spread = np.asarray(present(population, jnp.asarray(understood)).weight)
     assert spread[4] == 0
     assert spread.sum() == pytest.approx(1, abs=1e-6)
-    np.testing.assert_allclose(spread[understood], weight[understood] / weight[understood].sum(), rtol=1e-6)
+    np.testing.assert_allclose(
+        spread[understood], weight[understood] / weight[understood].sum(), rtol=1e-6
+    )
 
 
 def test_if_all_are_understood_the_population_is_the_same(x64):
@@ -464,7 +490,9 @@ def test_the_budget_balances_among_those_present(x64):
     answers, *_ = ask(silent(0, 9))
     economy, outcome = settle_said(economy_of(), LAW, answers)
     weight = economy.population.weight
-    assert abs(float(weight @ (outcome.income - outcome.consumption))) < 1e-9 * float(weight @ outcome.income)
+    assert abs(float(weight @ (outcome.income - outcome.consumption))) < 1e-9 * float(
+        weight @ outcome.income
+    )
     assert float(outcome.rebate) == pytest.approx(float(outcome.tax[1:9].mean()), rel=1e-12)
 
 
@@ -475,9 +503,20 @@ def test_the_left_out_are_as_if_they_had_never_been_there(x64, welfare):
     stay = np.delete(np.arange(N), out)
     population = economy.population
     alone = economy_of(Population(population.skill[stay], taste=population.taste[stay]))
-    expected = report(alone, Answers(answers.labor[stay], answers.understood[stay], np.zeros(8)), welfare)
+    expected = report(
+        alone, Answers(answers.labor[stay], answers.understood[stay], np.zeros(8)), welfare
+    )
     found = report(economy, answers, welfare)
-    for name in ("equivalent", "rebate", "income", "labor", "gini", "floored", "utility", "income_deciles"):
+    for name in (
+        "equivalent",
+        "rebate",
+        "income",
+        "labor",
+        "gini",
+        "floored",
+        "utility",
+        "income_deciles",
+    ):
         one, other = getattr(found, name), getattr(expected, name)
         np.testing.assert_allclose(one, other, rtol=1e-9, err_msg=name)
     for name in ("share", "base", "weighted_base", "active"):
@@ -496,7 +535,9 @@ def test_nothing_about_a_left_out_worker_matters(x64, welfare):
         (economy.population.skill.at[3].multiply(1e4), economy.population.taste.at[3].set(0.01)),
     )
     assert eqx.tree_equal(before, report(other, answers, welfare))
-    assert not eqx.tree_equal(before, report(other, answers._replace(understood=jnp.ones(N, bool)), welfare))
+    assert not eqx.tree_equal(
+        before, report(other, answers._replace(understood=jnp.ones(N, bool)), welfare)
+    )
 
 
 def test_the_worst_off_is_someone_present(x64):

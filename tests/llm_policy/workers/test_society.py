@@ -76,12 +76,16 @@ def economy_of(preferences=None, skill=None):
     return Economy(population=population, preferences=preferences)
 
 
-def society_of(engine, *, welfare=None, preferences=None, skill=None, asks=False, counts=False, **options):
+def society_of(
+    engine, *, welfare=None, preferences=None, skill=None, asks=False, counts=False, **options
+):
     options = {"attempts": 1, "asks_satisfaction": asks} | options
     if "aims" in options:
         options["welfare"] = "Welfare is the average of what a year is worth to all."
     workers = LLMWorkers(engine, economy_of(preferences, skill), PEOPLE, **options)
-    return Society(workers, Utilitarian() if welfare is None else welfare, satisfaction_counts=counts)
+    return Society(
+        workers, Utilitarian() if welfare is None else welfare, satisfaction_counts=counts
+    )
 
 
 def live(society, *schedules, steps=2, **options):
@@ -111,12 +115,20 @@ def test_a_step_is_what_settles_the_hours_said(law):
     report, state, [(_, step, _)] = live(society, law, steps=1)
     outcome = settled(society.workers.economy, law, jnp.arange(N) + 30.0)
     for name in ("labor", "income", "tax", "consumption", "utility", "rebate"):
-        np.testing.assert_allclose(getattr(step.outcome, name), getattr(outcome, name), err_msg=name)
+        np.testing.assert_allclose(
+            getattr(step.outcome, name), getattr(outcome, name), err_msg=name
+        )
     expected = eqx.filter_jit(summarise)(society.workers.economy, law, outcome, Utilitarian())
     for name in FIELDS:
-        np.testing.assert_allclose(getattr(report, name), getattr(expected, name), rtol=1e-12, err_msg=name)
+        np.testing.assert_allclose(
+            getattr(report, name), getattr(expected, name), rtol=1e-12, err_msg=name
+        )
     remembered = latest(state.memory)
-    for name, values in (("labor", outcome.labor), ("income", outcome.income), ("result", outcome.utility)):
+    for name, values in (
+        ("labor", outcome.labor),
+        ("income", outcome.income),
+        ("result", outcome.utility),
+    ):
         np.testing.assert_allclose(getattr(remembered, name), values, err_msg=name)
     np.testing.assert_allclose(remembered.rebate, outcome.rebate)
 
@@ -127,7 +139,9 @@ def test_the_report_of_a_year_is_the_mean_of_its_steps_and_its_error(law):
         values = [float(getattr(seen, name)) for _, _, seen in lived]
         assert float(getattr(report, name)) == pytest.approx(np.mean(values), rel=1e-12), name
     results = [float(seen.equivalent) for *_, seen in lived]
-    assert float(report.standard_error) == pytest.approx(np.std(results, ddof=1) / 3**0.5, rel=1e-12)
+    assert float(report.standard_error) == pytest.approx(
+        np.std(results, ddof=1) / 3**0.5, rel=1e-12
+    )
     assert float(mean_report([lived[0][2]]).standard_error) == 0
 
 
@@ -135,7 +149,9 @@ def test_each_step_is_asked_with_the_memory_of_the_one_before_and_judged_with_it
     engine = Told(lambda i, step: 60 - 10 * step)
     society = society_of(engine, asks=True)
     live(society, law, steps=2)
-    for before, now, asked, judged in zip((40, 50), (50, 40), engine.asked, engine.judged, strict=True):
+    for before, now, asked, judged in zip(
+        (40, 50), (50, 40), engine.asked, engine.judged, strict=True
+    ):
         rebates = [
             f"${round(float(settled(society.workers.economy, law, jnp.full(N, float(hours))).rebate)):,}"
             for hours in (before, now)
@@ -151,7 +167,12 @@ def test_steps_and_tax_years_are_numbered_through_the_run(law, flat):
     _, state, lived = live(society_of(engine), law, flat, steps=2)
     assert [number for number, *_ in lived] == [1, 2, 3, 4]
     assert (state.step, state.tax_year) == (4, 2)
-    assert [int(re.search(r"tax year (\d)", asked[0].shared)[1]) for asked in engine.asked] == [1, 1, 2, 2]
+    assert [int(re.search(r"tax year (\d)", asked[0].shared)[1]) for asked in engine.asked] == [
+        1,
+        1,
+        2,
+        2,
+    ]
     assert state.memory.last.tax_year[-4:, 0].tolist() == [1, 1, 2, 2]
 
 
@@ -196,7 +217,9 @@ def test_who_was_not_understood_remembers_no_such_step_and_moves_nobody(law):
 
 def test_understood_is_a_share_of_those_asked(law):
     fixed = np.where(np.arange(N) < 6, 40.0, np.nan)
-    society = society_of(Told(lambda i, step: "forty" if i == 9 else 35), fixed=fixed, most_unread=0.5)
+    society = society_of(
+        Told(lambda i, step: "forty" if i == 9 else 35), fixed=fixed, most_unread=0.5
+    )
     report, *_ = live(society, law, steps=1)
     assert float(report.understood) == pytest.approx(3 / 4)
 
@@ -257,7 +280,9 @@ def test_discontent_is_worse_where_utility_is_negative(law):
     _, state, lived = live(society, law, steps=1)
     utility = np.asarray(lived[0][1].outcome.utility)
     assert (utility < 0).any()
-    np.testing.assert_allclose(latest(state.memory).result, utility - np.abs(utility) / 2, rtol=1e-12)
+    np.testing.assert_allclose(
+        latest(state.memory).result, utility - np.abs(utility) / 2, rtol=1e-12
+    )
 
 
 def test_satisfaction_is_asked_about_the_step_that_has_just_passed(law):
@@ -299,7 +324,11 @@ def test_one_workers_silence_changes_no_question_to_another(law, flat):
     judged = []
     for silent in (False, True):
         engine = Told(lambda i, step, dumb=silent: "hm" if dumb and (i, step) == (0, 3) else 40 + i)
-        live(society_of(engine, asks=True, fixed=[np.nan] * 2 + [40.0] * 8, most_unread=0.5), law, flat)
+        live(
+            society_of(engine, asks=True, fixed=[np.nan] * 2 + [40.0] * 8, most_unread=0.5),
+            law,
+            flat,
+        )
         judged.append([re.sub(r"\$[\d,]+", "$", prompt.personal) for prompt in engine.judged[2]])
     assert judged[0][1:] == judged[1]
 
@@ -322,7 +351,8 @@ def test_satisfaction_enters_welfare_only_if_it_counts(law):
         return "no" if i < 5 else "yes"
 
     told, counted = (
-        live(society_of(Told(feels=feels), asks=True, counts=c), law, steps=1) for c in (False, True)
+        live(society_of(Told(feels=feels), asks=True, counts=c), law, steps=1)
+        for c in (False, True)
     )
     utility = np.asarray(told[2][0][1].outcome.utility)
     assert float(told[0].equivalent) == pytest.approx(utility.mean(), rel=1e-12)
@@ -332,7 +362,9 @@ def test_satisfaction_enters_welfare_only_if_it_counts(law):
 
 
 def test_welfare_in_which_satisfaction_counts_is_of_those_whose_answer_is_known(law):
-    society = society_of(Told(feels=lambda i, step: "hm" if i == 7 else "yes"), asks=True, counts=True)
+    society = society_of(
+        Told(feels=lambda i, step: "hm" if i == 7 else "yes"), asks=True, counts=True
+    )
     report, _, lived = live(society, law, steps=1)
     utility = np.delete(np.asarray(lived[0][1].outcome.utility), 7)
     assert float(report.equivalent) == pytest.approx(utility.mean(), rel=1e-12)
@@ -381,7 +413,12 @@ def test_words_are_never_about_what_is_not_a_number(law):
             lambda i, step: "hm" if (i + step) % 9 == 0 else 30 + i,
             lambda i, step: "hm" if (i + step) % 8 == 0 else "no",
         )
-        live(society_of(engine, preferences=wants, asks=True, aims=np.arange(N) % 3), law, law, steps=3)
+        live(
+            society_of(engine, preferences=wants, asks=True, aims=np.arange(N) % 3),
+            law,
+            law,
+            steps=3,
+        )
         for prompt in (prompt for asked in engine.asked + engine.judged for prompt in asked):
             for text in prompt:
                 assert not re.search(r"\bnan\b|\binf\b|\?(?!\Z)", text), text
@@ -402,7 +439,9 @@ def test_nothing_left_to_consume_is_said_in_words(law):
 @pytest.mark.parametrize(
     "style", [Style(history=3, best=2), Style(history=9, best=0), Style(mode="choice", history=5)]
 )
-@pytest.mark.parametrize("preferences", [None, Isoelastic(1.5, exponent=3.0, scale=1e-6, unit=30_000.0)])
+@pytest.mark.parametrize(
+    "preferences", [None, Isoelastic(1.5, exponent=3.0, scale=1e-6, unit=30_000.0)]
+)
 def test_no_prompt_of_a_run_is_longer_than_was_checked(law, style, preferences):
     """Late in a run of rich people, in short and long tax years; in characters, 64 of them a template's."""
 
@@ -413,15 +452,20 @@ def test_no_prompt_of_a_run_is_longer_than_was_checked(law, style, preferences):
         def choose(self, prompts, options):
             (self.asked if "40" in options else self.judged).append(prompts)
             likelihood = {"20": 1e9, "30": 1e9}.get
-            return ScriptedEngine(str, likelihood=lambda p, o: likelihood(o, 1.0)).choose(prompts, options)
+            return ScriptedEngine(str, likelihood=lambda p, o: likelihood(o, 1.0)).choose(
+                prompts, options
+            )
 
     for per_year in (1, 12):
         engine = Long(lambda i, step: 40.25 + step + i, lambda i, step: "no")
-        society = society_of(engine, asks=True, style=style, preferences=preferences, skill=30_000.0)
+        society = society_of(
+            engine, asks=True, style=style, preferences=preferences, skill=30_000.0
+        )
         state = society.begin(law)
         checked = society.workers.check_context(law)
         laws = {
-            year: eqx.tree_at(lambda s: s.rates, law, law.rates + 1 / 9_999) for year in range(990, 1_001)
+            year: eqx.tree_at(lambda s: s.rates, law, law.rates + 1 / 9_999)
+            for year in range(990, 1_001)
         }
         state = replace(state, step=10_000, tax_year=1_000, laws=laws)
         for _ in range(24 // per_year):
@@ -445,7 +489,9 @@ def test_voters_read_the_law_and_what_they_remember_but_no_question(law):
 def test_the_same_key_lives_the_same_run(law, flat):
     class Dice(Told):
         def choose(self, prompts, options):
-            return ScriptedEngine(str, likelihood=lambda prompt, option: 1.0).choose(prompts, options)
+            return ScriptedEngine(str, likelihood=lambda prompt, option: 1.0).choose(
+                prompts, options
+            )
 
     style = Style(mode="choice")
     one, other = (live(society_of(Dice(), style=style), law, flat) for _ in range(2))

@@ -30,9 +30,14 @@ from llm_policy.engines.embedded.prefixes import BLOCK
 OPTIONS = [str(hours) for hours in range(0, 101, 10)]
 DIGITS = [str(digit) for digit in range(10)]
 DIGIT = {"type": "integer", "minimum": 0, "maximum": 9}
-LAW = "You are a worker. A higher tax rate lowers what a worker keeps of the last dollar of income. "
+LAW = (
+    "You are a worker. A higher tax rate lowers what a worker keeps of the last dollar of income. "
+)
 PROMPTS = [
-    *(Prompt(LAW, f"Your skill is {skill}." + " The tax is low." * (skill % 3)) for skill in range(6)),
+    *(
+        Prompt(LAW, f"Your skill is {skill}." + " The tax is low." * (skill % 3))
+        for skill in range(6)
+    ),
     Prompt("You are the planner.", "Which rates?"),
     *(Prompt(LAW * 2, f"Your skill is {skill}.") for skill in range(5)),
 ]
@@ -92,14 +97,21 @@ def test_cached_are_the_blocks_in_common_with_an_earlier_prompt(small_llama):
     encoded = engine._chat.encode(PROMPTS)
     for place, cached in enumerate(engine.choose(PROMPTS, OPTIONS).cached_tokens.tolist()):
         pairs = [zip(encoded[place], other, strict=False) for other in encoded[:place]]
-        same = [sum(1 for _ in itertools.takewhile(lambda two: two[0] == two[1], pair)) for pair in pairs]
+        same = [
+            sum(1 for _ in itertools.takewhile(lambda two: two[0] == two[1], pair))
+            for pair in pairs
+        ]
         assert cached == max((tokens // BLOCK * BLOCK for tokens in same), default=0)
 
 
 def memories(step):
     """Return the prompts of workers who remember so many steps."""
-    lines = ["".join(f"Step {n}: {n * skill % 50} hours.\n" for n in range(step)) for skill in range(9)]
-    return [Prompt(LAW, f"Your skill is {skill}.\n{told}How many?") for skill, told in enumerate(lines)]
+    lines = [
+        "".join(f"Step {n}: {n * skill % 50} hours.\n" for n in range(step)) for skill in range(9)
+    ]
+    return [
+        Prompt(LAW, f"Your skill is {skill}.\n{told}How many?") for skill, told in enumerate(lines)
+    ]
 
 
 def test_what_is_kept_changes_no_score(small_llama):
@@ -192,14 +204,18 @@ def test_texts_are_drawn_with_the_probabilities_that_choose_gives(small_llama, t
     samples, prompts = 1000, PROMPTS[6:8]
     engine = EmbeddedEngine(small_llama, temperature=temperature)
     logprob = engine.choose(prompts, DIGITS).logprob
-    for scores, answer in zip(logprob, engine.complete(prompts, DIGIT, samples=samples), strict=True):
+    for scores, answer in zip(
+        logprob, engine.complete(prompts, DIGIT, samples=samples), strict=True
+    ):
         counts = collections.Counter(answer.texts)
         drawn = np.array([counts[digit] for digit in DIGITS]) / samples
         if temperature:
             expected = np.exp(scores / temperature) / np.exp(scores / temperature).sum()
         else:
             expected = np.eye(10)[scores.argmax()]
-        assert np.all(np.abs(drawn - expected) <= 4.5 * np.sqrt(expected * (1 - expected) / samples))
+        assert np.all(
+            np.abs(drawn - expected) <= 4.5 * np.sqrt(expected * (1 - expected) / samples)
+        )
 
 
 def test_the_nth_text_of_a_prompt_is_the_same_whatever_else_is_asked(small_llama):
@@ -223,7 +239,9 @@ def test_an_answer_is_cut_where_it_may_go_no_further(small_llama):
     thoughtful = schema(changes_answer(7), thought=True)
     whole = engine.complete(PROMPTS[:3], thoughtful)
     for most in (1, 12):
-        for answer, cut in zip(whole, engine.complete(PROMPTS[:3], thoughtful, max_tokens=most), strict=True):
+        for answer, cut in zip(
+            whole, engine.complete(PROMPTS[:3], thoughtful, max_tokens=most), strict=True
+        ):
             assert answer.texts[0].startswith(cut.texts[0].rstrip("\N{REPLACEMENT CHARACTER}"))
             assert answer.texts[0].startswith('{"thought": "')
             assert cut.answer_tokens == most < answer.answer_tokens <= 64
@@ -270,9 +288,13 @@ def test_what_answers_is_described(engine, small_llama, tmp_path):
 
 def test_a_prompt_that_does_not_fit_is_refused_before_anything_is_read(engine):
     long = Prompt("word " * 1100, "")
-    with pytest.raises(EngineError, match=r"Prompt 1 has \d+ tokens and its answer up to 64.*holds 1024"):
+    with pytest.raises(
+        EngineError, match=r"Prompt 1 has \d+ tokens and its answer up to 64.*holds 1024"
+    ):
         engine.complete([PROMPTS[0], long], DIGIT)
-    with pytest.raises(EngineError, match=r"Prompt 0 has \d+ tokens and its answer up to 1,.*shorten"):
+    with pytest.raises(
+        EngineError, match=r"Prompt 0 has \d+ tokens and its answer up to 1,.*shorten"
+    ):
         engine.choose([long], OPTIONS)
 
 
@@ -289,7 +311,9 @@ def test_a_folder_without_a_model_of_the_kind_is_named(small_llama, tmp_path):
     folder = shutil.copytree(small_llama, tmp_path / "other")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": False}))
-    with pytest.raises(EngineError, match=r"cannot read the model.*tie_word_embeddings.*serve it with vLLM"):
+    with pytest.raises(
+        EngineError, match=r"cannot read the model.*tie_word_embeddings.*serve it with vLLM"
+    ):
         EmbeddedEngine(folder)
 
 
@@ -327,6 +351,10 @@ print(engine.choose(prompts, ["0", "10"]).logprob.shape, len(engine.complete(pro
 
 def test_nothing_but_jax_is_needed(small_llama):
     result = subprocess.run(
-        [sys.executable, "-c", ALONE, small_llama], capture_output=True, text=True, check=False, timeout=300
+        [sys.executable, "-c", ALONE, small_llama],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     assert result.stdout == "(1, 2) 1\n", result.stderr

@@ -48,13 +48,17 @@ def test_transformers_finds_the_same_scores_in_the_same_file(weights, tokens, tm
     with torch.no_grad():
         expected = model(torch.tensor(tokens.reshape(6, -1))).logits.numpy()
     states, _ = read(weights, tokens, np.full((2, 3), 11))
-    np.testing.assert_allclose(logits(weights, states).reshape(expected.shape), expected, atol=TOLERANCE)
+    np.testing.assert_allclose(
+        logits(weights, states).reshape(expected.shape), expected, atol=TOLERANCE
+    )
 
 
 @pytest.mark.parametrize("change", [{"tie_word_embeddings": False}, {"num_key_value_heads": 1}])
 def test_another_kind_of_model_is_refused(weights, tmp_path, change):
     save_weights(tmp_path, weights, SIZES, change)
-    with pytest.raises(ValueError, match=r"no Llama of the small model's kind .* serve it with vLLM"):
+    with pytest.raises(
+        ValueError, match=r"no Llama of the small model's kind .* serve it with vLLM"
+    ):
         load_weights(tmp_path)
 
 
@@ -85,7 +89,9 @@ def test_padding_changes_nothing(weights, tokens):
 
 def test_states_after_some_tokens_are_those_among_all(weights, tokens):
     places = np.array([[[0, 3], [10, 10], [2, 3]], [[5, 1], [6, 0], [9, 4]]])
-    wanted = np.take_along_axis(np.asarray(read(weights, tokens, LENGTHS)[0]), places[..., None], axis=2)
+    wanted = np.take_along_axis(
+        np.asarray(read(weights, tokens, LENGTHS)[0]), places[..., None], axis=2
+    )
     states, past = read(weights, tokens, LENGTHS, places=places)
     np.testing.assert_allclose(states, wanted, atol=TOLERANCE)
     _, expected = read(weights, tokens, LENGTHS)

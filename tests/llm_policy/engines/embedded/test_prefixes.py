@@ -26,7 +26,9 @@ def test_what_lies_somewhere_is_what_the_text_says_there(most):
     prefixes, held, known_ends = Prefixes(blocks=4, most=most), {}, {}
     for texts in memories(np.random.default_rng(most), steps=12, people=5):
         found, spans = prefixes.lay(texts, sizes=SPANS)
-        for _, wave in itertools.groupby(sorted(spans, key=lambda span: span.wave), lambda span: span.wave):
+        for _, wave in itertools.groupby(
+            sorted(spans, key=lambda span: span.wave), lambda span: span.wave
+        ):
             read = {}
             for span in wave:
                 before = b"".join(held[place] for place in span.before)
@@ -49,11 +51,16 @@ def test_what_is_known_is_the_longest_beginning_in_common():
         for text, (_, known) in zip(texts, prefixes.lay(texts, sizes=SPANS)[0], strict=True):
             pairs = [zip(blocks(text), blocks(other), strict=False) for other in before]
             common = max(
-                [sum(1 for _ in itertools.takewhile(lambda two: two[0] == two[1], pair)) for pair in pairs],
+                [
+                    sum(1 for _ in itertools.takewhile(lambda two: two[0] == two[1], pair))
+                    for pair in pairs
+                ],
                 default=0,
             )
             whole = common == len(blocks(text))
-            assert known == (len(text) // 4 if whole and text in before else (common - whole) * BLOCK)
+            assert known == (
+                len(text) // 4 if whole and text in before else (common - whole) * BLOCK
+            )
             before.append(text)
 
 

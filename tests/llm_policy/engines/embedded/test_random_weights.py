@@ -31,7 +31,9 @@ def test_numbers_and_letters_are_single_tokens(tiny_model):
     assert tokenizer.model_max_length == CONTEXT
 
 
-def test_building_again_changes_nothing_and_the_same_seed_gives_the_same_bytes(tiny_model, tmp_path):
+def test_building_again_changes_nothing_and_the_same_seed_gives_the_same_bytes(
+    tiny_model, tmp_path
+):
     def read(folder):
         return {file.name: file.read_bytes() for file in folder.iterdir()}
 
@@ -82,5 +84,7 @@ def test_shapes_are_told_apart(tmp_path):
     build_shape(tmp_path / "one", "tiny")
     with pytest.raises(FileExistsError, match="is not this tiny model"):
         build_shape(tmp_path / "one", "qwen3-8b")
-    with pytest.raises(EngineError, match=r"no shape 'llama'\. Name one of these: tiny, qwen3-0\.6b"):
+    with pytest.raises(
+        EngineError, match=r"no shape 'llama'\. Name one of these: tiny, qwen3-0\.6b"
+    ):
         build_shape(tmp_path / "two", "llama")

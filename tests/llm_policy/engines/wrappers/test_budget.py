@@ -13,7 +13,9 @@ from llm_policy.engines.wrappers.dedupe import Dedupe
 from llm_policy.engines.wrappers.journal import Journal
 
 HOURS = {"type": "object"}
-PROMPTS = [Prompt("You work a lot.", f"Your skill is {skill}.") for skill in range(5)]  # 8 words each
+PROMPTS = [
+    Prompt("You work a lot.", f"Your skill is {skill}.") for skill in range(5)
+]  # 8 words each
 usages = st.builds(Usage, *[st.integers(0, 9)] * 4, *[st.integers(0, 9).map(float)] * 2)
 
 
@@ -48,7 +50,9 @@ class Counting(ScriptedEngine):
     def choose(self, prompts, options):
         self.asked += len(prompts)
         scores = super().choose(prompts, options)
-        return Choices(scores.logprob, scores.leaked, scores.prompt_tokens, np.full(len(prompts), 3))
+        return Choices(
+            scores.logprob, scores.leaked, scores.prompt_tokens, np.full(len(prompts), 3)
+        )
 
     def count(self, texts):
         self.counted += len(texts)
@@ -79,7 +83,10 @@ def test_without_a_limit_nothing_is_counted_and_nothing_refused():
     ("limits", "passed"),
     [
         ({"tokens": 5 * (8 + 2 * 4)}, "take about 80 tokens, and 60 of 80 are spent"),
-        ({"dollars": 2.0, "prices": (10_000.0, 40_000.0)}, "take about 2 dollars, and 1.2 of 2 are spent"),
+        (
+            {"dollars": 2.0, "prices": (10_000.0, 40_000.0)},
+            "take about 2 dollars, and 1.2 of 2 are spent",
+        ),
         ({"seconds": 9.0}, "take about 5 seconds, and 5 of 9 are spent"),
     ],
 )
@@ -125,13 +132,20 @@ def test_an_interrupted_batch_is_paid_as_far_as_it_was_answered():
     engine.broken = True
     with pytest.raises(Interrupted, match="the line is cut"):
         budget.complete(PROMPTS, HOURS)
-    assert (budget.spent.prompts, budget.spent.prompt_tokens, budget.spent.answer_tokens) == (2, 16, 4)
+    assert (budget.spent.prompts, budget.spent.prompt_tokens, budget.spent.answer_tokens) == (
+        2,
+        16,
+        4,
+    )
 
 
 def steps(engine):
     """Ask batch after batch until the budget stops it; return how many there were."""
     for step in itertools.count():
-        prompts = [Prompt("You work.", f"Your skill is {i % 3}, and this is year {step}.") for i in range(6)]
+        prompts = [
+            Prompt("You work.", f"Your skill is {i % 3}, and this is year {step}.")
+            for i in range(6)
+        ]
         try:
             engine.complete(prompts, HOURS, max_tokens=5)
             engine.choose(prompts, ["A", "B"])
@@ -174,7 +188,9 @@ def broken_after(batches, complete):
 def test_the_estimate_of_a_run_is_its_truth_where_answers_have_the_length_foreseen():
     engine = Counting()
     prices = (2.5, 10.0)
-    guess = estimate(engine, PROMPTS, batches=3, answer_tokens=2, prices=prices, seconds_per_prompt=1.0)
+    guess = estimate(
+        engine, PROMPTS, batches=3, answer_tokens=2, prices=prices, seconds_per_prompt=1.0
+    )
     assert engine.asked == 0
     budget = Budget(engine, prices=prices, clock=engine.clock)
     for _ in range(3):
@@ -188,9 +204,13 @@ def test_the_estimate_of_a_run_is_its_truth_where_answers_have_the_length_forese
 def test_usage_in_one_line():
     guess = estimate(Counting(), PROMPTS, batches=1000, answer_tokens=2, prices=(2.5, 10.0))
     assert math.isnan(guess.seconds)
-    assert str(guess) == "5,000 prompts, 40,000 tokens read (0 cached), 10,000 written, $0.20, time unknown"
     assert (
-        str(Usage(1, 2, 1, 3, 4.567, 8.94)) == "1 prompts, 2 tokens read (1 cached), 3 written, $4.57, 8.9 s"
+        str(guess)
+        == "5,000 prompts, 40,000 tokens read (0 cached), 10,000 written, $0.20, time unknown"
+    )
+    assert (
+        str(Usage(1, 2, 1, 3, 4.567, 8.94))
+        == "1 prompts, 2 tokens read (1 cached), 3 written, $4.57, 8.9 s"
     )
 
 

@@ -34,7 +34,8 @@ class Recorder(ScriptedEngine):
         self.asked += [(prompt, samples) for prompt in prompts]
         texts = super().complete(prompts, schema, samples=samples)
         answers = [
-            Completion(said.texts, 10 + place, samples, place) for place, said in enumerate(texts, start=1)
+            Completion(said.texts, 10 + place, samples, place)
+            for place, said in enumerate(texts, start=1)
         ]
         if rest:
             raise Interrupted("the line is cut", range(len(prompts)), answers)
@@ -124,7 +125,9 @@ def test_an_interruption_names_the_original_places(verb, most):
     assert len(known) == most
     assert done == [place for place, prompt in enumerate(prompts) if prompt in known]
     if verb == "complete":
-        assert [answer.texts[0][0] for answer in answers] == [prompts[place].personal for place in done]
+        assert [answer.texts[0][0] for answer in answers] == [
+            prompts[place].personal for place in done
+        ]
     else:
         rows = Recorder().choose(known, OPTIONS).logprob.tolist()
         assert answers.logprob.tolist() == [rows[known.index(prompts[place])] for place in done]

@@ -148,7 +148,10 @@ def test_resuming_asks_only_what_is_missing(path):
     journal = Journal(engine, path)
     after = journal.complete(PROMPTS, HOURS)
     assert after[1:3] == before
-    assert [answer.texts[0] for answer in after[::3]] == ["Your skill is 0. #50", "Your skill is 3. #51"]
+    assert [answer.texts[0] for answer in after[::3]] == [
+        "Your skill is 0. #50",
+        "Your skill is 3. #51",
+    ]
     assert engine.asked == 2
     assert journal.calls == 4
     journal.close()
@@ -181,7 +184,9 @@ def test_what_an_interrupted_engine_answered_is_kept_and_asked_no_more(path, ver
     journal = Journal(engine, path, chunk=chunk)
     with pytest.raises(Interrupted, match="the line is cut") as caught:
         getattr(journal, verb)(prompts, what)
-    answered = {1: [0], 3: [0, 2], 100: [0, 2, 4, 7]}[chunk]  # of each chunk without prompt 5, every other
+    answered = {1: [0], 3: [0, 2], 100: [0, 2, 4, 7]}[
+        chunk
+    ]  # of each chunk without prompt 5, every other
     assert caught.value.done == sorted([*answered, 5])
     assert journal.calls == len(caught.value.done)
     journal.close()
@@ -312,14 +317,18 @@ def test_a_journal_of_another_format_is_refused(path):
     database.execute("PRAGMA user_version = 0")  # what the first format had
     database.close()
     for engine in (None, Counting()):
-        with pytest.raises(EngineError, match=r"another version's format \(0, not 2\): give another path"):
+        with pytest.raises(
+            EngineError, match=r"another version's format \(0, not 2\): give another path"
+        ):
             Journal(engine, path)
 
 
 def test_a_second_writer_is_told(path):
     first, second = Journal(Counting(), path), Journal(Counting(), path)
     first.complete(PROMPTS, HOURS)
-    with pytest.raises(EngineError, match=r"Cannot write to the journal .*UNIQUE.*\): one run at a time"):
+    with pytest.raises(
+        EngineError, match=r"Cannot write to the journal .*UNIQUE.*\): one run at a time"
+    ):
         second.complete(PROMPTS[3:], HOURS)
     first.close()
     second.close()
@@ -366,7 +375,9 @@ def test_kills_at_random_moments_lose_no_chunk_that_was_written(path):
         finished = run.returncode == 0
         database = sqlite3.connect(path)
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        rows = database.execute("SELECT CAST(personal AS INTEGER), answer FROM calls ORDER BY 1").fetchall()
+        rows = database.execute(
+            "SELECT CAST(personal AS INTEGER), answer FROM calls ORDER BY 1"
+        ).fetchall()
         database.close()
         assert [place for place, _ in rows] == list(range(len(rows)))
         assert len(rows) % 20 == 0 or finished
@@ -425,7 +436,9 @@ def test_a_key_never_reaches_the_file(tmp_path):
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
         url = f"http://127.0.0.1:{server.server_port}/v1"
-        journal = Journal(OpenAIEngine(url, "small", api_key=key), tmp_path / "journal.sqlite", chunk=2)
+        journal = Journal(
+            OpenAIEngine(url, "small", api_key=key), tmp_path / "journal.sqlite", chunk=2
+        )
         with pytest.raises(EngineError) as caught:
             journal.complete(PROMPTS, HOURS)
         written = [file.read_bytes() for file in tmp_path.iterdir()]

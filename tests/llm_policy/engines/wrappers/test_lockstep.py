@@ -39,7 +39,10 @@ def asking(name, times, *, seconds=0.0, schema=None):
 
 
 def test_all_who_still_ask_are_one_batch_in_their_order_and_hear_what_they_would_alone():
-    engine, runs = Echo(), [asking("a", 1, seconds=0.02), asking("b", 3), asking("c", 2, seconds=0.01)]
+    engine, runs = (
+        Echo(),
+        [asking("a", 1, seconds=0.02), asking("b", 3), asking("c", 2, seconds=0.01)],
+    )
     assert in_step(engine, runs) == [run(Echo()) for run in runs]
     assert engine.batches == [["a0", "b0", "c0"], ["b1", "c1"], ["b2"]]
 
@@ -73,7 +76,9 @@ def test_runs_that_ask_differently_are_told():
 
 
 def test_choices_come_to_those_who_asked_in_one_batch():
-    engine = ScriptedEngine(str, likelihood=lambda prompt, option: len(prompt.personal) + ord(option))
+    engine = ScriptedEngine(
+        str, likelihood=lambda prompt, option: len(prompt.personal) + ord(option)
+    )
     scores, asked = engine.choose, []
     engine.choose = lambda prompts, options: asked.append(len(prompts)) or scores(prompts, options)
 

@@ -37,7 +37,9 @@ class Recorded(ScriptedEngine):
         time.sleep(self.seconds)
         if self.failure is not None and len(self.parts) == self.calls:
             if self.answered:
-                raise Interrupted(str(self.failure), list(range(self.answered)), answers[: self.answered])
+                raise Interrupted(
+                    str(self.failure), list(range(self.answered)), answers[: self.answered]
+                )
             raise self.failure
         self.parts.append(list(prompts))
         return answers
@@ -63,7 +65,9 @@ def test_prompts_with_the_same_shared_text_stay_together_and_every_engine_works(
     parts = [part for engine in engines for part in engine.parts]
     assert all(engine.parts for engine in engines)
     assert sorted(itertools.chain.from_iterable(parts)) == sorted(PROMPTS)
-    borders = sum(len(list(itertools.groupby(part, lambda prompt: prompt.shared))) - 1 for part in parts)
+    borders = sum(
+        len(list(itertools.groupby(part, lambda prompt: prompt.shared))) - 1 for part in parts
+    )
     assert borders <= len(SHARED) - 1
     for part in parts:
         for _, group in itertools.groupby(part, lambda prompt: prompt.shared):
@@ -85,7 +89,9 @@ def test_engines_answer_at_the_same_time():
     assert len(Parallel(engines).complete(PROMPTS[:2], {})) == 2
 
 
-@pytest.mark.parametrize("failure", [EngineError("The server fell over: start it."), ValueError("odd")])
+@pytest.mark.parametrize(
+    "failure", [EngineError("The server fell over: start it."), ValueError("odd")]
+)
 def test_when_one_engine_fails_the_answers_of_the_others_are_kept(failure):
     good, bad = Recorded(seconds=0.03), Recorded(failure=failure, calls=1)
     with pytest.raises(Interrupted) as error:
@@ -105,7 +111,9 @@ def test_what_an_engine_had_answered_when_it_failed_is_kept():
     with pytest.raises(Interrupted, match="gone") as error:
         Parallel([bad]).complete(PROMPTS, {})
     assert error.value.done == [0, 3, 6], "the first three with the first shared text"
-    assert [answer.texts[0] for answer in error.value.answers] == [PROMPTS[n].personal for n in (0, 3, 6)]
+    assert [answer.texts[0] for answer in error.value.answers] == [
+        PROMPTS[n].personal for n in (0, 3, 6)
+    ]
 
 
 def test_scores_that_were_given_before_a_failure_are_kept():
@@ -136,7 +144,9 @@ class Elsewhere(ScriptedEngine):
 def test_engines_must_be_alike_but_for_their_address():
     both = Parallel([Elsewhere(url="http://a/v1"), Elsewhere(url="http://b/v1")])
     assert both.describe() == Elsewhere(url="http://a/v1, http://b/v1").describe()
-    with pytest.raises(EngineError, match=r"Engines 1 and 2 .* \(context is 8 and 9\): give engines"):
+    with pytest.raises(
+        EngineError, match=r"Engines 1 and 2 .* \(context is 8 and 9\): give engines"
+    ):
         Parallel([Elsewhere(context=8), Elsewhere(context=9)])
     with pytest.raises(EngineError, match="give at least one"):
         Parallel([])
