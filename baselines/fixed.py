@@ -66,12 +66,12 @@ def from_file(path: str | Path) -> FixedPlanner:
 def read_schedule(path: str | Path) -> BracketSchedule:
     """Return the schedule in a .csv or .json file: thresholds in dollars a year, rates as shares.
 
-    A CSV file has the columns `threshold` and `rate` and one line for each bracket; a JSON file holds
-    `{"thresholds": [0, 50000], "rates": [0.1, 0.3]}`.
+    A CSV file has the columns `threshold` and `rate` and one line for each bracket; a JSON file
+    holds `{"thresholds": [0, 50000], "rates": [0.1, 0.3]}`.
 
     Raises:
-        ValueError: another kind of file, a missing column or key, or thresholds and rates that make no
-            schedule; the message names the file, the place and the value.
+        ValueError: another kind of file, a missing column or key, or thresholds and rates that make
+            no schedule; the message names the file, the place and the value.
         OSError: the file cannot be read.
     """
     path = Path(path)
@@ -140,5 +140,6 @@ def _number(path: Path, place: str, what: str, value: object) -> float:
         return float(value)  # pyright: ignore[reportArgumentType]
     except (TypeError, ValueError):
         raise ValueError(
-            f"{path.name}, {place}: a {what} is a plain number, without signs or separators; got {value!r}."
+            f"{path.name}, {place}: a {what} is a plain number, without signs or separators; got "
+            f"{value!r}."
         ) from None

@@ -26,8 +26,9 @@ def best_found(
 ) -> Found:
     """Return the best schedule that gradients from every start, and then a simplex search around it, find.
 
-    "Best found", not proven best, and by one method polished by another. The gradient planner climbs
-    `steps` times from each of `starts`; `simplex` then searches for up to `most` evaluations.
+    "Best found", not proven best, and by one method polished by another. The gradient planner
+    climbs `steps` times from each of `starts`; `simplex` then searches for up to `most`
+    evaluations.
     """
     return simplex(evaluate, climb(evaluate, starts, steps=steps).schedule, most=most)
 
@@ -50,8 +51,8 @@ def evolve(
 ) -> Found:
     """Return the best that differential evolution and then a simplex find, from scratch, without gradients.
 
-    Storn and Price (1997), as scipy has it, on rates in [-0.5, 0.999]; 128 schedules a generation for
-    seven brackets.
+    Storn and Price (1997), as scipy has it, on rates in [-0.5, 0.999]; 128 schedules a generation
+    for seven brackets.
     """
     loss = _loss(evaluate, thresholds)
     bounds = [(-0.5, _HIGHEST)] * thresholds.shape[0]
@@ -78,8 +79,8 @@ def adapt(
 ) -> Found:
     """Return the best that CMA-ES and then a simplex find, from scratch, without gradients.
 
-    `EvolutionPlanner` begins at a flat 50 % and has `evaluations`; `simplex` then searches around its best
-    for up to `most`. About a third of what `evolve` spends.
+    `EvolutionPlanner` begins at a flat 50 % and has `evaluations`; `simplex` then searches around
+    its best for up to `most`. About a third of what `evolve` spends.
     """
     start = BracketSchedule(thresholds, jnp.full_like(jnp.asarray(thresholds, float), 0.5))
     found = plan(jax.random.key(seed), EvolutionPlanner(start), evaluate, steps=evaluations)

@@ -1,8 +1,8 @@
 """A differentiable economy in JAX: taxes, exact worker responses, welfare in dollars, optimal schedules.
 
-The names here are what most programs need. More is in the modules: `distributions`, `elasticity`, `env`,
-`inequality`, `inverse`, `mirrlees`, `mirrlees_separable`, `progressivity`, `reference_saez`, `saez`,
-`simulation`, `voting`.
+The names here are what most programs need. More is in the modules: `distributions`, `elasticity`,
+`env`, `inequality`, `inverse`, `mirrlees`, `mirrlees_separable`, `progressivity`, `reference_saez`,
+`saez`, `simulation`, `voting`.
 """
 
 from econjax.dynamics.simulation import simulate

@@ -57,7 +57,8 @@ def require(values: Float[Array, "..."], ok: ArrayLike, remedy: str) -> Float[Ar
     """Return a few `values` if they are legal, or raise with the remedy.
 
     Raises:
-        ValueError: at once, with the values, where they are known. Under `jit` the compiled function raises.
+        ValueError: at once, with the values, where they are known. Under `jit` the compiled
+        function raises.
     """
     if isinstance(ok, Tracer):
         return eqx.error_if(values, ~ok, remedy)

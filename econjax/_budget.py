@@ -39,8 +39,9 @@ class Bracket(NamedTuple):
 class Choices(NamedTuple):
     """What discrete choices follow from: nothing of it has a derivative.
 
-    `entries` are the log types that enter each bracket but the lowest, None where a type does not say all;
-    `brackets` the number of the bracket that holds each worker's best point, 0 where there are none.
+    `entries` are the log types that enter each bracket but the lowest, None where a type does not
+    say all; `brackets` the number of the bracket that holds each worker's best point, 0 where there
+    are none.
     """
 
     entries: Float[Array, " borders"] | None
@@ -85,8 +86,9 @@ def entry_types(
 ) -> Float[Array, "borders agents"]:
     """Return the log type from which each worker's best point lies above each border, by bisection.
 
-    Borders lie between home and the lowest bracket, if working has a fixed cost, and between brackets. A
-    better type earns more (single crossing), so there is one such type; inf if there is none.
+    Borders lie between home and the lowest bracket, if working has a fixed cost, and between
+    brackets. A better type earns more (single crossing), so there is one such type; inf if there is
+    none.
     """
     workers = economy.population
     starts = (
@@ -100,8 +102,9 @@ def entry_types(
 
     def is_above(log_types: Float[Array, "borders agents"]) -> Bool[Array, "borders agents"]:
         (low, high), _, ahead = sides(economy, schedule, rebate, log_types)
-        # Next to a border where rates rise the lead is of second order and drowns in rounding; whoever is
-        # at the border if confined below it wants more if the upper optimum is beyond it.
+        # Next to a border where rates rise the lead is of second order and drowns in rounding;
+        # whoever is at the border if confined below it wants more if the upper optimum is beyond
+        # it.
         return (ahead > 0) | ((low.income >= starts) & (high.income > starts) & (starts > 0))
 
     def halve(_, ends):
@@ -125,8 +128,8 @@ def sides(
 ]:
     """Return the best points below and above every border for workers moved to the given log types.
 
-    Then which options hold them (0: home, 1: the lowest bracket, ...), and the lead of the upper one over
-    the lower, in dollars.
+    Then which options hold them (0: home, 1: the lowest bracket, ...), and the lead of the upper
+    one over the lower, in dollars.
     """
 
     def at_border(border_and_type: tuple[Int[Array, ""], Float[Array, " agents"]]):
@@ -312,8 +315,9 @@ def _select_jvp(primals, tangents):
 def _choose(economy: Economy, schedule: BracketSchedule, rebate: Float[Array, ""]) -> Choices:
     """Return the number of the bracket that holds each worker's best point.
 
-    Workers of one type need only compare it with the types that enter each bracket, but for those whom the
-    longest week keeps from earning what their type would: where rates fall, all points are compared.
+    Workers of one type need only compare it with the types that enter each bracket, but for those
+    whom the longest week keeps from earning what their type would: where rates fall, all points are
+    compared.
     """
     lowest = jnp.zeros(economy.population.skill.shape, int)
     if schedule.rates.shape[0] == 1:

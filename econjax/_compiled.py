@@ -13,10 +13,12 @@ Result = TypeVar("Result")
 def compiled(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Return a function of arrays as one program; within `jit` it is a part of the caller's.
 
-    For functions of a module, whose Python numbers were made arrays: others are a part of the program.
+    For functions of a module, whose Python numbers were made arrays: others are a part of the
+    program.
 
     Raises:
-        Exception: what the function raises by itself for these values, where the program finds them illegal.
+        Exception: what the function raises by itself for these values, where the program finds them
+        illegal.
     """
     program = eqx.filter_jit(function)
 

@@ -39,12 +39,13 @@ def arriving_revenue(
 ) -> Float[Array, ""]:
     """Return 0, with the derivative of revenue that is due to workers who jump over a border.
 
-    A border is the threshold of a bracket whose rate is lower, or the decision to work where that has a
-    fixed cost. At each, workers of one type a are indifferent between a point below and one above. When
-    log a rises by da, f(a) da workers move from the upper point to the lower, with f the density of log
-    type x, and revenue changes by f(a) da (T_low - T_high). As the upper point's lead m is 0 at a, whatever
-    lifts the lead by dm moves a by -dm / (dm / da); workers whose own type moves cross like a moving by -dx.
-    `entries` are those of the `choices` of the first three, or None.
+    A border is the threshold of a bracket whose rate is lower, or the decision to work where that
+    has a fixed cost. At each, workers of one type a are indifferent between a point below and one
+    above. When log a rises by da, f(a) da workers move from the upper point to the lower, with f
+    the density of log type x, and revenue changes by f(a) da (T_low - T_high). As the upper point's
+    lead m is 0 at a, whatever lifts the lead by dm moves a by -dm / (dm / da); workers whose own
+    type moves cross like a moving by -dx. `entries` are those of the `choices` of the first three,
+    or None.
     """
     return jnp.zeros_like(rebate)
 
@@ -152,8 +153,8 @@ def _entries(
 ) -> Float[Array, "borders agents"]:
     """Return `entry_types`, where many elasticities differ from a table over these.
 
-    A type depends on the elasticity almost linearly; what lies between two entries of the table is off by
-    far less than the density is.
+    A type depends on the elasticity almost linearly; what lies between two entries of the table is
+    off by far less than the density is.
     """
     workers = economy.population
     if workers.elasticity is None or workers.fixed_cost is not None or workers.agents <= _NODES:
@@ -182,8 +183,8 @@ def _density(
 ) -> Float[Array, " agents"]:
     """Return each worker's part in the density of log types at a point.
 
-    A biweight kernel, cut and rescaled at the lowest and the highest type, the `ends`; there is nobody
-    beyond them.
+    A biweight kernel, cut and rescaled at the lowest and the highest type, the `ends`; there is
+    nobody beyond them.
     """
     lowest, highest = ends
 

@@ -14,8 +14,8 @@ from econjax.schedule import AbstractSchedule
 class Economy(eqx.Module):
     """All that a planner takes as given. A batch of economies is a `vmap` over this pytree.
 
-    `spending` is public spending per head and `consumption_floor` the least consumption that utility
-    sees, both in dollars a year; `max_labor` is the longest possible working week, in hours
+    `spending` is public spending per head and `consumption_floor` the least consumption that
+    utility sees, both in dollars a year; `max_labor` is the longest possible working week, in hours
     (`jnp.inf`: no limit).
 
     Raises:
@@ -47,8 +47,8 @@ class Economy(eqx.Module):
 class Outcome(eqx.Module):
     """What a year brought every worker.
 
-    The budget balances: the sum of weight * (income - consumption) is the economy's spending.
-    Labor is in hours a week, utility in utils, the rest in dollars a year; `floored` is the share of
+    The budget balances: the sum of weight * (income - consumption) is the economy's spending. Labor
+    is in hours a week, utility in utils, the rest in dollars a year; `floored` is the share of
     workers whose consumption fell below the economy's floor (their consumption is shown as it is).
     """
 

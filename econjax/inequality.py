@@ -1,11 +1,11 @@
 """Inequality of one distribution of dollars, by sorting.
 
-Everywhere `values` are dollars, one per worker, and `weight` says how many people each worker stands for,
-in any unit; equally many if not given. Neither the order of workers nor the unit of the values matters.
-If all have the same, nothing is unequal; otherwise the mean must be above 0, by more than rounding.
-Arrays that are not flat and of one length raise a ValueError; so do, where they are known, illegal
-weights, a mean that is not positive, and negative values in the indices that take logs or powers. Inside
-`jit` the first two give nan.
+Everywhere `values` are dollars, one per worker, and `weight` says how many people each worker
+stands for, in any unit; equally many if not given. Neither the order of workers nor the unit of the
+values matters. If all have the same, nothing is unequal; otherwise the mean must be above 0, by
+more than rounding. Arrays that are not flat and of one length raise a ValueError; so do, where they
+are known, illegal weights, a mean that is not positive, and negative values in the indices that
+take logs or powers. Inside `jit` the first two give nan.
 """
 
 import math
@@ -23,10 +23,10 @@ def gini(
 ) -> Float[Array, ""]:
     """Return the Gini coefficient of a population: the mean absolute difference over twice the mean.
 
-    The population form, which does not change when everyone is duplicated. The `sample` form pairs no
-    entry with itself, so it is larger by the factor 1 / (1 - the sum of squared shares of people), which is
-    n/(n-1) for equal ones. At ties, where the Gini is not smooth, the derivative is that of tied workers
-    who stay tied.
+    The population form, which does not change when everyone is duplicated. The `sample` form pairs
+    no entry with itself, so it is larger by the factor 1 / (1 - the sum of squared shares of
+    people), which is n/(n-1) for equal ones. At ties, where the Gini is not smooth, the derivative
+    is that of tied workers who stay tied.
     """
     values, weight = per_worker(weight, values=values)
     coefficient = _concentration(values, values, weight)
@@ -39,8 +39,8 @@ def concentration(
 ) -> Float[Array, ""]:
     """Return the concentration coefficient: the Gini formula with workers ranked `by` something else.
 
-    Twice the covariance of values and ranks over the mean (Lerman and Yitzhaki 1984); workers tied in
-    `by` share a rank. Derivatives hold the ranks fixed.
+    Twice the covariance of values and ranks over the mean (Lerman and Yitzhaki 1984); workers tied
+    in `by` share a rank. Derivatives hold the ranks fixed.
     """
     return _concentration(*per_worker(weight, values=values, by=by))
 
@@ -50,8 +50,8 @@ def lorenz(
 ) -> tuple[Float[Array, " points"], Float[Array, " points"]]:
     """Return the Lorenz curve: shares of people, poorest first, and the shares of dollars they hold.
 
-    One point per worker after (0, 0). Plot the second against the first; between points the curve is
-    straight, so its height at p is `jnp.interp(p, people, dollars)`.
+    One point per worker after (0, 0). Plot the second against the first; between points the curve
+    is straight, so its height at p is `jnp.interp(p, people, dollars)`.
     """
     values, weight = per_worker(weight, values=values)
     order = jnp.argsort(values)
@@ -66,8 +66,9 @@ def top_share(
     """Return the share of all dollars held by the `top` share of people, say 0.01.
 
     One minus the Lorenz curve at 1 - top, summed from above to keep the digits of a thin top; the
-    worker at the border counts in part. Not smooth in `top` where the border reaches the next worker, nor
-    in values where workers tie across the border: there the derivative is that of one order of the tied.
+    worker at the border counts in part. Not smooth in `top` where the border reaches the next
+    worker, nor in values where workers tie across the border: there the derivative is that of one
+    order of the tied.
 
     Raises:
         ValueError: `top` is not a share between 0 and 1.
@@ -84,7 +85,8 @@ def top_share(
 def theil_t(values: ArrayLike, weight: ArrayLike | None = None) -> Float[Array, ""]:
     """Return Theil's T, the mean of r log r, r = x / mean; a worker without a dollar adds 0 (Theil 1967).
 
-    Where a value is 0 the slope in it is infinite; the derivative given is what it does to the mean.
+    Where a value is 0 the slope in it is infinite; the derivative given is what it does to the
+    mean.
     """
     ratio, weight = _nonnegative_ratios(values, weight)
     return jnp.sum(weight * ratio * jnp.log(jnp.where(ratio == 0, 1, ratio)))
@@ -106,8 +108,8 @@ def atkinson_index(
     """Return the Atkinson index, the share of all dollars that equality would make dispensable.
 
     One minus the equally-distributed equivalent over the mean (Atkinson 1970); 1 if somebody has no
-    dollar and the aversion is 1 or more. Where a value is 0 the slope in it is infinite at an aversion
-    between 0 and 1; the derivative given is what it does to the mean.
+    dollar and the aversion is 1 or more. Where a value is 0 the slope in it is infinite at an
+    aversion between 0 and 1; the derivative given is what it does to the mean.
 
     Raises:
         ValueError: the aversion is negative or infinite.
@@ -135,8 +137,9 @@ def equally_distributed_equivalent(
 ) -> Float[Array, ""]:
     """Return what, given equally to everyone, has the mean of x^(1-a) / (1-a) that `values` have.
 
-    The power mean of exponent 1 - a, the geometric mean where the aversion a is 1; values are 0 or more.
-    Smooth in the aversion, through 1; the derivative with respect to a value of 0 is given as 0.
+    The power mean of exponent 1 - a, the geometric mean where the aversion a is 1; values are 0 or
+    more. Smooth in the aversion, through 1; the derivative with respect to a value of 0 is given as
+    0.
     """
     top = jax.lax.stop_gradient(jnp.max(values))
     values = jnp.where(weight > 0, values, top)
@@ -151,7 +154,8 @@ def equally_distributed_equivalent(
     large = jnp.where(near, 1, power)
     far = jax.nn.logsumexp(large * deviation, b=share) / large
     excess = jnp.where(near, _near_zero(power, jnp.where(near, deviation, 0), share), far)
-    # Those without a dollar bring a positive power mean down to share^(1/power) of the others', or to 0.
+    # Those without a dollar bring a positive power mean down to share^(1/power) of the others', or
+    # to 0.
     some_have_none = jnp.any(~positive)
     down = jnp.where(some_have_none, jnp.log(held) / jnp.where(power > 0, power, 1), 0)
     return jnp.where(some_have_none & (power <= 0), 0, top * jnp.exp(mean + excess + down))
@@ -176,7 +180,8 @@ def per_worker(
     """Return the fields, then everybody's share of the people, as flat arrays of one length.
 
     Raises:
-        ValueError: they are not; or, where they are known, a weight is negative or infinite or all are 0.
+        ValueError: they are not; or, where they are known, a weight is negative or infinite or all
+        are 0.
     """
     arrays = {name: as_float(field) for name, field in fields.items()}
     first = next(iter(arrays.values()))
@@ -227,7 +232,8 @@ def _ratios_to_mean(
     )
     if is_concrete(mean) and not (positive | equal):
         raise ValueError(
-            f"The mean must be above 0, by more than rounding, to compare values with it; got {mean}."
+            f"The mean must be above 0, by more than rounding, to compare values with it; got "
+            f"{mean}."
         )
     ratio = values / jnp.where(positive, mean, 1)
     return jnp.where(counted, jnp.where(positive, ratio, jnp.where(equal, 1, jnp.nan)), 1)
@@ -250,9 +256,11 @@ def _near_zero(
 ) -> Float[Array, ""]:
     """Return log(mean of exp(power d)) / power where the mean of d is 0 and |power d| at most 1/2.
 
-    By series, power * variance / 2 to first order, so that digits and derivatives are kept through 0.
+    By series, power * variance / 2 to first order, so that digits and derivatives are kept through
+    0.
     """
-    # exp(x) = 1 + x + x^2 (1/2! + x/3! + ...), and log(1 + y) = y (1 - y/2 + ...) by that of artanh.
+    # exp(x) = 1 + x + x^2 (1/2! + x/3! + ...), and log(1 + y) = y (1 - y/2 + ...) by that of
+    # artanh.
     beyond = _polynomial(power * deviation, [1 / math.factorial(k + 2) for k in range(13)])
     half_variance = jnp.sum(share * deviation**2 * beyond)
     growth = power**2 * half_variance

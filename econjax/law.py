@@ -12,10 +12,10 @@ def us_federal(year: int, status: str = "single", *, deduction: bool = False) ->
     """Return the federal income-tax brackets of a year, for a filing status.
 
     `status` is "single", "joint", "separate" or "head_of_household". The brackets apply to taxable
-    income. With `deduction` they apply to gross wages: the first bracket is then the standard deduction,
-    taxed at 0, and the others begin that much higher. Not in it: the additions for the aged and blind, the
-    personal exemptions of 2013-2017 (3,900 to 4,050 dollars a head, taken back from high incomes), credits.
-    Source and checks: `econjax/data/us_federal.toml`.
+    income. With `deduction` they apply to gross wages: the first bracket is then the standard
+    deduction, taxed at 0, and the others begin that much higher. Not in it: the additions for the
+    aged and blind, the personal exemptions of 2013-2017 (3,900 to 4,050 dollars a head, taken back
+    from high incomes), credits. Source and checks: `econjax/data/us_federal.toml`.
 
     Raises:
         ValueError: a year or status that the table does not hold.

@@ -21,13 +21,14 @@ from econjax.welfare import AbstractWelfare, require_dollars
 class Report(eqx.Module):
     """What a planner hears of a schedule: dollars a year per head unless said otherwise.
 
-    `equivalent` is the welfare function's equally-distributed equivalent, averaged over the steps of
-    the tax year, and `standard_error` that of its mean (0 for one settled equilibrium). `gini` is that
-    of consumption, `labor` the mean week in hours, `floored` the share of workers whose utility the welfare
-    function had to floor, `understood` the share of workers' answers that could be read (1 where
-    nobody was asked). Deciles are nine, ascending, and spreads standard deviations; `utility` is the mean,
-    and these three are in the preferences' unit of it. `brackets.share` is the share of workers per bracket.
-    `gradient` is d equivalent / d rates, in dollars per unit of rate, if asked for.
+    `equivalent` is the welfare function's equally-distributed equivalent, averaged over the steps
+    of the tax year, and `standard_error` that of its mean (0 for one settled equilibrium). `gini`
+    is that of consumption, `labor` the mean week in hours, `floored` the share of workers whose
+    utility the welfare function had to floor, `understood` the share of workers' answers that could
+    be read (1 where nobody was asked). Deciles are nine, ascending, and spreads standard
+    deviations; `utility` is the mean, and these three are in the preferences' unit of it.
+    `brackets.share` is the share of workers per bracket. `gradient` is d equivalent / d rates, in
+    dollars per unit of rate, if asked for.
     """
 
     equivalent: Float[Array, ""]
@@ -105,7 +106,8 @@ class RationalEvaluator:
         """Hold the economy and the welfare function; nothing is counted yet.
 
         Raises:
-            ValueError: a welfare function of dollars, and preferences whose utility is not in dollars.
+            ValueError: a welfare function of dollars, and preferences whose utility is not in
+            dollars.
         """
         require_dollars(economy, welfare)
         self.economy = economy
@@ -240,7 +242,8 @@ def _value(economy: Economy, welfare: AbstractWelfare, schedule: BracketSchedule
 def _value_and_grad(
     economy: Economy, welfare: AbstractWelfare, schedule: BracketSchedule
 ) -> Report:
-    # Apart, so that all welfare functions share the programs of the equilibrium and of its derivative.
+    # Apart, so that all welfare functions share the programs of the equilibrium and of its
+    # derivative.
     outcome, to_rates = _outcome_and_pullback(economy, schedule)
     report, by_outcome = _report_and_slope(economy, schedule, outcome, welfare)
     return eqx.tree_at(lambda r: r.gradient, report, _pull(to_rates, by_outcome), is_leaf=is_none)

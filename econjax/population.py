@@ -17,15 +17,16 @@ REFERENCE_HOURS = 40.0
 class Population(eqx.Module):
     """Workers, one per entry of arrays of equal length.
 
-    `skill` is in dollars of annual income per weekly hour, `taste` is the dimensionless scale of the
-    disutility of labor (1 for everyone if not given), `weight` is the share of the population that a
-    worker stands for (equal if not given). Two may be left out: `elasticity`, each worker's own, in place
-    of the one of the preferences, and `fixed_cost`, what working at all costs, in dollars a year (child
-    care, the way to work; part of consumption, but it brings no utility), so that some stay home.
+    `skill` is in dollars of annual income per weekly hour, `taste` is the dimensionless scale of
+    the disutility of labor (1 for everyone if not given), `weight` is the share of the population
+    that a worker stands for (equal if not given). Two may be left out: `elasticity`, each worker's
+    own, in place of the one of the preferences, and `fixed_cost`, what working at all costs, in
+    dollars a year (child care, the way to work; part of consumption, but it brings no utility), so
+    that some stay home.
 
     Raises:
-        ValueError: unequal lengths, a negative or infinite value, an elasticity of 0, or weights that do
-            not sum to 1. Values are checked where they are known, so not inside `jit`.
+        ValueError: unequal lengths, a negative or infinite value, an elasticity of 0, or weights
+            that do not sum to 1. Values are checked where they are known, so not inside `jit`.
     """
 
     skill: Float[Array, " agents"]

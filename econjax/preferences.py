@@ -25,7 +25,8 @@ Choice = tuple[Agents, Agents]
 class AbstractPreferences(eqx.Module):
     """How a worker trades consumption (dollars a year) against labor (hours a week).
 
-    `income_effects` says whether hours depend on the rebate, `utility_in_dollars` whether utility is money.
+    `income_effects` says whether hours depend on the rebate, `utility_in_dollars` whether utility
+    is money.
     """
 
     income_effects: AbstractClassVar[bool]
@@ -41,8 +42,8 @@ class AbstractPreferences(eqx.Module):
     ) -> Agents:
         """Return how much better a choice is than the choice `over` (consumption, labor), in dollars.
 
-        That is the difference of utilities over the marginal utility of consumption at `over`; it keeps
-        its digits where utilities are close.
+        That is the difference of utilities over the marginal utility of consumption at `over`; it
+        keeps its digits where utilities are close.
         """
 
     @abc.abstractmethod
@@ -88,9 +89,10 @@ class AbstractPreferences(eqx.Module):
 class Quasilinear(AbstractPreferences):
     """Consumption less a power disutility of labor: no income effects, a constant elasticity.
 
-    u = c - taste * skill * L0 / (1 + 1/e) * (l / L0)^(1 + 1/e), with L0 = 40 hours and e the elasticity
-    of income with respect to the net-of-tax rate (Diamond 1998, section 1). Utility is in dollars. On a
-    straight line l = L0 * (net rate / taste)^e. Workers whose population states elasticities have those.
+    u = c - taste * skill * L0 / (1 + 1/e) * (l / L0)^(1 + 1/e), with L0 = 40 hours and e the
+    elasticity of income with respect to the net-of-tax rate (Diamond 1998, section 1). Utility is
+    in dollars. On a straight line l = L0 * (net rate / taste)^e. Workers whose population states
+    elasticities have those.
 
     Raises:
         ValueError: the elasticity is not positive.
@@ -110,7 +112,8 @@ class Quasilinear(AbstractPreferences):
     def cost(self, labor: Agents, workers: Population) -> Agents:
         """Return the disutility of labor, in dollars a year."""
         exponent = 1 + 1 / self.elasticity_of(workers)
-        # Cut where only hopeless choices lie, so that no power overflows and no gradient is 0 * inf.
+        # Cut where only hopeless choices lie, so that no power overflows and no gradient is 0 *
+        # inf.
         most = 0.5 * jnp.log(jnp.finfo(labor.dtype).max)
         effort = _power(labor / REFERENCE_HOURS, exponent, most=most)
         return workers.taste * workers.skill * (REFERENCE_HOURS / exponent) * effort
@@ -169,8 +172,8 @@ class GHH(AbstractPreferences):
     """A power of consumption less the cost of labor: no income effects, and aversion to risk.
 
     u = ((c - v)^(1 - eta) - 1) / (1 - eta), or log(c - v) at eta = 1, with v the cost of labor of
-    `Quasilinear(elasticity)` and c - v in multiples of `unit` dollars (Greenwood, Hercowitz and Huffman
-    1988). Hours are those of `Quasilinear`. Where c is not above v, utility is -inf.
+    `Quasilinear(elasticity)` and c - v in multiples of `unit` dollars (Greenwood, Hercowitz and
+    Huffman 1988). Hours are those of `Quasilinear`. Where c is not above v, utility is -inf.
 
     Raises:
         ValueError: a parameter is not positive.
@@ -236,10 +239,10 @@ class GHH(AbstractPreferences):
 class Isoelastic(AbstractPreferences):
     """A power of consumption and a separable power disutility of labor: hours fall with the rebate.
 
-    u = (c^(1 - eta) - 1) / (1 - eta) - taste * scale * l^delta, or with log c at eta = 1, where c is in
-    multiples of `unit` dollars. `curvature` is eta, `exponent` delta. In float32 an eta of 2 wants a unit
-    near typical consumption: with c in single dollars the last digit of utility is worth $149 at
-    $50,000. Utility is -inf where consumption is not positive.
+    u = (c^(1 - eta) - 1) / (1 - eta) - taste * scale * l^delta, or with log c at eta = 1, where c
+    is in multiples of `unit` dollars. `curvature` is eta, `exponent` delta. In float32 an eta of 2
+    wants a unit near typical consumption: with c in single dollars the last digit of utility is
+    worth $149 at $50,000. Utility is -inf where consumption is not positive.
 
     Raises:
         ValueError: a parameter is not positive, or the exponent is not above 1.
@@ -333,7 +336,8 @@ class Isoelastic(AbstractPreferences):
     ) -> Agents:
         """Return the best hours on c = virtual income + X, where log X = log scale + power * log income.
 
-        The first-order condition is (delta / power - 1) log X + eta log(virtual income + X) = known.
+        The first-order condition is (delta / power - 1) log X + eta log(virtual income + X) =
+        known.
         """
         log_skill, works = _log_skill(workers)
         per_income = self.exponent / power
@@ -355,8 +359,8 @@ def _log_root(
 ) -> Agents:
     """Return the log of the X at which first * log X + second * log(shift + X) = known.
 
-    In m = log X (or log(shift + X) where the shift is negative) the left side is convex and rising, so
-    that Newton's method falls monotonically to the root from any point right of it.
+    In m = log X (or log(shift + X) where the shift is negative) the left side is convex and rising,
+    so that Newton's method falls monotonically to the root from any point right of it.
     """
     negative = shift < 0
     slope_m = jnp.where(negative, second, first)
@@ -416,8 +420,10 @@ def _log_skill(workers: Population) -> tuple[Agents, Bool[Array, " agents"]]:
 
 
 _TOO_REGRESSIVE = (
-    "So regressive a schedule has no best hours between none and the longest week: marginal disutility must "
-    "rise faster than the net-of-tax rate. Use a higher progressivity or a lower elasticity of labor."
+    "So regressive a schedule has no best hours between none and the longest week: marginal "
+    "disutility must "
+    "rise faster than the net-of-tax rate. Use a higher progressivity or a lower elasticity of "
+    "labor."
 )
 
 
@@ -433,6 +439,7 @@ def _without_end(hours: Agents, workers: Population) -> Agents:
 def _refuse_elasticities(workers: Population) -> None:
     if workers.elasticity is not None:
         raise ValueError(
-            "Workers with elasticities of their own have Quasilinear or GHH preferences; Isoelastic takes "
+            "Workers with elasticities of their own have Quasilinear or GHH preferences; "
+            "Isoelastic takes "
             "one exponent for everyone. Make the population without `elasticity`."
         )

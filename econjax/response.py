@@ -19,20 +19,21 @@ def best_response(
 ) -> Float[Array, " agents"]:
     """Return the hours a week that maximise each worker's own utility, the rebate taken as given.
 
-    Within a bracket the budget is a straight line and utility is concave, so the best point there is
-    the unconstrained one, moved to the bracket's nearer end if it lies outside. The best of these
-    points over all brackets is exact for every schedule: workers bunch where rates rise, jump over
-    thresholds where rates fall, and skip brackets (Hausman 1985, Econometrica 53, 1255-1282). Among
-    equally good points the one with the lowest income is taken. Workers do not count on the economy's
-    consumption floor.
+    Within a bracket the budget is a straight line and utility is concave, so the best point there
+    is the unconstrained one, moved to the bracket's nearer end if it lies outside. The best of
+    these points over all brackets is exact for every schedule: workers bunch where rates rise, jump
+    over thresholds where rates fall, and skip brackets (Hausman 1985, Econometrica 53, 1255-1282).
+    Among equally good points the one with the lowest income is taken. Workers do not count on the
+    economy's consumption floor.
 
-    Derivatives are those of workers who stay in their bracket, and at work or at home: they miss that
-    some would jump over a threshold where rates fall, or start to work. `equilibrium` counts those.
+    Derivatives are those of workers who stay in their bracket, and at work or at home: they miss
+    that some would jump over a threshold where rates fall, or start to work. `equilibrium` counts
+    those.
 
     Raises:
         TypeError: a schedule that is neither of brackets nor log-linear.
-        ValueError: a rebate that is not one number; a log-linear schedule so regressive that labor without
-            end would pay.
+        ValueError: a rebate that is not one number; a log-linear schedule so regressive that labor
+            without end would pay.
     """
     return _best_response(economy, schedule, _one_rebate(rebate))
 
@@ -57,8 +58,8 @@ def _best_hours(
 class Equilibrium(eqx.Module):
     """An outcome from which no worker would deviate, and how well that was reached.
 
-    `gap` is the distance in dollars between the rebate that workers expected and the one that was paid;
-    `steps` counts the rounds of best responses.
+    `gap` is the distance in dollars between the rebate that workers expected and the one that was
+    paid; `steps` counts the rounds of best responses.
     """
 
     outcome: Outcome
@@ -81,23 +82,24 @@ def equilibrium(
 ) -> Equilibrium:
     """Return the outcome in which every worker best-responds and the rebate returns what is collected.
 
-    Without income effects nobody's hours depend on the rebate, so one round is exact (`gap` 0). With them
-    the rebate is a fixed point: the more is paid, the less is earned and collected, so there is one, found
-    by a safeguarded secant method. Where rates fall, workers who jump at a rebate near it may leave no
-    exact fixed point: `gap` says by how much (one worker's jump, shared by all).
+    Without income effects nobody's hours depend on the rebate, so one round is exact (`gap` 0).
+    With them the rebate is a fixed point: the more is paid, the less is earned and collected, so
+    there is one, found by a safeguarded secant method. Where rates fall, workers who jump at a
+    rebate near it may leave no exact fixed point: `gap` says by how much (one worker's jump, shared
+    by all).
 
-    What is smooth. Values are those of the workers given: a step function of the rates wherever a rate
-    falls with income, since there each worker jumps at once, and wherever working has a fixed cost.
-    Derivatives of revenue, and of all that follows from it, count those who jump by a density of workers:
-    that of log types under a biweight kernel that reaches `bandwidth` far (6 standard deviations of log
-    type * agents^(-1/3) if not given). They are the continuum's, up to the error of that density, with
-    respect to whatever the schedule and the economy hold: 1 % of the jump term with 20,000 workers of a
-    smooth density, 7 % with 1,000, a third with 100. Derivatives of the rebate are those of the fixed
-    point (implicit function theorem). Utility needs no jump term, for whoever jumps is indifferent.
-    Workers bunched at a threshold do not move with rates.
+    What is smooth. Values are those of the workers given: a step function of the rates wherever a
+    rate falls with income, since there each worker jumps at once, and wherever working has a fixed
+    cost. Derivatives of revenue, and of all that follows from it, count those who jump by a density
+    of workers: that of log types under a biweight kernel that reaches `bandwidth` far (6 standard
+    deviations of log type * agents^(-1/3) if not given). They are the continuum's, up to the error
+    of that density, with respect to whatever the schedule and the economy hold: 1 % of the jump
+    term with 20,000 workers of a smooth density, 7 % with 1,000, a third with 100. Derivatives of
+    the rebate are those of the fixed point (implicit function theorem). Utility needs no jump term,
+    for whoever jumps is indifferent. Workers bunched at a threshold do not move with rates.
 
-    Not smooth or not right: second derivatives where workers jump; jumps of workers whom the longest week
-    binds, unless fixed costs differ between workers; a rate of exactly 1, where no
+    Not smooth or not right: second derivatives where workers jump; jumps of workers whom the
+    longest week binds, unless fixed costs differ between workers; a rate of exactly 1, where no
     derivative exists; welfare that values an indifferent worker's two choices differently
     (`InverseIncome`).
 
@@ -132,9 +134,9 @@ def grid_response(
 
     The `grid` is 0, 10, ..., 100 hours, as in the LLM Economist, if not given.
 
-    It has no derivative, and asking for one raises a TypeError: such workers' hours are a step function
-    of everything, so a gradient through them would say that nobody responds and that every rate should
-    rise. Use `best_response` or `logit_probabilities`.
+    It has no derivative, and asking for one raises a TypeError: such workers' hours are a step
+    function of everything, so a gradient through them would say that nobody responds and that every
+    rate should rise. Use `best_response` or `logit_probabilities`.
     """
     return _best_on_grid(economy, schedule, _one_rebate(rebate), _hours_grid(grid, economy))
 
@@ -149,10 +151,11 @@ def logit_probabilities(
 ) -> Float[Array, "options agents"]:
     """Return the probabilities with which workers choose each of a few weekly hours (quantal response).
 
-    The log odds of two choices are their difference in utility over `temperature`, both in dollars: utils
-    over the marginal utility of consumption at the best choice (McFadden 1974; McKelvey and Palfrey
-    1995). Smooth in rates, rebate and temperature. Hours beyond `max_labor` have probability 0; a worker
-    whom no choice leaves positive consumption, where utility needs it, takes any as likely.
+    The log odds of two choices are their difference in utility over `temperature`, both in dollars:
+    utils over the marginal utility of consumption at the best choice (McFadden 1974; McKelvey and
+    Palfrey 1995). Smooth in rates, rebate and temperature. Hours beyond `max_labor` have
+    probability 0; a worker whom no choice leaves positive consumption, where utility needs it,
+    takes any as likely.
     """
     temperature = require_scalar("temperature, in dollars,", temperature, positive=True)
     return _odds(economy, schedule, _one_rebate(rebate), _hours_grid(grid, economy), temperature)
@@ -241,10 +244,10 @@ def _paid_and_expected(
 ) -> tuple[Float[Array, ""], Choices, Int[Array, ""]]:
     """Return the rebate that is paid if everyone expects it, what workers choose then, and the rounds.
 
-    The surplus of what is paid over what is expected falls, so its root lies between 0 and what is paid if
-    nothing is expected. The Illinois method (Dowell and Jarratt 1971): false position that halves the value
-    at an end which stays. Where the surplus is not falling after all, the interval is widened until it
-    holds a change of sign.
+    The surplus of what is paid over what is expected falls, so its root lies between 0 and what is
+    paid if nothing is expected. The Illinois method (Dowell and Jarratt 1971): false position that
+    halves the value at an end which stays. Where the surplus is not falling after all, the interval
+    is widened until it holds a change of sign.
     """
     start = jnp.zeros_like(economy.spending)
     tolerance = 8 * jnp.finfo(start.dtype).eps
@@ -321,7 +324,8 @@ _best_on_grid = compiled(_grid_response)
 @_grid_response.def_jvp
 def _no_derivative(primals, tangents):
     raise TypeError(
-        "The best of a few hours is a step function and has no useful derivative: use best_response, or "
+        "The best of a few hours is a step function and has no useful derivative: use "
+        "best_response, or "
         "logit_probabilities for expected hours."
     )
 

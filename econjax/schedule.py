@@ -20,8 +20,8 @@ from econjax._compiled import compiled
 class AbstractSchedule(eqx.Module):
     """A tax function T of annual income, in dollars.
 
-    Settling, best responses, equilibria and calibration take any schedule of this module. What speaks of
-    brackets (planners, bracket statistics, the Saez formulas) takes a `BracketSchedule`.
+    Settling, best responses, equilibria and calibration take any schedule of this module. What
+    speaks of brackets (planners, bracket statistics, the Saez formulas) takes a `BracketSchedule`.
     """
 
     def __getattribute__(self, name: str) -> Any:
@@ -60,7 +60,8 @@ class BracketSchedule(AbstractSchedule):
         thresholds, rates = as_float(thresholds), as_float(rates)
         if thresholds.ndim != 1 or rates.shape != thresholds.shape or thresholds.size == 0:
             raise ValueError(
-                "A schedule needs at least one bracket and as many rates as thresholds, in two flat lists; "
+                "A schedule needs at least one bracket and as many rates as thresholds, in two "
+                "flat lists; "
                 f"got thresholds of shape {thresholds.shape} and rates of shape {rates.shape}."
             )
         edges = seen(thresholds)
@@ -87,10 +88,10 @@ class BracketSchedule(AbstractSchedule):
 class LogLinearSchedule(AbstractSchedule):
     """A schedule that leaves scale * income^(1 - progressivity) dollars of income.
 
-    The two-parameter function of Benabou (2002) and Heathcote, Storesletten and Violante (2017): lambda is
-    `scale` (dollars^progressivity), p or tau is `progressivity`: 0 for a flat tax of 1 - scale, above 0
-    where the average rate rises. Low incomes receive money. At an income of 0 the marginal rate of a
-    progressive schedule is -inf.
+    The two-parameter function of Benabou (2002) and Heathcote, Storesletten and Violante (2017):
+    lambda is `scale` (dollars^progressivity), p or tau is `progressivity`: 0 for a flat tax of 1 -
+    scale, above 0 where the average rate rises. Low incomes receive money. At an income of 0 the
+    marginal rate of a progressive schedule is -inf.
 
     Raises:
         ValueError: the scale is not positive, or the progressivity is not below 1.

@@ -17,14 +17,15 @@ from econjax.welfare import AbstractWelfare
 class BracketStatistics(eqx.Module):
     """What the bracket formula must know of an outcome, per head of the population and per bracket.
 
-    `share` of the population has its last dollar in the bracket; `base` is the income in the bracket,
-    in dollars a year; `weighted_base` is the same with every worker counted at its marginal welfare
-    weight, the value of a dollar of its consumption (mean 1; NaN where no worker's counts, all being below a
-    floor); `active` is the whole income of those strictly inside the bracket, who alone respond to its
+    `share` of the population has its last dollar in the bracket; `base` is the income in the
+    bracket, in dollars a year; `weighted_base` is the same with every worker counted at its
+    marginal welfare weight, the value of a dollar of its consumption (mean 1; NaN where no worker's
+    counts, all being below a floor); `active` is the whole income of those strictly inside the
+    bracket, who alone respond to its
     rate: workers bunched at a threshold do not, nor do those who already work the longest week.
-    `elasticity` is the mean elasticity with which that income best-responds (everybody's, where nobody is
-    active), and `elasticity_variance` the variance around it; None with income effects, as an elasticity
-    then depends on the budget, and of workers whose responses nobody knows.
+    `elasticity` is the mean elasticity with which that income best-responds (everybody's, where
+    nobody is active), and `elasticity_variance` the variance around it; None with income effects,
+    as an elasticity then depends on the budget, and of workers whose responses nobody knows.
     """
 
     share: Float[Array, " brackets"]
@@ -106,8 +107,8 @@ def _within_brackets(
 ) -> tuple[Float[Array, " brackets"], ...]:
     """Return what `row` does for each bracket, stacked.
 
-    Its arguments are `share` and `base` of `BracketStatistics`, each worker's part of `active`, and its
-    dollars in the bracket.
+    Its arguments are `share` and `base` of `BracketStatistics`, each worker's part of `active`, and
+    its dollars in the bracket.
     """
     income, weight = outcome.income, economy.population.weight
     # A worker at a threshold, up to rounding, has its last dollar in the bracket below.

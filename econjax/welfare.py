@@ -19,8 +19,8 @@ from econjax.population import Population
 class AbstractWelfare(eqx.Module):
     """A welfare function of everybody's utility.
 
-    Equivalents are in dollars where utility is, as with `Quasilinear` preferences; `needs_dollars` says
-    that the function has no meaning elsewhere.
+    Equivalents are in dollars where utility is, as with `Quasilinear` preferences; `needs_dollars`
+    says that the function has no meaning elsewhere.
 
     Raises:
         ValueError: population and outcome are not of the same workers.
@@ -56,8 +56,8 @@ class Utilitarian(AbstractWelfare):
 class Atkinson(AbstractWelfare):
     """The mean of u^(1-a) / (1-a), or of log u where the aversion to inequality a is 1 (Atkinson 1970).
 
-    Utility must be in dollars (`require_dollars`). Utilities below `floor` count as `floor` dollars (noise
-    hours can make utility negative); `floored` says how many workers that concerns.
+    Utility must be in dollars (`require_dollars`). Utilities below `floor` count as `floor` dollars
+    (noise hours can make utility negative); `floored` says how many workers that concerns.
 
     Raises:
         ValueError: a negative or infinite aversion, or a floor that is not positive.
@@ -93,9 +93,9 @@ class Atkinson(AbstractWelfare):
 class Rawlsian(AbstractWelfare):
     """The utility of the worst-off worker (of positive weight), or its smooth stand-in.
 
-    With a `temperature` t, in the unit of utility, it is -t log(mean of exp(-u / t)): smooth, never below
-    the lowest utility nor above the mean, and nearer to the lowest the lower the temperature. It exceeds
-    the lowest by at most t log(1 / the weight of the worst-off).
+    With a `temperature` t, in the unit of utility, it is -t log(mean of exp(-u / t)): smooth, never
+    below the lowest utility nor above the mean, and nearer to the lowest the lower the temperature.
+    It exceeds the lowest by at most t log(1 / the weight of the worst-off).
 
     Raises:
         ValueError: the temperature is not positive.
@@ -128,11 +128,12 @@ class Rawlsian(AbstractWelfare):
 class WeightedUtilitarian(AbstractWelfare):
     """The mean of utility with a fixed social weight for every worker (Saez and Stantcheva 2016).
 
-    Only ratios of the `social_weight` [agents] matter: they are scaled to a mean of 1 over the population.
+    Only ratios of the `social_weight` [agents] matter: they are scaled to a mean of 1 over the
+    population.
 
     Raises:
-        ValueError: not a flat array, or a negative or infinite entry where values are known; later, not
-            one entry per worker of the population at hand, or 0 for all of them.
+        ValueError: not a flat array, or a negative or infinite entry where values are known; later,
+            not one entry per worker of the population at hand, or 0 for all of them.
     """
 
     social_weight: Float[Array, " agents"]
@@ -147,7 +148,8 @@ class WeightedUtilitarian(AbstractWelfare):
         if is_concrete(legal) and not jnp.all(legal):
             where = int(jnp.argmin(legal))
             raise ValueError(
-                f"social_weight is finite and 0 or more: mend entry {where}, {self.social_weight[where]}."
+                f"social_weight is finite and 0 or more: mend entry {where}, "
+                f"{self.social_weight[where]}."
             )
 
     def __call__(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
@@ -172,8 +174,8 @@ class WeightedUtilitarian(AbstractWelfare):
 class InverseIncome(AbstractWelfare):
     """The mean of u / max(income, floor), for parity with the LLM Economist, which sums it over workers.
 
-    Not for comparisons: one idle worker with a rebate outweighs everyone else. `floor` is in dollars;
-    the reference code uses 1, 1000, or none (0: workers without income are then left out).
+    Not for comparisons: one idle worker with a rebate outweighs everyone else. `floor` is in
+    dollars; the reference code uses 1, 1000, or none (0: workers without income are then left out).
     """
 
     floor: Float[Array, ""]
@@ -212,13 +214,13 @@ def consumption_equivalent_gain(
     """Return the share by which everyone's consumption in `before` must rise to be as good as `after`.
 
     Labor is held as it was: g solves welfare(u((1 + g) c, l)) = welfare of `after` (Lucas 1987), by
-    bisection in log(1 + g), with the derivative of the implicit function. With the mean of log utility
-    as welfare it is exp(difference) - 1. Welfare has to rise with g, as it does if nobody's consumption
-    in `before` is negative; where it is flat in between, g is one of the solutions.
+    bisection in log(1 + g), with the derivative of the implicit function. With the mean of log
+    utility as welfare it is exp(difference) - 1. Welfare has to rise with g, as it does if nobody's
+    consumption in `before` is negative; where it is flat in between, g is one of the solutions.
 
     Raises:
-        ValueError: welfare that `require_dollars` refuses; or (under `jit`, when the function runs) no
-            1 + g from 1/1000 to 1000 is a solution, or welfare is the same at both.
+        ValueError: welfare that `require_dollars` refuses; or (under `jit`, when the function runs)
+            no 1 + g from 1/1000 to 1000 is a solution, or welfare is the same at both.
     """
     require_dollars(economy, welfare)
     return _uniform_gain(economy, before, after, welfare)
@@ -251,7 +253,8 @@ def _uniform_gain(
 
 
 _OUT_OF_REACH = (
-    "No uniform change of consumption by a factor of 1/1000 to 1000 is as good as `after`. Welfare of the "
+    "No uniform change of consumption by a factor of 1/1000 to 1000 is as good as `after`. "
+    "Welfare of the "
     "least, of `after` and of the most, as equivalents, must rise in this order."
 )
 
@@ -272,7 +275,8 @@ def _mean_of_power(
 def _utility(population: Population, outcome: Outcome) -> Float[Array, " agents"]:
     if outcome.utility.shape != population.weight.shape:
         raise ValueError(
-            f"The outcome is of {outcome.utility.size} workers and the population of {population.agents}: "
+            f"The outcome is of {outcome.utility.size} workers and the population of "
+            f"{population.agents}: "
             "evaluate an outcome with the population it was settled for."
         )
     return outcome.utility
@@ -285,8 +289,8 @@ def _lowest(values: Float[Array, " agents"]) -> Float[Array, ""]:
 
 @_lowest.defjvp
 def _lowest_jvp(primals, tangents):
-    # Unlike that of jnp.min, the derivative finds the lowest also where XLA computes the values once more,
-    # with another rounding, for it: nobody would equal the minimum, and 0 / 0 follow.
+    # Unlike that of jnp.min, the derivative finds the lowest also where XLA computes the values
+    # once more, with another rounding, for it: nobody would equal the minimum, and 0 / 0 follow.
     (values,), (moved,) = primals, tangents
     lowest = jnp.min(values)
     tied = values <= lowest + 4 * jnp.finfo(values.dtype).eps * jnp.abs(lowest)

@@ -1,6 +1,7 @@
 """Every command in one table: what it does in a line, and where its choices and its work are.
 
-Nothing of a command is imported before it is chosen: the line of help is all that its neighbours show.
+Nothing of a command is imported before it is chosen: the line of help is all that its neighbours
+show.
 """
 
 import dataclasses
@@ -16,8 +17,9 @@ import tyro
 class Command(NamedTuple):
     """A command: its line of help, the dataclass of its choices, and what runs it, as "module:name".
 
-    A command with `show` is a benchmark: `run` returns what `show` prints. One that `leaves_run` is begun,
-    resumed and replayed by `runs.lifecycle`, which calls `run` with the choices, a directory and a session.
+    A command with `show` is a benchmark: `run` returns what `show` prints. One that `leaves_run` is
+    begun, resumed and replayed by `runs.lifecycle`, which calls `run` with the choices, a directory
+    and a session.
     """
 
     summary: str
@@ -37,60 +39,71 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "compare": Command(
-        "Compare planners on the same economy, with the same seed and the same number of evaluations.",
+        "Compare planners on the same economy, with the same seed and the same number of "
+        "evaluations.",
         "experiments.compare.config:CompareConfig",
         "experiments.compare.command:run_compare",
         leaves_run=True,
     ),
     "simulate": Command(
-        "Let language-model workers live through tax years, under a planner or leaders whom they elect.",
+        "Let language-model workers live through tax years, under a planner or leaders whom they "
+        "elect.",
         "experiments.simulate.config:SimulateConfig",
         "experiments.simulate.command:run_simulate",
         leaves_run=True,
     ),
     "resume": Command(
-        "Finish a run that was cut short, within its own limits: what its journal holds is not asked again.",
+        "Finish a run that was cut short, within its own limits: what its journal holds is not "
+        "asked again.",
         "experiments.runs.config:ResumeConfig",
         "experiments.runs.lifecycle:resume",
     ),
     "replay": Command(
-        "Repeat a finished run from its journal, with no model, and compare the metrics byte by byte.",
+        "Repeat a finished run from its journal, with no model, and compare the metrics byte by "
+        "byte.",
         "experiments.runs.config:ReplayConfig",
         "experiments.runs.lifecycle:replay",
     ),
     "personas": Command(
-        "Compare personas, drawn for skills on the quantile grid of ACS-2023 incomes, with published "
+        "Compare personas, drawn for skills on the quantile grid of ACS-2023 incomes, with "
+        "published "
         "figures.",
         "experiments.personas.config:PersonasConfig",
         "experiments.personas.command:run_personas",
     ),
     "audit": Command(
-        "Ask a model the same questions in many ways, as workers and as a planner, and compare its answers.",
+        "Ask a model the same questions in many ways, as workers and as a planner, and compare "
+        "its answers.",
         "experiments.audit.config:AuditConfig",
         "experiments.audit.command:run_audit",
     ),
     "fidelity": Command(
-        "Measure the small model against the known formula that it imitates, as worker and as planner.",
+        "Measure the small model against the known formula that it imitates, as worker and as "
+        "planner.",
         "experiments.fidelity.config:FidelityConfig",
         "experiments.fidelity.command:run_fidelity",
     ),
     "scoreboard": Command(
-        "Let every planner plan on several economies, each drawn several times, and print its regret.",
+        "Let every planner plan on several economies, each drawn several times, and print its "
+        "regret.",
         "experiments.scoreboard.config:ScoreboardConfig",
         "experiments.scoreboard.tables:run_scoreboard",
     ),
     "contest": Command(
-        "Let planners, one by gradient on a surrogate, ask the same language-model workers equally often.",
+        "Let planners, one by gradient on a surrogate, ask the same language-model workers "
+        "equally often.",
         "experiments.contest.config:ContestConfig",
         "experiments.contest.command:run_contest",
     ),
     "transfer": Command(
-        "Let planners learn from rational workers and from language models, and set taxes for both.",
+        "Let planners learn from rational workers and from language models, and set taxes for "
+        "both.",
         "experiments.transfer.config:TransferConfig",
         "experiments.transfer.tables:run_transfer",
     ),
     "optimum": Command(
-        "Search the best schedule on today's brackets two ways, and bound what any schedule could bring.",
+        "Search the best schedule on today's brackets two ways, and bound what any schedule could "
+        "bring.",
         "experiments.optimum.config:OptimumConfig",
         "experiments.optimum.command:run_optimum",
     ),
@@ -103,7 +116,8 @@ COMMANDS = {
 BENCHMARK = "benchmark"
 BENCHMARKS = {
     "core": Command(
-        "Time taxes, responses and welfare gradients against NumPy and against the machine's own limits.",
+        "Time taxes, responses and welfare gradients against NumPy and against the machine's own "
+        "limits.",
         "experiments.benchmarks.config:CoreBenchmarkConfig",
         "experiments.benchmarks.core:measure",
         "experiments.benchmarks.tables:print_core",
@@ -121,19 +135,22 @@ BENCHMARKS = {
         "experiments.benchmarks.tables:print_engines",
     ),
     "learning": Command(
-        "Let a planner and its workers learn together by PPO, and a network learn to plan in one call.",
+        "Let a planner and its workers learn together by PPO, and a network learn to plan in one "
+        "call.",
         "experiments.benchmarks.config:LearningBenchmarkConfig",
         "experiments.benchmarks.learning:run",
         "experiments.benchmarks.learning:print_learning",
     ),
     "surrogate": Command(
-        "Distil language-model workers into a network, and measure it on laws and people it never saw.",
+        "Distil language-model workers into a network, and measure it on laws and people it never "
+        "saw.",
         "experiments.benchmarks.config:SurrogateBenchmarkConfig",
         "experiments.benchmarks.surrogate:run",
         "experiments.benchmarks.surrogate:print_surrogate",
     ),
     "against": Command(
-        "Measure this checkout beside another one, in turns: ratios, their spread, and tables to the cent.",
+        "Measure this checkout beside another one, in turns: ratios, their spread, and tables to "
+        "the cent.",
         "experiments.benchmarks.config:AgainstBenchmarkConfig",
         "experiments.benchmarks.against:run",
         "experiments.benchmarks.against:print_against",

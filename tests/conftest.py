@@ -5,8 +5,8 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-# Most programs here run for a moment: without optimisation they compile in a third of the time. Set both to
-# compile as users do; `test_optimised.py` compares the two.
+# Most programs here run for a moment: without optimisation they compile in a third of the time. Set
+# both to compile as users do; `test_optimised.py` compares the two.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault(
     "XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1"

@@ -50,8 +50,9 @@ class RevenueFloor:
 class LossLimit:
     """Utility at every decile falls by at most `most` dollars a year below that of a `reference`.
 
-    Deciles are the nine of `Report.utility_deciles`: people are compared by rank, and whoever is below the
-    first tenth or above the last is not looked at. For preferences whose utility is in dollars.
+    Deciles are the nine of `Report.utility_deciles`: people are compared by rank, and whoever is
+    below the first tenth or above the last is not looked at. For preferences whose utility is in
+    dollars.
 
     Raises:
         ValueError: not nine deciles.
@@ -80,8 +81,8 @@ class LossLimit:
     def slopes(self, schedule: BracketSchedule, report: Report) -> Float[np.ndarray, "9 brackets"]:
         """Return the income per head in each bracket less that of the worker at the decile of income.
 
-        Whoever works as much as is best loses with a rate the income taxed at it and no more (the envelope
-        theorem), and deciles of income and utility are taken to be the same people.
+        Whoever works as much as is best loses with a rate the income taxed at it and no more (the
+        envelope theorem), and deciles of income and utility are taken to be the same people.
         """
         starts = np.asarray(schedule.thresholds, float)
         ends = np.append(starts[1:], np.inf)
@@ -142,7 +143,8 @@ def certify_plan(
         if np.array_equal(schedule.rates, found.recommended.rates):
             return certify(found.recommended, report, limits=limits, requirements=requirements)
     raise ValueError(
-        f"No evaluation of the recommended rates {found.recommended.rates} was heard: evaluate them and use "
+        f"No evaluation of the recommended rates {found.recommended.rates} was heard: evaluate "
+        "them and use "
         "certify."
     )
 

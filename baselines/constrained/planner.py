@@ -32,8 +32,9 @@ class Point(NamedTuple):
 class Model(NamedTuple):
     """What the planner thinks of the neighbourhood of the `centre`, the best point by its merit so far.
 
-    `slopes` are the margins' and `curvature` is minus the second derivative of the value; no step is
-    longer than `radius`, and a broken margin counts `penalty` times as much as the same gain in value.
+    `slopes` are the margins' and `curvature` is minus the second derivative of the value; no step
+    is longer than `radius`, and a broken margin counts `penalty` times as much as the same gain in
+    value.
     """
 
     centre: Point
@@ -46,8 +47,8 @@ class Model(NamedTuple):
 class ConstrainedState(NamedTuple):
     """The model, the next position, what the margins were expected to be there, and the best heard.
 
-    `best` is a schedule with its equivalent and the dollars by which it breaks requirements; `near` tries
-    points near it once the search has ended.
+    `best` is a schedule with its equivalent and the dollars by which it breaks requirements; `near`
+    tries points near it once the search has ended.
     """
 
     model: Model | None
@@ -61,12 +62,12 @@ class ConstrainedPlanner(NamedTuple):
     """Climb the equivalent under constraints, from `start`; recommend the best schedule that keeps them.
 
     Limits of rates hold for every proposal. What is required of a report is sought by sequential
-    quadratic programming with an exact penalty and a trust region in -log(1 - rate) (Fletcher 1985): the
-    gradient of the equivalent is heard, those of the requirements start from the requirement's own first
-    guess and are learned from the margins heard (Broyden 1965), so they cost no evaluations. Nothing is
-    recommended that was not heard to keep every requirement, if anything was; else what breaks them least,
-    in dollars, and `certify_plan` names which it breaks. After `patience` evaluations without a gain, the
-    rest are trials of `LocalSearch`.
+    quadratic programming with an exact penalty and a trust region in -log(1 - rate) (Fletcher
+    1985): the gradient of the equivalent is heard, those of the requirements start from the
+    requirement's own first guess and are learned from the margins heard (Broyden 1965), so they
+    cost no evaluations. Nothing is recommended that was not heard to keep every requirement, if
+    anything was; else what breaks them least, in dollars, and `certify_plan` names which it breaks.
+    After `patience` evaluations without a gain, the rest are trials of `LocalSearch`.
 
     Raises:
         ValueError: no gradient was heard (at `tell`), or a rate may be 1.
@@ -198,8 +199,8 @@ def best_step(
 ) -> tuple[Vector, float]:
     """Return the best step by the model, and by how much it still breaks the margins, all together.
 
-    A margin is aimed at with so much to `spare`. The quadratic program is solved by SLSQP (scipy), with
-    one slack for each margin.
+    A margin is aimed at with so much to `spare`. The quadratic program is solved by SLSQP (scipy),
+    with one slack for each margin.
     """
     centre, brackets, slacks = model.centre, model.centre.position.size, model.centre.margins.size
     low = np.minimum(np.maximum(bounds[0] - centre.position, -model.radius), 0)

@@ -27,8 +27,9 @@ def lbfgs(longest: float = 0.5) -> optax.GradientTransformation:
 def adam(rate: float = 0.1) -> optax.GradientTransformation:
     """Return Adam (Kingma and Ba 2015) for some dozens of evaluations.
 
-    Steps begin at `rate`, in the unit of the planner's coordinates, and are half as long after 20. It
-    remembers squared slopes at 0.95, not 0.999. It often loses for some steps on its way: have `patience`.
+    Steps begin at `rate`, in the unit of the planner's coordinates, and are half as long after 20.
+    It remembers squared slopes at 0.95, not 0.999. It often loses for some steps on its way: have
+    `patience`.
     """
     return optax.adam(lambda step: rate / (1 + step / 20), b1=0.8, b2=0.95)
 
@@ -48,13 +49,14 @@ class GradientState(NamedTuple):
 class GradientPlanner(NamedTuple):
     """Climb the gradient of the log equivalent, from `start`; recommend the best seen.
 
-    The `coordinates` are where it climbs, and hold the limits of rates: no proposal is outside them. By
-    default they are -log(1 - rate), the scale on which workers respond, and rates in [-0.8, 0.999]. The
-    optimiser is `lbfgs()`, `adam()` or any `optax.GradientTransformation` that minimises. It hears the
-    slope without what leads out of the limits, and its steps are projected to them. A bracket that nobody
-    is in has no gradient: start from rates at which somebody is.
+    The `coordinates` are where it climbs, and hold the limits of rates: no proposal is outside
+    them. By default they are -log(1 - rate), the scale on which workers respond, and rates in
+    [-0.8, 0.999]. The optimiser is `lbfgs()`, `adam()` or any `optax.GradientTransformation` that
+    minimises. It hears the slope without what leads out of the limits, and its steps are projected
+    to them. A bracket that nobody is in has no gradient: start from rates at which somebody is.
 
-    Once the climb has brought nothing for `patience` evaluations, the rest are trials of `LocalSearch`.
+    Once the climb has brought nothing for `patience` evaluations, the rest are trials of
+    `LocalSearch`.
     """
 
     start: BracketSchedule

@@ -13,8 +13,8 @@ from jaxtyping import Array, Bool, Float
 class RateLimits:
     """The least and the highest rate, as shares, of every bracket or of each; and whether rates may not fall.
 
-    One number is for all brackets, a tuple has one for each. With `rising` rates, each is at least the one
-    below it: the schedule is progressive at the margin, and no worker jumps.
+    One number is for all brackets, a tuple has one for each. With `rising` rates, each is at least
+    the one below it: the schedule is progressive at the margin, and no worker jumps.
 
     Raises:
         ValueError: a limit outside [-1, 1], or limits that no schedule can keep.
@@ -40,7 +40,8 @@ class RateLimits:
         floor, cap = (np.atleast_1d(limit) for limit in (self.floor, self.cap))
         if np.any((np.maximum.accumulate(floor) if self.rising else floor) > cap):
             raise ValueError(
-                f"No {'rising ' * self.rising}rates are at least {self.floor} and at most {self.cap}: "
+                f"No {'rising ' * self.rising}rates are at least {self.floor} and at most "
+                f"{self.cap}: "
                 "lower a floor or lift a cap."
             )
 
@@ -79,9 +80,10 @@ def nearest(
 ) -> Float[Array, " brackets"]:
     """Return the nearest values (least squares) between floor and cap that do not fall, if they are `rising`.
 
-    Bounds of rising values must not fall. Then entry i is the highest over a <= i of the lowest over b >= i
-    of mean(values[a..b]), which counts as at least floor[b] and at most cap[a]: the formula of isotonic
-    regression (Barlow et al. 1972), here with bounds. The result keeps to them, and rises, to the last bit.
+    Bounds of rising values must not fall. Then entry i is the highest over a <= i of the lowest
+    over b >= i of mean(values[a..b]), which counts as at least floor[b] and at most cap[a]: the
+    formula of isotonic regression (Barlow et al. 1972), here with bounds. The result keeps to them,
+    and rises, to the last bit.
     """
     if not rising:
         return jnp.clip(values, floor, cap)

@@ -114,8 +114,9 @@ class PlainRates(AbstractCoordinates):
 class Squashed(AbstractCoordinates):
     """Any position is legal: its logistic says how far a rate is from the least possible to the highest.
 
-    Where rates must rise, the least possible is the rate of the bracket below. Positions are kept within
-    [-8, 8]: a rate comes as near to a limit as 0.03 % of the way, and the nearer it is the slower it moves.
+    Where rates must rise, the least possible is the rate of the bracket below. Positions are kept
+    within [-8, 8]: a rate comes as near to a limit as 0.03 % of the way, and the nearer it is the
+    slower it moves.
     """
 
     limits: RateLimits = eqx.field(static=True, default=RateLimits())

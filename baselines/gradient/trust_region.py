@@ -22,8 +22,8 @@ class Trial(NamedTuple):
 class SurrogateModel(Protocol):
     """What is believed of the workers after some trials.
 
-    `values` holds an equivalent for each trial, in dollars a year: the report's own, or a better estimate of
-    what the schedule brings on average, if one is known.
+    `values` holds an equivalent for each trial, in dollars a year: the report's own, or a better
+    estimate of what the schedule brings on average, if one is known.
     """
 
     @property
@@ -49,9 +49,9 @@ class Refit(Protocol):
 class TrustRegionState(NamedTuple):
     """Where the search stands.
 
-    `centre` is the place of the best trial, `radius` how far from its rates proposals may go, in rates;
-    `promised` is what the last proposal should have gained, and `stretched` whether it went all the way.
-    `key` names the luck of refitting.
+    `centre` is the place of the best trial, `radius` how far from its rates proposals may go, in
+    rates; `promised` is what the last proposal should have gained, and `stretched` whether it went
+    all the way. `key` names the luck of refitting.
     """
 
     trials: tuple[Trial, ...]
@@ -66,13 +66,15 @@ class TrustRegionState(NamedTuple):
 class TrustRegionPlanner(NamedTuple):
     """Climb what a model predicts in a box around the best schedule so far, ask, refit, and adapt the box.
 
-    No rate of a proposal is further than the radius from the best one's. With rho the actual gain over the
-    predicted one, the radius is halved where rho is below 1/4, as after every proposal that gains nothing,
-    and doubled where rho is above 3/4 and the box was in the way (Conn, Gould and Toint 2000, algorithm
-    6.1.1); it stays within [`least`, `most`], and rates within [0, 0.999]. Gains are differences of
-    `SurrogateModel.values`. The best trial by that is recommended. The first evaluation is of `start`.
+    No rate of a proposal is further than the radius from the best one's. With rho the actual gain
+    over the predicted one, the radius is halved where rho is below 1/4, as after every proposal
+    that gains nothing, and doubled where rho is above 3/4 and the box was in the way (Conn, Gould
+    and Toint 2000, algorithm 6.1.1); it stays within [`least`, `most`], and rates within [0,
+    0.999]. Gains are differences of `SurrogateModel.values`. The best trial by that is recommended.
+    The first evaluation is of `start`.
 
-    What `refit` knows of the workers beyond their reports is what the planner is told: say so in tables.
+    What `refit` knows of the workers beyond their reports is what the planner is told: say so in
+    tables.
     """
 
     start: BracketSchedule

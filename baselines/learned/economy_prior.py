@@ -59,9 +59,9 @@ def draw_skills(
 ) -> Float[Array, "populations agents"]:
     """Return the skills of populations of different income distributions, on the host.
 
-    Half are GB2 (McDonald 1984), half lognormal with a Pareto tail, all of whose parameters are drawn so that
-    medians lie around 25,000 to 90,000 dollars and tails have a Pareto index of 1.4 or more. Half of each are
-    quantile grids, half independent draws.
+    Half are GB2 (McDonald 1984), half lognormal with a Pareto tail, all of whose parameters are
+    drawn so that medians lie around 25,000 to 90,000 dollars and tails have a Pareto index of 1.4
+    or more. Half of each are quantile grids, half independent draws.
     """
     rows = []
     for index in range(populations):
@@ -77,9 +77,10 @@ def draw_world(
 ) -> World:
     """Return a world with one of the populations, and an elasticity and an aversion of its own.
 
-    The elasticity is log-uniform between 0.1 and 1; the aversion is infinite with probability 1/4, else
-    uniform between 0.5 and 4; preferences are quasi-linear, public spending is 0. In half of the worlds
-    tastes are such that everyone works 40 hours under the `law`, in the others everyone's taste is 1.
+    The elasticity is log-uniform between 0.1 and 1; the aversion is infinite with probability 1/4,
+    else uniform between 0.5 and 4; preferences are quasi-linear, public spending is 0. In half of
+    the worlds tastes are such that everyone works 40 hours under the `law`, in the others
+    everyone's taste is 1.
     """
     which, elastic, averse, rawls, fitted = jax.random.split(key, 5)
     skill = skills[jax.random.randint(which, (), 0, skills.shape[0])]

@@ -11,18 +11,19 @@ from econjax import BracketSchedule
 from econjax.planning import Report
 
 Sees = Literal["incomes", "values", "elasticity"]
-"""What the network reads beside the aversion: statistics of incomes and hours under the law; those and the
-equivalent under the law, as planners hear it; or the first and the elasticity, which it must be told."""
+"""What the network reads beside the aversion: statistics of incomes and hours under the law;
+those and the equivalent under the law, as planners hear it; or the first and the elasticity,
+which it must be told."""
 
 
 class AmortisedNetwork(eqx.Module):
     """A map from a report on the law to a schedule on the law's brackets.
 
-    It knows economies like those of `economy_prior` and no others: quasi-linear preferences with one
-    elasticity between 0.1 and 1, GB2 and lognormal-Pareto incomes with medians of 25,000 to 90,000 dollars,
-    aversions from 0.5 to 4 and Rawls's, no public spending, and this one `law`. Where it is not told the
-    elasticity, it names what is best on average over the elasticities that it thinks possible. Rates lie
-    between -0.5 and 0.99.
+    It knows economies like those of `economy_prior` and no others: quasi-linear preferences with
+    one elasticity between 0.1 and 1, GB2 and lognormal-Pareto incomes with medians of 25,000 to
+    90,000 dollars, aversions from 0.5 to 4 and Rawls's, no public spending, and this one `law`.
+    Where it is not told the elasticity, it names what is best on average over the elasticities that
+    it thinks possible. Rates lie between -0.5 and 0.99.
     """
 
     law: BracketSchedule
@@ -45,7 +46,8 @@ class AmortisedNetwork(eqx.Module):
         """
         if (elasticity is None) == (self.sees == "elasticity"):
             raise ValueError(
-                f"A network that sees {self.sees!r} got elasticity {elasticity}: give the elasticity to one "
+                f"A network that sees {self.sees!r} got elasticity {elasticity}: give the "
+                "elasticity to one "
                 'that sees "elasticity", and to no other.'
             )
         seen = (features_of(report, aversion, elasticity, self.sees) - self.centre) / self.spread
@@ -67,8 +69,8 @@ class Held(NamedTuple):
 class AmortisedPlanner(NamedTuple):
     """Ask for the law, read its report, and hold what the network then proposes.
 
-    It recommends the proposal, which one evaluation is enough for, unless it heard that the law is better.
-    The elasticity is for a network that is told; the network says what it was trained on.
+    It recommends the proposal, which one evaluation is enough for, unless it heard that the law is
+    better. The elasticity is for a network that is told; the network says what it was trained on.
     """
 
     network: AmortisedNetwork

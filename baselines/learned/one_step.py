@@ -17,8 +17,8 @@ from econjax.welfare import AbstractWelfare
 class Play(NamedTuple):
     """What one play brought: each worker's reward, the planner's (dollars a year), and the rebate paid.
 
-    A worker's reward is how much better its hours were than 40 hours under the same schedule and rebate, in
-    dollars over what it earns in 40 hours: its own utility, shifted and scaled.
+    A worker's reward is how much better its hours were than 40 hours under the same schedule and
+    rebate, in dollars over what it earns in 40 hours: its own utility, shifted and scaled.
     """
 
     gain: Float[Array, " agents"]
@@ -45,8 +45,9 @@ def observe(
 ) -> Float[Array, "agents features"]:
     """Return what each worker sees: its skill and taste, the schedule, and the rebate paid last.
 
-    Of the schedule it sees the log of what it keeps of a dollar in each bracket and at hours around 40, how
-    far off each threshold is in log hours, and its average rate at 40 hours. Nobody sees an elasticity.
+    Of the schedule it sees the log of what it keeps of a dollar in each bracket and at hours around
+    40, how far off each threshold is in log hours, and its average rate at 40 hours. Nobody sees an
+    elasticity.
     """
     population = economy.population
     full = jnp.maximum(REFERENCE_HOURS * population.skill, 1)
@@ -80,8 +81,9 @@ def worker_steps_per_second(
 ) -> float:
     """Return how many workers play one step in a second: the fastest of `repeats`, after a warm-up.
 
-    Each episode draws a rate for every bracket and hours for every worker, and plays them; all episodes are
-    one compiled scan, and the clock stops when the results are there. Nothing learns and no network acts.
+    Each episode draws a rate for every bracket and hours for every worker, and plays them; all
+    episodes are one compiled scan, and the clock stops when the results are there. Nothing learns
+    and no network acts.
     """
 
     def run(key: Key[Array, ""]) -> float:

@@ -28,10 +28,11 @@ class Policy(NamedTuple):
 class PPOPlanner(NamedTuple):
     """Draw schedules from a Gaussian that PPO improves; recommend the best seen.
 
-    It is over -log(1 - rate), the scale on which workers respond. Every `batch` evaluations the mean takes
-    `epochs` steps of gradient ascent, in units of the spread, on the clipped objective whose advantage is
-    the batch's standardised equivalent; then the spread shrinks by `fade`. The mean starts at `start`, and
-    rates stay within [-0.8, 0.999]. It is a bandit: nothing but the equivalents is read.
+    It is over -log(1 - rate), the scale on which workers respond. Every `batch` evaluations the
+    mean takes `epochs` steps of gradient ascent, in units of the spread, on the clipped objective
+    whose advantage is the batch's standardised equivalent; then the spread shrinks by `fade`. The
+    mean starts at `start`, and rates stay within [-0.8, 0.999]. It is a bandit: nothing but the
+    equivalents is read.
     """
 
     start: BracketSchedule
@@ -69,7 +70,8 @@ class PPOPlanner(NamedTuple):
         """
         if not jnp.isfinite(report.equivalent):
             raise ValueError(
-                f"No policy can learn from rates {schedule.rates} with equivalent {report.equivalent}."
+                f"No policy can learn from rates {schedule.rates} with equivalent "
+                f"{report.equivalent}."
             )
         state = state._replace(
             heard=state.heard.at[state.filled].set(report.equivalent),
@@ -122,9 +124,9 @@ def ascended(
 ) -> Float[Array, " numbers"]:
     """Return the mean of a Gaussian policy after `epochs` ascents of the clipped objective on one batch.
 
-    Steps are in units of the spread, so that what they do depends neither on it nor on the reward's unit:
-    near the old policy the objective's gradient is the mean of the standardised reward times the draws'
-    distance from the mean in spreads.
+    Steps are in units of the spread, so that what they do depends neither on it nor on the reward's
+    unit: near the old policy the objective's gradient is the mean of the standardised reward times
+    the draws' distance from the mean in spreads.
     """
     advantage = standardised(reward)
     old = jnp.sum(log_chance(drawn, mean[None], spread), axis=1)

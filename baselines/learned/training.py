@@ -22,8 +22,8 @@ from econjax.planning import Planner, RationalEvaluator, plan, summarise
 class Training:
     """How a network is trained: `steps` of Adam, each on `batch` fresh worlds.
 
-    The worlds' populations are among `populations` of `agents` workers, drawn once. The learning rate falls
-    to 0 along a cosine.
+    The worlds' populations are among `populations` of `agents` workers, drawn once. The learning
+    rate falls to 0 along a cosine.
     """
 
     sees: Sees = "values"
@@ -38,8 +38,9 @@ class Training:
 class Trained(NamedTuple):
     """A trained network, what training asked of economies, and how it went.
 
-    `evaluations` counts those with a gradient and those of the law, which only the statistics are read from;
-    `losses` is the mean over each batch of -log(equivalent of the proposal / equivalent of the law).
+    `evaluations` counts those with a gradient and those of the law, which only the statistics are
+    read from; `losses` is the mean over each batch of -log(equivalent of the proposal / equivalent
+    of the law).
     """
 
     network: AmortisedNetwork
@@ -66,8 +67,8 @@ def train_network(
 class HeldOut(NamedTuple):
     """Equivalents, in dollars a year, of what four planners recommend in worlds that nobody trained on.
 
-    `proposed` is by the network after one evaluation, of the law; `flat` and `climbed` are the best flat rate
-    and the gradient planner's best after 30 and after `evaluations` of them.
+    `proposed` is by the network after one evaluation, of the law; `flat` and `climbed` are the best
+    flat rate and the gradient planner's best after 30 and after `evaluations` of them.
     """
 
     law: Float[np.ndarray, " worlds"]

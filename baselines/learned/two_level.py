@@ -20,14 +20,15 @@ from econjax.welfare import AbstractWelfare
 class TwoLevel:
     """How two levels learn: workers alone, both, and last workers under a planner that has settled.
 
-    Each update plays `schedules` twice, with everybody's exploration mirrored, and takes `epochs` steps of
-    ascent of the clipped objective: the workers' are Adam's, at a rate that falls to 0 along a cosine, the
-    planner's are `planner_step` long in units of its spread. Exploration is Gaussian and its standard
-    deviation, hence its entropy, falls geometrically between two values: in log hours for workers, in
-    -log(1 - rate) for the planner. Rates lie between 0 and `highest`.
+    Each update plays `schedules` twice, with everybody's exploration mirrored, and takes `epochs`
+    steps of ascent of the clipped objective: the workers' are Adam's, at a rate that falls to 0
+    along a cosine, the planner's are `planner_step` long in units of its spread. Exploration is
+    Gaussian and its standard deviation, hence its entropy, falls geometrically between two values:
+    in log hours for workers, in -log(1 - rate) for the planner. Rates lie between 0 and `highest`.
 
     Raises:
-        ValueError: an odd number of schedules, a negative number of updates, or nothing to train with.
+        ValueError: an odd number of schedules, a negative number of updates, or nothing to train
+        with.
     """
 
     worker_updates: int = 500
@@ -53,8 +54,10 @@ class TwoLevel:
             or self.epochs < 1
         ):
             raise ValueError(
-                f"{self.schedules} schedules, {phases} updates and {self.epochs} epochs do not train: "
-                "schedules come in mirrored pairs, so an even number; at least one epoch and one update; no "
+                f"{self.schedules} schedules, {phases} updates and {self.epochs} epochs do not "
+                "train: "
+                "schedules come in mirrored pairs, so an even number; at least one epoch and one "
+                "update; no "
                 "negative number of updates."
             )
 
@@ -67,8 +70,8 @@ class TwoLevel:
 class TwoLevelResult(NamedTuple):
     """The schedule at the planner's mean, the workers' weights, and how training went.
 
-    `rebate` is the mean one of the last update, in dollars a year; `equivalents` are means over the schedules
-    that each update tried.
+    `rebate` is the mean one of the last update, in dollars a year; `equivalents` are means over the
+    schedules that each update tried.
     """
 
     schedule: BracketSchedule
@@ -80,9 +83,9 @@ class TwoLevelResult(NamedTuple):
 class Verdict(NamedTuple):
     """What a learned schedule is worth, in dollars of equivalent a year, and how well workers have learned.
 
-    `learned` is with the learned workers, `rational` with exact best responses. `departure` is the mean
-    distance of learned hours from the best response, `bias` the learned mean less the best one, in hours a
-    week.
+    `learned` is with the learned workers, `rational` with exact best responses. `departure` is the
+    mean distance of learned hours from the best response, `bias` the learned mean less the best
+    one, in hours a week.
     """
 
     learned: Float[Array, ""]
@@ -115,15 +118,16 @@ def train_two_level(
 ) -> TwoLevelResult:
     """Return what a planner and its workers have learned; `vmap` over keys for several seeds.
 
-    The curriculum is that of the AI Economist (Zheng et al. 2022, Science Advances 8, eabk2607): workers
-    first learn alone, under random taxes up to a highest rate that rises from 0; then the planner learns as
-    well, and its highest rate rises in turn, while exploration fades on both levels. Last, the planner
-    stays where it is and workers settle: one that learned on drifted to where they err, as they no longer
-    explored far enough to find jumps that pay. The whole loop is one compiled scan.
+    The curriculum is that of the AI Economist (Zheng et al. 2022, Science Advances 8, eabk2607):
+    workers first learn alone, under random taxes up to a highest rate that rises from 0; then the
+    planner learns as well, and its highest rate rises in turn, while exploration fades on both
+    levels. Last, the planner stays where it is and workers settle: one that learned on drifted to
+    where they err, as they no longer explored far enough to find jumps that pay. The whole loop is
+    one compiled scan.
 
-    One-step episodes need no value network: the baseline of a worker's reward is the mean over the two
-    mirrored plays of the same schedule, that of the planner's the mean over all schedules. The planner
-    begins with no tax. Economies are evaluated 2 * `schedules` times an update.
+    One-step episodes need no value network: the baseline of a worker's reward is the mean over the
+    two mirrored plays of the same schedule, that of the planner's the mean over all schedules. The
+    planner begins with no tax. Economies are evaluated 2 * `schedules` times an update.
     """
     state = _begin(key, economy, thresholds, config)
 
@@ -236,8 +240,8 @@ def _curriculum(
 ) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Float[Array, ""]]]:
     """Return the highest rate of this update, and the spreads of workers and planner.
 
-    The cap rises over the first half of the workers' time, and again from a tenth over the first third of
-    the planner's.
+    The cap rises over the first half of the workers' time, and again from a tenth over the first
+    third of the planner's.
     """
     alone = step / max(config.worker_updates, 1)
     joint = (step - config.worker_updates) / max(config.joint_updates, 1)

@@ -33,16 +33,17 @@ class Study(NamedTuple):
 class EmpiricalSaezPlanner(NamedTuple):
     """Measure the elasticity in each bracket by paired perturbation, then iterate the formula with them.
 
-    For each bracket the rate of `start` is lowered by `size` (a share of a dollar), then raised: two
-    evaluations. The change of mean income, over the change of the log net-of-tax rate times the income
-    that responds to it, is the bracket's elasticity: to first order in `size` exact for workers of one
-    elasticity within a bracket, and the one that the first-order condition needs for any others. Then it
-    goes on as `SaezPlanner` does, and recommends the best schedule seen. Where no elasticity comes out
-    positive there is nothing to iterate: it stays with the best perturbation. Nothing is told to it.
+    For each bracket the rate of `start` is lowered by `size` (a share of a dollar), then raised:
+    two evaluations. The change of mean income, over the change of the log net-of-tax rate times the
+    income that responds to it, is the bracket's elasticity: to first order in `size` exact for
+    workers of one elasticity within a bracket, and the one that the first-order condition needs for
+    any others. Then it goes on as `SaezPlanner` does, and recommends the best schedule seen. Where
+    no elasticity comes out positive there is nothing to iterate: it stays with the best
+    perturbation. Nothing is told to it.
 
-    Noise in mean income of s dollars a year puts an error of s (1 - rate) / (2^0.5 size active) into a
-    bracket's estimate, with `active` the income there per head of the population: choose a larger `size`
-    where workers are noisy or few.
+    Noise in mean income of s dollars a year puts an error of s (1 - rate) / (2^0.5 size active)
+    into a bracket's estimate, with `active` the income there per head of the population: choose a
+    larger `size` where workers are noisy or few.
     """
 
     start: BracketSchedule

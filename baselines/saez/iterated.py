@@ -19,8 +19,8 @@ from econjax.planning import Incumbent, Report
 class SaezState(NamedTuple):
     """Where the iteration stands: the rates to try next, the last move, and the part of the way to go.
 
-    `incumbent` is the best schedule evaluated so far; `near` tries points near it once the iteration brings
-    nothing.
+    `incumbent` is the best schedule evaluated so far; `near` tries points near it once the
+    iteration brings nothing.
     """
 
     schedule: BracketSchedule
@@ -53,8 +53,8 @@ class SaezState(NamedTuple):
     ) -> "SaezState":
         """Return the iteration moved toward what the formula implies at a schedule just evaluated.
 
-        A bracket goes half of the way, in log net-of-tax rates; one that overshoots halves its part, which
-        then grows again. A trial near the best is heard only.
+        A bracket goes half of the way, in log net-of-tax rates; one that overshoots halves its
+        part, which then grows again. A trial near the best is heard only.
         """
         near = self.near.heard(bool(report.equivalent > self.incumbent.equivalent))
         incumbent = self.incumbent.or_better(schedule, report)
@@ -72,13 +72,14 @@ class SaezState(NamedTuple):
 class SaezPlanner(NamedTuple):
     """Set rates by the first-order condition of each bracket, at the statistics the last rates brought.
 
-    It is told the workers' elasticity, one for all or one for each bracket, or without one reads it from
-    every report (workers who differ sort themselves anew), and iterates: at the fixed point every bracket's
-    condition holds with the marginal weights of the welfare function itself. Where rates fall with income,
-    workers who jump over a threshold are counted as `inferred_jump` infers them from the report; without
-    `jumps` they are left out, and the fixed point is then near the optimum, not at it. The formula is of
-    smooth populations, and a finite one has steps: once the iteration has brought nothing for `patience`
-    evaluations, the rest are trials of `LocalSearch`. It recommends the best rates tried.
+    It is told the workers' elasticity, one for all or one for each bracket, or without one reads it
+    from every report (workers who differ sort themselves anew), and iterates: at the fixed point
+    every bracket's condition holds with the marginal weights of the welfare function itself. Where
+    rates fall with income, workers who jump over a threshold are counted as `inferred_jump` infers
+    them from the report; without `jumps` they are left out, and the fixed point is then near the
+    optimum, not at it. The formula is of smooth populations, and a finite one has steps: once the
+    iteration has brought nothing for `patience` evaluations, the rest are trials of `LocalSearch`.
+    It recommends the best rates tried.
     """
 
     start: BracketSchedule
@@ -108,8 +109,8 @@ class StaticSaezPlanner(NamedTuple):
     """Apply the formula once, to the statistics that the start brought, and stay there.
 
     What comes of taking incomes and welfare weights as fixed (`SaezPlanner` lets them answer).
-    `elasticity` is one for all, one for each bracket, or as reported; `REFERENCE_ELASTICITIES` holds those
-    of others.
+    `elasticity` is one for all, one for each bracket, or as reported; `REFERENCE_ELASTICITIES`
+    holds those of others.
     """
 
     start: BracketSchedule
@@ -163,8 +164,8 @@ def _jump(
 ) -> Float[Array, " brackets"]:
     """Return `inferred_jump` where the elasticity's mean square is this.
 
-    How many jump and how far are both in proportion to the elasticity, so that all are inferred with the
-    root of the mean square, and each bracket's jump goes with its own.
+    How many jump and how far are both in proportion to the elasticity, so that all are inferred
+    with the root of the mean square, and each bracket's jump goes with its own.
     """
     active = report.brackets.active
     mean = float(jnp.sum(active * square) / jnp.maximum(jnp.sum(active), 1e-9))
@@ -190,10 +191,11 @@ def reference_saez(
 ) -> FixedPlanner:
     """Return the planner that keeps the schedule of a published recipe, computed from everybody's skill.
 
-    "llm-economist" is `llm_economist_rates` of incomes at 100 hours a week, as there. "dynamic-empirical" is
-    the copy in the same project's experiment with estimated elasticities, which takes for z in the last
-    bracket a tenth of the way from its threshold to $10,000,000: nobody is there as a rule, so that a is 10
-    and G is 0. `skill` is in dollars a year per weekly hour.
+    "llm-economist" is `llm_economist_rates` of incomes at 100 hours a week, as there.
+    "dynamic-empirical" is the copy in the same project's experiment with estimated elasticities,
+    which takes for z in the last bracket a tenth of the way from its threshold to $10,000,000:
+    nobody is there as a rule, so that a is 10 and G is 0. `skill` is in dollars a year per weekly
+    hour.
 
     Raises:
         ValueError: an unknown recipe, or anything `llm_economist_rates` refuses.

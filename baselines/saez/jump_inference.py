@@ -17,8 +17,8 @@ def inferred_jump(
 ) -> Float[Array, " brackets"]:
     """Return `jump_revenue` of the workers inferred from a report, in dollars per unit of each rate.
 
-    0 where rates rise with income, and where the report tells too little. Correct in so far as workers
-    best-respond with that elasticity and without income effects.
+    0 where rates rise with income, and where the report tells too little. Correct in so far as
+    workers best-respond with that elasticity and without income effects.
     """
     rates = np.asarray(schedule.rates)
     workers = (
@@ -35,10 +35,10 @@ def inferred_population(
 ) -> Population | None:
     """Return workers whose incomes under the schedule would have the report's shares and deciles.
 
-    The share of people up to each threshold, and each decile that is inside a bracket, says how many
-    potential incomes n = z / (1 - rate)^e lie below one. In between, log n is a monotone cubic of the log
-    odds of that share, and beyond them a straight line (a Pareto tail). None if there are fewer than two
-    such points.
+    The share of people up to each threshold, and each decile that is inside a bracket, says how
+    many potential incomes n = z / (1 - rate)^e lie below one. In between, log n is a monotone cubic
+    of the log odds of that share, and beyond them a straight line (a Pareto tail). None if there
+    are fewer than two such points.
     """
     points = _known(schedule, report, elasticity)
     if len(points) < 2:
@@ -93,8 +93,8 @@ def _response(
 ) -> Float[np.ndarray, " borders"]:
     """Return threshold / n of the last worker n below each border, from what is kept on its two sides.
 
-    Where less is kept above, workers bunch, up to who would earn the threshold there. Where more is kept,
-    who is indifferent between the sides has the mean of kept^e over the rates in between.
+    Where less is kept above, workers bunch, up to who would earn the threshold there. Where more is
+    kept, who is indifferent between the sides has the mean of kept^e over the rates in between.
     """
     power = 1 + elasticity
     rise = np.where(high > low, high - low, 1)

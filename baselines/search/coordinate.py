@@ -12,9 +12,9 @@ from econjax.planning import Incumbent, Report
 class CoordinateSearchState(NamedTuple):
     """Where a sweep stands: around `centre`, worth `value`, with the moves of pass `number`.
 
-    `moves` are pairs of a bracket and its rate, still to be tried; `winners` the best rates found for each
-    bracket on its own and `gains` what they brought; `composite` says whether the winners have been
-    proposed together.
+    `moves` are pairs of a bracket and its rate, still to be tried; `winners` the best rates found
+    for each bracket on its own and `gains` what they brought; `composite` says whether the winners
+    have been proposed together.
     """
 
     centre: Float[np.ndarray, " brackets"]
@@ -30,11 +30,12 @@ class CoordinateSearchState(NamedTuple):
 class CoordinateSearch(NamedTuple):
     """Move each rate of `start` up and down alone, then propose the best moves together; recommend the best.
 
-    A pass tries plus and minus each of its steps (shares of a dollar) in each bracket, and then the schedule
-    with every bracket's best rate, which becomes the next pass's centre unless something seen is better.
-    `passes` are a coarse and a fine one as in the LLM Economist's perturbation refinement (arXiv 2507.15815,
-    its code: plus and minus 10, 5 and 2 points, then 3 and 1): 1 + 42 + 1 + 28 + 1 = 73 evaluations for seven
-    brackets. Later passes halve the last one's steps. Rates stay within [0, 0.99].
+    A pass tries plus and minus each of its steps (shares of a dollar) in each bracket, and then the
+    schedule with every bracket's best rate, which becomes the next pass's centre unless something
+    seen is better. `passes` are a coarse and a fine one as in the LLM Economist's perturbation
+    refinement (arXiv 2507.15815, its code: plus and minus 10, 5 and 2 points, then 3 and 1): 1 + 42
+    + 1 + 28 + 1 = 73 evaluations for seven brackets. Later passes halve the last one's steps. Rates
+    stay within [0, 0.99].
     """
 
     start: BracketSchedule

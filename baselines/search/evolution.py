@@ -28,11 +28,12 @@ class EvolutionState(NamedTuple):
 class EvolutionPlanner(NamedTuple):
     """Draw schedules around `start` from a normal distribution that learns from ranks; recommend the best.
 
-    CMA-ES (Hansen 2016, arXiv 1604.00772), as the `cmaes` package has it, in -log(1 - rate), the scale on
-    which workers respond: the first draws have a standard deviation of `spread` there, 4 + 3 log(brackets)
-    individuals make a generation unless `size` says otherwise. It sees values only, and only their order
-    counts. When the distribution has shrunk to nothing, it begins again around the best seen with twice
-    the individuals (Auger and Hansen 2005). Rates stay within [-0.5, 0.999].
+    CMA-ES (Hansen 2016, arXiv 1604.00772), as the `cmaes` package has it, in -log(1 - rate), the
+    scale on which workers respond: the first draws have a standard deviation of `spread` there, 4 +
+    3 log(brackets) individuals make a generation unless `size` says otherwise. It sees values only,
+    and only their order counts. When the distribution has shrunk to nothing, it begins again around
+    the best seen with twice the individuals (Auger and Hansen 2005). Rates stay within [-0.5,
+    0.999].
     """
 
     start: BracketSchedule

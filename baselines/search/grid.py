@@ -59,8 +59,8 @@ def even_grid(
 ) -> GridSearch:
     """Return the search over `tries` schedules spread evenly over [low, high) in every rate.
 
-    Scrambled Halton points (Owen 2017, arXiv 1706.02808), as scipy has them: each rate is spread evenly, and
-    so are they together, whatever the number of tries.
+    Scrambled Halton points (Owen 2017, arXiv 1706.02808), as scipy has them: each rate is spread
+    evenly, and so are they together, whatever the number of tries.
 
     Raises:
         ValueError: less than one try, or bounds that are not rising shares of a dollar.
@@ -80,13 +80,15 @@ def factorial_grid(thresholds: Float[Array, " brackets"], levels: Sequence[float
     """Return the search over every combination of `levels`: len(levels) ** brackets tries.
 
     Raises:
-        ValueError: no level, one that is not a share between -1 and 1, or more than a million combinations.
+        ValueError: no level, one that is not a share between -1 and 1, or more than a million
+        combinations.
     """
     thresholds = jnp.asarray(thresholds, float)
     tries = len(levels) ** thresholds.shape[0]
     if not 0 < tries <= 1_000_000:
         raise ValueError(
-            f"{len(levels)} levels for {thresholds.shape[0]} brackets make {tries:,} tries: 1 to 1,000,000."
+            f"{len(levels)} levels for {thresholds.shape[0]} brackets make {tries:,} tries: 1 to "
+            "1,000,000."
         )
     if not all(-1 <= level <= 1 for level in levels):
         raise ValueError(
@@ -106,7 +108,8 @@ def reference_grid(thresholds: Float[Array, " brackets"]) -> GridSearch:
     thresholds = jnp.asarray(thresholds, float)
     if thresholds.shape != (3,):
         raise ValueError(
-            f"The reference grid is for 3 brackets, there at 0, 90000 and 159100; got {thresholds.size}."
+            f"The reference grid is for 3 brackets, there at 0, 90000 and 159100; got "
+            f"{thresholds.size}."
         )
     return GridSearch(thresholds, jnp.asarray(list(REFERENCE_RATES.values()), float))
 

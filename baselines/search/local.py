@@ -12,10 +12,10 @@ PATIENCE = 6
 class LocalSearch(NamedTuple):
     """A (1+1) evolution strategy with the one-fifth rule (Rechenberg 1973), which waits for its turn.
 
-    A finite population's equivalent has steps, one for each worker who jumps, which no gradient and no
-    first-order condition sees. `idle` counts the evaluations since the incumbent last gained before it is
-    this strategy's turn; then `reach` is the size of its steps, further off after a gain and nearer after a
-    failure.
+    A finite population's equivalent has steps, one for each worker who jumps, which no gradient and
+    no first-order condition sees. `idle` counts the evaluations since the incumbent last gained
+    before it is this strategy's turn; then `reach` is the size of its steps, further off after a
+    gain and nearer after a failure.
     """
 
     idle: int

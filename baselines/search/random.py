@@ -46,8 +46,8 @@ class FlatSearchState(NamedTuple):
 class FlatSearch(NamedTuple):
     """Search the best flat rate in [0, 1] by golden section; recommend the best seen.
 
-    The interval shrinks by 0.618 with every evaluation after the first, to 1e-8 after 40. It keeps the best
-    rate inside if welfare has one peak in the rate.
+    The interval shrinks by 0.618 with every evaluation after the first, to 1e-8 after 40. It keeps
+    the best rate inside if welfare has one peak in the rate.
     """
 
     thresholds: Float[Array, " brackets"]

@@ -74,22 +74,24 @@ class EnvState(eqx.Module):
 class TaxEnv(eqx.Module):
     """A planner's environment: each year it sets the rates, workers answer, and money moves.
 
-    The action is the rate of each bracket, a share between 0 and 1. The reward is the level of the welfare
-    function's equally-distributed equivalent of the year, in dollars: an episode's mean reward is its mean
-    equivalent. The observation is flat, its entries between 0 and 1: the rates in force, the share of
-    people whose last dollar is in each bracket, the share of all income in each bracket, and the share of
-    the episode gone by. `info` holds the year's rebate, mean income, mean labor and Gini of consumption.
+    The action is the rate of each bracket, a share between 0 and 1. The reward is the level of the
+    welfare function's equally-distributed equivalent of the year, in dollars: an episode's mean
+    reward is its mean equivalent. The observation is flat, its entries between 0 and 1: the rates
+    in force, the share of people whose last dollar is in each bracket, the share of all income in
+    each bracket, and the share of the episode gone by. `info` holds the year's rebate, mean income,
+    mean labor and Gini of consumption.
 
-    `reset(key)` returns (observation, state), with a year without taxes behind; `step(key, state, action)`
-    returns (observation, state, reward, terminated, truncated, info). An episode is truncated after
-    `periods` years and never terminated; nothing resets by itself. Both may be compiled, batched over keys
-    and scanned. The environment is a pytree: pass it as an argument to batch over economies (by itself it
-    is compared by identity, so that `jax.jit(env.reset)` may hold it). Rewards are differentiable in
-    actions where the policy is: with `Rational` workers as `equilibrium` says.
+    `reset(key)` returns (observation, state), with a year without taxes behind; `step(key, state,
+    action)` returns (observation, state, reward, terminated, truncated, info). An episode is
+    truncated after `periods` years and never terminated; nothing resets by itself. Both may be
+    compiled, batched over keys and scanned. The environment is a pytree: pass it as an argument to
+    batch over economies (by itself it is compared by identity, so that `jax.jit(env.reset)` may
+    hold it). Rewards are differentiable in actions where the policy is: with `Rational` workers as
+    `equilibrium` says.
 
     Raises:
-        ValueError: periods that do not count years, or illegal thresholds; at a step, not one rate for each
-            bracket, or rates out of bounds.
+        ValueError: periods that do not count years, or illegal thresholds; at a step, not one rate
+            for each bracket, or rates out of bounds.
     """
 
     economy: Economy
@@ -176,15 +178,15 @@ class TaxEnv(eqx.Module):
 class WorkerEnv(eqx.Module):
     """The workers' environment: each year they choose hours under a given schedule; one array, all agents.
 
-    The action is the hours a week of every worker, between 0 and the economy's longest week; the reward is
-    every worker's own utility, in utils: as in `Economy`, all of them share the rebate. The observation has
-    one row for each worker: skill (the year's, dollars a year per weekly hour), last year's labor, income
-    and consumption, and the share of the episode gone by. Otherwise as `TaxEnv`. Actions are checked only
-    where they are known, so not inside `jit`.
+    The action is the hours a week of every worker, between 0 and the economy's longest week; the
+    reward is every worker's own utility, in utils: as in `Economy`, all of them share the rebate.
+    The observation has one row for each worker: skill (the year's, dollars a year per weekly hour),
+    last year's labor, income and consumption, and the share of the episode gone by. Otherwise as
+    `TaxEnv`. Actions are checked only where they are known, so not inside `jit`.
 
     Raises:
-        ValueError: periods that do not count years, or an economy without a longest week; at a step, not one
-            number of hours for each worker, or hours out of bounds.
+        ValueError: periods that do not count years, or an economy without a longest week; at a
+            step, not one number of hours for each worker, or hours out of bounds.
     """
 
     economy: Economy

@@ -16,19 +16,21 @@ class SimulatedEvaluator:
     """Report the mean over a tax year of `steps` steps in which workers adjust to the schedule.
 
     Before the year everyone had fully adjusted to the schedule `before`. In every step they move a
-    `fraction` of the way from their hours to the best response to the schedule and the last rebate, as
-    `Lagged(Rational(), fraction)` does. `what_if` is the report on workers who have adjusted to the end.
+    `fraction` of the way from their hours to the best response to the schedule and the last rebate,
+    as `Lagged(Rational(), fraction)` does. `what_if` is the report on workers who have adjusted to
+    the end.
 
-    Gradients are those of the whole year, so any gradient planner plans against the adjustment, not its
-    end. Values step where workers jump over a threshold at which a rate falls. Derivatives count the
-    revenue that jumpers bring as `equilibrium` does, and as if it came as their hours do: `fraction` of
-    what is left in each step. That is exact in the long run; before, it takes the tax between a jumper's
-    two points for a straight line, and the jumper for indifferent on the way. Where no rate falls nobody
-    jumps, and values have a kink where a worker's hours pass a threshold on the way.
+    Gradients are those of the whole year, so any gradient planner plans against the adjustment, not
+    its end. Values step where workers jump over a threshold at which a rate falls. Derivatives
+    count the revenue that jumpers bring as `equilibrium` does, and as if it came as their hours do:
+    `fraction` of what is left in each step. That is exact in the long run; before, it takes the tax
+    between a jumper's two points for a straight line, and the jumper for indifferent on the way.
+    Where no rate falls nobody jumps, and values have a kink where a worker's hours pass a threshold
+    on the way.
 
     Raises:
-        ValueError: a welfare function that needs dollars where utility is not in dollars, a fraction that
-            is not above 0 and at most 1, or steps that do not count.
+        ValueError: a welfare function that needs dollars where utility is not in dollars, a
+            fraction that is not above 0 and at most 1, or steps that do not count.
     """
 
     def __init__(
@@ -115,7 +117,8 @@ def _year(
         aim, arriving = _aim(economy, schedule, last)
         labor = last.labor + fraction * (aim - last.labor)
         arrived = arrived + fraction * (arriving - arrived)
-        # Revenue that jumpers bring works like lower spending: nothing in value, right in derivative.
+        # Revenue that jumpers bring works like lower spending: nothing in value, right in
+        # derivative.
         budget = eqx.tree_at(lambda e: e.spending, economy, economy.spending - arrived)
         now = settle(budget, schedule, labor)
         shown = jax.lax.stop_gradient((schedule, now))

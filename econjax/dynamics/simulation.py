@@ -21,10 +21,10 @@ from econjax.schedule import AbstractSchedule, BracketSchedule
 class LaborPolicy(Protocol):
     """How workers choose their hours each year: two pure functions and an explicit state.
 
-    The state is a pytree of arrays that keeps its shapes, so that years can be scanned; only the policy reads
-    it. Whatever else workers know is in the arguments: their own skill, the schedule in force, and the
-    `last` outcome, from which they learn the rebate. The rebate of the year itself follows from everybody's
-    hours, and is not known when they are chosen.
+    The state is a pytree of arrays that keeps its shapes, so that years can be scanned; only the
+    policy reads it. Whatever else workers know is in the arguments: their own skill, the schedule
+    in force, and the `last` outcome, from which they learn the rebate. The rebate of the year
+    itself follows from everybody's hours, and is not known when they are chosen.
     """
 
     def init(self, key: Key[Array, ""], economy: Economy) -> Any:
@@ -46,8 +46,8 @@ class LaborPolicy(Protocol):
 class Rational(eqx.Module):
     """Workers best-respond to the schedule and last year's rebate.
 
-    Derivatives of a year count those who jump, as `equilibrium` does. Within another policy they are
-    refused with a TypeError: there those who jump go only a part of the way, or none.
+    Derivatives of a year count those who jump, as `equilibrium` does. Within another policy they
+    are refused with a TypeError: there those who jump go only a part of the way, or none.
     """
 
     def init(self, key: Key[Array, ""], economy: Economy) -> None:
@@ -98,7 +98,8 @@ class FixedHours(eqx.Module):
 class Logit(eqx.Module):
     """Workers choose among a few weekly hours, the better ones more often: `logit_response`.
 
-    `temperature` is in dollars; the `grid` holds the hours (0, 10, ..., 100 if not given). A draw has no
+    `temperature` is in dollars; the `grid` holds the hours (0, 10, ..., 100 if not given). A draw
+    has no
     derivative: asking for one raises a TypeError.
 
     Raises:
@@ -165,9 +166,9 @@ class Lagged(eqx.Module):
 class Ar1Skills(eqx.Module):
     """Skills that move about each worker's own: log s_t = log s + x_t, a first-order autoregression.
 
-    x_t = persistence * x_{t-1} + sigma * eps_t, with eps standard normal, independent between workers and
-    years, and x 0 before the first year. Its variance tends to sigma^2 / (1 - persistence^2); the log of a
-    worker's mean skill exceeds log s by half the variance.
+    x_t = persistence * x_{t-1} + sigma * eps_t, with eps standard normal, independent between
+    workers and years, and x 0 before the first year. Its variance tends to sigma^2 / (1 -
+    persistence^2); the log of a worker's mean skill exceeds log s by half the variance.
 
     Raises:
         ValueError: a negative sigma, or a persistence that is not within (-1, 1).
@@ -208,8 +209,8 @@ def begin(
 ) -> SimulationState:
     """Return the state before the first year.
 
-    Without a `start` the year before had no taxes (public spending was paid in equal parts), and everyone
-    worked the best hours for that.
+    Without a `start` the year before had no taxes (public spending was paid in equal parts), and
+    everyone worked the best hours for that.
 
     Raises:
         ValueError: a start of another population.
@@ -220,7 +221,8 @@ def begin(
         start = settle(economy, free, best_response(economy, free, -economy.spending))
     if start.labor.shape != deviation.shape:
         raise ValueError(
-            f"start is an outcome of the economy's {deviation.size} workers; it has {start.labor.size}."
+            f"start is an outcome of the economy's {deviation.size} workers; it has "
+            f"{start.labor.size}."
         )
     return SimulationState(policy.init(key, economy), deviation, start)
 
@@ -245,7 +247,8 @@ def advance(
     now = with_skills(economy, deviation)
     if isinstance(policy, Rational):
         labor, chosen = best_response(now, schedule, state.last.rebate), None
-        # Revenue that jumpers bring works like lower spending: nothing in value, right in derivative.
+        # Revenue that jumpers bring works like lower spending: nothing in value, right in
+        # derivative.
         arriving = arriving_revenue(now, schedule, state.last.rebate, None, None)
         budget = eqx.tree_at(lambda e: e.spending, now, now.spending - arriving)
     else:
@@ -305,11 +308,12 @@ def simulate(
 ) -> Trajectory:
     """Return what happens in `periods` years under a schedule, or under one schedule for each year.
 
-    `save(economy, outcome)` gets the economy with the year's skills, and chooses what is kept of the year:
-    a pytree of arrays. Memory is that of one year and of all that it returns. `start` is the outcome of the
-    year before (see `begin`). Compiled once per shape and `save`: pass a named function, not a new lambda
-    each time. May be batched by `vmap`, over keys for instance, and differentiated where the policy can be:
-    `Rational` as `equilibrium` says; `Lagged(Rational(), ...)` and `Logit` raise a TypeError.
+    `save(economy, outcome)` gets the economy with the year's skills, and chooses what is kept of
+    the year: a pytree of arrays. Memory is that of one year and of all that it returns. `start` is
+    the outcome of the year before (see `begin`). Compiled once per shape and `save`: pass a named
+    function, not a new lambda each time. May be batched by `vmap`, over keys for instance, and
+    differentiated where the policy can be: `Rational` as `equilibrium` says; `Lagged(Rational(),
+    ...)` and `Logit` raise a TypeError.
 
     Do things stay stable when skills move and hours lag?
 
@@ -318,8 +322,8 @@ def simulate(
         found.saved.rebate[100:].std() / found.saved.rebate[100:].mean()
 
     Raises:
-        ValueError: periods that do not count years, not one schedule for each, schedules of several kinds
-            or numbers of brackets, or a start of another population.
+        ValueError: periods that do not count years, not one schedule for each, schedules of several
+            kinds or numbers of brackets, or a start of another population.
     """
     periods, each = whole_years(periods), None
     if isinstance(schedule, Sequence):
@@ -355,7 +359,8 @@ def _not_differentiated(values: Any) -> Any:
 @_not_differentiated.def_jvp
 def _no_derivative(primals, tangents):
     raise TypeError(
-        "These hours have no useful derivative: workers who jump over a threshold, or draw their hours, "
+        "These hours have no useful derivative: workers who jump over a threshold, or draw their "
+        "hours, "
         "would be taken not to respond. Use Rational() itself as the policy, or equilibrium; "
         "logit_probabilities give expected hours."
     )

@@ -12,17 +12,17 @@ from econjax.schedule import AbstractSchedule, BracketSchedule
 class Panel(eqx.Module):
     """The same workers before and after a reform: what their logarithms say.
 
-    `log_income` is that of the base year, the three changes are differences of logs: of income, of the
-    net-of-tax rate, and of the net-of-tax rate had income stayed as in the base year. `weight` is 0 for who
-    is left out: whoever earned less than `least_income` dollars in the base year, and whoever has no
-    logarithm because income or the net-of-tax rate is 0 or less in one of the years. `before` and `after`
-    are the schedules of the two years; a worker at a threshold faces the rate above it. Weights are any
-    multiple of people's shares (equal if not given), 0 to leave someone out; Gruber and Saez multiply
-    them by base-year income.
+    `log_income` is that of the base year, the three changes are differences of logs: of income, of
+    the net-of-tax rate, and of the net-of-tax rate had income stayed as in the base year. `weight`
+    is 0 for who is left out: whoever earned less than `least_income` dollars in the base year, and
+    whoever has no logarithm because income or the net-of-tax rate is 0 or less in one of the years.
+    `before` and `after` are the schedules of the two years; a worker at a threshold faces the rate
+    above it. Weights are any multiple of people's shares (equal if not given), 0 to leave someone
+    out; Gruber and Saez multiply them by base-year income.
 
     Raises:
-        ValueError: incomes and weights that are not flat arrays of one length, an entry that is not finite
-            or a negative weight (checked where they are known), or nobody left.
+        ValueError: incomes and weights that are not flat arrays of one length, an entry that is not
+            finite or a negative weight (checked where they are known), or nobody left.
     """
 
     log_income: Float[Array, " agents"]
@@ -65,9 +65,9 @@ class Estimate(eqx.Module):
 def arc_elasticity(panel: Panel) -> Float[Array, ""]:
     """Return the mean log change of income over the mean log change of the net-of-tax rate.
 
-    The ratio of weighted sums, sum w ln(z'/z) / sum w ln((1-T'')/(1-T')): a paired perturbation, where
-    nothing but the schedule differs between the two years. It is exact where all net-of-tax rates change
-    by one factor and nobody is bunched; it says nothing where changes cancel.
+    The ratio of weighted sums, sum w ln(z'/z) / sum w ln((1-T'')/(1-T')): a paired perturbation,
+    where nothing but the schedule differs between the two years. It is exact where all net-of-tax
+    rates change by one factor and nobody is bunched; it says nothing where changes cancel.
 
     Raises:
         ValueError: the mean net-of-tax rate does not change.
@@ -85,15 +85,16 @@ def arc_elasticity(panel: Panel) -> Float[Array, ""]:
 def level_ols(income: ArrayLike, rate: ArrayLike, *, weight: ArrayLike | None = None) -> Estimate:
     """Return the slope of log income on the log net-of-tax rate, over any observations: biased.
 
-    For comparison only: the AI Economist (Zheng et al. 2020) takes it, cut at 0, for the elasticity. With
-    z = n (1 - rate)^e the slope is e + cov(ln n, ln(1 - rate)) / var(ln(1 - rate)). It is e where rates are
-    drawn independently of potential income n; under a progressive schedule those who earn more keep
-    less of the next dollar, and the slope is near -9 for a true 0.25. `rate` is each observation's own
-    marginal rate, as a share. Observations without income or with nothing kept are left out.
+    For comparison only: the AI Economist (Zheng et al. 2020) takes it, cut at 0, for the
+    elasticity. With z = n (1 - rate)^e the slope is e + cov(ln n, ln(1 - rate)) / var(ln(1 -
+    rate)). It is e where rates are drawn independently of potential income n; under a progressive
+    schedule those who earn more keep less of the next dollar, and the slope is near -9 for a true
+    0.25. `rate` is each observation's own marginal rate, as a share. Observations without income or
+    with nothing kept are left out.
 
     Raises:
-        ValueError: columns that are not flat arrays of one length, an entry that is not finite (checked where
-            it is known), nobody left, or all rates equal.
+        ValueError: columns that are not flat arrays of one length, an entry that is not finite
+            (checked where it is known), nobody left, or all rates equal.
     """
     income, rate, weight = _columns(income=income, rate=rate, weight=weight)
     counted = (weight > 0) & (income > 0) & (rate < 1)
@@ -105,8 +106,8 @@ def level_ols(income: ArrayLike, rate: ArrayLike, *, weight: ArrayLike | None = 
 def difference_ols(panel: Panel, *, pieces: int = 0) -> Estimate:
     """Return the slope of the change of log income on that of the log net-of-tax rate: biased.
 
-    Who earns more for any reason moves into a higher bracket, so with shocks to income the slope falls
-    far below the elasticity. `pieces` and errors as in `gruber_saez`.
+    Who earns more for any reason moves into a higher bracket, so with shocks to income the slope
+    falls far below the elasticity. `pieces` and errors as in `gruber_saez`.
     """
     return _two_stage(
         panel.income_change,
@@ -120,15 +121,16 @@ def difference_ols(panel: Panel, *, pieces: int = 0) -> Estimate:
 def gruber_saez(panel: Panel, *, pieces: int = 5) -> Estimate:
     """Return the slope of the change of log income on the instrumented change of the log net-of-tax rate.
 
-    The instrument is the change had income stayed as in the base year (Gruber and Saez 2002, Journal of
-    Public Economics 84, 1-32). Controls besides the constant: `pieces` = 0 none, 1 log base-year income,
-    more a linear spline of it with knots that split the observations evenly (the paper has 10). It recovers
-    the elasticity exactly where nobody is bunched or changes bracket; bunched workers lessen it. With
-    mean reversion or diverging incomes the controls decide the answer.
+    The instrument is the change had income stayed as in the base year (Gruber and Saez 2002,
+    Journal of Public Economics 84, 1-32). Controls besides the constant: `pieces` = 0 none, 1 log
+    base-year income, more a linear spline of it with knots that split the observations evenly (the
+    paper has 10). It recovers the elasticity exactly where nobody is bunched or changes bracket;
+    bunched workers lessen it. With mean reversion or diverging incomes the controls decide the
+    answer.
 
     Raises:
-        ValueError: negative `pieces`, or an instrument that does not move the net-of-tax rate, given the
-            controls.
+        ValueError: negative `pieces`, or an instrument that does not move the net-of-tax rate,
+            given the controls.
     """
     return _two_stage(
         panel.income_change,
@@ -146,8 +148,8 @@ class Bunching(eqx.Module):
     either side (share per dollar), `threshold` is in dollars, `rates` are those below and above it.
 
     Raises:
-        ValueError: a threshold that is not positive, a negative density, none below, or rates that do not
-            rise, or reach 1.
+        ValueError: a threshold that is not positive, a negative density, none below, or rates that
+            do not rise, or reach 1.
     """
 
     excess: Float[Array, ""]
@@ -187,8 +189,9 @@ class Bunching(eqx.Module):
     def trapezoid(self) -> Float[Array, ""]:
         """Return e from excess = z* (x - 1) (below + above / x) / 2, x = ((1-t1)/(1-t2))^e.
 
-        Saez (2010, American Economic Journal: Economic Policy 2, 180-212): the density between the two
-        sides' potential incomes is a trapezoid. The positive root of the quadratic in x is taken.
+        Saez (2010, American Economic Journal: Economic Policy 2, 180-212): the density between the
+        two sides' potential incomes is a trapezoid. The positive root of the quadratic in x is
+        taken.
         """
         linear = self.above - self.below - 2 * self.excess / self.threshold
         root = jnp.sqrt(linear**2 + 4 * self.below * self.above)
@@ -209,8 +212,8 @@ def bunching(
     """Return the excess mass at the threshold where `bracket` starts (1 is the first inner one).
 
     As in Saez (2010): densities are those of two bands of `window` dollars, which start `window`
-    dollars away from the threshold; the excess is what the band between them holds beyond their mean.
-    `weight` are people's shares, equal if not given.
+    dollars away from the threshold; the excess is what the band between them holds beyond their
+    mean. `weight` are people's shares, equal if not given.
 
     Raises:
         ValueError: no such inner threshold, a window that is not positive or does not fit below the
@@ -259,7 +262,8 @@ def _columns(*, weight: ArrayLike | None, **columns: ArrayLike) -> list[Float[Ar
 def _someone(weight: Float[Array, " agents"]) -> Float[Array, " agents"]:
     total = jnp.sum(weight)
     remedy = (
-        "No observation of positive weight is left: income, and what is kept of the next dollar, must be "
+        "No observation of positive weight is left: income, and what is kept of the next dollar, "
+        "must be "
         "above 0, and income no less than least_income."
     )
     return weight / require(total, total > 0, remedy)
@@ -317,7 +321,8 @@ def _two_stage(
     first_stage = require(
         first_stage,
         jnp.abs(first_stage) > least,
-        "Net-of-tax rates must vary, given the controls, for an elasticity to be seen: use a reform that "
+        "Net-of-tax rates must vary, given the controls, for an elasticity to be seen: use a "
+        "reform that "
         "moves some rates more than others, or fewer controls.",
     )
     elasticity = moved @ income / first_stage

@@ -1,9 +1,9 @@
 """Progressivity of taxes: how incomes before tax and after it are distributed over the same workers.
 
-Everywhere `income` (before tax) and `tax` are dollars, one per worker, and `weight` says how many people
-each worker stands for, in any unit; equally many if not given. Workers are ranked by income before tax;
-equal incomes share a rank. Derivatives hold the ranks fixed. Arrays that are not flat and of one length,
-and illegal weights where they are known, raise a ValueError.
+Everywhere `income` (before tax) and `tax` are dollars, one per worker, and `weight` says how many
+people each worker stands for, in any unit; equally many if not given. Workers are ranked by income
+before tax; equal incomes share a rank. Derivatives hold the ranks fixed. Arrays that are not flat
+and of one length, and illegal weights where they are known, raise a ValueError.
 """
 
 import equinox as eqx
@@ -18,10 +18,10 @@ from econjax.inequality import concentration, gini, per_worker, position
 class Redistribution(eqx.Module):
     """What a tax did to the Gini, as shares.
 
-    `effect` is the Gini before tax less the Gini after it, negative if incomes became less equal, and
-    equals `vertical` - `reranking`. `vertical` is what it would be if everyone kept their rank;
-    `reranking`, 0 or more, is lost because some overtake others or part from their equals (Atkinson 1980,
-    Plotnick 1981).
+    `effect` is the Gini before tax less the Gini after it, negative if incomes became less equal,
+    and equals `vertical` - `reranking`. `vertical` is what it would be if everyone kept their rank;
+    `reranking`, 0 or more, is lost because some overtake others or part from their equals (Atkinson
+    1980, Plotnick 1981).
     """
 
     effect: Float[Array, ""]
@@ -34,12 +34,12 @@ def reynolds_smolensky(
 ) -> Redistribution:
     """Return the redistributive effect of a tax (Reynolds and Smolensky 1977) and its two parts.
 
-    The vertical part is kakwani * t / (1 - t), with t the average rate (Kakwani 1984). Unlike that product
-    it needs no positive total: `tax` may be net of rebates.
+    The vertical part is kakwani * t / (1 - t), with t the average rate (Kakwani 1984). Unlike that
+    product it needs no positive total: `tax` may be net of rebates.
 
     Raises:
-        ValueError: mean income before or after tax is not positive, where it is known and incomes are not
-            all equal (inside `jit` the parts are nan).
+        ValueError: mean income before or after tax is not positive, where it is known and incomes
+            are not all equal (inside `jit` the parts are nan).
     """
     income, tax, weight = per_worker(weight, income=income, tax=tax)
     after = income - tax

@@ -1,10 +1,11 @@
 """Voting rules: from ballots to the winner.
 
-A rule returns the number of the winning candidate, from 0. Candidates tied for the most points win with
-equal probability, by the `key` (`jax.random.key`): the same key gives the same winner. If everyone
-abstains, all are tied. `weight` says how much each voter counts, in any unit; one vote each if not given.
-Unweighted points are counted exactly; weighted ones are tied if they differ by no more than rounding.
-Ballots and weights are checked where their values are known, so not inside `jit`.
+A rule returns the number of the winning candidate, from 0. Candidates tied for the most points win
+with equal probability, by the `key` (`jax.random.key`): the same key gives the same winner. If
+everyone abstains, all are tied. `weight` says how much each voter counts, in any unit; one vote
+each if not given. Unweighted points are counted exactly; weighted ones are tied if they differ by
+no more than rounding. Ballots and weights are checked where their values are known, so not inside
+`jit`.
 """
 
 import jax
@@ -23,7 +24,8 @@ def plurality(
     `ballots` [voters] holds the number of each voter's candidate, or -1 for who abstains.
 
     Raises:
-        ValueError: `candidates` is not a positive whole number, or ballots or weights are not of that form.
+        ValueError: `candidates` is not a positive whole number, or ballots or weights are not of
+        that form.
     """
     ballots = _cast(ballots, jnp.integer, 1, "one whole number per voter")
     _require_candidates(candidates)
@@ -41,8 +43,8 @@ def borda(
 ) -> Int[Array, ""]:
     """Return the candidate with the most points, one for each rival that a voter places below.
 
-    `ballots` [voters, candidates] lists the numbers of all candidates, each voter's best first; a row
-    of -1 abstains.
+    `ballots` [voters, candidates] lists the numbers of all candidates, each voter's best first; a
+    row of -1 abstains.
 
     Raises:
         ValueError: there are no candidates, or ballots or weights are not of that form.
@@ -67,7 +69,8 @@ def approval(
 ) -> Int[Array, ""]:
     """Return the candidate of whom most voters approve.
 
-    `ballots` [voters, candidates] is true where the voter approves; who abstains approves of nobody.
+    `ballots` [voters, candidates] is true where the voter approves; who abstains approves of
+    nobody.
 
     Raises:
         ValueError: there are no candidates, or ballots or weights are not of that form.

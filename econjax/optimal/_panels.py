@@ -17,16 +17,18 @@ Quantile = Callable[
 class Panels:
     """Nodes over a continuous distribution of positive types, in rising order.
 
-    `below` and `above` are the shares of people on either side of a node, `spread` is below * above (the
-    density of log odds), `weight` the share that a node stands for, `log_type` the log of the type and
-    `slope` its derivative with respect to log odds. `inner` leaves out a share of 1e-12 at either end.
+    `below` and `above` are the shares of people on either side of a node, `spread` is below * above
+    (the density of log odds), `weight` the share that a node stands for, `log_type` the log of the
+    type and `slope` its derivative with respect to log odds. `inner` leaves out a share of 1e-12 at
+    either end.
 
     Raises:
         ValueError: `quantile` falls somewhere, or gives types that are not positive and finite.
     """
 
     def __init__(self, quantile: Quantile):
-        # The far lower tail matters only for the utility of types near 0: it may end where floats do.
+        # The far lower tail matters only for the utility of types near 0: it may end where floats
+        # do.
         far, near = np.linspace(-700, -30, 670, endpoint=False), np.linspace(-30, 80, 331)
         edges = np.concatenate([far, near])
         nodes, self._gauss = legendre.leggauss(_NODES)
@@ -40,7 +42,8 @@ class Panels:
         first = far.size - int(np.argmin(np.append(rises[: far.size][::-1], False)))
         if not np.all(rises[far.size :] & np.all(np.isfinite(types[far.size :]), axis=1)):
             raise ValueError(
-                "quantile(below, above) must give rising, positive and finite types, even where a share is "
+                "quantile(below, above) must give rising, positive and finite types, even where a "
+                "share is "
                 "1e-30: compute the upper half from `above`, not from 1 - `below`."
             )
         self._half, types, self.log_odds = half[first:], types[first:], log_odds[first:].ravel()
@@ -79,7 +82,8 @@ class Panels:
         mean, tail = self.weight @ values, self.above[-1] * values[-1]
         if not tail < 1e-6 * mean:
             raise ValueError(
-                f"The highest share {self.above[-1]:.0e} of types has {tail / mean:.2g} or more of the mean, "
+                f"The highest share {self.above[-1]:.0e} of types has {tail / mean:.2g} or more "
+                "of the mean, "
                 "which may be infinite: use a thinner upper tail (a Pareto index above 1.3)."
             )
 
@@ -115,7 +119,8 @@ def rate_at(
     log, rates = log[apart], rates[apart]
     if np.any((income < np.exp(log[0])) | (income > np.exp(log[-1]))):
         raise ValueError(
-            f"Rates are known where people are, at incomes of {np.exp(log[0]):.6g} to {np.exp(log[-1]):.6g}; "
+            f"Rates are known where people are, at incomes of {np.exp(log[0]):.6g} to "
+            f"{np.exp(log[-1]):.6g}; "
             f"got {income.tolist()}."
         )
     return interpolate.CubicSpline(log, rates)(np.log(income))

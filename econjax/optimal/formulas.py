@@ -10,8 +10,9 @@ from econjax._arrays import as_float, is_concrete, require_scalar
 def linear_rate(weight: ArrayLike, *, elasticity: ArrayLike) -> Float[Array, "*shape"]:
     """Return the optimal flat rate, (1 - g) / (1 - g + e); with g = 0, the revenue-maximising one.
 
-    `weight` is g = E[g_i z_i] / E[z_i], the income-weighted mean of marginal welfare weights of mean 1
-    (Piketty and Saez 2013, section 3.1). It depends on the rate: `converged_saez` of one bracket finds both.
+    `weight` is g = E[g_i z_i] / E[z_i], the income-weighted mean of marginal welfare weights of
+    mean 1 (Piketty and Saez 2013, section 3.1). It depends on the rate: `converged_saez` of one
+    bracket finds both.
     """
     return top_rate(1.0, elasticity=elasticity, weight=weight)
 
@@ -25,10 +26,10 @@ def top_rate(
 ) -> Float[Array, "*shape"]:
     """Return the optimal rate on high incomes, (1 - g) / (1 - g + e + e_c (a - 1)) (Saez 2001).
 
-    `pareto_index` is a = m / (m - z), with m the mean of the incomes above z, and `weight` the mean marginal
-    welfare weight g of those who earn them, where the mean of everyone's is 1; g = 0 maximises revenue
-    (Diamond and Saez 2011). `elasticity` is uncompensated; the `compensated` one is the same without
-    income effects, and then the rate is (1 - g) / (1 - g + a e).
+    `pareto_index` is a = m / (m - z), with m the mean of the incomes above z, and `weight` the mean
+    marginal welfare weight g of those who earn them, where the mean of everyone's is 1; g = 0
+    maximises revenue (Diamond and Saez 2011). `elasticity` is uncompensated; the `compensated` one
+    is the same without income effects, and then the rate is (1 - g) / (1 - g + a e).
     """
     gain, index = 1 - as_float(weight), as_float(pareto_index)
     compensated = elasticity if compensated is None else compensated
@@ -45,8 +46,8 @@ def three_elasticity_top_rate(
 ) -> Float[Array, "*shape"]:
     """Return the revenue-maximising top rate where not all of the elasticity is work.
 
-    (1 + t a e2 + a e3) / (1 + a (e1 + e2 + e3)), with e1 the elasticity of `real` labor supply, e2 of
-    `avoidance` into a base taxed at `avoided_rate` t, and e3 of `bargaining` at others' expense
+    (1 + t a e2 + a e3) / (1 + a (e1 + e2 + e3)), with e1 the elasticity of `real` labor supply, e2
+    of `avoidance` into a base taxed at `avoided_rate` t, and e3 of `bargaining` at others' expense
     (Piketty, Saez and Stantcheva 2014).
     """
     a, t = as_float(pareto_index), as_float(avoided_rate)
@@ -59,8 +60,8 @@ def asymptotic_rate(
 ) -> Float[Array, "*shape"]:
     """Return the limit of the optimal rate where skills have a Pareto tail of index k (Diamond 1998).
 
-    t / (1 - t) = (1 + 1/e) (1 - g) / k, with g the mean marginal welfare weight of the highest. Incomes
-    then have the index k / (1 + e): do not mix the two.
+    t / (1 - t) = (1 + 1/e) (1 - g) / k, with g the mean marginal welfare weight of the highest.
+    Incomes then have the index k / (1 + e): do not mix the two.
     """
     return top_rate(
         as_float(skill_index) / (1 + as_float(elasticity)), elasticity=elasticity, weight=weight
@@ -78,11 +79,11 @@ def nonlinear_rate(
     """Return the optimal marginal rate of a type, t / (1 - t) = (1/e) (1 - F) / (n f) (1 - G) (Diamond 1998).
 
     `potential` is n, the income that the type earns at a zero rate, in dollars; `density` is f, per
-    dollar; `above` is 1 - F, the share of higher types, and `weight_above` G their mean marginal welfare
-    weight, where the mean of everyone's is 1. In place of types, incomes z = n (1 - t)^e will do with the
-    density that they would have if the schedule were straight at z; with their actual density the formula
-    is wrong by up to 0.01. Quasi-linear preferences. G depends on the rates: `mirrlees_continuum` solves
-    for both.
+    dollar; `above` is 1 - F, the share of higher types, and `weight_above` G their mean marginal
+    welfare weight, where the mean of everyone's is 1. In place of types, incomes z = n (1 - t)^e
+    will do with the density that they would have if the schedule were straight at z; with their
+    actual density the formula is wrong by up to 0.01. Quasi-linear preferences. G depends on the
+    rates: `mirrlees_continuum` solves for both.
     """
     index = as_float(potential) * as_float(density) / as_float(above)
     return top_rate(index, elasticity=elasticity, weight=weight_above)
@@ -93,11 +94,12 @@ def pareto_index(
 ) -> Float[Array, ""]:
     """Return a(z) = m / (m - z), with m the mean of incomes above a threshold z; infinite if there are none.
 
-    For a Pareto tail it is the tail's index, at every z. `weight` counts people, equally if not given.
+    For a Pareto tail it is the tail's index, at every z. `weight` counts people, equally if not
+    given.
 
     Raises:
-        ValueError: incomes and weights that are not flat arrays of one length, more than one threshold, or,
-            where they are known, incomes that are not finite.
+        ValueError: incomes and weights that are not flat arrays of one length, more than one
+            threshold, or, where they are known, incomes that are not finite.
     """
     income, threshold = as_float(income), require_scalar("threshold", threshold)
     weight = jnp.ones_like(income) if weight is None else as_float(weight)

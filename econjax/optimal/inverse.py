@@ -19,18 +19,19 @@ from econjax.statistics import shares_and_bases
 class WelfareWeights(eqx.Module):
     """Marginal welfare weights, of mean 1, as far as a bracket schedule reveals them.
 
-    `near[j]` is the mean weight of the workers around threshold j, each counted by how near it is: fully
-    at the threshold, falling linearly to nothing at the thresholds next to it; whoever earns more than
-    the last threshold counts fully there. These counts are in `people`: shares that sum to 1, as
-    does `people @ near`. `dollar[j]` is the mean weight of the dollars in bracket j: the tail beyond the
-    last threshold is seen in its last entry alone. At the optimum of a welfare function both are that
-    function's own marginal weights, averaged in these two ways. What no worker reveals is 0 and not
-    `identified` (`near`) or not `held` (`dollar`).
+    `near[j]` is the mean weight of the workers around threshold j, each counted by how near it is:
+    fully at the threshold, falling linearly to nothing at the thresholds next to it; whoever earns
+    more than the last threshold counts fully there. These counts are in `people`: shares that sum
+    to 1, as does `people @ near`. `dollar[j]` is the mean weight of the dollars in bracket j: the
+    tail beyond the last threshold is seen in its last entry alone. At the optimum of a welfare
+    function both are that function's own marginal weights, averaged in these two ways. What no
+    worker reveals is 0 and not `identified` (`near`) or not `held` (`dollar`).
 
-    `dominated` marks the thresholds with a negative weight, and the last also where the dollars beyond
-    it have one: no welfare function that values everybody prefers the schedule, since a small change of
-    the rates beside the threshold leaves no worker worse off and some better (Werning 2007; Lorenz
-    and Sachs 2016; Bierbrauer, Boyer and Hansen 2023, Econometrica 91, for reforms of one and two brackets).
+    `dominated` marks the thresholds with a negative weight, and the last also where the dollars
+    beyond it have one: no welfare function that values everybody prefers the schedule, since a
+    small change of the rates beside the threshold leaves no worker worse off and some better
+    (Werning 2007; Lorenz and Sachs 2016; Bierbrauer, Boyer and Hansen 2023, Econometrica 91, for
+    reforms of one and two brackets).
     """
 
     near: Float[Array, " brackets"]
@@ -46,16 +47,17 @@ def inverse_optimum(
 ) -> WelfareWeights:
     """Return the welfare weights that rationalise a schedule for workers without income effects.
 
-    The first-order condition of each bracket's rate, E[(1 - g) l_j] = e rate_j / (1 - rate_j) E[z; active in
-    j] with l_j the income in the bracket, and that of the rebate, E[g] = 1, are one more than the brackets
-    (Bourguignon and Spadaro 2012, Journal of Economic Inequality 10). Differences of neighbouring
-    conditions, per dollar of the bracket's width, give the means in `WelfareWeights` exactly and without
-    an assumption on how weights vary within a bracket. As in `saez_rates`, the conditions hold where
-    no worker jumps over a threshold, so are biased where rates fall with income.
+    The first-order condition of each bracket's rate, E[(1 - g) l_j] = e rate_j / (1 - rate_j) E[z;
+    active in j] with l_j the income in the bracket, and that of the rebate, E[g] = 1, are one more
+    than the brackets (Bourguignon and Spadaro 2012, Journal of Economic Inequality 10). Differences
+    of neighbouring conditions, per dollar of the bracket's width, give the means in
+    `WelfareWeights` exactly and without an assumption on how weights vary within a bracket. As in
+    `saez_rates`, the conditions hold where no worker jumps over a threshold, so are biased where
+    rates fall with income.
 
     Raises:
-        ValueError: preferences with income effects, an elasticity that is not positive, or a rate of 1 at
-            which someone still works.
+        ValueError: preferences with income effects, an elasticity that is not positive, or a rate
+            of 1 at which someone still works.
     """
     elasticity = require_scalar("elasticity", elasticity, positive=True)
     require_no_income_effects(economy)
@@ -92,21 +94,23 @@ def weights_by_income(
 ) -> Float[Array, "*shape"]:
     """Return the welfare weights, at incomes of any shape, that rationalise a smooth schedule.
 
-    g(z) = 1 + (1/h) d/dz [e z h* T' / (1 - T')], from the formula of Diamond (1998) and Saez (2001) with the
-    virtual density h* = h / (1 + e z T'' / (1 - T')) differentiated once. `density` is that of incomes
-    under the schedule, h, differentiable and positive. Within the brackets of a `BracketSchedule` T'' is 0;
-    at a threshold the formula does not hold. A negative weight: `WelfareWeights`.
+    g(z) = 1 + (1/h) d/dz [e z h* T' / (1 - T')], from the formula of Diamond (1998) and Saez (2001)
+    with the virtual density h* = h / (1 + e z T'' / (1 - T')) differentiated once. `density` is
+    that of incomes under the schedule, h, differentiable and positive. Within the brackets of a
+    `BracketSchedule` T'' is 0; at a threshold the formula does not hold. A negative weight:
+    `WelfareWeights`.
 
     Raises:
-        ValueError: an elasticity that is not positive, or, where they are known, incomes at which the
-            marginal rate is not below 1 and finite.
+        ValueError: an elasticity that is not positive, or, where they are known, incomes at which
+            the marginal rate is not below 1 and finite.
     """
     elasticity = require_scalar("elasticity", elasticity, positive=True)
     income = as_float(income)
     rates = schedule.marginal_rate(income)
     if is_concrete(rates) and not jnp.all((rates < 1) & jnp.isfinite(rates) & (income < jnp.inf)):
         raise ValueError(
-            "Weights are known where incomes are finite and their marginal rate is, and below 1; incomes "
+            "Weights are known where incomes are finite and their marginal rate is, and below 1; "
+            "incomes "
             f"{income.tolist()} have rates {rates.tolist()}."
         )
 

@@ -1,7 +1,7 @@
 """The best of all tax schedules for quasi-linear workers (Mirrlees 1971; Diamond 1998).
 
-Computed on the host in float64. A worker is its potential income n, the income it earns untaxed: at a
-marginal rate t it earns z = n (1 - t)^e, at a cost of n / (1 + 1/e) (z / n)^(1 + 1/e) dollars.
+Computed on the host in float64. A worker is its potential income n, the income it earns untaxed: at
+a marginal rate t it earns z = n (1 - t)^e, at a cost of n / (1 + 1/e) (z / n)^(1 + 1/e) dollars.
 """
 
 from collections.abc import Callable
@@ -23,10 +23,10 @@ from econjax.welfare import AbstractWelfare, Atkinson, Rawlsian, Utilitarian
 class MirrleesBound(NamedTuple):
     """The optimum over all schedules on one population: none brings a higher `equivalent`.
 
-    Some schedule comes within `gap` dollars a year of it (rounding), unless somebody would have to work
-    longer than the economy's longest week. The arrays have one entry per distinct type, in rising order:
-    potential income, share of the population, and income and utility at the optimum, in dollars a year.
-    `pooled` is the share of people who earn as much as another type.
+    Some schedule comes within `gap` dollars a year of it (rounding), unless somebody would have to
+    work longer than the economy's longest week. The arrays have one entry per distinct type, in
+    rising order: potential income, share of the population, and income and utility at the optimum,
+    in dollars a year. `pooled` is the share of people who earn as much as another type.
     """
 
     equivalent: float
@@ -41,21 +41,21 @@ class MirrleesBound(NamedTuple):
 def mirrlees_bound(economy: Economy, welfare: AbstractWelfare) -> MirrleesBound:
     """Return the highest equivalent that any tax schedule can bring to the workers of an economy.
 
-    No type may gain from earning what the next lower one earns. With incomes that rise with the type
-    nothing else binds; where they would fall, types are pooled (Mirrlees 1971; Lollivier and Rochet 1983,
-    Journal of Economic Theory 31, 392-400). Welfare is concave in what is left to choose, so its tangent
-    at the optimum lies above all that is feasible: that is the bound. It exceeds the continuum's
-    optimum, for finite types leave gaps. Types are 40 * skill * taste^(-e); workers of weight 0 are left
-    out. A longest week is left out too: it only takes choices away, provided that skill rises with the
-    type, so that everyone can earn what the next lower type does. The welfare function's own floor is
-    taken to bind nobody: the bound is that of schedules which leave everyone at or above it. On the host:
-    neither compiled nor batched.
+    No type may gain from earning what the next lower one earns. With incomes that rise with the
+    type nothing else binds; where they would fall, types are pooled (Mirrlees 1971; Lollivier and
+    Rochet 1983, Journal of Economic Theory 31, 392-400). Welfare is concave in what is left to
+    choose, so its tangent at the optimum lies above all that is feasible: that is the bound. It
+    exceeds the continuum's optimum, for finite types leave gaps. Types are 40 * skill * taste^(-e);
+    workers of weight 0 are left out. A longest week is left out too: it only takes choices away,
+    provided that skill rises with the type, so that everyone can earn what the next lower type
+    does. The welfare function's own floor is taken to bind nobody: the bound is that of schedules
+    which leave everyone at or above it. On the host: neither compiled nor batched.
 
     Raises:
-        ValueError: preferences other than `Quasilinear`; an elasticity or a fixed cost per worker; a taste
-            of 0; a longest week where skill does not rise with the type; a consumption floor; a welfare
-            function other than `Utilitarian`, `Atkinson` and exact `Rawlsian`; utilities at the optimum that
-            are not positive or lie below that function's floor.
+        ValueError: preferences other than `Quasilinear`; an elasticity or a fixed cost per worker;
+            a taste of 0; a longest week where skill does not rise with the type; a consumption
+            floor; a welfare function other than `Utilitarian`, `Atkinson` and exact `Rawlsian`;
+            utilities at the optimum that are not positive or lie below that function's floor.
     """
     aversion, elasticity = _aversion(welfare), _common_elasticity(economy)
     counted = np.asarray(economy.population.weight) > 0
@@ -69,7 +69,8 @@ def mirrlees_bound(economy: Economy, welfare: AbstractWelfare) -> MirrleesBound:
         )
     if economy.consumption_floor > -np.inf:
         raise ValueError(
-            f"The bound needs an economy without a consumption floor, not ${economy.consumption_floor:,.2f}."
+            f"The bound needs an economy without a consumption floor, not "
+            f"${economy.consumption_floor:,.2f}."
         )
     own = REFERENCE_HOURS * skill * taste**-elasticity
     if np.isfinite(economy.max_labor) and np.any(np.diff(skill[np.lexsort((skill, own))]) < 0):
@@ -98,11 +99,11 @@ def mirrlees_bound(economy: Economy, welfare: AbstractWelfare) -> MirrleesBound:
 class MirrleesContinuum(NamedTuple):
     """The optimum over all schedules on a continuum of types.
 
-    `equivalent`, `lowest` (the utility of the lowest type) and `mean_income` are in dollars a year. The
-    arrays follow the types in rising order, but for a share of 1e-6 at the lower and 1e-12 at the upper end:
-    share of people below,
-    income in dollars a year, marginal rate. If not `monotone`, incomes fall somewhere, where types would
-    have to be pooled, and no schedule reaches `equivalent`.
+    `equivalent`, `lowest` (the utility of the lowest type) and `mean_income` are in dollars a year.
+    The arrays follow the types in rising order, but for a share of 1e-6 at the lower and 1e-12 at
+    the upper end: share of people below, income in dollars a year, marginal rate. If not
+    `monotone`, incomes fall somewhere, where types would have to be pooled, and no schedule reaches
+    `equivalent`.
     """
 
     equivalent: float
@@ -127,16 +128,17 @@ def mirrlees_continuum(
 ) -> MirrleesContinuum:
     """Return the optimum over all schedules for a continuum of potential incomes.
 
-    t / (1 - t) = (1/e) (1 - F) / (n f) (1 - G), where G is the mean marginal welfare weight of those
-    above n over that of all (Diamond 1998; Saez 2001, section 3). `quantile(below, above)`
-    gives potential incomes in dollars a year by the shares of people below and above, both given so that
-    neither tail loses digits: `lambda below, above: 8000 * above**-0.5` is a Pareto distribution.
-    `spending` is per head. The welfare function's own floor is as in `mirrlees_bound`.
+    t / (1 - t) = (1/e) (1 - F) / (n f) (1 - G), where G is the mean marginal welfare weight of
+    those above n over that of all (Diamond 1998; Saez 2001, section 3). `quantile(below, above)`
+    gives potential incomes in dollars a year by the shares of people below and above, both given so
+    that neither tail loses digits: `lambda below, above: 8000 * above**-0.5` is a Pareto
+    distribution. `spending` is per head. The welfare function's own floor is as in
+    `mirrlees_bound`.
 
     Raises:
-        ValueError: as `mirrlees_bound` for the welfare function and utilities; an elasticity that is not
-            positive; a `quantile` that falls, or that is not positive and finite in the far tails; types
-            without a mean.
+        ValueError: as `mirrlees_bound` for the welfare function and utilities; an elasticity that
+            is not positive; a `quantile` that falls, or that is not positive and finite in the far
+            tails; types without a mean.
     """
     if not elasticity > 0:
         raise ValueError(f"elasticity must be positive; got {elasticity}.")
@@ -163,9 +165,9 @@ def mirrlees_continuum(
 class _Types(NamedTuple):
     """Types in rising order, and what ties their utilities together.
 
-    `rents` gives the utility of each type above the lowest one's from everybody's cost of working, and is
-    linear. `log_markup` gives log(1 / (1 - rate)) at the optimum for given welfare weights of mean 1, or
-    for weights on the lowest type alone (None).
+    `rents` gives the utility of each type above the lowest one's from everybody's cost of working,
+    and is linear. `log_markup` gives log(1 / (1 - rate)) at the optimum for given welfare weights
+    of mean 1, or for weights on the lowest type alone (None).
     """
 
     potential: Float[np.ndarray, " types"]
@@ -205,9 +207,10 @@ class _Types(NamedTuple):
 def _optimum(types: _Types, aversion: float) -> tuple[Float[np.ndarray, " types"], float]:
     """Return the best costs of working, and an equivalent that none exceeds.
 
-    At the current welfare weights the best costs are in closed form; the step towards them is the best
-    one (Frank and Wolfe 1956). With g = u^(-aversion) the equivalent is concave and homogeneous, so its
-    tangent at u bounds it everywhere by E[g u'] / E[g u] of itself, and the closed form maximises that.
+    At the current welfare weights the best costs are in closed form; the step towards them is the
+    best one (Frank and Wolfe 1956). With g = u^(-aversion) the equivalent is concave and
+    homogeneous, so its tangent at u bounds it everywhere by E[g u'] / E[g u] of itself, and the
+    closed form maximises that.
     """
     cost = types.best_cost(np.ones_like(types.potential) if aversion == 0 else None)
     utility = types.utility(cost)
@@ -215,7 +218,8 @@ def _optimum(types: _Types, aversion: float) -> tuple[Float[np.ndarray, " types"
         return cost, _equivalent(utility, types.weight, aversion)
     if utility[0] <= 0:
         raise ValueError(
-            f"No schedule leaves everyone a positive utility (at best ${utility[0]:,.2f} a year), which "
+            f"No schedule leaves everyone a positive utility (at best ${utility[0]:,.2f} a year), "
+            "which "
             f"Atkinson welfare needs: lower spending, ${types.spending:,.2f} a head."
         )
     bound = np.inf
@@ -286,7 +290,8 @@ def _pooled(
 ) -> Float[np.ndarray, " types"]:
     """Return the log of the falling sequence nearest to exp(level): the mean wherever that must be pooled.
 
-    Each run of types that can be pooled with one another is taken alone, so that no exponential overflows.
+    Each run of types that can be pooled with one another is taken alone, so that no exponential
+    overflows.
     """
     lowest_before = np.minimum.accumulate(level)[:-1]
     highest_after = np.maximum.accumulate(level[::-1])[::-1][1:]
@@ -328,7 +333,8 @@ def _aversion(welfare: AbstractWelfare) -> float:
 def _require_above_floor(utility: Float[np.ndarray, " types"], welfare: AbstractWelfare) -> None:
     if isinstance(welfare, Atkinson) and utility[0] < welfare.floor:
         raise ValueError(
-            f"At the optimum without a floor somebody has a utility of ${utility[0]:,.2f} a year, below the "
+            f"At the optimum without a floor somebody has a utility of ${utility[0]:,.2f} a year, "
+            "below the "
             f"welfare function's floor of ${welfare.floor:,.2f}, which may pay: lower the floor."
         )
 

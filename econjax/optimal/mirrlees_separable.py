@@ -1,6 +1,7 @@
 """The best of all tax schedules where utility is U(c) - V(l) and labor falls with wealth (Mirrlees 1971).
 
-Computed on the host in float64. A worker is its wage w: l units of labor earn w l, in any unit of account.
+Computed on the host in float64. A worker is its wage w: l units of labor earn w l, in any unit of
+account.
 """
 
 import abc
@@ -82,11 +83,12 @@ class LogLeisure(AbstractDisutility):
 class SeparableOptimum(NamedTuple):
     """The optimum over all schedules, and how well it was computed.
 
-    `welfare` is mean utility, `lowest` the consumption of the lowest type and `mean_income` the mean of
-    w l, in the unit of account. The arrays follow the types in rising order but for a share of 1e-12 at
-    either end: share of people below, labor, income, consumption and marginal rate. `gap` is the mean
-    relative error of the workers' first-order condition at the formula's rates. If not `monotone`,
-    incomes fall somewhere, where types would have to be pooled, and no schedule reaches `welfare`.
+    `welfare` is mean utility, `lowest` the consumption of the lowest type and `mean_income` the
+    mean of w l, in the unit of account. The arrays follow the types in rising order but for a share
+    of 1e-12 at either end: share of people below, labor, income, consumption and marginal rate.
+    `gap` is the mean relative error of the workers' first-order condition at the formula's rates.
+    If not `monotone`, incomes fall somewhere, where types would have to be pooled, and no schedule
+    reaches `welfare`.
     """
 
     welfare: float
@@ -115,16 +117,17 @@ def mirrlees_separable(
 ) -> SeparableOptimum:
     """Return the schedule that maximises the mean of U(c) - V(l), with U' = c^(-curvature).
 
-    t / (1 - t) = (1 + l V''/V') U'(c) / (w f) * integral above w of (1/U'(c) - E[1/U'(c)]) dF, where wages
-    have the density f (Mirrlees 1971; Saez 2001, section 4). Damped fixed point on V'(l) = (1 - t) w U'(c)
-    and the budget line c' = (1 - t) z', from a flat tax of one half; `converged` says whether it was
-    reached. E[1/U'(c)] must be finite, which thick tails and a high curvature may prevent. `quantile(below,
-    above)` gives wages by the shares of people below and above, as in `mirrlees_continuum`; `spending` is
-    per head.
+    t / (1 - t) = (1 + l V''/V') U'(c) / (w f) * integral above w of (1/U'(c) - E[1/U'(c)]) dF,
+    where wages have the density f (Mirrlees 1971; Saez 2001, section 4). Damped fixed point on
+    V'(l) = (1 - t) w U'(c) and the budget line c' = (1 - t) z', from a flat tax of one half;
+    `converged` says whether it was reached. E[1/U'(c)] must be finite, which thick tails and a high
+    curvature may prevent. `quantile(below, above)` gives wages by the shares of people below and
+    above, as in `mirrlees_continuum`; `spending` is per head.
 
     Raises:
-        ValueError: a curvature that is not positive, spending that leaves somebody nothing to consume, a
-            `quantile` that falls, or is not positive and finite in the far tails, or incomes without a mean.
+        ValueError: a curvature that is not positive, spending that leaves somebody nothing to
+            consume, a `quantile` that falls, or is not positive and finite in the far tails, or
+            incomes without a mean.
     """
     if not curvature > 0:
         raise ValueError(f"curvature must be positive (1: log utility); got {curvature}.")
@@ -136,7 +139,8 @@ def mirrlees_separable(
     utility = _utility(consumption, curvature) - cost
     if converged:
         wages.require_mean(income)
-        # Rents integrate the worker's condition more exactly than the budget line does where work begins.
+        # Rents integrate the worker's condition more exactly than the budget line does where work
+        # begins.
         rents = wages.from_below(labor * worth * wages.slope)
         middle = int(np.searchsorted(wages.log_odds, 0))
         utility[:middle] = utility[middle] + rents[:middle] - rents[middle]
@@ -191,7 +195,8 @@ def _fixed_point(
         step += 1
     if budget[0] <= 0:
         raise ValueError(
-            f"Spending of {spending} a head leaves the lowest type nothing to consume: lower it (mean "
+            f"Spending of {spending} a head leaves the lowest type nothing to consume: lower it "
+            "(mean "
             f"income is about {wages.weight @ income:.6g})."
         )
     return labor, income, consumption, net, worth, gap

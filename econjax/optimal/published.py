@@ -17,15 +17,15 @@ def ai_economist_rates(
 ) -> Float[np.ndarray, " brackets"]:
     """Return rates by the recipe of the AI Economist (Zheng et al. 2022, Science Advances 8, eabk2607).
 
-    Incomes up to the last threshold go into 100 equal bins. In each, the Pareto index is a = z f / (1 - F) at
-    the bin's middle, and G the mean weight of those above (weights 1 / max(z, 1), also at the middles), over
-    the weight of all; the rate (1 - G) / (1 - G + a e) is interpolated over empty bins and averaged within
-    brackets; it rises to the first from 0 before the first bin. The last bracket takes a = m / (m -
-    threshold), m the mean income above it.
+    Incomes up to the last threshold go into 100 equal bins. In each, the Pareto index is a = z f /
+    (1 - F) at the bin's middle, and G the mean weight of those above (weights 1 / max(z, 1), also
+    at the middles), over the weight of all; the rate (1 - G) / (1 - G + a e) is interpolated over
+    empty bins and averaged within brackets; it rises to the first from 0 before the first bin. The
+    last bracket takes a = m / (m - threshold), m the mean income above it.
 
-    Known biases: a bin with one person has a far too high a, so that thinly populated brackets get low
-    rates; the density is the actual one, not that of a linearised schedule; where nobody earns more than
-    the last threshold, a is 0 there and the rate 100 %.
+    Known biases: a bin with one person has a far too high a, so that thinly populated brackets get
+    low rates; the density is the actual one, not that of a linearised schedule; where nobody earns
+    more than the last threshold, a is 0 there and the rate 100 %.
 
     Raises:
         ValueError: fewer than two thresholds, or incomes that are not 0 or more.
@@ -63,27 +63,30 @@ def llm_economist_rates(
 ) -> Float[np.ndarray, " brackets"]:
     """Return rates by the recipe of the LLM Economist (arXiv 2507.15815).
 
-    There the incomes are those at 100 hours. In each bracket z is the middle and a = z f / (1 - F), with f
-    a Gaussian kernel density of raw incomes (Scott's bandwidth); G is the share of all weights 1 / income
-    that those at or above z hold, over 1 - F. In the last bracket z is the mean income (1.5 times the
-    threshold if nobody is there) and a = m / (m - threshold), m the mean income at or above z. The rate is
-    (1 - G) / (1 - G + a e), rounded to 0.01 %; where nobody earns more than z, G is 0 and a is 10, unless
-    somebody earns z itself in the last bracket. `elasticity` is one for all, or one for each bracket; `top`
-    is another z for the last bracket, in dollars.
+    There the incomes are those at 100 hours. In each bracket z is the middle and a = z f / (1 - F),
+    with f a Gaussian kernel density of raw incomes (Scott's bandwidth); G is the share of all
+    weights 1 / income that those at or above z hold, over 1 - F. In the last bracket z is the mean
+    income (1.5 times the threshold if nobody is there) and a = m / (m - threshold), m the mean
+    income at or above z. The rate is (1 - G) / (1 - G + a e), rounded to 0.01 %; where nobody earns
+    more than z, G is 0 and a is 10, unless somebody earns z itself in the last bracket.
+    `elasticity` is one for all, or one for each bracket; `top` is another z for the last bracket,
+    in dollars.
 
     Known biases: the largest incomes set the bandwidth, which smooths the low ones away; m is taken
-    above the wrong point, so that for a Pareto tail of index a it finds a^2 / (2 a - 1) < a and the last
-    rate is too high; one poor person can hold most of the weight, and one without income holds all of it.
+    above the wrong point, so that for a Pareto tail of index a it finds a^2 / (2 a - 1) < a and the
+    last rate is too high; one poor person can hold most of the weight, and one without income holds
+    all of it.
 
     Raises:
-        ValueError: no thresholds, incomes that are not 0 or more, or all of them the same, or elasticities
-            that are not one for all or one for each bracket.
+        ValueError: no thresholds, incomes that are not 0 or more, or all of them the same, or
+            elasticities that are not one for all or one for each bracket.
     """
     incomes, thresholds = _checked(incomes, thresholds, least=1)
     elasticity = np.asarray(elasticity, np.float64)
     if elasticity.shape not in ((), thresholds.shape):
         raise ValueError(
-            f"elasticity is one number, or one for each of {thresholds.size} brackets; got {elasticity}."
+            f"elasticity is one number, or one for each of {thresholds.size} brackets; got "
+            f"{elasticity}."
         )
     elasticity = np.broadcast_to(elasticity, thresholds.shape)
     if incomes.min() == incomes.max():

@@ -27,21 +27,24 @@ def saez_rates(
 ) -> Float[Array, " brackets"]:
     """Return the rates that the first-order condition of each bracket implies for given statistics.
 
-    rate / (1 - rate) = (base - weighted_base + jump) / (elasticity * active): the perturbation of Saez
-    (2001, section 3), made to the rate of one bracket, exact for `Quasilinear` and `GHH` preferences.
-    `jump` is the derivative of revenue with respect to each rate, in dollars, that is due to workers who
-    jump over a threshold (`jump_revenue`): some do wherever rates fall with income, and without them the
-    condition is biased there. `elasticity` is one for all, one for each bracket, or that of the statistics.
-    Statistics change with the rates: iterate. Where nobody responds, the rate is 1 or -1, whichever gains,
-    and stays as in `current` if nothing does. Statistics that are NaN make rates that are.
+    rate / (1 - rate) = (base - weighted_base + jump) / (elasticity * active): the perturbation of
+    Saez (2001, section 3), made to the rate of one bracket, exact for `Quasilinear` and `GHH`
+    preferences. `jump` is the derivative of revenue with respect to each rate, in dollars, that is
+    due to workers who jump over a threshold (`jump_revenue`): some do wherever rates fall with
+    income, and without them the condition is biased there. `elasticity` is one for all, one for
+    each bracket, or that of the statistics. Statistics change with the rates: iterate. Where nobody
+    responds, the rate is 1 or -1, whichever gains, and stays as in `current` if nothing does.
+    Statistics that are NaN make rates that are.
 
     Raises:
-        ValueError: an elasticity that is not positive, none at all, or not one current rate for each bracket.
+        ValueError: an elasticity that is not positive, none at all, or not one current rate for
+        each bracket.
     """
     elasticity = elasticity_or_reported(statistics, elasticity)
     if current.shape != statistics.active.shape:
         raise ValueError(
-            f"current is one rate for each of {statistics.active.size} brackets; got shape {current.shape}."
+            f"current is one rate for each of {statistics.active.size} brackets; got shape "
+            f"{current.shape}."
         )
     return _implied(statistics, elasticity, current, jump)
 
@@ -57,7 +60,8 @@ def elasticity_or_reported(
     elasticity = _believed(statistics, elasticity)
     if elasticity.shape not in ((), statistics.active.shape):
         raise ValueError(
-            f"elasticity is one number, or one for each of {statistics.active.size} brackets; got shape "
+            f"elasticity is one number, or one for each of {statistics.active.size} brackets; got "
+            "shape "
             f"{elasticity.shape}."
         )
     return require(elasticity, jnp.all(elasticity > 0), "elasticity must be a positive number.")
@@ -74,7 +78,8 @@ def damped_step(
         ValueError: the formula implies no rates.
     """
     remedy = (
-        "The formula implies no rates where nobody's consumption adds to welfare, all being below a floor: "
+        "The formula implies no rates where nobody's consumption adds to welfare, all being below "
+        "a floor: "
         "lower spending or the floor."
     )
     implied = require(implied, ~jnp.any(jnp.isnan(implied)), remedy)
@@ -123,9 +128,10 @@ class SaezFixedPoint(eqx.Module):
     """A schedule that the bracket formula implies at the incomes and weights which it brings about itself.
 
     `gap` is the largest distance between a rate and what the formula implies for it, or, where the
-    formula says more at one of the last two rates and less at the other, the distance of these, if that is
-    shorter: such a rate is the best at a kink. `steps` is the number of equilibria solved, `converged`
-    whether the gap came below the tolerance.
+    formula says more at one of the last two rates and less at the other, the distance of these, if
+    that is
+    shorter: such a rate is the best at a kink. `steps` is the number of equilibria solved,
+    `converged` whether the gap came below the tolerance.
     """
 
     schedule: BracketSchedule
@@ -145,19 +151,19 @@ def converged_saez(
 ) -> SaezFixedPoint:
     """Return the fixed point of `saez_rates`, with the marginal weights of the welfare function itself.
 
-    Each step solves the equilibrium, counts those who jump, and goes half of the way, in log net-of-tax
-    rates, to the implied rates; a bracket that overshoots halves its steps, which then grow again. At the
-    fixed point every bracket's first-order condition of `welfare` holds. It is sought until the gap is at
-    most `tolerance` (a share of a dollar), with at most `most_steps` equilibria; the best rates seen are
-    returned.
-    `elasticity` is what the planner believes, of all workers; without it each step takes the workers' own,
-    `BracketStatistics.elasticity`. The thresholds are those of `start`, and so is the rate of a bracket
-    that moves nothing. May be compiled and batched, and differentiated in forward mode; not in reverse, as
-    the loop's length is not known.
+    Each step solves the equilibrium, counts those who jump, and goes half of the way, in log
+    net-of-tax rates, to the implied rates; a bracket that overshoots halves its steps, which then
+    grow again. At the fixed point every bracket's first-order condition of `welfare` holds. It is
+    sought until the gap is at most `tolerance` (a share of a dollar), with at most `most_steps`
+    equilibria; the best rates seen are returned. `elasticity` is what the planner believes, of all
+    workers; without it each step takes the workers' own, `BracketStatistics.elasticity`. The
+    thresholds are those of `start`, and so is the rate of a bracket that moves nothing. May be
+    compiled and batched, and differentiated in forward mode; not in reverse, as the loop's length
+    is not known.
 
     Raises:
-        ValueError: an elasticity or tolerance that is not positive, preferences with income effects, or
-            rates at which no worker's consumption adds to welfare.
+        ValueError: an elasticity or tolerance that is not positive, preferences with income
+            effects, or rates at which no worker's consumption adds to welfare.
     """
     if elasticity is not None:
         elasticity = require_scalar("elasticity", elasticity, positive=True)

@@ -22,16 +22,18 @@ def calibrate(
 ) -> Population:
     """Return the population with tastes under which everyone works 40 hours under `law`.
 
-    Saez (2001, section 5) inverts the worker's first-order condition at the observed income, which is
-    40 * skill. `preferences` are `Quasilinear` if not given: taste = 1 - T'(income), whatever the
-    elasticity. With income effects the taste depends on the `rebate` that workers receive under the law,
-    in dollars a year (0: all revenue is spent). Workers without skill have taste 1 and do not work. It
-    holds where `law` leaves budget sets convex (rates that rise with income, as today's do).
+    Saez (2001, section 5) inverts the worker's first-order condition at the observed income, which
+    is 40 * skill. `preferences` are `Quasilinear` if not given: taste = 1 - T'(income), whatever
+    the elasticity. With income effects the taste depends on the `rebate` that workers receive under
+    the law, in dollars a year (0: all revenue is spent). Workers without skill have taste 1 and do
+    not work. It holds where `law` leaves budget sets convex (rates that rise with income, as
+    today's do).
 
     Raises:
-        ValueError: where values are known: a law that takes the whole of someone's next dollar, which no
-            taste for work explains; nothing left to consume where utility needs something; a fixed cost
-            of working at which someone would rather stay home, or one without `preferences`.
+        ValueError: where values are known: a law that takes the whole of someone's next dollar,
+            which no taste for work explains; nothing left to consume where utility needs something;
+            a fixed cost of working at which someone would rather stay home, or one without
+            `preferences`.
     """
     income = REFERENCE_HOURS * population.skill
     works = population.skill > 0
@@ -61,7 +63,8 @@ def _check(
 ) -> None:
     if not bool(jnp.all(jnp.isfinite(population.taste) & (population.taste > 0))):
         raise ValueError(
-            f"Somebody would be left with {float(jnp.min(consumption)):,.2f} dollars to consume, at which no "
+            f"Somebody would be left with {float(jnp.min(consumption)):,.2f} dollars to consume, "
+            "at which no "
             "taste explains 40 hours of work: raise the rebate."
         )
     if population.fixed_cost is None:
@@ -74,6 +77,7 @@ def _check(
     idle = (hours == 0) & (population.skill > 0)
     if bool(jnp.any(idle)):
         raise ValueError(
-            f"{int(jnp.sum(idle))} workers would rather stay home than pay their fixed cost of working "
+            f"{int(jnp.sum(idle))} workers would rather stay home than pay their fixed cost of "
+            "working "
             f"(the first is entry {int(jnp.argmax(idle))}): lower it."
         )

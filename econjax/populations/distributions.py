@@ -43,8 +43,8 @@ class AbstractDistribution(eqx.Module):
     def population(self, n: int, key: Key[Array, ""] | None = None) -> Population:
         """Return n workers of equal weight whose incomes at 40 hours a week follow the distribution.
 
-        Without a key they are the mid-points of the quantile grid, Q((i - 1/2)/n), in rising order; with
-        one they are independent draws: on the host, the same in float32 and float64.
+        Without a key they are the mid-points of the quantile grid, Q((i - 1/2)/n), in rising order;
+        with one they are independent draws: on the host, the same in float32 and float64.
 
         Raises:
             ValueError: n is not a positive whole number, or a key inside `jit` or `vmap`.
@@ -61,8 +61,9 @@ class AbstractDistribution(eqx.Module):
 class GB2(AbstractDistribution):
     """The generalized beta of the second kind (McDonald 1984, Econometrica 52, 647-663).
 
-    Named as in GAMLSS: `mu` is the scale in dollars, `sigma`, `nu` and `tau` are McDonald's shapes a, p and
-    q. The upper tail is Pareto with index a q. `nu` = 1 is Singh-Maddala, `tau` = 1 Dagum, both 1 Fisk.
+    Named as in GAMLSS: `mu` is the scale in dollars, `sigma`, `nu` and `tau` are McDonald's shapes
+    a, p and q. The upper tail is Pareto with index a q. `nu` = 1 is Singh-Maddala, `tau` = 1 Dagum,
+    both 1 Fisk.
 
     Raises:
         ValueError: a parameter is not positive.
@@ -86,7 +87,8 @@ class GB2(AbstractDistribution):
         return float(self.mu * np.exp(ratio))
 
     def _quantile(self, share):
-        # v / (1 - v) for the beta quantile v of p, q; from 1 - v, the mirror image, where v is above 1/2.
+        # v / (1 - v) for the beta quantile v of p, q; from 1 - v, the mirror image, where v is
+        # above 1/2.
         p, q = self.nu, self.tau
         log_v = _log_beta_quantile(special.betaincinv(p, q, share), p, q, np.log(share))
         log_rest = _log_beta_quantile(special.betainccinv(q, p, share), q, p, np.log1p(-share))
@@ -172,8 +174,8 @@ class Pareto(AbstractDistribution):
 class LognormalPareto(AbstractDistribution):
     """A lognormal factor of median `scale` dollars times a Pareto factor: a lognormal with a Pareto tail.
 
-    ln z = N(ln scale, sigma^2) + Exp(index), the exponentially modified Gaussian (Colombi 1990, A new model
-    of income distribution: the Pareto-lognormal distribution).
+    ln z = N(ln scale, sigma^2) + Exp(index), the exponentially modified Gaussian (Colombi 1990, A
+    new model of income distribution: the Pareto-lognormal distribution).
 
     Raises:
         ValueError: a parameter is not positive.
@@ -194,8 +196,9 @@ class LognormalPareto(AbstractDistribution):
         return float(self.scale * np.exp(self.sigma**2 / 2) * self.index / (self.index - 1))
 
     def _quantile(self, share):
-        # log F and log(1 - F) are concave: from where F < share (lower half) or 1 - F < above (upper half),
-        # Newton's steps approach the root from one side. P(A + B > s + t) <= P(A > s) + P(B > t).
+        # log F and log(1 - F) are concave: from where F < share (lower half) or 1 - F < above
+        # (upper half), Newton's steps approach the root from one side. P(A + B > s + t) <= P(A > s)
+        # + P(B > t).
         lower, above, k = share <= 0.5, 1 - share, self.index * self.sigma
         y = np.where(lower, special.ndtri(share), -special.ndtri(above / 2) - np.log(above / 2) / k)
         for _ in range(20):  # four in common cases, twelve if index sigma is 1e-5
@@ -262,7 +265,8 @@ def shares(n: int, key: Key[Array, ""] | None = None) -> Float[np.ndarray, " n"]
     bits = jax.random.bits(key, (int(n),), np.uint32)
     if not is_concrete(bits):
         raise ValueError(
-            "Populations are drawn on the host: draw them outside jit and vmap, and stack them for a batch. "
+            "Populations are drawn on the host: draw them outside jit and vmap, and stack them "
+            "for a batch. "
             f"Got the traced key {key}."
         )
     return (np.asarray(bits, np.float64) + 0.5) / 2.0**32
@@ -298,5 +302,6 @@ GB2_SSA_2022 = GB2(68659.316, 5.3551273, 0.14743569, 0.36714319)
 GB2_CPS_2023 = GB2(71593.774, 3.3401350, 0.27215327, 0.62951792)
 """Money income of everyone with income in 2023: `fit_gb2` to `us_incomes("cps_2023")` with its mean.
 
-The table says nothing of incomes above 100,000 dollars, 17 % of the people: there only the mean does.
+The table says nothing of incomes above 100,000 dollars, 17 % of the people: there only the mean
+does.
 """

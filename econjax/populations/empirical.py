@@ -31,9 +31,9 @@ def from_incomes(
 ) -> Population:
     """Return the workers of a sample of incomes, taken to be earned in 40 hours a week.
 
-    One worker per record, in the order of the sample; `weight`, equal if not given, is divided by its
-    sum. With `n`, that many workers of equal weight instead: the sample's quantile grid, or with a key
-    draws with replacement.
+    One worker per record, in the order of the sample; `weight`, equal if not given, is divided by
+    its sum. With `n`, that many workers of equal weight instead: the sample's quantile grid, or
+    with a key draws with replacement.
 
     Raises:
         ValueError: an illegal sample (`Empirical`) or n, or a key without n.
@@ -49,13 +49,14 @@ def from_incomes(
 class Quantiles(AbstractDistribution):
     """The distribution through published quantiles: `shares` of people have at most these `incomes`.
 
-    Log income is a monotone cubic function of the log odds of the share (Fritsch and Carlson 1980, SIAM
-    Journal on Numerical Analysis 17, 238-246), so a Fisk distribution is met exactly. Beyond the first and
-    the last quantile the straight line through the nearest two goes on: both tails are Pareto.
+    Log income is a monotone cubic function of the log odds of the share (Fritsch and Carlson 1980,
+    SIAM Journal on Numerical Analysis 17, 238-246), so a Fisk distribution is met exactly. Beyond
+    the first and the last quantile the straight line through the nearest two goes on: both tails
+    are Pareto.
 
     Raises:
-        ValueError: not two flat lists of one length, at least two, rising strictly: shares within (0, 1),
-            incomes positive.
+        ValueError: not two flat lists of one length, at least two, rising strictly: shares within
+            (0, 1), incomes positive.
     """
 
     shares: Float[np.ndarray, " quantiles"]
@@ -115,10 +116,12 @@ class Quantiles(AbstractDistribution):
 class Empirical(AbstractDistribution):
     """The distribution of a sample of incomes, with a sampling `weight` each (equal if not given).
 
-    Weights need not sum to 1. The quantile function is a staircase: it returns incomes of the sample only.
+    Weights need not sum to 1. The quantile function is a staircase: it returns incomes of the
+    sample only.
 
     Raises:
-        ValueError: not flat or of unequal lengths, a negative or infinite income or weight, or no weight.
+        ValueError: not flat or of unequal lengths, a negative or infinite income or weight, or no
+        weight.
     """
 
     incomes: Float[np.ndarray, " records"]
@@ -129,7 +132,8 @@ class Empirical(AbstractDistribution):
         weight = np.ones_like(incomes) if weight is None else np.asarray(weight, np.float64)
         if incomes.ndim != 1 or weight.shape != incomes.shape:
             raise ValueError(
-                f"incomes and weight are flat arrays of one length; got {incomes.shape} and {weight.shape}."
+                f"incomes and weight are flat arrays of one length; got {incomes.shape} and "
+                f"{weight.shape}."
             )
         for name, values in (("incomes", incomes), ("weight", weight)):
             bad = ~((values >= 0) & (values < np.inf))

@@ -29,8 +29,9 @@ class IncomeTable(NamedTuple):
 class GB2Fit:
     """A fitted GB2 and how the fit went.
 
-    `log_likelihood` is the sum of count times log share over the classes, without the constant of the
-    multinomial. `converged` says that two starts ended, each within its tolerance, at the same optimum.
+    `log_likelihood` is the sum of count times log share over the classes, without the constant of
+    the multinomial. `converged` says that two starts ended, each within its tolerance, at the same
+    optimum.
     """
 
     distribution: GB2
@@ -41,20 +42,21 @@ class GB2Fit:
 def fit_gb2(edges: ArrayLike, counts: ArrayLike, *, mean: float | None = None) -> GB2Fit:
     """Return the GB2 that makes a table of people by income class most likely (McDonald 1984).
 
-    `edges` are the lower ends of the classes in dollars, from 0, and the last class has no upper end.
-    Counts may be in any unit (people, thousands, weights).
+    `edges` are the lower ends of the classes in dollars, from 0, and the last class has no upper
+    end. Counts may be in any unit (people, thousands, weights).
 
-    Classes alone say nothing about the tail within the open one; `mean`, the published mean income, does.
-    The criterion is then the mean log likelihood less log(mean of the GB2 / published mean)^2: the
-    published mean counts as that of a sample of the table's size with a coefficient of variation of
-    1/sqrt(2), and is met closely, not exactly.
+    Classes alone say nothing about the tail within the open one; `mean`, the published mean income,
+    does. The criterion is then the mean log likelihood less log(mean of the GB2 / published
+    mean)^2: the published mean counts as that of a sample of the table's size with a coefficient of
+    variation of 1/sqrt(2), and is met closely, not exactly.
 
-    The lognormal and the generalized gamma are limits of large `nu` and `tau`: fitted to such a table, the
-    parameters have no optimum and `converged` is False, though the fitted shares may be close.
+    The lognormal and the generalized gamma are limits of large `nu` and `tau`: fitted to such a
+    table, the parameters have no optimum and `converged` is False, though the fitted shares may be
+    close.
 
     Raises:
-        ValueError: edges that do not rise strictly from 0, counts that are negative or not as many, fewer
-            than five classes with people, or a mean that is not positive.
+        ValueError: edges that do not rise strictly from 0, counts that are negative or not as many,
+            fewer than five classes with people, or a mean that is not positive.
     """
     edges, counts = _checked(edges, counts)
     if mean is not None and not 0 < mean < np.inf:
@@ -81,8 +83,8 @@ def fit_gb2(edges: ArrayLike, counts: ArrayLike, *, mean: float | None = None) -
 def us_incomes(table: str) -> IncomeTable:
     """Return a table of the United States: "ssa_2022" (wage earners) or "cps_2023" (everyone with income).
 
-    Sources: `econjax/data/us_incomes.toml`. `distributions.GB2_SSA_2022` and `GB2_CPS_2023` are the GB2s
-    fitted to them.
+    Sources: `econjax/data/us_incomes.toml`. `distributions.GB2_SSA_2022` and `GB2_CPS_2023` are the
+    GB2s fitted to them.
 
     Raises:
         ValueError: another table.
@@ -126,7 +128,8 @@ def _checked(edges: ArrayLike, counts: ArrayLike) -> tuple[np.ndarray, np.ndarra
 
 def _mean_log_likelihood(gb2: GB2, edges: np.ndarray, share: np.ndarray) -> float:
     likely = np.diff(gb2.cdf(edges), append=1.0)
-    # A class that rounds to nobody is next to impossible, so that the search can leave such parameters.
+    # A class that rounds to nobody is next to impossible, so that the search can leave such
+    # parameters.
     return float(share @ np.log(np.maximum(likely, 1e-300)))
 
 

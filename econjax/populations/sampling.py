@@ -28,8 +28,9 @@ def gb2(
 ) -> Population:
     """Return n workers whose incomes at 40 hours a week follow a generalized beta of the second kind.
 
-    Without a key they are the n mid-points of the quantile grid, Q((i - 1/2)/n), in rising order; with
-    one they are independent draws; so for every distribution here. Parameters: `distributions.GB2`.
+    Without a key they are the n mid-points of the quantile grid, Q((i - 1/2)/n), in rising order;
+    with one they are independent draws; so for every distribution here. Parameters:
+    `distributions.GB2`.
 
     Raises:
         ValueError: n is not a positive whole number, or a parameter is not positive.
@@ -59,7 +60,8 @@ def pareto(
     """Return n workers whose incomes at 40 hours a week are Pareto, cut at a maximum if one is given.
 
     Raises:
-        ValueError: n is not a positive whole number, or an illegal parameter (`distributions.Pareto`).
+        ValueError: n is not a positive whole number, or an illegal parameter
+        (`distributions.Pareto`).
     """
     return Pareto(minimum, index, maximum).population(n, key)
 
@@ -93,10 +95,11 @@ def stratified(
 ) -> Population:
     """Return n workers in each income stratum, weighted by the stratum's share of the people.
 
-    `edges` part the incomes at 40 hours a week, in dollars: a schedule's thresholds, so that its thin top
-    brackets hold workers enough, or `distribution.quantile([0.9, 0.99, 0.999])`. Within a stratum workers
-    are the mid-points of equal shares, or with a key independent draws. Strata where n shares of the
-    people cannot be told apart in float64 are left out (below the lowest income, say).
+    `edges` part the incomes at 40 hours a week, in dollars: a schedule's thresholds, so that its
+    thin top brackets hold workers enough, or `distribution.quantile([0.9, 0.99, 0.999])`. Within a
+    stratum workers are the mid-points of equal shares, or with a key independent draws. Strata
+    where n shares of the people cannot be told apart in float64 are left out (below the lowest
+    income, say).
 
     Raises:
         ValueError: n is not a positive whole number, or edges that do not rise strictly.

@@ -64,7 +64,8 @@ def audit(
     The planner's tax year is that of rational workers under the law.
 
     Raises:
-        ValueError: a choice that makes no audit, or prompts that do not fit into the model's context.
+        ValueError: a choice that makes no audit, or prompts that do not fit into the model's
+        context.
         EngineError: the engine cannot answer.
     """
     config.check()
@@ -135,10 +136,13 @@ def figures(found: Audit) -> list[Figure]:
 
 _SHARE, _VARIATION, _HOURS = "share", "total variation, 0 to 1", "hours a week"
 _LEGEND = (
-    "Total variation: half the sum of absolute differences of the options' probabilities, mean over workers. "
-    "The noise floor of texts is what as many draws from the choices would show; that of other wordings, "
+    "Total variation: half the sum of absolute differences of the options' probabilities, mean "
+    "over workers. "
+    "The noise floor of texts is what as many draws from the choices would show; that of other "
+    "wordings, "
     "and of the planner, is the same question asked again.",
-    "Best: each worker's exact best response at the law and the last rebate. A planner who remembers "
+    "Best: each worker's exact best response at the law and the last rebate. A planner who "
+    "remembers "
     "nothing about dollars changes rates alike in every currency, within the noise floor.",
 )
 
@@ -193,7 +197,8 @@ def _remarks(found: Audit) -> list[str]:
     engine = found.engine
     return [
         *_LEGEND,
-        f"{found.workers.workers:,} workers, {found.workers.samples} texts each. Model: {engine['model']}, "
+        f"{found.workers.workers:,} workers, {found.workers.samples} texts each. Model: "
+        f"{engine['model']}, "
         f"texts at temperature {engine['temperature']:g}, choices scored at 1.",
         *nature(engine).remarks,
     ]

@@ -46,8 +46,8 @@ class Sample(NamedTuple):
 class AgainstRow:
     """One figure on both sides: the medians over turns, and this side's over the other's, turn by turn.
 
-    The ratio is the median of the turns' ratios, `least` and `most` the ends of their range; None where the
-    other side has nothing to divide by.
+    The ratio is the median of the turns' ratios, `least` and `most` the ends of their range; None
+    where the other side has nothing to divide by.
     """
 
     row: str
@@ -132,8 +132,10 @@ def print_against(found: AgainstBenchmark, console: Console) -> None:
         table.add_row(row.row, row.figure, f"{row.this:,.4g}", f"{row.other:,.4g}", *ratios)
     console.print(table, crop=False)
     console.print(
-        f"Medians over {found.turns} turns. A ratio is this side's figure over the other's in the same turn: "
-        "its median, and the least and the most. Of seconds, less is better; of answers a second, more."
+        f"Medians over {found.turns} turns. A ratio is this side's figure over the other's in the "
+        "same turn: "
+        "its median, and the least and the most. Of seconds, less is better; of answers a second, "
+        "more."
     )
     if found.differences is not None:
         console.print(

@@ -204,9 +204,10 @@ class AgainstBenchmarkConfig:
     other: Annotated[Path, tyro.conf.Positional]
     """Folder of the other checkout; both run in this Python environment."""
     rows: tuple[RowName, ...] = ("help", "eager", "compile", "core", "compare", "engines")
-    """What to measure: help (CPU seconds of econjax --help), eager (compilations of a second call without
-    jit), compile (value and gradient of welfare), core (benchmark core), compare (twice, first with nothing
-    kept), engines (answers a second of econjax-small), tests (the test suite)."""
+    """What to measure: help (CPU seconds of econjax --help), eager (compilations of a second
+    call without jit), compile (value and gradient of welfare), core (benchmark core), compare
+    (twice, first with nothing kept), engines (answers a second of econjax-small), tests (the
+    test suite)."""
     turns: int = 3
     """How often each side is measured."""
     brackets: tuple[int, ...] = (7, 28, 56)

@@ -22,9 +22,9 @@ from experiments.benchmarks.timing import Ratio, compiled, ratio, take_turns
 class Row:
     """One operation at one number of workers.
 
-    `seconds` is the median of the rounds, `least_seconds` the shortest. `bytes_per_worker` counts what the
-    compiler lays out: arguments, outputs and temporary buffers (None if it does not say). `ratios` are
-    times as fast as a NumPy form, and times as long as anything else.
+    `seconds` is the median of the rounds, `least_seconds` the shortest. `bytes_per_worker` counts
+    what the compiler lays out: arguments, outputs and temporary buffers (None if it does not say).
+    `ratios` are times as fast as a NumPy form, and times as long as anything else.
     """
 
     operation: str

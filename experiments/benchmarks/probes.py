@@ -1,6 +1,7 @@
 """What one checkout takes, as JSON: a script, run with whichever checkout is first on Python's path.
 
-It calls only what every checkout since `econjax benchmark against` can be asked has: no name of its own side.
+It calls only what every checkout since `econjax benchmark against` can be asked has: no name of its
+own side.
 """
 
 import json

@@ -41,8 +41,8 @@ Mode = Literal["text", "choice"]
 class Step:
     """One step of all workers: the seconds of its parts, and counts of prompts, answers and tokens.
 
-    `writing` runs from the memory to the prompts, `reading` from the answers to the settled economy and the
-    new memory; `engine` is the engine itself, the rest the wrappers around it.
+    `writing` runs from the memory to the prompts, `reading` from the answers to the settled economy
+    and the new memory; `engine` is the engine itself, the rest the wrappers around it.
     """
 
     writing: float

@@ -43,8 +43,8 @@ class Speed:
 class SurrogateBenchmark:
     """What was distilled, how well it knows what it did not learn from, and its speed.
 
-    `held_out` is by what is new: the laws, or the laws and the people. `queries` are the answers that it
-    learned from, `ask_seconds` what a model took to give all answers, also those held out.
+    `held_out` is by what is new: the laws, or the laws and the people. `queries` are the answers
+    that it learned from, `ask_seconds` what a model took to give all answers, also those held out.
     """
 
     machine: dict[str, Any]
@@ -109,8 +109,10 @@ def print_surrogate(found: SurrogateBenchmark, console: Console) -> None:
         table.add_row(name, f"{row.rows:,}", *figures)
     console.print(table)
     console.print(
-        f"Learned from {found.queries:,} answers in {found.fit_seconds:.1f} s, compiling included; the model "
-        f"took {found.ask_seconds:,.1f} s for all answers, also those held out. Schedules are random."
+        f"Learned from {found.queries:,} answers in {found.fit_seconds:.1f} s, compiling "
+        "included; the model "
+        f"took {found.ask_seconds:,.1f} s for all answers, also those held out. Schedules are "
+        "random."
     )
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("workers of the network", "compile s", "value s", "value and gradient s"):

@@ -12,9 +12,9 @@ import jax
 class Compiled(NamedTuple):
     """A call compiled for its arguments.
 
-    `run` calls it and waits for the result; `seconds` is the time to trace, lower and compile it; `held`
-    are the bytes of arguments, outputs and temporary buffers together, as the compiler lays them out, None
-    where it does not say.
+    `run` calls it and waits for the result; `seconds` is the time to trace, lower and compile it;
+    `held` are the bytes of arguments, outputs and temporary buffers together, as the compiler lays
+    them out, None where it does not say.
     """
 
     run: Callable[[], Any]

@@ -78,10 +78,12 @@ def _remarks(config: CompareConfig) -> list[str]:
     if "llm" in config.workers:
         remarks.append(
             "Language-model workers: ± is the standard error of a tax year's mean, steps taken as "
-            "independent; they have no gradient, so the gradient planner hears that of rational workers."
+            "independent; they have no gradient, so the gradient planner hears that of rational "
+            "workers."
         )
     if len(config.workers) > 1:
         remarks.append(
-            "Other workers, other numbers of them, other numbers of evaluations: compare rows within a table."
+            "Other workers, other numbers of them, other numbers of evaluations: compare rows "
+            "within a table."
         )
     return remarks

@@ -28,13 +28,14 @@ class CompareConfig(RunConfig):
     planners: tuple[PlannerName, ...] = COMPARED
     """Planners to run, separated by spaces; rational workers also get an optimiser without a limit."""
     evaluations: int | None = None
-    """Evaluations of every planner that learns from them; 40 with rational workers and 6 with language models
-    if not given."""
+    """Evaluations of every planner that learns from them; 40 with rational workers and 6 with
+    language models if not given."""
     tax_year: int = 2
     """Steps of labor in one evaluation of language-model workers: a length, not a calendar year."""
     mode: Literal["text", "choice"] = "choice"
-    """How language models answer: choice (one token, drawn from the model's own probabilities of 0, 10, ...
-    100 hours, or of a planner's changes of one rate), or text (any hours from 0 to 100; all changes)."""
+    """How language models answer: choice (one token, drawn from the model's own probabilities of
+    0, 10, ... 100 hours, or of a planner's changes of one rate), or text (any hours from 0 to
+    100; all changes)."""
 
     def check(self) -> None:
         """Check all that can be checked before any work.
@@ -53,7 +54,8 @@ class CompareConfig(RunConfig):
             "llm" not in self.workers or self.mode == "text" or nobody_left
         ):
             raise ValueError(
-                "The planner surrogate plans for language models who choose: give --workers llm and --mode "
+                "The planner surrogate plans for language models who choose: give --workers llm "
+                "and --mode "
                 "choice, and another planner as well if others work."
             )
 

@@ -34,9 +34,9 @@ def plot_schedules(comparison: Comparison, law: BracketSchedule, path: Path) -> 
 def plot_welfare(comparison: Comparison, path: Path) -> None:
     """Draw welfare by evaluation, one panel per table.
 
-    Where evaluations are exact: dollars short of the best row, of the best schedule so far, on a log
-    scale from a cent. Where they carry noise: every evaluation, and a line at what the recommended
-    schedule brought when evaluated afresh.
+    Where evaluations are exact: dollars short of the best row, of the best schedule so far, on a
+    log scale from a cent. Where they carry noise: every evaluation, and a line at what the
+    recommended schedule brought when evaluated afresh.
     """
     figure, panels = panels_of(len(comparison.tables))
     for panel, (welfare, rows) in zip(panels, comparison.tables.items(), strict=True):

@@ -35,10 +35,10 @@ OPTIMISER = "optimiser, no limit"
 class Row:
     """One planner under one welfare function: what it recommends, what that brings, what it took.
 
-    In dollars a year; `labor` is the mean week in hours. `regret` is the distance to the best row, `share`
-    the part of the distance from US federal to the best row that was covered (None without such a
-    distance), `last` the equivalent of the last schedule evaluated, `understood` the share of model
-    answers read (None where no model was asked).
+    In dollars a year; `labor` is the mean week in hours. `regret` is the distance to the best row,
+    `share` the part of the distance from US federal to the best row that was covered (None without
+    such a distance), `last` the equivalent of the last schedule evaluated, `understood` the share
+    of model answers read (None where no model was asked).
     """
 
     planner: str
@@ -64,8 +64,8 @@ class Row:
 class Comparison:
     """The rows of each table by its title, how large it is in words, and a record of every evaluation.
 
-    A table holds one welfare function and workers of one kind. `workers` are the language models who worked,
-    if any.
+    A table holds one welfare function and workers of one kind. `workers` are the language models
+    who worked, if any.
     """
 
     tables: dict[str, list[Row]]
@@ -84,7 +84,8 @@ def compare(config: CompareConfig, engine: Engine | None, progress: Progress) ->
     Figures are as exact as JAX's default precision: enable float64 for cents.
 
     Raises:
-        ValueError: a choice makes no comparison, or a language model takes part and there is no engine.
+        ValueError: a choice makes no comparison, or a language model takes part and there is no
+        engine.
         EngineError: the engine cannot answer, or too few of its answers can be read.
     """
     config.check()

@@ -36,11 +36,11 @@ from llm_policy.workers.society import Society
 class ContestRow:
     """One planner under one welfare function, over the seeds.
 
-    `equivalents` are those expected of the recommended schedules, seed by seed, in dollars a year, from the
-    probabilities of the workers' answers in a tax year of its own: no chance of draws is in them. `lead` is
-    the surrogate planner's less this one's, paired by seed, and `beaten` whether its whole 95 % interval is
-    above 0 (None for the surrogate planner itself). `queries` are the workers' answers a run took in its
-    search, `proposals` the planner's own questions to a model.
+    `equivalents` are those expected of the recommended schedules, seed by seed, in dollars a year,
+    from the probabilities of the workers' answers in a tax year of its own: no chance of draws is
+    in them. `lead` is the surrogate planner's less this one's, paired by seed, and `beaten` whether
+    its whole 95 % interval is above 0 (None for the surrogate planner itself). `queries` are the
+    workers' answers a run took in its search, `proposals` the planner's own questions to a model.
     """
 
     welfare: str
@@ -68,8 +68,9 @@ def compete(
 ) -> tuple[ContestRow, ...]:
     """Let every entrant plan for the same workers with the same luck, seed by seed.
 
-    A seed draws the workers' personas and their hours. Without an engine the workers are those of the
-    formula itself. Everybody of `ENTRANTS` plans if not said who; no model does without an engine.
+    A seed draws the workers' personas and their hours. Without an engine the workers are those of
+    the formula itself. Everybody of `ENTRANTS` plans if not said who; no model does without an
+    engine.
 
     Raises:
         ValueError: the surrogate planner is not among the entrants, or fewer than two seeds.
@@ -117,8 +118,10 @@ def run_contest(config: ContestConfig) -> None:
     title = f"{config.agents} {who}, {sizes}, {config.seeds} seeds"
     console.print(contest_table(rows, title), crop=False)
     console.print(
-        "Dollars a year of equivalent, expected from the probabilities of the workers' answers in a tax year "
-        "of its own. Answers: those of workers that a planner's search took. Leads are paired by seed, with "
+        "Dollars a year of equivalent, expected from the probabilities of the workers' answers in "
+        "a tax year "
+        "of its own. Answers: those of workers that a planner's search took. Leads are paired by "
+        "seed, with "
         "95 % intervals. The surrogate planner alone sees probabilities and what workers are told."
     )
     for remark in () if described is None else described.remarks:

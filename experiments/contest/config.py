@@ -20,8 +20,8 @@ class ContestConfig(ModelConfig):
     """Let planners, one by gradient on a surrogate, ask the same language-model workers equally often."""
 
     workers: Literal["llm", "formula"] = "llm"
-    """Who works: language models that read personas, or the formula that econjax-small was taught (then no
-    model is asked, and none plans)."""
+    """Who works: language models that read personas, or the formula that econjax-small was
+    taught (then no model is asked, and none plans)."""
     agents: int = 40
     """Workers, each asked once in a step."""
     evaluations: int = 12

@@ -23,9 +23,10 @@ MOST_BYTES = 256 * 2**20
 def keep_compilations() -> None:
     """Let JAX look up what earlier commands compiled, and keep what this one compiles.
 
-    Nothing changes where JAX has a folder by its own settings. What is kept never passes from one version,
-    processor or set of XLA's flags to another. It fails no command: a folder that cannot be used is told in
-    one line, and so is the first entry that cannot be read or written, which is compiled again.
+    Nothing changes where JAX has a folder by its own settings. What is kept never passes from one
+    version, processor or set of XLA's flags to another. It fails no command: a folder that cannot
+    be used is told in one line, and so is the first entry that cannot be read or written, which is
+    compiled again.
     """
     chosen = os.environ.get(VARIABLE, "")
     own = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]

@@ -102,12 +102,14 @@ class ModelConfig:
     """Which model answers, and how."""
 
     model: str = SHIPPED
-    """Model: econjax-small, which comes with the project, runs anywhere, imitates a known formula and makes
-    no claim about people; or for vLLM an alias, a hub name, a folder, "tiny" (random weights, whose answers
-    are noise), or "random:SHAPE", such as random:llama-3.1-8b, to measure speed without a download."""
+    """Model: econjax-small, which comes with the project, runs anywhere, imitates a known
+    formula and makes no claim about people; or for vLLM an alias, a hub name, a folder, "tiny"
+    (random weights, whose answers are noise), or "random:SHAPE", such as random:llama-3.1-8b, to
+    measure speed without a download."""
     server: str | None = None
     """Ask an OpenAI-compatible server, not a model in this process: its address, such as
-    http://localhost:8000/v1 (several separated by commas), or openai, openrouter, gemini or ollama."""
+    http://localhost:8000/v1 (several separated by commas), or openai, openrouter, gemini or
+    ollama."""
     context: int = 8192
     """Tokens that vLLM makes room for, prompt and answer together."""
     temperature: float | None = None
@@ -182,7 +184,8 @@ class RunConfig(EconomyConfig, ModelConfig):
             )
         if self.limit_dollars is not None and not any(self.prices):
             raise ValueError(
-                "--limit-dollars needs --prices: dollars per million tokens read and per million written."
+                "--limit-dollars needs --prices: dollars per million tokens read and per million "
+                "written."
             )
 
     @property

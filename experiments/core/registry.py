@@ -39,10 +39,11 @@ from llm_policy.surrogate.refit import SurrogateRefit
 class PlanningContext:
     """What planners may start from: the law, the elasticity that only Saez is told, an engine, the aim.
 
-    Without an elasticity, Saez reads each bracket's from the reports. `evaluations` is how many there will
-    be. `tally` counts the answers of models, whoever asks them, and `mode` is how a model that plans gives
-    them: one token for each bracket, or a text. `workers` are the language models who work, in `steps` of
-    each evaluation, where their choices are recorded.
+    Without an elasticity, Saez reads each bracket's from the reports. `evaluations` is how many
+    there will be. `tally` counts the answers of models, whoever asks them, and `mode` is how a
+    model that plans gives
+    them: one token for each bracket, or a text. `workers` are the language models who work, in
+    `steps` of each evaluation, where their choices are recorded.
     """
 
     law: BracketSchedule
@@ -60,8 +61,9 @@ class PlanningContext:
 class PlannerSpec:
     """A planner of the comparison: its name, what it sees of each evaluation, and how to make it.
 
-    `evaluations` is how many it takes, if not as many as others do. `training` counts evaluations of other
-    economies that it learned from before. One who `needs_choices` plans for recorded language models only.
+    `evaluations` is how many it takes, if not as many as others do. `training` counts evaluations
+    of other economies that it learned from before. One who `needs_choices` plans for recorded
+    language models only.
     """
 
     name: str

@@ -32,12 +32,12 @@ OFFERED = tuple(map(str, HOURS))
 class Divergence:
     """How far a model's chances are from its formula's over some questions, in nats.
 
-    `divergence` is the mean Kullback-Leibler divergence of the model's chances of the options from the
-    formula's, with Student's interval over groups of workers under one law. To judge it by: `entropy`, the
-    mean of that of the formula's chances; `constant`, the divergence of their mean over these questions;
-    `untaxed`, that of the formula's chances for a neutral worker of the same means who has worked 40 hours
-    and pays no tax, mixed with 1 % of equal chances, since some are 0 (None for satisfaction). `leaked` is
-    the mean probability that the model gives to no option.
+    `divergence` is the mean Kullback-Leibler divergence of the model's chances of the options from
+    the formula's, with Student's interval over groups of workers under one law. To judge it by:
+    `entropy`, the mean of that of the formula's chances; `constant`, the divergence of their mean
+    over these questions; `untaxed`, that of the formula's chances for a neutral worker of the same
+    means who has worked 40 hours and pays no tax, mixed with 1 % of equal chances, since some are 0
+    (None for satisfaction). `leaked` is the mean probability that the model gives to no option.
     """
 
     question: str
@@ -62,9 +62,10 @@ class Asked(NamedTuple):
 def answer_divergences(engine: Engine, *, groups: int, seed: int) -> tuple[Divergence, ...]:
     """Return the divergences of hours in every wording, by what is remembered, of satisfaction, of planners.
 
-    Laws, occupations and, where said, words are of no example. There are `groups` of 8 workers for each length
-    of memory, and as many who are asked whether they are satisfied; one life is asked in all wordings. As
-    many groups of 8 questions are put to planners, each after a history of its own.
+    Laws, occupations and, where said, words are of no example. There are `groups` of 8 workers for
+    each length of memory, and as many who are asked whether they are satisfied; one life is asked
+    in all wordings. As many groups of 8 questions are put to planners, each after a history of its
+    own.
 
     Raises:
         ValueError: hours are not single tokens of the engine's model.
@@ -86,7 +87,8 @@ def answer_divergences(engine: Engine, *, groups: int, seed: int) -> tuple[Diver
 def held_out_lives(rng: np.random.Generator, *, groups: int) -> list[Life]:
     """Return as many `groups` of workers for each of `REMEMBERED`, in this order, of many crowds.
 
-    They are drawn in float64: in float32 the price of effort underflows in the least elastic economies.
+    They are drawn in float64: in float32 the price of effort underflows in the least elastic
+    economies.
     """
     found: dict[str, list[Life]] = {kind: [] for kind in REMEMBERED}
     while (fewest := min(map(len, found.values()))) < groups:
@@ -193,7 +195,8 @@ def _compare(
     away = rel_entr(asked.probabilities, np.exp(heard.logprob)).sum(axis=1)
     if not np.isfinite(away).all():
         raise EngineError(
-            f"The model gives no probability at all to an option in {np.mean(~np.isfinite(away)):.0%} of the "
+            f"The model gives no probability at all to an option in "
+            f"{np.mean(~np.isfinite(away)):.0%} of the "
             "prompts, which makes the divergence infinite: use an engine that scores every option."
         )
     count = len(away)

@@ -52,7 +52,8 @@ def fidelity(
     """Measure any engine that serves the small model.
 
     Raises:
-        ValueError: a choice that makes no measurement, or a model that does not answer as the small one.
+        ValueError: a choice that makes no measurement, or a model that does not answer as the small
+        one.
         EngineError: the engine cannot answer.
     """
     config.check()
@@ -75,7 +76,9 @@ def print_fidelity(found: Fidelity, console: Console) -> None:
 
 
 _REMARKS = (
-    "Divergence: Kullback-Leibler, of the model's chances from the formula's; their mean, no taxes: that of "
-    "the mean of the formula's chances, and of a neutral worker's who has worked 40 hours and pays no tax.",
+    "Divergence: Kullback-Leibler, of the model's chances from the formula's; their mean, no "
+    "taxes: that of "
+    "the mean of the formula's chances, and of a neutral worker's who has worked 40 hours and "
+    "pays no tax.",
     "Formula and model are what somebody made up: nothing here says how people behave.",
 )

@@ -35,10 +35,11 @@ Decide = Callable[[Situation, Memory], Float[np.ndarray, "agents options"]]
 class Learning:
     """What workers forgo along the steps of a few tax years, the last of each without trying.
 
-    A worker forgoes, in expectation over its chances of hours, utility against its best hours offered at the
-    step's rebate, as a share of its income at 40 hours; the figures are means over workers, step by step.
-    The `forgetful` ones read the 40 hours that all begin with and no step that they chose. All get the same
-    draws. `worth` is what memory saves the model's workers over all steps, paired, with Student's interval.
+    A worker forgoes, in expectation over its chances of hours, utility against its best hours
+    offered at the step's rebate, as a share of its income at 40 hours; the figures are means over
+    workers, step by step. The `forgetful` ones read the 40 hours that all begin with and no step
+    that they chose. All get the same draws. `worth` is what memory saves the model's workers over
+    all steps, paired, with Student's interval.
     """
 
     setting: str

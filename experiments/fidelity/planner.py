@@ -35,11 +35,12 @@ from llm_policy.prompts.welfare import WELFARE, WelfareSpec
 class PlannerRow:
     """One planner under one welfare function, over the seeds.
 
-    `shares` are, seed by seed, the share of the distance from US federal to the best schedule found that
-    the recommended schedule covers (below 0: it is worse than US federal), and `share` their mean; `regret`
-    is the mean distance to the best in dollars a year of equivalent. `lead` is the share of the model with
-    its history less this one, paired by seed, and `beaten` whether its whole interval is above 0 (None for
-    that model itself). `understood` is the share of answers read, None where no model is asked.
+    `shares` are, seed by seed, the share of the distance from US federal to the best schedule found
+    that the recommended schedule covers (below 0: it is worse than US federal), and `share` their
+    mean; `regret` is the mean distance to the best in dollars a year of equivalent. `lead` is the
+    share of the model with its history less this one, paired by seed, and `beaten` whether its
+    whole interval is above 0 (None for that model itself). `understood` is the share of answers
+    read, None where no model is asked.
     """
 
     welfare: str
@@ -122,9 +123,9 @@ def planner_fidelity(
 ) -> PlannerFidelity:
     """Let every planner plan for rational workers of the default economy, once a seed.
 
-    All planners get equally many `evaluations`, and those who start from US federal spend the first on it.
-    The runs of the model are asked in step, one batch a tax year. All draw with the seed. Figures are as
-    exact as JAX's default precision.
+    All planners get equally many `evaluations`, and those who start from US federal spend the first
+    on it. The runs of the model are asked in step, one batch a tax year. All draw with the seed.
+    Figures are as exact as JAX's default precision.
 
     Raises:
         ValueError: fewer than two seeds or evaluations.

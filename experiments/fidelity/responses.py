@@ -59,11 +59,11 @@ SETTINGS = (
 class Responsiveness:
     """The elasticity of aggregate income with respect to the net-of-tax rate, by a paired perturbation.
 
-    All rates move up and down by `POINTS`; each worker's income is the expectation over its chances of
-    hours, so that nothing is drawn. The elasticity is the log change of aggregate income over the mean log
-    change of the net-of-tax rate at incomes of 40 hours, weighted by these. `ratio` is the model's over the
-    formula's. Intervals are bootstraps over workers, the same ones for both. `hours` are the mean of both
-    laws.
+    All rates move up and down by `POINTS`; each worker's income is the expectation over its chances
+    of hours, so that nothing is drawn. The elasticity is the log change of aggregate income over
+    the mean log change of the net-of-tax rate at incomes of 40 hours, weighted by these. `ratio` is
+    the model's over the formula's. Intervals are bootstraps over workers, the same ones for both.
+    `hours` are the mean of both laws.
     """
 
     setting: str
@@ -79,8 +79,9 @@ class Responsiveness:
 class PersonaEffect:
     """What a change of all personas does to the chances of hours.
 
-    `distance` and `formula` are mean total variations between before and after. `slope` and `correlation` are
-    those of the model's changes on the formula's, over workers and hours; None where the formula sees none.
+    `distance` and `formula` are mean total variations between before and after. `slope` and
+    `correlation` are those of the model's changes on the formula's, over workers and hours; None
+    where the formula sees none.
     """
 
     changed: str

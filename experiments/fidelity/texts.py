@@ -23,10 +23,10 @@ from llm_policy.engines.base import Engine, Prompt
 class Frequencies:
     """How often answers are drawn beside the formula's chances.
 
-    `distance` is the mean total variation, 0 to 1, between the shares of `samples` answers to each prompt and
-    the formula's chances, over candidacies, votes, or planners' changes of a bracket; `floor` is what as many
-    draws from these chances show, one drawing of each; `equal` the distance of equal chances. `unread` is the
-    share of answers that could not be read. They are left out.
+    `distance` is the mean total variation, 0 to 1, between the shares of `samples` answers to each
+    prompt and the formula's chances, over candidacies, votes, or planners' changes of a bracket;
+    `floor` is what as many draws from these chances show, one drawing of each; `equal` the distance
+    of equal chances. `unread` is the share of answers that could not be read. They are left out.
     """
 
     question: str

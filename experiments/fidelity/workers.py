@@ -30,9 +30,9 @@ MOST_ELASTICITY_ERROR = 0.15
 class WorkerSizes:
     """How much is asked.
 
-    `groups` of 8 workers for each length of memory, `writers` such groups who write `samples` texts each,
-    `agents` of a population whose elasticity is measured, `people` whose personas are exchanged, and a
-    `society` of so many who live `years` of `steps`.
+    `groups` of 8 workers for each length of memory, `writers` such groups who write `samples` texts
+    each, `agents` of a population whose elasticity is measured, `people` whose personas are
+    exchanged, and a `society` of so many who live `years` of `steps`.
     """
 
     groups: int = 32
@@ -64,9 +64,9 @@ class WorkerSizes:
 class WorkerFidelity:
     """All figures on the model as worker. `model` is the engine's description of itself.
 
-    `close` says whether the divergence of hours stays within `MOST_DIVERGENCE` in every wording, all lengths
-    of memory together, and `elastic` whether every elasticity is within `MOST_ELASTICITY_ERROR` of the
-    formula's.
+    `close` says whether the divergence of hours stays within `MOST_DIVERGENCE` in every wording,
+    all lengths of memory together, and `elastic` whether every elasticity is within
+    `MOST_ELASTICITY_ERROR` of the formula's.
     """
 
     model: dict[str, Any]
@@ -88,8 +88,8 @@ def worker_fidelity(
 ) -> WorkerFidelity:
     """Measure the model against its formula, through the engine.
 
-    Hours, satisfaction and a planner's change of one rate are choices, whose chances are compared; votes,
-    candidacies and a planner's changes in JSON are texts, of which samples are.
+    Hours, satisfaction and a planner's change of one rate are choices, whose chances are compared;
+    votes, candidacies and a planner's changes in JSON are texts, of which samples are.
 
     Raises:
         ValueError: hours are not single tokens of the engine's model.
@@ -163,7 +163,8 @@ def _answers(found: WorkerFidelity) -> Table:
 
 def _texts(found: WorkerFidelity) -> Table:
     table = _table(
-        "Texts: total variation of the shares of answers written from the formula's chances, which as many "
+        "Texts: total variation of the shares of answers written from the formula's chances, "
+        "which as many "
         "draws from these (floor) and equal chances show too",
         ("question",),
         ("prompts", "texts each", "model", "floor", "equal chances", "unread %"),
@@ -179,7 +180,8 @@ def _texts(found: WorkerFidelity) -> Table:
 
 def _elasticities(found: WorkerFidelity) -> Table:
     table = _table(
-        "Elasticity of aggregate income, all rates 5 points up and down, no draws; the ratio should be "
+        "Elasticity of aggregate income, all rates 5 points up and down, no draws; the ratio "
+        "should be "
         f"within {MOST_ELASTICITY_ERROR:.0%} of 1: {_verdict(found.elastic)}",
         ("law, elasticity told",),
         (
@@ -208,7 +210,8 @@ def _elasticities(found: WorkerFidelity) -> Table:
 
 def _personas(found: WorkerFidelity) -> Table:
     table = _table(
-        "Personas exchanged: total variation of the chances of hours; the model's changes on the formula's",
+        "Personas exchanged: total variation of the chances of hours; the model's changes on the "
+        "formula's",
         ("changed to",),
         ("workers", "model", "95 % interval", "formula", "slope", "correlation"),
     )
@@ -229,7 +232,8 @@ def _personas(found: WorkerFidelity) -> Table:
 def _learning(found: Learning) -> Table:
     count = len(found.model)
     table = _table(
-        f"Utility forgone, % of the income of 40 hours, by step: {found.workers:,} workers, {found.years} "
+        f"Utility forgone, % of the income of 40 hours, by step: {found.workers:,} workers, "
+        f"{found.years} "
         f"years ({found.setting}). Memory saves the model {_points(found.worth)}, its formula "
         f"{_points(found.formula_worth)}.",
         ("workers",),

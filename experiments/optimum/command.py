@@ -20,11 +20,11 @@ from experiments.report.console import NOTES, mistakes, results
 class Optimum:
     """The best schedule found, in dollars a year of equivalent unless said otherwise.
 
-    `gradients` is what multi-start gradient ascent and a simplex around its best found, `search` what
-    differential evolution and a simplex found without gradients, and their counts the evaluations spent.
-    `slopes` are dollars of equivalent per percentage point of each rate at the best, `share` is the share
-    of people in each bracket. `bound` is what no schedule of any form can pass on these workers, or None,
-    and then `no_bound` says why.
+    `gradients` is what multi-start gradient ascent and a simplex around its best found, `search`
+    what differential evolution and a simplex found without gradients, and their counts the
+    evaluations spent. `slopes` are dollars of equivalent per percentage point of each rate at the
+    best, `share` is the share of people in each bracket. `bound` is what no schedule of any form
+    can pass on these workers, or None, and then `no_bound` says why.
     """
 
     rates: tuple[float, ...]
@@ -133,7 +133,8 @@ def print_optimum(found: Optimum, console: Console) -> None:
         ("they differ by", f"${abs(found.gradients - found.search):,.4f}"),
         (
             "first-order conditions",
-            f"one point of a rate changes the equivalent by ${abs(found.slopes[steepest]):.3f} at most, in "
+            f"one point of a rate changes the equivalent by ${abs(found.slopes[steepest]):.3f} at "
+            "most, in "
             f"bracket {steepest + 1}, where {found.share[steepest]:.2%} of people are",
         ),
         ("upper bound", _bound_line(found)),
@@ -148,6 +149,7 @@ def _bound_line(found: Optimum) -> str:
     gap = found.bound - found.equivalent
     verdict = "certified" if gap < 1e-6 * found.bound else "not certified"
     return (
-        f"${found.bound:,.2f}: no schedule of any form brings these workers more (finite-type Mirrlees). "
+        f"${found.bound:,.2f}: no schedule of any form brings these workers more (finite-type "
+        "Mirrlees). "
         f"The best found is within ${gap:,.2f} ({gap / found.bound:.3%}) of it: {verdict}."
     )

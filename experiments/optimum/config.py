@@ -22,8 +22,8 @@ class OptimumConfig(EconomyConfig, ModelConfig):
     """
 
     workers: WorkersName = "rational"
-    """Who works: exact best responses, or language models that read personas (100 of them if --agents is not
-    given)."""
+    """Who works: exact best responses, or language models that read personas (100 of them if
+    --agents is not given)."""
     welfare: Literal["atkinson", "rawlsian"] = "atkinson"
     """Welfare function to maximise."""
     aversion: float = 1.0

@@ -32,8 +32,9 @@ from llm_policy.workers.society import Society
 class Search:
     """How much a search among language models may ask: tax years of so many `steps` each.
 
-    `tries` by evolution, of which the best `finalists` are enacted again, in `checks` further years, and
-    `climbs` by gradient on a surrogate, if the workers' choices are recorded, of which the best is.
+    `tries` by evolution, of which the best `finalists` are enacted again, in `checks` further
+    years, and `climbs` by gradient on a surrogate, if the workers' choices are recorded, of which
+    the best is.
     """
 
     tries: int = 40
@@ -65,10 +66,10 @@ class Candidate:
 class ModelOptimum:
     """What was found, the best first.
 
-    `band` holds the equivalent of the best found and its 95 % interval: years are drawn anew, and with them
-    which candidate is the best, so that it counts the luck of having been chosen. `behind` is, for each
-    candidate after the best, by how much it falls short of it, year by year. Nobody knows the best schedule
-    among language models: a better one may exist.
+    `band` holds the equivalent of the best found and its 95 % interval: years are drawn anew, and
+    with them which candidate is the best, so that it counts the luck of having been chosen.
+    `behind` is, for each candidate after the best, by how much it falls short of it, year by year.
+    Nobody knows the best schedule among language models: a better one may exist.
     """
 
     candidates: tuple[Candidate, ...]
@@ -134,8 +135,8 @@ def bands(
 ) -> tuple[Measured, tuple[Measured, ...]]:
     """Return the band of the best candidate, which is the first, and how far each other one is behind.
 
-    The bootstrap draws whole years, so what years have in common cancels in differences; the band is that
-    of the largest mean (Efron 1979).
+    The bootstrap draws whole years, so what years have in common cancels in differences; the band
+    is that of the largest mean (Efron 1979).
     """
     rng = np.random.default_rng(seed)
     drawn = rng.integers(0, years.shape[1], (DRAWS, years.shape[1]))
@@ -175,19 +176,23 @@ def print_model_optimum(found: ModelOptimum, search: Search, agents: int, consol
     """Print the best schedule with its band, and how far the others are behind."""
     best = found.candidates[0]
     console.print(
-        f"{'best found':<38} ${best.mean:,.2f} (95 % band ${found.band.low:,.2f} to ${found.band.high:,.2f}) "
+        f"{'best found':<38} ${best.mean:,.2f} (95 % band ${found.band.low:,.2f} to "
+        f"${found.band.high:,.2f}) "
         f"at {_rates(best)} %: {best.name}"
     )
     for candidate, gap in zip(found.candidates[1:], found.behind, strict=True):
         verdict = "" if gap.low > 0 else ", not told apart"
         console.print(
-            f"{candidate.name:<38} ${gap.value:,.2f} behind ({gap.low:,.2f} to {gap.high:,.2f}{verdict}) at "
+            f"{candidate.name:<38} ${gap.value:,.2f} behind ({gap.low:,.2f} to "
+            f"{gap.high:,.2f}{verdict}) at "
             f"{_rates(candidate)} %"
         )
     years = search.tries + search.climbs
     console.print(
-        f"{agents:,} language models as workers; {years} tax years of {search.steps} steps to search, "
-        f"{search.checks} more for each candidate; {found.answers:,} answers. The best found, not the best "
+        f"{agents:,} language models as workers; {years} tax years of {search.steps} steps to "
+        "search, "
+        f"{search.checks} more for each candidate; {found.answers:,} answers. The best found, not "
+        "the best "
         "that exists: no bound is known for workers who are no formula."
     )
 

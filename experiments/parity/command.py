@@ -40,7 +40,8 @@ def run_parity(config: ParityConfig) -> None:
 
 _ORIGINS = {
     "E1": "the paper's synchronous code; it gives 165.883",
-    "E2": "asynchronous code, variant A1; its published run begins at 166.722 with 40.25 mean hours",
+    "E2": "asynchronous code, variant A1; its published run begins at 166.722 with 40.25 mean "
+    "hours",
 }
 
 
@@ -61,7 +62,8 @@ def preset(tag: str, *, agents: int = 100, seed: int = 42) -> Preset:
         raise ValueError(f"No economy {tag!r}; choose E1 or E2.")
     share = np.random.RandomState(seed).uniform(size=agents)
     skill = GB2_ACS_2023.quantile(share) / REFERENCE_HOURS
-    # scale * l^power in reference-hours form: e = 1 / (power - 1), and the taste that fits the scale.
+    # scale * l^power in reference-hours form: e = 1 / (power - 1), and the taste that fits the
+    # scale.
     taste = scale * power * REFERENCE_HOURS ** (power - 1) / skill
     economy = Economy(
         population=Population(skill=skill, taste=taste), preferences=Quasilinear(1 / (power - 1))

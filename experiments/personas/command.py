@@ -25,9 +25,9 @@ from llm_policy.personas.tables import AGES, FULL_TIME, column, of_sex, publishe
 class Figure:
     """A figure of the simulated people beside the published one; `difference` is relative to the latter.
 
-    A share is one of all employed people. Earnings are the median weekly earnings of full-time workers (in
-    "part time" of part-time workers) as a ratio to that of all full-time workers; in "education" both are of
-    those of 25 and over.
+    A share is one of all employed people. Earnings are the median weekly earnings of full-time
+    workers (in "part time" of part-time workers) as a ratio to that of all full-time workers; in
+    "education" both are of those of 25 and over.
     """
 
     kind: Literal["share", "sex", "age", "education", "group", "part time"]
@@ -73,7 +73,8 @@ def print_people(config: PersonasConfig, console: Console) -> None:
     console.print(_table(figures), crop=False, width=10_000)
     away = np.abs([figure.difference for figure in figures])
     console.print(
-        f"{np.sum(away <= 0.1)} of {len(away)} figures are within 10 % of the published one; the median "
+        f"{np.sum(away <= 0.1)} of {len(away)} figures are within 10 % of the published one; the "
+        "median "
         f"difference is {np.median(away):.1%}, the largest {away.max():.1%}."
     )
     console.print(_REMARK)
@@ -81,9 +82,12 @@ def print_people(config: PersonasConfig, console: Console) -> None:
 
 _AGES = ((16, 24), (25, 34), (35, 44), (45, 54), (55, 64), (65, 79))
 _REMARK = (
-    "Published: Current Population Survey, annual averages 2024. Earnings are medians of usual weekly "
-    "earnings, of full-time workers but for the last line, as a ratio to that of all full-time workers "
-    "(education: both of those of 25 and over). Only ratios can be compared: the level and the spread of "
+    "Published: Current Population Survey, annual averages 2024. Earnings are medians of usual "
+    "weekly "
+    "earnings, of full-time workers but for the last line, as a ratio to that of all full-time "
+    "workers "
+    "(education: both of those of 25 and over). Only ratios can be compared: the level and the "
+    "spread of "
     "skill are those of the distribution chosen."
 )
 

@@ -28,5 +28,6 @@ class PersonasConfig:
         """
         if self.agents < _FEWEST:
             raise ValueError(
-                f"--agents must be {_FEWEST:,} at least, so that every group has people; got {self.agents}."
+                f"--agents must be {_FEWEST:,} at least, so that every group has people; got "
+                f"{self.agents}."
             )

@@ -31,7 +31,8 @@ _SHIPPED = Nature(
     "language model (imitates a formula)",
     "workers imitate a formula",
     (
-        f"{SHIPPED} IMITATES A KNOWN FORMULA: IT MAKES NO CLAIM ABOUT PEOPLE. See --model and --server.",
+        f"{SHIPPED} IMITATES A KNOWN FORMULA: IT MAKES NO CLAIM ABOUT PEOPLE. See --model and "
+        "--server.",
     ),
 )
 _OTHER = Nature("language model", "language-model workers", ())

@@ -44,8 +44,8 @@ def make_run(
 ) -> None:
     """Make a run directory that says what its figures depend on: command, choices, versions, hardware, model.
 
-    `limits` are what the run may cost. The directory and its manifest appear at once, so that whatever is
-    cut short can be resumed.
+    `limits` are what the run may cost. The directory and its manifest appear at once, so that
+    whatever is cut short can be resumed.
     """
     manifest = {
         "command": command,

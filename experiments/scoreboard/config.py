@@ -39,9 +39,9 @@ class ScoreboardConfig(ModelConfig):
     evaluations: int = 40
     """Evaluations of every planner that learns from them."""
     vary: Literal["nothing", "elasticity", "aversion", "told"] = "nothing"
-    """What varies instead of economies and welfare functions, of which then only the first is taken: the
-    elasticity (0.1 to 1), the aversion to inequality (0.5 to infinity), or the elasticity that planners are
-    told (0.1 to 1) while the true one stays."""
+    """What varies instead of economies and welfare functions, of which then only the first is
+    taken: the elasticity (0.1 to 1), the aversion to inequality (0.5 to infinity), or the
+    elasticity that planners are told (0.1 to 1) while the true one stays."""
     json: bool = False
     """Print the result as JSON on standard output instead of tables."""
 

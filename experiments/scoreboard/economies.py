@@ -22,8 +22,8 @@ YEAR = 2024
 class Kind:
     """Workers who work 40 hours under federal law; the same number of them can be drawn many times.
 
-    `elasticity` is that of income with respect to the net-of-tax rate. Where workers differ in it, it is
-    their median, and `spread` the standard deviation of its logarithm.
+    `elasticity` is that of income with respect to the net-of-tax rate. Where workers differ in it,
+    it is their median, and `spread` the standard deviation of its logarithm.
     """
 
     name: str

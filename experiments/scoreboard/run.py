@@ -47,7 +47,8 @@ def contests(config: ScoreboardConfig) -> "list[Contest]":
 class Contest(NamedTuple):
     """An economy, what planners maximise, and the elasticity that those hear who are told one.
 
-    Without one they are told the truth: of each bracket, the elasticities of those who respond there.
+    Without one they are told the truth: of each bracket, the elasticities of those who respond
+    there.
     """
 
     kind: Kind
@@ -75,10 +76,11 @@ _AVERSIONS = (
 class Score:
     """One planner in one contest, or over the economies of several: dollars a year of equivalent.
 
-    `regret` is the distance to the best schedule that anybody found on the same draw, and `regrets` holds it
-    draw by draw; `share` is the part of the distance from US federal to the best that was covered. `wins`
-    is the share of draws on which no other planner found more. Counts and `seconds` are means over draws:
-    evaluations by kind, and questions to a model; a model's runs go side by side and share the time of all.
+    `regret` is the distance to the best schedule that anybody found on the same draw, and `regrets`
+    holds it draw by draw; `share` is the part of the distance from US federal to the best that was
+    covered. `wins` is the share of draws on which no other planner found more. Counts and `seconds`
+    are means over draws: evaluations by kind, and questions to a model; a model's runs go side by
+    side and share the time of all.
     """
 
     contest: Contest
@@ -111,9 +113,9 @@ def contest_scores(
 ) -> list[Score]:
     """Run every planner on the same draws of the population and with the same seeds.
 
-    Runs of a planner that is a model are asked in step. The best of a draw is the best of all that planners
-    recommend and of a search without a limit on evaluations, which climbs from the law, from 50 % in every
-    bracket and from where the planner who is best over all draws has come.
+    Runs of a planner that is a model are asked in step. The best of a draw is the best of all that
+    planners recommend and of a search without a limit on evaluations, which climbs from the law,
+    from 50 % in every bracket and from where the planner who is best over all draws has come.
 
     Raises:
         ValueError: a planner is a model and there is no engine to ask.

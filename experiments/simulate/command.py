@@ -140,7 +140,8 @@ def _remarks(config: SimulateConfig, setup: Setup, done: Simulation) -> list[str
     asked = len(setup.society.workers.asked)
     remarks = [
         f"{asked:,} language-model workers ({config.scenario}), answers in {config.mode} mode, "
-        f"{config.tax_year} steps a tax year; equivalents in dollars a year under each welfare function, ± "
+        f"{config.tax_year} steps a tax year; equivalents in dollars a year under each welfare "
+        "function, ± "
         f"the standard error under {config.welfare}, steps taken as independent.",
         f"Answers understood: {done.tally.read:,} of {done.tally.asked:,}.",
     ]
@@ -161,8 +162,10 @@ def _remarks(config: SimulateConfig, setup: Setup, done: Simulation) -> list[str
     if elected:
         found = done.government
         remarks.append(
-            f"Elections that changed the leader: {_known(found['turnover'], '.0%')}. A leader's utility less "
-            f"that of the others: {_known(found['leader_advantage'], ',.0f')} $ a year. Utility of who voted "
+            f"Elections that changed the leader: {_known(found['turnover'], '.0%')}. A leader's "
+            "utility less "
+            f"that of the others: {_known(found['leader_advantage'], ',.0f')} $ a year. Utility "
+            "of who voted "
             f"otherwise over that of the winner's voters: {_known(found['minority_ratio'], '.2f')}."
         )
     return remarks

@@ -25,8 +25,8 @@ class SimulateConfig(RunConfig):
     """Let language-model workers live through tax years, under a planner or leaders whom they elect."""
 
     scenario: Scenario = "bounded"
-    """rational: workers are told their utility; bounded: they have personas and say whether taxes satisfy
-    them; democratic: bounded, and they elect who sets the taxes."""
+    """rational: workers are told their utility; bounded: they have personas and say whether
+    taxes satisfy them; democratic: bounded, and they elect who sets the taxes."""
     planner: GovernmentName = "llm"
     """Who sets the taxes, unless they are elected; fixed keeps the first schedule."""
     welfare: WelfareName = "atkinson"
@@ -47,8 +47,8 @@ class SimulateConfig(RunConfig):
     """Rate of every bracket in the first schedule; the law's rate at each threshold if not given."""
 
     people: Literal["template", "written", "roles", "traits"] = "template"
-    """Personas: labor-force data in fixed sentences, the same in the model's own words, a list of roles,
-    or labor-force data with personality traits."""
+    """Personas: labor-force data in fixed sentences, the same in the model's own words, a list
+    of roles, or labor-force data with personality traits."""
     population: str | None = None
     """A file of people saved by an earlier run (people.csv in its directory), instead of new ones."""
     altruistic: float = 0.0
@@ -125,7 +125,8 @@ class SimulateConfig(RunConfig):
                 )
         if self.altruistic + self.adversarial > 1:
             raise ValueError(
-                f"--altruistic and --adversarial are shares of the workers and sum to 1 at most; got "
+                f"--altruistic and --adversarial are shares of the workers and sum to 1 at most; "
+                "got "
                 f"{self.altruistic} and {self.adversarial}."
             )
         if self.start is not None and not 0 <= self.start <= 1:
@@ -135,7 +136,8 @@ class SimulateConfig(RunConfig):
         rising = all(low < high for low, high in itertools.pairwise(self.thresholds))
         if self.thresholds and (self.thresholds[0] != 0 or not rising):
             raise ValueError(
-                f"--thresholds rise from 0, in dollars a year; got {' '.join(map(str, self.thresholds))}."
+                f"--thresholds rise from 0, in dollars a year; got "
+                f"{' '.join(map(str, self.thresholds))}."
             )
         if self.scenario == "democratic" and self.one_model:
             raise ValueError(
@@ -147,11 +149,13 @@ class SimulateConfig(RunConfig):
             )
         if self.population is not None and not Path(self.population).is_file():
             raise ValueError(
-                f"--population: there is no file {self.population}. Give the people.csv of a run's directory."
+                f"--population: there is no file {self.population}. Give the people.csv of a "
+                "run's directory."
             )
         if self.queries and (self.scenario == "democratic" or self.planner != "llm"):
             raise ValueError(
-                f"--queries are for a planner who is a language model and not elected; got {self.queries}: "
+                f"--queries are for a planner who is a language model and not elected; got "
+                f"{self.queries}: "
                 "leave them out."
             )
         if self.scenario == "rational" and self.satisfaction_counts:

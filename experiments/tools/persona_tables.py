@@ -1,7 +1,8 @@
 """Write the tables that personas are drawn from: python -m experiments.tools.persona_tables FOLDER.
 
-FOLDER holds the agencies' figures as CSV files, named as in `main`. Thousands of people are in columns
-that end in `_k`, dollars in columns that end in `_usd`; an empty cell is a figure that is not published.
+FOLDER holds the agencies' figures as CSV files, named as in `main`. Thousands of people are in
+columns that end in `_k`, dollars in columns that end in `_usd`; an empty cell is a figure that is
+not published.
 """
 
 import csv
@@ -70,35 +71,45 @@ _OEWS = (
 )
 _EP = "BLS, Employment Projections 2024-34, table 1.2 (occupation.xlsx)"
 _WAGES_SOURCE = (
-    f"wage_p10, wage_p50, wage_p90: {_OEWS}, annual wages, dollars. A p90 above the highest wage printed is",
+    f"wage_p10, wage_p50, wage_p90: {_OEWS}, annual wages, dollars. A p90 above the highest wage "
+    "printed is",
     "replaced by p50^2 / p10, as far from the median as the p10 is.",
     f"entry: {_EP}, typical entry education as a level of education.csv, 0 the lowest.",
 )
 _GROUPS_SOURCE = (
     "Major groups of occupations of employed people in the United States, 2024.",
     f"employed, women_percent: {_CPS}, table 11, thousands and per cent.",
-    "weekly, weekly_men, weekly_women: table 39, median usual weekly earnings of full-time wage and salary",
+    "weekly, weekly_men, weekly_women: table 39, median usual weekly earnings of full-time wage "
+    "and salary",
     "workers, dollars.",
     *_WAGES_SOURCE,
-    "The entry level of a group is that of most of its jobs. hours_group: the row of hours_by_group.csv.",
+    "The entry level of a group is that of most of its jobs. hours_group: the row of "
+    "hours_by_group.csv.",
 )
 _OCCUPATIONS_SOURCE = (
     "Detailed occupations of employed people in the United States, 2024.",
-    f"employed, women_percent: {_CPS}, table 11, thousands and per cent; age_*: table 11b, thousands.",
-    "weekly_men, weekly_women: table 39, median usual weekly earnings of full-time wage and salary workers,",
+    f"employed, women_percent: {_CPS}, table 11, thousands and per cent; age_*: table 11b, "
+    "thousands.",
+    "weekly_men, weekly_women: table 39, median usual weekly earnings of full-time wage and "
+    "salary workers,",
     "dollars.",
     *_WAGES_SOURCE,
-    "Wages and entry are those of the occupation of the same title. borrowed: figures that are not published",
-    "for the occupation and are its major group's; where the occupation's own median is published, borrowed",
+    "Wages and entry are those of the occupation of the same title. borrowed: figures that are "
+    "not published",
+    "for the occupation and are its major group's; where the occupation's own median is "
+    "published, borrowed",
     "earnings of a sex are that median times the group's ratio of the sex to both.",
 )
 _HOURS_BY_GROUP_SOURCE = (
     f"Hours at work by group of occupations and sex. {_CPS}, table 23.",
-    "at_work: thousands; part_time: thousands at work 1 to 34 hours for economic reasons, or for others who",
-    "usually work part time; full_time_hours: average weekly hours of those who usually work full time.",
+    "at_work: thousands; part_time: thousands at work 1 to 34 hours for economic reasons, or for "
+    "others who",
+    "usually work part time; full_time_hours: average weekly hours of those who usually work full "
+    "time.",
 )
 _HOURS_SOURCE = (
-    f"People at work by weekly hours, first to last, thousands. {_CPS}, table 19: actual hours in all jobs.",
+    f"People at work by weekly hours, first to last, thousands. {_CPS}, table 19: actual hours in "
+    "all jobs.",
 )
 _AGES_SOURCE = (f"Employed people by sex and age, first to last year, thousands. {_CPS}, table 3.",)
 _PART_TIME_SOURCE = (
@@ -109,7 +120,8 @@ _EARNINGS_SOURCE = (
     f"{_CPS}, tables 37, 38 and 54.",
 )
 _EDUCATION_SOURCE = (
-    "Education of people of 25 and over. employed: thousands of employed people. weekly: median usual weekly",
+    "Education of people of 25 and over. employed: thousands of employed people. weekly: median "
+    "usual weekly",
     f"earnings of full-time wage and salary workers, dollars. {_CPS}, tables 7 and 54.",
 )
 _STATES_SOURCE = (
@@ -361,6 +373,7 @@ def _write(path: Path, source: Iterable[str], rows: Sequence[Mapping]) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(
-            "Give the folder of the agencies' figures: python -m experiments.tools.persona_tables FOLDER"
+            "Give the folder of the agencies' figures: python -m experiments.tools.persona_tables "
+            "FOLDER"
         )
     main(Path(sys.argv[1]))

@@ -23,11 +23,11 @@ _LEAST = 1e-12  # chances below are none: float32 has no logarithm of the smalle
 class Batch(NamedTuple):
     """Groups of rows after what each group shares, and what should follow at some places of each row.
 
-    Tokens, places and followers are padded with 0; the chances of what is padding are 0. What helps to learn
-    is NaN where there is none of it: the formula's `workings` at these places, the `average_tax` of each
-    group's schedule, as a share of `INCOMES`, the numbers that tokens go on with, what follows from a
-    worker's `endowment`, which end with the token at `means_end`, and for planners the `ordinals` of the numbers
-    in their lists.
+    Tokens, places and followers are padded with 0; the chances of what is padding are 0. What helps
+    to learn is NaN where there is none of it: the formula's `workings` at these places, the
+    `average_tax` of each group's schedule, as a share of `INCOMES`, the numbers that tokens go on
+    with, what follows from a worker's `endowment`, which end with the token at `means_end`, and for
+    planners the `ordinals` of the numbers in their lists.
     """
 
     shared: Int[np.ndarray, "groups shared"]

@@ -29,9 +29,9 @@ _PLANNERS, _WRITING_PLANNERS, _VOTERS, _CANDIDATES = 4, 32, 16, 32
 class Mix(NamedTuple):
     """Which examples a crowd hears.
 
-    `drilled` is the share of workers who are drilled; `easy` that of the others who have not chosen hours
-    yet, and of planners who read no more than they need; `written` that of workers who answer in JSON instead
-    of by one token; `others` that of the other tasks' examples that are heard.
+    `drilled` is the share of workers who are drilled; `easy` that of the others who have not chosen
+    hours yet, and of planners who read no more than they need; `written` that of workers who answer
+    in JSON instead of by one token; `others` that of the other tasks' examples that are heard.
     """
 
     drilled: float
@@ -60,8 +60,8 @@ def examples(
 ) -> Iterator[Example]:
     """Yield the examples of one crowd of workers after the other, and between them those of the other tasks.
 
-    There is a mix for each crowd. `held_out` examples have brackets, occupations and words that no other
-    example has.
+    There is a mix for each crowd. `held_out` examples have brackets, occupations and words that no
+    other example has.
     """
     for drilled, easy, written, others in mixes:
         crowd = draw_crowd(rng, held_out=held_out)

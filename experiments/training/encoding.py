@@ -1,9 +1,9 @@
 """The small model's tokenizer, and examples as tokens.
 
-Digits and the marks of JSON are tokens of their own, so that an answer has one spelling whoever writes it,
-and no token goes past the end of a line or sentence; apart from that, tokens may hold whole phrases, spaces
-included, so that what all prompts repeat costs few of them. A text that is nothing but one of the hours
-offered is one token.
+Digits and the marks of JSON are tokens of their own, so that an answer has one spelling whoever
+writes it, and no token goes past the end of a line or sentence; apart from that, tokens may hold
+whole phrases, spaces included, so that what all prompts repeat costs few of them. A text that is
+nothing but one of the hours offered is one token.
 """
 
 import functools
@@ -76,9 +76,9 @@ def save_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
 class Row(NamedTuple):
     """One prompt after the shared text, and its answer, as tokens; and what should follow at some places.
 
-    After the token at `places[k]` those in `follows[k]` may follow, each with its chance; `workings[k]` is
-    what the formula has found by then, () where nothing new. `endowment` follows from the worker's means, which
-    end with the token at `means_end`.
+    After the token at `places[k]` those in `follows[k]` may follow, each with its chance;
+    `workings[k]` is what the formula has found by then, () where nothing new. `endowment` follows
+    from the worker's means, which end with the token at `means_end`.
     """
 
     tokens: list[int]

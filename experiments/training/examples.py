@@ -26,9 +26,9 @@ MEANS_BEGIN, MEANS_END = "Each weekly hour", " Your aim"
 class Part:
     """A part of an answer: texts that may stand there, how likely each is, and which one does.
 
-    No text is the beginning of another one. Where `said` is None one is drawn. A `single` part is all of the
-    answer and one token; in others digits are tokens of their own. `workings` are what its formula found on
-    the way to it, as `WORKINGS` lists them.
+    No text is the beginning of another one. Where `said` is None one is drawn. A `single` part is
+    all of the answer and one token; in others digits are tokens of their own. `workings` are what
+    its formula found on the way to it, as `WORKINGS` lists them.
     """
 
     texts: tuple[str, ...]
@@ -42,10 +42,11 @@ class Part:
 class Example:
     """Prompts of one task with the same shared text, and the parts of each one's answer.
 
-    `schedule` is the one that the shared text states, None if it states none. `endowment` are, for each prompt
-    that tells a worker's means, what follows from them: at each of the hours offered the income after tax,
-    then what effort costs, as shares of full-time income; the decimal logarithms of that income, and of the
-    prices of an hour over what it earns; and its attitudes to leisure, taxes and risks.
+    `schedule` is the one that the shared text states, None if it states none. `endowment` are, for
+    each prompt that tells a worker's means, what follows from them: at each of the hours offered
+    the income after tax, then what effort costs, as shares of full-time income; the decimal
+    logarithms of that income, and of the prices of an hour over what it earns; and its attitudes to
+    leisure, taxes and risks.
     """
 
     task: Task

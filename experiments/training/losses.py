@@ -1,8 +1,8 @@
 """What training makes small: how far answers are from the formula's, and how badly probes read the network.
 
-From answers alone it would take long to find out how to read. So linear probes (Alain and Bengio 2017) read
-off inner layers, as in deep supervision (Lee et al. 2015), the numbers of a prompt, what its law takes, and
-what the formula found on the way to an answer. Probes are no part of the model.
+From answers alone it would take long to find out how to read. So linear probes (Alain and Bengio
+2017) read off inner layers, as in deep supervision (Lee et al. 2015), the numbers of a prompt, what
+its law takes, and what the formula found on the way to an answer. Probes are no part of the model.
 """
 
 from typing import Any, NamedTuple, cast
@@ -17,9 +17,9 @@ from llm_policy.answers.reading import HOURS
 from llm_policy.engines.embedded.llama import Llama, Past, Sizes, Weights, logits
 
 NUMBERS_READ, PRICES_READ, LAW_READ, EFFORT_READ, KEPT_READ = 2, 3, 4, 4, 5
-"""Layers by which should be understood: a number and its place in a list; a worker's prices and attitudes; a
-schedule; what effort costs at each of the hours offered; what is left after tax at each, and the rates that
-planners compare."""
+"""Layers by which should be understood: a number and its place in a list; a worker's prices and
+attitudes; a schedule; what effort costs at each of the hours offered; what is left after tax at
+each, and the rates that planners compare."""
 
 
 class Probes(NamedTuple):

@@ -1,7 +1,8 @@
 """Sentences of workers' prompts in other words, so that the model learns what a prompt says, not how.
 
-A sentence of a prompt is replaced by words drawn for each of its slots, in the order of the slots or, where
-that reads as well, in any. What is held out is in no example: `econjax fidelity` asks in these words.
+A sentence of a prompt is replaced by words drawn for each of its slots, in the order of the slots
+or, where that reads as well, in any. What is held out is in no example: `econjax fidelity` asks in
+these words.
 """
 
 from collections.abc import Mapping, Sequence
@@ -149,13 +150,15 @@ _MARGINAL = (
     "",
 )
 _REBATE = (
-    "Money that the government takes in and does not need for its own spending goes back to the people, in "
+    "Money that the government takes in and does not need for its own spending goes back to the "
+    "people, in "
     "the same amount each.",
     "After public spending is paid for, the rest of the taxes is shared out evenly.",
     "All receive the same rebate, out of the revenue that is left after public spending.",
     "Every inhabitant is paid an identical sum from the remaining taxes.",
     "The surplus of taxes over public expenses is distributed per head.",
-    "Whatever public expenses leave of the taxes is split among all of you, no one getting more than others.",
+    "Whatever public expenses leave of the taxes is split among all of you, no one getting more "
+    "than others.",
     "A rebate, as large for one as for another, is financed by taxes in excess of public needs.",
     "Taxes pay for public spending first; then comes a lump sum per person.",
     "There is a uniform transfer, paid for by taxes that are not spent otherwise.",
@@ -175,22 +178,27 @@ _LAST_STEP = (
 )
 _RULES = (_WHO, _DECISION, _EFFORT, _KEPT)
 _TOLD = (
-    "You take part in a study of work and taxes. You decide how many hours a week to work, step after step. "
-    "More hours bring more income and take more effort. You keep your income less tax, and the rebate.",
-    "This is a study about taxes and work. In every step each person chooses a working week. Longer weeks "
+    "You take part in a study of work and taxes. You decide how many hours a week to work, step "
+    "after step. "
+    "More hours bring more income and take more effort. You keep your income less tax, and the "
+    "rebate.",
+    "This is a study about taxes and work. In every step each person chooses a working week. "
+    "Longer weeks "
     "pay more, and they are more tiring. What you keep is income less tax, plus the rebate.",
 )
 _PAID_BACK = "Tax revenue beyond public spending is paid back in equal shares: everyone gets the same rebate."
 
 WORDINGS = {
     _TOLD[0]: Wording(
-        "We study how people choose their hours under an income tax. At every step you pick your weekly "
+        "We study how people choose their hours under an income tax. At every step you pick your "
+        "weekly "
         "hours. Longer hours are paid and cost effort; income after tax and the rebate are yours.",
         _RULES,
         any_order=True,
     ),
     _TOLD[1]: Wording(
-        "It is about work under an income tax. Everyone picks hours, one step after the other. A long week "
+        "It is about work under an income tax. Everyone picks hours, one step after the other. A "
+        "long week "
         "earns much and takes much. Yours is what tax leaves of your income, with a rebate added.",
         _RULES,
         any_order=True,
@@ -202,7 +210,8 @@ WORDINGS = {
         "How many hours is your next week?", (_QUESTIONS,)
     ),
     "Annual income tax; each rate applies only to the income within its bracket": Wording(
-        "The tax on a year's income, bracket by bracket; a rate is for the part of income in its bracket",
+        "The tax on a year's income, bracket by bracket; a rate is for the part of income in its "
+        "bracket",
         (_TAX, _MARGINAL),
     ),
     _PAID_BACK: Wording(

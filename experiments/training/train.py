@@ -1,11 +1,12 @@
 """Train the small model: `python -m experiments.training.train FOLDER`.
 
-Its formulas say how likely each answer is, and the model learns these chances, not single answers; probes
-help (see `losses`). A run that was cut short goes on where its last checkpoint stood. Matrices are trained by
-Muon (Jordan et al. 2024), all else by Adam (Kingma and Ba 2015); steps shrink linearly to nothing.
+Its formulas say how likely each answer is, and the model learns these chances, not single answers;
+probes help (see `losses`). A run that was cut short goes on where its last checkpoint stood.
+Matrices are trained by Muon (Jordan et al. 2024), all else by Adam (Kingma and Ba 2015); steps
+shrink linearly to nothing.
 
-On a CPU a quarter of the time goes into memory that the system hands out anew at every step, unless malloc is
-one that keeps it (`LD_PRELOAD` of tcmalloc or jemalloc).
+On a CPU a quarter of the time goes into memory that the system hands out anew at every step, unless
+malloc is one that keeps it (`LD_PRELOAD` of tcmalloc or jemalloc).
 """
 
 import itertools
@@ -266,7 +267,8 @@ def _log(
 ) -> None:
     """Write what was lost, on average, since the last time and on held-out examples: to log.jsonl and screen.
 
-    Of the two figures of training the first is the divergence of answers, the second the probes' loss.
+    Of the two figures of training the first is the divergence of answers, the second the probes'
+    loss.
     """
     line = json.dumps(
         {

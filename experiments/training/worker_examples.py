@@ -114,8 +114,8 @@ def worker_examples(
 def drills(rng: np.random.Generator, crowd: Crowd, *, held_out: bool = False) -> Iterator[Example]:
     """Yield questions for hours to workers who have not chosen any yet, with parts of the text left out.
 
-    What an hour earns and what effort costs always stands there. Who reads nothing about itself has no
-    attitudes.
+    What an hour earns and what effort costs always stands there. Who reads nothing about itself has
+    no attitudes.
     """
     population = jax.tree.map(np.asarray, crowd.workers.economy.population)
     selfish = np.flatnonzero(crowd.workers.aims == OBJECTIVES.index("egotistical"))

@@ -33,9 +33,9 @@ from llm_policy.workers.society import Society
 class Transfer:
     """One planner that learned from workers of one kind: dollars a year of equivalent per head.
 
-    `on` holds the mean over seeds, by the kind of workers under whom its schedules were enacted, and `lost`
-    what these brought less than those that the same planner learned from the workers themselves, seed by
-    seed, if it can learn from them.
+    `on` holds the mean over seeds, by the kind of workers under whom its schedules were enacted,
+    and `lost` what these brought less than those that the same planner learned from the workers
+    themselves, seed by seed, if it can learn from them.
     """
 
     welfare: str
@@ -50,8 +50,8 @@ def transfer(
 ) -> list[Transfer]:
     """Let every planner learn from both kinds of workers, and measure each schedule on both.
 
-    All schedules of a seed meet the same people and the same draws. Planners have as many evaluations among
-    workers of each kind as in `compare`.
+    All schedules of a seed meet the same people and the same draws. Planners have as many
+    evaluations among workers of each kind as in `compare`.
 
     Raises:
         ValueError: a choice that makes no comparison.
@@ -65,7 +65,8 @@ def transfer(
             for name in config.planners:
                 for source in _sources(name):
                     progress(
-                        f"seed {seed + 1} of {config.seeds}, {WELFARE[welfare].name}: {REGISTRY[name].name}"
+                        f"seed {seed + 1} of {config.seeds}, {WELFARE[welfare].name}: "
+                        f"{REGISTRY[name].name}"
                     )
                     schedule = place.learned(name, welfare, source)
                     for target in KINDS:

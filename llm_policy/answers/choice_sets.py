@@ -15,8 +15,8 @@ _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 class ChoiceSet(NamedTuple):
     """The hours offered in choice mode, and the single tokens that stand for them.
 
-    `order[worker, place]` is the place in `values` of what the code at `place` means to a worker; None if the
-    codes are the numbers themselves.
+    `order[worker, place]` is the place in `values` of what the code at `place` means to a worker;
+    None if the codes are the numbers themselves.
     """
 
     values: tuple[int, ...]

@@ -18,12 +18,12 @@ from llm_policy.planners.text import LLMPlanner, LLMPlannerState
 class Recall:
     """How much of a planner's choice is recall; None where no answer could be read.
 
-    It answers the same question `samples` times in dollars and in each of some currencies, in which nothing
-    is different but the name and the size of the unit. `shift` is the mean, over currencies and brackets, of
-    the absolute difference between the mean changes of a rate, in percentage points; `same` is the share of
-    currencies in which the commonest answer is the same (of equally common ones the lowest). Each floor is
-    the same figure with the question in dollars, asked again as often as there are currencies. `unreadable`
-    is the share of texts that could not be read.
+    It answers the same question `samples` times in dollars and in each of some currencies, in which
+    nothing is different but the name and the size of the unit. `shift` is the mean, over currencies
+    and brackets, of the absolute difference between the mean changes of a rate, in percentage
+    points; `same` is the share of currencies in which the commonest answer is the same (of equally
+    common ones the lowest). Each floor is the same figure with the question in dollars, asked again
+    as often as there are currencies. `unreadable` is the share of texts that could not be read.
     """
 
     samples: int

@@ -25,8 +25,9 @@ from llm_policy.workers.llm import LLMWorkers
 class Shift:
     """What another wording of the same question does to choices, over the workers known under both.
 
-    `total_variation` is the mean over workers of half the sum of absolute differences of the options'
-    probabilities, from 0 (the same) to 1; `hours` the mean change of expected hours a week.
+    `total_variation` is the mean over workers of half the sum of absolute differences of the
+    options' probabilities, from 0 (the same) to 1; `hours` the mean change of expected hours a
+    week.
     """
 
     total_variation: float | None
@@ -37,9 +38,10 @@ class Shift:
 class Distance:
     """How far answers lie from what is best for each worker itself, at the law and the last rebate.
 
-    `hours` is the mean of |hours - best response|, hours a week. `dollars` is the mean of the utility lost,
-    in dollars a year at the best response's marginal utility (infinite where an answer leaves nothing to
-    live on and preferences do not allow that). Altruistic and adversarial workers do not aim at it.
+    `hours` is the mean of |hours - best response|, hours a week. `dollars` is the mean of the
+    utility lost, in dollars a year at the best response's marginal utility (infinite where an
+    answer leaves nothing to live on and preferences do not allow that). Altruistic and adversarial
+    workers do not aim at it.
     """
 
     hours: float | None
@@ -54,16 +56,17 @@ class WorkerAudit:
 
     - `workers` asked, `samples` texts each; `unreadable` is the share of texts that could not be read.
     - `unknown` is the share of workers about whose options the model says nothing, who have no
-      probabilities. `leaked_mean` and `leaked_max` are of the probability on no option, over all workers.
+      probabilities. `leaked_mean` and `leaked_max` are of the probability on no option, over all
+      workers.
     - `disagreement` is the mean total variation between the texts, each counted for the nearest option (the
-      lower of two), and the probabilities of choice mode; `noise_floor` is what it would be on average if the
-      texts were as many draws from these probabilities. Choices are scored at temperature 1, so that texts
-      written at another temperature disagree more.
+      lower of two), and the probabilities of choice mode; `noise_floor` is what it would be on
+      average if the texts were as many draws from these probabilities. Choices are scored at
+      temperature 1, so that texts written at another temperature disagree more.
     - `choice_hours` and `text_hours` are mean hours a week in the two modes, over the workers known in both.
     - `again` is the shift of the very same question asked twice, the floor of the shifts below it: options
-      listed in `reverse`; `letters` instead of numbers (None if the model is asked in letters anyway, or
-      has no tokens for them); the other `phrasing`; money in another currency (`renamed`, mean over
-      currencies).
+      listed in `reverse`; `letters` instead of numbers (None if the model is asked in letters
+      anyway, or has no tokens for them); the other `phrasing`; money in another currency
+      (`renamed`, mean over currencies).
     - `choice_distance` is the expectation over the options, `text_distance` the mean over the texts.
     """
 
@@ -99,12 +102,14 @@ def audit_workers(
     Choice mode takes one batch for each of 5 wordings and each currency, text mode one batch.
 
     Raises:
-        ValueError: workers who are not in choice mode or all have fixed hours, no sample, or no currency.
+        ValueError: workers who are not in choice mode or all have fixed hours, no sample, or no
+        currency.
         EngineError: the engine cannot answer.
     """
     if workers.style.mode != "choice":
         raise ValueError(
-            'An audit compares choices with texts: give workers with Style(mode="choice"), who are asked for '
+            'An audit compares choices with texts: give workers with Style(mode="choice"), who '
+            "are asked for "
             "both."
         )
     if not workers.asked.size:
@@ -155,7 +160,8 @@ def check_audit(samples: int, currencies: Sequence[Currency]) -> None:
     """
     if samples < 1 or not currencies:
         raise ValueError(
-            f"An audit needs at least 1 sample and 1 other currency; got {samples} and {len(currencies)}."
+            f"An audit needs at least 1 sample and 1 other currency; got {samples} and "
+            f"{len(currencies)}."
         )
 
 
@@ -164,9 +170,9 @@ def expected_variation(
 ) -> Float[np.ndarray, " n"]:
     """Return the mean total variation between probabilities and the shares of as many draws from them.
 
-    Each option's count is binomial, with mean absolute deviation 2 m (1 - p) P(count = m), m the first
-    whole number above draws * p (de Moivre 1730; Diaconis and Zabell 1991, Statistical Science 6, 284-302).
-    NaN where there are no draws.
+    Each option's count is binomial, with mean absolute deviation 2 m (1 - p) P(count = m), m the
+    first whole number above draws * p (de Moivre 1730; Diaconis and Zabell 1991, Statistical
+    Science 6, 284-302). NaN where there are no draws.
     """
     number, probabilities = draws[:, None], np.clip(probabilities, 0, 1)
     mode = np.floor(number * probabilities) + 1

@@ -25,10 +25,11 @@ _Answer = TypeVar("_Answer")
 class Democracy:
     """Workers elect one of them by `rules`; each tax year the leader sets the schedule, as `LLMPlanner` does.
 
-    A leader serves `goal`, or itself: it then hears its own utility as the result of each schedule. Everyone
-    has one vote. An answer that cannot be read is asked again, `attempts` times in all; after that a voter
-    abstains, a worker does not stand, and a leader leaves the schedule as it is. `tally` counts every answer.
-    More than `most_unread` of the voters, of those asked to stand or of the tax years unread is an error.
+    A leader serves `goal`, or itself: it then hears its own utility as the result of each schedule.
+    Everyone has one vote. An answer that cannot be read is asked again, `attempts` times in all;
+    after that a voter abstains, a worker does not stand, and a leader leaves the schedule as it is.
+    `tally` counts every answer. More than `most_unread` of the voters, of those asked to stand or
+    of the tax years unread is an error.
     """
 
     def __init__(
@@ -250,7 +251,9 @@ class Democracy:
         unread = answers.count(None)
         if unread > self.most_unread * len(prompts):
             raise EngineError(
-                f"{unread} of {len(prompts)} voters could not be understood in {self.attempts} attempts, "
-                f"more than {self.most_unread:.0%}; one said {text!r}. Use a model that follows a schema."
+                f"{unread} of {len(prompts)} voters could not be understood in {self.attempts} "
+                "attempts, "
+                f"more than {self.most_unread:.0%}; one said {text!r}. Use a model that follows a "
+                "schema."
             )
         return answers

@@ -15,12 +15,12 @@ from llm_policy.memory.planner import Trial
 class Election(NamedTuple):
     """One election. Workers are counted from 0, tax years too.
 
-    `stood` are all who stood (without platforms, all who could be elected), `candidates` those drawn of them,
-    in the order of the ballot, and `platforms` their rates, empty without platforms. `ballots` holds the
-    workers whom each voter named, best first, none for who abstains; of these, `unread` voters could not be
-    understood, as `unread_stands` of those asked to stand. `supports` says who is for the winner: names it,
-    places it first, or approves of it. If nobody stood, there are no candidates and no ballots, and the
-    `winner` is whoever was in office, or None.
+    `stood` are all who stood (without platforms, all who could be elected), `candidates` those
+    drawn of them, in the order of the ballot, and `platforms` their rates, empty without platforms.
+    `ballots` holds the workers whom each voter named, best first, none for who abstains; of these,
+    `unread` voters could not be understood, as `unread_stands` of those asked to stand. `supports`
+    says who is for the winner: names it, places it first, or approves of it. If nobody stood, there
+    are no candidates and no ballots, and the `winner` is whoever was in office, or None.
     """
 
     tax_year: int
@@ -49,8 +49,9 @@ class TaxYear(NamedTuple):
 class DemocracyState(NamedTuple):
     """All that happened: elections, the leader of every tax year decided, and what each brought.
 
-    `current` is the schedule in force, `report` that on the last tax year, `unread` the number of tax years
-    whose leader could not be understood, `agents` the number of workers, 0 before the first election.
+    `current` is the schedule in force, `report` that on the last tax year, `unread` the number of
+    tax years whose leader could not be understood, `agents` the number of workers, 0 before the
+    first election.
     """
 
     current: BracketSchedule
@@ -65,10 +66,10 @@ class DemocracyState(NamedTuple):
 class Exploitation(NamedTuple):
     """How leaders and those who elected them fare, NaN where nobody can be compared.
 
-    `advantage` is a leader's utility less the mean of all others', in the unit of utility, averaged over tax
-    years. `minority_ratio` is the mean utility of those who voted for others over that of the winner's
-    supporters, each averaged over the tax years that have both; those who abstain are neither. It means
-    something where both are positive, and is NaN where the supporters' is not.
+    `advantage` is a leader's utility less the mean of all others', in the unit of utility, averaged
+    over tax years. `minority_ratio` is the mean utility of those who voted for others over that of
+    the winner's supporters, each averaged over the tax years that have both; those who abstain are
+    neither. It means something where both are positive, and is NaN where the supporters' is not.
     """
 
     advantage: float

@@ -14,8 +14,8 @@ _SHARED = "<<the-shared-text-goes-here>>"
 class _Frame(NamedTuple):
     """What surrounds the personal texts that come after one shared text.
 
-    `exact` tells, by a personal text's first and last character, whether the tokens of the whole are
-    those of `head` followed by those of the rest.
+    `exact` tells, by a personal text's first and last character, whether the tokens of the whole
+    are those of `head` followed by those of the rest.
     """
 
     head: list[int]
@@ -26,9 +26,9 @@ class _Frame(NamedTuple):
 class Chat:
     """A model's tokenizer and chat template (the one given, else the tokenizer's; "" for none).
 
-    Without a template the shared text, an empty line and the personal text are continued as they are. Where
-    a template refuses or leaves out system messages, `system_role` is False and the shared text, an empty
-    line and the personal text are one user message.
+    Without a template the shared text, an empty line and the personal text are continued as they
+    are. Where a template refuses or leaves out system messages, `system_role` is False and the
+    shared text, an empty line and the personal text are one user message.
 
     Raises:
         EngineError: the template takes no user message either.
@@ -45,9 +45,9 @@ class Chat:
     def encode(self, prompts: Sequence[Prompt]) -> list[list[int]]:
         """Return the tokens of every prompt, ready for the model to answer, thinking turned off.
 
-        Where prompts have their `shared` text in common it is rendered and tokenised once. A template
-        that alters the personal text, or a tokenizer that merges across its border, is found out by
-        comparison, and then every prompt of the batch is rendered whole.
+        Where prompts have their `shared` text in common it is rendered and tokenised once. A
+        template that alters the personal text, or a tokenizer that merges across its border, is
+        found out by comparison, and then every prompt of the batch is rendered whole.
         """
         distinct = dict.fromkeys(prompt.shared for prompt in prompts)
         if 2 * len(distinct) > len(prompts):
@@ -100,7 +100,8 @@ class Chat:
                 return system
             reason = "it leaves the text out"
         raise EngineError(
-            f"The model's chat template takes neither a system nor a user message ({reason}): use a model "
+            f"The model's chat template takes neither a system nor a user message ({reason}): use "
+            "a model "
             "that is made for chats."
         )
 

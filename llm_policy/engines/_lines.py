@@ -12,10 +12,11 @@ _BREAK = re.compile(r"\n(?=\S)")
 class Lines:
     """A tokenizer that remembers lines.
 
-    Memories of workers grow by a line a step, and all earlier lines come again. A text is cut after every
-    line break before a character that is no space: tokenizers join spaces to what is around them. Whether the
-    tokens of the parts are those of the whole depends on the characters around the cut: that is compared once
-    for each of them, and a text with a cut that fails is tokenised whole.
+    Memories of workers grow by a line a step, and all earlier lines come again. A text is cut after
+    every line break before a character that is no space: tokenizers join spaces to what is around
+    them. Whether the tokens of the parts are those of the whole depends on the characters around
+    the cut: that is compared once for each of them, and a text with a cut that fails is tokenised
+    whole.
     """
 
     def __init__(self, encode: Callable[[Sequence[str]], list[list[int]]]) -> None:

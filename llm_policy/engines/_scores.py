@@ -19,7 +19,8 @@ def single_tokens(options: Sequence[str], encodings: Sequence[Sequence[int]]) ->
     for option, tokens in zip(options, encodings, strict=True):
         if len(tokens) != 1:
             raise ValueError(
-                f"The option {option!r} is {len(tokens)} tokens of this model and choose needs one: offer "
+                f"The option {option!r} is {len(tokens)} tokens of this model and choose needs "
+                "one: offer "
                 "letters ('A', 'B', ...) and say in the prompt what they stand for."
             )
     tokens = [tokens[0] for tokens in encodings]
@@ -38,7 +39,8 @@ def check_distinct(options: Sequence[str], tokens: Sequence[Any]) -> None:
     for place, token in enumerate(tokens):
         if (first := tokens.index(token)) < place:
             raise ValueError(
-                f"The options {options[first]!r} and {options[place]!r} are the same to this model: offer "
+                f"The options {options[first]!r} and {options[place]!r} are the same to this "
+                "model: offer "
                 "distinct ones."
             )
 

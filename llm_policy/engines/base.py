@@ -58,8 +58,8 @@ class Engine(Protocol):
         A text may be cut at `max_tokens` and then be no JSON: reading it is the caller's business.
 
         Raises:
-            EngineError: the engine cannot answer (no server, no model, no room for a prompt); `Interrupted`
-                if it answered some.
+            EngineError: the engine cannot answer (no server, no model, no room for a prompt);
+                `Interrupted` if it answered some.
         """
         ...
 
@@ -75,8 +75,8 @@ class Engine(Protocol):
     def count(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of each text, without special tokens.
 
-        Where nobody but the model knows its tokens this is an estimate: a token per four characters, and
-        `describe()["tokenizer"]` is "estimated" instead of "exact".
+        Where nobody but the model knows its tokens this is an estimate: a token per four
+        characters, and `describe()["tokenizer"]` is "estimated" instead of "exact".
         """
         ...
 
@@ -99,8 +99,8 @@ class EngineError(RuntimeError):
 class Interrupted(EngineError):
     """An engine failed within a batch: what it had answered is in `answers`, for the prompts in `done`.
 
-    `done` holds places in the batch, ascending; `answers` are the completions of these prompts, or the
-    `Choices` with one row for each.
+    `done` holds places in the batch, ascending; `answers` are the completions of these prompts, or
+    the `Choices` with one row for each.
     """
 
     def __init__(

@@ -16,8 +16,8 @@ class Model(NamedTuple):
 class Provider(NamedTuple):
     """The address of a provider's chat protocol, and the environment variable of its key.
 
-    `extra` is what turns thinking off there, in the body of every question ({} where nothing does): a
-    model that thinks would spend its few tokens before it answers.
+    `extra` is what turns thinking off there, in the body of every question ({} where nothing does):
+    a model that thinks would spend its few tokens before it answers.
     """
 
     url: str

@@ -43,12 +43,14 @@ _REFUSALS = (
     ),
     (
         "(system|developer) (role|message|instruction|prompt)",
-        "has a model that takes no system message: use another model, or give its server a chat template "
+        "has a model that takes no system message: use another model, or give its server a chat "
+        "template "
         "that takes one (vllm serve --chat-template FILE).",
     ),
     (
         "reasoning|thinking",
-        "cannot turn this model's thinking off: use a model that can answer at once, or a newer server.",
+        "cannot turn this model's thinking off: use a model that can answer at once, or a newer "
+        "server.",
     ),
 )
 """By words in a server's refusal: what it means, and what to do about it."""
@@ -57,13 +59,14 @@ _REFUSALS = (
 class OpenAIEngine:
     """A model behind `url`, which ends in /v1, asked at most `concurrency` prompts at a time.
 
-    `model` is a name that the server knows, or a short name of `models.MODELS`. `api_key` defaults to the
-    environment variable `key_variable`, and "EMPTY" without one. `extra` goes into the body of every
-    question, such as what turns thinking off (see `models.Provider`). `temperature` is that of `complete`;
-    `choose` asks for scores at temperature 1. A request that meets a broken connection, a full server
-    (429), a failure (5xx) or an unreadable reply is sent again, `max_retries` times at most, after the
-    pause that the server asks for, if that is at most a minute, or up to 8 seconds. `timeout`, in
-    seconds, is that of one attempt; a connection that takes 10 seconds is given up.
+    `model` is a name that the server knows, or a short name of `models.MODELS`. `api_key` defaults
+    to the environment variable `key_variable`, and "EMPTY" without one. `extra` goes into the body
+    of every question, such as what turns thinking off (see `models.Provider`). `temperature` is
+    that of `complete`; `choose` asks for scores at temperature 1. A request that meets a broken
+    connection, a full server (429), a failure (5xx) or an unreadable reply is sent again,
+    `max_retries` times at most, after the pause that the server asks for, if that is at most a
+    minute, or up to 8 seconds. `timeout`, in seconds, is that of one attempt; a connection that
+    takes 10 seconds is given up.
 
     Raises:
         EngineError: no server answers, it refuses the key, or it does not have the model.
@@ -106,10 +109,12 @@ class OpenAIEngine:
     ) -> list[Completion]:
         """Return `samples` texts under `schema` for every prompt; a refusal is an empty text.
 
-        A server that gives fewer samples than asked for is asked for the rest, at the prompt's full cost.
+        A server that gives fewer samples than asked for is asked for the rest, at the prompt's full
+        cost.
 
         Raises:
-            EngineError: the server fails for good, or knows no schemas; `Interrupted` if it answered some.
+            EngineError: the server fails for good, or knows no schemas; `Interrupted` if it
+            answered some.
         """
         answer = {"name": "answer", "strict": True, "schema": dict(schema)}
         body = {
@@ -137,15 +142,16 @@ class OpenAIEngine:
     def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
         """Score the options: all of them on a vLLM server, the likely ones on any other.
 
-        vLLM scores exactly the tokens of the options. Any other server names the `TOP_LOGPROBS` most
-        likely first tokens: an option that is not the text of one of them has probability 0 (-inf),
-        and whatever the options' named tokens do not hold counts as leaked. Where no option is named
-        `leaked` is 1 and the options are equally likely, which carries no information: a caller
-        treats such a row as unread.
+        vLLM scores exactly the tokens of the options. Any other server names the `TOP_LOGPROBS`
+        most likely first tokens: an option that is not the text of one of them has probability 0
+        (-inf), and whatever the options' named tokens do not hold counts as leaked. Where no option
+        is named `leaked` is 1 and the options are equally likely, which carries no information: a
+        caller treats such a row as unread.
 
         Raises:
             ValueError: no options, two alike, or (known on a vLLM server only) not a single token.
-            EngineError: the server fails for good, or gives no scores; `Interrupted` if it answered some.
+            EngineError: the server fails for good, or gives no scores; `Interrupted` if it answered
+            some.
         """
         check_distinct(options, options)
         body: dict[str, Any] = {

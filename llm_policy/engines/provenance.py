@@ -23,7 +23,8 @@ def model_folder(model: str) -> str:
     if path.is_dir() or model.startswith(("/", "./", "../", "~")):
         if not (path / "config.json").is_file():
             raise EngineError(
-                f"vLLM finds no model in {model!r}: give a folder with a config.json, or the name of a "
+                f"vLLM finds no model in {model!r}: give a folder with a config.json, or the name "
+                "of a "
                 "model on the hub, such as 'Qwen/Qwen3-0.6B'."
             )
         return str(path)

@@ -12,9 +12,9 @@ from llm_policy.engines.base import Choices, Completion, Prompt, Schema
 class ScriptedEngine:
     """Answers with `answer(prompt)`, called once per sample, in order. A word counts as a token.
 
-    `choose` normalises `likelihood(prompt, option)`, positive scores on any scale, and nothing leaks.
-    Without a `likelihood` all probability is on the option that `answer(prompt)` names, and an answer
-    that is no option leaks it all.
+    `choose` normalises `likelihood(prompt, option)`, positive scores on any scale, and nothing
+    leaks. Without a `likelihood` all probability is on the option that `answer(prompt)` names, and
+    an answer that is no option leaks it all.
     """
 
     def __init__(
@@ -40,7 +40,8 @@ class ScriptedEngine:
         """Return the scripted probabilities.
 
         Raises:
-            ValueError: there is no option, an option appears twice, or a likelihood is not positive.
+            ValueError: there is no option, an option appears twice, or a likelihood is not
+            positive.
         """
         check_distinct(options, options)
         shape = len(prompts), len(options)

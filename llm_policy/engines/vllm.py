@@ -34,13 +34,13 @@ class VLLMEngine:
     `model` is a folder, or a name on the model hub. `temperature` is that of `complete`; `choose`
     always scores at temperature 1. `gpu_memory_utilization` is the share of the GPU's memory that
     vLLM takes: leave room for JAX (`XLA_PYTHON_CLIENT_MEM_FRACTION`). Every other option is vLLM's
-    own; `load_format="dummy"` draws the weights at random instead of reading them. On a machine without
-    a GPU the model runs eagerly, in bfloat16 unless `dtype` says otherwise. Answers are not repeatable:
-    a seed per request stops the CPU backend. Record them in a journal.
+    own; `load_format="dummy"` draws the weights at random instead of reading them. On a machine
+    without a GPU the model runs eagerly, in bfloat16 unless `dtype` says otherwise. Answers are not
+    repeatable: a seed per request stops the CPU backend. Record them in a journal.
 
     Raises:
-        EngineError: the model does not exist, vLLM cannot start with it, or its chat template takes no
-            question.
+        EngineError: the model does not exist, vLLM cannot start with it, or its chat template takes
+            no question.
     """
 
     def __init__(
@@ -94,8 +94,8 @@ class VLLMEngine:
         """Return compact JSON under `schema`, `samples` texts a prompt, at the engine's temperature.
 
         Raises:
-            EngineError: a prompt and its answer do not fit into the model's context (nothing is sent then),
-                or the engine has died; `Interrupted` if it had answered some.
+            EngineError: a prompt and its answer do not fit into the model's context (nothing is
+                sent then), or the engine has died; `Interrupted` if it had answered some.
         """
 
         def read(outputs: list[Any]) -> list[Completion]:
@@ -121,15 +121,16 @@ class VLLMEngine:
         """Score the options with the model's own probabilities: temperature 1, nothing filtered.
 
         Raises:
-            ValueError: an option is not a single token of this model, two options are the same token, or
-                there are more than 128 of them.
-            EngineError: a prompt does not fit into the model's context (nothing is sent then), or the
-                engine has died; `Interrupted` if it had answered some.
+            ValueError: an option is not a single token of this model, two options are the same
+                token, or there are more than 128 of them.
+            EngineError: a prompt does not fit into the model's context (nothing is sent then), or
+                the engine has died; `Interrupted` if it had answered some.
         """
         tokens = single_tokens(options, self._chat.tokens(options))
 
         def read(outputs: list[Any]) -> Choices:
-            # The first score is that of the token vLLM picked, the others are those of `tokens`, in order.
+            # The first score is that of the token vLLM picked, the others are those of `tokens`, in
+            # order.
             scores = [output.outputs[0].logprobs.logprobs[1:] for output in outputs]
             return choices(
                 np.array(scores, dtype=np.float64).reshape(len(outputs), len(tokens)),
@@ -218,8 +219,10 @@ class VLLMEngine:
         for place, tokens in enumerate(encoded):
             if len(tokens) + answer > self._config.max_model_len:
                 raise EngineError(
-                    f"Prompt {place} has {len(tokens)} tokens and its answer up to {answer}, but the "
-                    f"model holds {self._config.max_model_len}: shorten the prompt, or raise max_model_len."
+                    f"Prompt {place} has {len(tokens)} tokens and its answer up to {answer}, but "
+                    "the "
+                    f"model holds {self._config.max_model_len}: shorten the prompt, or raise "
+                    "max_model_len."
                 )
         return encoded
 
@@ -239,6 +242,7 @@ def _start(model: str, **options: Any) -> LLM:
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]
         raise EngineError(
-            f"vLLM cannot start with the model {model!r} ({reason}): check its name, the network, the "
+            f"vLLM cannot start with the model {model!r} ({reason}): check its name, the network, "
+            "the "
             "free memory, and that the script has a main guard (if __name__ == '__main__')."
         ) from error

@@ -1,9 +1,9 @@
 """A known formula for planners: from the history that a prompt shows to the probabilities of every change.
 
-It steers by three lists of rates that a prompt with two or more records shows: the current ones, the best
-record's and the second best's. It prefers no schedule to another before it has tried both: turning every
-rate r that it reads into 1 - r turns its changes around. It makes no claim about how people or governments
-decide.
+It steers by three lists of rates that a prompt with two or more records shows: the current ones,
+the best record's and the second best's. It prefers no schedule to another before it has tried both:
+turning every rate r that it reads into 1 - r turns its changes around. It makes no claim about how
+people or governments decide.
 """
 
 from collections.abc import Sequence
@@ -27,9 +27,10 @@ def changes_probabilities(
 ) -> Float[np.ndarray, "brackets 5"]:
     """Return for each bracket the chances of `STEPS`, the brackets being independent given the history.
 
-    With fewer than two schedules tried there is nothing to compare, and every change is as likely as any.
-    After that a planner whose schedule is not the best record aims back at that, and one whose schedule is
-    the best aims onward, by OWN and COMMON. `probabilities_around` says how changes scatter around the aim.
+    With fewer than two schedules tried there is nothing to compare, and every change is as likely
+    as any. After that a planner whose schedule is not the best record aims back at that, and one
+    whose schedule is the best aims onward, by OWN and COMMON. `probabilities_around` says how
+    changes scatter around the aim.
     """
     current = 100 * np.asarray(current_rates, float)
     if len(records(trials)) < 2:

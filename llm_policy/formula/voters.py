@@ -1,7 +1,8 @@
 """Teachers of voters and candidates: ballots from the tax on one's own last income. Known formulas.
 
-They look at nothing but the share of its last income that a platform would take from the voter, as if income
-and rebate stayed as they are, and at who stands. They make no claim about how people vote.
+They look at nothing but the share of its last income that a platform would take from the voter, as
+if income and rebate stayed as they are, and at who stands. They make no claim about how people
+vote.
 """
 
 import numpy as np
@@ -38,8 +39,9 @@ def candidate_values(
 ) -> Float[np.ndarray, "voters candidates"]:
     """Return what each candidate is worth to each voter.
 
-    `income` is the voters' last, in dollars a year, `platforms` the promised rates (the current ones for who
-    promises none), `own` each voter's place on the ballot from 0, or -1, `served` who has been in office.
+    `income` is the voters' last, in dollars a year, `platforms` the promised rates (the current
+    ones for who promises none), `own` each voter's place on the ballot from 0, or -1, `served` who
+    has been in office.
     """
     lost = tax_share(income, thresholds, platforms) - tax_share(income, thresholds, current[None])
     is_self = own[:, None] == np.arange(len(platforms))
@@ -59,8 +61,8 @@ def sample_rankings(
 ) -> Int[np.ndarray, "voters candidates"]:
     """Return a draw of rankings, each voter's best first, candidates from 0; a row of -1 abstains.
 
-    Candidates are named one after the other by `vote_probabilities` among those left (Plackett 1975, Luce 1959),
-    and who would name abstaining first abstains.
+    Candidates are named one after the other by `vote_probabilities` among those left (Plackett
+    1975, Luce 1959), and who would name abstaining first abstains.
     """
     options = _with_abstaining(values)
     order = np.argsort(-(options + rng.gumbel(size=options.shape)), axis=1)
@@ -89,7 +91,8 @@ def promise_probabilities(
 ) -> Float[np.ndarray, "voters brackets 5"]:
     """Return the chances of the changes that each worker promises if it stands, the brackets independent.
 
-    It wants lower rates where a bracket begins below its income, and higher ones above, softly around it.
+    It wants lower rates where a bracket begins below its income, and higher ones above, softly
+    around it.
     """
     with np.errstate(divide="ignore"):
         above = np.log(_positive(income)[:, None]) - np.log(thresholds)

@@ -1,9 +1,10 @@
 """How the small model's workers choose: a quantal response around perceived utility.
 
-A worker perceives what each week would bring: income less tax, less what effort costs it. Its attitudes bend
-both (a taste for leisure, an aversion to taxes), the less the more steps it has lived through. It keeps to
-the hours it has, follows what its last change of hours spoke for, and chooses among the hours offered with
-probabilities that rise with perceived utility (McFadden 1974; McKelvey and Palfrey 1995). All of it is an
+A worker perceives what each week would bring: income less tax, less what effort costs it. Its
+attitudes bend both (a taste for leisure, an aversion to taxes), the less the more steps it has
+lived through. It keeps to the hours it has, follows what its last change of hours spoke for, and
+chooses among the hours offered with probabilities that rise with perceived utility (McFadden 1974;
+McKelvey and Palfrey 1995). All of it is an
 assumption: a known truth to measure instruments with, and no claim about people.
 """
 
@@ -73,8 +74,8 @@ class Attitudes(NamedTuple):
 class Endowment(NamedTuple):
     """What workers' hours earn and cost them, in dollars a year.
 
-    `skill` is what an hour a week earns, `prices` what one more costs in effort at 20, 40 and 60 hours (see
-    `effort.price_of_an_hour`), `fixed_cost` what working at all costs.
+    `skill` is what an hour a week earns, `prices` what one more costs in effort at 20, 40 and 60
+    hours (see `effort.price_of_an_hour`), `fixed_cost` what working at all costs.
     """
 
     skill: Float[np.ndarray, " agents"]
@@ -117,10 +118,10 @@ def with_aims(attitudes: Attitudes, aims: Int[np.ndarray, " agents"]) -> Attitud
 class Reckoning(NamedTuple):
     """What workers find on the way to a choice: dollars a year for each of `HOURS`, and what bends them.
 
-    `kept` is income less tax, `overstated` what an aversion adds to the tax, `effort` what the hours cost in
-    effort, as the worker feels it now; `fixed` what working at all costs; `temperature` is in dollars too.
-    `change` is by how much the hours differ from the last ones, in multiples of 40, `pull` the direction
-    that the last change speaks for.
+    `kept` is income less tax, `overstated` what an aversion adds to the tax, `effort` what the
+    hours cost in effort, as the worker feels it now; `fixed` what working at all costs;
+    `temperature` is in dollars too. `change` is by how much the hours differ from the last ones, in
+    multiples of 40, `pull` the direction that the last change speaks for.
     """
 
     kept: Float[np.ndarray, "agents options"]

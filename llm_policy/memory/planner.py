@@ -18,9 +18,10 @@ class Trial(NamedTuple):
 class Record(NamedTuple):
     """All tax years of one schedule: the mean of their equivalents and its error, in dollars a year.
 
-    `standard_error` is the larger of what the years' own errors imply for the mean (the root of the sum of
-    their squares, over the number of years) and what the scatter between years does (its standard deviation
-    over the root of the number), for a year's steps do not tell how much years differ.
+    `standard_error` is the larger of what the years' own errors imply for the mean (the root of the
+    sum of their squares, over the number of years) and what the scatter between years does (its
+    standard deviation over the root of the number), for a year's steps do not tell how much years
+    differ.
     """
 
     rates: tuple[float, ...]

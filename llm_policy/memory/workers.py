@@ -12,10 +12,10 @@ Values = Float[np.ndarray, "*kept agents"]
 class Records(NamedTuple):
     """Steps as workers remember them; NaN hours where a worker was not understood, or has no such memory.
 
-    `labor` is in hours a week; income, tax and rebate in dollars a year; `result` in the unit of the worker's
-    aim, NaN where it is not known or not finite; `satisfied` is 1, 0, or NaN where nobody asked or the answer
-    was not understood. The run's first step and tax year are number 1; step 0 is the 40 hours that all begin
-    with, which nobody chose.
+    `labor` is in hours a week; income, tax and rebate in dollars a year; `result` in the unit of
+    the worker's aim, NaN where it is not known or not finite; `satisfied` is 1, 0, or NaN where
+    nobody asked or the answer was not understood. The run's first step and tax year are number 1;
+    step 0 is the 40 hours that all begin with, which nobody chose.
     """
 
     step: Values
@@ -32,8 +32,8 @@ class Records(NamedTuple):
 class Memory:
     """The last steps [kept, agents], latest last, the best ones by result, best first, and averages.
 
-    `seen` counts all steps. `steps` counts those that each worker chose and whose result it knows; best ones
-    and means are of these.
+    `seen` counts all steps. `steps` counts those that each worker chose and whose result it knows;
+    best ones and means are of these.
     """
 
     last: Records
@@ -47,8 +47,9 @@ class Memory:
 def nothing(agents: int, *, last: int, best: int) -> Memory:
     """Return an empty memory with room for `last` latest steps, at least one, and `best` best ones.
 
-    Old steps are dropped in blocks of half as many as `last`: meanwhile what a worker rereads begins as it
-    did before, and a model with a prefix cache need not read that again. So there is room for some more.
+    Old steps are dropped in blocks of half as many as `last`: meanwhile what a worker rereads
+    begins as it did before, and a model with a prefix cache need not read that again. So there is
+    room for some more.
     """
 
     def empty(kept: int) -> Records:

@@ -45,7 +45,8 @@ class Personas:
     """One person per worker of a population, in the population's order.
 
     Codes are places in `persona_tables.names()`, attitudes in `RISK_ATTITUDES` and `TAX_ATTITUDES`.
-    `hours` are usual weekly hours; `skill` is the worker's, in dollars of annual income per weekly hour.
+    `hours` are usual weekly hours; `skill` is the worker's, in dollars of annual income per weekly
+    hour.
     """
 
     occupation: Int[np.ndarray, " agents"]
@@ -96,16 +97,16 @@ class Personas:
 def draw_personas(key: Key[Array, ""], population: Population) -> Personas:
     """Return people who have the shares of the US labor force of 2024 and the skills of `population`.
 
-    Each person is drawn from the joint table of occupation, sex, age, education and full or part time
-    (`persona_cells`), with earnings per hour that vary around those of its cell. The worker at the
-    q-th quantile of skill (by weight) then is the person at the q-th quantile of earnings: skills stay
-    exactly as they are, and rise with what the person's groups earn. Where skills are spread more widely
-    than earnings (by their middle half), luck fills the gap, so that groups differ as published and not by
-    more.
+    Each person is drawn from the joint table of occupation, sex, age, education and full or part
+    time (`persona_cells`), with earnings per hour that vary around those of its cell. The worker at
+    the q-th quantile of skill (by weight) then is the person at the q-th quantile of earnings:
+    skills stay exactly as they are, and rise with what the person's groups earn. Where skills are
+    spread more widely than earnings (by their middle half), luck fills the gap, so that groups
+    differ as published and not by more.
 
-    Ages are drawn within the band and sex, hours within the occupation and sex, states by employment alone.
-    Nobody under 25 has more education than fits the age. Risk and tax attitudes are an assumption: no table
-    of the project measures them (`ATTITUDE_SHARES`).
+    Ages are drawn within the band and sex, hours within the occupation and sex, states by
+    employment alone. Nobody under 25 has more education than fits the age. Risk and tax attitudes
+    are an assumption: no table of the project measures them (`ATTITUDE_SHARES`).
     """
     rng = generator(key)
     skill, weight = (np.asarray(a, np.float64) for a in (population.skill, population.weight))
@@ -161,7 +162,8 @@ def describe(personas: Personas) -> list[str]:
     )
     return [
         f"You are a {sex}, {age} years old, in {place}, with {education}. Your occupation: "
-        f"{title[0].lower()}{title[1:]}. You usually work {hours} hours a week and earn ${income:,} "
+        f"{title[0].lower()}{title[1:]}. You usually work {hours} hours a week and earn "
+        f"${income:,} "
         f"a year before tax. {RISK_ATTITUDES[risk]} {TAX_ATTITUDES[tax]}"
         for title, sex, age, education, place, hours, income, risk, tax in people
     ]

@@ -31,12 +31,12 @@ def save_personas(path: Path | str, people: People) -> None:
 def load_personas(path: Path | str, population: Population | None = None) -> People:
     """Return the people in a file of `save_personas`, to the last bit.
 
-    `Population(people.personas.skill)` is the population that they were drawn for, if weights are equal. A
-    file of `text` and `written` alone holds people without personas.
+    `Population(people.personas.skill)` is the population that they were drawn for, if weights are
+    equal. A file of `text` and `written` alone holds people without personas.
 
     Raises:
-        ValueError: missing columns, a value that no persona has, or, if a population is given, another
-            number of people or other skills than it has.
+        ValueError: missing columns, a value that no persona has, or, if a population is given,
+            another number of people or other skills than it has.
         OSError: there is no such file.
     """
     rows = _rows(Path(path))
@@ -116,7 +116,8 @@ def _read(
     for person, row in enumerate(rows):
         if row[column] not in places:
             raise ValueError(
-                f"{path}, person {person + 1}: {row[column]!r} is no {column}; there are {len(places)}, "
+                f"{path}, person {person + 1}: {row[column]!r} is no {column}; there are "
+                f"{len(places)}, "
                 f"from {words[0]!r} to {words[-1]!r}: mend the row."
             )
     return allowed.values[[places[row[column]] for row in rows]]
@@ -138,7 +139,8 @@ def _check(path: Path | str, people: People, population: Population) -> None:
     n = len(people.texts)
     if n != population.agents:
         raise ValueError(
-            f"{path} holds {n:,} people, the population {population.agents:,}: use a population of {n:,}, "
+            f"{path} holds {n:,} people, the population {population.agents:,}: use a population "
+            f"of {n:,}, "
             "or draw new personas."
         )
     if people.personas is None:
@@ -148,6 +150,7 @@ def _check(path: Path | str, people: People, population: Population) -> None:
     if other.any():
         i = int(np.argmax(other))
         raise ValueError(
-            f"{path}: person {i + 1} has a skill of {saved[i]:g}, the worker {skill[i]:g}, so the text would "
+            f"{path}: person {i + 1} has a skill of {saved[i]:g}, the worker {skill[i]:g}, so the "
+            "text would "
             "state another income: make the population of personas.skill, or draw new personas."
         )

@@ -26,9 +26,10 @@ from llm_policy.personas.tables import (
 class Cells:
     """The joint distribution of occupation, sex, age band, education and full or part time.
 
-    `share` sums to 1. `log_hourly` is the logarithm of the median earnings per hour of a cell, up to a
-    constant; hourly earnings vary around it, below and above, as half-normals of standard deviation
-    `spread[:, 0]` and `spread[:, 1]` of the occupation. `variance` is that of the logarithm in all.
+    `share` sums to 1. `log_hourly` is the logarithm of the median earnings per hour of a cell, up
+    to a constant; hourly earnings vary around it, below and above, as half-normals of standard
+    deviation `spread[:, 0]` and `spread[:, 1]` of the occupation. `variance` is that of the
+    logarithm in all.
     """
 
     share: Float[np.ndarray, "occupations 2 bands levels 2"]
@@ -41,18 +42,18 @@ class Cells:
 def cells() -> Cells:
     """Return the joint distribution that has the published margins.
 
-    Shares are raked (iterative proportional fitting) from a seed in which a level of education above
-    the occupation's entry level is half as likely as the level below it, and one beneath the entry level
-    an eighth as likely as the level above it: an assumption. Margins: occupation by sex, occupation by
-    age, sex by age; education by sex at 25 and over; part time by sex and age, and by group of
-    occupations and sex, which is met on average. Below 25 no table gives education.
+    Shares are raked (iterative proportional fitting) from a seed in which a level of education
+    above the occupation's entry level is half as likely as the level below it, and one beneath the
+    entry level an eighth as likely as the level above it: an assumption. Margins: occupation by
+    sex, occupation by age, sex by age; education by sex at 25 and over; part time by sex and age,
+    and by group of occupations and sex, which is met on average. Below 25 no table gives education.
 
-    The logarithm of full-time weekly earnings is a sum of an effect of occupation and sex, one of age and
-    sex and one of education and sex, fitted (backfitting) until the mean of each margin differs from that
-    of all as its published median does. Hourly, it is less by the usual full-time hours of the group and
-    sex, and part-timers have what makes their weekly median the published one. What the cells do not
-    explain of the spread of wages within an occupation is left to chance, half of its standard deviation
-    at least.
+    The logarithm of full-time weekly earnings is a sum of an effect of occupation and sex, one of
+    age and sex and one of education and sex, fitted (backfitting) until the mean of each margin
+    differs from that of all as its published median does. Hourly, it is less by the usual full-time
+    hours of the group and sex, and part-timers have what makes their weekly median the published
+    one. What the cells do not explain of the spread of wages within an occupation is left to
+    chance, half of its standard deviation at least.
     """
     share = _raked()
     log_weekly = _log_weekly(share[..., 0])

@@ -1,6 +1,7 @@
 """The published tables that personas are drawn from, and what single columns of theirs say.
 
-`data/*.csv` hold the figures, each with its source; `experiments/tools/persona_tables.py` wrote them.
+`data/*.csv` hold the figures, each with its source; `experiments/tools/persona_tables.py` wrote
+them.
 """
 
 import csv

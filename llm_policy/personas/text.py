@@ -38,9 +38,9 @@ def written(
 ) -> People:
     """Return people whose texts a model wrote, two or three sentences each from the facts of `describe`.
 
-    A text must be in the second person and hold no digits but those of the facts. Others are asked for again,
-    `attempts` times in all; who then has none keeps the template's text and is not among the `written`. A
-    `Journal` around the engine keeps answers.
+    A text must be in the second person and hold no digits but those of the facts. Others are asked
+    for again, `attempts` times in all; who then has none keeps the template's text and is not among
+    the `written`. A `Journal` around the engine keeps answers.
 
     Raises:
         EngineError: the engine cannot answer.
@@ -64,8 +64,8 @@ def written(
 def roles(key: Key[Array, ""], n: int, *, shares: Mapping[str, float] = ROLE_SHARES) -> People:
     """Return `n` people with the texts of `ROLES`, in random order and nearly the given shares.
 
-    Each role gets the whole part of its share of `n`, and those with the largest remainders one more.
-    Roles say nothing about skill: they are drawn independently of it.
+    Each role gets the whole part of its share of `n`, and those with the largest remainders one
+    more. Roles say nothing about skill: they are drawn independently of it.
 
     Raises:
         ValueError: a role that does not exist, a negative share, or shares that do not sum to 1.
@@ -84,8 +84,9 @@ def roles(key: Key[Array, ""], n: int, *, shares: Mapping[str, float] = ROLE_SHA
 def traits(key: Key[Array, ""], population: Population) -> People:
     """Return drawn personas with a sentence on their temperament: the five traits of personality.
 
-    Scores are normal with the means and standard deviations of `TRAITS`, cut to 0-1, and independent of all
-    else; the text names those above 2/3 and below 1/3. What people do and earn is that of `draw_personas`.
+    Scores are normal with the means and standard deviations of `TRAITS`, cut to 0-1, and
+    independent of all else; the text names those above 2/3 and below 1/3. What people do and earn
+    is that of `draw_personas`.
     """
     who, temper = jax.random.split(key)
     personas = draw_personas(who, population)

@@ -35,10 +35,11 @@ class ChoicePlannerState(NamedTuple):
 class ChoicePlanner:
     """A language model that says for each bracket, with one token, by how much its rate changes.
 
-    The model reads what an `LLMPlanner` reads, and one bracket's question; the brackets are independent given
-    that. Its probabilities of the changes `STEPS` are bent by `bias`, zeros if not given, and JAX draws, so
-    that a run is repeatable. The start is evaluated first, without a choice. It recommends the schedule with
-    the best mean so far. `tally` counts every question; one that got none of the letters is an error.
+    The model reads what an `LLMPlanner` reads, and one bracket's question; the brackets are
+    independent given that. Its probabilities of the changes `STEPS` are bent by `bias`, zeros if
+    not given, and JAX draws, so that a run is repeatable. The start is evaluated first, without a
+    choice. It recommends the schedule with the best mean so far. `tally` counts every question; one
+    that got none of the letters is an error.
     """
 
     needs_gradient = False

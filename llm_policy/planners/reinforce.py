@@ -1,7 +1,8 @@
 """A language-model planner learns by policy gradient from the changes that it chooses.
 
-The model's weights stay as they are. What is learned is one number for each bracket and change, added to the
-model's log probability of that change whatever the prompt: the planner's policy is the softmax of both.
+The model's weights stay as they are. What is learned is one number for each bracket and change,
+added to the model's log probability of that change whatever the prompt: the planner's policy is the
+softmax of both.
 """
 
 from dataclasses import dataclass
@@ -25,9 +26,9 @@ def policy_gradient(
 ) -> Float[Array, "brackets changes"]:
     """Return an unbiased estimate of the gradient of the expected sum of rewards in the bias.
 
-    REINFORCE (Williams 1992) with the rewards from each year on as its return, less the mean return of the
-    other episodes in that year as baseline, which is independent of the episode's own choices (Kool, van
-    Hoof and Welling 2019).
+    REINFORCE (Williams 1992) with the rewards from each year on as its return, less the mean return
+    of the other episodes in that year as baseline, which is independent of the episode's own
+    choices (Kool, van Hoof and Welling 2019).
 
     Raises:
         ValueError: fewer than two episodes.
@@ -52,8 +53,9 @@ def policy_gradient(
 class Trained:
     """A planner whose bias was learned, and what that took.
 
-    `rewards` is, update by update, the mean equivalent of the years after a choice, in dollars a year;
-    `evaluations` and `queries` (questions to the planner's model) count those of training alone.
+    `rewards` is, update by update, the mean equivalent of the years after a choice, in dollars a
+    year; `evaluations` and `queries` (questions to the planner's model) count those of training
+    alone.
     """
 
     planner: ChoicePlanner
@@ -74,8 +76,8 @@ def train(
 ) -> Trained:
     """Let a planner live `updates` batches of `episodes`, of `years` choices each, and learn from each batch.
 
-    Rewards are equivalents in thousands of dollars; Adam takes the steps, of size `rate`. Episodes of a batch
-    ask the model together.
+    Rewards are equivalents in thousands of dollars; Adam takes the steps, of size `rate`. Episodes
+    of a batch ask the model together.
 
     Raises:
         ValueError: fewer than two episodes.

@@ -37,13 +37,13 @@ class LLMPlannerState(NamedTuple):
 class LLMPlanner:
     """A language model that reads the best schedules and the latest tax years, and sets the next schedule.
 
-    It starts from `start`, which stays for `warmup` tax years before the first question. As `style` says it
-    then changes each rate by up to 20 points, where a change past 0 or 1 ends there, or sets each. An answer
-    that cannot be read is asked again, `attempts` times in all; after that the schedule stays as it is for
-    this tax year, and if that happens in more than `most_unread` of 10 or more tax years, it raises.
-    `tally` counts every answer. With `what_if` it may ask `queries` times a tax year what a schedule would
-    bring among rational workers. It recommends the schedule with the best mean so far. Utility has to be in
-    dollars, for so its prompts call it.
+    It starts from `start`, which stays for `warmup` tax years before the first question. As `style`
+    says it then changes each rate by up to 20 points, where a change past 0 or 1 ends there, or
+    sets each. An answer that cannot be read is asked again, `attempts` times in all; after that the
+    schedule stays as it is for this tax year, and if that happens in more than `most_unread` of 10
+    or more tax years, it raises. `tally` counts every answer. With `what_if` it may ask `queries`
+    times a tax year what a schedule would bring among rational workers. It recommends the schedule
+    with the best mean so far. Utility has to be in dollars, for so its prompts call it.
 
     Raises:
         ValueError: nothing shown, a negative warm-up, or questions without anyone to answer them.
@@ -77,7 +77,8 @@ class LLMPlanner:
             raise ValueError(f"The warm-up is a number of tax years, 0 or more; got {warmup}.")
         if (queries > 0) != (what_if is not None) or queries < 0:
             raise ValueError(
-                f"What-if questions need both what_if and queries above 0; got {what_if} and {queries}."
+                f"What-if questions need both what_if and queries above 0; got {what_if} and "
+                f"{queries}."
             )
         self.engine = engine
         self.start = start
@@ -113,7 +114,8 @@ class LLMPlanner:
         state = state._replace(unread=state.unread + 1)
         if state.unread > self.most_unread * max(len(state.trials), 10):
             raise EngineError(
-                f"The planner's answers could not be read in {state.unread} of {len(state.trials) + 1} "
+                f"The planner's answers could not be read in {state.unread} of "
+                f"{len(state.trials) + 1} "
                 f"tax years; the last was {text!r}. Use a model that follows a schema."
             )
         return state.current, state

@@ -16,8 +16,8 @@ _LEAST_CONSUMPTION = 1000.0
 def price_of_an_hour(economy: Economy) -> Float[np.ndarray, "agents 3"]:
     """Return what one more weekly hour at 20, 40 and 60 hours is worth avoiding, in dollars a year.
 
-    It is the marginal rate of substitution of consumption for labor, where consumption is the untaxed income
-    of 40 hours, and at least $1,000 a year.
+    It is the marginal rate of substitution of consumption for labor, where consumption is the
+    untaxed income of 40 hours, and at least $1,000 a year.
     """
     return np.asarray(prices(economy), float)
 
@@ -83,7 +83,8 @@ def utility_in_words(economy: Economy) -> tuple[str, list[str]]:
         power = jnp.broadcast_to(preferences.exponent, labor.shape)
         return formula, _each("B = {:.4g} utils and p = {:.4g} (a pure number)", cost, power)
     raise ValueError(
-        f"{type(preferences).__name__} preferences have no formula in words: use Quasilinear or Isoelastic, "
+        f"{type(preferences).__name__} preferences have no formula in words: use Quasilinear or "
+        "Isoelastic, "
         "or the bounded scenario, which states the price of effort instead."
     )
 

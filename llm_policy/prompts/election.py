@@ -11,7 +11,8 @@ from llm_policy.prompts.numbers import per_cent, schedule_table
 from llm_policy.prompts.planner import PlannerStyle, form
 
 OWN_GOAL = (
-    "You were elected, and you set it as is best for yourself. Your aim is what a year is worth to you in "
+    "You were elected, and you set it as is best for yourself. Your aim is what a year is worth "
+    "to you in "
     "dollars, after tax, rebate and the effort of work. The result of a schedule is that amount."
 )
 """The aim of a leader who serves itself."""
@@ -21,12 +22,13 @@ OWN_GOAL = (
 class ElectionRules:
     """Who may be elected, how, for how long, and whom the leader serves.
 
-    With `platforms` people stand with proposed rates, which the winner enacts in the first tax year of its
-    term. At most so many `candidates` are drawn of those who may be elected, all of them if None. A term is
-    `term` tax years; whoever served `term_limit` terms may not be elected again.
+    With `platforms` people stand with proposed rates, which the winner enacts in the first tax year
+    of its term. At most so many `candidates` are drawn of those who may be elected, all of them if
+    None. A term is `term` tax years; whoever served `term_limit` terms may not be elected again.
 
     Raises:
-        ValueError: no candidates, terms of no tax year, a limit of no terms, an unknown rule or leader.
+        ValueError: no candidates, terms of no tax year, a limit of no terms, an unknown rule or
+        leader.
     """
 
     platforms: bool = False
@@ -40,7 +42,8 @@ class ElectionRules:
         """Check every choice."""
         if self.candidates is not None and self.candidates < 1:
             raise ValueError(
-                f"An election needs candidates, or None for all who may stand; got {self.candidates}."
+                f"An election needs candidates, or None for all who may stand; got "
+                f"{self.candidates}."
             )
         if self.term < 1:
             raise ValueError(f"A term is at least 1 tax year; got {self.term}.")
@@ -65,7 +68,8 @@ def stand_prompts(
     answer = form(style, len(current.rates), before='"stands": true or false, ')
     lines = [
         *_opening(current, rules, goal, economy),
-        "You may stand for election. A candidate promises rates, and as winner sets them in the first tax "
+        "You may stand for election. A candidate promises rates, and as winner sets them in the "
+        "first tax "
         "year of the term.",
         f"Answer with JSON only: {answer}. If you do not stand, the numbers do not count.",
     ]
@@ -90,8 +94,8 @@ def vote_prompts(
 ) -> list[Prompt]:
     """Return the question how to vote, one per voter.
 
-    `candidates` are the workers on the ballot, who are called 1, 2, ... in this order, `platforms` their
-    rates as shares, if they promise any, and `past` the leaders of all tax years so far.
+    `candidates` are the workers on the ballot, who are called 1, 2, ... in this order, `platforms`
+    their rates as shares, if they promise any, and `past` the leaders of all tax years so far.
     """
     lines = [*_opening(current, rules, goal, economy), "The candidates:"]
     for place, worker in enumerate(candidates):
@@ -114,10 +118,13 @@ _AIMS = {
     "society": "Whoever wins is asked to serve this aim: {goal}",
 }
 _BALLOTS: dict[Rule, str] = {
-    "plurality": '"vote": N}}, where N is the number of one of the {count} candidates, or 0 to abstain.',
-    "borda": '"ranking": [..]}}, with the numbers of all {count} candidates, the best for you first, or '
+    "plurality": '"vote": N}}, where N is the number of one of the {count} candidates, or 0 to '
+    "abstain.",
+    "borda": '"ranking": [..]}}, with the numbers of all {count} candidates, the best for you '
+    "first, or "
     "[] to abstain.",
-    "approval": '"approve": [..]}}, with the numbers of all of the {count} candidates whom you approve of, '
+    "approval": '"approve": [..]}}, with the numbers of all of the {count} candidates whom you '
+    "approve of, "
     "or [] to abstain.",
 }
 

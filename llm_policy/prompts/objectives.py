@@ -23,7 +23,8 @@ def mix(
     legal = set(shares) <= set(OBJECTIVES) and all(0 <= share <= 1 for share in shares.values())
     if not legal or not math.isclose(sum(shares.values()), 1, abs_tol=1e-6):
         raise ValueError(
-            f"Shares of {', '.join(OBJECTIVES)} workers are not negative and sum to 1; got {dict(shares)}, which "
+            f"Shares of {', '.join(OBJECTIVES)} workers are not negative and sum to 1; got "
+            f"{dict(shares)}, which "
             f"sum to {sum(shares.values()):g}."
         )
     exact = np.array([shares.get(aim, 0.0) for aim in OBJECTIVES]) * agents
@@ -43,8 +44,8 @@ def results(
 def in_words(aim: Objective, *, own: str, welfare: str, halved: bool) -> str:
     """Return a worker's aim, and what it will read as its result.
 
-    `own` says what its own utility is, `welfare` what welfare is (for who aims at it), and `halved` whether
-    discontent takes away half of the worker's own utility.
+    `own` says what its own utility is, `welfare` what welfare is (for who aims at it), and `halved`
+    whether discontent takes away half of the worker's own utility.
     """
     if aim == "altruistic":
         return f"Your aim is everybody's welfare, as high as possible, whatever it costs you. {welfare} {_IS_IT}"

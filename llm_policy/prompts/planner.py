@@ -20,9 +20,10 @@ from llm_policy.prompts.numbers import bracket_names, dollars, per_cent
 class PlannerStyle:
     """How a planner is asked.
 
-    `answer` is what it names: "changes" of the rates in percentage points, or the "rates" themselves in per
-    cent. `think` lets it write a thought first. The rest switches sentences off: `explore` and `exploit` are
-    advice, `reflect` compares the last two schedules, `observe` describes the people of the last tax year.
+    `answer` is what it names: "changes" of the rates in percentage points, or the "rates"
+    themselves in per cent. `think` lets it write a thought first. The rest switches sentences off:
+    `explore` and `exploit` are advice, `reflect` compares the last two schedules, `observe`
+    describes the people of the last tax year.
 
     Raises:
         ValueError: an unknown answer.
@@ -75,8 +76,8 @@ def planner_prompt(
 ) -> Prompt:
     """Return the question which schedule follows `current`.
 
-    `goal` says in words what is maximised, `person` who is asked. It shows the `shown` best schedules, as
-    many of the latest `trials`, and the `report` on the last one.
+    `goal` says in words what is maximised, `person` who is asked. It shows the `shown` best
+    schedules, as many of the latest `trials`, and the `report` on the last one.
     """
     lines = told_lines(current, trials, style=style, shown=shown, report=report, person=person)
     if questions.heard:
@@ -104,8 +105,8 @@ def bracket_prompts(
 ) -> list[Prompt]:
     """Return the questions how each rate of `current` changes, bracket by bracket, to answer with one letter.
 
-    Arguments are as for `planner_prompt`; `LETTERS` stand for `STEPS`. All brackets share what the planner
-    reads. The line of one says how its rate in the best schedule so far differs.
+    Arguments are as for `planner_prompt`; `LETTERS` stand for `STEPS`. All brackets share what the
+    planner reads. The line of one says how its rate in the best schedule so far differs.
     """
     names = bracket_names(np.asarray(current.thresholds))
     lines = [
@@ -192,11 +193,13 @@ def form(style: PlannerStyle, brackets: int, *, before: str = "") -> str:
     thought = '"thought": "a few short sentences", ' if style.think else ""
     if style.answer == "changes":
         return (
-            f'{{{thought}{before}"changes": [..]}}, with {brackets} numbers of percentage points, each '
+            f'{{{thought}{before}"changes": [..]}}, with {brackets} numbers of percentage points, '
+            "each "
             f"one of {_STEPS}, one for each bracket from the lowest"
         )
     return (
-        f'{{{thought}{before}"rates_percent": [..]}}, with {brackets} rates in per cent from 0 to 100 (35 is '
+        f'{{{thought}{before}"rates_percent": [..]}}, with {brackets} rates in per cent from 0 to '
+        "100 (35 is "
         "35 %), one for each bracket from the lowest"
     )
 
@@ -208,19 +211,23 @@ The {count} brackets of annual income: {brackets}.
 {change}"""
 _CHANGE = {
     "changes": (
-        f"Each rate may change by {_STEPS} percentage points a tax year; rates stay from 0 % to 100 %."
+        f"Each rate may change by {_STEPS} percentage points a tax year; rates stay from 0 % to "
+        "100 %."
     ),
     "rates": "Each rate may be anything from 0 % to 100 %, every tax year anew.",
 }
 _EXPLORE = "Try schedules that you have not tried: one of them may be better than all so far."
 _EXPLOIT = "Stay near the best schedule so far, and come back to it when others turn out worse."
 _WHAT_IF = (
-    "Before you answer you may ask, up to {queries} times a tax year, what a schedule would bring if all "
-    "workers did exactly what is best for themselves, which real ones may not. To ask, give {count} rates in "
+    "Before you answer you may ask, up to {queries} times a tax year, what a schedule would bring "
+    "if all "
+    "workers did exactly what is best for themselves, which real ones may not. To ask, give "
+    "{count} rates in "
     'per cent under "what_if", and null under "{name}"; to answer, give null under "what_if".'
 )
 _LETTERS = (
-    "You are asked bracket by bracket. Answer with one letter and nothing else, for the change in percentage "
+    "You are asked bracket by bracket. Answer with one letter and nothing else, for the change in "
+    "percentage "
     f"points: {', '.join(f'{letter} = {step}' for letter, step in zip(LETTERS, STEPS, strict=True))}."
 )
 _ONE_RATE = "By how many percentage points do you change this rate?"
@@ -257,7 +264,8 @@ def _differences(current: Float[np.ndarray, " brackets"], trials: Sequence[Trial
     best, second = (100 * np.asarray(record.rates, float) for record in known)
     if not is_in_force(known[0], current):
         return [
-            f"{rate}, in the best schedule so far {other:.4g} %, a change of {_points(other - own)}."
+            f"{rate}, in the best schedule so far {other:.4g} %, a change of "
+            f"{_points(other - own)}."
             for rate, own, other in zip(now, current, best, strict=True)
         ]
     mean = _points((best - second).mean())

@@ -1,8 +1,8 @@
 """What workers are asked: pure functions from arrays to text.
 
-A prompt is written for models that remember how texts begin: what all workers share comes first, then what
-never changes about a worker, then its steps, to which one is added at a time; what changes with every step
-comes last.
+A prompt is written for models that remember how texts begin: what all workers share comes first,
+then what never changes about a worker, then its steps, to which one is added at a time; what
+changes with every step comes last.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,11 +26,11 @@ Mode = Literal["text", "choice"]
 class Style:
     """How workers are asked.
 
-    `mode` is how they answer: "text" (JSON, any hours from 0 to 100) or "choice" (the probabilities of 11
-    hours, of which one is drawn). `think` lets them write a thought before the answer (text mode). They
-    reread `history` latest steps (or up to half as many more, see `memory.recent`) and `best` best ones; the
-    rest switches sentences off. `phrasing` picks one of two wordings, `reverse` lists the options from the
-    last to the first: an audit varies both.
+    `mode` is how they answer: "text" (JSON, any hours from 0 to 100) or "choice" (the probabilities
+    of 11 hours, of which one is drawn). `think` lets them write a thought before the answer (text
+    mode). They reread `history` latest steps (or up to half as many more, see `memory.recent`) and
+    `best` best ones; the rest switches sentences off. `phrasing` picks one of two wordings,
+    `reverse` lists the options from the last to the first: an audit varies both.
 
     Raises:
         ValueError: an unknown mode or phrasing, thoughts in choice mode, or no history.
@@ -59,7 +59,8 @@ class Style:
             )
         if self.history < 1 or self.best < 0:
             raise ValueError(
-                f"Workers reread at least 1 latest step and 0 best ones; got {self.history} and {self.best}."
+                f"Workers reread at least 1 latest step and 0 best ones; got {self.history} and "
+                f"{self.best}."
             )
 
 
@@ -85,8 +86,8 @@ def labor_prompts(
 ) -> list[Prompt]:
     """Return the question how long to work next, one prompt per worker.
 
-    `constants` are each worker's own lines that do not change (see `worker_lines`), `unit` is "$" where
-    results are in dollars, else their unit in words, and `most` the longest week in hours.
+    `constants` are each worker's own lines that do not change (see `worker_lines`), `unit` is "$"
+    where results are in dollars, else their unit in words, and `most` the longest week in hours.
     """
     shared = [_RULES[style.phrasing], law_text(situation), _form(style, choice_set, most)]
     if style.explore:
@@ -141,7 +142,8 @@ def worker_lines(
             for cost in money(fixed_cost)
         ]
     return [
-        f"{person}Each weekly hour that you work all year earns you {hour} a year before tax: {income} at 40 "
+        f"{person}Each weekly hour that you work all year earns you {hour} a year before tax: "
+        f"{income} at 40 "
         f"hours. {price}{home} {aim}"
         for person, hour, income, price, home, aim in zip(
             people, per_hour, forty, effort, stay, aims, strict=True
@@ -153,7 +155,8 @@ def price_lines(prices: Float[np.ndarray, "agents 3"]) -> list[str]:
     """Return the price of an hour's effort at 20, 40 and 60 hours, in words; `prices` in dollars a year."""
     columns = zip(*(money(column) for column in prices.T), strict=True)
     return [
-        f"The effort of one more weekly hour is to you like losing {low} a year when you work 20 hours, "
+        f"The effort of one more weekly hour is to you like losing {low} a year when you work 20 "
+        "hours, "
         f"{middle} at 40 hours and {high} at 60 hours."
         for low, middle, high in columns
     ]
@@ -169,7 +172,8 @@ def law_text(situation: Situation) -> str:
         for year, schedule in sorted(situation.past.items())
     ]
     lines.append(
-        "Tax revenue beyond public spending is paid back in equal shares: everyone gets the same rebate."
+        "Tax revenue beyond public spending is paid back in equal shares: everyone gets the same "
+        "rebate."
     )
     return "\n".join(lines)
 
@@ -289,9 +293,12 @@ def _form(style: Style, choice_set: ChoiceSet, most: float) -> str:
 
 
 _RULES = (
-    "You take part in a study of work and taxes. You decide how many hours a week to work, step after step. "
-    "More hours bring more income and take more effort. You keep your income less tax, and the rebate.",
-    "This is a study about taxes and work. In every step each person chooses a working week. Longer weeks "
+    "You take part in a study of work and taxes. You decide how many hours a week to work, step "
+    "after step. "
+    "More hours bring more income and take more effort. You keep your income less tax, and the "
+    "rebate.",
+    "This is a study about taxes and work. In every step each person chooses a working week. "
+    "Longer weeks "
     "pay more, and they are more tiring. What you keep is income less tax, plus the rebate.",
 )
 _QUESTIONS = (

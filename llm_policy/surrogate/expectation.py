@@ -27,10 +27,11 @@ def expected_equivalent(
 ) -> Float[Array, ""]:
     """Return the equivalent that is expected of workers who draw their hours independently.
 
-    The rebate is the expected one. For `Rawlsian()` this is the expected utility of the worst-off of these
-    very workers, exact where utility is linear in the rebate; for others the equivalent of a population in
-    which each worker is split by its chances, which is the limit of many draws. Differentiable in the rates
-    and in the chances, but where two workers change places as the worst-off.
+    The rebate is the expected one. For `Rawlsian()` this is the expected utility of the worst-off
+    of these very workers, exact where utility is linear in the rebate; for others the equivalent of
+    a population in which each worker is split by its chances, which is the limit of many draws.
+    Differentiable in the rates and in the chances, but where two workers change places as the
+    worst-off.
     """
     population = economy.population
     utility, rebate = _offered(economy, schedule, probabilities, hours)
@@ -66,8 +67,8 @@ def forecast(
 ) -> Float[Array, ""]:
     """Return the expected equivalent of a tax year of `steps` that begins with 40 hours for everyone.
 
-    Each worker's last hours and pull are followed as a distribution; the rebate takes its expected path.
-    Differentiable in the rates.
+    Each worker's last hours and pull are followed as a distribution; the rebate takes its expected
+    path. Differentiable in the rates.
     """
     hours = surrogate.hours
     agents, options = economy.population.agents, len(hours)
@@ -97,8 +98,8 @@ def worth(
 ) -> float:
     """Return the expected equivalent of a recorded tax year, given what its workers remembered.
 
-    It has the same mean as the report of that year and none of the chance of its last draws. Whoever was not
-    understood in a step has no weight in it.
+    It has the same mean as the report of that year and none of the chance of its last draws.
+    Whoever was not understood in a step has no weight in it.
     """
     values = [_worth(economy, welfare, step, hours) for step in year]
     return float(np.mean(values))

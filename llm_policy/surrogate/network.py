@@ -1,8 +1,9 @@
 """A small network in the place of language-model workers: distilled from their recorded choices of hours.
 
-It scores each of the hours offered, as models of discrete choice do (McFadden 1974; with coefficients that a
-network makes of who chooses: Han et al. 2022, Transportation Research B 163), and adds what a second network
-makes of all that is seen. Before it has learned it is a logit of what is kept less the price of effort.
+It scores each of the hours offered, as models of discrete choice do (McFadden 1974; with
+coefficients that a network makes of who chooses: Han et al. 2022, Transportation Research B 163),
+and adds what a second network makes of all that is seen. Before it has learned it is a logit of
+what is kept less the price of effort.
 """
 
 from dataclasses import dataclass
@@ -40,10 +41,10 @@ class Surrogate(eqx.Module):
 class Calibration:
     """How far a surrogate is from answers that it did not learn from.
 
-    `divergence` is the mean of KL(answers, surrogate) in nats, `of_mean` that of a surrogate that always
-    answers their mean: 0 means nothing to explain. `error` is the expected calibration error (Guo et al.
-    2017) in ten bins: how far the surrogate's confidence in its likeliest hours is from the probability that
-    the answers give to these hours.
+    `divergence` is the mean of KL(answers, surrogate) in nats, `of_mean` that of a surrogate that
+    always answers their mean: 0 means nothing to explain. `error` is the expected calibration error
+    (Guo et al. 2017) in ten bins: how far the surrogate's confidence in its likeliest hours is from
+    the probability that the answers give to these hours.
     """
 
     divergence: float
@@ -86,8 +87,8 @@ def fit(
 ) -> Surrogate:
     """Return a surrogate that minimises the divergence from recorded probabilities (soft targets).
 
-    AdamW for `steps` batches, its rate falling from `rate` to 0 along a cosine; it goes on from `start`.
-    Compiled once for recordings of up to each power of two of rows.
+    AdamW for `steps` batches, its rate falling from `rate` to 0 along a cosine; it goes on from
+    `start`. Compiled once for recordings of up to each power of two of rows.
     """
     surrogate = start or new(key, recording, width=width)
     rows = max(batch, 2 ** int(np.ceil(np.log2(len(recording.weight)))))
@@ -134,11 +135,12 @@ class Lived(NamedTuple):
 class SurrogatePolicy(eqx.Module):
     """The surrogate as a `LaborPolicy`, for any economy of the people whose features `person` are.
 
-    A year of a simulation is a step of the language-model workers, all in one tax year. `hours` says what
-    is worked: "expected" (the mean of the chances, differentiable), or "drawn", one draw by Gumbel noise,
-    with the derivative of the expected hours in its place (straight-through, Bengio et al. 2013: biased for
-    what is not linear in hours). Sums over hours are exact in `llm_policy.surrogate.expectation`. To begin as
-    language-model workers do, `start` the simulation from an outcome of 40 hours.
+    A year of a simulation is a step of the language-model workers, all in one tax year. `hours`
+    says what is worked: "expected" (the mean of the chances, differentiable), or "drawn", one draw
+    by Gumbel noise, with the derivative of the expected hours in its place (straight-through,
+    Bengio et al. 2013: biased for what is not linear in hours). Sums over hours are exact in
+    `llm_policy.surrogate.expectation`. To begin as language-model workers do, `start` the
+    simulation from an outcome of 40 hours.
 
     Raises:
         ValueError: other words for `hours`.

@@ -26,8 +26,8 @@ from llm_policy.workers.society import Society
 class Remembered(NamedTuple):
     """A worker's memory in short: the last hours, the direction that their last change speaks for, its steps.
 
-    `pull` is +1 (more), -1 (fewer), 0 (neither) or between; `steps` counts the steps lived; `exploit` is 1
-    where workers are told to stop trying.
+    `pull` is +1 (more), -1 (fewer), 0 (neither) or between; `steps` counts the steps lived;
+    `exploit` is 1 where workers are told to stop trying.
     """
 
     hours: Float[Array, " rows"]
@@ -39,9 +39,10 @@ class Remembered(NamedTuple):
 class Seen(eqx.Module):
     """What workers see before they choose among some weekly hours, one row per question.
 
-    `person` is who they are, in numbers of about unit size. `kept` is income less tax at each of the hours,
-    `effort` what these cost in effort, both as shares of income at 40 hours; `effort` is the power function
-    of hours that meets the prices of an hour at 20 and 60 hours in shape and at 40 in height.
+    `person` is who they are, in numbers of about unit size. `kept` is income less tax at each of
+    the hours, `effort` what these cost in effort, both as shares of income at 40 hours; `effort` is
+    the power function of hours that meets the prices of an hour at 20 and 60 hours in shape and at
+    40 in height.
     """
 
     person: Float[Array, "rows features"]
@@ -55,7 +56,8 @@ class Seen(eqx.Module):
 class Recording:
     """Questions and the probabilities of each of `hours` as answers; rows of weight 0 hold nothing.
 
-    `years` counts the tax years, `year` is each row's; `queries` counts the prompts that a model was asked.
+    `years` counts the tax years, `year` is each row's; `queries` counts the prompts that a model
+    was asked.
     """
 
     seen: Seen
@@ -119,11 +121,12 @@ def see(
 class RecordedWorkers(LLMWorkers):
     """`LLMWorkers` in choice mode who are overheard: every step's chances of hours are kept in `years`.
 
-    They answer as they would otherwise, and `queries` counts the questions for hours. A tax year begins
-    where a society does: with workers who remember one step.
+    They answer as they would otherwise, and `queries` counts the questions for hours. A tax year
+    begins where a society does: with workers who remember one step.
 
     Raises:
-        ValueError: as `LLMWorkers`, text mode, workers who are no models, or features of other people.
+        ValueError: as `LLMWorkers`, text mode, workers who are no models, or features of other
+        people.
     """
 
     def __init__(

@@ -1,8 +1,9 @@
 """A surrogate of language-model workers that is fitted anew after every tax year, for a planner by gradient.
 
-The workers are distilled from the answers of the planner's own tax years alone. It sees more of each than
-others do: the probabilities of the workers' answers, and what the workers themselves are told (their skills,
-prices of effort and personas). It never asks about a schedule that it does not try.
+The workers are distilled from the answers of the planner's own tax years alone. It sees more of
+each than others do: the probabilities of the workers' answers, and what the workers themselves are
+told (their skills, prices of effort and personas). It never asks about a schedule that it does not
+try.
 """
 
 from collections.abc import Sequence
@@ -70,7 +71,8 @@ class SurrogateRefit:
         lived = [self.workers.years[year][0].schedule for year in years]
         if len(lived) != len(trials) or not eqx.tree_equal(lived[-1], trials[-1].schedule):
             raise ValueError(
-                f"{len(trials)} trials are not the {len(lived)} tax years recorded: evaluate them on these "
+                f"{len(trials)} trials are not the {len(lived)} tax years recorded: evaluate them "
+                "on these "
                 "workers, and nothing beside them."
             )
         economy, last = self.workers.economy, self.workers.years[-1]

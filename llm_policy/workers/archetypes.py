@@ -24,10 +24,11 @@ ALONE = Style(mode="choice", history=1, best=0, averages=False, nudges=False, ex
 class Table(eqx.Module):
     """How likely each archetype finds each of a few weekly hours, under each of several schedules.
 
-    An archetype is a persona cell and a bin of skill. Bin b holds the skills above edge b - 1, in dollars of
-    annual income per weekly hour, up to edge b itself; the first and the last bin are open. `weight` is the
-    share of the population in each, and `asked` who was there to be asked. Where `understood` is false the
-    model said nothing about its hours, or was not asked: these probabilities are NaN.
+    An archetype is a persona cell and a bin of skill. Bin b holds the skills above edge b - 1, in
+    dollars of annual income per weekly hour, up to edge b itself; the first and the last bin are
+    open. `weight` is the share of the population in each, and `asked` who was there to be asked.
+    Where `understood` is false the model said nothing about its hours, or was not asked: these
+    probabilities are NaN.
     """
 
     probabilities: Float[Array, "cells bins schedules options"]
@@ -52,16 +53,17 @@ def elicit(
 ) -> Table:
     """Ask every archetype that the population has, in one batch per schedule, and return the table.
 
-    `cells` is each worker's persona cell, a place in `texts`, which say who the people of a cell are but no
-    amount of money, for they earn different ones. Bins are quantiles of skill by weight. An archetype has
-    the weighted mean skill, taste, elasticity and fixed cost of its bin, and remembers one step of 40 hours
-    under the schedule, with the rebate that archetypes who all work so long would bring.
+    `cells` is each worker's persona cell, a place in `texts`, which say who the people of a cell
+    are but no amount of money, for they earn different ones. Bins are quantiles of skill by weight.
+    An archetype has the weighted mean skill, taste, elasticity and fixed cost of its bin, and
+    remembers one step of 40 hours under the schedule, with the rebate that archetypes who all work
+    so long would bring.
 
     Raises:
-        ValueError: cells that do not fit the population or the texts, a text with an amount of money, no
-            schedule, no bin, or a style of text mode.
-        EngineError: more than `most_unread` of the population, by weight and schedule, are archetypes about
-            whose hours the model said nothing; or the engine cannot answer.
+        ValueError: cells that do not fit the population or the texts, a text with an amount of
+            money, no schedule, no bin, or a style of text mode.
+        EngineError: more than `most_unread` of the population, by weight and schedule, are
+            archetypes about whose hours the model said nothing; or the engine cannot answer.
     """
     _check(economy, cells, texts, schedules, bins, style)
     edges, place = _bins(economy.population, bins)
@@ -77,7 +79,8 @@ def elicit(
     if unread > most_unread or not understood.any():
         raise EngineError(
             f"The model said nothing about the hours of {unread:.0%} of the population (at most "
-            f"{most_unread:.0%}): none of the options is among its likeliest words. Use a model that answers "
+            f"{most_unread:.0%}): none of the options is among its likeliest words. Use a model "
+            "that answers "
             "with one of them."
         )
     rows = np.where(understood[..., None], np.stack(probabilities, axis=1), np.nan)
@@ -105,14 +108,14 @@ def sample(
 ) -> Float[Array, " agents"]:
     """Return weekly hours of any number of workers, each drawn from its archetype's probabilities.
 
-    With one `key` the draw belongs to a worker's place in the arrays; with a key for each worker, [agents],
-    it belongs to the worker, so that another order of workers changes nobody's hours. The same key brings
-    the same draw under every schedule.
+    With one `key` the draw belongs to a worker's place in the arrays; with a key for each worker,
+    [agents], it belongs to the worker, so that another order of workers changes nobody's hours. The
+    same key brings the same draw under every schedule.
 
     Raises:
-        ValueError: arrays of unequal length, a schedule that the table does not have, or a worker whose
-            archetype was not asked or not understood. Under `jit`, where nobody can look, such a worker's
-            hours are NaN.
+        ValueError: arrays of unequal length, a schedule that the table does not have, or a worker
+            whose archetype was not asked or not understood. Under `jit`, where nobody can look,
+            such a worker's hours are NaN.
     """
     index = _index(table, schedule_index)
     _check_workers(table, cell, skill, index)
@@ -122,11 +125,12 @@ def sample(
 class ArchetypePolicy(eqx.Module):
     """Workers drawn from a table under one of its schedules: a `LaborPolicy`.
 
-    `cell` is the persona cell of each worker of the `population`. A draw has no derivative: asking for one
-    raises a TypeError. A worker whose skill moves to where nobody was asked has NaN hours.
+    `cell` is the persona cell of each worker of the `population`. A draw has no derivative: asking
+    for one raises a TypeError. A worker whose skill moves to where nobody was asked has NaN hours.
 
     Raises:
-        ValueError: what `sample` raises; at a call, a schedule of another kind or size than the table's.
+        ValueError: what `sample` raises; at a call, a schedule of another kind or size than the
+        table's.
         EquinoxRuntimeError: at a call, a schedule of other thresholds or rates.
     """
 
@@ -269,12 +273,14 @@ def _check(
         )
     if not texts or cells.min() < 0 or cells.max() >= len(texts):
         raise ValueError(
-            f"Cells are places in the {len(texts)} texts; got cells from {cells.min()} to {cells.max()}: "
+            f"Cells are places in the {len(texts)} texts; got cells from {cells.min()} to "
+            f"{cells.max()}: "
             "give a text for each."
         )
     if priced := [cell for cell, text in enumerate(texts) if "$" in text]:
         raise ValueError(
-            f"People of one cell earn different amounts, so its text states none; take it out of cell "
+            f"People of one cell earn different amounts, so its text states none; take it out of "
+            "cell "
             f"{priced[0]}: {texts[priced[0]]!r}."
         )
     if not schedules or bins < 1:
@@ -293,7 +299,8 @@ def _check_workers(
     """Check that every worker has an archetype who was understood, where the workers are known."""
     if cell.shape != skill.shape:
         raise ValueError(
-            f"Each worker has a cell and a skill; got {cell.shape[0]} cells and {skill.shape[0]} skills."
+            f"Each worker has a cell and a skill; got {cell.shape[0]} cells and {skill.shape[0]} "
+            "skills."
         )
     if any(isinstance(values, Tracer) for values in (cell, skill, *jax.tree.leaves(table))):
         return
@@ -301,8 +308,10 @@ def _check_workers(
     if not known.all():
         first = int(np.argmin(known))
         raise ValueError(
-            f"{int((~known).sum()):,} workers have no archetype who was asked and understood, the first of "
-            f"them worker {first}, of cell {cell[first]} and a skill of ${skill[first]:,.0f} a year per "
+            f"{int((~known).sum()):,} workers have no archetype who was asked and understood, the "
+            "first of "
+            f"them worker {first}, of cell {cell[first]} and a skill of ${skill[first]:,.0f} a "
+            "year per "
             "weekly hour: elicit the table on a population that has such people, or leave them out."
         )
 
@@ -310,7 +319,8 @@ def _check_workers(
 def _index(table: Table, schedule_index: int) -> int:
     if not 0 <= schedule_index < len(table.schedules):
         raise ValueError(
-            f"The table's schedules are 0 to {len(table.schedules) - 1}; got {schedule_index}: elicit it "
+            f"The table's schedules are 0 to {len(table.schedules) - 1}; got {schedule_index}: "
+            "elicit it "
             "under the schedule you want."
         )
     return int(schedule_index)
@@ -324,6 +334,7 @@ def _not_differentiated(values):
 @_not_differentiated.def_jvp
 def _no_derivative(primals, tangents):
     raise TypeError(
-        "Hours drawn from a table have no useful derivative: nobody would seem to respond. Use the econjax "
+        "Hours drawn from a table have no useful derivative: nobody would seem to respond. Use "
+        "the econjax "
         "policy Rational(), or a method without gradients."
     )

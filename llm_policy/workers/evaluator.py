@@ -12,9 +12,11 @@ from llm_policy.workers.society import Society
 class ModelEvaluator:
     """Report the mean over a tax year of `steps` answers by language-model workers.
 
-    Every year starts from 40 hours a week for everyone and draws with a key of its own, so no evaluation
-    depends on the one before. Whoever is not understood is left out of that step. Language models have no
-    gradient: `value_and_grad` adds that of the same economy with rational workers, and `what_if` is theirs.
+    Every year starts from 40 hours a week for everyone and draws with a key of its own, so no
+    evaluation depends on the one before. Whoever is not understood is left out of that step.
+    Language models have no
+    gradient: `value_and_grad` adds that of the same economy with rational workers, and `what_if` is
+    theirs.
     """
 
     def __init__(self, society: Society, *, steps: int, key: Key[Array, ""]):

@@ -54,20 +54,23 @@ class Answers(NamedTuple):
 class LLMWorkers:
     """Language models that choose weekly hours, one batch a step.
 
-    In the `rational` scenario they are told the formula of their utility and nobody's life; in the `bounded`
-    one they read a persona and what effort is worth to them. `aims` holds places in `OBJECTIVES`; altruistic and
-    adversarial workers are told to raise or to lower welfare, which `welfare` describes to them. With
-    `asks_satisfaction` they know that discontent halves their utility. Workers with hours in `fixed` are no
+    In the `rational` scenario they are told the formula of their utility and nobody's life; in the
+    `bounded` one they read a persona and what effort is worth to them. `aims` holds places in
+    `OBJECTIVES`; altruistic and adversarial workers are told to raise or to lower welfare, which
+    `welfare` describes to them. With `asks_satisfaction` they know that discontent halves their
+    utility. Workers with hours in `fixed` are no
     models: they work these; NaN marks the models.
 
-    In text mode a worker whose answer cannot be read is asked again, `attempts` times in all, and is then
-    left out of that step (`present`); in choice mode that happens to a worker about whose options nothing is
-    known. If more than `most_unread` of the workers asked are left out, the step raises. `tally` counts
-    every answer. In choice mode the codes of `choice_set` are letters where the model's tokens ask for it.
+    In text mode a worker whose answer cannot be read is asked again, `attempts` times in all, and
+    is then left out of that step (`present`); in choice mode that happens to a worker about whose
+    options nothing is known. If more than `most_unread` of the workers asked are left out, the step
+    raises. `tally` counts every answer. In choice mode the codes of `choice_set` are letters where
+    the model's tokens ask for it.
 
     Raises:
         ValueError: personas that the scenario lacks or has no use for, arrays that do not fit the
-            population, welfare without words, or a model without single tokens for letters (choice mode).
+            population, welfare without words, or a model without single tokens for letters (choice
+            mode).
     """
 
     def __init__(
@@ -194,8 +197,10 @@ class LLMWorkers:
         room = int(self.engine.describe()["context"])
         if 0 < room < length:
             raise ValueError(
-                f"A worker's prompt with {self.style.history} latest and {self.style.best} best steps and "
-                f"its answer take up to {length:,} tokens, but the model holds {room:,}: shorten the "
+                f"A worker's prompt with {self.style.history} latest and {self.style.best} best "
+                "steps and "
+                f"its answer take up to {length:,} tokens, but the model holds {room:,}: shorten "
+                "the "
                 "history, or raise the context."
             )
         return length
@@ -328,7 +333,8 @@ def _aims(aims: ArrayLike | None, agents: int, welfare: str) -> Int[np.ndarray, 
     _check_length("aims", values, agents)
     if not np.isin(values, range(len(OBJECTIVES))).all():
         raise ValueError(
-            f"Aims are places in {OBJECTIVES}, 0 to {len(OBJECTIVES) - 1}; got {set(values.tolist())}."
+            f"Aims are places in {OBJECTIVES}, 0 to {len(OBJECTIVES) - 1}; got "
+            f"{set(values.tolist())}."
         )
     if values.any() and not welfare:
         raise ValueError(

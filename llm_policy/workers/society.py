@@ -49,14 +49,14 @@ class Step(NamedTuple):
 class Society:
     """Workers who answer, are settled and remember.
 
-    Where the workers are asked for satisfaction, each says after a step whether the taxes satisfy it, and the
-    utility that it remembers is less by half its size if not. With `satisfaction_counts` the same utility
-    enters welfare, without those whose answer was not understood. Altruistic workers remember welfare as
-    their result, adversarial ones its negative.
+    Where the workers are asked for satisfaction, each says after a step whether the taxes satisfy
+    it, and the utility that it remembers is less by half its size if not. With
+    `satisfaction_counts` the same utility enters welfare, without those whose answer was not
+    understood. Altruistic workers remember welfare as their result, adversarial ones its negative.
 
     Raises:
-        ValueError: a welfare function of dollars, and preferences whose utility is not in dollars; or
-            satisfaction that counts, of workers who are not asked.
+        ValueError: a welfare function of dollars, and preferences whose utility is not in dollars;
+            or satisfaction that counts, of workers who are not asked.
     """
 
     def __init__(
@@ -101,8 +101,8 @@ class Society:
     ) -> tuple[Report, State]:
         """Live `steps` steps under one schedule; return their mean report with its standard error.
 
-        Workers are told to stop trying in the last step of the year, and where `exploit(number)` of the
-        run's step says so. `on_step` is called after each step.
+        Workers are told to stop trying in the last step of the year, and where `exploit(number)` of
+        the run's step says so. `on_step` is called after each step.
 
         Raises:
             ValueError: a year without a step.

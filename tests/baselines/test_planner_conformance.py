@@ -229,7 +229,8 @@ def test_the_best_found_is_what_brute_force_finds(x64, welfare):
         evaluate, [BracketSchedule(edges, s) for s in starts[1:3]], steps=25, most=250
     ).schedule
     exact = -loss(np.asarray(found.rates))
-    # Step-like values: section 2.3 allows 1e-6 (good), 1e-5 (acceptable); 500 workers make larger steps.
+    # Step-like values: section 2.3 allows 1e-6 (good), 1e-5 (acceptable); 500 workers make larger
+    # steps.
     assert exact >= -brute * (1 - 1e-4)
     assert_equivalent_to(evaluate, found, exact)
 

@@ -77,7 +77,8 @@ def test_the_best_of_eleven_choices(eps, rates):
 
 
 def test_the_fewest_of_equally_good_hours():
-    # At no skill all hours bring the rebate alone and cost nothing; at a rate of 1 and no distaste, too.
+    # At no skill all hours bring the rebate alone and cost nothing; at a rate of 1 and no distaste,
+    # too.
     idle = Economy(
         population=Population([0.0, 100.0], taste=[1.0, 0.0]), preferences=Quasilinear(0.3)
     )

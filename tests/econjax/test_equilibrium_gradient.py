@@ -86,7 +86,8 @@ def test_labels_held_fixed_miss_those_who_jump(x64, lognormal):
 
 
 def test_the_jump_term_is_the_printed_one(x64, lognormal):
-    # Section 5b: with the jump term less naive, -780.552395 and -738.070410. A sign error doubles the gap.
+    # Section 5b: with the jump term less naive, -780.552395 and -738.070410. A sign error doubles
+    # the gap.
     *_, gradient = rebate_and_gradients(lognormal, EDGES, FALLING)
     naive = jax.grad(lambda rates: naive_rebate(lognormal, EDGES, rates))(jnp.array(FALLING))
     np.testing.assert_allclose(gradient - naive, [-780.552395, -738.070410], rtol=1e-2)
@@ -133,7 +134,8 @@ def test_finite_differences_of_a_convex_schedule(x64, name):
     "rates", [ROUGH, US_2024[::-1].copy(), GOLD_GB2_RAWLS], ids=["rough", "falling", "rawls"]
 )
 def test_finite_differences_where_workers_jump(x64, rates):
-    # The independent solution on a grid 20 times finer stands for the continuum; both tails are cut alike.
+    # The independent solution on a grid 20 times finer stands for the continuum; both tails are cut
+    # alike.
     fine = grid("LN", 400_000)
     fine = fine[(fine > grid("LN")[0]) & (fine < grid("LN")[-1])]
     *_, found = rebate_and_gradients(economy_of(grid("LN"), 0.25), THRESHOLDS, rates)

@@ -189,7 +189,8 @@ def test_where_rates_fall_derivatives_are_the_continuums(x64):
     edge = np.array([0.0, 1000.0])
     slope = (paid(EDGES + edge, FALLING) - paid(EDGES - edge, FALLING)) / 2000
     assert by_schedule.thresholds[1][1] == pytest.approx(slope, rel=1e-2)
-    # With log utility only the ratio of dollar amounts matters: R is homogeneous in thresholds and skills.
+    # With log utility only the ratio of dollar amounts matters: R is homogeneous in thresholds and
+    # skills.
     euler = (
         60000 * by_schedule.thresholds[1][1]
         + economy.population.skill @ by_economy.population.skill[1]

@@ -203,7 +203,8 @@ def test_lognormal_grids(x64, n, expected):
     assert compiled(gini, grid("LN", n)) == pytest.approx(expected, abs=5.1e-11)
 
 
-# Oracles, section 7c: a; Gini, T, L, top 1 %, top 10 %; what the tail beyond the last point leaves out.
+# Oracles, section 7c: a; Gini, T, L, top 1 %, top 10 %; what the tail beyond the last point leaves
+# out.
 PARETO = [
     (1.5, 0.5, 0.901387711332, 0.431945622001, 0.2154434690, 0.4641588834, 1e-4),
     (2.0, 1 / 3, 0.306852819440, 0.193147180560, 0.1000000000, 0.3162277660, 1e-7),
@@ -332,7 +333,8 @@ def test_float32_on_a_million_values():
 
 
 def test_float32_tells_how_much_a_few_hold():
-    # One in a thousand, a tenth of whom count: 1 less the share of the others would have lost its digits.
+    # One in a thousand, a tenth of whom count: 1 less the share of the others would have lost its
+    # digits.
     values = np.append(np.ones(999), 2.0)
     assert compiled(top_share, values, top=jnp.array(1e-4)) == pytest.approx(2e-4 / 1.001, rel=1e-6)
 

@@ -136,7 +136,8 @@ def test_hand_checked_taxes(x64, year):
     np.testing.assert_allclose(us_federal(year).tax(jnp.array(income, float)), tax, rtol=1e-13)
 
 
-# Oracles, section 4, Tax-Calculator cross-check: single filer, 2024, wages only: wages and tax (c05200).
+# Oracles, section 4, Tax-Calculator cross-check: single filer, 2024, wages only: wages and tax
+# (c05200).
 ON_WAGES = """
 0 0, 5000 0, 12000 0, 14600 0, 16000 140, 20000 540, 26200 1160, 35000 2216, 47150 3674, 61750 5426,
 80000 9441, 100000 13841, 115125 17168.5, 150000 25538.5, 206550 39110.5, 250000 53014.5, 258325 55678.5,

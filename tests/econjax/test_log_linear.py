@@ -80,7 +80,8 @@ def test_quasilinear_hours_are_the_closed_form(eps, p):
 
 
 def test_log_utility_without_a_rebate_has_the_same_hours_for_all(eps):
-    # Heathcote, Storesletten and Violante (2017): l = ((1 - p) / (taste * scale * delta))^(1/delta).
+    # Heathcote, Storesletten and Violante (2017): l = ((1 - p) / (taste * scale *
+    # delta))^(1/delta).
     economy = Economy(
         population=Population(SKILL), preferences=Isoelastic(1, exponent=3, scale=5e-6)
     )
@@ -146,14 +147,16 @@ def test_many_brackets_approach_it(x64):
         schedule = BracketSchedule(edges[:-1], rates)
         return np.abs(np.log(hours_of(economy, schedule, 1000.0) / smooth)).max()
 
-    # Workers bunch at the thresholds: the error is at most the width of a bracket, 7 % of income for 100.
+    # Workers bunch at the thresholds: the error is at most the width of a bracket, 7 % of income
+    # for 100.
     coarse, fine = distance(10), distance(100)
     assert fine < coarse / 5
     assert fine < 0.04
 
 
 def test_hours_differentiate(x64):
-    # d log l / d log scale = 1 / (1/e + p), and hours fall with progressivity at incomes above 1 dollar.
+    # d log l / d log scale = 1 / (1/e + p), and hours fall with progressivity at incomes above 1
+    # dollar.
     economy = Economy(population=Population(SKILL), preferences=Quasilinear(0.3))
 
     def log_labor(log_scale):

@@ -68,7 +68,8 @@ def test_utility_is_minus_infinity_where_consumption_is_too_low(curvature):
 
 @pytest.mark.parametrize("step", [1e-6, -1e-6, 3e-8, 0.0])
 def test_a_curvature_near_one_keeps_its_digits(eps, step):
-    # Oracles, section 9c: the formula as it stands gives 10.848 in float32 where log 50000 is 10.819778.
+    # Oracles, section 9c: the formula as it stands gives 10.848 in float32 where log 50000 is
+    # 10.819778.
     workers = Population([1000.0])
     preferences = Isoelastic(1 + step, exponent=3, scale=1e-6)
     found = preferences.utility(jnp.array([50000.0]), jnp.array([0.0]), workers)[0]
@@ -121,7 +122,8 @@ def test_the_elasticity_is_that_of_income_to_the_net_rate(x64):
 
 
 def test_a_type_folds_taste_into_skill(x64):
-    # Oracles, section 0: potential income n = 40 * skill * taste^(-e); z = skill * l and taste * l^delta.
+    # Oracles, section 0: potential income n = 40 * skill * taste^(-e); z = skill * l and taste *
+    # l^delta.
     workers = Population([100.0, 100.0], taste=[4.0, 0.25])
     for preferences in (
         Quasilinear(0.5),
@@ -245,7 +247,8 @@ def test_no_deviation_beats_the_best_response(eps, name, variant):
             labor = np.asarray(hours_of(economy, schedule, rebate), float)
             assert np.all((labor >= 0) & (labor <= cap * (1 + 2 * eps)))
             lost = dollars_lost(name, labor, tax_of, rebate, cap, own)
-            # Hours of which float32 knows 7 digits: relative to the stakes, income and what there is besides.
+            # Hours of which float32 knows 7 digits: relative to the stakes, income and what there
+            # is besides.
             slack = (1e-6 if eps > 1e-10 else 1e-11) * (SKILL * 100 + abs(rebate) + 100)
             worst = np.argmax(lost - slack)
             assert lost[worst] <= slack[worst], (cap, rebate, worst, labor[worst], lost[worst])

@@ -270,7 +270,8 @@ def test_revenue_peaks_at_the_laffer_rate(x64, elasticity):
 
 
 def test_the_top_rate_that_brings_most_revenue(x64):
-    # Section 1a: 1/(1 + a e) above the threshold, a the Pareto index of incomes; a = 2, e = .25: 2/3.
+    # Section 1a: 1/(1 + a e) above the threshold, a the Pareto index of incomes; a = 2, e = .25:
+    # 2/3.
     n, weight = continuum(pareto_quantile(8000.0, 2.0))
     economy = economy_of(n, 0.25, weight=weight)
     *_, slope = rebate_and_gradients(economy, np.array([0, 1e5]), np.array([0.3, 2 / 3]))

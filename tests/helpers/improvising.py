@@ -1,7 +1,8 @@
 """`econjax` in a process of its own, to be killed: in place of vLLM an engine improvises, slowly.
 
-No two processes improvise alike, so that what a resumed run shares with a killed one it has from the journal.
-With `BATCHES` in the environment the engine answers so many and never again: no run ends by itself.
+No two processes improvise alike, so that what a resumed run shares with a killed one it has from
+the journal. With `BATCHES` in the environment the engine answers so many and never again: no run
+ends by itself.
 """
 
 import math

@@ -1,7 +1,8 @@
 """The reference economies as econjax objects, and the functions that tests share compiled.
 
-A NumPy array that a compiled function closes over is remembered by JAX 0.10 in the precision of that
-call, and `jnp.asarray` of the same array returns it in the other precision: hence the `.tolist()`s.
+A NumPy array that a compiled function closes over is remembered by JAX 0.10 in the precision of
+that call, and `jnp.asarray` of the same array returns it in the other precision: hence the
+`.tolist()`s.
 """
 
 import equinox as eqx

@@ -3,7 +3,8 @@
 Comments name the sections of the tables of independently computed answers ("oracles") that figures
 were copied from: exact solutions and gold numbers found with NumPy and SciPy by other methods.
 
-A worker is a potential income n (income at a zero rate) and u = z - T(z) + R - n/(1+1/e) (z/n)^(1+1/e).
+A worker is a potential income n (income at a zero rate) and u = z - T(z) + R - n/(1+1/e)
+(z/n)^(1+1/e).
 """
 
 from dataclasses import dataclass

@@ -11,8 +11,8 @@ from jaxtyping import Int
 from llm_policy.engines.embedded.prefixes import BLOCK, Span, blocks_of
 
 SPANS = (32, 96)
-"""Tokens that a pass reads of each row: few, for which little is padding, or many, for which little is read
-twice."""
+"""Tokens that a pass reads of each row: few, for which little is padding, or many, for which
+little is read twice."""
 _TOGETHER = {"cpu": 1 << 10, "gpu": 1 << 14}
 """Tokens of all rows of a pass: a core's cache on a CPU, some memory of a GPU."""
 _ROWS = {"cpu": (8, 32), "gpu": (8, 512)}
@@ -24,8 +24,8 @@ _PAGES = 8
 class Pass(NamedTuple):
     """Rows that are read together; `length` is 0 for rows that are padding.
 
-    Each row follows the first `before` tokens in the blocks at `pages`; its own blocks go to the places
-    `into` (-1 for none), and the state after its last token goes to `end`.
+    Each row follows the first `before` tokens in the blocks at `pages`; its own blocks go to the
+    places `into` (-1 for none), and the state after its last token goes to `end`.
     """
 
     tokens: Int[np.ndarray, "rows tokens"]

@@ -62,16 +62,18 @@ _FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_confi
 class EmbeddedEngine:
     """A small Llama in this process, in float32, on whatever JAX runs on.
 
-    `folder` holds a model as `llama.save_weights` writes it, with its tokenizer; None is the model that comes
-    with the project, which imitates a known formula and says nothing about people. `temperature` is that of
-    `complete`; `choose` always scores at temperature 1. Answers are repeatable: the n-th text that an engine
-    of one `seed` writes to a prompt is the same whatever else it is asked, up to the rounding of sums.
+    `folder` holds a model as `llama.save_weights` writes it, with its tokenizer; None is the model
+    that comes with the project, which imitates a known formula and says nothing about people.
+    `temperature` is that of `complete`; `choose` always scores at temperature 1. Answers are
+    repeatable: the n-th text that an engine of one `seed` writes to a prompt is the same whatever
+    else it is asked, up to the rounding of sums.
 
-    What was read is kept between calls, in blocks of 16 tokens with all that comes before them, so a prompt
-    costs what follows the longest beginning that it has in common with one read before, and nothing if it is
-    that prompt. This takes up to `cache_bytes` of memory, little at first (by default a quarter of the
-    device's memory, at most 4 GiB; what a single prompt needs in any case): 6.2 kB a token of the model that
-    comes with the project. Beyond it, what was of no use for longest is dropped. The forward passes have few
+    What was read is kept between calls, in blocks of 16 tokens with all that comes before them, so
+    a prompt costs what follows the longest beginning that it has in common with one read before,
+    and nothing if it is that prompt. This takes up to `cache_bytes` of memory, little at first (by
+    default a quarter of the device's memory, at most 4 GiB; what a single prompt needs in any
+    case): 6.2 kB a token of the model that comes with the project. Beyond it, what was of no use
+    for longest is dropped. The forward passes have few
     sizes: each is compiled when it is met first, and again if the memory grows, which it does once.
 
     Raises:
@@ -92,7 +94,8 @@ class EmbeddedEngine:
         self.seed = seed
         if missing := [name for name in _FILES if not (self._folder / name).is_file()]:
             raise EngineError(
-                f"The embedded engine finds no model in '{self._folder}': {', '.join(missing)} missing."
+                f"The embedded engine finds no model in '{self._folder}': {', '.join(missing)} "
+                "missing."
             )
         try:
             self._weights, self._sizes = load_weights(self._folder)
@@ -115,8 +118,8 @@ class EmbeddedEngine:
         """Return compact JSON under `schema`, `samples` texts a prompt, at the engine's temperature.
 
         Raises:
-            EngineError: a prompt and its answer do not fit into the model's context, or the grammar of the
-                answers cannot express the schema (nothing is read then).
+            EngineError: a prompt and its answer do not fit into the model's context, or the grammar
+                of the answers cannot express the schema (nothing is read then).
         """
         encoded = self._encode(prompts, max_tokens)
         drafts = self._grammars.drafts(schema, count=len(prompts) * samples, max_tokens=max_tokens)
@@ -148,7 +151,8 @@ class EmbeddedEngine:
         """Score the options with the model's own probabilities: temperature 1, nothing filtered.
 
         Raises:
-            ValueError: an option is not a single token of this model, or two options are the same token.
+            ValueError: an option is not a single token of this model, or two options are the same
+            token.
             EngineError: a prompt does not fit into the model's context (nothing is read then).
         """
         tokens = single_tokens(options, self._chat.tokens(options))
@@ -199,7 +203,8 @@ class EmbeddedEngine:
         for place, tokens in enumerate(encoded):
             if len(tokens) + answer > context:
                 raise EngineError(
-                    f"Prompt {place} has {len(tokens)} tokens and its answer up to {answer}, but the "
+                    f"Prompt {place} has {len(tokens)} tokens and its answer up to {answer}, but "
+                    "the "
                     f"model holds {context}: shorten the prompt, or serve a larger model with vLLM."
                 )
         return encoded

@@ -135,7 +135,8 @@ def draw(
 ) -> Int[Array, " rows"]:
     """Return one of the `allowed` tokens (a bit each) to follow each row; at temperature 0, the likeliest.
 
-    Chance is a row's own: it comes from the row's seed and the number of tokens that it has `written`.
+    Chance is a row's own: it comes from the row's seed and the number of tokens that it has
+    `written`.
     """
     with jax.default_matmul_precision("float32"):
         scores = logits(weights, states)

@@ -37,7 +37,8 @@ class Grammars:
         matcher = LLMatcher(self._tokens, grammar, log_level=0)
         if matcher.is_error():
             raise EngineError(
-                f"The embedded engine cannot write under this schema ({matcher.get_error()}): use a simpler "
+                f"The embedded engine cannot write under this schema ({matcher.get_error()}): use "
+                "a simpler "
                 "one, or vLLM."
             )
         return [

@@ -1,8 +1,9 @@
 """A Llama in flax: the network of the small model that comes with the project, and its file format.
 
-The arithmetic is that of Touvron et al. (2023): rotary positions, root-mean-square norms before every block,
-a gated feed-forward layer, no biases; embeddings also serve as the output layer. Weights are read and written
-in the Hugging Face layout, so that vLLM and transformers load the same file.
+The arithmetic is that of Touvron et al. (2023): rotary positions, root-mean-square norms before
+every block, a gated feed-forward layer, no biases; embeddings also serve as the output layer.
+Weights are read and written in the Hugging Face layout, so that vLLM and transformers load the same
+file.
 """
 
 import functools
@@ -55,8 +56,9 @@ class Past(NamedTuple):
 class Pages(NamedTuple):
     """Keys and values in blocks that are in no order, and the blocks that each row follows.
 
-    Those of a block are beside each other in all layers: block b of layer l is at l times the number of
-    blocks, plus b. A row follows the first `length` tokens in the blocks `places`, in their order.
+    Those of a block are beside each other in all layers: block b of layer l is at l times the
+    number of blocks, plus b. A row follows the first `length` tokens in the blocks `places`, in
+    their order.
     """
 
     keys: Float[Array, "heads blocks_of_layers numbers"]
@@ -68,11 +70,12 @@ class Pages(NamedTuple):
 class Llama(nn.Module):
     """Read the rows of groups; the rows of a group follow one text that they share.
 
-    `shared` is what was read of each group's shared text, with rows [groups]; `own` is what was read of each
-    row since, with rows [groups, rows] and room for the new tokens. The first `length` new tokens of a row
-    count; what is returned for the others means nothing. Where only the states after some tokens of each row
-    are wanted, `places` are theirs among the new ones, and the last layer is computed for no others. The rows
-    of a single group may instead follow `pages`, whatever their number: for these there are no gradients.
+    `shared` is what was read of each group's shared text, with rows [groups]; `own` is what was
+    read of each row since, with rows [groups, rows] and room for the new tokens. The first `length`
+    new tokens of a row count; what is returned for the others means nothing. Where only the states
+    after some tokens of each row are wanted, `places` are theirs among the new ones, and the last
+    layer is computed for no others. The rows of a single group may instead follow `pages`, whatever
+    their number: for these there are no gradients.
     """
 
     sizes: Sizes
@@ -162,7 +165,8 @@ def load_weights(folder: Path) -> tuple[Weights, Sizes]:
     ]
     if other or config["num_key_value_heads"] != config["num_attention_heads"]:
         raise ValueError(
-            f"{folder} is no Llama of the small model's kind ({', '.join(other) or 'shared keys'}): serve it "
+            f"{folder} is no Llama of the small model's kind "
+            f"({', '.join(other) or 'shared keys'}): serve it "
             "with vLLM."
         )
     sizes = Sizes(**{name: config[name] for name in Sizes._fields})
@@ -295,7 +299,8 @@ class _Mixed(NamedTuple):
 def _attend(query: Array, keys: Array, values: Array, seen: Array) -> _Mixed:
     """Return values mixed by how well their keys fit each query, of those that are `seen`.
 
-    Scores have the axis of the keys before that of the queries: a CPU sums quickly over any but the last.
+    Scores have the axis of the keys before that of the queries: a CPU sums quickly over any but the
+    last.
     """
     scores = jnp.where(seen.swapaxes(-1, -2), keys @ query.swapaxes(-1, -2), _NEVER)
     top = jax.lax.stop_gradient(scores.max(axis=-2))

@@ -16,8 +16,9 @@ _NOWHERE = -1
 class Span(NamedTuple):
     """Tokens of a text that are to be read, and where they go.
 
-    They follow the blocks at `before`, all full; their own go to the places `into`, -1 where a block is kept
-    already. `end` is the place of the last one. Spans of a `wave` follow only what was read in earlier waves.
+    They follow the blocks at `before`, all full; their own go to the places `into`, -1 where a
+    block is kept already. `end` is the place of the last one. Spans of a `wave` follow only what
+    was read in earlier waves.
     """
 
     wave: int
@@ -37,10 +38,10 @@ class Found(NamedTuple):
 class Prefixes:
     """Which blocks of tokens lie where, each with all that comes before it in its text.
 
-    A block is known by the place of the one before it and by its own tokens, so texts that begin alike have
-    places in common as far as whole blocks reach; the end of a text is a block of its own. The block
-    that was used longest ago makes room for another, never before those that come after it. There are
-    `blocks` places at first, and `most` from when that block was used lately.
+    A block is known by the place of the one before it and by its own tokens, so texts that begin
+    alike have places in common as far as whole blocks reach; the end of a text is a block of its
+    own. The block that was used longest ago makes room for another, never before those that come
+    after it. There are `blocks` places at first, and `most` from when that block was used lately.
     """
 
     def __init__(self, *, blocks: int, most: int) -> None:

@@ -22,39 +22,57 @@ CORPUS = (
     "You are the planner. You set the marginal tax rates of every bracket, in per cent.",
     "A higher tax rate lowers what a worker keeps of the last dollar of income.",
     "The revenue is paid back to all workers as an equal rebate, in dollars a year.",
-    "Your skill is worth 25 dollars of annual income per weekly hour; last year you worked 40 hours.",
+    "Your skill is worth 25 dollars of annual income per weekly hour; last year you worked 40 "
+    "hours.",
     "Welfare rises when the poorest consume more, and falls when everybody works less.",
     "Thresholds: 0, 11600, 47150, 100525, 191950, 243725, 609350 dollars a year.",
     'Answer with JSON only: {"hours": 40} or {"rates": [10, 12, 22, 24, 32, 35, 37]}.',
-    'Answer with one letter: A, B, C, D, E, F, G, H, I, J or K. {"option": "A", "reason": "rebate"}',
+    'Answer with one letter: A, B, C, D, E, F, G, H, I, J or K. {"option": "A", "reason": '
+    '"rebate"}',
     "Vote for the candidate whose schedule leaves you the largest utility after tax.",
-    "You take part in a study of work and taxes. You decide how many hours a week to work, step after step. "
-    "More hours bring more income and take more effort. You keep your income less tax, and the rebate.",
-    "Unless you are told otherwise, you may try hours that you have not tried, and learn from the result.",
+    "You take part in a study of work and taxes. You decide how many hours a week to work, step "
+    "after step. "
+    "More hours bring more income and take more effort. You keep your income less tax, and the "
+    "rebate.",
+    "Unless you are told otherwise, you may try hours that you have not tried, and learn from the "
+    "result.",
     "Annual income tax; each rate applies only to the income within its bracket (tax year 1):",
     "- $0 to $11,600: 10 %\n- $47,150 to $100,525: 22 %\n- above $609,350: 37 %",
     "In tax year 1 the rates were 10 %, 12 %, 22 %, 24 %, 32 %, 35 %, 37 %.",
-    "Tax revenue beyond public spending is paid back in equal shares: everyone gets the same rebate.",
+    "Tax revenue beyond public spending is paid back in equal shares: everyone gets the same "
+    "rebate.",
     "Answer with one of these numbers of weekly hours and nothing else: 0, 10, 20, 30, 40, 50.",
-    "You are a woman, 41 years old, in North Carolina, with some college but no degree. Your occupation: "
-    "general and operations managers. You usually work 40 hours a week and earn $36,735 a year before tax. "
-    "You take financial risks that clearly pay. You find taxes about right. You want somewhat lower taxes.",
-    "You are a man, 66 years old, in Ohio, with a high school diploma, with an associate degree, with an "
+    "You are a woman, 41 years old, in North Carolina, with some college but no degree. Your "
+    "occupation: "
+    "general and operations managers. You usually work 40 hours a week and earn $36,735 a year "
+    "before tax. "
+    "You take financial risks that clearly pay. You find taxes about right. You want somewhat "
+    "lower taxes.",
+    "You are a man, 66 years old, in Ohio, with a high school diploma, with an associate degree, "
+    "with an "
     "advanced degree. You would pay somewhat higher taxes for better public services.",
-    "Each weekly hour that you work all year earns you $1,255 a year before tax: $50,193 at 40 hours. The "
-    "effort of one more weekly hour is to you like losing $60 a year when you work 20 hours, $974 at 40 "
-    "hours and $4,922 at 60 hours. Your aim is a result that is as high as possible: your result of a step "
+    "Each weekly hour that you work all year earns you $1,255 a year before tax: $50,193 at 40 "
+    "hours. The "
+    "effort of one more weekly hour is to you like losing $60 a year when you work 20 hours, $974 "
+    "at 40 "
+    "hours and $4,922 at 60 hours. Your aim is a result that is as high as possible: your result "
+    "of a step "
     "is the money you keep minus what your effort is worth to you.",
     "Your utility of a year, in dollars, is the money you keep minus your cost of effort.",
     "Your best steps, best first: step 8; step 3 (tax year 1, 50 hours a week, result $15,956).",
     "On average you chose 40.5 hours a week, with a result of $14,749.",
     "Your last change of hours speaks for fewer hours, as far as one change can tell.",
-    "No more trying: choose the best hours that you know of. How many hours a week do you work next?",
-    "Are you satisfied with the taxes and the rebate? not satisfied. Answer with one word: yes or no.",
-    "You set the income tax of a country. The best schedules so far, best first: - rates 10 %, 12 %, 22 %: "
-    "result $38,415 a year (standard error $120). By how many percentage points do you change each rate?",
+    "No more trying: choose the best hours that you know of. How many hours a week do you work "
+    "next?",
+    "Are you satisfied with the taxes and the rebate? not satisfied. Answer with one word: yes or "
+    "no.",
+    "You set the income tax of a country. The best schedules so far, best first: - rates 10 %, 12 "
+    "%, 22 %: "
+    "result $38,415 a year (standard error $120). By how many percentage points do you change "
+    "each rate?",
     *(
-        f"Step {n}: {n % 101} hours a week, income ${37 * n % 190},{997 * n % 1000:03}, tax ${7 * n % 60},"
+        f"Step {n}: {n % 101} hours a week, income ${37 * n % 190},{997 * n % 1000:03}, tax "
+        f"${7 * n % 60},"
         f"{331 * n % 1000:03}, rebate ${n % 30},{577 * n % 1000:03}, kept ${29 * n % 160},"
         f"{773 * n % 1000:03}, result ${17 * n % 150},{119 * n % 1000:03}, satisfied"
         for n in range(200)
@@ -115,8 +133,8 @@ def build_tiny_model(folder: Path, *, seed: int = 0, corpus: Sequence[str] = COR
     """Return `folder`, which holds a Llama of random weights that vLLM and transformers can load.
 
     Its byte-level tokenizer is trained on `corpus`; the numbers 0 to 100 and the letters A to K are
-    one token each. config.json carries the marker `econjax_noise`. A folder that is complete is used
-    as it is; the folder appears whole or not at all.
+    one token each. config.json carries the marker `econjax_noise`. A folder that is complete is
+    used as it is; the folder appears whole or not at all.
 
     Raises:
         FileExistsError: `folder` holds something else, or a model of another seed or corpus.
@@ -142,8 +160,8 @@ def build_shape(folder: Path, shape: str) -> Path:
 
     It has the tiny model's tokenizer. vLLM draws the weights where it loads them, with
     `load_format="dummy"`: they are as fast as the real ones and mean nothing, as the marker
-    `econjax_noise` in config.json says. A folder that is complete is used as it is; the folder appears
-    whole or not at all.
+    `econjax_noise` in config.json says. A folder that is complete is used as it is; the folder
+    appears whole or not at all.
 
     Raises:
         EngineError: there is no such shape.

@@ -15,8 +15,8 @@ from llm_policy.engines.base import EngineError
 class Tokens:
     """What `chat.Chat` asks of a tokenizer, from tokenizer.json and tokenizer_config.json in `folder`.
 
-    The chat template is the one in chat_template.jinja, else the one in tokenizer_config.json, else "". `end`
-    is the token that ends an answer.
+    The chat template is the one in chat_template.jinja, else the one in tokenizer_config.json, else
+    "". `end` is the token that ends an answer.
 
     Raises:
         EngineError: the tokenizer has no such token.

@@ -47,7 +47,8 @@ class Usage:
         price = f"${self.dollars:,.2f}, " if self.dollars else ""
         duration = "time unknown" if math.isnan(self.seconds) else f"{self.seconds:,.1f} s"
         return (
-            f"{self.prompts:,} prompts, {self.prompt_tokens:,} tokens read ({self.cached_tokens:,} cached), "
+            f"{self.prompts:,} prompts, {self.prompt_tokens:,} tokens read "
+            f"({self.cached_tokens:,} cached), "
             f"{self.answer_tokens:,} written, {price}{duration}"
         )
 
@@ -63,8 +64,8 @@ def estimate(
 ) -> Usage:
     """Return what a run of `batches` batches like `prompts` will spend, with `answer_tokens` to each prompt.
 
-    Tokens are the engine's count of the texts; a chat template adds a few to each prompt. `prices` are
-    as in `Budget`. Nothing is asked of a model.
+    Tokens are the engine's count of the texts; a chat template adds a few to each prompt. `prices`
+    are as in `Budget`. Nothing is asked of a model.
     """
     read = batches * _prompt_tokens(engine, prompts)
     written = batches * len(prompts) * answer_tokens
@@ -80,16 +81,16 @@ def estimate(
 class Budget:
     """The same protocol as `engine`, until the next batch would pass a limit.
 
-    `tokens` limits those read and written together, `dollars` their price, `seconds` the time inside
-    the engine. `prices` are dollars per million tokens read and per million written; cached tokens cost
-    as much as others, so that dollars are at most too many. Before each batch its cost is estimated:
-    the tokens of its texts, `max_tokens` for every text of `complete` and one for every choice, and
-    the time that as many prompts took so far.
+    `tokens` limits those read and written together, `dollars` their price, `seconds` the time
+    inside the engine. `prices` are dollars per million tokens read and per million written; cached
+    tokens cost as much as others, so that dollars are at most too many. Before each batch its cost
+    is estimated: the tokens of its texts, `max_tokens` for every text of `complete` and one for
+    every choice, and the time that as many prompts took so far.
 
     `spent` is the truth, whoever answered: around a journal, `Budget(journal, clock=lambda:
-    journal.seconds)`, replayed answers count at their recorded cost, and a resumed run meets the limit
-    where an uninterrupted one does. `clock` gives seconds. A batch that failed counts as far as it was
-    answered, and again when it is asked again.
+    journal.seconds)`, replayed answers count at their recorded cost, and a resumed run meets the
+    limit where an uninterrupted one does. `clock` gives seconds. A batch that failed counts as far
+    as it was answered, and again when it is asked again.
 
     Raises:
         ValueError: a limit or a price makes no sense.
@@ -171,7 +172,8 @@ class Budget:
             limit = self._limits[unit]
             if limit is not None and so_far + more > limit:
                 return (
-                    f"The next {prompts:,} prompts would take about {more:,.10g} {unit}, and {so_far:,.10g} "
+                    f"The next {prompts:,} prompts would take about {more:,.10g} {unit}, and "
+                    f"{so_far:,.10g} "
                     f"of {limit:,.10g} are spent ({spent}): resume the run with a higher limit."
                 )
         return ""

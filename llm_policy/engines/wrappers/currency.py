@@ -22,14 +22,15 @@ CURRENCIES = (Currency("crowns", 7), Currency("florins", 31), Currency("talers",
 class Renamed:
     """The same protocol as `engine`, which reads every amount of money in another currency.
 
-    "$11,600", "11,600 dollars" and "$11.6k" are multiplied by `scale` and rounded to whole units ("81,200
-    crowns"), and the words dollar and dollars become the currency's; a singular drops the s of the plural
-    `name`. Per cents, hours, step numbers and pure numbers stay, and so do the ratios of thresholds. Options
-    and answers are not rewritten. A `scale` that is no whole number rounds small amounts and shifts relative
-    prices.
+    "$11,600", "11,600 dollars" and "$11.6k" are multiplied by `scale` and rounded to whole units
+    ("81,200 crowns"), and the words dollar and dollars become the currency's; a singular drops the
+    s of the plural `name`. Per cents, hours, step numbers and pure numbers stay, and so do the
+    ratios of thresholds. Options and answers are not rewritten. A `scale` that is no whole number
+    rounds small amounts and shifts relative prices.
 
     Raises:
-        ValueError: a name that is not a word of letters or is the dollar's, or a scale that is not positive.
+        ValueError: a name that is not a word of letters or is the dollar's, or a scale that is not
+        positive.
     """
 
     def __init__(self, engine: Engine, *, name: str, scale: float) -> None:

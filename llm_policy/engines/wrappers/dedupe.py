@@ -12,12 +12,14 @@ from llm_policy.engines.base import Choices, Completion, Engine, Interrupted, Pr
 class Dedupe:
     """The same protocol as `engine`: asks it each distinct prompt of a batch once.
 
-    Equal prompts get the same scores from `choose`, and texts of their own from `complete`: one prompt
-    is asked for the samples of all its equals, and they are dealt out in order, never averaged. The
-    first of the equals carries the whole cost and the others none, so that costs sum to what was spent.
+    Equal prompts get the same scores from `choose`, and texts of their own from `complete`: one
+    prompt is asked for the samples of all its equals, and they are dealt out in order, never
+    averaged. The first of the equals carries the whole cost and the others none, so that costs sum
+    to what was spent.
 
-    `asked` and `distinct` count the prompts that came in and those that went on. It belongs outside a
-    budget and a journal, `Dedupe(Budget(Journal(engine)))`, so that they meet distinct prompts only.
+    `asked` and `distinct` count the prompts that came in and those that went on. It belongs outside
+    a budget and a journal, `Dedupe(Budget(Journal(engine)))`, so that they meet distinct prompts
+    only.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -30,7 +32,8 @@ class Dedupe:
         """Return `samples` texts for every prompt; those that occur equally often are one batch.
 
         Raises:
-            EngineError: the engine's own; an `Interrupted` also holds the answers of the batches before.
+            EngineError: the engine's own; an `Interrupted` also holds the answers of the batches
+            before.
         """
         alike: dict[int, list[list[int]]] = {}
         for places in self._equals(prompts):

@@ -25,7 +25,8 @@ from llm_policy.engines.base import (
 
 _APPLICATION = 0x65636A78  # in the file's header: this database is a journal
 _FORMAT = 2
-# `answer` is a JSON list of texts, or the log probabilities and then the leak as little-endian float64.
+# `answer` is a JSON list of texts, or the log probabilities and then the leak as little-endian
+# float64.
 _TABLES = f"""
 BEGIN;
 CREATE TABLE engine (description TEXT NOT NULL);
@@ -75,16 +76,17 @@ class Journal:
     The k-th time that a run asks the same question (verb, prompt and parameters) it gets the k-th
     recorded answer, bit for bit. Without an engine nothing is asked: a missing answer is an error.
 
-    What is missing is asked `chunk` prompts at a time, and each chunk is one transaction: a run that was
-    killed loses at most the chunk it was waiting for, and leaves a `-wal` file that belongs to the
-    journal. What an engine answered before it failed is recorded too, and goes on in an `Interrupted`;
-    its batch counts as not asked, so that asking it again asks only for the rest.
+    What is missing is asked `chunk` prompts at a time, and each chunk is one transaction: a run
+    that was killed loses at most the chunk it was waiting for, and leaves a `-wal` file that
+    belongs to the journal. What an engine answered before it failed is recorded too, and goes on in
+    an `Interrupted`; its batch counts as not asked, so that asking it again asks only for the rest.
 
     `calls` (prompts), the tokens and `seconds` (inside the engine) count the answers given since
     construction, replayed ones at their recorded cost; a choice costs one answer token.
 
     Raises:
-        EngineError: the file is no journal, is another engine's, or is missing and there is no engine.
+        EngineError: the file is no journal, is another engine's, or is missing and there is no
+        engine.
         ValueError: `chunk` is not positive.
     """
 
@@ -263,7 +265,8 @@ class Journal:
         """Return the engine that `texts` can be asked of."""
         if self._engine is None:
             raise EngineError(
-                f"The journal {self._path} lacks {len(texts)} answers, first to {verb} {texts[0][:80]!r}: "
+                f"The journal {self._path} lacks {len(texts)} answers, first to {verb} "
+                f"{texts[0][:80]!r}: "
                 "replay with the settings of the recorded run, or give an engine."
             )
         return self._engine
@@ -346,7 +349,8 @@ def _open(path: Path, engine: Engine | None) -> sqlite3.Connection:
 def _prepare(database: sqlite3.Connection, path: Path, engine: Engine | None) -> None:
     """Make the tables of a new journal, or check that an old one is a journal of the same engine.
 
-    A write-ahead log keeps every committed chunk when the process is killed, without waiting for the disk.
+    A write-ahead log keeps every committed chunk when the process is killed, without waiting for
+    the disk.
     """
     (mark,) = database.execute("PRAGMA application_id").fetchone()
     (version,) = database.execute("PRAGMA user_version").fetchone()
@@ -363,7 +367,8 @@ def _prepare(database: sqlite3.Connection, path: Path, engine: Engine | None) ->
         raise EngineError(f"{path} is not a journal: give another path.")
     elif version != _FORMAT:
         raise EngineError(
-            f"The journal {path} has another version's format ({version}, not {_FORMAT}): give another path, "
+            f"The journal {path} has another version's format ({version}, not {_FORMAT}): give "
+            "another path, "
             "or replay it with the version of econjax that its manifest names."
         )
     elif engine is not None:

@@ -18,9 +18,9 @@ def in_step(
 ) -> list[_Answer]:
     """Call every run with an engine that hands all their prompts to `engine` as one batch, once all wait.
 
-    Each run has a thread of its own, where JAX's global settings hold, and asks as the others do: for texts
-    under the same schema, or for choices among the same options. A batch holds the prompts in the order of
-    `runs`. When the engine or a run fails, all end, and it raises.
+    Each run has a thread of its own, where JAX's global settings hold, and asks as the others do:
+    for texts under the same schema, or for choices among the same options. A batch holds the
+    prompts in the order of `runs`. When the engine or a run fails, all end, and it raises.
     """
     inbox = _Inbox(len(runs))
     with ThreadPoolExecutor(max(len(runs), 1)) as pool:
@@ -102,7 +102,8 @@ def _answer(engine: Engine, batch: Sequence[_Question]) -> None:
     how = batch[0].how
     if any(question.how != how for question in batch):
         raise ValueError(
-            "Runs in step ask alike: under one schema, for equally many samples of one length, or for the "
+            "Runs in step ask alike: under one schema, for equally many samples of one length, or "
+            "for the "
             "same options."
         )
     prompts = [prompt for question in batch for prompt in question.prompts]

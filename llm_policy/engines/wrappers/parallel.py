@@ -26,8 +26,8 @@ class Parallel:
     """The same protocol over `engines` of one model: whichever is free takes the next prompts.
 
     Prompts with the same `shared` text stay together, so that each engine's prefix cache is of use;
-    answers come in the order of the batch, whoever gave them. When an engine fails, the others finish
-    the prompts they have in hand.
+    answers come in the order of the batch, whoever gave them. When an engine fails, the others
+    finish the prompts they have in hand.
 
     Raises:
         EngineError: there is no engine, or their descriptions differ in more than the url.
@@ -126,7 +126,8 @@ def _common(
         ]
         if differ:
             raise EngineError(
-                f"Engines 1 and {number} do not answer alike ({'; '.join(differ)}): give engines of the same "
+                f"Engines 1 and {number} do not answer alike ({'; '.join(differ)}): give engines "
+                "of the same "
                 "model with the same settings."
             )
     urls = [str(description["url"]) for description in descriptions if "url" in description]

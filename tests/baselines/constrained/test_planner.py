@@ -98,7 +98,8 @@ def test_rising_rates_rise_and_pool_where_they_would_fall(x64):
     found, _ = run(limits=limits, start=law(LAW[::-1].copy()))
     for schedule in (*found.schedules, found.recommended):
         assert np.all(np.diff(schedule.rates) >= 0)
-    # Without the limit, rates fall from the first bracket: so there is one rate for those, set by their sum.
+    # Without the limit, rates fall from the first bracket: so there is one rate for those, set by
+    # their sum.
     rates = np.asarray(found.recommended.rates)
     pool = np.isclose(rates, rates[0], atol=1e-9)
     gradient = slopes(lambda r: exact(r)[0], rates, 1e-2)

@@ -66,7 +66,8 @@ def test_a_projection_is_the_nearest_legal_point(rows, rising):
         assert not rising or np.all(np.diff(point) >= 0)
         np.testing.assert_array_equal(project(point, floor, cap, rising=rising), point)
     assert np.linalg.norm(here - there) <= np.linalg.norm(one - other) + 1e-6
-    # The nearest point of a convex set is the one from which no legal point lies towards the given one.
+    # The nearest point of a convex set is the one from which no legal point lies towards the given
+    # one.
     for legal in (there, floor, cap):
         assert (one - here).astype(float) @ (legal - here) <= 1e-6
 

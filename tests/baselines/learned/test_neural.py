@@ -85,7 +85,8 @@ def test_training_counts_what_it_asked(trained):
 
 
 def test_rates_rise_with_the_aversion_and_fall_with_the_elasticity(told):
-    # The inverse-elasticity rule, and more redistribution where inequality counts for more (Saez 2001).
+    # The inverse-elasticity rule, and more redistribution where inequality counts for more (Saez
+    # 2001).
     def mean_rate(aversion, elasticity):
         economy = economy_of(grid("GB2", 200), elasticity)
         rates = proposal(told.network, economy, aversion=aversion, elasticity=elasticity).rates

@@ -32,7 +32,8 @@ class Game:
         return f"{aim}-{self.potential[1]:.0f}-{self.edge:.0f}" + "-jumps" * self.jumps
 
 
-# Where "jumps", the planner taxes the better-off worker until it would rather drop below the threshold.
+# Where "jumps", the planner taxes the better-off worker until it would rather drop below the
+# threshold.
 GAMES = [
     Game((20_000, 200_000), 30_000, counts_logs=True),
     Game((20_000, 200_000), 30_000, counts_logs=False),
@@ -138,5 +139,6 @@ def test_beyond_the_equilibrium_a_worker_jumps(game):
     (_, leaves), less = outcome(game, beyond)
     assert stays > game.edge > leaves
     assert less < 0.9 * value
-    # The last dollar of the better-off is not taxed: all of its tax is owed on income below the threshold.
+    # The last dollar of the better-off is not taxed: all of its tax is owed on income below the
+    # threshold.
     assert equilibrium[1] <= 0

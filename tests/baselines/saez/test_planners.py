@@ -49,7 +49,8 @@ def evaluator(n, elasticity, welfare):
     return RationalEvaluator(economy_of(n, elasticity), welfare)
 
 
-# 100 draws of the LLM Economist's GB2 with its seed 42, incomes at 100 hours; per cent by its own recipe.
+# 100 draws of the LLM Economist's GB2 with its seed 42, incomes at 100 hours; per cent by its own
+# recipe.
 RECIPE = [
     (THRESHOLDS, 0.4, [98.1, 92.6, 79.3, 63.5, 52.8, 53.6, 37.6]),
     (THRESHOLDS, REFERENCE_ELASTICITIES["SAEZ"], [87.4, 62.5, 33.8, 18.9, 13.0, 13.4, 7.4]),
@@ -81,7 +82,8 @@ def test_the_reference_recipe_on_one_bracket_is_the_linear_formula():
 
 
 def test_the_copy_in_the_empirical_experiment_differs_in_the_last_bracket_only():
-    # Nobody of the hundred earns 159,100 + 0.1 * (1e7 - 159,100): a = 10 and G = 0, 1 / (1 + 10 * 0.4).
+    # Nobody of the hundred earns 159,100 + 0.1 * (1e7 - 159,100): a = 10 and G = 0, 1 / (1 + 10 *
+    # 0.4).
     one, other = (
         np.asarray(reference_saez(name, skills(), THREE).recommend(None).rates)
         for name in ("llm-economist", "dynamic-empirical")

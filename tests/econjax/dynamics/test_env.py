@@ -158,7 +158,8 @@ def test_rewards_have_gradients(x64):
 
 
 def test_gradients_count_those_who_jump_where_rates_fall(x64):
-    # Held in their brackets, workers would make rewards rise with both rates where they fall with both.
+    # Held in their brackets, workers would make rewards rise with both rates where they fall with
+    # both.
     n = 40000 * np.exp(0.6 * ndtri((np.arange(2000) + 0.5) / 2000))
     env = TaxEnv(economy_of(n, 1.0), [0.0, 30000.0], Rawlsian(), periods=3)
     _, state = jax.jit(env.reset)(jax.random.key(0))

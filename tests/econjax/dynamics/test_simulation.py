@@ -89,8 +89,8 @@ def test_rational_workers_are_there_at_once(x64):
 
 
 def test_expectations_of_the_rebate_settle_at_the_equilibrium(x64):
-    # With income effects each year answers the last one's rebate. Once it is the same again, hours are best
-    # responses to the rebate that they pay for: an equilibrium.
+    # With income effects each year answers the last one's rebate. Once it is the same again, hours
+    # are best responses to the rebate that they pay for: an equilibrium.
     preferences = Isoelastic(1.0, exponent=3.0, scale=5e-6)
     economy = Economy(population=Population(grid("GB2", 50) / 40), preferences=preferences)
     rebate = np.asarray(

@@ -19,15 +19,15 @@ from econjax.measures.elasticity import (
 from tests.helpers.laboratory import float64
 from tests.helpers.reference import grid, solve
 
-# Oracles, section 8: the reform US-2017 -> US-2018 (single) in the GB2 economy of 20000 workers who earned
-# 10000 dollars or more. True e; then level OLS, difference OLS, IV without control, with log income, with
-# a spline of five pieces.
+# Oracles, section 8: the reform US-2017 -> US-2018 (single) in the GB2 economy of 20000 workers who
+# earned 10000 dollars or more. True e; then level OLS, difference OLS, IV without control, with log
+# income, with a spline of five pieces.
 NO_SHOCKS = [
     (0.25, (-8.6154, 0.2053, 0.2440, 0.2442, 0.2443), 16966, 16336),
     (0.40, (-8.5140, 0.3323, 0.3827, 0.3832, 0.3838), 16892, 16005),
 ]
-# Every worker's n times exp(0.3 x) for a shock x of each year; "diverging" has that of the base year in both
-# years, and year two's n times (n / median)^0.05 besides.
+# Every worker's n times exp(0.3 x) for a shock x of each year; "diverging" has that of the base
+# year in both years, and year two's n times (n / median)^0.05 besides.
 SHOCKS = {
     "mean reversion": (0.25, (-8.8701, -4.3890, 1.6483, 0.4189, 0.2084)),
     "diverging": (0.25, (-8.8829, -0.3192, -0.2286, 0.2498, 0.2457)),
@@ -107,7 +107,8 @@ def test_levels_tell_the_truth_only_of_rates_drawn_at_random(x64):
     found = level_ols(n * (1 - rates) ** 0.25, rates)
     assert found.elasticity == pytest.approx(0.237550, abs=5.1e-7)
     assert abs(found.elasticity - 0.25) < 2 * found.standard_error
-    # The same workers' own rates under a progressive schedule (US-2024, everyone counted): -12.180659.
+    # The same workers' own rates under a progressive schedule (US-2024, everyone counted):
+    # -12.180659.
     law = us_federal(2024)
     income = rational_incomes(n, 0.25, law)
     found = level_ols(income, law.marginal_rate(jnp.array(income)))
@@ -203,7 +204,8 @@ def test_a_perturbation_of_all_rates(eps):
         assert found == pytest.approx(expected, abs=off)
 
 
-# Oracles, section 3f (lognormal economy): e, threshold, rates, B, h-, h+, Chetty's e, Saez's e, b in dollars.
+# Oracles, section 3f (lognormal economy): e, threshold, rates, B, h-, h+, Chetty's e, Saez's e, b
+# in dollars.
 KINKS = [
     (
         0.25,
@@ -268,7 +270,8 @@ def test_bunching_in_a_population(x64, row):
     income = rational_incomes(grid("LN"), elasticity, law)
     assert np.mean(np.abs(income - threshold) < 1e-6) == pytest.approx(excess, abs=6e-5)
     found = bunching(income, law, bracket=1, window=2000.0)
-    # One worker is a share of 5e-5; the bands lie 3000 dollars away, and densities fall by 2-3 % per 1000.
+    # One worker is a share of 5e-5; the bands lie 3000 dollars away, and densities fall by 2-3 %
+    # per 1000.
     assert found.excess == pytest.approx(excess, abs=3e-4)
     np.testing.assert_allclose([found.below, found.above], [below, above], rtol=0.1)
     assert found.trapezoid() == pytest.approx(elasticity, rel=0.03)

@@ -53,7 +53,8 @@ def tents(thresholds, income):
     "welfare", [Atkinson(1.0), Atkinson(2.0), Rawlsian()], ids=["log", "CRRA", "Rawls"]
 )
 def test_an_optimum_reveals_the_weights_of_its_welfare_function(x64, welfare):
-    # The optimum is the fixed point of the bracket formula: rates rise, so the conditions are exact.
+    # The optimum is the fixed point of the bracket formula: rates rise, so the conditions are
+    # exact.
     n, weight = continuum(lognormal_pareto_quantile, 40_001)
     economy = economy_of(n, 0.25, weight=weight)
     schedule = BracketSchedule([0.0, 60000, 150000], [0.4, 0.5, 0.6])
@@ -107,7 +108,8 @@ def test_the_weight_of_a_dollar_is_the_revenue_of_its_rate(x64):
 
 @pytest.mark.parametrize("top", [0.5, 0.6, 0.7])
 def test_a_top_rate_beyond_the_peak_is_dominated(eps, top):
-    # Incomes Pareto(a = 2) above 40000 dollars, so g = 1 - a e t / (1 - t): 0 at t = 1 / (1 + a e) = 2/3.
+    # Incomes Pareto(a = 2) above 40000 dollars, so g = 1 - a e t / (1 - t): 0 at t = 1 / (1 + a e)
+    # = 2/3.
     n, weight = continuum(pareto_quantile(8000.0, 2.0))
     schedule = BracketSchedule([0, 40000], [0.4, top])
     found = weights_of(n, schedule, weight=weight.tolist())
@@ -122,7 +124,8 @@ def test_a_top_rate_beyond_the_peak_is_dominated(eps, top):
         ([0.3, 0.5, 0.85], 2, [0, 0, -1e-3]),
         # A subsidy that costs more than its recipients gain: less of it and more rebate.
         ([-0.9, 0.3, 0.4], 0, [1e-3, 0, 0]),
-        # Bracket 2 raises more than it takes, bracket 1 less: cut one, raise the other by as many dollars.
+        # Bracket 2 raises more than it takes, bracket 1 less: cut one, raise the other by as many
+        # dollars.
         ([0.3, 0.85, 0.86], 2, [0, -1e-3, 0]),
     ],
     ids=["top", "bottom", "below the top"],
@@ -191,8 +194,9 @@ def test_weights_of_a_flat_tax_on_pareto_incomes(eps):
 
 
 def test_weights_of_a_smooth_schedule_integrate_to_the_formula(x64):
-    # Pareto(b) potential incomes under T' = 1 - k z^-p give z^(1 + p e) = n k^e: Pareto(b (1 + p e)) incomes.
-    # Diamond (1998): 1 - H(z) - integral of g h from z on = e z h* T' / (1 - T'), with z h* = n f(n).
+    # Pareto(b) potential incomes under T' = 1 - k z^-p give z^(1 + p e) = n k^e: Pareto(b (1 + p
+    # e)) incomes. Diamond (1998): 1 - H(z) - integral of g h from z on = e z h* T' / (1 - T'), with
+    # z h* = n f(n).
     scale, p, e, b = 3.0, 0.1, 0.25, 2.0
     schedule = LogLinearSchedule(scale, p)
     k, index = scale * (1 - p), b * (1 + p * e)

@@ -34,8 +34,9 @@ def test_piketty_saez_stantcheva_2014(elasticities, percent):
     )
 
 
-# Review of Economic Studies 68, 205-229, table of asymptotic rates (oracles, section 3b), in per cent:
-# for each welfare weight and uncompensated elasticity, indices 1.5, 2, 2.5 by compensated 0.2, 0.5, 0.8.
+# Review of Economic Studies 68, 205-229, table of asymptotic rates (oracles, section 3b), in per
+# cent: for each welfare weight and uncompensated elasticity, indices 1.5, 2, 2.5 by compensated
+# 0.2, 0.5, 0.8.
 SAEZ_2001 = [
     (0.0, 0.0, [[90.91, 80.00, 71.43], [83.33, 66.67, 55.56], [76.92, 57.14, 45.45]]),
     (0.0, 0.2, [[76.92, 68.97, 62.50], [71.43, 58.82, 50.00], [66.67, 51.28, 41.67]]),
@@ -71,8 +72,9 @@ def test_diamond_1998(elasticity, weight, rates):
     np.testing.assert_allclose(found, odds / (1 + odds), rtol=1e-6)
 
 
-# Review of Economic Studies 38, 175-208: u = log x + log(1 - y), ln n ~ N(-1, 0.39^2). Digits: oracles,
-# section 3a (X/Z, mean output, lowest consumption; at each z consumption, average and marginal rate, %).
+# Review of Economic Studies 38, 175-208: u = log x + log(1 - y), ln n ~ N(-1, 0.39^2). Digits:
+# oracles, section 3a (X/Z, mean output, lowest consumption; at each z consumption, average and
+# marginal rate, %).
 Z = np.array([0.05, 0.10, 0.20, 0.30, 0.40, 0.50])
 MIRRLEES_1971 = [
     (
@@ -161,7 +163,8 @@ def test_the_llm_economist():
 
 
 def test_the_ai_economist_begins_at_zero():
-    # Nobody earns less than 20,000: what their code fills the first empty bins with rises from a rate of 0.
+    # Nobody earns less than 20,000: what their code fills the first empty bins with rises from a
+    # rate of 0.
     found = ai_economist_rates(grid("BP", 1000), THRESHOLDS, elasticity=0.4)
     np.testing.assert_allclose(
         found, [0.0693, 0.3191, 0.5418, 0.5826, 0.59, 0.285, 0.4728], atol=5.1e-5
@@ -169,7 +172,8 @@ def test_the_ai_economist_begins_at_zero():
 
 
 def test_the_llm_economist_with_one_at_the_top_and_one_without_income():
-    # Their code's own figures: with one person in the last bracket a is m / (m - threshold), and G is 0.
+    # Their code's own figures: with one person in the last bracket a is m / (m - threshold), and G
+    # is 0.
     incomes = np.array([8, 20, 30, 60, 90, 150, 200, 230, 300, 900]) * 1e3
     expected = [0.0, 0.9607, 0.8999, 0.7995, 0.6572, 0.5049, 0.4467]
     np.testing.assert_array_equal(llm_economist_rates(incomes, THRESHOLDS), expected)
@@ -180,8 +184,8 @@ def test_the_llm_economist_with_one_at_the_top_and_one_without_income():
 
 
 def test_the_llm_economist_underestimates_the_tail():
-    # Section 1e: for a Pareto tail of index a = 2 it finds a^2 / (2a - 1) = 4/3, above the mean of 10,000
-    # that those above 5,000 earn, where G = 1000 / 10,000 for Pareto(1000, 2).
+    # Section 1e: for a Pareto tail of index a = 2 it finds a^2 / (2a - 1) = 4/3, above the mean of
+    # 10,000 that those above 5,000 earn, where G = 1000 / 10,000 for Pareto(1000, 2).
     incomes = 1000 * ((np.arange(100_000) + 0.5) / 100_000) ** -0.5
     found = llm_economist_rates(incomes, [0.0, 5000.0], elasticity=0.4)[-1]
     assert found == pytest.approx(0.9 / (0.9 + 0.4 * 4 / 3), abs=2e-3)

@@ -169,7 +169,8 @@ def test_the_pareto_index_by_hand(incomes, people, threshold):
         assert found == pytest.approx(expected, rel=1e-12)
 
 
-# Oracles, section 1d: gold rates of the continuum, and what the first-order condition implies there.
+# Oracles, section 1d: gold rates of the continuum, and what the first-order condition implies
+# there.
 FOC = {
     "LN": (
         [0.40961, 0.45786, 0.46982, 0.46365, 0.45184, 0.43688, 0.39853],
@@ -197,8 +198,8 @@ def test_the_first_order_condition_at_the_optimum(x64, name):
 
 
 def test_what_jumps_add_to_revenue(x64):
-    # Oracles, section 5b: the exact derivative less that of workers who stay in their brackets. The second of
-    # its two rates is here that of the last six brackets.
+    # Oracles, section 5b: the exact derivative less that of workers who stay in their brackets. The
+    # second of its two rates is here that of the last six brackets.
     n, weight = continuum(QUANTILES["LN"], FINE)
     economy = economy_of(n, 0.5, weight=weight)
     thresholds = 60000.0 * np.arange(7)
@@ -270,7 +271,8 @@ def test_a_rate_of_a_bracket_by_hand(x64):
     )
     found = saez_rates(statistics, elasticity=0.5, current=jnp.array([0.1, 0.2, 0.3]))
     np.testing.assert_allclose(found, [0.5, 0.0, 0.3], atol=1e-15)
-    # A loss of 1.5 from jumps halves the gain; a large one would call for a subsidy, never below -100 %.
+    # A loss of 1.5 from jumps halves the gain; a large one would call for a subsidy, never below
+    # -100 %.
     jump = jnp.array([-1.5, -9.0, 9.0])
     found = saez_rates(statistics, elasticity=0.5, current=jnp.array([0.1, 0.2, 0.3]), jump=jump)
     np.testing.assert_allclose(found, [1 / 3, -1.0, 0.3], atol=1e-15)
@@ -360,7 +362,8 @@ def test_a_second_call_compiles_nothing(x64, compilations):
 
 
 def test_a_gap_that_stays_is_told(x64):
-    # With 1000 workers the statistics are steps, so that seven rates agree with them by chance alone.
+    # With 1000 workers the statistics are steps, so that seven rates agree with them by chance
+    # alone.
     economy = economy_of(grid("BP", 1000), 1.0)
     found = converged(
         economy, jnp.array(THRESHOLDS), Rawlsian(), jnp.asarray(1.0), jnp.asarray(1e-9)
@@ -371,7 +374,8 @@ def test_a_gap_that_stays_is_told(x64):
 
 
 def test_steps_that_overshoot_are_halved(x64):
-    # Elastic incomes spread evenly: half-way steps swing between two rates of the second bracket for ever.
+    # Elastic incomes spread evenly: half-way steps swing between two rates of the second bracket
+    # for ever.
     n = 1e4 + 9e4 * (np.arange(1000) + 0.5) / 1000
     economy, welfare = economy_of(n, 4.0), Rawlsian()
     found = converged(economy, jnp.array(THRESHOLDS), welfare, jnp.asarray(4.0), jnp.asarray(1e-3))
@@ -553,7 +557,8 @@ def test_bad_options(option):
         )
 
 
-# Oracles, section 2.5: Pareto(L, alpha), e, optimal rate, u_min; and the quantile grid at that rate.
+# Oracles, section 2.5: Pareto(L, alpha), e, optimal rate, u_min; and the quantile grid at that
+# rate.
 PARETO = [
     (8000.0, 2.0, 0.25, 9725.89677634, (8087.58048999, 9708.58354871, 12131.37073498)),
     (8000.0, 1.6, 0.50, 9481.48148148, (7818.28486858, 9398.55647402, 14072.91276344)),

@@ -69,7 +69,8 @@ def test_gb2_mean_and_shares():
 
 
 def test_gb2_far_from_one():
-    # Singh-Maddala: 1 - F = (1 + x)^-q, x = (z / b)^a; Dagum its mirror image. Odds of exp(100) and more.
+    # Singh-Maddala: 1 - F = (1 + x)^-q, x = (z / b)^a; Dagum its mirror image. Odds of exp(100) and
+    # more.
     rest = np.log1p(-SHARES) / -0.009
     expected = 5e4 * np.exp((rest + np.log1p(-np.exp(-rest))) / 219)
     np.testing.assert_allclose(GB2(5e4, 219.0, 1.0, 0.009).quantile(SHARES), expected, rtol=1e-11)
@@ -145,7 +146,8 @@ def test_the_mean_is_the_integral_of_the_quantiles(distribution):
 
 
 def test_a_thick_tail_has_no_mean():
-    # The tail beyond the last quantile: tenfold the income for a ninth of the odds, an index below 1.
+    # The tail beyond the last quantile: tenfold the income for a ninth of the odds, an index below
+    # 1.
     steep = Quantiles([0.5, 0.9], [1.0, 10.0])
     for distribution in (
         Pareto(1.0, 1.0),

@@ -12,8 +12,8 @@ from econjax.populations.distributions import (
 )
 from econjax.populations.fitting import fit_gb2, us_incomes
 
-# Families by income in thousands of dollars, of a thousand: McDonald (1984), as distributed with Stata's
-# gbgfit (Nichols 2009).
+# Families by income in thousands of dollars, of a thousand: McDonald (1984), as distributed with
+# Stata's gbgfit (Nichols 2009).
 FAMILY_EDGES = [0, 2.5, 5, 7.5, 10, 12.5, 15, 20, 25, 35, 50]
 FAMILIES = {
     1970: [66, 125, 152, 166, 158, 110, 131, 46, 30, 11, 5],
@@ -46,11 +46,13 @@ SHARES = [0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0
 REFITS = {
     "ssa_2022": (
         GB2_SSA_2022,
-        "2181 5247 12624 16748 21101 30404 40488 51622 64829 73034 83350 120833 172396 274869 391065 1261431",
+        "2181 5247 12624 16748 21101 30404 40488 51622 64829 73034 83350 120833 172396 274869 "
+        "391065 1261431",
     ),
     "cps_2023": (
         GB2_CPS_2023,
-        "3255 6979 14976 19170 23486 32544 42424 53741 67844 76847 88222 128581 181471 282156 392775 1174807",
+        "3255 6979 14976 19170 23486 32544 42424 53741 67844 76847 88222 128581 181471 282156 "
+        "392775 1174807",
     ),
 }
 
@@ -72,7 +74,8 @@ def test_the_fits_to_us_tables_are_the_constants_and_the_refits(name):
 
 def test_the_tables_are_those_published():
     ssa, cps = us_incomes("ssa_2022"), us_incomes("cps_2023")
-    # Earners and mean on the page of the Social Security Administration; 67.9 % earn less than the mean.
+    # Earners and mean on the page of the Social Security Administration; 67.9 % earn less than the
+    # mean.
     assert ssa.counts.sum() == 172_030_932
     below = (
         np.interp(ssa.mean, ssa.edges, np.append(0, np.cumsum(ssa.counts[:-1]))) / ssa.counts.sum()

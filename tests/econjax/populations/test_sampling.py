@@ -19,7 +19,8 @@ from tests.helpers.laboratory import float64
 from tests.helpers.reference import THRESHOLDS, grid
 
 KNOWN = dict(shares=[0.1, 0.5, 0.9], incomes=[5_000, 40_000, 120_000])
-# Economies of oracles, section 0, and two more: the population of n workers and the quantiles it has.
+# Economies of oracles, section 0, and two more: the population of n workers and the quantiles it
+# has.
 DRAW = {
     "GB2": gb2,
     "LN": lambda n, key=None: lognormal(n, key, median=50_000, sigma=0.75),

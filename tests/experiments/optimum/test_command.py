@@ -31,7 +31,8 @@ def test_both_searches_find_the_same_value(found):
 
 
 def test_nothing_beats_the_bound(found):
-    # Quasi-linear workers: the bound exists; a thousand workers leave gaps of half a per cent between types.
+    # Quasi-linear workers: the bound exists; a thousand workers leave gaps of half a per cent
+    # between types.
     assert found.equivalent < found.bound < 1.02 * found.equivalent
 
 

@@ -20,16 +20,22 @@ from experiments.simulate.config import SimulateConfig
 AGENTS, STEPS_A_YEAR = 8, 3
 SMALL = ("--agents", AGENTS, "--tax-year", STEPS_A_YEAR)
 CASES = {
-    "rational": "--scenario rational --think --brackets three --tax-years 4 --warmup 2 --start 0.35",
-    "rational, chosen": "--scenario rational --mode choice --brackets flat --answer rates --tax-years 3",
-    "bounded": "--altruistic 0.25 --adversarial 0.25 --satisfaction-counts --most-unread 0.6 --tax-years 3 "
+    "rational": "--scenario rational --think --brackets three --tax-years 4 --warmup 2 --start "
+    "0.35",
+    "rational, chosen": "--scenario rational --mode choice --brackets flat --answer rates "
+    "--tax-years 3",
+    "bounded": "--altruistic 0.25 --adversarial 0.25 --satisfaction-counts --most-unread 0.6 "
+    "--tax-years 3 "
     "--brackets three --answer rates --think",
     "asks what if": "--queries 2 --people traits --brackets three --warmup 0 --tax-years 2",
     "one model": "--one-model --mode choice --people roles --planner saez --tax-years 2",
-    "gradient": "--people written --planner gradient --tax-years 2 --brackets three --spending federal",
-    "law": "--planner fixed --tax-years 2 --welfare rawlsian --no-nudges --no-explore --history 2 --best 0",
+    "gradient": "--people written --planner gradient --tax-years 2 --brackets three --spending "
+    "federal",
+    "law": "--planner fixed --tax-years 2 --welfare rawlsian --no-nudges --no-explore --history 2 "
+    "--best 0",
     "democratic": "--scenario democratic --brackets three --tax-years 3 --candidates 3",
-    "terms": "--scenario democratic --brackets three --mode choice --no-platforms --rule borda --term 2 "
+    "terms": "--scenario democratic --brackets three --mode choice --no-platforms --rule borda "
+    "--term 2 "
     "--term-limit 1 --leader society --tax-years 3",
 }
 MUMBLES = {"bounded": 0.4}

@@ -30,8 +30,9 @@ GOAL = "Your aim is the average."
 class People(ScriptedEngine):
     """Everyone answers by who they are.
 
-    `stands(worker)` is a platform or None, `votes(worker)` names workers, best first, `governs(worker)`
-    changes the rates; texts are said as they are. A batch of questions shows who is called what.
+    `stands(worker)` is a platform or None, `votes(worker)` names workers, best first,
+    `governs(worker)` changes the rates; texts are said as they are. A batch of questions shows who
+    is called what.
     """
 
     def __init__(self, *, votes=lambda i: [], stands=lambda i: None, governs=lambda i: [0, 0]):
@@ -346,7 +347,8 @@ def election(tax_year, winner, supports, ballots):
 
 
 def test_the_measures_by_hand():
-    # Terms of two years. Worker 0 leads for two years, by 0 and 1; then 2, by itself; worker 1 abstains then.
+    # Terms of two years. Worker 0 leads for two years, by 0 and 1; then 2, by itself; worker 1
+    # abstains then.
     elections = (
         election(0, 0, [True, True, False], [(0,), (0,), (2,)]),
         election(2, 2, [False, False, True], [(0,), (), (2,)]),

@@ -59,7 +59,8 @@ def test_ages_states_and_attitudes_have_their_shares(people):
     )
     first = np.array([int(row["first"]) for row in table("ages")[: len(ages)]])
     band = np.searchsorted(first, people.age, side="right") - 1
-    # Table 3 and the occupations' women differ by rounding and borrowed figures: a tenth of a per cent.
+    # Table 3 and the occupations' women differ by rounding and borrowed figures: a tenth of a per
+    # cent.
     np.testing.assert_allclose(np.bincount(band) / N, ages / ages.sum(), atol=5e-3)
     assert people.age.min() == 16
     assert people.age.max() == 79

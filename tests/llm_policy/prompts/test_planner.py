@@ -115,7 +115,8 @@ def test_people_are_counted_per_bracket_and_every_amount_has_its_place():
         (NAMES[1], "#" * 7, "36.5"),
         (NAMES[2], "", "2.0"),
     ]
-    # The report holds 1,000, 2,000, ... in the order of its fields; rebate, income and labor are 3, 4, 5.
+    # The report holds 1,000, 2,000, ... in the order of its fields; rebate, income and labor are 3,
+    # 4, 5.
     income, utility, others = text.splitlines()[-3:]
     thousands = [
         [int(n) for n in re.findall(r"\$(\d+),000", line)] for line in (income, utility, others)
@@ -194,8 +195,8 @@ def test_questions_say_what_they_are_about():
     assert "up to 2 times a tax year" in said.shared
     assert 'under "what_if", and null under "changes"' in said.shared
     assert (
-        "for workers who all do what is best for themselves:\n- rates 30 %, 12 %, 42 %: $43,000 a year"
-        in said.personal
+        "for workers who all do what is best for themselves:\n- rates 30 %, 12 %, 42 %: $43,000 a "
+        "year" in said.personal
     )
     assert "What-if questions left this tax year: 1." in said.personal
     assert "what_if" not in "".join(prompt())

@@ -325,7 +325,8 @@ def test_no_week_is_offered_that_is_longer_than_the_longest(style, choice_set, s
 @pytest.mark.parametrize("unit", ["$", "utils"])
 def test_every_number_has_a_unit(unit):
     known = re.compile(
-        rf"-?\${NUMBER}|{NUMBER} %|{NUMBER} hours|{NUMBER} years|{NUMBER} utils|[Ss]tep \d+|[Tt]ax year \d+"
+        rf"-?\${NUMBER}|{NUMBER} %|{NUMBER} hours|{NUMBER} years|{NUMBER} utils|[Ss]tep "
+        r"\d+|[Tt]ax year \d+"
         rf"|hours from {NUMBER} to {NUMBER}|numbers of weekly hours and nothing else: [\d, ]+"
     )
     menus = [
