@@ -16,7 +16,7 @@ class FixedPlanner(NamedTuple):
     """Propose and recommend one schedule, whatever it brings."""
 
     schedule: BracketSchedule
-    needs_gradient = False
+    observes = ()
 
     def init(self, key: Key[Array, ""]) -> None:
         """Return no state."""

@@ -1,8 +1,9 @@
 """Planners ask and tell; one counted evaluator is the only road to the economy."""
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Never, Protocol, get_args, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -17,18 +18,36 @@ from econjax.schedule import BracketSchedule
 from econjax.statistics import BracketStatistics, bracket_statistics
 from econjax.welfare import AbstractWelfare, require_dollars
 
+Observation = Literal[
+    "value", "distribution", "brackets", "elasticity", "gradient", "answers", "what-if"
+]
+"""A part of what an evaluation brings to light: a planner declares which of them it observes."""
+OBSERVATIONS: tuple[Observation, ...] = get_args(Observation)
+
+
+VALUE: tuple[Observation, ...] = ("value",)
+CLIMBS: tuple[Observation, ...] = ("value", "gradient")
+"""What planners observe who search by values alone, and those who follow gradients."""
+
 
 class Report(eqx.Module):
     """What a planner hears of a schedule: dollars a year per head unless said otherwise.
 
-    `equivalent` is the welfare function's equally-distributed equivalent, averaged over the steps
-    of the tax year, and `standard_error` that of its mean (0 for one settled equilibrium). `gini`
-    is that of consumption, `labor` the mean week in hours, `floored` the share of workers whose
-    utility the welfare function had to floor, `understood` the share of workers' answers that could
-    be read (1 where nobody was asked). Deciles are nine, ascending, and spreads standard
-    deviations; `utility` is the mean, and these three are in the preferences' unit of it.
+    Of value: `equivalent` is the welfare function's equally-distributed equivalent, averaged over
+    the steps of the tax year, and `standard_error` that of its mean (0 for one settled
+    equilibrium); `floored` is the share of workers whose utility the welfare function had to floor,
+    `understood` the share of workers' answers that could be read (1 where nobody was asked).
+
+    Of distribution: `rebate`; mean `income`, and `labor`, the mean week in hours; `gini` of
+    consumption; nine deciles, ascending, and spreads, which are standard deviations. `utility` is
+    the mean, and these three are in the preferences' unit of it.
+
+    Of brackets: `brackets`, without its elasticities, which are an observation of their own.
     `brackets.share` is the share of workers per bracket. `gradient` is d equivalent / d rates, in
     dollars per unit of rate, if asked for.
+
+    Raises:
+        AttributeError: a planner reads what it does not observe (see `observed`).
     """
 
     equivalent: Float[Array, ""]
@@ -47,15 +66,50 @@ class Report(eqx.Module):
     brackets: BracketStatistics
     gradient: Float[Array, " brackets"] | None = None
 
+    def __getattr__(self, name: str) -> Never:
+        """Refuse what this report does not hold."""
+        if name in _OBSERVED_BY:
+            raise AttributeError(
+                f"The planner does not observe {_OBSERVED_BY[name]}, of which {name} is part: it "
+                f"must stand in the planner's `observes`."
+            )
+        raise AttributeError(f"A report has no {name}.")
+
+
+_VALUE: tuple[str, ...] = ("equivalent", "standard_error", "floored", "understood")
+_OBSERVED_BY: dict[str, Observation] = {
+    field.name: "distribution" for field in dataclasses.fields(Report)
+} | dict.fromkeys(_VALUE, "value")
+_OBSERVED_BY |= {"brackets": "brackets", "gradient": "gradient"}
+
+
+def observed(report: Report, observes: Collection[Observation]) -> Report:
+    """Return the report with the parts that a planner observes, and nothing else in it.
+
+    Whatever else is read of it raises an AttributeError; elasticities of brackets are None.
+    """
+    seen = object.__new__(Report)
+    for name, part in _OBSERVED_BY.items():
+        if part in observes:
+            object.__setattr__(seen, name, getattr(report, name))
+    if "brackets" in observes and "elasticity" not in observes:
+        untold = dataclasses.replace(report.brackets, elasticity=None, elasticity_variance=None)
+        object.__setattr__(seen, "brackets", untold)
+    return seen
+
 
 @runtime_checkable
 class Planner(Protocol):
     """Whoever sets the schedule. `state` is the planner's own; only the functions below read it.
 
-    `needs_gradient` says which kind of evaluation answers it.
+    `observes` declares the parts of a report that `tell` reads: it hears no others. A planner that
+    observes "gradient" is answered by evaluations with gradients.
     """
 
-    needs_gradient: bool
+    @property
+    def observes(self) -> Collection[Observation]:
+        """The parts of a report that the planner hears."""
+        ...
 
     def init(self, key: Key[Array, ""]) -> Any:
         """Return the state before anything was seen."""
@@ -185,16 +239,24 @@ def plan(
     schedules, reports = [], []
     for step in range(steps):
         schedule, state = planner.ask(jax.random.fold_in(ask_key, step), state)
-        report = (
-            evaluate.value_and_grad(schedule)
-            if planner.needs_gradient
-            else evaluate.value(schedule)
-        )
-        state = planner.tell(state, schedule, report)
+        report = evaluated(planner, evaluate, schedule)
+        state = hear(planner, state, schedule, report)
         on_step(step, schedule, report)
         schedules.append(schedule)
         reports.append(report)
     return Plan(tuple(schedules), tuple(reports), planner.recommend(state))
+
+
+def evaluated(planner: Planner, evaluate: Evaluator, schedule: BracketSchedule) -> Report:
+    """Return the whole report on a schedule, by the kind of evaluation that the planner needs."""
+    if "gradient" in planner.observes:
+        return evaluate.value_and_grad(schedule)
+    return evaluate.value(schedule)
+
+
+def hear(planner: Planner, state: Any, schedule: BracketSchedule, report: Report) -> Any:
+    """Return the planner's state after it heard what it observes of a report."""
+    return planner.tell(state, schedule, observed(report, planner.observes))
 
 
 class Incumbent(eqx.Module):

@@ -2,18 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from jaxtyping import Float
 
 from baselines.gradient.bounds import RateLimits
 from econjax import BracketSchedule
-from econjax.planning import Plan, Report
+from econjax.planning import Observation, Plan, Report
+
+BOOKS: tuple[Observation, ...] = ("distribution", "brackets")
+"""What revenue and losses are read from."""
 
 
 class Requirement(Protocol):
-    """One or several numbers, in dollars a year, that a schedule's report must not leave below 0."""
+    """One or several numbers, in dollars a year, that a schedule's report must not leave below 0.
+
+    `observes` declares the parts of a report that they are read from.
+    """
+
+    @property
+    def observes(self) -> tuple[Observation, ...]:
+        """The parts of a report that are read."""
+        ...
 
     def margins(self, report: Report) -> dict[str, float]:
         """Return by how much each is kept, by name; below 0, by how much it is broken."""
@@ -32,6 +43,7 @@ class RevenueFloor:
 
     least: float
     spending: float = 0.0
+    observes: ClassVar = BOOKS
 
     def margins(self, report: Report) -> dict[str, float]:
         """Return revenue less the least."""
@@ -60,6 +72,7 @@ class LossLimit:
 
     most: float
     reference: tuple[float, ...]
+    observes: ClassVar = BOOKS
 
     def __post_init__(self):
         if len(self.reference) != 9:

@@ -12,7 +12,7 @@ from baselines.gradient.bounds import RateLimits
 from baselines.gradient.parametrisation import LogNetRates
 from baselines.search.local import LocalSearch
 from econjax import BracketSchedule
-from econjax.planning import Report
+from econjax.planning import CLIMBS, Observation, Report
 
 Vector = Float[np.ndarray, " brackets"]
 
@@ -77,7 +77,11 @@ class ConstrainedPlanner(NamedTuple):
     limits: RateLimits = RateLimits()
     requirements: tuple[Requirement, ...] = ()
     patience: int = 8
-    needs_gradient = True
+
+    @property
+    def observes(self) -> tuple[Observation, ...]:
+        """Values, gradients, and what the requirements are read from."""
+        return tuple(dict.fromkeys((*CLIMBS, *(o for r in self.requirements for o in r.observes))))
 
     def init(self, key: Key[Array, ""]) -> ConstrainedState:
         """Return the start, moved into the limits."""

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Key
 from baselines.gradient.parametrisation import AbstractCoordinates, LogNetRates
 from baselines.search.local import PATIENCE, LocalSearch
 from econjax import BracketSchedule
-from econjax.planning import Incumbent, Report
+from econjax.planning import CLIMBS, Incumbent, Report
 
 
 @functools.cache
@@ -63,7 +63,7 @@ class GradientPlanner(NamedTuple):
     optimiser: optax.GradientTransformation = lbfgs()
     patience: int = PATIENCE
     coordinates: AbstractCoordinates = LogNetRates()
-    needs_gradient = True
+    observes = CLIMBS
 
     def init(self, key: Key[Array, ""]) -> GradientState:
         """Return the start, moved into the limits."""
@@ -119,7 +119,7 @@ class MultiStart(NamedTuple):
 
     planners: tuple[GradientPlanner, ...]
     rounds: int = 8
-    needs_gradient = True
+    observes = CLIMBS
 
     def init(self, key: Key[Array, ""]) -> "MultiStartState":
         """Return everybody's start."""

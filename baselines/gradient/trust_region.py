@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Key
 from scipy import optimize
 
 from econjax import BracketSchedule
-from econjax.planning import Report
+from econjax.planning import VALUE, Observation, Report
 
 
 class Trial(NamedTuple):
@@ -20,7 +20,7 @@ class Trial(NamedTuple):
 
 
 class SurrogateModel(Protocol):
-    """What is believed of the workers after some trials.
+    """A model of the workers after some trials.
 
     `values` holds an equivalent for each trial, in dollars a year: the report's own, or a better
     estimate of what the schedule brings on average, if one is known.
@@ -39,10 +39,18 @@ class SurrogateModel(Protocol):
 
 
 class Refit(Protocol):
-    """Learns from trials: a new belief, which may go on from the last one."""
+    """Learns from trials: a new model, which may go on from the last one.
+
+    `observes` declares what it knows of the workers beyond the trials' schedules and values.
+    """
+
+    @property
+    def observes(self) -> tuple[Observation, ...]:
+        """What it knows beyond the trials."""
+        ...
 
     def __call__(self, key: Key[Array, ""], trials: Sequence[Trial], model: Any) -> SurrogateModel:
-        """Return the belief after all trials; `model` is the one before the last trial, None at first."""
+        """Return the model after all trials; `model` is the one before the last trial, None at first."""
         ...
 
 
@@ -73,8 +81,7 @@ class TrustRegionPlanner(NamedTuple):
     0.999]. Gains are differences of `SurrogateModel.values`. The best trial by that is recommended.
     The first evaluation is of `start`.
 
-    What `refit` knows of the workers beyond their reports is what the planner is told: say so in
-    tables.
+    It observes what `refit` does.
     """
 
     start: BracketSchedule
@@ -82,7 +89,11 @@ class TrustRegionPlanner(NamedTuple):
     radius: float = 0.2
     least: float = 0.005
     most: float = 0.6
-    needs_gradient = False
+
+    @property
+    def observes(self) -> tuple[Observation, ...]:
+        """Values, and what `refit` knows beyond the trials."""
+        return (*VALUE, *self.refit.observes)
 
     def init(self, key: Key[Array, ""]) -> TrustRegionState:
         """Return the search before any trial."""

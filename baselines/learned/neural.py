@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
-from econjax.planning import Report
+from econjax.planning import Observation, Report
 
 Sees = Literal["incomes", "values", "elasticity"]
 """What the network reads beside the aversion: statistics of incomes and hours under the law;
@@ -58,6 +58,10 @@ class AmortisedNetwork(eqx.Module):
         )
 
 
+READ: tuple[Observation, ...] = ("value", "distribution", "brackets")
+"""What the network reads of a report."""
+
+
 class Held(NamedTuple):
     """The proposal, and the better of the law and the proposal once both were heard."""
 
@@ -76,7 +80,7 @@ class AmortisedPlanner(NamedTuple):
     network: AmortisedNetwork
     aversion: float
     elasticity: float | None = None
-    needs_gradient = False
+    observes = READ
 
     def init(self, key: Key[Array, ""]) -> Held:
         """Return the state in which nothing was read."""

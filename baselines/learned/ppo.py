@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from econjax import BracketSchedule
-from econjax.planning import Incumbent, Report
+from econjax.planning import VALUE, Incumbent, Report
 
 
 class Policy(NamedTuple):
@@ -42,7 +42,7 @@ class PPOPlanner(NamedTuple):
     epochs: int = 4
     step: float = 0.25
     clip: float = 0.2
-    needs_gradient = False
+    observes = VALUE
 
     def init(self, key: Key[Array, ""]) -> Policy:
         """Return the policy around the start."""

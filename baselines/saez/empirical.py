@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
-from baselines.saez.iterated import SaezState
+from baselines.saez.iterated import STATISTICS, SaezState
 from econjax import BracketSchedule
 from econjax.planning import Report
 
@@ -49,7 +49,7 @@ class EmpiricalSaezPlanner(NamedTuple):
     start: BracketSchedule
     size: float = 0.05
     jumps: bool = True
-    needs_gradient = False
+    observes = STATISTICS
 
     def init(self, key: Key[Array, ""]) -> Study:
         """Return a study without observations."""

@@ -13,7 +13,10 @@ from baselines.search.local import PATIENCE, LocalSearch
 from econjax import BracketSchedule
 from econjax.optimal.published import llm_economist_rates
 from econjax.optimal.saez import damped_step, elasticity_or_reported, saez_rates
-from econjax.planning import Incumbent, Report
+from econjax.planning import Incumbent, Observation, Report
+
+STATISTICS: tuple[Observation, ...] = ("value", "distribution", "brackets")
+"""What the formula is computed from, but for the elasticity."""
 
 
 class SaezState(NamedTuple):
@@ -86,7 +89,11 @@ class SaezPlanner(NamedTuple):
     elasticity: float | tuple[float, ...] | None = None
     jumps: bool = True
     patience: int = PATIENCE
-    needs_gradient = False
+
+    @property
+    def observes(self) -> tuple[Observation, ...]:
+        """Statistics of brackets and incomes; elasticities too if it is told none."""
+        return STATISTICS if self.elasticity is not None else (*STATISTICS, "elasticity")
 
     def init(self, key: Key[Array, ""]) -> SaezState:
         """Return the start."""
@@ -115,7 +122,11 @@ class StaticSaezPlanner(NamedTuple):
 
     start: BracketSchedule
     elasticity: float | tuple[float, ...] | None = None
-    needs_gradient = False
+
+    @property
+    def observes(self) -> tuple[Observation, ...]:
+        """Statistics of brackets and incomes; elasticities too if it is told none."""
+        return STATISTICS if self.elasticity is not None else (*STATISTICS, "elasticity")
 
     def init(self, key: Key[Array, ""]) -> tuple[BracketSchedule, bool]:
         """Return the start, which has not been evaluated."""

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
-from econjax.planning import Incumbent, Report
+from econjax.planning import VALUE, Incumbent, Report
 
 
 class CoordinateSearchState(NamedTuple):
@@ -40,7 +40,7 @@ class CoordinateSearch(NamedTuple):
 
     start: BracketSchedule
     passes: tuple[tuple[float, ...], ...] = ((0.10, 0.05, 0.02), (0.03, 0.01))
-    needs_gradient = False
+    observes = VALUE
 
     def init(self, key: Key[Array, ""]) -> CoordinateSearchState:
         """Return the first pass, whose centre is not yet worth anything."""

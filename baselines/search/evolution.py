@@ -10,7 +10,7 @@ from cmaes import CMA
 from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
-from econjax.planning import Incumbent, Report
+from econjax.planning import VALUE, Incumbent, Report
 
 
 class EvolutionState(NamedTuple):
@@ -39,7 +39,7 @@ class EvolutionPlanner(NamedTuple):
     start: BracketSchedule
     spread: float = 0.3
     size: int | None = None
-    needs_gradient = False
+    observes = VALUE
 
     def init(self, key: Key[Array, ""]) -> EvolutionState:
         """Return the distribution around the start."""

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Key
 from scipy.stats import qmc
 
 from econjax import BracketSchedule
-from econjax.planning import Incumbent, Report
+from econjax.planning import VALUE, Incumbent, Report
 
 
 class Progress(NamedTuple):
@@ -28,7 +28,7 @@ class GridSearch(NamedTuple):
 
     thresholds: Float[Array, " brackets"]
     rates: Float[Array, "tries brackets"]
-    needs_gradient = False
+    observes = VALUE
 
     def init(self, key: Key[Array, ""]) -> Progress:
         """Return the start of the list."""

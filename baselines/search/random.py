@@ -7,14 +7,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
-from econjax.planning import Incumbent, Report
+from econjax.planning import VALUE, Incumbent, Report
 
 
 class RandomSearch(NamedTuple):
     """Draw the rate of every bracket independently and uniformly from [0, 1); recommend the best draw."""
 
     thresholds: Float[Array, " brackets"]
-    needs_gradient = False
+    observes = VALUE
 
     def init(self, key: Key[Array, ""]) -> Incumbent:
         """Return no incumbent yet."""
@@ -51,7 +51,7 @@ class FlatSearch(NamedTuple):
     """
 
     thresholds: Float[Array, " brackets"]
-    needs_gradient = False
+    observes = VALUE
 
     def init(self, key: Key[Array, ""]) -> FlatSearchState:
         """Return the whole interval with two points to try."""

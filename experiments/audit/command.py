@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from econjax import Economy, us_federal
-from econjax.planning import RationalEvaluator
+from econjax.planning import RationalEvaluator, hear
 from econjax.schedule import BracketSchedule
 from experiments.audit.config import AuditConfig
 from experiments.core.engines import engine_of
@@ -167,7 +167,7 @@ def _audit_planner(
     aim = WELFARE[config.welfare]
     planner = LLMPlanner(engine, law, goal=aim.words)
     report = RationalEvaluator(economy, aim.welfare).value(law)
-    state = planner.tell(planner.init(jax.random.key(config.seed)), law, report)
+    state = hear(planner, planner.init(jax.random.key(config.seed)), law, report)
     return recall(planner, state, samples=config.samples)
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Array, Key
 
 from baselines.optimum import best_found
 from econjax import BracketSchedule, Economy, us_federal
-from econjax.planning import Evaluator, RationalEvaluator, Report, plan
+from econjax.planning import CLIMBS, Evaluator, RationalEvaluator, Report, plan
 from experiments.compare.config import CompareConfig
 from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext
 from experiments.report.disclosure import nature
@@ -42,7 +42,7 @@ class Row:
     """
 
     planner: str
-    sees: str
+    observes: str
     rates: tuple[float, ...]
     equivalent: float
     standard_error: float
@@ -185,16 +185,17 @@ class _Contest:
             name = nature(engine.describe()).planner
         steps = entry.evaluations or self.config.evaluations or 0
 
+        planner = entry.planner(self.setting)
+
         def on_step(step: int, schedule: BracketSchedule, report: Report) -> None:
             self._record(name, "evaluated", step, schedule, report)
             self.progress(self.title, name, step + 1, steps)
 
         def search(evaluate: Evaluator) -> tuple[BracketSchedule, Report]:
-            planner = entry.make(self.setting)
             result = plan(self.key, planner, evaluate, steps=steps, on_step=on_step)
             return result.recommended, result.reports[-1]
 
-        return self._row(name, entry.sees, search)
+        return self._row(name, entry.observes(planner), search)
 
     def _optimiser(self, best: Row) -> Row:
         """Search without a limit: from the law, no tax, 50 % for all, and the best recommendation."""
@@ -209,10 +210,13 @@ class _Contest:
             self.progress(self.title, OPTIMISER, tries, tries)
             return schedule, self._evaluator(_FINAL).value(schedule)
 
-        return self._row(OPTIMISER, "values, gradients", search)
+        return self._row(OPTIMISER, ", ".join(CLIMBS), search)
 
     def _row(
-        self, name: str, sees: str, search: Callable[[Evaluator], tuple[BracketSchedule, Report]]
+        self,
+        name: str,
+        observes: str,
+        search: Callable[[Evaluator], tuple[BracketSchedule, Report]],
     ) -> Row:
         """Let `search` return the schedule to recommend and the last report; evaluate the schedule afresh."""
         started, before, evaluate = (
@@ -226,7 +230,7 @@ class _Contest:
         calls = self.setting.tally.asked - before.asked
         return Row(
             planner=name,
-            sees=sees,
+            observes=observes,
             rates=tuple(np.asarray(schedule.rates, float).tolist()),
             equivalent=float(final.equivalent),
             standard_error=float(final.standard_error),

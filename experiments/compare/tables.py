@@ -46,7 +46,7 @@ def _fitting(rows: Sequence[Row], width: int) -> list[list[int]]:
 def _table(rows: Sequence[Row], columns: Sequence[int]) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
-        left = column == 0 or _COLUMNS[column] in ("rates, % by bracket", "sees")
+        left = column == 0 or _COLUMNS[column] in ("rates, % by bracket", "observes")
         table.add_column(_COLUMNS[column], justify="left" if left else "right", no_wrap=True)
     for row in rows:
         cells = _cells(row)
@@ -66,7 +66,7 @@ _COLUMNS = (
     "rebate $",
     "values",
     "grads",
-    "sees",
+    "observes",
     "seconds",
     "calls",
     "read %",
@@ -101,7 +101,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{row.rebate:,.0f}",
         str(row.values),
         str(row.gradients),
-        row.sees,
+        row.observes,
         f"{row.seconds:.1f}",
         str(row.calls),
         "-" if row.understood is None else f"{100 * row.understood:.1f}",

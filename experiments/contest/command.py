@@ -26,7 +26,7 @@ from llm_policy.engines.base import Engine
 from llm_policy.formula.policy import TaughtWorkers
 from llm_policy.personas.draw import Personas, describe, draw_personas
 from llm_policy.prompts.welfare import WELFARE, WelfareSpec
-from llm_policy.surrogate.expectation import worth
+from llm_policy.surrogate.expectation import recorded_value
 from llm_policy.surrogate.recording import RecordedWorkers, person_features
 from llm_policy.workers.evaluator import ModelEvaluator
 from llm_policy.workers.society import Society
@@ -45,7 +45,7 @@ class ContestRow:
 
     welfare: str
     planner: str
-    sees: str
+    observes: str
     equivalents: tuple[float, ...]
     mean: Measured
     lead: Measured | None
@@ -138,7 +138,7 @@ def contest_table(rows: Sequence[ContestRow], title: str) -> Table:
         lead = "-" if row.lead is None else f"{row.lead.value:,.0f}"
         ends = "-" if row.lead is None else f"{row.lead.low:,.0f} to {row.lead.high:,.0f}"
         table.add_row(
-            *(row.welfare, row.planner, row.sees, f"{row.mean.value:,.0f}", lead, ends),
+            *(row.welfare, row.planner, row.observes, f"{row.mean.value:,.0f}", lead, ends),
             {None: "-", True: "yes", False: "NO"}[row.beaten],
             *(f"{row.queries:,.0f}", f"{row.proposals:,.0f}", f"{row.seconds:,.1f}"),
         )
@@ -146,6 +146,7 @@ def contest_table(rows: Sequence[ContestRow], title: str) -> Table:
 
 
 class _Run(NamedTuple):
+    observes: str
     equivalent: float
     queries: int
     proposals: int
@@ -164,14 +165,14 @@ def _run(
     setting = PlanningContext(
         *(law, None, engine, aim, tally, config.evaluations), workers=workers, steps=config.steps
     )
-    planner = entry.make(setting)
+    planner = entry.planner(setting)
     evaluate = ModelEvaluator(society, steps=config.steps, key=search_key)
     steps = entry.evaluations or config.evaluations
     found = plan(plan_key, planner, evaluate, steps=steps).recommended
     queries, seconds = workers.queries, time.perf_counter() - started
     ModelEvaluator(society, steps=config.steps, key=final_key).value(found)
-    value = worth(economy, aim.welfare, workers.years[-1], workers.hours)
-    return _Run(value, queries, tally.asked, seconds)
+    value = recorded_value(economy, aim.welfare, workers.years[-1], workers.hours)
+    return _Run(entry.observes(planner), value, queries, tally.asked, seconds)
 
 
 def _workers(engine: Engine | None, economy: Economy, personas: Personas) -> RecordedWorkers:
@@ -192,7 +193,7 @@ def _row(
     return ContestRow(
         welfare=aim.name,
         planner=entry.name,
-        sees=entry.sees,
+        observes=runs[entry][0].observes,
         equivalents=tuple(own.tolist()),
         mean=mean_of(own),
         lead=lead,
@@ -206,7 +207,7 @@ def _row(
 _COLUMNS = (
     "welfare",
     "planner",
-    "sees",
+    "observes",
     "expected $",
     "surrogate leads by",
     "95 % interval",

@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -59,20 +59,30 @@ class PlanningContext:
 
 @dataclass(frozen=True)
 class PlannerSpec:
-    """A planner of the comparison: its name, what it sees of each evaluation, and how to make it.
+    """A planner that commands know: its name for people, and how to make it.
 
-    `evaluations` is how many it takes, if not as many as others do. `training` counts evaluations
-    of other economies that it learned from before. One who `needs_choices` plans for recorded
-    language models only.
+    What it observes of an evaluation it declares itself. One that is `told_elasticity` is told the
+    workers' true one before it begins; no other reads it from the context. `evaluations` is how
+    many it takes, if not as many as others do. `training` counts evaluations of other economies
+    that it learned from before. One who `needs_choices` plans for recorded language models only.
     """
 
     name: str
-    sees: str
     make: Callable[[PlanningContext], Planner]
+    told_elasticity: bool = False
     is_model: bool = False
     needs_choices: bool = False
     evaluations: int | None = None
     training: int = 0
+
+    def planner(self, context: PlanningContext) -> Planner:
+        """Return the planner, who learns of the elasticity only if it is told."""
+        return self.make(context if self.told_elasticity else replace(context, elasticity=None))
+
+    def observes(self, planner: Planner) -> str:
+        """Return what the planner observes and is told, in words for a table."""
+        told = self.told_elasticity and "elasticity" not in planner.observes
+        return ", ".join((*planner.observes, *["told the elasticity"] * told)) or "nothing"
 
 
 def language_model(setting: PlanningContext) -> Planner:
@@ -139,60 +149,50 @@ _TRAINING = Training()
 
 REGISTRY: dict[PlannerName, PlannerSpec] = {
     "laissez-faire": PlannerSpec(
-        "laissez-faire", "nothing", lambda s: laissez_faire(s.law.thresholds), evaluations=1
+        "laissez-faire", lambda s: laissez_faire(s.law.thresholds), evaluations=1
     ),
-    "federal": PlannerSpec("US federal", "nothing", lambda s: FixedPlanner(s.law), evaluations=1),
-    "uniform": PlannerSpec(
-        "uniform 50 %", "nothing", lambda s: uniform(s.law.thresholds), evaluations=1
-    ),
-    "flat": PlannerSpec("flat, best by search", "values", lambda s: FlatSearch(s.law.thresholds)),
-    "random": PlannerSpec(
-        "random search, rates U[0,1)", "values", lambda s: RandomSearch(s.law.thresholds)
-    ),
+    "federal": PlannerSpec("US federal", lambda s: FixedPlanner(s.law), evaluations=1),
+    "uniform": PlannerSpec("uniform 50 %", lambda s: uniform(s.law.thresholds), evaluations=1),
+    "flat": PlannerSpec("flat, best by search", lambda s: FlatSearch(s.law.thresholds)),
+    "random": PlannerSpec("random search, rates U[0,1)", lambda s: RandomSearch(s.law.thresholds)),
     "grid": PlannerSpec(
         "grid, Halton points in [0,1)",
-        "values",
         lambda s: even_grid(s.law.thresholds, tries=s.evaluations),
     ),
-    "coordinate": PlannerSpec("one rate at a time", "values", lambda s: CoordinateSearch(s.law)),
-    "cma-es": PlannerSpec("evolution (CMA-ES), from 50 %", "values", _evolution),
-    "cma-es-long": PlannerSpec(
-        "evolution (CMA-ES), 600 evaluations", "values", _evolution, evaluations=600
-    ),
-    "ppo": PlannerSpec("PPO, a Gaussian of schedules", "values", lambda s: PPOPlanner(s.law)),
+    "coordinate": PlannerSpec("one rate at a time", lambda s: CoordinateSearch(s.law)),
+    "cma-es": PlannerSpec("evolution (CMA-ES), from 50 %", _evolution),
+    "cma-es-long": PlannerSpec("evolution (CMA-ES), 600 evaluations", _evolution, evaluations=600),
+    "ppo": PlannerSpec("PPO, a Gaussian of schedules", lambda s: PPOPlanner(s.law)),
     "saez-static": PlannerSpec(
         "Saez, once",
-        "brackets, told the elasticity",
         lambda s: StaticSaezPlanner(s.law, s.elasticity),
+        told_elasticity=True,
     ),
     "saez-flat": PlannerSpec(
         "Saez, once, elasticity 0.4",
-        "brackets, told 0.4",
         lambda s: StaticSaezPlanner(s.law, REFERENCE_ELASTICITIES["SAEZ_FLAT"]),
     ),
     "saez-empirical": PlannerSpec(
-        "Saez, elasticities measured", "brackets, incomes", lambda s: EmpiricalSaezPlanner(s.law)
+        "Saez, elasticities measured", lambda s: EmpiricalSaezPlanner(s.law)
     ),
     "saez": PlannerSpec(
         "Saez, iterated",
-        "brackets, told the elasticity",
         lambda s: SaezPlanner(s.law, s.elasticity),
+        told_elasticity=True,
     ),
-    "adam": PlannerSpec("gradient (Adam)", "gradients", lambda s: GradientPlanner(s.law, adam())),
-    "multi-start": PlannerSpec("gradient, three starts", "gradients", _multi_start),
-    "gradient": PlannerSpec("gradient (L-BFGS)", "gradients", lambda s: GradientPlanner(s.law)),
+    "adam": PlannerSpec("gradient (Adam)", lambda s: GradientPlanner(s.law, adam())),
+    "multi-start": PlannerSpec("gradient, three starts", _multi_start),
+    "gradient": PlannerSpec("gradient (L-BFGS)", lambda s: GradientPlanner(s.law)),
     "amortised": PlannerSpec(
         "amortised network, one call",
-        "statistics of one year",
         _amortised,
         evaluations=2,
         training=_TRAINING.steps * _TRAINING.batch,
     ),
     "surrogate": PlannerSpec(
         "gradient on a surrogate",
-        "chances of answers, what workers are told",
         _surrogate,
         needs_choices=True,
     ),
-    "llm": PlannerSpec("language model", "values", language_model, is_model=True),
+    "llm": PlannerSpec("language model", language_model, is_model=True),
 }

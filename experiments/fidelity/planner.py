@@ -16,7 +16,7 @@ from rich.table import Table
 from baselines.optimum import best_found
 from baselines.search.random import RandomSearch
 from econjax import BracketSchedule, Economy, us_federal
-from econjax.planning import Plan, Planner, RationalEvaluator, Report, plan
+from econjax.planning import VALUE, Plan, Planner, RationalEvaluator, Report, plan
 from experiments.core.config import EconomyConfig, WelfareName
 from experiments.core.registry import REGISTRY
 from experiments.report.intervals import Measured, mean_of
@@ -78,7 +78,7 @@ class ForgetfulPlanner(ChoicePlanner):
 class FormulaPlanner:
     """The known formula that the model imitates, asked in the model's place."""
 
-    needs_gradient = False
+    observes = VALUE
 
     def __init__(self, start: BracketSchedule) -> None:
         """Hold the schedule of the first tax year."""

@@ -85,7 +85,7 @@ class Score:
 
     contest: Contest
     planner: str
-    sees: str
+    observes: str
     equivalent: float
     regret: Measured
     share: Measured
@@ -172,6 +172,7 @@ class _Run(NamedTuple):
     counts: Mapping[str, int]
     queries: int
     seconds: float
+    observes: str
 
 
 _MEANS = ("wins", "values", "gradients", "queries", "seconds")
@@ -192,12 +193,13 @@ def _runs(
         setting = PlanningContext(
             contest.kind.law, contest.told, asked, contest.aim, tally, sizes.evaluations
         )
-        planner: Planner = entry.make(setting)
+        planner: Planner = entry.planner(setting)
         steps = entry.evaluations or sizes.evaluations
         schedule = plan(jax.random.key(place), planner, evaluate, steps=steps).recommended
         seconds = time.perf_counter() - started
         reached = float(evaluators[place]().value(schedule).equivalent)
-        return _Run(schedule, reached, evaluate.counts, tally.asked, seconds)
+        seen = entry.observes(planner)
+        return _Run(schedule, reached, evaluate.counts, tally.asked, seconds, seen)
 
     if not entry.is_model:
         return [run(place, None) for place in range(len(evaluators))]
@@ -233,7 +235,7 @@ def _score(
     return Score(
         contest=contest,
         planner=entry.name,
-        sees=entry.sees,
+        observes=runs[0].observes,
         equivalent=float(reached.mean()),
         regret=bootstrap([regrets.tolist()]),
         share=bootstrap([shares.tolist()]),

@@ -17,7 +17,7 @@ from experiments.scoreboard.run import Score, Sizes, contest_scores, contests, p
 
 _COLUMNS = (
     "planner",
-    "sees",
+    "observes",
     "equivalent $",
     "regret $",
     "95 % interval",
@@ -109,7 +109,7 @@ def _as_dict(score: Score) -> dict[str, Any]:
 def _cells(score: Score) -> tuple[str, ...]:
     return (
         score.planner,
-        score.sees,
+        score.observes,
         f"{score.equivalent:,.2f}",
         f"{score.regret.value:,.2f}",
         _between(score.regret, 1.0),

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Key
 
 from baselines.fixed import FixedPlanner
 from econjax import BracketSchedule
-from econjax.planning import Planner, RationalEvaluator, Report
+from econjax.planning import Planner, RationalEvaluator, Report, hear
 from experiments.core.registry import REGISTRY, PlanningContext
 from experiments.simulate.config import SimulateConfig
 from llm_policy.answers.reading import Tally
@@ -79,7 +79,7 @@ def form_government(
         return _Planned(FixedPlanner(start), rational)
     if config.planner != "llm":
         setting = PlanningContext(start, config.elasticity, engine, WELFARE[config.welfare], tally)
-        return _Planned(REGISTRY[config.planner].make(setting), rational)
+        return _Planned(REGISTRY[config.planner].planner(setting), rational)
     return _Planned(planner_of(config, engine, rational.what_if, tally=tally), rational)
 
 
@@ -154,9 +154,9 @@ class _Planned:
         report: Report,
         utility: Float[np.ndarray, " agents"],
     ) -> Any:
-        if self.planner.needs_gradient:
+        if "gradient" in self.planner.observes:
             report = with_gradient(report, self.rational, schedule)
-        return self.planner.tell(state, schedule, report)
+        return hear(self.planner, state, schedule, report)
 
     def summary(self, state: Any) -> dict[str, Any]:
         rates = np.asarray(self.planner.recommend(state).rates, float).tolist()

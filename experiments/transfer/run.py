@@ -138,7 +138,7 @@ class _Place:
         steps = REGISTRY[name].evaluations or tries
         evaluate = self._evaluator(_Seat(welfare, source), 1)
         key = jax.random.fold_in(self.key, 2)
-        return plan(key, REGISTRY[name].make(setting), evaluate, steps=steps).recommended
+        return plan(key, REGISTRY[name].planner(setting), evaluate, steps=steps).recommended
 
     def worth(self, schedule: BracketSchedule, welfare: WelfareName, target: WorkersName) -> float:
         """Return the equivalent that a schedule brings among workers of one kind."""

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from econjax import BracketSchedule
-from econjax.planning import Report
+from econjax.planning import Observation, Report
 from llm_policy.answers.proposals import changed
 from llm_policy.answers.reading import STEPS, Tally
 from llm_policy.engines.base import Engine, EngineError, Prompt
@@ -42,8 +42,6 @@ class ChoicePlanner:
     that got none of the letters is an error.
     """
 
-    needs_gradient = False
-
     def __init__(
         self,
         engine: Engine,
@@ -68,6 +66,11 @@ class ChoicePlanner:
             )
         self.style = style or PlannerStyle()
         self.tally = tally or Tally()
+
+    @property
+    def observes(self) -> tuple[Observation, ...]:
+        """What its prompts show."""
+        return self.style.observes
 
     def init(self, key: Key[Array, ""]) -> ChoicePlannerState:
         """Return the start, with nothing seen."""

@@ -14,7 +14,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, Key
 
-from econjax.planning import Evaluator
+from econjax.planning import Evaluator, hear
 from llm_policy.planners.choice import ChoicePlanner, ChoicePlannerState, Decision
 
 
@@ -115,10 +115,10 @@ def _live(
 ) -> list[ChoicePlannerState]:
     """Return the states after some episodes side by side; the start is evaluated once for all."""
     state = planner.init(key)
-    begun = planner.tell(state, planner.start, evaluate.value(planner.start))
+    begun = hear(planner, state, planner.start, evaluate.value(planner.start))
     states = [begun] * episodes
     for year in range(years):
         keys = list(jax.random.split(jax.random.fold_in(key, year), episodes))
         states = planner.decide(keys, states)
-        states = [planner.tell(s, s.seen.current, evaluate.value(s.seen.current)) for s in states]
+        states = [hear(planner, s, s.seen.current, evaluate.value(s.seen.current)) for s in states]
     return states

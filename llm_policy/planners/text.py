@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from econjax import BracketSchedule
-from econjax.planning import Report
+from econjax.planning import Observation, Report
 from llm_policy.answers.proposals import (
     answer_tokens,
     proposal_answer,
@@ -48,8 +48,6 @@ class LLMPlanner:
     Raises:
         ValueError: nothing shown, a negative warm-up, or questions without anyone to answer them.
     """
-
-    needs_gradient = False
 
     def __init__(
         self,
@@ -92,6 +90,11 @@ class LLMPlanner:
         self.tally = tally or Tally()
         self.what_if = what_if
         self.queries = queries
+
+    @property
+    def observes(self) -> tuple[Observation, ...]:
+        """What its prompts show, and whether it may ask."""
+        return (*self.style.observes, "what-if") if self.queries else self.style.observes
 
     def init(self, key: Key[Array, ""]) -> LLMPlannerState:
         """Return the start, with nothing seen."""

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from econjax import BracketSchedule
-from econjax.planning import Report
+from econjax.planning import VALUE, Observation, Report
 from llm_policy.answers.proposals import Answer
 from llm_policy.answers.reading import STEPS
 from llm_policy.engines.base import Prompt
@@ -35,6 +35,11 @@ class PlannerStyle:
     exploit: bool = True
     reflect: bool = True
     observe: bool = True
+
+    @property
+    def observes(self) -> tuple[Observation, ...]:
+        """The parts of a report that the prompts show."""
+        return (*VALUE, "distribution", "brackets") if self.observe else VALUE
 
     def __post_init__(self) -> None:
         """Check the answer."""

@@ -90,7 +90,7 @@ def forecast(
     return jnp.mean(jnp.stack(values))
 
 
-def worth(
+def recorded_value(
     economy: Economy,
     welfare: AbstractWelfare,
     year: Sequence[Heard],

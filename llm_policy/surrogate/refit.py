@@ -8,15 +8,16 @@ try.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import equinox as eqx
 import jax
 from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule, Economy
+from econjax.planning import Observation
 from econjax.welfare import AbstractWelfare
-from llm_policy.surrogate.expectation import forecast, worth
+from llm_policy.surrogate.expectation import forecast, recorded_value
 from llm_policy.surrogate.network import Surrogate, fit
 from llm_policy.surrogate.recording import RecordedWorkers
 
@@ -32,9 +33,9 @@ class Trial(Protocol):
 
 @dataclass(frozen=True)
 class RefittedSurrogate:
-    """What a surrogate predicts, and what each recorded tax year is worth by the chances in it."""
+    """What a surrogate predicts, and the expected value of each recorded tax year."""
 
-    worth: tuple[float, ...]
+    values: tuple[float, ...]
     surrogate: Surrogate
     person: Float[Array, "agents features"]
     economy: Economy
@@ -52,7 +53,7 @@ class RefittedSurrogate:
 
 @dataclass(frozen=True)
 class SurrogateRefit:
-    """Distils the workers anew from the tax years that they lived since `begun`, going on from the last fit.
+    """Distils the workers anew from the tax years since `begun`, going on from the last fit.
 
     Raises:
         ValueError: at a call, trials that are not these tax years.
@@ -62,6 +63,7 @@ class SurrogateRefit:
     welfare: AbstractWelfare
     steps: int
     begun: int
+    observes: ClassVar[tuple[Observation, ...]] = ("answers",)
 
     def __call__(
         self, key: Key[Array, ""], trials: Sequence[Trial], model: RefittedSurrogate | None
@@ -77,9 +79,9 @@ class SurrogateRefit:
             )
         economy, last = self.workers.economy, self.workers.years[-1]
         return RefittedSurrogate(
-            worth=(
-                *(model.worth if model else ()),
-                worth(economy, self.welfare, last, self.workers.hours),
+            values=(
+                *(model.values if model else ()),
+                recorded_value(economy, self.welfare, last, self.workers.hours),
             ),
             surrogate=fit(
                 key,

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 (a table)
 """Oracles, section 2.3: the best seven-bracket schedule on the 20,000-point quantile grid."""
 
 from dataclasses import dataclass, replace

@@ -150,7 +150,7 @@ def test_evaluations_are_the_steps(planner):
     evaluate, instance = evaluator(), planner.make()
     plan(jax.random.key(0), instance, evaluate, steps=STEPS)
     assert sum(evaluate.counts.values()) == STEPS
-    assert evaluate.counts["gradient" if instance.needs_gradient else "value"] == STEPS
+    assert evaluate.counts["gradient" if "gradient" in instance.observes else "value"] == STEPS
 
 
 @every_planner

@@ -214,9 +214,10 @@ def dollars_lost(name, chosen, tax_of, rebate, cap, own):
         return income - tax_of(income) + rebate - np.where(hours > 0, fixed, 0)
 
     if name in ("quasilinear", "GHH"):
-        value = lambda hours: (
-            consumption(hours) - taste * cost(40 * skill, skill * hours, elasticity)
-        )  # noqa: E731
+
+        def value(hours):
+            return consumption(hours) - taste * cost(40 * skill, skill * hours, elasticity)
+
         return np.max(value(grid), axis=1) - value(chosen[:, None])[:, 0]
     eta, scale, unit = (1.0, 5e-6, 1.0) if name == "log" else (ETA, SCALE, 1e4)
     value = lambda hours: crra(consumption(hours) / unit, eta) - taste * scale * hours**DELTA  # noqa: E731

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 (a table)
 import equinox as eqx
 import jax
 import jax.numpy as jnp

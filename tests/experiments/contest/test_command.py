@@ -89,7 +89,7 @@ def test_the_belief_predicts_a_known_year_and_its_gradient():
     report = ModelEvaluator(Society(some, Atkinson(1.0)), steps=1, key=KEY).value(LAW)
     model = planner.tell(planner.init(KEY), LAW, report).model
     value, gradient = model.predict(LAW)
-    assert float(value) == pytest.approx(model.worth[0], rel=0.02)
+    assert float(value) == pytest.approx(model.values[0], rel=0.02)
     assert gradient.shape == LAW.rates.shape
     step, way = 0.01, np.asarray(gradient) / np.linalg.norm(gradient)
     ahead, behind = (

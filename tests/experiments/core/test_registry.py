@@ -34,7 +34,7 @@ def brief_training(monkeypatch):
 
 
 def test_a_network_is_trained_once_for_a_law_and_hears_how_averse_welfare_is(brief_training):
-    averse = {aim: REGISTRY["amortised"].make(setting(aim)) for aim in WELFARE}
+    averse = {aim: REGISTRY["amortised"].planner(setting(aim)) for aim in WELFARE}
     assert all(isinstance(planner, AmortisedPlanner) for planner in averse.values())
     assert len({id(planner.network) for planner in averse.values()}) == 1
     found = {aim: planner.aversion for aim, planner in averse.items()}
@@ -52,4 +52,4 @@ def test_a_model_plans_as_the_mode_says(improviser):
 
 def test_a_surrogate_needs_workers_who_are_recorded():
     with pytest.raises(ValueError, match="there are none"):
-        REGISTRY["surrogate"].make(setting())
+        REGISTRY["surrogate"].planner(setting())

@@ -26,7 +26,7 @@ from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.formula.policy import TaughtWorkers
 from llm_policy.personas.draw import describe, draw_personas
 from llm_policy.prompts.workers import Style
-from llm_policy.surrogate.expectation import expected_equivalent, forecast, worth
+from llm_policy.surrogate.expectation import expected_equivalent, forecast, recorded_value
 from llm_policy.surrogate.network import SurrogatePolicy, calibration, distil, fit, new
 from llm_policy.surrogate.recording import RecordedWorkers, Remembered, person_features, record, see
 from llm_policy.workers.llm import LLMWorkers
@@ -327,7 +327,9 @@ def test_a_recorded_year_is_worth_its_report_on_average(welfare):
         float(society.tax_year(jax.random.key(k), society.begin(LAW), LAW, steps=1)[0].equivalent)
         for k in range(60)
     ]
-    values = [worth(workers.economy, welfare, year, workers.hours) for year in workers.years]
+    values = [
+        recorded_value(workers.economy, welfare, year, workers.hours) for year in workers.years
+    ]
     assert np.ptp(values) < 1e-3 * abs(values[0])  # first answers do not depend on the draws
     error = np.std(reports, ddof=1) / np.sqrt(len(reports))
     assert abs(np.mean(reports) - values[0]) < 3.5 * error + 0.003 * abs(values[0])
