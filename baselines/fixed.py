@@ -48,7 +48,7 @@ def flat_rate(thresholds: Float[Array, " brackets"], rate: float) -> FixedPlanne
     return FixedPlanner(BracketSchedule(thresholds, jnp.full_like(thresholds, rate)))
 
 
-def uniform(thresholds: Float[Array, " brackets"]) -> FixedPlanner:
+def uniform_rates(thresholds: Float[Array, " brackets"]) -> FixedPlanner:
     """Return the planner that takes half of every dollar: UNIFORM of the LLM Economist (arXiv 2507.15815)."""
     return flat_rate(thresholds, 0.5)
 

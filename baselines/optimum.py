@@ -14,7 +14,7 @@ from econjax import BracketSchedule
 from econjax.planning import Evaluator, plan
 
 
-class Found(NamedTuple):
+class BestFound(NamedTuple):
     """A schedule and its equivalent."""
 
     schedule: BracketSchedule
@@ -23,7 +23,7 @@ class Found(NamedTuple):
 
 def best_found(
     evaluate: Evaluator, starts: list[BracketSchedule], *, steps: int = 80, most: int = 600
-) -> Found:
+) -> BestFound:
     """Return the best schedule that gradients from every start, and then a simplex search around it, find.
 
     "Best found", not proven best, and by one method polished by another. The gradient planner
@@ -33,13 +33,13 @@ def best_found(
     return simplex(evaluate, climb(evaluate, starts, steps=steps).schedule, most=most)
 
 
-def climb(evaluate: Evaluator, starts: list[BracketSchedule], *, steps: int = 80) -> Found:
+def climb(evaluate: Evaluator, starts: list[BracketSchedule], *, steps: int = 80) -> BestFound:
     """Return the best that the gradient planner finds in `steps` evaluations from any of `starts`."""
     key = jax.random.key(0)
     plans = [plan(key, GradientPlanner(start), evaluate, steps=steps) for start in starts]
     tried = [pair for p in plans for pair in zip(p.schedules, p.reports, strict=True)]
     schedule, report = max(tried, key=lambda pair: float(pair[1].equivalent))
-    return Found(schedule, float(report.equivalent))
+    return BestFound(schedule, float(report.equivalent))
 
 
 def evolve(
@@ -48,7 +48,7 @@ def evolve(
     *,
     seed: int = 0,
     generations: int = 40,
-) -> Found:
+) -> BestFound:
     """Return the best that differential evolution and then a simplex find, from scratch, without gradients.
 
     Storn and Price (1997), as scipy has it, on rates in [-0.5, 0.999]; 128 schedules a generation
@@ -76,7 +76,7 @@ def adapt(
     seed: int = 0,
     evaluations: int = 1500,
     most: int = 600,
-) -> Found:
+) -> BestFound:
     """Return the best that CMA-ES and then a simplex find, from scratch, without gradients.
 
     `EvolutionPlanner` begins at a flat 50 % and has `evaluations`; `simplex` then searches around
@@ -87,7 +87,7 @@ def adapt(
     return simplex(evaluate, found.recommended, most=most)
 
 
-def simplex(evaluate: Evaluator, schedule: BracketSchedule, *, most: int) -> Found:
+def simplex(evaluate: Evaluator, schedule: BracketSchedule, *, most: int) -> BestFound:
     """Return the best that Nelder-Mead (scipy) finds around a schedule, on exact, step-like values.
 
     Rates stay within 0.999 of 0; those of the schedule that are not are moved there first.
@@ -108,7 +108,7 @@ def simplex(evaluate: Evaluator, schedule: BracketSchedule, *, most: int) -> Fou
         bounds=[(-_HIGHEST, _HIGHEST)] * centre.size,
         options=options,
     )
-    return Found(BracketSchedule(schedule.thresholds, jnp.asarray(found.x)), -float(found.fun))
+    return BestFound(BracketSchedule(schedule.thresholds, jnp.asarray(found.x)), -float(found.fun))
 
 
 _HIGHEST = 0.999

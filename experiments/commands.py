@@ -119,40 +119,40 @@ BENCHMARKS = {
         "Time taxes, responses and welfare gradients against NumPy and against the machine's own "
         "limits.",
         "experiments.benchmarks.config:CoreBenchmarkConfig",
-        "experiments.benchmarks.core:measure",
+        "experiments.benchmarks.core:measure_core",
         "experiments.benchmarks.tables:print_core",
     ),
     "llm": Command(
         "Time language-model workers in text and choice mode, and the work around the model.",
         "experiments.benchmarks.config:LLMBenchmarkConfig",
-        "experiments.benchmarks.llm:run",
+        "experiments.benchmarks.llm:run_llm",
         "experiments.benchmarks.tables:print_llm",
     ),
     "engines": Command(
         "Ask the embedded engine and vLLM the same prompts on the same weights, in turns.",
         "experiments.benchmarks.config:EnginesBenchmarkConfig",
-        "experiments.benchmarks.engines:run",
+        "experiments.benchmarks.engines:run_engines",
         "experiments.benchmarks.tables:print_engines",
     ),
     "learning": Command(
         "Let a planner and its workers learn together by PPO, and a network learn to plan in one "
         "call.",
         "experiments.benchmarks.config:LearningBenchmarkConfig",
-        "experiments.benchmarks.learning:run",
+        "experiments.benchmarks.learning:run_learning",
         "experiments.benchmarks.learning:print_learning",
     ),
     "surrogate": Command(
         "Distil language-model workers into a network, and measure it on laws and people it never "
         "saw.",
         "experiments.benchmarks.config:SurrogateBenchmarkConfig",
-        "experiments.benchmarks.surrogate:run",
+        "experiments.benchmarks.surrogate:run_surrogate",
         "experiments.benchmarks.surrogate:print_surrogate",
     ),
     "against": Command(
         "Measure this checkout beside another one, in turns: ratios, their spread, and tables to "
         "the cent.",
         "experiments.benchmarks.config:AgainstBenchmarkConfig",
-        "experiments.benchmarks.against:run",
+        "experiments.benchmarks.against:run_against",
         "experiments.benchmarks.against:print_against",
     ),
 }

@@ -29,7 +29,7 @@ class Point(NamedTuple):
     margins: Float[np.ndarray, " margins"]
 
 
-class Model(NamedTuple):
+class LocalModel(NamedTuple):
     """What the planner thinks of the neighbourhood of the `centre`, the best point by its merit so far.
 
     `slopes` are the margins' and `curvature` is minus the second derivative of the value; no step
@@ -51,7 +51,7 @@ class ConstrainedState(NamedTuple):
     tries points near it once the search has ended.
     """
 
-    model: Model | None
+    model: LocalModel | None
     position: Vector
     expected: Float[np.ndarray, " margins"]
     best: tuple[BracketSchedule, float, float]
@@ -160,15 +160,15 @@ class ConstrainedPlanner(NamedTuple):
         slope = np.asarray(report.gradient, float) * (1 - rates) / scale
         return Point(-np.log1p(-rates), np.log(scale), slope, self._margins(report) / scale)
 
-    def _first_model(self, heard: Point, schedule: BracketSchedule, report: Report) -> Model:
+    def _first_model(self, heard: Point, schedule: BracketSchedule, report: Report) -> LocalModel:
         rows = [requirement.slopes(schedule, report) for requirement in self.requirements]
         slopes = np.concatenate(rows) if rows else np.zeros((0, heard.position.size))
         slopes = slopes * np.exp(-heard.position - heard.value)
         steepness = max(float(np.max(np.abs(heard.slope))), 1e-6)
-        return Model(heard, slopes, 2 * steepness * np.eye(heard.position.size), 0.5, 10.0)
+        return LocalModel(heard, slopes, 2 * steepness * np.eye(heard.position.size), 0.5, 10.0)
 
 
-def learn(model: Model, heard: Point) -> Model:
+def learn(model: LocalModel, heard: Point) -> LocalModel:
     """Return the model with what was heard of another point, which is the new centre if it is better."""
     centre, moved = model.centre, heard.position - model.centre.position
     length = float(moved @ moved)
@@ -191,11 +191,11 @@ def learn(model: Model, heard: Point) -> Model:
     elif gain > 0.7 * hoped and longest > 0.8 * radius:
         radius = min(2 * radius, 1.0)
     curvature = _curved(model.curvature, moved, centre.slope - heard.slope)
-    return Model(heard if gain > 0 else centre, slopes, curvature, radius, model.penalty)
+    return LocalModel(heard if gain > 0 else centre, slopes, curvature, radius, model.penalty)
 
 
 def best_step(
-    model: Model,
+    model: LocalModel,
     bounds: tuple[Vector, Vector],
     *,
     rising: bool,
@@ -236,7 +236,7 @@ def best_step(
 
 
 def _linear(
-    model: Model, *, rising: bool, spare: Float[np.ndarray, " margins"]
+    model: LocalModel, *, rising: bool, spare: Float[np.ndarray, " margins"]
 ) -> tuple[Float[np.ndarray, "rows unknowns"], Float[np.ndarray, " rows"]]:
     """Return the rows whose products with the step and the slacks must reach the numbers beside them."""
     brackets, slacks = model.centre.position.size, spare.size

@@ -12,7 +12,7 @@ from econjax import BracketSchedule
 from econjax.planning import VALUE, Observation, Report
 
 
-class Trial(NamedTuple):
+class TriedSchedule(NamedTuple):
     """A schedule that was evaluated, and what it brought."""
 
     schedule: BracketSchedule
@@ -49,7 +49,9 @@ class Refit(Protocol):
         """What it knows beyond the trials."""
         ...
 
-    def __call__(self, key: Key[Array, ""], trials: Sequence[Trial], model: Any) -> SurrogateModel:
+    def __call__(
+        self, key: Key[Array, ""], trials: Sequence[TriedSchedule], model: Any
+    ) -> SurrogateModel:
         """Return the model after all trials; `model` is the one before the last trial, None at first."""
         ...
 
@@ -62,7 +64,7 @@ class TrustRegionState(NamedTuple):
     all the way. `key` names the luck of refitting.
     """
 
-    trials: tuple[Trial, ...]
+    trials: tuple[TriedSchedule, ...]
     model: SurrogateModel | None
     centre: int
     radius: float
@@ -119,7 +121,7 @@ class TrustRegionPlanner(NamedTuple):
         self, state: TrustRegionState, schedule: BracketSchedule, report: Report
     ) -> TrustRegionState:
         """Learn from the trial, move to it if it is the best, and adapt the radius."""
-        trials = (*state.trials, Trial(schedule, report))
+        trials = (*state.trials, TriedSchedule(schedule, report))
         model = self.refit(jax.random.fold_in(state.key, len(trials)), trials, state.model)
         if not state.trials:
             return TrustRegionState(trials, model, 0, state.radius, state.key)

@@ -42,7 +42,7 @@ class AnyAversion(AbstractWelfare):
         return jnp.where(endless, Rawlsian().equivalent(population, outcome), finite)
 
 
-class World(NamedTuple):
+class EconomyDraw(NamedTuple):
     """An economy, and the aversion to inequality of those who plan for it (`inf`: Rawls)."""
 
     economy: Economy
@@ -74,7 +74,7 @@ def draw_skills(
 
 def draw_world(
     key: Key[Array, ""], skills: Float[Array, "populations agents"], law: BracketSchedule
-) -> World:
+) -> EconomyDraw:
     """Return a world with one of the populations, and an elasticity and an aversion of its own.
 
     The elasticity is log-uniform between 0.1 and 1; the aversion is infinite with probability 1/4,
@@ -90,7 +90,9 @@ def draw_world(
     population = calibrate(Population(skill), law)
     taste = jnp.where(jax.random.bernoulli(fitted), population.taste, 1)
     population = eqx.tree_at(lambda p: p.taste, population, taste)
-    return World(Economy(population=population, preferences=Quasilinear(elasticity)), aversion)
+    return EconomyDraw(
+        Economy(population=population, preferences=Quasilinear(elasticity)), aversion
+    )
 
 
 def _gb2(u: Float[np.ndarray, " 4"]) -> GB2:

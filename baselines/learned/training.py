@@ -11,7 +11,7 @@ import optax
 from jaxtyping import Array, Float, Key
 
 from baselines.gradient.ascent import GradientPlanner
-from baselines.learned.economy_prior import World, draw_skills, draw_world
+from baselines.learned.economy_prior import EconomyDraw, draw_skills, draw_world
 from baselines.learned.neural import MLP, AmortisedNetwork, AmortisedPlanner, Sees, features_of
 from baselines.search.random import FlatSearch
 from econjax import BracketSchedule, Quasilinear, equilibrium
@@ -19,7 +19,7 @@ from econjax.planning import Planner, RationalEvaluator, plan, summarise
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingOptions:
     """How a network is trained: `steps` of Adam, each on `batch` fresh worlds.
 
     The worlds' populations are among `populations` of `agents` workers, drawn once. The learning
@@ -35,7 +35,7 @@ class Training:
     learning_rate: float = 3e-3
 
 
-class Trained(NamedTuple):
+class TrainedNetwork(NamedTuple):
     """A trained network, what training asked of economies, and how it went.
 
     `evaluations` counts those with a gradient and those of the law, which only the statistics are
@@ -49,19 +49,19 @@ class Trained(NamedTuple):
 
 
 def train_network(
-    key: Key[Array, ""], law: BracketSchedule, training: Training | None = None
-) -> Trained:
+    key: Key[Array, ""], law: BracketSchedule, training: TrainingOptions | None = None
+) -> TrainedNetwork:
     """Return a network trained to raise the log equivalent of the worlds of `economy_prior`.
 
     Gradients go through the exact equilibrium, with its jumps. All steps are one compiled scan.
     """
-    training = Training() if training is None else training
+    training = TrainingOptions() if training is None else training
     skill_key, init_key, step_key = jax.random.split(key, 3)
     skills = draw_skills(skill_key, populations=training.populations, agents=training.agents)
     network = _untrained(init_key, law, skills, training)
     network, losses = _train(step_key, network, skills, training)
     each = training.steps * training.batch
-    return Trained(network, {"gradient": each, "value": each + _SAMPLE}, losses)
+    return TrainedNetwork(network, {"gradient": each, "value": each + _SAMPLE}, losses)
 
 
 class HeldOut(NamedTuple):
@@ -100,7 +100,7 @@ def held_out(
     return HeldOut(*np.array(rows).T)
 
 
-def _four(world: World, network: AmortisedNetwork, evaluations: int) -> tuple[float, ...]:
+def _four(world: EconomyDraw, network: AmortisedNetwork, evaluations: int) -> tuple[float, ...]:
     evaluate = RationalEvaluator(world.economy, world.welfare)
     elasticity = float(_elasticity(world)) if network.sees == "elasticity" else None
     one_call = AmortisedPlanner(network, float(world.aversion), elasticity)
@@ -118,25 +118,25 @@ _SAMPLE = 256  # worlds that the features' centre and spread are taken from
 _drawn = eqx.filter_jit(draw_world)
 
 
-def _read(world: World, law: BracketSchedule, sees: Sees) -> Float[Array, " features"]:
+def _read(world: EconomyDraw, law: BracketSchedule, sees: Sees) -> Float[Array, " features"]:
     return features_of(*_heard(world, law, sees), sees)
 
 
-def _heard(world: World, law: BracketSchedule, sees: Sees):
+def _heard(world: EconomyDraw, law: BracketSchedule, sees: Sees):
     """Return the report on the law, the aversion, and the elasticity of one who is told."""
     outcome = equilibrium(world.economy, law).outcome
     report = summarise(world.economy, law, outcome, world.welfare)
     return report, world.aversion, _elasticity(world) if sees == "elasticity" else None
 
 
-def _elasticity(world: World) -> Float[Array, ""]:
+def _elasticity(world: EconomyDraw) -> Float[Array, ""]:
     preferences = world.economy.preferences
     assert isinstance(preferences, Quasilinear)
     return preferences.elasticity
 
 
 @eqx.filter_jit
-def _untrained(key, law: BracketSchedule, skills, training: Training) -> AmortisedNetwork:
+def _untrained(key, law: BracketSchedule, skills, training: TrainingOptions) -> AmortisedNetwork:
     world_keys = jax.random.split(key, _SAMPLE)
     draw = lambda k: _read(draw_world(k, skills, law), law, training.sees)  # noqa: E731
     seen = jax.vmap(draw)(world_keys)
@@ -146,7 +146,7 @@ def _untrained(key, law: BracketSchedule, skills, training: Training) -> Amortis
 
 
 @eqx.filter_jit
-def _train(key, network: AmortisedNetwork, skills, training: Training):
+def _train(key, network: AmortisedNetwork, skills, training: TrainingOptions):
     law = network.law
     rate = optax.cosine_decay_schedule(training.learning_rate, training.steps)
     optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate))

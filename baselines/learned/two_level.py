@@ -80,7 +80,7 @@ class TwoLevelResult(NamedTuple):
     equivalents: Float[Array, " updates"]
 
 
-class Verdict(NamedTuple):
+class TwoLevelVerdict(NamedTuple):
     """What a learned schedule is worth, in dollars of equivalent a year, and how well workers have learned.
 
     `learned` is with the learned workers, `rational` with exact best responses. `departure` is the
@@ -142,16 +142,16 @@ def train_two_level(
 
 
 @eqx.filter_jit
-def judge(
+def judge_two_level(
     result: TwoLevelResult, economy: Economy, welfare: AbstractWelfare, config: TwoLevel
-) -> Verdict:
+) -> TwoLevelVerdict:
     """Return what the schedule is worth with learned workers, done exploring, and with rational ones."""
     labor = learned_hours(result, economy, config)
     outcome = settle(economy, result.schedule, labor)
     best = best_response(economy, result.schedule, outcome.rebate)
     exact = equilibrium(economy, result.schedule).outcome
     weight = economy.population.weight
-    return Verdict(
+    return TwoLevelVerdict(
         learned=welfare.equivalent(economy.population, outcome),
         rational=welfare.equivalent(economy.population, exact),
         departure=jnp.sum(weight * jnp.abs(labor - best)),

@@ -10,7 +10,7 @@ from econjax import BracketSchedule
 from econjax.planning import Report
 
 
-class Measured(NamedTuple):
+class MeasuredElasticity(NamedTuple):
     """Elasticities of income with respect to the net-of-tax rate, one for each bracket.
 
     Where `own` is false the bracket's own estimate was not positive, or nobody was in it, and
@@ -26,7 +26,7 @@ class Study(NamedTuple):
 
     incomes: tuple[float, ...]
     active: tuple[float, ...]
-    measured: Measured | None
+    measured: MeasuredElasticity | None
     iteration: SaezState
 
 
@@ -93,7 +93,7 @@ class EmpiricalSaezPlanner(NamedTuple):
         moves[::2] *= -1
         return np.clip(rates + moves, -1, 0.999)
 
-    def _measure(self, incomes: tuple[float, ...], active: tuple[float, ...]) -> Measured:
+    def _measure(self, incomes: tuple[float, ...], active: tuple[float, ...]) -> MeasuredElasticity:
         brackets = np.repeat(np.arange(self.start.rates.size), 2)
         kept = np.log1p(-self._perturbations()[np.arange(brackets.size), brackets])
         gained = -np.diff(np.reshape(incomes, (-1, 2)), axis=1)[:, 0]
@@ -103,4 +103,4 @@ class EmpiricalSaezPlanner(NamedTuple):
         seen = at_stake > 0
         own = np.where(seen, gained / np.where(seen, at_stake, 1), 0)
         pooled = gained[seen].sum() / at_stake[seen].sum() if seen.any() else 0.0
-        return Measured(np.where(own > 0, own, max(pooled, 0.0)), own > 0)
+        return MeasuredElasticity(np.where(own > 0, own, max(pooled, 0.0)), own > 0)

@@ -13,7 +13,7 @@ from econjax import BracketSchedule
 from econjax.planning import VALUE, Incumbent, Report
 
 
-class Progress(NamedTuple):
+class GridSearchState(NamedTuple):
     """How many schedules were tried, and the best of them."""
 
     tried: int
@@ -30,21 +30,25 @@ class GridSearch(NamedTuple):
     rates: Float[Array, "tries brackets"]
     observes = VALUE
 
-    def init(self, key: Key[Array, ""]) -> Progress:
+    def init(self, key: Key[Array, ""]) -> GridSearchState:
         """Return the start of the list."""
-        return Progress(0, Incumbent.none(BracketSchedule(self.thresholds, self.rates[0])))
+        return GridSearchState(0, Incumbent.none(BracketSchedule(self.thresholds, self.rates[0])))
 
-    def ask(self, key: Key[Array, ""], state: Progress) -> tuple[BracketSchedule, Progress]:
+    def ask(
+        self, key: Key[Array, ""], state: GridSearchState
+    ) -> tuple[BracketSchedule, GridSearchState]:
         """Propose the next row."""
         if state.tried >= len(self.rates):
             return state.incumbent.schedule, state
         return BracketSchedule(self.thresholds, np.asarray(self.rates)[state.tried]), state
 
-    def tell(self, state: Progress, schedule: BracketSchedule, report: Report) -> Progress:
+    def tell(
+        self, state: GridSearchState, schedule: BracketSchedule, report: Report
+    ) -> GridSearchState:
         """Keep the better one."""
-        return Progress(state.tried + 1, state.incumbent.or_better(schedule, report))
+        return GridSearchState(state.tried + 1, state.incumbent.or_better(schedule, report))
 
-    def recommend(self, state: Progress) -> BracketSchedule:
+    def recommend(self, state: GridSearchState) -> BracketSchedule:
         """Recommend the best row tried."""
         return state.incumbent.schedule
 

@@ -89,7 +89,7 @@ def print_audit(found: Audit, console: Console) -> None:
         console.print(remark)
 
 
-class Figure(NamedTuple):
+class AuditFigure(NamedTuple):
     """A figure and its noise floor: None where nothing could be read, and where there is no floor."""
 
     name: str
@@ -98,7 +98,7 @@ class Figure(NamedTuple):
     unit: str
 
 
-def figures(found: Audit) -> list[Figure]:
+def figures(found: Audit) -> list[AuditFigure]:
     """Return the figures of an audit in the order of the table."""
     workers, planner = found.workers, found.planner
     shifts = (
@@ -108,24 +108,24 @@ def figures(found: Audit) -> list[Figure]:
         ("money in another currency", workers.renamed),
     )
     return [
-        Figure("texts that could not be read", workers.unreadable, None, _SHARE),
-        Figure("workers about whose options nothing is known", workers.unknown, None, _SHARE),
-        Figure("probability on no option, mean", workers.leaked_mean, None, _SHARE),
-        Figure("probability on no option, largest", workers.leaked_max, None, _SHARE),
-        Figure("texts against choices", workers.disagreement, workers.noise_floor, _VARIATION),
-        Figure("mean hours of choices", workers.choice_hours, None, _HOURS),
-        Figure("mean hours of texts", workers.text_hours, None, _HOURS),
+        AuditFigure("texts that could not be read", workers.unreadable, None, _SHARE),
+        AuditFigure("workers about whose options nothing is known", workers.unknown, None, _SHARE),
+        AuditFigure("probability on no option, mean", workers.leaked_mean, None, _SHARE),
+        AuditFigure("probability on no option, largest", workers.leaked_max, None, _SHARE),
+        AuditFigure("texts against choices", workers.disagreement, workers.noise_floor, _VARIATION),
+        AuditFigure("mean hours of choices", workers.choice_hours, None, _HOURS),
+        AuditFigure("mean hours of texts", workers.text_hours, None, _HOURS),
         *(line for name, shift in shifts for line in _shift_lines(name, shift, workers.again)),
         *_distance_lines("choices", workers.choice_distance),
         *_distance_lines("texts", workers.text_distance),
-        Figure("planner's texts that could not be read", planner.unreadable, None, _SHARE),
-        Figure(
+        AuditFigure("planner's texts that could not be read", planner.unreadable, None, _SHARE),
+        AuditFigure(
             "planner in another currency: change of a rate",
             planner.shift,
             planner.shift_floor,
             "percentage points",
         ),
-        Figure(
+        AuditFigure(
             "planner in another currency: same commonest answer",
             planner.same,
             planner.same_floor,
@@ -171,19 +171,19 @@ def _audit_planner(
     return recall(planner, state, samples=config.samples)
 
 
-def _shift_lines(name: str, shift: Shift | None, again: Shift) -> list[Figure]:
+def _shift_lines(name: str, shift: Shift | None, again: Shift) -> list[AuditFigure]:
     if shift is None:
         return []
     return [
-        Figure(name, shift.total_variation, again.total_variation, _VARIATION),
-        Figure(f"{name}: change of mean hours", shift.hours, again.hours, _HOURS),
+        AuditFigure(name, shift.total_variation, again.total_variation, _VARIATION),
+        AuditFigure(f"{name}: change of mean hours", shift.hours, again.hours, _HOURS),
     ]
 
 
-def _distance_lines(name: str, distance: Distance) -> list[Figure]:
+def _distance_lines(name: str, distance: Distance) -> list[AuditFigure]:
     return [
-        Figure(f"{name} from the best hours", distance.hours, None, _HOURS),
-        Figure(f"{name}: utility lost", distance.dollars, None, "dollars a year per worker"),
+        AuditFigure(f"{name} from the best hours", distance.hours, None, _HOURS),
+        AuditFigure(f"{name}: utility lost", distance.dollars, None, "dollars a year per worker"),
     ]
 
 

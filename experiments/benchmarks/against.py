@@ -20,8 +20,7 @@ from rich.table import Table
 
 import experiments
 from experiments.benchmarks.config import AgainstBenchmarkConfig, RowName
-from experiments.benchmarks.core import machine
-from experiments.benchmarks.timing import ratio
+from experiments.benchmarks.timing import machine, ratio
 from experiments.report.console import Mistake
 
 _CENT = 0.005
@@ -73,7 +72,7 @@ class AgainstBenchmark:
     differences: list[str] | None
 
 
-def run(
+def run_against(
     config: AgainstBenchmarkConfig, on_start: Callable[[str], None] = lambda what: None
 ) -> AgainstBenchmark:
     """Let both sides take turns at every row that was chosen.
@@ -89,7 +88,7 @@ def run(
     probes = _probes(config)
     rows, differences = [], None
     for row in config.rows:
-        samples = take_turns(row, probes[row], (this, other), config.turns, on_start)
+        samples = measure_in_turns(row, probes[row], (this, other), config.turns, on_start)
         rows += _rows(row, samples)
         if row == "compare":
             differences = _differences(
@@ -99,7 +98,7 @@ def run(
     return AgainstBenchmark(machine(), sides, config.turns, rows, differences)
 
 
-def take_turns(
+def measure_in_turns(
     row: str,
     probe: Callable[[Side], Sample],
     sides: tuple[Side, Side],

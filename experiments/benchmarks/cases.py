@@ -27,7 +27,7 @@ from econjax.optimal.saez import SaezFixedPoint, converged_saez
 from econjax.population import REFERENCE_HOURS
 from econjax.welfare import AbstractWelfare
 from experiments.benchmarks.references import NumpySchedule, hand_fused_welfare
-from experiments.benchmarks.timing import compiled
+from experiments.benchmarks.timing import compile_for
 
 
 class Case(NamedTuple):
@@ -98,7 +98,7 @@ def _economic_cases(
     economy = Economy(population=population, preferences=quasilinear)
     labor = jnp.full_like(population.skill, REFERENCE_HOURS)
     yield Case("settle", size, settle, (economy, law, labor), limits)
-    by_hand = compiled(
+    by_hand = compile_for(
         hand_fused_welfare,
         *(population.skill, population.taste, population.weight, labor, law.thresholds, law.rates),
         *(quasilinear.elasticity, welfare.aversion),
@@ -128,8 +128,8 @@ def _population(size: int) -> Population:
 def _limits(numbers: Float[Array, " workers"]) -> dict[str, Callable[[], Any]]:
     """Return one pass of a power over some numbers, and a copy of them: the limits of the machine."""
     # The exponent is an argument, so that XLA does not turn the power into products.
-    power = compiled(jnp.power, numbers, jnp.asarray(1.37, numbers.dtype))
-    return {"power": power.run, "copy": compiled(jnp.copy, numbers).run}
+    power = compile_for(jnp.power, numbers, jnp.asarray(1.37, numbers.dtype))
+    return {"power": power.run, "copy": compile_for(jnp.copy, numbers).run}
 
 
 def _settled_welfare(

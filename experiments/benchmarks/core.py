@@ -1,25 +1,18 @@
 """`econjax benchmark core`: what a worker costs, next to NumPy and to the machine's limits."""
 
-import importlib.metadata
-import os
-import platform
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-
 from econjax.optimal.saez import SaezFixedPoint
 from experiments.benchmarks.cases import Case, cases, many_schedules, saez
 from experiments.benchmarks.config import CoreBenchmarkConfig
-from experiments.benchmarks.timing import Ratio, compiled, ratio, take_turns
+from experiments.benchmarks.timing import Ratio, compile_for, machine, ratio, take_turns
 
 
 @dataclass(frozen=True)
-class Row:
+class TimedRow:
     """One operation at one number of workers.
 
     `seconds` is the median of the rounds, `least_seconds` the shortest. `bytes_per_worker` counts
@@ -50,7 +43,7 @@ class Bar(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CoreVerdict:
     """A bar, what was measured, and whether it is met; None where its size was not run.
 
     It is met if both the median over the rounds and the ratio of the least times meet it.
@@ -70,8 +63,8 @@ class CoreBenchmark:
     """Everything that was measured, and on what."""
 
     machine: dict[str, Any]
-    rows: list[Row]
-    bars: list[Verdict]
+    rows: list[TimedRow]
+    bars: list[CoreVerdict]
 
 
 BARS = (
@@ -83,7 +76,7 @@ BARS = (
 """Set for float32 on two CPU cores."""
 
 
-def measure(
+def measure_core(
     config: CoreBenchmarkConfig, on_start: Callable[[str], None] = lambda what: None
 ) -> CoreBenchmark:
     """Measure every operation at every size, in JAX's default precision.
@@ -97,10 +90,10 @@ def measure(
             rows.append(_row(case, config))
     on_start("many schedules at once")
     rows.append(_row(many_schedules(*config.batch), config))
-    return CoreBenchmark(machine(), rows, judge(rows))
+    return CoreBenchmark(machine(), rows, judge_core(rows))
 
 
-def judge(rows: list[Row]) -> list[Verdict]:
+def judge_core(rows: list[TimedRow]) -> list[CoreVerdict]:
     """Return what the rows say about each bar."""
     verdicts = []
     for bar in BARS:
@@ -112,31 +105,17 @@ def judge(rows: list[Row]) -> list[Verdict]:
         if measured:
             both = (measured.median, measured.least)
             met = min(both) >= bar.bar if bar.at_least else max(both) <= bar.bar
-        verdicts.append(Verdict(*bar, measured, met))
+        verdicts.append(CoreVerdict(*bar, measured, met))
     return verdicts
 
 
-def machine() -> dict[str, Any]:
-    """Return what is computed on, and with what."""
-    return {
-        "machine": platform.machine(),
-        "cores": os.cpu_count(),
-        "device": jax.devices()[0].device_kind,
-        "precision": str(jnp.zeros(()).dtype),
-        "python": platform.python_version(),
-        "jax": jax.__version__,
-        "jaxlib": importlib.metadata.version("jaxlib"),
-        "numpy": np.__version__,
-    }
-
-
-def _row(case: Case, config: CoreBenchmarkConfig) -> Row:
-    ours = compiled(case.function, *case.arguments)
+def _row(case: Case, config: CoreBenchmarkConfig) -> TimedRow:
+    ours = compile_for(case.function, *case.arguments)
     sides = {_OURS: ours.run} | case.references
     seconds = take_turns(sides, repeats=config.repeats, patience=config.patience)
     own = seconds.pop(_OURS)
     typical = statistics.median(own)
-    return Row(
+    return TimedRow(
         operation=case.operation,
         workers=case.workers,
         note=_note(ours.run()) if case.function is saez else "",

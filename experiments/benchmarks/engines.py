@@ -12,19 +12,19 @@ import jax
 import numpy as np
 
 from experiments.benchmarks.config import EnginesBenchmarkConfig
-from experiments.benchmarks.llm import machine
-from experiments.benchmarks.steps import Mode, World, past, script, society, world
-from experiments.benchmarks.timing import Ratio, ratio
+from experiments.benchmarks.steps import TimedWorkers, past, script, society, world
+from experiments.benchmarks.timing import Ratio, machine, ratio
 from llm_policy.answers.reading import hours_answer, read_hours, schema
 from llm_policy.engines.base import Engine, EngineError, Prompt
+from llm_policy.prompts.workers import Mode
 from llm_policy.workers.society import State
 
-Memory = Literal["first step", "full memory"]
+MemoryKind = Literal["first step", "full memory"]
 """What workers remember: nothing yet, or as many steps as they reread."""
 
 
 @dataclass(frozen=True)
-class Speed:
+class EngineSpeed:
     """How fast one engine answers one kind of question.
 
     `seconds` are the median of the rounds, `first_seconds` those of the round that warmed up. Of
@@ -57,8 +57,8 @@ class Duel:
     """
 
     mode: Mode
-    memory: Memory
-    speeds: tuple[Speed, ...]
+    memory: MemoryKind
+    speeds: tuple[EngineSpeed, ...]
     times: Ratio
     apart: float | None
 
@@ -79,7 +79,7 @@ class EnginesBenchmark:
     duels: tuple[Duel, ...]
 
 
-def run(
+def run_engines(
     config: EnginesBenchmarkConfig, on_start: Callable[[str], None] = lambda what: None
 ) -> EnginesBenchmark:
     """Start both engines on one folder, measure, and close them.
@@ -96,10 +96,10 @@ def run(
             begun = time.perf_counter()
             engines[name] = stack.enter_context(closing(start()))
             seconds[name] = time.perf_counter() - begun
-        return measure(config, engines, on_start, start_seconds=seconds)
+        return measure_engines(config, engines, on_start, start_seconds=seconds)
 
 
-def measure(
+def measure_engines(
     config: EnginesBenchmarkConfig,
     engines: Mapping[str, Engine],
     on_start: Callable[[str], None] = lambda what: None,
@@ -117,7 +117,7 @@ def measure(
     """
     duels = []
     any_engine = next(iter(engines.values()))
-    for memory in get_args(Memory):
+    for memory in get_args(MemoryKind):
         on_start(f"prompts: {memory}")
         for mode in get_args(Mode):
             rounds = _rounds(config, any_engine, mode, memory)
@@ -155,7 +155,7 @@ class _Turn(NamedTuple):
 
 
 def _rounds(
-    config: EnginesBenchmarkConfig, engine: Engine, mode: Mode, memory: Memory
+    config: EnginesBenchmarkConfig, engine: Engine, mode: Mode, memory: MemoryKind
 ) -> list[_Round]:
     """Return the questions of all rounds, and of the one that warms up."""
     rounds = []
@@ -167,7 +167,9 @@ def _rounds(
     return rounds
 
 
-def _lives(config: EnginesBenchmarkConfig, memory: Memory) -> Iterator[tuple[World, State]]:
+def _lives(
+    config: EnginesBenchmarkConfig, memory: MemoryKind
+) -> Iterator[tuple[TimedWorkers, State]]:
     """Yield people and where they stand: new people each time, or one step further each time."""
     size = {"distinct": config.agents, "history": config.history}
     if memory == "first step":
@@ -181,7 +183,7 @@ def _lives(config: EnginesBenchmarkConfig, memory: Memory) -> Iterator[tuple[Wor
 
 
 def _duel(
-    mode: Mode, memory: Memory, rounds: Sequence[_Round], engines: Mapping[str, Engine]
+    mode: Mode, memory: MemoryKind, rounds: Sequence[_Round], engines: Mapping[str, Engine]
 ) -> Duel:
     """Let the engines take turns."""
     ask = _choose if mode == "choice" else _write
@@ -249,11 +251,11 @@ def _compiling() -> Iterator[list[float]]:
         jax.monitoring.unregister_event_duration_listener(listen)
 
 
-def _speed(name: str, turns: Sequence[_Turn], prompts: int) -> Speed:
+def _speed(name: str, turns: Sequence[_Turn], prompts: int) -> EngineSpeed:
     first, *timed = turns
     seconds = statistics.median(turn.seconds for turn in timed)
     read = sum(turn.prompt_tokens for turn in timed)
-    return Speed(
+    return EngineSpeed(
         engine=name,
         answers_per_second=prompts / seconds,
         seconds=seconds,

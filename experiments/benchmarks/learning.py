@@ -12,16 +12,20 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from baselines.fixed import uniform
+from baselines.fixed import uniform_rates
 from baselines.learned.one_step import worker_steps_per_second
-from baselines.learned.training import HeldOut, Training, held_out, train_network
-from baselines.learned.two_level import TwoLevelResult, Verdict, judge, train_two_level
+from baselines.learned.training import HeldOut, TrainingOptions, held_out, train_network
+from baselines.learned.two_level import (
+    TwoLevelResult,
+    TwoLevelVerdict,
+    judge_two_level,
+    train_two_level,
+)
 from baselines.optimum import best_found
 from econjax import BracketSchedule, Economy, us_federal
 from econjax.planning import RationalEvaluator
 from experiments.benchmarks.config import LearningBenchmarkConfig
-from experiments.benchmarks.core import machine
-from experiments.benchmarks.timing import compiled
+from experiments.benchmarks.timing import compile_for, machine
 from experiments.core.config import EconomyConfig
 from experiments.report.intervals import Measured, bootstrap
 from llm_policy.prompts.welfare import WELFARE, WelfareSpec
@@ -82,7 +86,7 @@ class LearningBenchmark:
     amortised: list[AmortisedRow]
 
 
-def run(
+def run_learning(
     config: LearningBenchmarkConfig, progress: Callable[[str], None] = lambda what: None
 ) -> LearningBenchmark:
     """Measure everything, one thing after the other."""
@@ -94,11 +98,11 @@ def run(
     economy, two_level = EconomyConfig(agents=config.agents).economy(), config.two_level
     keys = jax.vmap(jax.random.key)(jnp.arange(config.seeds))
 
-    def train(key) -> tuple[TwoLevelResult, Verdict]:
+    def train(key) -> tuple[TwoLevelResult, TwoLevelVerdict]:
         result = train_two_level(key, economy, law.thresholds, aim.welfare, two_level)
-        return result, judge(result, economy, aim.welfare, two_level)
+        return result, judge_two_level(result, economy, aim.welfare, two_level)
 
-    training = compiled(jax.vmap(train), keys)
+    training = compile_for(jax.vmap(train), keys)
     started = time.perf_counter()
     results, verdicts = training.run()
     seconds = time.perf_counter() - started
@@ -106,7 +110,7 @@ def run(
     rows = _two_level_rows(results, verdicts, economy, law, aim)
     progress(f"training of a network, {config.steps} steps")
     started = time.perf_counter()
-    trained = train_network(jax.random.key(0), law, Training(steps=config.steps))
+    trained = train_network(jax.random.key(0), law, TrainingOptions(steps=config.steps))
     network_seconds = time.perf_counter() - started
     progress(f"the network in {config.worlds} new economies")
     unseen = held_out(jax.random.key(1), trained.network, worlds=config.worlds)
@@ -164,14 +168,16 @@ _SEED_COLUMNS = ("learned workers %", "exact workers %", "hours from best", "rat
 
 def _two_level_rows(
     results: TwoLevelResult,
-    verdicts: Verdict,
+    verdicts: TwoLevelVerdict,
     economy: Economy,
     law: BracketSchedule,
     aim: WelfareSpec,
 ) -> list[TwoLevelRow]:
     evaluate = RationalEvaluator(economy, aim.welfare)
     schedules = [BracketSchedule(law.thresholds, rates) for rates in results.schedule.rates]
-    best = best_found(evaluate, [law, uniform(law.thresholds).schedule, schedules[0]]).equivalent
+    best = best_found(
+        evaluate, [law, uniform_rates(law.thresholds).schedule, schedules[0]]
+    ).equivalent
     start = float(evaluate.value(law).equivalent)
 
     def share(equivalent) -> float:

@@ -1,7 +1,5 @@
 """`econjax benchmark llm`: decisions per second in text and choice mode, and the work around the engine."""
 
-import os
-import platform
 import statistics
 import tempfile
 import time
@@ -11,16 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-import jax
-import numpy as np
-
 from experiments.benchmarks.config import LLMBenchmarkConfig
-from experiments.benchmarks.steps import Mode, Step, World, lives, past, script, society, world
-from experiments.benchmarks.timing import Ratio, ratio, take_turns
+from experiments.benchmarks.steps import (
+    TimedStep,
+    TimedWorkers,
+    past,
+    script,
+    society,
+    timed_lives,
+    world,
+)
+from experiments.benchmarks.timing import Ratio, machine, ratio, take_turns
 from experiments.core.engines import start_engine
 from experiments.report.console import mistakes
 from llm_policy.answers.reading import hours_answer, schema
 from llm_policy.engines.base import Engine, Schema
+from llm_policy.prompts.workers import Mode
 from llm_policy.workers.society import State
 
 
@@ -44,7 +48,7 @@ class Outside:
 
 
 @dataclass(frozen=True)
-class Speed:
+class DecisionSpeed:
     """How fast all workers decide in one mode, the work around the engine included.
 
     A decision is an answer that was understood. `seconds` are the median of the rounds,
@@ -66,7 +70,7 @@ class Speed:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class LLMVerdict:
     """What a figure is held to, and whether it is met."""
 
     figure: str
@@ -95,12 +99,12 @@ class LLMBenchmark:
     start_seconds: float | None
     tokenizing: float | None
     outside: list[Outside]
-    speeds: list[Speed]
+    speeds: list[DecisionSpeed]
     choice_over_text: Ratio
-    bars: list[Verdict]
+    bars: list[LLMVerdict]
 
 
-def run(
+def run_llm(
     config: LLMBenchmarkConfig, on_start: Callable[[str], None] = lambda what: None
 ) -> LLMBenchmark:
     """Start the engine, measure, and close it.
@@ -122,10 +126,10 @@ def run(
     )
     seconds = time.perf_counter() - begun
     with closing(engine):
-        return measure(config, engine, on_start, start_seconds=seconds)
+        return measure_llm(config, engine, on_start, start_seconds=seconds)
 
 
-def measure(
+def measure_llm(
     config: LLMBenchmarkConfig,
     engine: Engine,
     on_start: Callable[[str], None] = lambda what: None,
@@ -157,9 +161,9 @@ def measure(
             alive.workers.check_context(everybody.law)
     with tempfile.TemporaryDirectory() as folder:
         on_start("steps outside the engine")
-        scripted = lives(everybody, states, script(), Path(folder, "script"), replay=True)
+        scripted = timed_lives(everybody, states, script(), Path(folder, "script"), replay=True)
         on_start("steps of the model")
-        asked = lives(everybody, states, engine, Path(folder, "model"), replay=False)
+        asked = timed_lives(everybody, states, engine, Path(folder, "model"), replay=False)
     outside = [_outside(*kind, steps[1:]) for kind, steps in scripted.items()]
     quotient = _choice_over_text(asked["text", False][1:], asked["choice", False][1:])
     return LLMBenchmark(
@@ -174,23 +178,11 @@ def measure(
         outside=outside,
         speeds=[_speed(mode, steps) for (mode, _), steps in asked.items()],
         choice_over_text=quotient,
-        bars=judge(outside, quotient),
+        bars=judge_llm(outside, quotient),
     )
 
 
-def machine() -> dict[str, Any]:
-    """Return the hardware and the versions that figures depend on."""
-    return {
-        "machine": platform.machine(),
-        "cores": os.cpu_count(),
-        "device": jax.devices()[0].device_kind,
-        "python": platform.python_version(),
-        "jax": jax.__version__,
-        "numpy": np.__version__,
-    }
-
-
-def judge(outside: Sequence[Outside], choice_over_text: Ratio) -> list[Verdict]:
+def judge_llm(outside: Sequence[Outside], choice_over_text: Ratio) -> list[LLMVerdict]:
     """Return what is held to a bar, set for ten remembered steps, a new journal and a one-field answer."""
     verdicts = []
     for part in outside:
@@ -200,23 +192,25 @@ def judge(outside: Sequence[Outside], choice_over_text: Ratio) -> list[Verdict]:
                 ("prompt written", part.writing, 100.0),
             ):
                 name = f"microseconds per {figure}, {part.mode} mode"
-                verdicts.append(Verdict(name, measured, bar, at_least=False, met=measured <= bar))
+                verdicts.append(
+                    LLMVerdict(name, measured, bar, at_least=False, met=measured <= bar)
+                )
     name, times = "decisions per second, choice over text mode", choice_over_text.median
-    return [*verdicts, Verdict(name, times, 5.0, at_least=True, met=times >= 5)]
+    return [*verdicts, LLMVerdict(name, times, 5.0, at_least=True, met=times >= 5)]
 
 
-def _choice_over_text(text: Sequence[Step], choice: Sequence[Step]) -> Ratio:
+def _choice_over_text(text: Sequence[TimedStep], choice: Sequence[TimedStep]) -> Ratio:
     return ratio(*([step.seconds_per_decision for step in steps] for steps in (text, choice)))
 
 
-def _outside(mode: Mode, replayed: bool, steps: Sequence[Step]) -> Outside:
+def _outside(mode: Mode, replayed: bool, steps: Sequence[TimedStep]) -> Outside:
     typical = sorted(steps, key=lambda step: step.outside)[(len(steps) - 1) // 2]
     names = ("writing", "dedupe", "budget", "journal", "reading")
     parts = {name: 1e6 * getattr(typical, name) / typical.asked for name in names}
     return Outside(mode, replayed, **parts, total=1e6 * typical.outside / typical.asked)
 
 
-def _speed(mode: Mode, steps: Sequence[Step]) -> Speed:
+def _speed(mode: Mode, steps: Sequence[TimedStep]) -> DecisionSpeed:
     first, *rounds = steps
     seconds = [step.seconds for step in rounds]
     asked, distinct = (
@@ -226,7 +220,7 @@ def _speed(mode: Mode, steps: Sequence[Step]) -> Speed:
         sum(getattr(step, f"{kind}_tokens") for step in rounds)
         for kind in ("prompt", "cached", "answer")
     )
-    return Speed(
+    return DecisionSpeed(
         mode=mode,
         decisions_per_second=1 / statistics.median(step.seconds_per_decision for step in rounds),
         seconds=statistics.median(seconds),
@@ -240,7 +234,7 @@ def _speed(mode: Mode, steps: Sequence[Step]) -> Speed:
     )
 
 
-def _tokenizing(engine: Engine, everybody: World, state: State) -> float | None:
+def _tokenizing(engine: Engine, everybody: TimedWorkers, state: State) -> float | None:
     """Return the engine's median time to count a personal text's tokens, in microseconds, after a warm-up."""
     if engine.describe()["tokenizer"] != "exact":
         return None

@@ -80,9 +80,10 @@ def compiling(brackets: int) -> float:
 
 def answers() -> dict[str, float]:
     """Return the answers a second of the model that comes with the project, after a round that warms up."""
-    from experiments.benchmarks.steps import Mode, past, script, society, world
+    from experiments.benchmarks.steps import past, script, society, world
     from llm_policy.answers.reading import hours_answer, schema
     from llm_policy.engines.embedded.engine import EmbeddedEngine
+    from llm_policy.prompts.workers import Mode
 
     everybody, engine = world(_WORKERS, distinct=_WORKERS, history=10, seed=0), EmbeddedEngine()
     seconds: dict[Mode, list[float]] = {"choice": [], "text": []}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeVar, get_args
+from typing import NamedTuple, TypeVar, get_args
 
 import jax
 import numpy as np
@@ -29,16 +29,13 @@ from llm_policy.engines.wrappers.budget import Budget
 from llm_policy.engines.wrappers.dedupe import Dedupe
 from llm_policy.engines.wrappers.journal import Journal
 from llm_policy.personas.draw import describe, draw_personas
-from llm_policy.prompts.workers import Style
+from llm_policy.prompts.workers import Mode, Style
 from llm_policy.workers.llm import LLMWorkers
 from llm_policy.workers.society import Society, State
 
-Mode = Literal["text", "choice"]
-"""How workers answer."""
-
 
 @dataclass(frozen=True)
-class Step:
+class TimedStep:
     """One step of all workers: the seconds of its parts, and counts of prompts, answers and tokens.
 
     `writing` runs from the memory to the prompts, `reading` from the answers to the settled economy
@@ -74,7 +71,7 @@ class Step:
         return self.seconds / self.understood
 
 
-class World(NamedTuple):
+class TimedWorkers(NamedTuple):
     """Bounded workers with personas and skills, who reread so many latest steps."""
 
     economy: Economy
@@ -83,7 +80,7 @@ class World(NamedTuple):
     history: int
 
 
-def world(agents: int, *, distinct: int, history: int, seed: int) -> World:
+def world(agents: int, *, distinct: int, history: int, seed: int) -> TimedWorkers:
     """Return workers under US federal law 2024, of whom the first `distinct` differ; the others are doubles.
 
     Skills of those who differ are on the quantile grid of ACS-2023 incomes.
@@ -92,7 +89,7 @@ def world(agents: int, *, distinct: int, history: int, seed: int) -> World:
     personas = describe(draw_personas(jax.random.key(seed), grid))
     population = calibrate(Population(np.resize(grid.skill, agents)), law)
     economy = Economy(population=population, preferences=Quasilinear(0.25))
-    return World(economy, law, [personas[i % distinct] for i in range(agents)], history)
+    return TimedWorkers(economy, law, [personas[i % distinct] for i in range(agents)], history)
 
 
 def script() -> ScriptedEngine:
@@ -100,7 +97,7 @@ def script() -> ScriptedEngine:
     return ScriptedEngine(_hours, likelihood=lambda prompt, option: 1.0)
 
 
-def society(world: World, engine: Engine, mode: Mode) -> Society:
+def society(world: TimedWorkers, engine: Engine, mode: Mode) -> Society:
     """Return the workers, asked once a step each, so that its length does not depend on the answers."""
     style = Style(mode=mode, history=world.history)
     workers = LLMWorkers(
@@ -109,7 +106,7 @@ def society(world: World, engine: Engine, mode: Mode) -> Society:
     return Society(workers, Atkinson())
 
 
-def past(world: World, engine: Engine, *, rounds: int) -> list[State]:
+def past(world: TimedWorkers, engine: Engine, *, rounds: int) -> list[State]:
     """Return where workers stand with their memories full, and after each of so many further steps."""
     key, alive = jax.random.key(0), society(world, engine, "text")
     _, state = alive.tax_year(key, alive.begin(world.law), world.law, steps=world.history)
@@ -119,9 +116,9 @@ def past(world: World, engine: Engine, *, rounds: int) -> list[State]:
     return states
 
 
-def lives(
-    world: World, states: Sequence[State], engine: Engine, folder: Path, *, replay: bool
-) -> dict[tuple[Mode, bool], list[Step]]:
+def timed_lives(
+    world: TimedWorkers, states: Sequence[State], engine: Engine, folder: Path, *, replay: bool
+) -> dict[tuple[Mode, bool], list[TimedStep]]:
     """Return the steps by mode and by whether they were replayed: one from each state, the modes in turns.
 
     Every step is recorded in a new journal in `folder`, and replayed from it if so asked.
@@ -136,7 +133,7 @@ def lives(
     return dict(steps)
 
 
-def _go_on(alive: Society, state: State, world: World) -> State:
+def _go_on(alive: Society, state: State, world: TimedWorkers) -> State:
     """Return the state after one more step of the same tax year."""
     before = replace(state, tax_year=state.tax_year - 1)
     return alive.tax_year(jax.random.key(0), before, world.law, steps=1)[1]
@@ -183,7 +180,7 @@ class _Clocked:
         return answers
 
 
-def _live(world: World, mode: Mode, state: State, engine: Engine, path: Path) -> Step:
+def _live(world: TimedWorkers, mode: Mode, state: State, engine: Engine, path: Path) -> TimedStep:
     """Live one step with every wrapper around the engine, each under a clock."""
     model = _Clocked(engine)
     with closing(Journal(model, path)) as journal:
@@ -196,7 +193,7 @@ def _live(world: World, mode: Mode, state: State, engine: Engine, path: Path) ->
         _go_on(alive, state, world)
         whole = time.perf_counter() - begun
     writing = outermost.began - begun
-    return Step(
+    return TimedStep(
         writing=writing,
         dedupe=outermost.seconds - budget.seconds,
         budget=budget.seconds - recorder.seconds,

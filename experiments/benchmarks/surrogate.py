@@ -17,8 +17,7 @@ from rich.table import Table
 from econjax import BracketSchedule, Economy, us_federal
 from econjax.welfare import AbstractWelfare
 from experiments.benchmarks.config import SurrogateBenchmarkConfig
-from experiments.benchmarks.core import machine
-from experiments.benchmarks.timing import compiled, take_turns
+from experiments.benchmarks.timing import compile_for, machine, take_turns
 from experiments.core.config import EconomyConfig
 from experiments.core.engines import engine_of
 from llm_policy.engines.base import Engine
@@ -30,7 +29,7 @@ from llm_policy.surrogate.recording import RecordedWorkers, Recording, person_fe
 
 
 @dataclass(frozen=True)
-class Speed:
+class SurrogateSpeed:
     """Seconds of a tax year of one step: its expected equivalent, and that with its gradient in the rates."""
 
     workers: int
@@ -53,10 +52,10 @@ class SurrogateBenchmark:
     ask_seconds: float
     fit_seconds: float
     held_out: dict[str, Calibration]
-    speeds: list[Speed]
+    speeds: list[SurrogateSpeed]
 
 
-def run(
+def run_surrogate(
     config: SurrogateBenchmarkConfig, progress: Callable[[str], None] = lambda what: None
 ) -> SurrogateBenchmark:
     """Ask the workers, distil them, and measure.
@@ -139,7 +138,7 @@ def _record(workers: RecordedWorkers, seed: int, schedules: int, steps: int) -> 
     )
 
 
-def _speed(surrogate: Surrogate, size: int) -> Speed:
+def _speed(surrogate: Surrogate, size: int) -> SurrogateSpeed:
     economy, law = EconomyConfig(agents=size).economy(), us_federal(2024)
     person = person_features(draw_personas(jax.random.key(0), economy.population))
     welfare: AbstractWelfare = WELFARE["atkinson"].welfare
@@ -149,8 +148,8 @@ def _speed(surrogate: Surrogate, size: int) -> Speed:
         return forecast(surrogate, person, economy, welfare, schedule, steps=1)
 
     given = jnp.asarray(law.rates), surrogate, person, economy
-    alone, both = compiled(value, *given), compiled(jax.value_and_grad(value), *given)
+    alone, both = compile_for(value, *given), compile_for(jax.value_and_grad(value), *given)
     seconds = take_turns({"value": alone.run, "gradient": both.run}, repeats=5, patience=20.0)
-    return Speed(
+    return SurrogateSpeed(
         size, alone.seconds + both.seconds, min(seconds["value"]), min(seconds["gradient"])
     )

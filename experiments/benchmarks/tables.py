@@ -6,10 +6,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from experiments.benchmarks.core import CoreBenchmark, Row, Verdict
+from experiments.benchmarks.core import CoreBenchmark, CoreVerdict, TimedRow
 from experiments.benchmarks.engines import EnginesBenchmark
-from experiments.benchmarks.llm import LLMBenchmark
-from experiments.benchmarks.llm import Verdict as LLMVerdict
+from experiments.benchmarks.llm import LLMBenchmark, LLMVerdict
 from experiments.report.disclosure import nature
 
 
@@ -143,7 +142,7 @@ def _empty(*columns: str) -> Table:
     return table
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: TimedRow) -> tuple[str, ...]:
     return (
         row.operation + (f" ({row.note})" if row.note else ""),
         f"{row.workers:,}",
@@ -157,7 +156,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def _verdict(verdict: Verdict) -> tuple[str, ...]:
+def _verdict(verdict: CoreVerdict) -> tuple[str, ...]:
     measured = verdict.measured
     return (
         f"{verdict.operation}, against {verdict.reference}",
@@ -168,7 +167,7 @@ def _verdict(verdict: Verdict) -> tuple[str, ...]:
     )
 
 
-def _limit(verdict: Verdict | LLMVerdict) -> tuple[str, str]:
+def _limit(verdict: CoreVerdict | LLMVerdict) -> tuple[str, str]:
     return (
         f"{'at least' if verdict.at_least else 'at most'} {verdict.bar:g}",
         "-" if verdict.met is None else "yes" if verdict.met else "NO",

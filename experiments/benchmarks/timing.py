@@ -1,5 +1,8 @@
 """Seconds on a machine with other work on it: compile apart, warm up, let the sides of a ratio take turns."""
 
+import importlib.metadata
+import os
+import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -7,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 
 class Compiled(NamedTuple):
@@ -30,7 +35,7 @@ class Ratio:
     least: float
 
 
-def compiled(function: Callable, *arguments: Any) -> Compiled:
+def compile_for(function: Callable, *arguments: Any) -> Compiled:
     """Compile a function for these arguments."""
     started = time.perf_counter()
     executable = jax.jit(function).lower(*arguments).compile()
@@ -75,3 +80,17 @@ def _held(executable: jax.stages.Compiled) -> int | None:
         memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes
     )
     return buffers - memory.alias_size_in_bytes
+
+
+def machine() -> dict[str, Any]:
+    """Return what is computed on, and with what."""
+    return {
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "device": jax.devices()[0].device_kind,
+        "precision": str(jnp.zeros(()).dtype),
+        "python": platform.python_version(),
+        "jax": jax.__version__,
+        "jaxlib": importlib.metadata.version("jaxlib"),
+        "numpy": np.__version__,
+    }

@@ -32,7 +32,7 @@ OPTIMISER = "optimiser, no limit"
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparisonRow:
     """One planner under one welfare function: what it recommends, what that brings, what it took.
 
     In dollars a year; `labor` is the mean week in hours. `regret` is the distance to the best row,
@@ -68,7 +68,7 @@ class Comparison:
     who worked, if any.
     """
 
-    tables: dict[str, list[Row]]
+    tables: dict[str, list[ComparisonRow]]
     sizes: dict[str, str]
     metrics: list[dict[str, Any]]
     workers: LLMWorkers | None = None
@@ -159,7 +159,7 @@ class _Contest:
             f"{self.config.evaluations}{years}."
         )
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ComparisonRow]:
         """Run everyone; then measure all against the best row and the status quo."""
         entries = [REGISTRY[name] for name in self.config.planners]
         recorded = self.setting.workers is not None
@@ -179,7 +179,7 @@ class _Contest:
             for row in rows
         ]
 
-    def _planner(self, entry: PlannerSpec) -> Row:
+    def _planner(self, entry: PlannerSpec) -> ComparisonRow:
         name, engine = entry.name, self.setting.engine
         if entry.is_model and engine is not None:
             name = nature(engine.describe()).planner
@@ -197,7 +197,7 @@ class _Contest:
 
         return self._row(name, entry.observes(planner), search)
 
-    def _optimiser(self, best: Row) -> Row:
+    def _optimiser(self, best: ComparisonRow) -> ComparisonRow:
         """Search without a limit: from the law, no tax, 50 % for all, and the best recommendation."""
         law = self.setting.law
         others = [jnp.zeros_like(law.rates), jnp.full_like(law.rates, 0.5), jnp.asarray(best.rates)]
@@ -217,7 +217,7 @@ class _Contest:
         name: str,
         observes: str,
         search: Callable[[Evaluator], tuple[BracketSchedule, Report]],
-    ) -> Row:
+    ) -> ComparisonRow:
         """Let `search` return the schedule to recommend and the last report; evaluate the schedule afresh."""
         started, before, evaluate = (
             time.perf_counter(),
@@ -228,7 +228,7 @@ class _Contest:
         final = self._evaluator(_FINAL).value(schedule)
         self._record(name, "recommended", sum(evaluate.counts.values()), schedule, final)
         calls = self.setting.tally.asked - before.asked
-        return Row(
+        return ComparisonRow(
             planner=name,
             observes=observes,
             rates=tuple(np.asarray(schedule.rates, float).tolist()),

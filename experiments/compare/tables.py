@@ -6,7 +6,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from experiments.compare.run import Comparison, Row
+from experiments.compare.run import Comparison, ComparisonRow
 
 
 def print_comparison(comparison: Comparison, console: Console, *, remarks: list[str]) -> None:
@@ -31,7 +31,7 @@ def print_comparison(comparison: Comparison, console: Console, *, remarks: list[
         console.print(remark)
 
 
-def _fitting(rows: Sequence[Row], width: int) -> list[list[int]]:
+def _fitting(rows: Sequence[ComparisonRow], width: int) -> list[list[int]]:
     """Split the columns into groups that fit the width, each led by the planner's name."""
     cells = [_COLUMNS, *(_cells(row) for row in rows)]
     needed = [max(len(line[column]) for line in cells) + 3 for column in range(len(_COLUMNS))]
@@ -43,7 +43,7 @@ def _fitting(rows: Sequence[Row], width: int) -> list[list[int]]:
     return groups
 
 
-def _table(rows: Sequence[Row], columns: Sequence[int]) -> Table:
+def _table(rows: Sequence[ComparisonRow], columns: Sequence[int]) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
         left = column == 0 or _COLUMNS[column] in ("rates, % by bracket", "observes")
@@ -87,7 +87,7 @@ _LEGEND = [
 ]
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: ComparisonRow) -> tuple[str, ...]:
     error = f" ±{row.standard_error:,.0f}" if row.standard_error else ""
     return (
         row.planner,

@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from baselines.fixed import FixedPlanner, laissez_faire, uniform
+from baselines.fixed import FixedPlanner, laissez_faire, uniform_rates
 from baselines.gradient.ascent import GradientPlanner, MultiStart, adam
 from baselines.gradient.trust_region import TrustRegionPlanner
 from baselines.learned.neural import AmortisedNetwork, AmortisedPlanner
 from baselines.learned.ppo import PPOPlanner
-from baselines.learned.training import Training, train_network
+from baselines.learned.training import TrainingOptions, train_network
 from baselines.saez.empirical import EmpiricalSaezPlanner
 from baselines.saez.iterated import REFERENCE_ELASTICITIES, SaezPlanner, StaticSaezPlanner
 from baselines.search.coordinate import CoordinateSearch
@@ -106,7 +106,7 @@ def surrogate_planner(
 
 
 def _evolution(setting: PlanningContext) -> EvolutionPlanner:
-    return EvolutionPlanner(uniform(setting.law.thresholds).schedule)
+    return EvolutionPlanner(uniform_rates(setting.law.thresholds).schedule)
 
 
 def _multi_start(setting: PlanningContext) -> MultiStart:
@@ -145,14 +145,16 @@ def _amortised(setting: PlanningContext) -> AmortisedPlanner:
     return AmortisedPlanner(network, aversion)
 
 
-_TRAINING = Training()
+_TRAINING = TrainingOptions()
 
 REGISTRY: dict[PlannerName, PlannerSpec] = {
     "laissez-faire": PlannerSpec(
         "laissez-faire", lambda s: laissez_faire(s.law.thresholds), evaluations=1
     ),
     "federal": PlannerSpec("US federal", lambda s: FixedPlanner(s.law), evaluations=1),
-    "uniform": PlannerSpec("uniform 50 %", lambda s: uniform(s.law.thresholds), evaluations=1),
+    "uniform": PlannerSpec(
+        "uniform 50 %", lambda s: uniform_rates(s.law.thresholds), evaluations=1
+    ),
     "flat": PlannerSpec("flat, best by search", lambda s: FlatSearch(s.law.thresholds)),
     "random": PlannerSpec("random search, rates U[0,1)", lambda s: RandomSearch(s.law.thresholds)),
     "grid": PlannerSpec(

@@ -13,7 +13,7 @@ from econjax import BracketSchedule
 from experiments.report.intervals import Measured, mean_of
 from experiments.training.government_examples import bracket_example
 from experiments.training.paraphrases import rephrased
-from experiments.training.worker_examples import GROUP, Life, draw_crowd, forty_hours, lives
+from experiments.training.worker_examples import GROUP, Life, draw_crowd, draw_lives, forty_hours
 from llm_policy.answers.reading import HOURS
 from llm_policy.engines.base import Engine, EngineError, Prompt
 from llm_policy.formula import workers as formula
@@ -22,7 +22,7 @@ from llm_policy.prompts.planner import LETTERS
 from llm_policy.prompts.workers import labor_prompts, satisfaction_prompts
 from llm_policy.workers.llm import CODED
 
-WORDINGS = ("as trained, phrasing 0", "as trained, phrasing 1", "in words of no example")
+ASKED_WORDINGS = ("as trained, phrasing 0", "as trained, phrasing 1", "in words of no example")
 REMEMBERED = ("no step chosen yet", "1 to 4 steps", "5 steps and more")
 YES_OR_NO = ("yes", "no")
 OFFERED = tuple(map(str, HOURS))
@@ -73,14 +73,14 @@ def answer_divergences(engine: Engine, *, groups: int, seed: int) -> tuple[Diver
     """
     rng, rows = np.random.default_rng(seed), []
     lived = held_out_lives(rng, groups=groups)
-    for wording in WORDINGS:
+    for wording in ASKED_WORDINGS:
         rows += _compare(
             engine, hours_questions(lived, wording), OFFERED, ("hours", wording), REMEMBERED
         )
     asked = satisfaction_questions(satisfaction_lives(rng, groups=groups))
-    rows += _compare(engine, asked, YES_OR_NO, ("satisfaction", WORDINGS[0]), ())
+    rows += _compare(engine, asked, YES_OR_NO, ("satisfaction", ASKED_WORDINGS[0]), ())
     asked = planner_questions(rng, groups=groups)
-    return (*rows, *_compare(engine, asked, LETTERS, ("a planner's change", WORDINGS[0]), ()))
+    return (*rows, *_compare(engine, asked, LETTERS, ("a planner's change", ASKED_WORDINGS[0]), ()))
 
 
 @jax.enable_x64(True)
@@ -93,7 +93,9 @@ def held_out_lives(rng: np.random.Generator, *, groups: int) -> list[Life]:
     found: dict[str, list[Life]] = {kind: [] for kind in REMEMBERED}
     while (fewest := min(map(len, found.values()))) < groups:
         room = min(fewest + _OF_A_CROWD, groups)
-        for life in lives(rng, draw_crowd(rng, held_out=True), first_step=1 / 3, held_out=True):
+        for life in draw_lives(
+            rng, draw_crowd(rng, held_out=True), first_step=1 / 3, held_out=True
+        ):
             kind = found[
                 REMEMBERED[int(np.searchsorted((1, 5), life.memory.seen - 1, side="right"))]
             ]
@@ -112,17 +114,19 @@ def satisfaction_lives(rng: np.random.Generator, *, groups: int) -> list[Life]:
         while True:
             crowd = draw_crowd(rng, held_out=True)
             if crowd.workers.asks_satisfaction:
-                stream = lives(rng, crowd, first_step=0.0, held_out=True)
+                stream = draw_lives(rng, crowd, first_step=0.0, held_out=True)
                 yield from (life for _, life in zip(range(_OF_A_CROWD), stream, strict=False))
 
     return [life for _, life in zip(range(groups), found(), strict=False)]
 
 
 def hours_questions(lived: Sequence[Life], wording: str) -> Asked:
-    """Return the question for hours in one of `WORDINGS`, with the formula's chances of `HOURS`."""
+    """Return the question for hours in one of `ASKED_WORDINGS`, with the formula's chances of `HOURS`."""
     prompts, probabilities, untaxed = [], [], []
     for group, style, situation, memory in lived:
-        style = replace(style, mode="choice", think=False, phrasing=int(wording == WORDINGS[1]))
+        style = replace(
+            style, mode="choice", think=False, phrasing=int(wording == ASKED_WORDINGS[1])
+        )
         workers = group.workers
         asked = labor_prompts(
             style,
@@ -132,7 +136,9 @@ def hours_questions(lived: Sequence[Life], wording: str) -> Asked:
             choice_set=workers.choice_set,
             unit=workers.unit,
         )
-        prompts += rephrased(_NO_CHANCE, asked, held_out=True) if wording == WORDINGS[2] else asked
+        prompts += (
+            rephrased(_NO_CHANCE, asked, held_out=True) if wording == ASKED_WORDINGS[2] else asked
+        )
         phase = situation.phase if style.explore else "explore"
         probabilities.append(
             formula.hours_probabilities(

@@ -18,11 +18,11 @@ from econjax import gb2
 from experiments.personas.config import PersonasConfig
 from experiments.report.console import mistakes, results
 from llm_policy.personas.draw import Personas, draw_personas
-from llm_policy.personas.tables import AGES, FULL_TIME, column, of_sex, published, table
+from llm_policy.personas.tables import AGES, FULL_TIME, column, of_sex, published, read_table
 
 
 @dataclass(frozen=True)
-class Figure:
+class PublishedFigure:
     """A figure of the simulated people beside the published one; `difference` is relative to the latter.
 
     A share is one of all employed people. Earnings are the median weekly earnings of full-time
@@ -49,7 +49,7 @@ def run_personas(config: PersonasConfig) -> None:
     print_people(config, results())
 
 
-def compare_people(config: PersonasConfig) -> list[Figure]:
+def compare_people(config: PersonasConfig) -> list[PublishedFigure]:
     """Draw the personas and return every figure that is published about them."""
     personas = draw_personas(jax.random.key(config.seed), gb2(config.agents))
     return [*_shares(personas), *_earnings(personas)]
@@ -92,7 +92,7 @@ _REMARK = (
 )
 
 
-def _table(figures: Sequence[Figure]) -> Table:
+def _table(figures: Sequence[PublishedFigure]) -> Table:
     lines = Table(box=box.SIMPLE_HEAD)
     for title in ("", "figure", "people", "simulated", "published", "difference"):
         lines.add_column(
@@ -106,10 +106,12 @@ def _table(figures: Sequence[Figure]) -> Table:
     return lines
 
 
-def _shares(personas: Personas) -> Iterator[Figure]:
-    groups = table("groups")
+def _shares(personas: Personas) -> Iterator[PublishedFigure]:
+    groups = read_table("groups")
     employed, women = column(groups, "employed"), column(groups, "women_percent") / 100
-    part, full = (column(table("part_time"), figure).sum() for figure in ("part_time", "full_time"))
+    part, full = (
+        column(read_table("part_time"), figure).sum() for figure in ("part_time", "full_time")
+    )
     for name, who, value in (
         ("women", personas.woman, employed @ women / employed.sum()),
         ("part-time workers", personas.hours < FULL_TIME, part / (part + full)),
@@ -117,12 +119,14 @@ def _shares(personas: Personas) -> Iterator[Figure]:
         yield _figure("share", name, who, np.mean(who), value)
 
 
-def _earnings(personas: Personas) -> Iterator[Figure]:
+def _earnings(personas: Personas) -> Iterator[PublishedFigure]:
     full, age, income = personas.hours >= FULL_TIME, personas.age, personas.income
     adult = full & (age >= 25)
     median = _published_median("full_time", "both", 16, 79)
 
-    def ratio(kind: str, name: str, who: Bool[np.ndarray, " agents"], value: float) -> Figure:
+    def ratio(
+        kind: str, name: str, who: Bool[np.ndarray, " agents"], value: float
+    ) -> PublishedFigure:
         return _figure(
             kind, name, who, np.median(income[who]) / np.median(income[full]), value / median
         )
@@ -138,7 +142,7 @@ def _earnings(personas: Personas) -> Iterator[Figure]:
         simulated = np.median(income[who]) / np.median(income[adult])
         value = float(row["weekly"]) / _published_median("full_time", "both", 25, 79)
         yield _figure("education", row["education"], who, simulated, value)
-    for place, row in enumerate(table("groups")):
+    for place, row in enumerate(read_table("groups")):
         yield ratio("group", row["group"], full & (personas.group == place), float(row["weekly"]))
     value = _published_median("part_time", "both", 16, 79)
     yield ratio("part time", "part-time workers", ~full, value)
@@ -146,8 +150,8 @@ def _earnings(personas: Personas) -> Iterator[Figure]:
 
 def _figure(
     kind: Any, name: str, who: Bool[np.ndarray, " agents"], simulated: Any, value: Any
-) -> Figure:
-    return Figure(
+) -> PublishedFigure:
+    return PublishedFigure(
         kind, name, int(who.sum()), float(simulated), float(value), float(simulated / value - 1)
     )
 

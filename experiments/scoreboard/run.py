@@ -100,7 +100,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Sizes:
+class ContestSize:
     """How much every contest holds."""
 
     populations: int
@@ -109,7 +109,10 @@ class Sizes:
 
 
 def contest_scores(
-    contest: Contest, planners: Sequence[PlannerName], sizes: Sizes, engine: Engine | None = None
+    contest: Contest,
+    planners: Sequence[PlannerName],
+    sizes: ContestSize,
+    engine: Engine | None = None,
 ) -> list[Score]:
     """Run every planner on the same draws of the population and with the same seeds.
 
@@ -183,7 +186,7 @@ def _runs(
     entry: PlannerSpec,
     contest: Contest,
     evaluators: _Evaluators,
-    sizes: Sizes,
+    sizes: ContestSize,
     engine: Engine | None,
 ) -> list[_Run]:
     """Return the planner's run on each draw."""

@@ -13,7 +13,7 @@ from experiments.core.engines import engine_of
 from experiments.report.console import NOTES, mistakes, results
 from experiments.report.intervals import Measured
 from experiments.scoreboard.config import ScoreboardConfig
-from experiments.scoreboard.run import Score, Sizes, contest_scores, contests, pooled
+from experiments.scoreboard.run import ContestSize, Score, contest_scores, contests, pooled
 
 _COLUMNS = (
     "planner",
@@ -41,7 +41,7 @@ def run_scoreboard(config: ScoreboardConfig) -> None:
     """
     with mistakes():
         config.check()
-    sizes = Sizes(config.populations, config.agents, config.evaluations)
+    sizes = ContestSize(config.populations, config.agents, config.evaluations)
     console, scores = results(), []
     if not config.json:
         console.print(_words(sizes))
@@ -73,7 +73,7 @@ def run_scoreboard(config: ScoreboardConfig) -> None:
             console.print(score_table(title, some), crop=False)
 
 
-def _words(sizes: Sizes) -> str:
+def _words(sizes: ContestSize) -> str:
     return (
         f"{sizes.agents:,} rational workers, {sizes.populations} draws of each economy, "
         f"{sizes.evaluations} "

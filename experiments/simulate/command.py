@@ -20,7 +20,7 @@ from experiments.report.console import NOTES, mistakes, results
 from experiments.runs.directory import METRICS, write_table
 from experiments.simulate.config import PEOPLE, SimulateConfig
 from experiments.simulate.figures import plot_simulation
-from experiments.simulate.run import Setup, Simulation, foresee, prepare, simulate
+from experiments.simulate.run import Setup, Simulation, foresee, prepare, run_years
 from llm_policy.personas.files import save_personas
 
 
@@ -81,7 +81,7 @@ def _with_progress(config: SimulateConfig, setup: Setup) -> tuple[Simulation, li
             times.append(time.perf_counter())
             progress.update(task, completed=steps)
 
-        done = simulate(setup, on_step)
+        done = run_years(setup, on_step)
         return done, [after - before for before, after in itertools.pairwise(times)]
 
 

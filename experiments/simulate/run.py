@@ -23,7 +23,7 @@ from llm_policy.personas.text import People
 from llm_policy.prompts.welfare import WELFARE
 from llm_policy.workers.society import Society, State, Step
 
-EXPLOIT = 0.1
+EXPLOITED_SHARE = 0.1
 """The last share of a run in which workers are told to stop trying."""
 
 
@@ -88,7 +88,7 @@ def prepare(config: SimulateConfig, engine: Engine) -> Setup:
     return Setup(config, people, society, government, beginning, tally, key)
 
 
-def simulate(setup: Setup, progress: Callable[[int], None] = lambda steps: None) -> Simulation:
+def run_years(setup: Setup, progress: Callable[[int], None] = lambda steps: None) -> Simulation:
     """Live through all tax years; `progress` hears the number of steps so far.
 
     Raises:
@@ -130,7 +130,7 @@ _SAMPLE = 100
 
 
 def _late(config: SimulateConfig) -> Callable[[int], bool]:
-    return lambda number: number > (1 - EXPLOIT) * config.steps
+    return lambda number: number > (1 - EXPLOITED_SHARE) * config.steps
 
 
 @dataclass

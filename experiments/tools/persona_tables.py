@@ -13,7 +13,7 @@ from pathlib import Path
 
 import llm_policy
 
-Row = Mapping[str, str]
+CsvRow = Mapping[str, str]
 
 TABLES = Path(llm_policy.__file__).parent / "data"
 
@@ -171,7 +171,7 @@ _WIDE_HOURS_GROUPS = (
 
 
 def _groups(
-    cps: Sequence[Row], wages: Sequence[Row], entry: Sequence[Row], hours: set[str]
+    cps: Sequence[CsvRow], wages: Sequence[CsvRow], entry: Sequence[CsvRow], hours: set[str]
 ) -> list[dict]:
     by_title = {_oews_group(row["occupation"]): row for row in wages if row["level"] == "major"}
     rows = []
@@ -200,10 +200,10 @@ def _groups(
 
 
 def _occupations(
-    cps: Sequence[Row],
+    cps: Sequence[CsvRow],
     groups: Sequence[Mapping],
-    wages: Sequence[Row],
-    entry: Sequence[Row],
+    wages: Sequence[CsvRow],
+    entry: Sequence[CsvRow],
     codes: Mapping[str, str],
 ) -> list[dict]:
     group_of = {group["group"]: group for group in groups}
@@ -247,7 +247,7 @@ _AGE_COLUMNS = (
 )
 
 
-def _borrow(name: str, group: Mapping, row: Row) -> str:
+def _borrow(name: str, group: Mapping, row: CsvRow) -> str:
     """Return the group's figure, on the level of the occupation's own median where that is published."""
     own = row["median_weekly_earnings_usd"]
     if name.startswith("weekly") and own:
@@ -255,13 +255,13 @@ def _borrow(name: str, group: Mapping, row: Row) -> str:
     return str(group[name])
 
 
-def _percentiles(wage: Row) -> dict[str, str]:
+def _percentiles(wage: CsvRow) -> dict[str, str]:
     low, middle = float(wage["a_pct10"]), float(wage["a_median"])
     high = float(wage["a_pct90"] or middle**2 / low)
     return {"wage_p10": f"{low:.0f}", "wage_p50": f"{middle:.0f}", "wage_p90": f"{high:.0f}"}
 
 
-def _level(job: Row) -> int:
+def _level(job: CsvRow) -> int:
     return next(i for i, (_, names) in enumerate(LEVELS) if job["typical_entry_education"] in names)
 
 
@@ -281,7 +281,7 @@ def _hours_group(title: str, rows: set[str]) -> str:
     return next(wide for wide, starts in _WIDE_HOURS_GROUPS if title.startswith(starts))
 
 
-def _hours_by_group(hours: Sequence[Row]) -> list[dict]:
+def _hours_by_group(hours: Sequence[CsvRow]) -> list[dict]:
     return [
         {
             "group": _short(row["occupation_group"]),
@@ -296,7 +296,7 @@ def _hours_by_group(hours: Sequence[Row]) -> list[dict]:
     ]
 
 
-def _hours(at_work: Sequence[Row]) -> list[dict]:
+def _hours(at_work: Sequence[CsvRow]) -> list[dict]:
     people = {
         row["hours_of_work"]: row["at_work_all_k"] for row in at_work if row["kind"] == "count"
     }
@@ -304,7 +304,7 @@ def _hours(at_work: Sequence[Row]) -> list[dict]:
     return [span | {"people": people[name]} for name, span in zip(_HOURS_ROWS, spans, strict=True)]
 
 
-def _by_age(rows: Sequence[Row], bands: Iterable[str], columns: Mapping[str, str]) -> list[dict]:
+def _by_age(rows: Sequence[CsvRow], bands: Iterable[str], columns: Mapping[str, str]) -> list[dict]:
     """Return the columns of the rows of both sexes whose age is one of the bands."""
     found = {(row["sex"], row["age_band"].removesuffix(" years")): row for row in rows}
     return [
@@ -315,7 +315,7 @@ def _by_age(rows: Sequence[Row], bands: Iterable[str], columns: Mapping[str, str
     ]
 
 
-def _earnings(rows: Sequence[Row], education: Sequence[Row]) -> list[dict]:
+def _earnings(rows: Sequence[CsvRow], education: Sequence[CsvRow]) -> list[dict]:
     """Return medians by sex and age; that of both sexes from 25 is in the table by education."""
     adults = next(row for row in education if row["education"].startswith("Total, 25"))
     rows = [*rows, {**adults, "status": "full_time", "age_band": "25 years and over"}]
@@ -326,7 +326,7 @@ def _earnings(rows: Sequence[Row], education: Sequence[Row]) -> list[dict]:
     ]
 
 
-def _education(rows: Sequence[Row]) -> list[dict]:
+def _education(rows: Sequence[CsvRow]) -> list[dict]:
     found = {(row["sex"], row["education"]): row for row in rows}
     return [
         {"sex": _sex(sex), "level": level, "education": name}
@@ -339,7 +339,7 @@ def _education(rows: Sequence[Row]) -> list[dict]:
     ]
 
 
-def _states(rows: Sequence[Row]) -> list[dict]:
+def _states(rows: Sequence[CsvRow]) -> list[dict]:
     return [
         {"state": row["state"], "employed": row["employed"]}
         for row in rows

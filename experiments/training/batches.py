@@ -46,7 +46,7 @@ class Batch(NamedTuple):
     ordinals: Float[np.ndarray, "groups rows tokens"]
 
 
-class Shape(NamedTuple):
+class BatchShape(NamedTuple):
     """The sizes of a batch."""
 
     groups: int
@@ -65,36 +65,36 @@ class Shape(NamedTuple):
         )
 
 
-SHAPES = (
-    Shape(14, 8, 224, 96, 12),
-    Shape(10, 8, 288, 144, 12),
-    Shape(7, 8, 320, 208, 12),
-    Shape(6, 8, 320, 256, 12),
-    Shape(5, 8, 336, 320, 12),
-    Shape(4, 8, 336, 416, 12),
-    Shape(3, 8, 576, 416, 80),
-    Shape(10, 8, 640, 88, 12),
-    Shape(8, 8, 1024, 96, 12),
-    Shape(5, 8, 1344, 96, 12),
-    Shape(2, 8, 576, 704, 80),
-    Shape(4, 4, 208, 576, 80),
-    Shape(3, 4, 256, 1152, 80),
+BATCH_SHAPES = (
+    BatchShape(14, 8, 224, 96, 12),
+    BatchShape(10, 8, 288, 144, 12),
+    BatchShape(7, 8, 320, 208, 12),
+    BatchShape(6, 8, 320, 256, 12),
+    BatchShape(5, 8, 336, 320, 12),
+    BatchShape(4, 8, 336, 416, 12),
+    BatchShape(3, 8, 576, 416, 80),
+    BatchShape(10, 8, 640, 88, 12),
+    BatchShape(8, 8, 1024, 96, 12),
+    BatchShape(5, 8, 1344, 96, 12),
+    BatchShape(2, 8, 576, 704, 80),
+    BatchShape(4, 4, 208, 576, 80),
+    BatchShape(3, 4, 256, 1152, 80),
 )
 """Smallest first: an example goes into the first that holds it."""
 
 
 def batches(scripts: Iterable[Encoded], encoder: Encoder) -> Iterator[Batch]:
     """Yield a batch whenever one is full; examples that no shape holds are left out."""
-    waiting: dict[Shape, list[Encoded]] = defaultdict(list)
+    waiting: dict[BatchShape, list[Encoded]] = defaultdict(list)
     for script in scripts:
-        shape = next((shape for shape in SHAPES if shape.holds(script)), None)
+        shape = next((shape for shape in BATCH_SHAPES if shape.holds(script)), None)
         if shape is not None:
             waiting[shape].append(script)
             if len(waiting[shape]) == shape.groups:
                 yield batch(waiting.pop(shape), shape, encoder)
 
 
-def batch(scripts: list[Encoded], shape: Shape, encoder: Encoder) -> Batch:
+def batch(scripts: list[Encoded], shape: BatchShape, encoder: Encoder) -> Batch:
     """Return examples as arrays of this shape."""
     groups, rows = shape.groups, shape.rows
     made = Batch(

@@ -17,8 +17,8 @@ from experiments.training.worker_examples import (
     CROWD,
     GROUP,
     draw_crowd,
+    draw_lives,
     drills,
-    lives,
     worker_examples,
 )
 
@@ -44,7 +44,7 @@ EVERYTHING = Mix(0.0, 0.3, 0.35, 1.0)
 """The examples that a tokenizer learns from and a model is tested on."""
 
 
-def mix(progress: float) -> Mix:
+def example_mix(progress: float) -> Mix:
     """Return the mix after a share of a training run: reading and reckoning come before all else."""
     course = {
         "drilled": ([0.2, 0.21, 0.45, 0.6, 0.8], [1.0, 0.5, 0.4, 0.08, 0.04]),
@@ -66,7 +66,7 @@ def examples(
     for drilled, easy, written, others in mixes:
         crowd = draw_crowd(rng, held_out=held_out)
         drill = drills(rng, crowd, held_out=held_out)
-        living = lives(rng, crowd, first_step=easy, written=written, held_out=held_out)
+        living = draw_lives(rng, crowd, first_step=easy, written=written, held_out=held_out)
         for place in range(CROWD // GROUP):
             if rng.random() < drilled:
                 yield from itertools.islice(drill, 1)

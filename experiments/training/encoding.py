@@ -73,7 +73,7 @@ def save_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
     (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")
 
 
-class Row(NamedTuple):
+class EncodedRow(NamedTuple):
     """One prompt after the shared text, and its answer, as tokens; and what should follow at some places.
 
     After the token at `places[k]` those in `follows[k]` may follow, each with its chance;
@@ -94,7 +94,7 @@ class Encoded(NamedTuple):
 
     task: Task
     shared: list[int]
-    rows: list[Row]
+    rows: list[EncodedRow]
     schedule: BracketSchedule | None
 
 
@@ -171,7 +171,7 @@ class Encoder:
         answer: Sequence[Part],
         endowment: Sequence[float] = (),
         means_end: int = 0,
-    ) -> Row:
+    ) -> EncodedRow:
         tokens, places, follows, workings = list(prompt), [], [], []
         for part in answer if answer[0].single else (*answer, _END):
             texts = [self._spelled(text, part.single) for text in part.texts]
@@ -185,7 +185,7 @@ class Encoder:
                 follows.append(next_tokens)
                 workings.append(part.workings if place == 0 else ())
                 tokens.append(token)
-        return Row(tokens[:-1], places, follows, workings, endowment, means_end)
+        return EncodedRow(tokens[:-1], places, follows, workings, endowment, means_end)
 
     def _spell(self, text: str, single: bool) -> tuple[int, ...]:
         parts = [text] if single else [part for part in re.split("([0-9])", text) if part]

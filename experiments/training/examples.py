@@ -56,7 +56,7 @@ class Example:
     endowment: Sequence[Sequence[float]] = ()
 
 
-def begin(rng: np.random.Generator, name: str, think: bool = False) -> tuple[Part, ...]:
+def begin_answer(rng: np.random.Generator, name: str, think: bool = False) -> tuple[Part, ...]:
     """Return the parts of a JSON answer up to the value under `name`, after a thought if asked for."""
     if not think:
         return (Part((f'{{"{name}": ',)),)

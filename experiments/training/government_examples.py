@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from econjax import BracketSchedule
-from experiments.training.examples import Example, Part, begin, draw_law
+from experiments.training.examples import Example, Part, begin_answer, draw_law
 from experiments.training.worker_examples import GROUP, Life
 from llm_policy.answers.ballots import FIELDS
 from llm_policy.answers.reading import STEPS
@@ -83,7 +83,7 @@ def planner_example(
         )
         probabilities = changes_probabilities(np.asarray(current.rates, float).tolist(), trials)
         name = {"changes": "changes", "rates": "rates_percent"}[style.answer]
-        first = begin(rng, name, think=style.think)
+        first = begin_answer(rng, name, think=style.think)
         if asks.left:
             first = (
                 *first[:-1],
@@ -156,7 +156,7 @@ def stand_example(rng: np.random.Generator, life: Life) -> Example:
     promises = voter_formula.promise_probabilities(income, floors)
     answers = [
         (
-            *begin(rng, "stands"),
+            *begin_answer(rng, "stands"),
             Part(("true", "false"), (yes, 1 - yes)),
             Part((', "changes": ',)),
             *_numbers(style, law, probabilities),
@@ -270,7 +270,7 @@ def _workings(current: BracketSchedule, trials: Sequence[Trial]) -> list[list[fl
 
 def _ballot(rng: np.random.Generator, rule: str, values: np.ndarray) -> tuple[Part, ...]:
     """Return a ballot under a rule."""
-    first = begin(rng, FIELDS[rule])  # type: ignore[index]
+    first = begin_answer(rng, FIELDS[rule])  # type: ignore[index]
     numbers = [str(place + 1) for place in range(len(values))]
     if rule == "plurality":
         (probabilities,) = voter_formula.vote_probabilities(values[None])

@@ -32,12 +32,18 @@ def rephrased(
 ) -> list[Prompt]:
     """Return the prompts, most of them in other words; `held_out` ones in words that no example uses."""
     if held_out:
-        return _replaced(prompts, {words: wording.held_out for words, wording in WORDINGS.items()})
+        return _replaced(
+            prompts, {words: wording.held_out for words, wording in PARAPHRASES.items()}
+        )
     if rng.random() < _AS_IT_IS:
         return list(prompts)
     return _replaced(
         prompts,
-        {words: _draw(rng, found) for words, found in WORDINGS.items() if rng.random() < _REPLACED},
+        {
+            words: _draw(rng, found)
+            for words, found in PARAPHRASES.items()
+            if rng.random() < _REPLACED
+        },
     )
 
 
@@ -188,7 +194,7 @@ _TOLD = (
 )
 _PAID_BACK = "Tax revenue beyond public spending is paid back in equal shares: everyone gets the same rebate."
 
-WORDINGS = {
+PARAPHRASES = {
     _TOLD[0]: Wording(
         "We study how people choose their hours under an income tax. At every step you pick your "
         "weekly "

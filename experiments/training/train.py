@@ -31,7 +31,7 @@ from jaxtyping import Array
 from tokenizers import Tokenizer
 
 from experiments.training.batches import Batch, batches
-from experiments.training.curriculum import EVERYTHING, Mix, examples, mix, texts
+from experiments.training.curriculum import EVERYTHING, Mix, example_mix, examples, texts
 from experiments.training.encoding import Encoded, Encoder, save_tokenizer, train_tokenizer
 from experiments.training.losses import Learned, Probes, answer_loss, losses
 from llm_policy.engines.embedded.llama import Llama, Sizes, Weights, load_weights, save_weights
@@ -70,7 +70,7 @@ class TrainConfig:
     """Of weights and examples."""
 
 
-class Training(eqx.Module):
+class TrainingState(eqx.Module):
     """Where a training run stands: `done` counts batches."""
 
     learned: Learned
@@ -100,13 +100,15 @@ def train(config: TrainConfig, sizes: Sizes = SIZES) -> None:
                 heard = []
 
 
-def _begin(config: TrainConfig, sizes: Sizes, optimiser: optax.GradientTransformation) -> Training:
+def _begin(
+    config: TrainConfig, sizes: Sizes, optimiser: optax.GradientTransformation
+) -> TrainingState:
     one = jnp.ones((1, 1), int)
     weights = Llama(sizes).init(jax.random.key(config.seed), one[..., None], one)["params"]
     if config.begin is not None:
         weights = _deeper(weights, *load_weights(config.begin), sizes)
     learned = Learned(weights, Probes.blank(sizes.hidden_size))
-    return Training(learned, optimiser.init(learned), jnp.zeros((), int))
+    return TrainingState(learned, optimiser.init(learned), jnp.zeros((), int))
 
 
 def _deeper(drawn: Weights, begun: Weights, found: Sizes, sizes: Sizes) -> Weights:
@@ -157,7 +159,7 @@ def _optimiser(config: TrainConfig) -> optax.GradientTransformation:
 
 def _step(
     sizes: Sizes, optimiser: optax.GradientTransformation
-) -> Callable[[Training, Batch], tuple[Training, Array]]:
+) -> Callable[[TrainingState, Batch], tuple[TrainingState, Array]]:
     """Return what trains on a batch and returns its loss.
 
     These are two programs: a CPU runs one that holds Muon's loop on a single core.
@@ -176,13 +178,13 @@ def _step(
         return found, change
 
     @eqx.filter_jit(donate="all")
-    def update(state: Training, change: Any) -> Training:
+    def update(state: TrainingState, change: Any) -> TrainingState:
         before: Any = state.learned
         steps, moments = optimiser.update(change, state.optimiser, before)
         after: Any = optax.apply_updates(before, steps)
-        return Training(after, moments, state.done + 1)
+        return TrainingState(after, moments, state.done + 1)
 
-    def step(state: Training, batch: Batch) -> tuple[Training, Array]:
+    def step(state: TrainingState, batch: Batch) -> tuple[TrainingState, Array]:
         loss, change = gradient(state.learned, batch)
         return update(state, change), loss
 
@@ -210,7 +212,7 @@ def _stream(config: TrainConfig, encoder: Encoder, *, begin: int) -> Iterator[Ba
 
     def mixes() -> Iterator[Mix]:
         while True:
-            yield mix(config.skip + (1 - config.skip) * made / config.batches)
+            yield example_mix(config.skip + (1 - config.skip) * made / config.batches)
 
     rng = np.random.default_rng((config.seed, begin))
     for batch in batches(
@@ -260,7 +262,7 @@ def _on_device(batch: Batch) -> Batch:
 
 def _log(
     config: TrainConfig,
-    state: Training,
+    state: TrainingState,
     heard: list[Array],
     held_out: dict[str, float],
     seconds: float,

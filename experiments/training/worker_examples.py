@@ -11,7 +11,14 @@ from jaxtyping import Float, Int
 
 from econjax import BracketSchedule, Economy, Isoelastic, Population, Quasilinear
 from econjax.preferences import REFERENCE_HOURS, AbstractPreferences
-from experiments.training.examples import MEANS_BEGIN, MEANS_END, Example, Part, begin, draw_law
+from experiments.training.examples import (
+    MEANS_BEGIN,
+    MEANS_END,
+    Example,
+    Part,
+    begin_answer,
+    draw_law,
+)
 from experiments.training.paraphrases import rephrased
 from llm_policy.answers.reading import HOURS
 from llm_policy.engines.base import Prompt
@@ -83,7 +90,7 @@ def draw_crowd(rng: np.random.Generator, *, held_out: bool = False) -> Crowd:
     return Crowd(workers, endowment, formula.with_aims(attitudes, aims))
 
 
-def lives(
+def draw_lives(
     rng: np.random.Generator,
     crowd: Crowd,
     *,
@@ -266,14 +273,14 @@ def _live(rng: np.random.Generator, group: Group, style: Style, steps: int, held
     laws = {place: _same_floors(law, floors, rng) for place, law in laws.items()}
     rebate = float(np.exp(rng.uniform(np.log(500), np.log(60_000))))
     labor = np.full(GROUP, REFERENCE_HOURS)
-    begin = number
+    first_step = number
     for step in range(steps + 1):
         if step and rng.random() < 0.08 and len(laws) < 4:
             year += 1
             laws[year] = _same_floors(draw_law(rng), floors, rng)
         rebate *= float(np.exp(rng.normal(0, 0.05)))
-        in_force = 0 if begin + step == 0 else year
-        now = _settled(rng, group, labor, laws[year], rebate, begin + step, in_force)
+        in_force = 0 if first_step + step == 0 else year
+        now = _settled(rng, group, labor, laws[year], rebate, first_step + step, in_force)
         memory = remember(memory, now)
         if step < steps:
             labor = _labor(rng, group, laws[year], memory, "explore")
@@ -369,7 +376,9 @@ def _labor_example(rng: np.random.Generator, life: Life, held_out: bool) -> Exam
     phase: Phase = situation.phase if style.explore else "explore"
     answers = _hours(group.endowment, group.attitudes, situation.schedule, memory, phase)
     if style.mode == "text":
-        answers = [(*begin(rng, "hours", style.think), _in_json(part)) for (part,) in answers]
+        answers = [
+            (*begin_answer(rng, "hours", style.think), _in_json(part)) for (part,) in answers
+        ]
     prompts = rephrased(rng, prompts, held_out=held_out)
     return Example("labor", prompts, answers, situation.schedule, _means(life))
 
@@ -452,5 +461,5 @@ def _satisfaction_example(rng: np.random.Generator, life: Life) -> Example:
         answers = [(Part(("yes", "no"), (p, 1 - p), single=True),) for p in yes]
     else:
         words = ('"yes"}', '"no"}')
-        answers = [(*begin(rng, "satisfied"), Part(words, (p, 1 - p))) for p in yes]
+        answers = [(*begin_answer(rng, "satisfied"), Part(words, (p, 1 - p))) for p in yes]
     return Example("satisfaction", prompts, answers, situation.schedule, _means(life))

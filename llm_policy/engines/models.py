@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from llm_policy.engines.base import EngineError
 
 
-class Model(NamedTuple):
+class ModelAlias(NamedTuple):
     """A model's full name on the hub, or at the one provider that serves it ("" for none)."""
 
     name: str
@@ -26,31 +26,31 @@ class Provider(NamedTuple):
 
 
 MODELS = {
-    "gemma3-1b": Model("google/gemma-3-1b-it"),
-    "gemma3-4b": Model("google/gemma-3-4b-it"),
-    "gemma3-12b": Model("google/gemma-3-12b-it"),
-    "gemma3-27b": Model("google/gemma-3-27b-it"),
-    "llama-3.1-8b": Model("meta-llama/Llama-3.1-8B-Instruct"),
-    "llama-3.1-70b": Model("meta-llama/Llama-3.1-70B-Instruct"),
-    "llama-3.2-1b": Model("meta-llama/Llama-3.2-1B-Instruct"),
-    "llama-3.2-3b": Model("meta-llama/Llama-3.2-3B-Instruct"),
-    "llama-3.3-70b": Model("meta-llama/Llama-3.3-70B-Instruct"),
-    "mistral-7b": Model("mistralai/Mistral-7B-Instruct-v0.3"),
-    "olmo3-7b": Model("allenai/Olmo-3-7B-Instruct"),
-    "phi-4": Model("microsoft/phi-4"),
-    "qwen2.5-7b": Model("Qwen/Qwen2.5-7B-Instruct"),
-    "qwen3-0.6b": Model("Qwen/Qwen3-0.6B"),
-    "qwen3-1.7b": Model("Qwen/Qwen3-1.7B"),
-    "qwen3-4b": Model("Qwen/Qwen3-4B"),
-    "qwen3-8b": Model("Qwen/Qwen3-8B"),
-    "qwen3-14b": Model("Qwen/Qwen3-14B"),
-    "qwen3-32b": Model("Qwen/Qwen3-32B"),
-    "qwen3-30b-a3b": Model("Qwen/Qwen3-30B-A3B"),
-    "gpt-4o": Model("gpt-4o", "openai"),
-    "gpt-4o-mini": Model("gpt-4o-mini", "openai"),
-    "gpt-4.1-mini": Model("gpt-4.1-mini", "openai"),
-    "gpt-4.1-nano": Model("gpt-4.1-nano", "openai"),
-    "gemini-2.5-flash": Model("gemini-2.5-flash", "gemini"),
+    "gemma3-1b": ModelAlias("google/gemma-3-1b-it"),
+    "gemma3-4b": ModelAlias("google/gemma-3-4b-it"),
+    "gemma3-12b": ModelAlias("google/gemma-3-12b-it"),
+    "gemma3-27b": ModelAlias("google/gemma-3-27b-it"),
+    "llama-3.1-8b": ModelAlias("meta-llama/Llama-3.1-8B-Instruct"),
+    "llama-3.1-70b": ModelAlias("meta-llama/Llama-3.1-70B-Instruct"),
+    "llama-3.2-1b": ModelAlias("meta-llama/Llama-3.2-1B-Instruct"),
+    "llama-3.2-3b": ModelAlias("meta-llama/Llama-3.2-3B-Instruct"),
+    "llama-3.3-70b": ModelAlias("meta-llama/Llama-3.3-70B-Instruct"),
+    "mistral-7b": ModelAlias("mistralai/Mistral-7B-Instruct-v0.3"),
+    "olmo3-7b": ModelAlias("allenai/Olmo-3-7B-Instruct"),
+    "phi-4": ModelAlias("microsoft/phi-4"),
+    "qwen2.5-7b": ModelAlias("Qwen/Qwen2.5-7B-Instruct"),
+    "qwen3-0.6b": ModelAlias("Qwen/Qwen3-0.6B"),
+    "qwen3-1.7b": ModelAlias("Qwen/Qwen3-1.7B"),
+    "qwen3-4b": ModelAlias("Qwen/Qwen3-4B"),
+    "qwen3-8b": ModelAlias("Qwen/Qwen3-8B"),
+    "qwen3-14b": ModelAlias("Qwen/Qwen3-14B"),
+    "qwen3-32b": ModelAlias("Qwen/Qwen3-32B"),
+    "qwen3-30b-a3b": ModelAlias("Qwen/Qwen3-30B-A3B"),
+    "gpt-4o": ModelAlias("gpt-4o", "openai"),
+    "gpt-4o-mini": ModelAlias("gpt-4o-mini", "openai"),
+    "gpt-4.1-mini": ModelAlias("gpt-4.1-mini", "openai"),
+    "gpt-4.1-nano": ModelAlias("gpt-4.1-nano", "openai"),
+    "gemini-2.5-flash": ModelAlias("gemini-2.5-flash", "gemini"),
 }
 """The instruction-following version of each."""
 
@@ -68,9 +68,9 @@ PROVIDERS = {
 }
 
 
-def resolve(name: str) -> Model:
+def resolve(name: str) -> ModelAlias:
     """Return what the short `name` stands for; any other name is a full name and stays as it is."""
-    return MODELS.get(name, Model(name))
+    return MODELS.get(name, ModelAlias(name))
 
 
 def provider(name: str) -> Provider:

@@ -24,7 +24,7 @@ from llm_policy.prompts.workers import Phase
 
 TEMPERATURE = 0.1
 """Of the quantal response, as a share of the worker's income at 40 hours."""
-EXPLOIT = 0.6
+EXPLOIT_COOLING = 0.6
 """What the temperature is multiplied by when workers are told to stop trying."""
 RISK = 1.2
 """What the temperature is multiplied by for each degree of liking risks."""
@@ -32,7 +32,7 @@ LEISURE = 0.5
 """By how much effort costs less, in logs, to who usually works 80 hours instead of 40."""
 AVERSION = 0.15
 """By what share a worker overstates its taxes for each degree of wanting lower ones."""
-PATIENCE = 8.0
+ATTITUDE_PATIENCE = 8.0
 """Steps after which attitudes count half."""
 HABIT = 0.6
 """What a change of hours by 40 takes from the log odds of a choice."""
@@ -140,7 +140,7 @@ def perceived_utility(
     hours = np.array(HOURS, float)
     now = latest(memory)
     known = np.nan_to_num(now.step)
-    trust = (1 / (1 + known / PATIENCE))[:, None]
+    trust = (1 / (1 + known / ATTITUDE_PATIENCE))[:, None]
     power = np.log(who.prices[:, 2] / who.prices[:, 0]) / np.log(3)
     scale = who.prices[:, 1] * REFERENCE_HOURS / (1 + power)
     cost = scale[:, None] * (hours / REFERENCE_HOURS) ** (1 + power[:, None])
@@ -154,7 +154,7 @@ def perceived_utility(
         fixed=who.fixed_cost,
         temperature=TEMPERATURE
         * attitudes.noise
-        * (EXPLOIT if phase == "exploit" else 1.0)
+        * (EXPLOIT_COOLING if phase == "exploit" else 1.0)
         * full_time,
         change=np.where(np.isnan(now.labor), 0.0, (hours[:, None] - now.labor) / REFERENCE_HOURS).T,
         pull=nudge(memory),

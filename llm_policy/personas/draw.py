@@ -11,7 +11,7 @@ from llm_policy.personas.joint import Cells, cells
 from llm_policy.personas.tables import (
     AGES,
     BANDS,
-    HOURS,
+    USUAL_HOURS,
     age_shares,
     hours_shares,
     names,
@@ -134,7 +134,7 @@ def draw_personas(key: Key[Array, ""], population: Population) -> Personas:
         age=age,
         education=np.minimum(education, _MOST_EDUCATION[age - AGES[0]]),
         state=_pick(draws[1], state_shares()[None]),
-        hours=HOURS[_pick(draws[2], hours, row)],
+        hours=USUAL_HOURS[_pick(draws[2], hours, row)],
         risk=_pick(draws[3], np.array([ATTITUDE_SHARES])),
         tax_attitude=_pick(draws[4], np.array([ATTITUDE_SHARES])),
         skill=skill,

@@ -10,7 +10,7 @@ from jaxtyping import Shaped
 
 from econjax import Population
 from llm_policy.personas.draw import RISK_ATTITUDES, TAX_ATTITUDES, Personas
-from llm_policy.personas.tables import AGES, HOURS, names
+from llm_policy.personas.tables import AGES, USUAL_HOURS, names
 from llm_policy.personas.text import People
 
 
@@ -74,7 +74,7 @@ def _columns() -> dict[str, _Words]:
         "age": _Words(AGES.astype(str), AGES),
         "education": places(names().education),
         "state": places(names().state),
-        "hours": _Words(HOURS.astype(str), HOURS),
+        "hours": _Words(USUAL_HOURS.astype(str), USUAL_HOURS),
         "risk": places(RISK_ATTITUDES),
         "tax_attitude": places(TAX_ATTITUDES),
     }

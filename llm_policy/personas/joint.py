@@ -18,7 +18,7 @@ from llm_policy.personas.tables import (
     names,
     of_sex,
     published,
-    table,
+    read_table,
 )
 
 
@@ -99,7 +99,7 @@ def _raked() -> Float[np.ndarray, "occupations 2 bands levels 2"]:
 
 def _seed() -> Float[np.ndarray, "occupations 2 bands levels 2"]:
     levels = len(names().education)
-    entry = column(table("occupations"), "entry")
+    entry = column(read_table("occupations"), "entry")
     above = np.arange(levels) - entry[:, None]
     likely = np.where(above >= 0, 0.5 ** np.abs(above), 0.125 ** np.abs(above))
     allowed = np.ones((len(BANDS), levels))
@@ -111,7 +111,7 @@ def _seed() -> Float[np.ndarray, "occupations 2 bands levels 2"]:
 def _occupation_margins() -> tuple[
     Float[np.ndarray, "occupations 2"], Float[np.ndarray, "occupations bands"]
 ]:
-    rows = table("occupations")
+    rows = read_table("occupations")
     employed = column(rows, "employed")
     employed /= employed.sum()
     women = column(rows, "women_percent") / 100
@@ -159,7 +159,7 @@ def _over(
 
 def _log_weekly(share: Float[np.ndarray, "occupations 2 bands levels"]) -> Float[np.ndarray, "..."]:
     """Return the logarithm of full-time weekly earnings that has the published medians by margin."""
-    rows = table("occupations")
+    rows = read_table("occupations")
     occupation = np.log(np.stack([column(rows, f"weekly_{sex}") for sex in SEXES], axis=1))
     age = np.log(_weekly_by_age())
     education = np.log(np.stack([column(of_sex("education", sex), "weekly") for sex in SEXES]))
@@ -208,7 +208,7 @@ def _weekly_by_age() -> Float[np.ndarray, "2 bands"]:
 def _part_time_gap() -> float:
     """Return how much less part-timers earn per hour, in logarithms."""
     people = np.array(
-        [[float(row[name]) for name in ("first", "last", "people")] for row in table("hours")]
+        [[float(row[name]) for name in ("first", "last", "people")] for row in read_table("hours")]
     )
     middle = people[:, :2].mean(1)
     full = middle >= FULL_TIME
@@ -224,7 +224,7 @@ def _spread(
     share: Float[np.ndarray, "..."], log_hourly: Float[np.ndarray, "..."]
 ) -> Float[np.ndarray, "n 2"]:
     """Return how far wages lie below and above the median, less what the cells explain."""
-    p10, p50, p90 = (column(table("occupations"), f"wage_p{p}") for p in (10, 50, 90))
+    p10, p50, p90 = (column(read_table("occupations"), f"wage_p{p}") for p in (10, 50, 90))
     spread = np.log(np.stack([p50 / p10, p90 / p50], axis=1)) / _DECILE
     weight = share.sum((1, 2, 3, 4))
     means = (log_hourly * share).sum((1, 2, 3, 4)) / weight

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 AGES = np.arange(16, 80)
 """The ages there are. The tables' open age of 75 and over is cut at 79."""
 
-HOURS = np.arange(1, 70)
+USUAL_HOURS = np.arange(1, 70)
 """The usual weekly hours there are. The tables' open 60 hours and over are cut at 69."""
 
 FULL_TIME = 35
@@ -28,7 +28,7 @@ SEXES = ("men", "women")
 """In the order of every axis of sexes."""
 
 
-def table(name: str) -> list[dict[str, str]]:
+def read_table(name: str) -> list[dict[str, str]]:
     """Return the rows of `data/NAME.csv`, whose first lines name the source."""
     text = importlib.resources.files("llm_policy").joinpath(f"data/{name}.csv").read_text("utf-8")
     return list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
@@ -48,14 +48,14 @@ class Names:
 @functools.cache
 def names() -> Names:
     """Return the names behind the codes."""
-    groups = [row["group"] for row in table("groups")]
-    occupations = table("occupations")
+    groups = [row["group"] for row in read_table("groups")]
+    occupations = read_table("occupations")
     return Names(
         occupation=np.array([row["occupation"] for row in occupations]),
         group=np.array(groups),
         group_of=np.array([groups.index(row["group"]) for row in occupations]),
         education=np.array([row["education"] for row in of_sex("education", "both")]),
-        state=np.array([row["state"] for row in table("states")]),
+        state=np.array([row["state"] for row in read_table("states")]),
     )
 
 
@@ -74,29 +74,31 @@ def hours_shares() -> Float[np.ndarray, "occupation_and_sex_then_part_time hours
     The distribution is that of actual hours at work; for full-timers it is tilted so that its mean
     differs from that of all by as much as the published mean of the group and sex.
     """
-    people = spread(table("hours"), "people", HOURS)
-    part, full = people * (HOURS < FULL_TIME), people * (HOURS >= FULL_TIME)
+    people = spread(read_table("hours"), "people", USUAL_HOURS)
+    part, full = people * (USUAL_HOURS < FULL_TIME), people * (USUAL_HOURS >= FULL_TIME)
     part, full = part / part.sum(), full / full.sum()
-    away = HOURS - full @ HOURS
+    away = USUAL_HOURS - full @ USUAL_HOURS
     hours = full_time_hours()
     by_sex = np.array(
-        [float(row["at_work"]) for row in table("hours_by_group") if row["group"] == "All"]
+        [float(row["at_work"]) for row in read_table("hours_by_group") if row["group"] == "All"]
     )
     shift = hours - hours[0] @ by_sex / by_sex.sum()
     rows = full * (1 + shift[..., None] * away / (full @ away**2))
-    return np.concatenate([rows[hours_group()].reshape(-1, len(HOURS)), part[None]])
+    return np.concatenate([rows[hours_group()].reshape(-1, len(USUAL_HOURS)), part[None]])
 
 
 @functools.cache
 def state_shares() -> Float[np.ndarray, " states"]:
     """Return the shares of employed people by state."""
-    employed = column(table("states"), "employed")
+    employed = column(read_table("states"), "employed")
     return employed / employed.sum()
 
 
 def published(name: str, figure: str, **where: str) -> float:
     """Return the one figure of a table whose row has the values given."""
-    (row,) = (row for row in table(name) if all(row[key] == value for key, value in where.items()))
+    (row,) = (
+        row for row in read_table(name) if all(row[key] == value for key, value in where.items())
+    )
     return float(row[figure])
 
 
@@ -110,7 +112,9 @@ def full_time_hours() -> Float[np.ndarray, "groups 2"]:
 def hours_group() -> Int[np.ndarray, " occupations"]:
     """Return each occupation's row in the hours' table."""
     rows = [row["group"] for row in of_sex("hours_by_group", SEXES[0])]
-    return np.array([rows.index(row["hours_group"]) for row in table("groups")])[names().group_of]
+    return np.array([rows.index(row["hours_group"]) for row in read_table("groups")])[
+        names().group_of
+    ]
 
 
 def employed_by_age() -> Float[np.ndarray, "2 ages"]:
@@ -131,7 +135,7 @@ def spread(
 
 def of_sex(name: str, sex: str) -> list[dict[str, str]]:
     """Return the rows of a table that are about men, women or both."""
-    return [row for row in table(name) if row["sex"] == sex]
+    return [row for row in read_table(name) if row["sex"] == sex]
 
 
 def column(rows: list[dict[str, str]], figure: str) -> Float[np.ndarray, " rows"]:

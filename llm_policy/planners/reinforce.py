@@ -50,7 +50,7 @@ def policy_gradient(
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedPlanner:
     """A planner whose bias was learned, and what that took.
 
     `rewards` is, update by update, the mean equivalent of the years after a choice, in dollars a
@@ -64,7 +64,7 @@ class Trained:
     queries: int
 
 
-def train(
+def train_planner(
     key: Key[Array, ""],
     planner: ChoicePlanner,
     evaluate: Evaluator,
@@ -73,7 +73,7 @@ def train(
     episodes: int = 8,
     years: int = 3,
     rate: float = 0.3,
-) -> Trained:
+) -> TrainedPlanner:
     """Let a planner live `updates` batches of `episodes`, of `years` choices each, and learn from each batch.
 
     Rewards are equivalents in thousands of dollars; Adam takes the steps, of size `rate`. Episodes
@@ -104,7 +104,7 @@ def train(
         bias = planner.bias + jnp.asarray(change)
         planner = planner.bent(bias)
         rewards.append(float(gains.mean()))
-    return Trained(planner, tuple(rewards), updates * (episodes * years + 1), queries)
+    return TrainedPlanner(planner, tuple(rewards), updates * (episodes * years + 1), queries)
 
 
 _gradient = eqx.filter_jit(policy_gradient)

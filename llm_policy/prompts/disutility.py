@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from econjax import GHH, Economy, Isoelastic, Quasilinear
 from econjax.preferences import REFERENCE_HOURS
 
-HOURS = (20.0, 40.0, 60.0)
+PRICED_HOURS = (20.0, 40.0, 60.0)
 _LEAST_CONSUMPTION = 1000.0
 
 
@@ -41,7 +41,7 @@ def prices(economy: Economy) -> Float[Array, "agents 3"]:
         more = jax.jvp(lambda consumption: utility(consumption, labor), (consumption,), (one,))[1]
         return -less / more
 
-    return jnp.stack([price(hours) for hours in HOURS], axis=1)
+    return jnp.stack([price(hours) for hours in PRICED_HOURS], axis=1)
 
 
 def utility_in_words(economy: Economy) -> tuple[str, list[str]]:

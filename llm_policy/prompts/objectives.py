@@ -33,7 +33,7 @@ def mix(
     return np.asarray(jax.random.permutation(key, np.repeat(np.arange(len(OBJECTIVES)), count)))
 
 
-def results(
+def objective_results(
     aims: Int[np.ndarray, " agents"], utility: Float[np.ndarray, " agents"], welfare: float
 ) -> Float[np.ndarray, " agents"]:
     """Return what each worker takes as its result: its own utility, welfare, or the negative of welfare."""

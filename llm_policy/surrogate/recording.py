@@ -16,7 +16,7 @@ from econjax.schedule import AbstractSchedule
 from llm_policy.engines.base import Choices, Completion, Engine, Prompt, Schema
 from llm_policy.memory.workers import Memory, latest, nudge
 from llm_policy.personas.draw import Personas
-from llm_policy.prompts.disutility import HOURS as PRICED_HOURS
+from llm_policy.prompts.disutility import PRICED_HOURS as PRICED_HOURS
 from llm_policy.prompts.disutility import prices
 from llm_policy.prompts.workers import Situation, Style
 from llm_policy.workers.llm import Answers, LLMWorkers

@@ -22,7 +22,7 @@ from llm_policy.surrogate.network import Surrogate, fit
 from llm_policy.surrogate.recording import RecordedWorkers
 
 
-class Trial(Protocol):
+class Scheduled(Protocol):
     """A schedule that the planner has tried."""
 
     @property
@@ -66,7 +66,7 @@ class SurrogateRefit:
     observes: ClassVar[tuple[Observation, ...]] = ("answers",)
 
     def __call__(
-        self, key: Key[Array, ""], trials: Sequence[Trial], model: RefittedSurrogate | None
+        self, key: Key[Array, ""], trials: Sequence[Scheduled], model: RefittedSurrogate | None
     ) -> RefittedSurrogate:
         """Return the belief after all trials."""
         years = range(self.begun, len(self.workers.years))

@@ -16,7 +16,7 @@ from econjax.preferences import REFERENCE_HOURS
 from econjax.welfare import AbstractWelfare, require_dollars
 from llm_policy.engines.base import EngineError
 from llm_policy.memory.workers import Memory, Records, remember
-from llm_policy.prompts.objectives import results
+from llm_policy.prompts.objectives import objective_results
 from llm_policy.prompts.workers import Phase, Situation, economy_text, memory_lines
 from llm_policy.workers.llm import MOST_LAWS, NOBODY, Answers, LLMWorkers, present, settle_answers
 
@@ -193,7 +193,7 @@ class Society:
         self, state: State, step: Step, own: Float[np.ndarray, " agents"], report: Report
     ) -> State:
         """Return the state with the step in every memory; its result is the worker's `own`, or welfare."""
-        result = results(self.workers.aims, own, float(report.equivalent))
+        result = objective_results(self.workers.aims, own, float(report.equivalent))
         seen = _records(state, step)._replace(satisfied=step.satisfied, result=result)
         return replace(state, memory=remember(state.memory, seen))
 

@@ -8,7 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from baselines.fixed import federal, flat_rate, from_file, laissez_faire, read_schedule, uniform
+from baselines.fixed import (
+    federal,
+    flat_rate,
+    from_file,
+    laissez_faire,
+    read_schedule,
+    uniform_rates,
+)
 from econjax import us_federal
 from tests.helpers.reference import THRESHOLDS
 
@@ -28,7 +35,11 @@ def owed(planner, incomes):
 
 @pytest.mark.parametrize(
     ("make", "share"),
-    [(laissez_faire, 0.0), (uniform, 0.5), (lambda thresholds: flat_rate(thresholds, 0.3), 0.3)],
+    [
+        (laissez_faire, 0.0),
+        (uniform_rates, 0.5),
+        (lambda thresholds: flat_rate(thresholds, 0.3), 0.3),
+    ],
 )
 def test_one_rate_takes_one_share_of_every_income(make, share):
     np.testing.assert_allclose(

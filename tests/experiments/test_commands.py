@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from baselines.learned.training import Training
+from baselines.learned.training import TrainingOptions
 from baselines.learned.two_level import TwoLevel
 from experiments.benchmarks.config import LearningBenchmarkConfig
 from experiments.commands import BENCHMARKS, COMMANDS, parse
@@ -126,4 +126,4 @@ def test_names_and_numbers_that_the_choices_repeat_are_those_of_what_they_choose
             assert ScoreboardConfig(planners=(name,)).asks_a_model == entry.is_model
     learning = LearningBenchmarkConfig()
     assert learning.two_level == TwoLevel()
-    assert learning.steps == Training().steps
+    assert learning.steps == TrainingOptions().steps

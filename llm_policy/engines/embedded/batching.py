@@ -56,7 +56,7 @@ def _pass(spans: Sequence[Span], rows: int, tokens: int, context: int) -> Pass:
     end = [span.end for span in spans]
     return Pass(
         *padded([span.tokens for span in spans], shape=(rows, tokens)),
-        table([span.before for span in spans], rows=rows, context=context),
+        place_table([span.before for span in spans], rows=rows, context=context),
         np.pad(
             np.array([len(span.before) * BLOCK for span in spans], np.int32), (0, rows - len(spans))
         ),
@@ -65,7 +65,7 @@ def _pass(spans: Sequence[Span], rows: int, tokens: int, context: int) -> Pass:
     )
 
 
-def table(
+def place_table(
     places: Sequence[Sequence[int]], *, rows: int, context: int
 ) -> Int[np.ndarray, "rows most"]:
     """Return the places of each row's pages, 0 where it has no more."""

@@ -23,12 +23,12 @@ try:
         answers_together,
         padded,
         passes,
+        place_table,
         rounded,
-        table,
     )
     from llm_policy.engines.embedded.forward import (
         Pool,
-        begin,
+        begin_decoding,
         blank,
         block_bytes,
         draw,
@@ -40,14 +40,14 @@ try:
     )
     from llm_policy.engines.embedded.grammar import Draft, Grammars
     from llm_policy.engines.embedded.llama import load_weights
-    from llm_policy.engines.embedded.prefixes import Found, Prefixes, blocks_of, packed
+    from llm_policy.engines.embedded.prefixes import FoundBlocks, Prefixes, blocks_of, packed
     from llm_policy.engines.embedded.tokenizer import Tokens
 except ImportError as error:
     raise ImportError(
         f"The embedded engine needs {error.name}: pip install 'econjax[llm]'", name=error.name
     ) from error
 
-SHIPPED = Path(__file__).parents[2] / "model"
+SHIPPED_FOLDER = Path(__file__).parents[2] / "model"
 """The folder of the model that comes with the project."""
 _NAME = "econjax-small"
 _FIRST_BLOCKS = 1 << 12
@@ -89,7 +89,7 @@ class EmbeddedEngine:
         cache_bytes: int | None = None,
     ) -> None:
         self._name = _NAME if folder is None else str(folder)
-        self._folder = SHIPPED if folder is None else Path(folder).expanduser()
+        self._folder = SHIPPED_FOLDER if folder is None else Path(folder).expanduser()
         self.temperature = temperature
         self.seed = seed
         if missing := [name for name in _FILES if not (self._folder / name).is_file()]:
@@ -243,7 +243,7 @@ class EmbeddedEngine:
         if texts:
             yield texts[start:]
 
-    def _read(self, texts: Sequence[bytes]) -> list[Found]:
+    def _read(self, texts: Sequence[bytes]) -> list[FoundBlocks]:
         """Read what is not known of texts that fit into the memory together."""
         try:
             found, spans = self._prefixes.lay(texts, sizes=SPANS)
@@ -262,7 +262,7 @@ class EmbeddedEngine:
         return found
 
     def _score(
-        self, found: Sequence[Found], options: Sequence[int]
+        self, found: Sequence[FoundBlocks], options: Sequence[int]
     ) -> Iterator[jax.Array | Float[np.ndarray, "rows options"]]:
         """Yield the log probability of each option after each text, and further options."""
         padding = np.pad(
@@ -288,12 +288,12 @@ class EmbeddedEngine:
         more = rows - len(drafts)
         seeds = np.pad(seeds, ((0, more), (0, 0)))
         places, before = zip(*asked, strict=True)
-        pages = table(places, rows=rows, context=self._sizes.max_position_embeddings)
+        pages = place_table(places, rows=rows, context=self._sizes.max_position_embeddings)
         before = np.pad(np.array(before, np.int32), (0, more))
         ends = np.pad(np.array([each[-1] for each in places], np.int32), (0, more))
         room = rounded(drafts[0].max_tokens + _TOKENS, _ROOM)
         with jax.enable_x64(False):
-            answers = begin(self._sizes, self._pool, ends, room=room)
+            answers = begin_decoding(self._sizes, self._pool, ends, room=room)
             while True:
                 allowed = self._grammars.allowed(drafts, rows=rows)
                 written = np.zeros(rows, np.int32)

@@ -21,7 +21,7 @@ class Pool(NamedTuple):
     states: Float[Array, "blocks width"]
 
 
-class Answers(NamedTuple):
+class Decoding(NamedTuple):
     """Answers that are being written: the state after each one's last token, and what was read of them."""
 
     states: Float[Array, "rows width"]
@@ -96,12 +96,12 @@ def option_scores(
 
 
 @partial(jax.jit, static_argnames=("sizes", "room"))
-def begin(sizes: Sizes, pool: Pool, end: Int[Array, " rows"], *, room: int) -> Answers:
+def begin_decoding(sizes: Sizes, pool: Pool, end: Int[Array, " rows"], *, room: int) -> Decoding:
     """Return answers of which nothing is written, with room for some tokens, after the blocks at `end`."""
     rows = len(end)
     shape = (sizes.num_hidden_layers, 1, rows, room, sizes.num_attention_heads, sizes.head_dim)
     keys, values = (jnp.zeros(shape, jnp.float32) for _ in range(2))
-    return Answers(pool.states[end], Past(keys, values, jnp.zeros((1, rows), jnp.int32)))
+    return Decoding(pool.states[end], Past(keys, values, jnp.zeros((1, rows), jnp.int32)))
 
 
 @partial(jax.jit, static_argnames="sizes", donate_argnames="answers")
@@ -111,17 +111,17 @@ def go_on(
     pool: Pool,
     pages: Int[Array, "rows most"],
     before: Int[Array, " rows"],
-    answers: Answers,
+    answers: Decoding,
     tokens: Int[Array, "rows tokens"],
     length: Int[Array, " rows"],
-) -> Answers:
+) -> Decoding:
     """Return the answers, which are used up, after further tokens of each.
 
     They follow the first `before` tokens in the blocks at `pages`.
     """
     asked = Pages(pool.keys, pool.values, pages, before)
     states, own = _read(weights, sizes, tokens, length, asked, answers.own)
-    return Answers(jnp.where(length[:, None] > 0, states, answers.states), own)
+    return Decoding(jnp.where(length[:, None] > 0, states, answers.states), own)
 
 
 @jax.jit

@@ -28,7 +28,7 @@ class Span(NamedTuple):
     end: int
 
 
-class Found(NamedTuple):
+class FoundBlocks(NamedTuple):
     """A text: the places of its blocks, the last one perhaps not full, and how many tokens were known."""
 
     places: list[int]
@@ -67,7 +67,7 @@ class Prefixes:
 
     def lay(
         self, texts: Sequence[bytes], *, sizes: Sequence[int]
-    ) -> tuple[list[Found], list[Span]]:
+    ) -> tuple[list[FoundBlocks], list[Span]]:
         """Return where all texts lie, and what of them is still to be read, in spans of up to `sizes`' last.
 
         From here on it counts as read. The blocks of the texts must fit into `most` places.
@@ -81,7 +81,7 @@ class Prefixes:
             places = [self._places[key] for key in keys]
             whole = len(places) == -(-len(text) // _BYTES)
             if whole and places[-1] in self._ends:
-                found.append(Found(places, len(text) // 4))
+                found.append(FoundBlocks(places, len(text) // 4))
                 self._use(keys)
                 continue
             start = len(places) - whole  # to have its state, the last block is read again
@@ -96,7 +96,7 @@ class Prefixes:
                 waves |= dict.fromkeys((place for place in span.into if place >= 0), wave)
                 spans.append(span._replace(wave=wave))
                 self._ends.add(span.end)
-            found.append(Found(places, start * BLOCK))
+            found.append(FoundBlocks(places, start * BLOCK))
             self._use(keys)
         return found, spans
 

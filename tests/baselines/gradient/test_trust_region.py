@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from baselines.gradient.ascent import GradientPlanner
-from baselines.gradient.trust_region import Trial, TrustRegionPlanner
+from baselines.gradient.trust_region import TriedSchedule, TrustRegionPlanner
 from econjax import Atkinson, BracketSchedule, Rawlsian
 from econjax.planning import RationalEvaluator, plan
 from tests.helpers.laboratory import economy_of
@@ -140,7 +140,7 @@ def test_with_a_true_model_it_comes_as_far_as_the_gradient_planner(welfare):
             assert report.gradient is not None
             return report.equivalent, report.gradient
 
-    def refit(key, trials: tuple[Trial, ...], model):
+    def refit(key, trials: tuple[TriedSchedule, ...], model):
         return Knowing(tuple(float(trial.report.equivalent) for trial in trials))
 
     planners = TrustRegionPlanner(law, refit), GradientPlanner(law)

@@ -8,7 +8,7 @@ import pytest
 
 from baselines.learned.one_step import hours, observe, play, worker_steps_per_second
 from baselines.learned.ppo import PPOPlanner, clipped_objective, log_chance, standardised
-from baselines.learned.two_level import TwoLevel, judge, learned_hours, train_two_level
+from baselines.learned.two_level import TwoLevel, judge_two_level, learned_hours, train_two_level
 from econjax import Atkinson, BracketSchedule, Population, Quasilinear, Rawlsian
 from econjax.planning import RationalEvaluator, plan
 from tests.helpers.laboratory import economy_of, hours_of, settled
@@ -134,7 +134,7 @@ def test_it_recovers_the_rate_that_maximises_revenue(trained):
 
 def test_workers_have_learned_their_best_response(trained):
     economy, result = trained
-    verdict = judge(result, economy, Rawlsian(), SMALL)
+    verdict = judge_two_level(result, economy, Rawlsian(), SMALL)
     assert verdict.departure < 0.4
     best = RationalEvaluator(economy, Rawlsian()).value(BracketSchedule(FLAT, [0.5])).equivalent
     assert verdict.rational == pytest.approx(float(best), rel=2e-3)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.benchmarks import against, probes
-from experiments.benchmarks.against import Sample, Side, take_turns
+from experiments.benchmarks.against import Sample, Side, measure_in_turns
 
 HERE = Path(__file__).parents[3]
 THIS, OTHER = Side("this", HERE), Side("other", HERE)
@@ -33,7 +33,7 @@ def scripted(monkeypatch):
 
 def test_sides_take_turns_and_who_begins_changes():
     asked, told = [], []
-    samples = take_turns(
+    samples = measure_in_turns(
         "row",
         lambda side: asked.append(side.name) or Sample({"order": len(asked)}),
         (THIS, OTHER),

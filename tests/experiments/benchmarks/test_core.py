@@ -9,9 +9,15 @@ import pytest
 
 from econjax import Atkinson, BracketSchedule, Economy, Quasilinear, gb2, settle, us_federal
 from experiments.benchmarks import core
-from experiments.benchmarks.core import BARS, CoreBenchmarkConfig, Row, judge, measure
+from experiments.benchmarks.core import (
+    BARS,
+    CoreBenchmarkConfig,
+    TimedRow,
+    judge_core,
+    measure_core,
+)
 from experiments.benchmarks.references import NumpySchedule, hand_fused_welfare
-from experiments.benchmarks.timing import Ratio, compiled, ratio, take_turns
+from experiments.benchmarks.timing import Ratio, compile_for, ratio, take_turns
 
 EVERY = {
     "tax",
@@ -35,11 +41,11 @@ REFERENCES = {
 
 @pytest.fixture(scope="module")
 def benchmark():
-    return measure(CoreBenchmarkConfig(sizes=(200,), batch=(3, 50), repeats=2))
+    return measure_core(CoreBenchmarkConfig(sizes=(200,), batch=(3, 50), repeats=2))
 
 
 def row_of(bar, median, least):
-    return Row(
+    return TimedRow(
         bar.operation,
         bar.workers,
         "",
@@ -80,7 +86,9 @@ def test_bytes_are_those_of_the_arrays_that_go_in_and_come_out(benchmark):
 
 def test_the_command_prints_tables_or_json(econjax, monkeypatch, benchmark):
     asked = []
-    monkeypatch.setattr(core, "measure", lambda config, on_start: asked.append(config) or benchmark)
+    monkeypatch.setattr(
+        core, "measure_core", lambda config, on_start: asked.append(config) or benchmark
+    )
     ran = econjax("benchmark", "core", "--sizes", 200, 300, "--precision", "float64")
     assert ran.code == 0, ran.err
     assert asked == [CoreBenchmarkConfig(sizes=(200, 300), precision="float64")]
@@ -116,7 +124,7 @@ def test_a_bar_is_met_on_its_own_side_and_open_where_its_size_was_not_run():
             (0.99 * bar.bar, False),
             (bar.bar, bar.at_least),
         ):
-            verdicts = {v.operation: v for v in judge([row_of(bar, value, value)])}
+            verdicts = {v.operation: v for v in judge_core([row_of(bar, value, value)])}
             assert verdicts.pop(bar.operation).met == (on_top == bar.at_least)
             assert all(verdict.met is None for verdict in verdicts.values())
 
@@ -125,7 +133,9 @@ def test_a_bar_that_only_the_median_or_only_the_least_times_meet_is_not_met():
     for bar in BARS:
         for sides in ((1.01, 0.99), (0.99, 1.01)):
             verdict = next(
-                v for v in judge([row_of(bar, *(side * bar.bar for side in sides))]) if v.measured
+                v
+                for v in judge_core([row_of(bar, *(side * bar.bar for side in sides))])
+                if v.measured
             )
             assert verdict.met is False
 
@@ -170,9 +180,9 @@ def test_a_ratio_pairs_the_rounds():
 
 
 def test_compiling_is_apart_from_running():
-    call = compiled(lambda x: jnp.sum(2 * x), jnp.ones(100))
+    call = compile_for(lambda x: jnp.sum(2 * x), jnp.ones(100))
     assert call.run() == 200
     assert call.seconds > 0
     assert call.held >= 404
     with pytest.raises(TypeError):
-        compiled(lambda x: jax.lax.add(x, jnp.ones(2)), jnp.ones(100))
+        compile_for(lambda x: jax.lax.add(x, jnp.ones(2)), jnp.ones(100))

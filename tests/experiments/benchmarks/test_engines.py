@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from experiments.benchmarks import engines
-from experiments.benchmarks.engines import EnginesBenchmarkConfig, measure
+from experiments.benchmarks.engines import EnginesBenchmarkConfig, measure_engines
 from experiments.benchmarks.steps import script
 from experiments.benchmarks.tables import print_engines
 from llm_policy.engines.scripted import ScriptedEngine
@@ -48,7 +48,7 @@ def measured():
         "embedded": Witness(said, compiles=2),
         "vllm": Witness(said, likelihood=lambda prompt, option: 2.0 if option == "40" else 1.0),
     }
-    return pair, said, measure(CONFIG, pair, start_seconds={"embedded": 1.0, "vllm": 9.5})
+    return pair, said, measure_engines(CONFIG, pair, start_seconds={"embedded": 1.0, "vllm": 9.5})
 
 
 def test_the_engines_take_turns_on_the_same_prompts_and_none_comes_twice(measured):
@@ -107,7 +107,7 @@ def test_the_command_prints_tables_or_json(econjax, monkeypatch, measured, tmp_p
             f"_{name}",
             lambda *given, name=name: started.append((name, *given)) or pair[name],
         )
-    monkeypatch.setattr(engines, "measure", lambda *given, start_seconds: benchmark)
+    monkeypatch.setattr(engines, "measure_engines", lambda *given, start_seconds: benchmark)
     ran = econjax("benchmark", "engines", "--model", tmp_path)
     assert ran.code == 0, ran.err
     assert started == [("embedded", str(tmp_path)), ("vllm", str(tmp_path), "float32")]

@@ -46,7 +46,7 @@ def benchmark():
         patch.setattr(learning, "train_network", lambda key, law, training: trained)
         patch.setattr(learning, "held_out", lambda key, network, worlds: UNSEEN)
         patch.setattr(learning, "best_found", partial(learning.best_found, steps=4, most=20))
-        yield learning.run(SMALL)
+        yield learning.run_learning(SMALL)
 
 
 def test_shares_of_all_seeds_are_of_the_way_to_one_best(benchmark):
@@ -85,7 +85,7 @@ def test_a_surrogate_knows_what_workers_of_a_formula_say_under_other_laws(improv
     monkeypatch.setattr(surrogate, "engine_of", lambda config: improviser())
     monkeypatch.setattr(surrogate, "_workers", taught)
     config = SurrogateBenchmarkConfig(agents=60, schedules=8, unseen=2, sizes=(40, 80))
-    found = surrogate.run(config)
+    found = surrogate.run_surrogate(config)
     assert found.queries == 60 * 8 * 2
     laws, people = found.held_out["laws"], found.held_out["laws and people"]
     assert (laws.rows, people.rows) == (60 * 2 * 2, 60 * 2 * 2)
@@ -96,7 +96,7 @@ def test_a_surrogate_knows_what_workers_of_a_formula_say_under_other_laws(improv
 
 
 def test_the_commands_print_tables_and_json(econjax, monkeypatch, benchmark):
-    monkeypatch.setattr(learning, "run", lambda config, progress: benchmark)
+    monkeypatch.setattr(learning, "run_learning", lambda config, progress: benchmark)
     ran = econjax("benchmark", "learning", "--seeds", 2)
     assert ran.code == 0, ran.err
     for words in ("seed 1", "AI-Economist 1.7.1", "gradient (L-BFGS), 60 evaluations"):

@@ -6,8 +6,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from experiments.benchmarks import llm
-from experiments.benchmarks.llm import LLMBenchmarkConfig, Outside, judge, measure
-from experiments.benchmarks.steps import lives, past, script, world
+from experiments.benchmarks.llm import LLMBenchmarkConfig, Outside, judge_llm, measure_llm
+from experiments.benchmarks.steps import past, script, timed_lives, world
 from experiments.benchmarks.timing import Ratio
 from experiments.report.console import Mistake
 from llm_policy.engines.base import Prompt
@@ -55,7 +55,7 @@ def states(everybody):
 @pytest.fixture(scope="module")
 def measured():
     engine = Witness()
-    return engine, measure(CONFIG, engine)
+    return engine, measure_llm(CONFIG, engine)
 
 
 def test_the_parts_outside_the_engine_sum_to_the_whole(measured):
@@ -109,7 +109,7 @@ def test_every_worker_rereads_the_steps_that_were_asked_for(measured):
 
 def test_a_replayed_step_asks_nothing_and_brings_the_same(everybody, states, tmp_path):
     engine = Witness()
-    steps = lives(everybody, states[:2], engine, tmp_path / "steps", replay=True)
+    steps = timed_lives(everybody, states[:2], engine, tmp_path / "steps", replay=True)
     assert len(engine.batches) == 4
     for mode in ("text", "choice"):
         for recorded, replayed in zip(steps[mode, False], steps[mode, True], strict=True):
@@ -120,7 +120,7 @@ def test_a_replayed_step_asks_nothing_and_brings_the_same(everybody, states, tmp
 
 def test_time_inside_the_engine_is_no_time_outside(everybody, states, tmp_path):
     engine = Witness(seconds=0.05)
-    steps = lives(everybody, states[:1], engine, tmp_path / "steps", replay=False)
+    steps = timed_lives(everybody, states[:1], engine, tmp_path / "steps", replay=False)
     for (step,) in steps.values():
         assert step.engine >= 0.05
         assert step.seconds == pytest.approx(step.engine + step.outside)
@@ -130,7 +130,7 @@ def test_time_inside_the_engine_is_no_time_outside(everybody, states, tmp_path):
 def test_doubles_are_asked_once(tmp_path):
     twins = world(12, distinct=3, history=3, seed=0)
     assert len(set(twins.personas)) == 3
-    steps = lives(
+    steps = timed_lives(
         twins, past(twins, script(), rounds=0), script(), tmp_path / "steps", replay=False
     )
     for (step,) in steps.values():
@@ -186,7 +186,7 @@ def test_what_cannot_be_measured_is_told_in_one_line(econjax, wrong, told):
 def test_prompts_that_do_not_fit_are_told_before_the_model_is_asked():
     engine = Witness(context=100)
     with pytest.raises(Mistake, match="but the model holds 100"):
-        measure(CONFIG, engine)
+        measure_llm(CONFIG, engine)
     assert engine.batches == []
 
 
@@ -196,7 +196,7 @@ def test_a_bar_is_met_on_its_own_side():
             Outside("text", False, writing, 0, 0, 0, 0, total),
             Outside("text", True, 999, 0, 0, 0, 0, 999),
         ]
-        return [verdict.met for verdict in judge(outside, Ratio(times, times))]
+        return [verdict.met for verdict in judge_llm(outside, Ratio(times, times))]
 
     assert verdicts(150, 100, 5) == [True, True, True]
     assert verdicts(150.1, 100.1, 4.9) == [False, False, False]

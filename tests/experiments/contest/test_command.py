@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from baselines.gradient.trust_region import Trial
+from baselines.gradient.trust_region import TriedSchedule
 from econjax import Atkinson, BracketSchedule, us_federal
 from experiments.contest.command import (
     ENTRANTS,
@@ -76,7 +76,7 @@ def test_trials_are_the_tax_years_that_were_recorded():
     report = ModelEvaluator(Society(some, Atkinson(1.0)), steps=1, key=KEY).value(LAW)
     other = BracketSchedule(LAW.thresholds, 0.5 * LAW.rates)
     refit: SurrogateRefit = planner.refit
-    for trials in ([Trial(other, report)], [Trial(LAW, report)] * 2):
+    for trials in ([TriedSchedule(other, report)], [TriedSchedule(LAW, report)] * 2):
         with pytest.raises(ValueError, match="tax years recorded"):
             refit(KEY, trials, None)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from baselines.learned.neural import AmortisedPlanner
-from baselines.learned.training import Training
+from baselines.learned.training import TrainingOptions
 from econjax import us_federal
 from experiments.core import registry as roster
 from experiments.core.registry import REGISTRY, PlanningContext, language_model
@@ -26,7 +26,7 @@ def setting(aim="rawlsian", **more):
 @pytest.fixture
 def brief_training(monkeypatch):
     monkeypatch.setattr(
-        roster, "_TRAINING", Training(steps=2, batch=2, populations=4, agents=40, width=8)
+        roster, "_TRAINING", TrainingOptions(steps=2, batch=2, populations=4, agents=40, width=8)
     )
     roster._trained.cache_clear()
     yield

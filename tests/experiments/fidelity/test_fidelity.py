@@ -10,9 +10,9 @@ from scipy.special import entr
 
 from experiments.fidelity import command as fidelity
 from experiments.fidelity.answers import (
+    ASKED_WORDINGS,
     OFFERED,
     REMEMBERED,
-    WORDINGS,
     YES_OR_NO,
     answer_divergences,
     held_out_lives,
@@ -74,7 +74,7 @@ def examples():
     rng = np.random.default_rng(SEED)
     lived = held_out_lives(rng, groups=GROUPS)
     return (
-        [hours_questions(lived, wording) for wording in WORDINGS],
+        [hours_questions(lived, wording) for wording in ASKED_WORDINGS],
         satisfaction_questions(satisfaction_lives(rng, groups=GROUPS)),
         planner_questions(rng, groups=GROUPS),
     )
@@ -91,9 +91,9 @@ def test_who_answers_as_the_formula_is_no_nat_away(examples):
     all_of_it.choose = lambda prompts, options: knows[options].choose(prompts, options)
     rows = answer_divergences(all_of_it, groups=GROUPS, seed=SEED)
     assert [(row.question, row.wording, row.remembered) for row in rows] == [
-        *(("hours", wording, kind) for wording in WORDINGS for kind in ("all", *REMEMBERED)),
-        ("satisfaction", WORDINGS[0], "all"),
-        ("a planner's change", WORDINGS[0], "all"),
+        *(("hours", wording, kind) for wording in ASKED_WORDINGS for kind in ("all", *REMEMBERED)),
+        ("satisfaction", ASKED_WORDINGS[0], "all"),
+        ("a planner's change", ASKED_WORDINGS[0], "all"),
     ]
     assert max(abs(row.divergence.value) for row in rows) < 1e-9
     assert min(row.constant for row in rows) > 0.01

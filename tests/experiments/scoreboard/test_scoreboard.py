@@ -15,8 +15,8 @@ from experiments.scoreboard import run as board
 from experiments.scoreboard.economies import ECONOMIES
 from experiments.scoreboard.run import (
     Contest,
+    ContestSize,
     ScoreboardConfig,
-    Sizes,
     contest_scores,
     contests,
     pooled,
@@ -25,7 +25,7 @@ from llm_policy.prompts.welfare import WELFARE
 from tests.helpers.laboratory import float64
 
 PLANNERS = ("laissez-faire", "federal", "flat", "saez", "gradient")
-SIZES = Sizes(populations=3, agents=200, evaluations=12)
+SIZES = ContestSize(populations=3, agents=200, evaluations=12)
 
 
 @pytest.fixture(scope="module", autouse=True)

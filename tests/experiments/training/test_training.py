@@ -13,8 +13,8 @@ from tokenizers import Tokenizer
 from econjax import us_federal
 from experiments.training import batches as batching
 from experiments.training import train as training
-from experiments.training.batches import Shape, batch
-from experiments.training.curriculum import EVERYTHING, examples, mix
+from experiments.training.batches import BatchShape, batch
+from experiments.training.curriculum import EVERYTHING, example_mix, examples
 from experiments.training.encoding import SINGLE, Encoder
 from experiments.training.examples import (
     HELD_OUT_YEAR,
@@ -24,25 +24,25 @@ from experiments.training.examples import (
     Part,
 )
 from experiments.training.losses import answer_loss
-from experiments.training.paraphrases import WORDINGS, rephrased
+from experiments.training.paraphrases import PARAPHRASES, rephrased
 from experiments.training.train import TrainConfig, train
 from experiments.training.worker_examples import HELD_OUT_OCCUPATIONS
 from llm_policy.answers.reading import HOURS
 from llm_policy.engines.base import Prompt
-from llm_policy.engines.embedded.engine import SHIPPED
+from llm_policy.engines.embedded.engine import SHIPPED_FOLDER
 from llm_policy.engines.embedded.llama import Llama, Sizes, load_weights
 from llm_policy.formula import workers as formula
 from llm_policy.personas.tables import names
 from llm_policy.prompts.numbers import bracket_names
 
-SHAPE = Shape(2, 8, 352, 224, 12)
+SHAPE = BatchShape(2, 8, 352, 224, 12)
 SMALL = Sizes(4096, 32, 1, 1, 32, 8192)
 MIX = EVERYTHING._replace(easy=0.5)
 
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return Tokenizer.from_file(str(SHIPPED / "tokenizer.json"))
+    return Tokenizer.from_file(str(SHIPPED_FOLDER / "tokenizer.json"))
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_examples_show_nothing_that_is_held_out(heard, held_out):
     laws = [us_federal(HELD_OUT_YEAR, status) for status in STATUSES]
     tables = [f"- {bracket_names(np.asarray(law.thresholds))[1]}:" for law in laws]
     titles = names().occupation[::HELD_OUT_OCCUPATIONS]
-    others = [wording.held_out for wording in WORDINGS.values()]
+    others = [wording.held_out for wording in PARAPHRASES.values()]
     texts = [
         f"{prompt.shared}\n{prompt.personal}" for example in heard for prompt in example.prompts
     ]
@@ -91,19 +91,19 @@ def test_examples_show_nothing_that_is_held_out(heard, held_out):
 
 def test_paraphrases_replace_sentences_that_prompts_have(heard):
     text = "\n".join("\n".join(prompt) for example in heard for prompt in example.prompts)
-    assert all(words in text for words in WORDINGS)
+    assert all(words in text for words in PARAPHRASES)
 
 
 def test_examples_say_the_same_in_many_words():
-    rng, asked = np.random.default_rng(0), [Prompt("\n".join(WORDINGS), "1,234 dollars")]
+    rng, asked = np.random.default_rng(0), [Prompt("\n".join(PARAPHRASES), "1,234 dollars")]
     said = {rephrased(rng, asked)[0] for _ in range(200)}
     assert len(said) > 100
     assert {prompt.personal for prompt in said} == {"1,234 dollars"}
     assert not any(
-        wording.held_out in prompt.shared for prompt in said for wording in WORDINGS.values()
+        wording.held_out in prompt.shared for prompt in said for wording in PARAPHRASES.values()
     )
     [unseen] = rephrased(rng, asked, held_out=True)
-    assert unseen.shared == "\n".join(wording.held_out for wording in WORDINGS.values())
+    assert unseen.shared == "\n".join(wording.held_out for wording in PARAPHRASES.values())
 
 
 def test_an_answer_has_one_spelling(tokenizer, heard):
@@ -169,8 +169,8 @@ def drilled():
 
 
 def test_a_course_begins_with_drills_and_ends_with_everything():
-    assert mix(0.0) == mix(0.1) == (1.0, 1.0, 0.0, 0.0)
-    assert mix(1.0) == (0.04, 0.25, 0.1, 1.0)
+    assert example_mix(0.0) == example_mix(0.1) == (1.0, 1.0, 0.0, 0.0)
+    assert example_mix(1.0) == (0.04, 0.25, 0.1, 1.0)
 
 
 def test_a_drill_always_states_a_law_and_a_workers_means_and_the_rest_by_chance(drilled):
@@ -232,7 +232,7 @@ def test_means_end_with_their_last_token(tokenizer, drilled):
 def few_examples(tokenizer):
     """Batches have one shape, and wait for nobody; those held out, alike in every run, are made once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batching, "SHAPES", (SHAPE,))
+        patch.setattr(batching, "BATCH_SHAPES", (SHAPE,))
         patch.setattr(training, "_AHEAD", 1)
         held_out = training._tests(Encoder(tokenizer))
         patch.setattr(training, "_tests", lambda encoder: held_out)
@@ -244,7 +244,7 @@ def course(few_examples, tmp_path_factory):
     """Return the folder of a run that was cut short and went on."""
     folder = tmp_path_factory.mktemp("course")
     for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(SHIPPED / name, folder / name)
+        shutil.copy(SHIPPED_FOLDER / name, folder / name)
     for count in (8, 16):
         train(TrainConfig(folder, batches=count, save_every=4, warmup=1), SMALL)
     return folder

@@ -1,12 +1,12 @@
 import pytest
 
 from llm_policy.engines.base import EngineError
-from llm_policy.engines.models import MODELS, PROVIDERS, Model, provider, resolve
+from llm_policy.engines.models import MODELS, PROVIDERS, ModelAlias, provider, resolve
 
 
 def test_a_short_name_stands_for_one_model():
-    assert resolve("llama-3.1-8b") == Model("meta-llama/Llama-3.1-8B-Instruct")
-    assert resolve("gpt-4o-mini") == Model("gpt-4o-mini", "openai")
+    assert resolve("llama-3.1-8b") == ModelAlias("meta-llama/Llama-3.1-8B-Instruct")
+    assert resolve("gpt-4o-mini") == ModelAlias("gpt-4o-mini", "openai")
     assert len({model.name for model in MODELS.values()}) == len(MODELS)
     assert all(resolve(model.name).name == model.name for model in MODELS.values())
 
@@ -15,7 +15,7 @@ def test_a_short_name_stands_for_one_model():
     "name", ["meta-llama/Llama-3.1-8B", "openai/gpt-oss-20b", "./my-gpt", "LLAMA-3.1-8b", ""]
 )
 def test_any_other_name_stays_as_it_is_and_says_nothing_of_a_provider(name):
-    assert resolve(name) == Model(name)
+    assert resolve(name) == ModelAlias(name)
 
 
 def test_a_model_that_only_a_provider_has_names_one_there_is():

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from llm_policy.engines.base import EngineError, Interrupted, Prompt
-from llm_policy.engines.embedded.engine import SHIPPED, EmbeddedEngine
+from llm_policy.engines.embedded.engine import SHIPPED_FOLDER, EmbeddedEngine
 from llm_policy.engines.wrappers.parallel import Parallel
 
 pytestmark = pytest.mark.vllm
@@ -31,8 +31,8 @@ def test_three_ways_to_serve_the_same_weights_give_the_same_scores(vllm_engine):
     import torch
     from transformers import AutoTokenizer, LlamaForCausalLM
 
-    tokenizer = AutoTokenizer.from_pretrained(SHIPPED)
-    model = LlamaForCausalLM.from_pretrained(SHIPPED, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(SHIPPED_FOLDER)
+    model = LlamaForCausalLM.from_pretrained(SHIPPED_FOLDER, dtype=torch.float32)
     options = [tokenizer.convert_tokens_to_ids(option) for option in OPTIONS]
     choices, embedded = (
         vllm_engine.choose(PROMPTS, OPTIONS),

@@ -9,7 +9,7 @@ from scipy import stats
 from econjax import Population, gb2
 from llm_policy.personas.draw import ATTITUDE_SHARES, describe, draw_personas
 from llm_policy.personas.joint import cells
-from llm_policy.personas.tables import FULL_TIME, column, names, state_shares, table
+from llm_policy.personas.tables import FULL_TIME, column, names, read_table, state_shares
 
 N = 50_000
 UNLIKELY = 1e-4  # a draw from the table fails a test with this probability
@@ -39,12 +39,12 @@ def as_likely_as(seen, shares):
 
 
 def test_occupations_have_their_shares_of_employment(people):
-    employed = column(table("occupations"), "employed")
+    employed = column(read_table("occupations"), "employed")
     assert as_likely_as(np.bincount(people.occupation, minlength=len(employed)), employed)
 
 
 def test_women_have_their_share_of_every_occupation(people):
-    women = column(table("occupations"), "women_percent") / 100
+    women = column(read_table("occupations"), "women_percent") / 100
     of = np.bincount(people.occupation, minlength=len(women))
     seen = np.bincount(people.occupation, people.woman, minlength=len(women))
     known = (of * women * (1 - women)) > 3
@@ -54,10 +54,10 @@ def test_women_have_their_share_of_every_occupation(people):
 
 def test_ages_states_and_attitudes_have_their_shares(people):
     ages = sum(
-        column([row for row in table("ages") if row["sex"] == sex], "employed")
+        column([row for row in read_table("ages") if row["sex"] == sex], "employed")
         for sex in ("men", "women")
     )
-    first = np.array([int(row["first"]) for row in table("ages")[: len(ages)]])
+    first = np.array([int(row["first"]) for row in read_table("ages")[: len(ages)]])
     band = np.searchsorted(first, people.age, side="right") - 1
     # Table 3 and the occupations' women differ by rounding and borrowed figures: a tenth of a per
     # cent.
@@ -113,7 +113,9 @@ def test_groups_differ_as_published_however_wide_skills_are(population, people, 
 
 
 def test_skill_rises_with_what_the_persons_occupation_and_sex_earn(people):
-    weekly = np.stack([column(table("occupations"), f"weekly_{sex}") for sex in ("men", "women")])
+    weekly = np.stack(
+        [column(read_table("occupations"), f"weekly_{sex}") for sex in ("men", "women")]
+    )
     medians = weekly[people.woman.astype(int), people.occupation]
     assert (
         stats.spearmanr(people.skill, medians).statistic > 0.3

@@ -8,14 +8,14 @@ import pytest
 from llm_policy.personas.joint import cells
 from llm_policy.personas.tables import (
     FULL_TIME,
-    HOURS,
+    USUAL_HOURS,
     age_shares,
     column,
     hours_shares,
     names,
     of_sex,
+    read_table,
     state_shares,
-    table,
 )
 
 TABLES = (
@@ -35,11 +35,11 @@ def test_every_table_names_its_source(name):
     text = importlib.resources.files("llm_policy").joinpath(f"data/{name}.csv").read_text("utf-8")
     assert text.startswith("# ")
     assert "BLS" in text.split("\n")[0] + text.split("\n")[1] + text.split("\n")[2]
-    assert table(name)
+    assert read_table(name)
 
 
 def test_the_groups_are_everyone_employed():
-    groups = table("groups")
+    groups = read_table("groups")
     employed = column(groups, "employed")
     assert len(groups) == 22
     assert employed.sum() == 161_346  # CPS 2024, table 11, thousands
@@ -47,7 +47,7 @@ def test_the_groups_are_everyone_employed():
 
 
 def test_the_occupations_are_everyone_employed():
-    rows = table("occupations")
+    rows = read_table("occupations")
     own = [row for row in rows if "women_percent" not in row["borrowed"]]
     assert len(rows) == len({row["occupation"] for row in rows}) == 565
     assert len(own) == 353  # published for so many detailed occupations, 96.9 % of employment
@@ -55,7 +55,7 @@ def test_the_occupations_are_everyone_employed():
     assert (
         column(rows, "employed").sum() == 161_350
     )  # the detailed titles' own sum, rounding and all
-    for group in table("groups"):
+    for group in read_table("groups"):
         inside = column([row for row in rows if row["group"] == group["group"]], "employed").sum()
         assert inside == pytest.approx(float(group["employed"]), abs=15)
 
@@ -71,7 +71,7 @@ def test_the_occupations_are_everyone_employed():
 )
 def test_occupations_are_as_published(occupation, employed, women, men_weekly, women_weekly):
     """CPS 2024, tables 11 (thousands, per cent) and 39 (dollars)."""
-    (row,) = (row for row in table("occupations") if row["occupation"] == occupation)
+    (row,) = (row for row in read_table("occupations") if row["occupation"] == occupation)
     assert [float(row[name]) for name in ("employed", "women_percent")] == [employed, women]
     assert [float(row[name]) for name in ("weekly_men", "weekly_women")] == [
         men_weekly,
@@ -81,10 +81,12 @@ def test_occupations_are_as_published(occupation, employed, women, men_weekly, w
 
 
 def test_what_is_not_published_is_the_groups():
-    groups = {row["group"]: row for row in table("groups")}
-    (legislators,) = (row for row in table("occupations") if row["occupation"] == "Legislators")
+    groups = {row["group"]: row for row in read_table("groups")}
+    (legislators,) = (
+        row for row in read_table("occupations") if row["occupation"] == "Legislators"
+    )
     assert legislators["borrowed"] == "women_percent weekly_men weekly_women"
-    for row in table("occupations"):
+    for row in read_table("occupations"):
         group = groups[row["group"]]
         for figure in row["borrowed"].split():
             if not figure.startswith("weekly"):
@@ -95,13 +97,15 @@ def test_what_is_not_published_is_the_groups():
 
 
 def test_the_other_tables_add_up():
-    assert column(table("hours"), "people").sum() == 155_495  # CPS 2024, table 19
+    assert column(read_table("hours"), "people").sum() == 155_495  # CPS 2024, table 19
     assert column(of_sex("education", "both"), "employed").sum() == 141_512  # table 7, 25 and over
-    assert column(table("ages"), "employed").sum() == pytest.approx(161_346, abs=2)  # table 3
-    part, full = (column(table("part_time"), name).sum() for name in ("part_time", "full_time"))
+    assert column(read_table("ages"), "employed").sum() == pytest.approx(161_346, abs=2)  # table 3
+    part, full = (
+        column(read_table("part_time"), name).sum() for name in ("part_time", "full_time")
+    )
     assert part + full == pytest.approx(161_346, abs=2)  # table 8
-    assert len(table("states")) == 51
-    assert column(table("states"), "employed").sum() == pytest.approx(
+    assert len(read_table("states")) == 51
+    assert column(read_table("states"), "employed").sum() == pytest.approx(
         162.9e6, abs=0.05e6
     )  # LAUS 2024
 
@@ -115,17 +119,19 @@ def test_shares_are_shares():
 def test_full_timers_of_an_occupation_work_as_much_more_as_published():
     """CPS 2024, table 23: men in management, business and finance 44.2 hours, women in services 40.2."""
     rows = {(name, sex): 2 * i + sex for i, name in enumerate(names().occupation) for sex in (0, 1)}
-    means = [hours_shares()[rows[who]] @ HOURS for who in (("Chief executives", 0), ("Cooks", 1))]
+    means = [
+        hours_shares()[rows[who]] @ USUAL_HOURS for who in (("Chief executives", 0), ("Cooks", 1))
+    ]
     assert means[0] - means[1] == pytest.approx(44.2 - 40.2)
     assert (
-        hours_shares()[0, HOURS < FULL_TIME].sum()
-        == hours_shares()[-1, HOURS >= FULL_TIME].sum()
+        hours_shares()[0, USUAL_HOURS < FULL_TIME].sum()
+        == hours_shares()[-1, USUAL_HOURS >= FULL_TIME].sum()
         == 0
     )
 
 
 def test_the_joint_distribution_has_the_published_margins():
-    share, rows = cells().share, table("occupations")
+    share, rows = cells().share, read_table("occupations")
     assert share.min() >= 0
     assert share.sum() == pytest.approx(1)
     employed, women = column(rows, "employed"), column(rows, "women_percent") / 100

@@ -11,7 +11,7 @@ from econjax import BracketSchedule, Economy, Population, Quasilinear, Rawlsian
 from econjax.planning import RationalEvaluator
 from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.planners.choice import ChoicePlanner
-from llm_policy.planners.reinforce import policy_gradient, train
+from llm_policy.planners.reinforce import policy_gradient, train_planner
 
 KEY = jax.random.key(0)
 START = BracketSchedule([0.0, 50_000.0], [0.1, 0.2])
@@ -124,7 +124,7 @@ def test_one_episode_has_no_baseline():
 def test_a_planner_learns_to_raise_rates_for_the_worst_off():
     """From 10 and 20 % the worst-off gain by higher rates, which a planner without a preference learns."""
     evaluate = RationalEvaluator(ECONOMY, Rawlsian())
-    trained = train(KEY, planner(), evaluate, updates=12, episodes=6, years=2)
+    trained = train_planner(KEY, planner(), evaluate, updates=12, episodes=6, years=2)
     assert trained.evaluations == evaluate.counts["value"] == 12 * (6 * 2 + 1)
     assert trained.queries == 12 * 6 * 2 * 2
     first, last = np.mean(trained.rewards[:3]), np.mean(trained.rewards[-3:])

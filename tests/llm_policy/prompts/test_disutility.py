@@ -15,7 +15,7 @@ from econjax import (
     gb2,
 )
 from llm_policy.engines.scripted import ScriptedEngine
-from llm_policy.prompts.disutility import HOURS, price_of_an_hour, utility_in_words
+from llm_policy.prompts.disutility import PRICED_HOURS, price_of_an_hour, utility_in_words
 from llm_policy.workers.llm import LLMWorkers
 from tests.helpers.laboratory import settled
 
@@ -103,7 +103,7 @@ def test_an_hour_at_40_hours_costs_what_calibrated_workers_keep_of_it(case):
     skill, e = np.asarray(economy.population.skill), economy.population.elasticity
     kept = skill * (1 - np.asarray(LAW.marginal_rate(40 * jnp.asarray(skill))))
     power = 1 / np.asarray(economy.preferences.elasticity if e is None else e)
-    for hours, price in zip(HOURS, price_of_an_hour(economy).T, strict=True):
+    for hours, price in zip(PRICED_HOURS, price_of_an_hour(economy).T, strict=True):
         np.testing.assert_allclose(price, kept * (hours / 40) ** power, rtol=1e-9)
 
 
@@ -112,7 +112,7 @@ def test_prices_leave_a_worker_as_well_off_with_an_hour_more(case):
     """By finite differences of utility: a tiny bit more work, paid at its price, changes nothing."""
     economy, bit = economy_of(case), 1e-4
     population, consumption = economy.population, 40 * economy.population.skill
-    for hours, price in zip(HOURS, price_of_an_hour(economy).T, strict=True):
+    for hours, price in zip(PRICED_HOURS, price_of_an_hour(economy).T, strict=True):
         utility = [
             economy.preferences.utility(
                 consumption + sign * bit / 2 * price,

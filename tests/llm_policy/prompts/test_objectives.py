@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_policy.prompts.objectives import OBJECTIVES, in_words, mix, results
+from llm_policy.prompts.objectives import OBJECTIVES, in_words, mix, objective_results
 
 N = 10
 KEY = jax.random.key(0)
@@ -45,7 +45,7 @@ def test_shares_that_make_no_mix_are_errors(wrong, message):
 
 def test_a_result_is_ones_own_utility_or_welfare_or_its_negative():
     own = np.array([1.0, 2.0, 3.0, np.nan, np.nan, np.nan])
-    found = results(np.array([0, 1, 2, 0, 1, 2]), own, 7.0)
+    found = objective_results(np.array([0, 1, 2, 0, 1, 2]), own, 7.0)
     np.testing.assert_array_equal(found, [1, 7, -7, np.nan, 7, -7])
 
 
