@@ -421,9 +421,8 @@ def _log_skill(workers: Population) -> tuple[Agents, Bool[Array, " agents"]]:
 
 _TOO_REGRESSIVE = (
     "So regressive a schedule has no best hours between none and the longest week: marginal "
-    "disutility must "
-    "rise faster than the net-of-tax rate. Use a higher progressivity or a lower elasticity of "
-    "labor."
+    "disutility must rise faster than the net-of-tax rate. Use a higher progressivity or a lower "
+    "elasticity of labor."
 )
 
 
@@ -440,6 +439,5 @@ def _refuse_elasticities(workers: Population) -> None:
     if workers.elasticity is not None:
         raise ValueError(
             "Workers with elasticities of their own have Quasilinear or GHH preferences; "
-            "Isoelastic takes "
-            "one exponent for everyone. Make the population without `elasticity`."
+            "Isoelastic takes one exponent for everyone. Make the population without `elasticity`."
         )

@@ -325,8 +325,7 @@ _best_on_grid = compiled(_grid_response)
 def _no_derivative(primals, tangents):
     raise TypeError(
         "The best of a few hours is a step function and has no useful derivative: use "
-        "best_response, or "
-        "logit_probabilities for expected hours."
+        "best_response, or logit_probabilities for expected hours."
     )
 
 

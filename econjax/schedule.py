@@ -61,8 +61,8 @@ class BracketSchedule(AbstractSchedule):
         if thresholds.ndim != 1 or rates.shape != thresholds.shape or thresholds.size == 0:
             raise ValueError(
                 "A schedule needs at least one bracket and as many rates as thresholds, in two "
-                "flat lists; "
-                f"got thresholds of shape {thresholds.shape} and rates of shape {rates.shape}."
+                f"flat lists; got thresholds of shape {thresholds.shape} and rates of shape "
+                f"{rates.shape}."
             )
         edges = seen(thresholds)
         self.thresholds = require(

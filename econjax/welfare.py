@@ -253,9 +253,8 @@ def _uniform_gain(
 
 
 _OUT_OF_REACH = (
-    "No uniform change of consumption by a factor of 1/1000 to 1000 is as good as `after`. "
-    "Welfare of the "
-    "least, of `after` and of the most, as equivalents, must rise in this order."
+    "No uniform change of consumption by a factor of 1/1000 to 1000 is as good as `after`. Welfare "
+    "of the least, of `after` and of the most, as equivalents, must rise in this order."
 )
 
 
@@ -276,8 +275,7 @@ def _utility(population: Population, outcome: Outcome) -> Float[Array, " agents"
     if outcome.utility.shape != population.weight.shape:
         raise ValueError(
             f"The outcome is of {outcome.utility.size} workers and the population of "
-            f"{population.agents}: "
-            "evaluate an outcome with the population it was settled for."
+            f"{population.agents}: evaluate an outcome with the population it was settled for."
         )
     return outcome.utility
 

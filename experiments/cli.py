@@ -6,7 +6,7 @@ import pkgutil
 import sys
 from typing import Any
 
-from experiments.commands import BENCHMARKS, COMMANDS, parse
+from experiments.core.commands import BENCHMARKS, COMMANDS, parse
 
 
 def main() -> None:

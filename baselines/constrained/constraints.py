@@ -157,8 +157,7 @@ def certify_plan(
             return certify(found.recommended, report, limits=limits, requirements=requirements)
     raise ValueError(
         f"No evaluation of the recommended rates {found.recommended.rates} was heard: evaluate "
-        "them and use "
-        "certify."
+        "them and use certify."
     )
 
 

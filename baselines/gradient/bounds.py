@@ -41,8 +41,7 @@ class RateLimits:
         if np.any((np.maximum.accumulate(floor) if self.rising else floor) > cap):
             raise ValueError(
                 f"No {'rising ' * self.rising}rates are at least {self.floor} and at most "
-                f"{self.cap}: "
-                "lower a floor or lift a cap."
+                f"{self.cap}: lower a floor or lift a cap."
             )
 
     def bounds(self, brackets: int) -> tuple[Float[Array, " brackets"], Float[Array, " brackets"]]:

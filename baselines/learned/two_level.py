@@ -55,10 +55,8 @@ class TwoLevel:
         ):
             raise ValueError(
                 f"{self.schedules} schedules, {phases} updates and {self.epochs} epochs do not "
-                "train: "
-                "schedules come in mirrored pairs, so an even number; at least one epoch and one "
-                "update; no "
-                "negative number of updates."
+                "train: schedules come in mirrored pairs, so an even number; at least one epoch "
+                "and one update; no negative number of updates."
             )
 
     @property

@@ -360,9 +360,8 @@ def _not_differentiated(values: Any) -> Any:
 def _no_derivative(primals, tangents):
     raise TypeError(
         "These hours have no useful derivative: workers who jump over a threshold, or draw their "
-        "hours, "
-        "would be taken not to respond. Use Rational() itself as the policy, or equilibrium; "
-        "logit_probabilities give expected hours."
+        "hours, would be taken not to respond. Use Rational() itself as the policy, or "
+        "equilibrium; logit_probabilities give expected hours."
     )
 
 

@@ -263,8 +263,7 @@ def _someone(weight: Float[Array, " agents"]) -> Float[Array, " agents"]:
     total = jnp.sum(weight)
     remedy = (
         "No observation of positive weight is left: income, and what is kept of the next dollar, "
-        "must be "
-        "above 0, and income no less than least_income."
+        "must be above 0, and income no less than least_income."
     )
     return weight / require(total, total > 0, remedy)
 
@@ -322,8 +321,7 @@ def _two_stage(
         first_stage,
         jnp.abs(first_stage) > least,
         "Net-of-tax rates must vary, given the controls, for an elasticity to be seen: use a "
-        "reform that "
-        "moves some rates more than others, or fewer controls.",
+        "reform that moves some rates more than others, or fewer controls.",
     )
     elasticity = moved @ income / first_stage
     residual = income - elasticity * rate

@@ -43,8 +43,7 @@ class Panels:
         if not np.all(rises[far.size :] & np.all(np.isfinite(types[far.size :]), axis=1)):
             raise ValueError(
                 "quantile(below, above) must give rising, positive and finite types, even where a "
-                "share is "
-                "1e-30: compute the upper half from `above`, not from 1 - `below`."
+                "share is 1e-30: compute the upper half from `above`, not from 1 - `below`."
             )
         self._half, types, self.log_odds = half[first:], types[first:], log_odds[first:].ravel()
         self.below, self.above = special.expit(self.log_odds), special.expit(-self.log_odds)
@@ -82,9 +81,9 @@ class Panels:
         mean, tail = self.weight @ values, self.above[-1] * values[-1]
         if not tail < 1e-6 * mean:
             raise ValueError(
-                f"The highest share {self.above[-1]:.0e} of types has {tail / mean:.2g} or more "
-                "of the mean, "
-                "which may be infinite: use a thinner upper tail (a Pareto index above 1.3)."
+                f"The highest share {self.above[-1]:.0e} of types has {tail / mean:.2g} or more of "
+                "the mean, which may be infinite: use a thinner upper tail (a Pareto index above "
+                "1.3)."
             )
 
     def mostly_rising(self, income: Float[np.ndarray, " nodes"]) -> bool:
@@ -120,8 +119,7 @@ def rate_at(
     if np.any((income < np.exp(log[0])) | (income > np.exp(log[-1]))):
         raise ValueError(
             f"Rates are known where people are, at incomes of {np.exp(log[0]):.6g} to "
-            f"{np.exp(log[-1]):.6g}; "
-            f"got {income.tolist()}."
+            f"{np.exp(log[-1]):.6g}; got {income.tolist()}."
         )
     return interpolate.CubicSpline(log, rates)(np.log(income))
 

@@ -110,8 +110,7 @@ def weights_by_income(
     if is_concrete(rates) and not jnp.all((rates < 1) & jnp.isfinite(rates) & (income < jnp.inf)):
         raise ValueError(
             "Weights are known where incomes are finite and their marginal rate is, and below 1; "
-            "incomes "
-            f"{income.tolist()} have rates {rates.tolist()}."
+            f"incomes {income.tolist()} have rates {rates.tolist()}."
         )
 
     def lost(z: Float[Array, ""]) -> Float[Array, ""]:

@@ -219,8 +219,7 @@ def _optimum(types: _Types, aversion: float) -> tuple[Float[np.ndarray, " types"
     if utility[0] <= 0:
         raise ValueError(
             f"No schedule leaves everyone a positive utility (at best ${utility[0]:,.2f} a year), "
-            "which "
-            f"Atkinson welfare needs: lower spending, ${types.spending:,.2f} a head."
+            f"which Atkinson welfare needs: lower spending, ${types.spending:,.2f} a head."
         )
     bound = np.inf
     for _ in range(_MOST_STEPS):
@@ -334,8 +333,8 @@ def _require_above_floor(utility: Float[np.ndarray, " types"], welfare: Abstract
     if isinstance(welfare, Atkinson) and utility[0] < welfare.floor:
         raise ValueError(
             f"At the optimum without a floor somebody has a utility of ${utility[0]:,.2f} a year, "
-            "below the "
-            f"welfare function's floor of ${welfare.floor:,.2f}, which may pay: lower the floor."
+            f"below the welfare function's floor of ${welfare.floor:,.2f}, which may pay: lower "
+            "the floor."
         )
 
 

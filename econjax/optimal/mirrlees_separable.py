@@ -196,8 +196,7 @@ def _fixed_point(
     if budget[0] <= 0:
         raise ValueError(
             f"Spending of {spending} a head leaves the lowest type nothing to consume: lower it "
-            "(mean "
-            f"income is about {wages.weight @ income:.6g})."
+            f"(mean income is about {wages.weight @ income:.6g})."
         )
     return labor, income, consumption, net, worth, gap
 

@@ -61,8 +61,7 @@ def elasticity_or_reported(
     if elasticity.shape not in ((), statistics.active.shape):
         raise ValueError(
             f"elasticity is one number, or one for each of {statistics.active.size} brackets; got "
-            "shape "
-            f"{elasticity.shape}."
+            f"shape {elasticity.shape}."
         )
     return require(elasticity, jnp.all(elasticity > 0), "elasticity must be a positive number.")
 
@@ -79,8 +78,7 @@ def damped_step(
     """
     remedy = (
         "The formula implies no rates where nobody's consumption adds to welfare, all being below "
-        "a floor: "
-        "lower spending or the floor."
+        "a floor: lower spending or the floor."
     )
     implied = require(implied, ~jnp.any(jnp.isnan(implied)), remedy)
     kept, aim = (jnp.clip(1 - r, _LEAST_KEPT, 2) for r in (rates, implied))

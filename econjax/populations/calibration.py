@@ -64,8 +64,7 @@ def _check(
     if not bool(jnp.all(jnp.isfinite(population.taste) & (population.taste > 0))):
         raise ValueError(
             f"Somebody would be left with {float(jnp.min(consumption)):,.2f} dollars to consume, "
-            "at which no "
-            "taste explains 40 hours of work: raise the rebate."
+            "at which no taste explains 40 hours of work: raise the rebate."
         )
     if population.fixed_cost is None:
         return
@@ -78,6 +77,5 @@ def _check(
     if bool(jnp.any(idle)):
         raise ValueError(
             f"{int(jnp.sum(idle))} workers would rather stay home than pay their fixed cost of "
-            "working "
-            f"(the first is entry {int(jnp.argmax(idle))}): lower it."
+            f"working (the first is entry {int(jnp.argmax(idle))}): lower it."
         )

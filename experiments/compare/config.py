@@ -55,8 +55,7 @@ class CompareConfig(RunConfig):
         ):
             raise ValueError(
                 "The planner surrogate plans for language models who choose: give --workers llm "
-                "and --mode "
-                "choice, and another planner as well if others work."
+                "and --mode choice, and another planner as well if others work."
             )
 
     @property

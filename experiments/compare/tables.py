@@ -24,8 +24,7 @@ def print_comparison(comparison: Comparison, console: Console, *, remarks: list[
             if row.floored > 0:
                 console.print(
                     f"{row.planner}: {row.floored:.2%} of workers had a utility below the floor "
-                    "that this "
-                    "welfare function counts it as."
+                    "that this welfare function counts it as."
                 )
     for remark in (*_LEGEND, *remarks):
         console.print(remark)
@@ -73,17 +72,14 @@ _COLUMNS = (
 )
 _LEGEND = [
     "equivalent: what everyone could get equally, in dollars a year, for the same welfare, under "
-    "the "
-    "schedule that the planner recommends.",
+    "the schedule that the planner recommends.",
     "regret: dollars short of the best schedule anyone found. US→best: share of the distance from "
-    "US "
-    "federal to the best that is covered.",
+    "US federal to the best that is covered.",
     "last: equivalent of the last schedule tried. Gini: of income after tax and rebate. values, "
-    "grads: "
-    "evaluations by kind. seconds: with compilation. read: share of model answers understood.",
+    "grads: evaluations by kind. seconds: with compilation. read: share of model answers "
+    "understood.",
     "Taxed is all income, without a standard deduction. Revenue beyond --spending is paid back in "
-    "equal "
-    "rebates, in the row US federal too: today nobody receives one.",
+    "equal rebates, in the row US federal too: today nobody receives one.",
 ]
 
 

@@ -119,10 +119,9 @@ def run_contest(config: ContestConfig) -> None:
     console.print(contest_table(rows, title), crop=False)
     console.print(
         "Dollars a year of equivalent, expected from the probabilities of the workers' answers in "
-        "a tax year "
-        "of its own. Answers: those of workers that a planner's search took. Leads are paired by "
-        "seed, with "
-        "95 % intervals. The surrogate planner alone sees probabilities and what workers are told."
+        "a tax year of its own. Answers: those of workers that a planner's search took. Leads are "
+        "paired by seed, with 95 % intervals. The surrogate planner alone sees probabilities and "
+        "what workers are told."
     )
     for remark in () if described is None else described.remarks:
         console.print(remark)

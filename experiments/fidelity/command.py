@@ -77,8 +77,7 @@ def print_fidelity(found: Fidelity, console: Console) -> None:
 
 _REMARKS = (
     "Divergence: Kullback-Leibler, of the model's chances from the formula's; their mean, no "
-    "taxes: that of "
-    "the mean of the formula's chances, and of a neutral worker's who has worked 40 hours and "
-    "pays no tax.",
+    "taxes: that of the mean of the formula's chances, and of a neutral worker's who has worked 40 "
+    "hours and pays no tax.",
     "Formula and model are what somebody made up: nothing here says how people behave.",
 )

@@ -163,9 +163,8 @@ def _answers(found: WorkerFidelity) -> Table:
 
 def _texts(found: WorkerFidelity) -> Table:
     table = _table(
-        "Texts: total variation of the shares of answers written from the formula's chances, "
-        "which as many "
-        "draws from these (floor) and equal chances show too",
+        "Texts: total variation of the shares of answers written from the formula's chances, which "
+        "as many draws from these (floor) and equal chances show too",
         ("question",),
         ("prompts", "texts each", "model", "floor", "equal chances", "unread %"),
     )
@@ -181,8 +180,7 @@ def _texts(found: WorkerFidelity) -> Table:
 def _elasticities(found: WorkerFidelity) -> Table:
     table = _table(
         "Elasticity of aggregate income, all rates 5 points up and down, no draws; the ratio "
-        "should be "
-        f"within {MOST_ELASTICITY_ERROR:.0%} of 1: {_verdict(found.elastic)}",
+        f"should be within {MOST_ELASTICITY_ERROR:.0%} of 1: {_verdict(found.elastic)}",
         ("law, elasticity told",),
         (
             *(
@@ -233,9 +231,8 @@ def _learning(found: Learning) -> Table:
     count = len(found.model)
     table = _table(
         f"Utility forgone, % of the income of 40 hours, by step: {found.workers:,} workers, "
-        f"{found.years} "
-        f"years ({found.setting}). Memory saves the model {_points(found.worth)}, its formula "
-        f"{_points(found.formula_worth)}.",
+        f"{found.years} years ({found.setting}). Memory saves the model {_points(found.worth)}, "
+        f"its formula {_points(found.formula_worth)}.",
         ("workers",),
         tuple(map(str, range(1, count + 1))),
     )

@@ -134,8 +134,7 @@ def print_optimum(found: Optimum, console: Console) -> None:
         (
             "first-order conditions",
             f"one point of a rate changes the equivalent by ${abs(found.slopes[steepest]):.3f} at "
-            "most, in "
-            f"bracket {steepest + 1}, where {found.share[steepest]:.2%} of people are",
+            f"most, in bracket {steepest + 1}, where {found.share[steepest]:.2%} of people are",
         ),
         ("upper bound", _bound_line(found)),
     ]
@@ -150,6 +149,6 @@ def _bound_line(found: Optimum) -> str:
     verdict = "certified" if gap < 1e-6 * found.bound else "not certified"
     return (
         f"${found.bound:,.2f}: no schedule of any form brings these workers more (finite-type "
-        "Mirrlees). "
-        f"The best found is within ${gap:,.2f} ({gap / found.bound:.3%}) of it: {verdict}."
+        f"Mirrlees). The best found is within ${gap:,.2f} ({gap / found.bound:.3%}) of it: "
+        f"{verdict}."
     )

@@ -177,23 +177,19 @@ def print_model_optimum(found: ModelOptimum, search: Search, agents: int, consol
     best = found.candidates[0]
     console.print(
         f"{'best found':<38} ${best.mean:,.2f} (95 % band ${found.band.low:,.2f} to "
-        f"${found.band.high:,.2f}) "
-        f"at {_rates(best)} %: {best.name}"
+        f"${found.band.high:,.2f}) at {_rates(best)} %: {best.name}"
     )
     for candidate, gap in zip(found.candidates[1:], found.behind, strict=True):
         verdict = "" if gap.low > 0 else ", not told apart"
         console.print(
             f"{candidate.name:<38} ${gap.value:,.2f} behind ({gap.low:,.2f} to "
-            f"{gap.high:,.2f}{verdict}) at "
-            f"{_rates(candidate)} %"
+            f"{gap.high:,.2f}{verdict}) at {_rates(candidate)} %"
         )
     years = search.tries + search.climbs
     console.print(
         f"{agents:,} language models as workers; {years} tax years of {search.steps} steps to "
-        "search, "
-        f"{search.checks} more for each candidate; {found.answers:,} answers. The best found, not "
-        "the best "
-        "that exists: no bound is known for workers who are no formula."
+        f"search, {search.checks} more for each candidate; {found.answers:,} answers. The best "
+        "found, not the best that exists: no bound is known for workers who are no formula."
     )
 
 

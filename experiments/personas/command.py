@@ -74,8 +74,7 @@ def print_people(config: PersonasConfig, console: Console) -> None:
     away = np.abs([figure.difference for figure in figures])
     console.print(
         f"{np.sum(away <= 0.1)} of {len(away)} figures are within 10 % of the published one; the "
-        "median "
-        f"difference is {np.median(away):.1%}, the largest {away.max():.1%}."
+        f"median difference is {np.median(away):.1%}, the largest {away.max():.1%}."
     )
     console.print(_REMARK)
 
@@ -83,12 +82,9 @@ def print_people(config: PersonasConfig, console: Console) -> None:
 _AGES = ((16, 24), (25, 34), (35, 44), (45, 54), (55, 64), (65, 79))
 _REMARK = (
     "Published: Current Population Survey, annual averages 2024. Earnings are medians of usual "
-    "weekly "
-    "earnings, of full-time workers but for the last line, as a ratio to that of all full-time "
-    "workers "
-    "(education: both of those of 25 and over). Only ratios can be compared: the level and the "
-    "spread of "
-    "skill are those of the distribution chosen."
+    "weekly earnings, of full-time workers but for the last line, as a ratio to that of all "
+    "full-time workers (education: both of those of 25 and over). Only ratios can be compared: the "
+    "level and the spread of skill are those of the distribution chosen."
 )
 
 

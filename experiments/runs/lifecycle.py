@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from experiments.commands import COMMANDS
+from experiments.core.commands import COMMANDS
 from experiments.core.config import RunConfig
 from experiments.core.engines import engine_of
 from experiments.core.session import Talk

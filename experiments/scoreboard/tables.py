@@ -76,12 +76,10 @@ def run_scoreboard(config: ScoreboardConfig) -> None:
 def _words(sizes: ContestSize) -> str:
     return (
         f"{sizes.agents:,} rational workers, {sizes.populations} draws of each economy, "
-        f"{sizes.evaluations} "
-        "evaluations of a planner that learns from them. All planners meet the same draws. Regret "
-        "is the "
-        "distance to the best schedule that anybody found on a draw, a search without a limit "
-        "included; "
-        "intervals are of the mean over draws (bootstrap). Training evaluations come on top."
+        f"{sizes.evaluations} evaluations of a planner that learns from them. All planners meet "
+        "the same draws. Regret is the distance to the best schedule that anybody found on a draw, "
+        "a search without a limit included; intervals are of the mean over draws (bootstrap). "
+        "Training evaluations come on top."
     )
 
 

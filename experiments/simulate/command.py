@@ -141,8 +141,7 @@ def _remarks(config: SimulateConfig, setup: Setup, done: Simulation) -> list[str
     remarks = [
         f"{asked:,} language-model workers ({config.scenario}), answers in {config.mode} mode, "
         f"{config.tax_year} steps a tax year; equivalents in dollars a year under each welfare "
-        "function, ± "
-        f"the standard error under {config.welfare}, steps taken as independent.",
+        f"function, ± the standard error under {config.welfare}, steps taken as independent.",
         f"Answers understood: {done.tally.read:,} of {done.tally.asked:,}.",
     ]
     if setup.people is not None and config.people == "written":
@@ -163,10 +162,9 @@ def _remarks(config: SimulateConfig, setup: Setup, done: Simulation) -> list[str
         found = done.government
         remarks.append(
             f"Elections that changed the leader: {_known(found['turnover'], '.0%')}. A leader's "
-            "utility less "
-            f"that of the others: {_known(found['leader_advantage'], ',.0f')} $ a year. Utility "
-            "of who voted "
-            f"otherwise over that of the winner's voters: {_known(found['minority_ratio'], '.2f')}."
+            f"utility less that of the others: {_known(found['leader_advantage'], ',.0f')} $ a "
+            "year. Utility of who voted otherwise over that of the winner's voters: "
+            f"{_known(found['minority_ratio'], '.2f')}."
         )
     return remarks
 

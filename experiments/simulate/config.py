@@ -125,9 +125,8 @@ class SimulateConfig(RunConfig):
                 )
         if self.altruistic + self.adversarial > 1:
             raise ValueError(
-                f"--altruistic and --adversarial are shares of the workers and sum to 1 at most; "
-                "got "
-                f"{self.altruistic} and {self.adversarial}."
+                "--altruistic and --adversarial are shares of the workers and sum to 1 at most; "
+                f"got {self.altruistic} and {self.adversarial}."
             )
         if self.start is not None and not 0 <= self.start <= 1:
             raise ValueError(
@@ -136,7 +135,7 @@ class SimulateConfig(RunConfig):
         rising = all(low < high for low, high in itertools.pairwise(self.thresholds))
         if self.thresholds and (self.thresholds[0] != 0 or not rising):
             raise ValueError(
-                f"--thresholds rise from 0, in dollars a year; got "
+                "--thresholds rise from 0, in dollars a year; got "
                 f"{' '.join(map(str, self.thresholds))}."
             )
         if self.scenario == "democratic" and self.one_model:
@@ -154,9 +153,8 @@ class SimulateConfig(RunConfig):
             )
         if self.queries and (self.scenario == "democratic" or self.planner != "llm"):
             raise ValueError(
-                f"--queries are for a planner who is a language model and not elected; got "
-                f"{self.queries}: "
-                "leave them out."
+                "--queries are for a planner who is a language model and not elected; got "
+                f"{self.queries}: leave them out."
             )
         if self.scenario == "rational" and self.satisfaction_counts:
             raise ValueError(

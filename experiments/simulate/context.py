@@ -28,9 +28,8 @@ def check_context(config: SimulateConfig, society: Society, engine: Engine, repo
         if 0 < room < length:
             raise ValueError(
                 f"A {who}'s longest prompt and its answer take up to {length:,} tokens, but the "
-                "model holds "
-                f"{room:,}: raise --context, or shorten what is read (--history, --best, "
-                "--candidates)."
+                f"model holds {room:,}: raise --context, or shorten what is read (--history, "
+                "--best, --candidates)."
             )
 
 

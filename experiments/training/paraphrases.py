@@ -157,8 +157,7 @@ _MARGINAL = (
 )
 _REBATE = (
     "Money that the government takes in and does not need for its own spending goes back to the "
-    "people, in "
-    "the same amount each.",
+    "people, in the same amount each.",
     "After public spending is paid for, the rest of the taxes is shared out evenly.",
     "All receive the same rebate, out of the revenue that is left after public spending.",
     "Every inhabitant is paid an identical sum from the remaining taxes.",
@@ -185,27 +184,26 @@ _LAST_STEP = (
 _RULES = (_WHO, _DECISION, _EFFORT, _KEPT)
 _TOLD = (
     "You take part in a study of work and taxes. You decide how many hours a week to work, step "
-    "after step. "
-    "More hours bring more income and take more effort. You keep your income less tax, and the "
-    "rebate.",
+    "after step. More hours bring more income and take more effort. You keep your income less tax, "
+    "and the rebate.",
     "This is a study about taxes and work. In every step each person chooses a working week. "
-    "Longer weeks "
-    "pay more, and they are more tiring. What you keep is income less tax, plus the rebate.",
+    "Longer weeks pay more, and they are more tiring. What you keep is income less tax, plus the "
+    "rebate.",
 )
 _PAID_BACK = "Tax revenue beyond public spending is paid back in equal shares: everyone gets the same rebate."
 
 PARAPHRASES = {
     _TOLD[0]: Wording(
         "We study how people choose their hours under an income tax. At every step you pick your "
-        "weekly "
-        "hours. Longer hours are paid and cost effort; income after tax and the rebate are yours.",
+        "weekly hours. Longer hours are paid and cost effort; income after tax and the rebate are "
+        "yours.",
         _RULES,
         any_order=True,
     ),
     _TOLD[1]: Wording(
         "It is about work under an income tax. Everyone picks hours, one step after the other. A "
-        "long week "
-        "earns much and takes much. Yours is what tax leaves of your income, with a rebate added.",
+        "long week earns much and takes much. Yours is what tax leaves of your income, with a "
+        "rebate added.",
         _RULES,
         any_order=True,
     ),

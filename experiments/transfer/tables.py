@@ -62,14 +62,11 @@ def print_transfer(
     rational, model = config.evaluations
     console.print(
         f"Dollars a year of equivalent per head: {config.size:,} people, the same ones rational "
-        "and as "
-        f"language models, so that both are on one scale; {config.seeds} seeds. Evaluations: "
-        f"{rational} among"
-        f" rational workers, {model} tax years of {config.tax_year} steps among language models. "
-        "What a "
-        f"schedule brings among language models is the mean of {config.checks} further tax years, "
-        "the same "
-        "draws for all. They have no gradient: the gradient planner hears that of rational workers."
+        f"and as language models, so that both are on one scale; {config.seeds} seeds. "
+        f"Evaluations: {rational} among rational workers, {model} tax years of {config.tax_year} "
+        "steps among language models. What a schedule brings among language models is the mean of "
+        f"{config.checks} further tax years, the same draws for all. They have no gradient: the "
+        "gradient planner hears that of rational workers."
     )
 
 

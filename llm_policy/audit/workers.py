@@ -109,8 +109,7 @@ def audit_workers(
     if workers.style.mode != "choice":
         raise ValueError(
             'An audit compares choices with texts: give workers with Style(mode="choice"), who '
-            "are asked for "
-            "both."
+            "are asked for both."
         )
     if not workers.asked.size:
         raise ValueError(

@@ -252,8 +252,7 @@ class Democracy:
         if unread > self.most_unread * len(prompts):
             raise EngineError(
                 f"{unread} of {len(prompts)} voters could not be understood in {self.attempts} "
-                "attempts, "
-                f"more than {self.most_unread:.0%}; one said {text!r}. Use a model that follows a "
-                "schema."
+                f"attempts, more than {self.most_unread:.0%}; one said {text!r}. Use a model that "
+                "follows a schema."
             )
         return answers

@@ -101,8 +101,7 @@ class Chat:
             reason = "it leaves the text out"
         raise EngineError(
             f"The model's chat template takes neither a system nor a user message ({reason}): use "
-            "a model "
-            "that is made for chats."
+            "a model that is made for chats."
         )
 
     def _apply(self, chats: list[list[dict[str, str]]]) -> list[str]:

@@ -20,8 +20,7 @@ def single_tokens(options: Sequence[str], encodings: Sequence[Sequence[int]]) ->
         if len(tokens) != 1:
             raise ValueError(
                 f"The option {option!r} is {len(tokens)} tokens of this model and choose needs "
-                "one: offer "
-                "letters ('A', 'B', ...) and say in the prompt what they stand for."
+                "one: offer letters ('A', 'B', ...) and say in the prompt what they stand for."
             )
     tokens = [tokens[0] for tokens in encodings]
     check_distinct(options, tokens)
@@ -40,8 +39,7 @@ def check_distinct(options: Sequence[str], tokens: Sequence[Any]) -> None:
         if (first := tokens.index(token)) < place:
             raise ValueError(
                 f"The options {options[first]!r} and {options[place]!r} are the same to this "
-                "model: offer "
-                "distinct ones."
+                "model: offer distinct ones."
             )
 
 

@@ -44,8 +44,7 @@ _REFUSALS = (
     (
         "(system|developer) (role|message|instruction|prompt)",
         "has a model that takes no system message: use another model, or give its server a chat "
-        "template "
-        "that takes one (vllm serve --chat-template FILE).",
+        "template that takes one (vllm serve --chat-template FILE).",
     ),
     (
         "reasoning|thinking",

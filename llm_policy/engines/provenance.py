@@ -24,8 +24,7 @@ def model_folder(model: str) -> str:
         if not (path / "config.json").is_file():
             raise EngineError(
                 f"vLLM finds no model in {model!r}: give a folder with a config.json, or the name "
-                "of a "
-                "model on the hub, such as 'Qwen/Qwen3-0.6B'."
+                "of a model on the hub, such as 'Qwen/Qwen3-0.6B'."
             )
         return str(path)
     return model

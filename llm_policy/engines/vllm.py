@@ -220,8 +220,7 @@ class VLLMEngine:
             if len(tokens) + answer > self._config.max_model_len:
                 raise EngineError(
                     f"Prompt {place} has {len(tokens)} tokens and its answer up to {answer}, but "
-                    "the "
-                    f"model holds {self._config.max_model_len}: shorten the prompt, or raise "
+                    f"the model holds {self._config.max_model_len}: shorten the prompt, or raise "
                     "max_model_len."
                 )
         return encoded
@@ -243,6 +242,5 @@ def _start(model: str, **options: Any) -> LLM:
         reason = str(error).strip().partition("\n")[0]
         raise EngineError(
             f"vLLM cannot start with the model {model!r} ({reason}): check its name, the network, "
-            "the "
-            "free memory, and that the script has a main guard (if __name__ == '__main__')."
+            "the free memory, and that the script has a main guard (if __name__ == '__main__')."
         ) from error

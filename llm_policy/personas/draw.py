@@ -163,8 +163,7 @@ def describe(personas: Personas) -> list[str]:
     return [
         f"You are a {sex}, {age} years old, in {place}, with {education}. Your occupation: "
         f"{title[0].lower()}{title[1:]}. You usually work {hours} hours a week and earn "
-        f"${income:,} "
-        f"a year before tax. {RISK_ATTITUDES[risk]} {TAX_ATTITUDES[tax]}"
+        f"${income:,} a year before tax. {RISK_ATTITUDES[risk]} {TAX_ATTITUDES[tax]}"
         for title, sex, age, education, place, hours, income, risk, tax in people
     ]
 

@@ -117,8 +117,7 @@ def _read(
         if row[column] not in places:
             raise ValueError(
                 f"{path}, person {person + 1}: {row[column]!r} is no {column}; there are "
-                f"{len(places)}, "
-                f"from {words[0]!r} to {words[-1]!r}: mend the row."
+                f"{len(places)}, from {words[0]!r} to {words[-1]!r}: mend the row."
             )
     return allowed.values[[places[row[column]] for row in rows]]
 
@@ -139,9 +138,8 @@ def _check(path: Path | str, people: People, population: Population) -> None:
     n = len(people.texts)
     if n != population.agents:
         raise ValueError(
-            f"{path} holds {n:,} people, the population {population.agents:,}: use a population "
-            f"of {n:,}, "
-            "or draw new personas."
+            f"{path} holds {n:,} people, the population {population.agents:,}: use a population of "
+            f"{n:,}, or draw new personas."
         )
     if people.personas is None:
         return
@@ -151,6 +149,6 @@ def _check(path: Path | str, people: People, population: Population) -> None:
         i = int(np.argmax(other))
         raise ValueError(
             f"{path}: person {i + 1} has a skill of {saved[i]:g}, the worker {skill[i]:g}, so the "
-            "text would "
-            "state another income: make the population of personas.skill, or draw new personas."
+            "text would state another income: make the population of personas.skill, or draw new "
+            "personas."
         )

@@ -118,8 +118,8 @@ class LLMPlanner:
         if state.unread > self.most_unread * max(len(state.trials), 10):
             raise EngineError(
                 f"The planner's answers could not be read in {state.unread} of "
-                f"{len(state.trials) + 1} "
-                f"tax years; the last was {text!r}. Use a model that follows a schema."
+                f"{len(state.trials) + 1} tax years; the last was {text!r}. Use a model that "
+                "follows a schema."
             )
         return state.current, state
 

@@ -84,8 +84,7 @@ def utility_in_words(economy: Economy) -> tuple[str, list[str]]:
         return formula, _each("B = {:.4g} utils and p = {:.4g} (a pure number)", cost, power)
     raise ValueError(
         f"{type(preferences).__name__} preferences have no formula in words: use Quasilinear or "
-        "Isoelastic, "
-        "or the bounded scenario, which states the price of effort instead."
+        "Isoelastic, or the bounded scenario, which states the price of effort instead."
     )
 
 

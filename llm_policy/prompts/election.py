@@ -11,9 +11,9 @@ from llm_policy.prompts.numbers import per_cent, schedule_table
 from llm_policy.prompts.planner import PlannerStyle, form
 
 OWN_GOAL = (
-    "You were elected, and you set it as is best for yourself. Your aim is what a year is worth "
-    "to you in "
-    "dollars, after tax, rebate and the effort of work. The result of a schedule is that amount."
+    "You were elected, and you set it as is best for yourself. Your aim is what a year is worth to "
+    "you in dollars, after tax, rebate and the effort of work. The result of a schedule is that "
+    "amount."
 )
 """The aim of a leader who serves itself."""
 
@@ -69,8 +69,7 @@ def stand_prompts(
     lines = [
         *_opening(current, rules, goal, economy),
         "You may stand for election. A candidate promises rates, and as winner sets them in the "
-        "first tax "
-        "year of the term.",
+        "first tax year of the term.",
         f"Answer with JSON only: {answer}. If you do not stand, the numbers do not count.",
     ]
     shared = "\n".join(lines)
@@ -121,11 +120,9 @@ _BALLOTS: dict[Rule, str] = {
     "plurality": '"vote": N}}, where N is the number of one of the {count} candidates, or 0 to '
     "abstain.",
     "borda": '"ranking": [..]}}, with the numbers of all {count} candidates, the best for you '
-    "first, or "
-    "[] to abstain.",
+    "first, or [] to abstain.",
     "approval": '"approve": [..]}}, with the numbers of all of the {count} candidates whom you '
-    "approve of, "
-    "or [] to abstain.",
+    "approve of, or [] to abstain.",
 }
 
 

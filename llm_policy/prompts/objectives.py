@@ -24,8 +24,7 @@ def mix(
     if not legal or not math.isclose(sum(shares.values()), 1, abs_tol=1e-6):
         raise ValueError(
             f"Shares of {', '.join(OBJECTIVES)} workers are not negative and sum to 1; got "
-            f"{dict(shares)}, which "
-            f"sum to {sum(shares.values()):g}."
+            f"{dict(shares)}, which sum to {sum(shares.values()):g}."
         )
     exact = np.array([shares.get(aim, 0.0) for aim in OBJECTIVES]) * agents
     count = np.floor(exact + 1e-9).astype(int)

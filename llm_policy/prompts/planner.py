@@ -199,13 +199,11 @@ def form(style: PlannerStyle, brackets: int, *, before: str = "") -> str:
     if style.answer == "changes":
         return (
             f'{{{thought}{before}"changes": [..]}}, with {brackets} numbers of percentage points, '
-            "each "
-            f"one of {_STEPS}, one for each bracket from the lowest"
+            f"each one of {_STEPS}, one for each bracket from the lowest"
         )
     return (
         f'{{{thought}{before}"rates_percent": [..]}}, with {brackets} rates in per cent from 0 to '
-        "100 (35 is "
-        "35 %), one for each bracket from the lowest"
+        "100 (35 is 35 %), one for each bracket from the lowest"
     )
 
 
@@ -232,8 +230,8 @@ _WHAT_IF = (
 )
 _LETTERS = (
     "You are asked bracket by bracket. Answer with one letter and nothing else, for the change in "
-    "percentage "
-    f"points: {', '.join(f'{letter} = {step}' for letter, step in zip(LETTERS, STEPS, strict=True))}."
+    "percentage points: "
+    f"{', '.join(f'{letter} = {step}' for letter, step in zip(LETTERS, STEPS, strict=True))}."
 )
 _ONE_RATE = "By how many percentage points do you change this rate?"
 _QUESTIONS = {

@@ -24,28 +24,23 @@ WELFARE: dict[str, WelfareSpec] = {
         "Atkinson, aversion 1",
         Atkinson(1.0),
         "Your aim is the average logarithm of what everyone's life is worth to them in dollars, "
-        "after tax, "
-        "rebate and the effort of work. The result of a schedule is the amount that, given "
-        "equally to all, "
-        "would be as good.",
+        "after tax, rebate and the effort of work. The result of a schedule is the amount that, "
+        "given equally to all, would be as good.",
         "Welfare is the amount in dollars a year that, given equally to all, would be as good for "
-        "the "
-        "average logarithm of what a year is worth to each.",
+        "the average logarithm of what a year is worth to each.",
     ),
     "rawlsian": WelfareSpec(
         "Rawlsian",
         Rawlsian(),
         "Your aim is the worst-off person. The result of a schedule is what the life of that "
-        "person is worth "
-        "in dollars, after tax, rebate and the effort of work.",
+        "person is worth in dollars, after tax, rebate and the effort of work.",
         "Welfare is what a year is worth to the worst-off person, in dollars.",
     ),
     "utilitarian": WelfareSpec(
         "Utilitarian",
         Utilitarian(),
         "Your aim is the average of what everyone's life is worth to them in dollars, after tax, "
-        "rebate and "
-        "the effort of work. The result of a schedule is that average.",
+        "rebate and the effort of work. The result of a schedule is that average.",
         "Welfare is the average of what a year is worth to everyone, in dollars.",
     ),
 }

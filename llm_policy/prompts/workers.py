@@ -143,8 +143,7 @@ def worker_lines(
         ]
     return [
         f"{person}Each weekly hour that you work all year earns you {hour} a year before tax: "
-        f"{income} at 40 "
-        f"hours. {price}{home} {aim}"
+        f"{income} at 40 hours. {price}{home} {aim}"
         for person, hour, income, price, home, aim in zip(
             people, per_hour, forty, effort, stay, aims, strict=True
         )
@@ -156,8 +155,7 @@ def price_lines(prices: Float[np.ndarray, "agents 3"]) -> list[str]:
     columns = zip(*(money(column) for column in prices.T), strict=True)
     return [
         f"The effort of one more weekly hour is to you like losing {low} a year when you work 20 "
-        "hours, "
-        f"{middle} at 40 hours and {high} at 60 hours."
+        f"hours, {middle} at 40 hours and {high} at 60 hours."
         for low, middle, high in columns
     ]
 
@@ -294,12 +292,11 @@ def _form(style: Style, choice_set: ChoiceSet, most: float) -> str:
 
 _RULES = (
     "You take part in a study of work and taxes. You decide how many hours a week to work, step "
-    "after step. "
-    "More hours bring more income and take more effort. You keep your income less tax, and the "
-    "rebate.",
+    "after step. More hours bring more income and take more effort. You keep your income less tax, "
+    "and the rebate.",
     "This is a study about taxes and work. In every step each person chooses a working week. "
-    "Longer weeks "
-    "pay more, and they are more tiring. What you keep is income less tax, plus the rebate.",
+    "Longer weeks pay more, and they are more tiring. What you keep is income less tax, plus the "
+    "rebate.",
 )
 _QUESTIONS = (
     "How many hours a week do you work next?",

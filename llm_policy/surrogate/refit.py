@@ -74,8 +74,7 @@ class SurrogateRefit:
         if len(lived) != len(trials) or not eqx.tree_equal(lived[-1], trials[-1].schedule):
             raise ValueError(
                 f"{len(trials)} trials are not the {len(lived)} tax years recorded: evaluate them "
-                "on these "
-                "workers, and nothing beside them."
+                "on these workers, and nothing beside them."
             )
         economy, last = self.workers.economy, self.workers.years[-1]
         return RefittedSurrogate(

@@ -80,8 +80,7 @@ def elicit(
         raise EngineError(
             f"The model said nothing about the hours of {unread:.0%} of the population (at most "
             f"{most_unread:.0%}): none of the options is among its likeliest words. Use a model "
-            "that answers "
-            "with one of them."
+            "that answers with one of them."
         )
     rows = np.where(understood[..., None], np.stack(probabilities, axis=1), np.nan)
     known = np.zeros((*weight.shape, len(schedules)), bool)
@@ -274,14 +273,12 @@ def _check(
     if not texts or cells.min() < 0 or cells.max() >= len(texts):
         raise ValueError(
             f"Cells are places in the {len(texts)} texts; got cells from {cells.min()} to "
-            f"{cells.max()}: "
-            "give a text for each."
+            f"{cells.max()}: give a text for each."
         )
     if priced := [cell for cell, text in enumerate(texts) if "$" in text]:
         raise ValueError(
-            f"People of one cell earn different amounts, so its text states none; take it out of "
-            "cell "
-            f"{priced[0]}: {texts[priced[0]]!r}."
+            "People of one cell earn different amounts, so its text states none; take it out of "
+            f"cell {priced[0]}: {texts[priced[0]]!r}."
         )
     if not schedules or bins < 1:
         raise ValueError(
@@ -309,10 +306,9 @@ def _check_workers(
         first = int(np.argmin(known))
         raise ValueError(
             f"{int((~known).sum()):,} workers have no archetype who was asked and understood, the "
-            "first of "
-            f"them worker {first}, of cell {cell[first]} and a skill of ${skill[first]:,.0f} a "
-            "year per "
-            "weekly hour: elicit the table on a population that has such people, or leave them out."
+            f"first of them worker {first}, of cell {cell[first]} and a skill of "
+            f"${skill[first]:,.0f} a year per weekly hour: elicit the table on a population that "
+            "has such people, or leave them out."
         )
 
 
@@ -320,8 +316,7 @@ def _index(table: Table, schedule_index: int) -> int:
     if not 0 <= schedule_index < len(table.schedules):
         raise ValueError(
             f"The table's schedules are 0 to {len(table.schedules) - 1}; got {schedule_index}: "
-            "elicit it "
-            "under the schedule you want."
+            "elicit it under the schedule you want."
         )
     return int(schedule_index)
 
@@ -334,7 +329,6 @@ def _not_differentiated(values):
 @_not_differentiated.def_jvp
 def _no_derivative(primals, tangents):
     raise TypeError(
-        "Hours drawn from a table have no useful derivative: nobody would seem to respond. Use "
-        "the econjax "
-        "policy Rational(), or a method without gradients."
+        "Hours drawn from a table have no useful derivative: nobody would seem to respond. Use the "
+        "econjax policy Rational(), or a method without gradients."
     )

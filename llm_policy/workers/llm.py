@@ -198,10 +198,8 @@ class LLMWorkers:
         if 0 < room < length:
             raise ValueError(
                 f"A worker's prompt with {self.style.history} latest and {self.style.best} best "
-                "steps and "
-                f"its answer take up to {length:,} tokens, but the model holds {room:,}: shorten "
-                "the "
-                "history, or raise the context."
+                f"steps and its answer take up to {length:,} tokens, but the model holds {room:,}: "
+                "shorten the history, or raise the context."
             )
         return length
 

@@ -204,8 +204,8 @@ class EmbeddedEngine:
             if len(tokens) + answer > context:
                 raise EngineError(
                     f"Prompt {place} has {len(tokens)} tokens and its answer up to {answer}, but "
-                    "the "
-                    f"model holds {context}: shorten the prompt, or serve a larger model with vLLM."
+                    f"the model holds {context}: shorten the prompt, or serve a larger model with "
+                    "vLLM."
                 )
         return encoded
 

@@ -38,8 +38,7 @@ class Grammars:
         if matcher.is_error():
             raise EngineError(
                 f"The embedded engine cannot write under this schema ({matcher.get_error()}): use "
-                "a simpler "
-                "one, or vLLM."
+                "a simpler one, or vLLM."
             )
         return [
             Draft(matcher.deep_copy(), end=self._end, max_tokens=max_tokens) for _ in range(count)

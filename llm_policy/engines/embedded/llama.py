@@ -166,8 +166,7 @@ def load_weights(folder: Path) -> tuple[Weights, Sizes]:
     if other or config["num_key_value_heads"] != config["num_attention_heads"]:
         raise ValueError(
             f"{folder} is no Llama of the small model's kind "
-            f"({', '.join(other) or 'shared keys'}): serve it "
-            "with vLLM."
+            f"({', '.join(other) or 'shared keys'}): serve it with vLLM."
         )
     sizes = Sizes(**{name: config[name] for name in Sizes._fields})
     tensors = load_file(folder / "model.safetensors")

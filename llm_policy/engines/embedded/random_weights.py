@@ -31,9 +31,8 @@ CORPUS = (
     '"rebate"}',
     "Vote for the candidate whose schedule leaves you the largest utility after tax.",
     "You take part in a study of work and taxes. You decide how many hours a week to work, step "
-    "after step. "
-    "More hours bring more income and take more effort. You keep your income less tax, and the "
-    "rebate.",
+    "after step. More hours bring more income and take more effort. You keep your income less tax, "
+    "and the rebate.",
     "Unless you are told otherwise, you may try hours that you have not tried, and learn from the "
     "result.",
     "Annual income tax; each rate applies only to the income within its bracket (tax year 1):",
@@ -43,21 +42,15 @@ CORPUS = (
     "rebate.",
     "Answer with one of these numbers of weekly hours and nothing else: 0, 10, 20, 30, 40, 50.",
     "You are a woman, 41 years old, in North Carolina, with some college but no degree. Your "
-    "occupation: "
-    "general and operations managers. You usually work 40 hours a week and earn $36,735 a year "
-    "before tax. "
-    "You take financial risks that clearly pay. You find taxes about right. You want somewhat "
-    "lower taxes.",
+    "occupation: general and operations managers. You usually work 40 hours a week and earn "
+    "$36,735 a year before tax. You take financial risks that clearly pay. You find taxes about "
+    "right. You want somewhat lower taxes.",
     "You are a man, 66 years old, in Ohio, with a high school diploma, with an associate degree, "
-    "with an "
-    "advanced degree. You would pay somewhat higher taxes for better public services.",
+    "with an advanced degree. You would pay somewhat higher taxes for better public services.",
     "Each weekly hour that you work all year earns you $1,255 a year before tax: $50,193 at 40 "
-    "hours. The "
-    "effort of one more weekly hour is to you like losing $60 a year when you work 20 hours, $974 "
-    "at 40 "
-    "hours and $4,922 at 60 hours. Your aim is a result that is as high as possible: your result "
-    "of a step "
-    "is the money you keep minus what your effort is worth to you.",
+    "hours. The effort of one more weekly hour is to you like losing $60 a year when you work 20 "
+    "hours, $974 at 40 hours and $4,922 at 60 hours. Your aim is a result that is as high as "
+    "possible: your result of a step is the money you keep minus what your effort is worth to you.",
     "Your utility of a year, in dollars, is the money you keep minus your cost of effort.",
     "Your best steps, best first: step 8; step 3 (tax year 1, 50 hours a week, result $15,956).",
     "On average you chose 40.5 hours a week, with a result of $14,749.",
@@ -67,14 +60,13 @@ CORPUS = (
     "Are you satisfied with the taxes and the rebate? not satisfied. Answer with one word: yes or "
     "no.",
     "You set the income tax of a country. The best schedules so far, best first: - rates 10 %, 12 "
-    "%, 22 %: "
-    "result $38,415 a year (standard error $120). By how many percentage points do you change "
-    "each rate?",
+    "%, 22 %: result $38,415 a year (standard error $120). By how many percentage points do you "
+    "change each rate?",
     *(
         f"Step {n}: {n % 101} hours a week, income ${37 * n % 190},{997 * n % 1000:03}, tax "
-        f"${7 * n % 60},"
-        f"{331 * n % 1000:03}, rebate ${n % 30},{577 * n % 1000:03}, kept ${29 * n % 160},"
-        f"{773 * n % 1000:03}, result ${17 * n % 150},{119 * n % 1000:03}, satisfied"
+        f"${7 * n % 60},{331 * n % 1000:03}, rebate ${n % 30},{577 * n % 1000:03}, kept "
+        f"${29 * n % 160},{773 * n % 1000:03}, result ${17 * n % 150},{119 * n % 1000:03}, "
+        "satisfied"
         for n in range(200)
     ),
 )

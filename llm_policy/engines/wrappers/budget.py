@@ -47,9 +47,8 @@ class Usage:
         price = f"${self.dollars:,.2f}, " if self.dollars else ""
         duration = "time unknown" if math.isnan(self.seconds) else f"{self.seconds:,.1f} s"
         return (
-            f"{self.prompts:,} prompts, {self.prompt_tokens:,} tokens read "
-            f"({self.cached_tokens:,} cached), "
-            f"{self.answer_tokens:,} written, {price}{duration}"
+            f"{self.prompts:,} prompts, {self.prompt_tokens:,} tokens read ({self.cached_tokens:,} "
+            f"cached), {self.answer_tokens:,} written, {price}{duration}"
         )
 
 
@@ -173,8 +172,8 @@ class Budget:
             if limit is not None and so_far + more > limit:
                 return (
                     f"The next {prompts:,} prompts would take about {more:,.10g} {unit}, and "
-                    f"{so_far:,.10g} "
-                    f"of {limit:,.10g} are spent ({spent}): resume the run with a higher limit."
+                    f"{so_far:,.10g} of {limit:,.10g} are spent ({spent}): resume the run with a "
+                    "higher limit."
                 )
         return ""
 

@@ -266,8 +266,8 @@ class Journal:
         if self._engine is None:
             raise EngineError(
                 f"The journal {self._path} lacks {len(texts)} answers, first to {verb} "
-                f"{texts[0][:80]!r}: "
-                "replay with the settings of the recorded run, or give an engine."
+                f"{texts[0][:80]!r}: replay with the settings of the recorded run, or give an "
+                "engine."
             )
         return self._engine
 
@@ -368,8 +368,7 @@ def _prepare(database: sqlite3.Connection, path: Path, engine: Engine | None) ->
     elif version != _FORMAT:
         raise EngineError(
             f"The journal {path} has another version's format ({version}, not {_FORMAT}): give "
-            "another path, "
-            "or replay it with the version of econjax that its manifest names."
+            "another path, or replay it with the version of econjax that its manifest names."
         )
     elif engine is not None:
         _check_same(_description(database), engine.describe(), path)

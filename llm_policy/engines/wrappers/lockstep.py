@@ -103,8 +103,7 @@ def _answer(engine: Engine, batch: Sequence[_Question]) -> None:
     if any(question.how != how for question in batch):
         raise ValueError(
             "Runs in step ask alike: under one schema, for equally many samples of one length, or "
-            "for the "
-            "same options."
+            "for the same options."
         )
     prompts = [prompt for question in batch for prompt in question.prompts]
     answers = engine.choose(prompts, **how) if "options" in how else engine.complete(prompts, **how)

@@ -127,8 +127,7 @@ def _common(
         if differ:
             raise EngineError(
                 f"Engines 1 and {number} do not answer alike ({'; '.join(differ)}): give engines "
-                "of the same "
-                "model with the same settings."
+                "of the same model with the same settings."
             )
     urls = [str(description["url"]) for description in descriptions if "url" in description]
     return first | ({"url": ", ".join(urls)} if urls else {})

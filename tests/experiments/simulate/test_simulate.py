@@ -25,8 +25,7 @@ CASES = {
     "rational, chosen": "--scenario rational --mode choice --brackets flat --answer rates "
     "--tax-years 3",
     "bounded": "--altruistic 0.25 --adversarial 0.25 --satisfaction-counts --most-unread 0.6 "
-    "--tax-years 3 "
-    "--brackets three --answer rates --think",
+    "--tax-years 3 --brackets three --answer rates --think",
     "asks what if": "--queries 2 --people traits --brackets three --warmup 0 --tax-years 2",
     "one model": "--one-model --mode choice --people roles --planner saez --tax-years 2",
     "gradient": "--people written --planner gradient --tax-years 2 --brackets three --spending "
@@ -35,8 +34,7 @@ CASES = {
     "--best 0",
     "democratic": "--scenario democratic --brackets three --tax-years 3 --candidates 3",
     "terms": "--scenario democratic --brackets three --mode choice --no-platforms --rule borda "
-    "--term 2 "
-    "--term-limit 1 --leader society --tax-years 3",
+    "--term 2 --term-limit 1 --leader society --tax-years 3",
 }
 MUMBLES = {"bounded": 0.4}
 

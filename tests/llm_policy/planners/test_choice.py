@@ -93,12 +93,10 @@ def test_a_bracket_s_line_says_how_the_best_schedule_differs():
     below, above = "Bracket $0 to $50,000: the rate is", "Bracket above $50,000: the rate is"
     assert lines(((10, 20), 100.0)) == [f"{below} 10 %.", f"{above} 20 %."]
     assert lines(((10, 20), 100.0), ((30, 15.5), 200.0)) == [
-        f"{below} 30 %, as in the best schedule so far. From the second best to that it changed "
-        "by +20 "
-        "points; over all brackets the mean change was +7.75 points.",
+        f"{below} 30 %, as in the best schedule so far. From the second best to that it changed by "
+        "+20 points; over all brackets the mean change was +7.75 points.",
         f"{above} 15.5 %, as in the best schedule so far. From the second best to that it changed "
-        "by "
-        "-4.5 points; over all brackets the mean change was +7.75 points.",
+        "by -4.5 points; over all brackets the mean change was +7.75 points.",
     ]
     assert lines(((10, 20), 300.0), ((30, 20), 200.0)) == [
         f"{below} 30 %, in the best schedule so far 10 %, a change of -20 points.",

@@ -66,8 +66,7 @@ COMMANDS = {
     ),
     "personas": Command(
         "Compare personas, drawn for skills on the quantile grid of ACS-2023 incomes, with "
-        "published "
-        "figures.",
+        "published figures.",
         "experiments.personas.config:PersonasConfig",
         "experiments.personas.command:run_personas",
     ),

@@ -11,7 +11,7 @@ import pytest
 from baselines.learned.training import TrainingOptions
 from baselines.learned.two_level import TwoLevel
 from experiments.benchmarks.config import LearningBenchmarkConfig
-from experiments.commands import BENCHMARKS, COMMANDS, parse
+from experiments.core.commands import BENCHMARKS, COMMANDS, parse
 from experiments.core.config import WelfareName
 from experiments.core.registry import REGISTRY
 from experiments.scoreboard.config import ECONOMY_NAMES, RATIONAL, ScoreboardConfig
