@@ -49,17 +49,20 @@ def flat_rate(thresholds: Float[Array, " brackets"], rate: float) -> FixedPlanne
 
 
 def uniform_rates(thresholds: Float[Array, " brackets"]) -> FixedPlanner:
-    """Return the planner that takes half of every dollar: UNIFORM of the LLM Economist (arXiv 2507.15815)."""
+    """Return the planner that takes half of every dollar.
+
+    It is UNIFORM of the LLM Economist (arXiv 2507.15815).
+    """
     return flat_rate(thresholds, 0.5)
 
 
 def federal(year: int, status: str = "single", *, deduction: bool = False) -> FixedPlanner:
-    """Return the planner that keeps the federal law of a year; choices and errors as in `us_federal`."""
+    """Return the planner that keeps a year's federal law; choices and errors as in `us_federal`."""
     return FixedPlanner(us_federal(year, status, deduction=deduction))
 
 
 def from_file(path: str | Path) -> FixedPlanner:
-    """Return the planner that keeps the schedule in a file; formats and errors as in `read_schedule`."""
+    """Return the planner that keeps a file's schedule; formats and errors as in `read_schedule`."""
     return FixedPlanner(read_schedule(path))
 
 

@@ -24,7 +24,7 @@ class BestFound(NamedTuple):
 def best_found(
     evaluate: Evaluator, starts: list[BracketSchedule], *, steps: int = 80, most: int = 600
 ) -> BestFound:
-    """Return the best schedule that gradients from every start, and then a simplex search around it, find.
+    """Return the best schedule found by gradients from every start, then a simplex around it.
 
     "Best found", not proven best, and by one method polished by another. The gradient planner
     climbs `steps` times from each of `starts`; `simplex` then searches for up to `most`
@@ -34,7 +34,7 @@ def best_found(
 
 
 def climb(evaluate: Evaluator, starts: list[BracketSchedule], *, steps: int = 80) -> BestFound:
-    """Return the best that the gradient planner finds in `steps` evaluations from any of `starts`."""
+    """Return the best the gradient planner finds in `steps` evaluations from any of `starts`."""
     key = jax.random.key(0)
     plans = [plan(key, GradientPlanner(start), evaluate, steps=steps) for start in starts]
     tried = [pair for p in plans for pair in zip(p.schedules, p.reports, strict=True)]
@@ -49,7 +49,7 @@ def evolve(
     seed: int = 0,
     generations: int = 40,
 ) -> BestFound:
-    """Return the best that differential evolution and then a simplex find, from scratch, without gradients.
+    """Return the best of differential evolution, then a simplex, from scratch, without gradients.
 
     Storn and Price (1997), as scipy has it, on rates in [-0.5, 0.999]; 128 schedules a generation
     for seven brackets.

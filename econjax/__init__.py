@@ -1,4 +1,4 @@
-"""A differentiable economy in JAX: taxes, exact worker responses, welfare in dollars, optimal schedules.
+"""A differentiable economy in JAX: taxes, exact responses, welfare in dollars, optimal schedules.
 
 The names here are what most programs need. More is in the modules: `distributions`, `elasticity`,
 `env`, `inequality`, `inverse`, `mirrlees`, `mirrlees_separable`, `progressivity`, `reference_saez`,

@@ -1,4 +1,4 @@
-"""Conversion and checks at the door: what enters a constructor becomes a legal floating-point array."""
+"""Conversion and checks at the door: what enters a constructor becomes a legal float array."""
 
 from collections.abc import Callable
 from operator import itemgetter
@@ -17,7 +17,7 @@ Row = TypeVar("Row")
 Values = TypeVar("Values")
 
 UNROLLED = 16
-"""Up to so many brackets are written out one by one, so that XLA fuses them; a loop goes over more."""
+"""Up to so many brackets are written out one by one, and XLA fuses them; a loop goes over more."""
 
 
 def as_float(values: ArrayLike) -> Float[Array, "..."]:
@@ -26,7 +26,7 @@ def as_float(values: ArrayLike) -> Float[Array, "..."]:
 
 
 def is_concrete(values: Array) -> bool:
-    """Return whether an array holds values, rather than standing for them while a function is traced."""
+    """Return whether an array holds values, and does not stand for them in a traced function."""
     return not isinstance(values, Tracer)
 
 
@@ -68,7 +68,7 @@ def require(values: Float[Array, "..."], ok: ArrayLike, remedy: str) -> Float[Ar
 
 
 def split_moving(values: Values, tangents: Any) -> tuple[Values, Values]:
-    """Return the values that have a tangent, and those that have none (None); None in the others' places."""
+    """Return the values with a tangent, and those with none (None), with None in others' places."""
     return eqx.partition(
         values, jax.tree.map(lambda tangent: not is_none(tangent), tangents, is_leaf=is_none)
     )
@@ -80,7 +80,7 @@ def is_none(leaf: Any) -> bool:
 
 
 def fold(step: Callable[[State, Row], State], start: State, rows: Row) -> State:
-    """Return step(... step(start, first row) ..., last row): a program of bounded size for many rows."""
+    """Return step(... step(start, first row) ..., last row), by a program of bounded size."""
     length = jax.tree.leaves(rows)[0].shape[0]
     if length <= UNROLLED:
         for j in range(length):

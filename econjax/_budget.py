@@ -18,7 +18,7 @@ from econjax.schedule import AbstractSchedule, BracketSchedule, LogLinearSchedul
 
 
 class Point(NamedTuple):
-    """A point on everybody's budget; consumption is what is left after the fixed cost of working."""
+    """A point on everybody's budget; consumption is what the fixed cost of working leaves."""
 
     labor: Float[Array, "..."]
     income: Float[Array, "..."]
@@ -151,7 +151,7 @@ def sides(
 
 
 _AT_ONCE = 64
-"""So many borders are compared with all brackets at once; of more, one after the other, to save memory."""
+"""So many borders are compared with all brackets at once; more, one by one, to save memory."""
 
 
 def lead_between(
@@ -263,14 +263,14 @@ def _earned(economy: Economy, hours: Float[Array, " agents"]) -> Float[Array, " 
 
 
 def _reach(economy: Economy) -> Float[Array, " agents"]:
-    """Return the income of the longest week; its derivative is finite where there is no longest week."""
+    """Return the income of the longest week; its derivative is finite where there is none."""
     skill, limited = economy.population.skill, jnp.isfinite(economy.max_labor)
     reach = skill * jnp.where(limited, economy.max_labor, 1)
     return jnp.where(limited | (skill == 0), reach, jnp.inf)
 
 
 def _pick(table: Bracket, chosen: Int[Array, "*shape"]) -> Bracket:
-    """Return everybody's bracket: by chains of selections, which fuse where a gather does not, if few."""
+    """Return everybody's bracket: if few, by chains of selections, which fuse unlike a gather."""
     if table.rate.shape[0] > UNROLLED:
         return jax.tree.map(lambda values: values[chosen], table)
     return _select(table, chosen)
@@ -290,7 +290,7 @@ def _select(table: Bracket, chosen: Int[Array, "*shape"]) -> Bracket:
 
 @partial(_select.defjvp, symbolic_zeros=True)
 def _select_jvp(primals, tangents):
-    """As a sum of steps, whose transpose is one masked sum for each bracket, of all that moves at once."""
+    """As a sum of steps, whose transpose is a masked sum per bracket of all that moves at once."""
     table, chosen = primals
     moving = [t for t in tangents[0] if not isinstance(t, SymbolicZero)]
     own = _select(table, chosen)
@@ -346,7 +346,7 @@ def _if(
     change: Callable[[Int[Array, " agents"]], Int[Array, " agents"]],
     value: Int[Array, " agents"],
 ) -> Int[Array, " agents"]:
-    """Return change(value) if the condition holds, else value: a conditional that `vmap` keeps as one."""
+    """Return change(value) if the condition holds, else value: a conditional that `vmap` keeps."""
     return jax.lax.while_loop(
         lambda state: state[0],
         lambda state: (jnp.zeros_like(state[0]), change(state[1])),
@@ -383,7 +383,7 @@ def _compare(
 
 
 def _minus_one(chosen: Int[Array, " agents"]) -> Int[Array, " agents"]:
-    """Return -1 in a way that depends on a loop's state, or XLA would do the loop's work before it."""
+    """Return -1, depending on a loop's state, or XLA would do the loop's work before it."""
     return jnp.minimum(chosen, 0) - 1
 
 

@@ -1,4 +1,4 @@
-"""Programs behind public functions: a call outside `jit` compiles once, for its shapes, and then no more."""
+"""Programs behind public functions: a call outside `jit` compiles once for its shapes."""
 
 from collections.abc import Callable
 from functools import wraps

@@ -1,4 +1,4 @@
-"""Revenue that moves because workers jump: the part of its derivative that labels held fixed leave out."""
+"""Revenue that moves as workers jump: the part of its derivative that fixed labels leave out."""
 
 from functools import partial
 
@@ -84,7 +84,7 @@ def _slope_and_lift(
     at: Float[Array, "borders met"],
     options: Int[Array, "borders 2 met"],
 ) -> tuple[Float[Array, "borders met"], Float[Array, "borders met"] | None]:
-    """Return what a rise of the log type, and what the tangents, add to the lead of the upper point."""
+    """Return what a rise of the log type, and what tangents, add to the upper point's lead."""
     moving, still = split_moving(primals, tangents)
 
     def ahead(moving, at: Float[Array, "borders met"]) -> Float[Array, "borders met"]:
@@ -104,7 +104,7 @@ def _arriving(
     brought: Float[Array, "borders _"],
     counted: Bool[Array, "borders met"],
 ) -> Float[Array, ""]:
-    """Return the sum over workers, and over borders, of the density at the border times what each brings.
+    """Return the sum over workers and borders of the density at the border times what each brings.
 
     Where they share a type, nobody need be counted unless somebody jumps.
     """
@@ -145,7 +145,7 @@ def _met(economy: Economy) -> Economy:
 
 
 _NODES = 129
-"""How many elasticities the table of entry types has; with fewer workers each one's types are solved for."""
+"""How many elasticities the table of entry types has; fewer workers' types are each solved for."""
 
 
 def _entries(

@@ -62,7 +62,7 @@ class Outcome(eqx.Module):
 
 
 def settle(economy: Economy, schedule: AbstractSchedule, labor: Float[Array, " agents"]) -> Outcome:
-    """Return what follows from everybody's hours: incomes, taxes, the rebate of all revenue, utilities.
+    """Return what follows from everybody's hours: incomes, taxes, rebate of all revenue, utilities.
 
     Labor is data: who chose it does not matter here. Revenue less public spending goes back as one
     equal rebate, negative if spending exceeds revenue.

@@ -21,7 +21,7 @@ from econjax._arrays import as_float, is_concrete, require, require_scalar, seen
 def gini(
     values: ArrayLike, weight: ArrayLike | None = None, *, sample: bool = False
 ) -> Float[Array, ""]:
-    """Return the Gini coefficient of a population: the mean absolute difference over twice the mean.
+    """Return the Gini coefficient of a population: mean absolute difference over twice the mean.
 
     The population form, which does not change when everyone is duplicated. The `sample` form pairs
     no entry with itself, so it is larger by the factor 1 / (1 - the sum of squared shares of
@@ -37,7 +37,7 @@ def gini(
 def concentration(
     values: ArrayLike, by: ArrayLike, weight: ArrayLike | None = None
 ) -> Float[Array, ""]:
-    """Return the concentration coefficient: the Gini formula with workers ranked `by` something else.
+    """Return the concentration coefficient: the Gini formula with ranks `by` something else.
 
     Twice the covariance of values and ranks over the mean (Lerman and Yitzhaki 1984); workers tied
     in `by` share a rank. Derivatives hold the ranks fixed.
@@ -48,7 +48,7 @@ def concentration(
 def lorenz(
     values: ArrayLike, weight: ArrayLike | None = None
 ) -> tuple[Float[Array, " points"], Float[Array, " points"]]:
-    """Return the Lorenz curve: shares of people, poorest first, and the shares of dollars they hold.
+    """Return the Lorenz curve: shares of people, poorest first, and shares of dollars they hold.
 
     One point per worker after (0, 0). Plot the second against the first; between points the curve
     is straight, so its height at p is `jnp.interp(p, people, dollars)`.
@@ -83,7 +83,7 @@ def top_share(
 
 
 def theil_t(values: ArrayLike, weight: ArrayLike | None = None) -> Float[Array, ""]:
-    """Return Theil's T, the mean of r log r, r = x / mean; a worker without a dollar adds 0 (Theil 1967).
+    """Return Theil's T (1967), the mean of r log r, r = x / mean; a worker without a dollar adds 0.
 
     Where a value is 0 the slope in it is infinite; the derivative given is what it does to the
     mean.
@@ -164,7 +164,7 @@ def equally_distributed_equivalent(
 def position(
     by: Float[Array, " agents"], weight: Float[Array, " agents"]
 ) -> Float[Array, " agents"]:
-    """Return the share of people below each worker less the share above: from -1 to 1, equal for the tied."""
+    """Return the share of people below each worker less that above: -1 to 1, equal for the tied."""
     order = jnp.argsort(by)
     ranked, reached = by[order], jnp.cumsum(weight[order])
     begins = jnp.append(True, ranked[1:] != ranked[:-1])
@@ -222,7 +222,7 @@ def _concentration(
 def _ratios_to_mean(
     values: Float[Array, " agents"], weight: Float[Array, " agents"]
 ) -> Float[Array, " agents"]:
-    """Return values over their mean; 1 where all have the same, and for those who count for nothing."""
+    """Return values over their mean; 1 where all have the same, and for workers of no weight."""
     counted = weight > 0
     values = jnp.where(counted, values, 0)
     mean, gross = jnp.sum(weight * values), jnp.sum(weight * jnp.abs(values))

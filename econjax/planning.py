@@ -146,7 +146,7 @@ class Evaluator(Protocol):
         ...
 
     def what_if(self, schedule: BracketSchedule) -> Report:
-        """Return what a schedule would bring if every worker best-responded: a question, not a tax year."""
+        """Return what a schedule would bring if all best-responded: a question, not a tax year."""
         ...
 
 
@@ -215,7 +215,7 @@ def summarise(
 
 @dataclass(frozen=True)
 class Plan:
-    """One planner's run: the schedules it proposed, the report on each, and what it recommends in the end."""
+    """A planner's run: the schedules proposed, the report on each, and the final recommendation."""
 
     schedules: tuple[BracketSchedule, ...]
     reports: tuple[Report, ...]

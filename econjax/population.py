@@ -86,7 +86,7 @@ class Population(eqx.Module):
 
 
 def _normal(values: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Return values with subnormal numbers as 0, which is how compiled code may or may not see them."""
+    """Return values with subnormal numbers as 0, as compiled code may or may not see them."""
     return jnp.where(jnp.abs(values) < jnp.finfo(values.dtype).tiny, 0, values)
 
 

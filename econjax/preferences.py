@@ -40,7 +40,7 @@ class AbstractPreferences(eqx.Module):
     def advantage(
         self, consumption: Agents, labor: Agents, over: Choice, workers: Population
     ) -> Agents:
-        """Return how much better a choice is than the choice `over` (consumption, labor), in dollars.
+        """Return how much better a choice is than `over` (consumption, labor), in dollars.
 
         That is the difference of utilities over the marginal utility of consumption at `over`; it
         keeps its digits where utilities are close.
@@ -66,7 +66,7 @@ class AbstractPreferences(eqx.Module):
         virtual_income: Float[Array, "..."],
         workers: Population,
     ) -> Agents:
-        """Return the best hours on the budget c = virtual income + scale * income^(1 - progressivity)."""
+        """Return the best hours on c = virtual income + scale * income^(1 - progressivity)."""
 
     @abc.abstractmethod
     def log_type(self, workers: Population) -> Agents:
@@ -80,7 +80,7 @@ class AbstractPreferences(eqx.Module):
 
     @abc.abstractmethod
     def elasticity_of(self, workers: Population) -> Float[Array, "..."] | None:
-        """Return the elasticity of income with respect to the net-of-tax rate: each worker's, or everybody's.
+        """Return the elasticity of income in the net-of-tax rate: each worker's, or everybody's.
 
         None with income effects: it then depends on the budget.
         """
@@ -199,7 +199,7 @@ class GHH(AbstractPreferences):
     def advantage(
         self, consumption: Agents, labor: Agents, over: Choice, workers: Population
     ) -> Agents:
-        """Return the difference of consumption less the cost of labor, which orders choices alike."""
+        """Return differences of consumption less the cost of labor, which orders choices alike."""
         return self.composite.advantage(consumption, labor, over, workers)
 
     def linear_labor(
@@ -287,7 +287,7 @@ class Isoelastic(AbstractPreferences):
         virtual_income: Float[Array, "..."],
         workers: Population,
     ) -> Agents:
-        """Return the hours at which the worker's first-order condition holds; none where none is kept."""
+        """Return the hours at a worker's first-order condition; none where none is kept."""
         keeps = log_net_rate > -jnp.inf
         log_kept = jnp.where(keeps, log_net_rate, 0)
         return jnp.where(keeps, self._labor(log_kept, jnp.ones(()), virtual_income, workers), 0)
@@ -311,7 +311,7 @@ class Isoelastic(AbstractPreferences):
     def revealed_taste(
         self, net_rate: Agents, consumption: Agents, labor: Agents, workers: Population
     ) -> Agents:
-        """Return net rate * skill * marginal utility of consumption / (scale * delta * l^(delta - 1))."""
+        """Return net rate * skill * U'(consumption) / (scale * delta * l^(delta - 1))."""
         marginal = (consumption / self.unit) ** -self.curvature / self.unit
         return (
             net_rate
@@ -334,7 +334,7 @@ class Isoelastic(AbstractPreferences):
         virtual_income: Float[Array, "..."],
         workers: Population,
     ) -> Agents:
-        """Return the best hours on c = virtual income + X, where log X = log scale + power * log income.
+        """Return the best hours on c = virtual income + X, log X = log scale + power * log income.
 
         The first-order condition is (delta / power - 1) log X + eta log(virtual income + X) =
         known.
@@ -393,7 +393,7 @@ def _log_add(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..
 
 
 def _crra(amount: Agents, curvature: Float[Array, ""]) -> Agents:
-    """Return (x^(1 - eta) - 1) / (1 - eta), log x at eta = 1, with all digits near both; -inf at x <= 0."""
+    """Return (x^(1 - eta) - 1) / (1 - eta), log x at eta = 1, to all digits; -inf at x <= 0."""
     log = jnp.log(jnp.where(amount > 0, amount, 1))
     power = 1 - curvature
     safe = jnp.where(power == 0, 1, power)

@@ -1,4 +1,4 @@
-"""What workers do: exact best responses, the equilibrium they form, and choices among a few hours."""
+"""What workers do: exact best responses, the equilibrium they form, choices among a few hours."""
 
 import equinox as eqx
 import jax
@@ -80,7 +80,7 @@ class Equilibrium(eqx.Module):
 def equilibrium(
     economy: Economy, schedule: AbstractSchedule, *, bandwidth: ArrayLike | None = None
 ) -> Equilibrium:
-    """Return the outcome in which every worker best-responds and the rebate returns what is collected.
+    """Return the outcome where every worker best-responds and the rebate returns what is collected.
 
     Without income effects nobody's hours depend on the rebate, so one round is exact (`gap` 0).
     With them the rebate is a fixed point: the more is paid, the less is earned and collected, so
@@ -130,7 +130,7 @@ def grid_response(
     *,
     grid: ArrayLike | None = None,
 ) -> Float[Array, " agents"]:
-    """Return the best of a few weekly hours, at most `max_labor`, for each worker; the fewest of equals.
+    """Return each worker's best of a few weekly hours, at most `max_labor`; the fewest of equals.
 
     The `grid` is 0, 10, ..., 100 hours, as in the LLM Economist, if not given.
 
@@ -149,7 +149,7 @@ def logit_probabilities(
     temperature: ArrayLike,
     grid: ArrayLike | None = None,
 ) -> Float[Array, "options agents"]:
-    """Return the probabilities with which workers choose each of a few weekly hours (quantal response).
+    """Return the probabilities that workers choose each of a few weekly hours (quantal response).
 
     The log odds of two choices are their difference in utility over `temperature`, both in dollars:
     utils over the marginal utility of consumption at the best choice (McFadden 1974; McKelvey and
@@ -221,7 +221,7 @@ def _fixed_point(
 
 @_fixed_point.def_jvp
 def _fixed_point_jvp(primals, tangents):
-    """Differentiate by the implicit function theorem: d rebate = d paid / (1 - d paid / d expected)."""
+    """Differentiate the fixed point implicitly: d rebate = d paid / (1 - d paid / d expected)."""
     *given, bandwidth = primals
     expected, chosen, rounds = _paid_and_expected(*given)
     moving, still = split_moving(tuple(given), tangents[:2])
@@ -242,7 +242,7 @@ def _fixed_point_jvp(primals, tangents):
 def _paid_and_expected(
     economy: Economy, schedule: AbstractSchedule
 ) -> tuple[Float[Array, ""], Choices, Int[Array, ""]]:
-    """Return the rebate that is paid if everyone expects it, what workers choose then, and the rounds.
+    """Return the rebate paid if everyone expects it, what workers choose then, and the rounds.
 
     The surplus of what is paid over what is expected falls, so its root lies between 0 and what is
     paid if nothing is expected. The Illinois method (Dowell and Jarratt 1971): false position that
@@ -350,7 +350,7 @@ def _ahead(
     labor: Float[Array, " agents"],
     over: Float[Array, " agents"],
 ) -> Float[Array, " agents"]:
-    """Return how much better some hours are than others, in dollars; -inf beyond the longest week."""
+    """Return how much better some hours are than others, in dollars; -inf past the longest week."""
 
     def consumption(labor: Float[Array, " agents"]) -> Float[Array, " agents"]:
         income = economy.population.skill * labor

@@ -25,7 +25,7 @@ class AbstractSchedule(eqx.Module):
     """
 
     def __getattribute__(self, name: str) -> Any:
-        """Return what is asked for; a method as a pytree of the schedule that `jax.jit` takes, too."""
+        """Return what is asked for; a method as a pytree of the schedule that `jax.jit` takes."""
         found = object.__getattribute__(self, name)
         if isinstance(found, MethodType) and found.__self__ is self and not name.startswith("__"):
             return jax.tree_util.Partial(found.__func__, self)
@@ -41,7 +41,7 @@ class AbstractSchedule(eqx.Module):
 
 
 class BracketSchedule(AbstractSchedule):
-    """A piecewise-linear schedule: within each bracket, every dollar is taxed at the bracket's rate.
+    """A piecewise-linear schedule: within a bracket, every dollar is taxed at the bracket's rate.
 
     Bracket j taxes the income from `thresholds[j]` up to the next threshold; the last has no end.
     `thresholds` are dollars a year, rise strictly and start at 0. `rates` are shares of a dollar in
@@ -77,11 +77,11 @@ class BracketSchedule(AbstractSchedule):
         )
 
     def tax(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        """Return T(income), in dollars a year, for incomes of any shape; inf as the largest number."""
+        """Return T(income), dollars a year, for incomes of any shape; inf as the largest number."""
         return _tax(_finite(income), self.thresholds, self.rates)
 
     def marginal_rate(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        """Return the tax on the next dollar earned; at a threshold, the rate of the bracket above it."""
+        """Return the tax on the next dollar; at a threshold, the rate of the bracket above it."""
         return _rate_above(as_float(income), self.thresholds, self.rates)
 
 
@@ -110,7 +110,7 @@ class LogLinearSchedule(AbstractSchedule):
         )
 
     def tax(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        """Return T(income) = income - scale * income^(1 - p), in dollars a year, for incomes of any shape."""
+        """Return T(income) = income - scale * income^(1 - p), dollars a year, for any shape."""
         income = as_float(income)
         earns = income > 0
         log_income = jnp.log(jnp.where(earns, _finite(income), 1))
@@ -139,7 +139,7 @@ def _owed(
 
 @partial(_owed.defjvp, symbolic_zeros=True)
 def _owed_jvp(primals, tangents):
-    """With respect to the schedule a loop, whose transpose is one sum over incomes for each bracket."""
+    """With respect to the schedule a loop, whose transpose is one sum over incomes per bracket."""
     income, thresholds, rates = primals
     by_income, by_thresholds, by_rates = (None if _is_zero(t) else t for t in tangents)
     moved = jnp.zeros_like(income)

@@ -66,7 +66,7 @@ def _statistics(
 def _elasticities(
     economy: Economy, responding: Float[Array, " agents"]
 ) -> tuple[Float[Array, ""], Float[Array, ""]] | tuple[()]:
-    """Return mean and variance of elasticities by the income that responds; nothing with income effects."""
+    """Return elasticities' mean and variance by responding income; nothing with income effects."""
     workers = economy.population
     own = economy.preferences.elasticity_of(workers)
     if own is None:

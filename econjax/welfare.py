@@ -34,7 +34,7 @@ class AbstractWelfare(eqx.Module):
 
     @abc.abstractmethod
     def equivalent(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
-        """Return the utility that, given equally to everyone, would be as good; it rises with welfare."""
+        """Return the utility that would be as good if everyone had it; it rises with welfare."""
 
     def floored(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return the share of workers whose utility lies below what the function can value."""
@@ -54,7 +54,7 @@ class Utilitarian(AbstractWelfare):
 
 
 class Atkinson(AbstractWelfare):
-    """The mean of u^(1-a) / (1-a), or of log u where the aversion to inequality a is 1 (Atkinson 1970).
+    """The mean of u^(1-a) / (1-a), or of log u at an aversion to inequality a of 1 (Atkinson 1970).
 
     Utility must be in dollars (`require_dollars`). Utilities below `floor` count as `floor` dollars
     (noise hours can make utility negative); `floored` says how many workers that concerns.
@@ -172,7 +172,7 @@ class WeightedUtilitarian(AbstractWelfare):
 
 
 class InverseIncome(AbstractWelfare):
-    """The mean of u / max(income, floor), for parity with the LLM Economist, which sums it over workers.
+    """The mean of u / max(income, floor), for parity with the LLM Economist, which takes the sum.
 
     Not for comparisons: one idle worker with a rebate outweighs everyone else. `floor` is in
     dollars; the reference code uses 1, 1000, or none (0: workers without income are then left out).
@@ -211,7 +211,7 @@ def require_dollars(economy: Economy, welfare: AbstractWelfare) -> None:
 def consumption_equivalent_gain(
     economy: Economy, before: Outcome, after: Outcome, welfare: AbstractWelfare
 ) -> Float[Array, ""]:
-    """Return the share by which everyone's consumption in `before` must rise to be as good as `after`.
+    """Return by what share everyone's consumption in `before` must rise to be as good as `after`.
 
     Labor is held as it was: g solves welfare(u((1 + g) c, l)) = welfare of `after` (Lucas 1987), by
     bisection in log(1 + g), with the derivative of the implicit function. With the mean of log

@@ -1,4 +1,4 @@
-"""Settings for every test: shapes are checked at run time, and the precision is asked for by name."""
+"""Settings for every test: shapes are checked at run time, and precision is asked for by name."""
 
 import os
 from collections.abc import Callable, Generator, Iterator
@@ -42,7 +42,7 @@ jax.monitoring.register_event_duration_secs_listener(_on_duration)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep what takes long to compile for the files to come, and for the next run; each process its own."""
+    """Keep slow compilations for the files to come and for the next run, each process its own."""
     assert config.cache is not None
     folder = config.cache.mkdir(f"jax-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}")
     jax.config.update("jax_compilation_cache_dir", str(folder))
@@ -51,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Keep a file's tests in one process, and all files that start vLLM in one, so that it starts once.
+    """Keep a file's tests in one process, and all files that start vLLM in one: it starts once.
 
     In the order of the folders, which leaves the quick ones for last.
 
@@ -78,7 +78,7 @@ def forget_what_was_compiled() -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Optimise the programs of a test that says that it runs long, and of the fixtures it is first to use."""
+    """Optimise programs of a test that says it runs long, and of fixtures it is first to use."""
     given = jax.config.read("jax_disable_most_optimizations")
     jax.config.update(
         "jax_disable_most_optimizations", given and not item.get_closest_marker("long")
@@ -100,7 +100,7 @@ def x64() -> Iterator[None]:
 
 @pytest.fixture(params=["float64", "float32"])
 def eps(request: pytest.FixtureRequest) -> Iterator[float]:
-    """Run the test in each precision and give the precision's rounding, from which tolerances come."""
+    """Run the test in each precision and give its rounding, from which tolerances come."""
     if request.param == "float64":
         from tests.helpers.laboratory import float64
 

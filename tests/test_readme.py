@@ -1,4 +1,4 @@
-"""The README and the pages of docs are programs: they run as printed, and print what their comments say."""
+"""The README and the docs are programs: they run as printed and print what their comments say."""
 
 import re
 import subprocess

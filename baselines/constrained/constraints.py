@@ -16,7 +16,7 @@ BOOKS: tuple[Observation, ...] = ("distribution", "brackets")
 
 
 class Requirement(Protocol):
-    """One or several numbers, in dollars a year, that a schedule's report must not leave below 0.
+    """One or more numbers, in dollars a year, that a schedule's report must not leave below 0.
 
     `observes` declares the parts of a report that they are read from.
     """
@@ -39,7 +39,7 @@ class Requirement(Protocol):
 
 @dataclass(frozen=True)
 class RevenueFloor:
-    """Revenue, which is the rebate and public `spending`, is at least so many dollars a year per head."""
+    """Revenue (the rebate and public `spending`) is at least so many dollars a year per head."""
 
     least: float
     spending: float = 0.0
@@ -92,7 +92,7 @@ class LossLimit:
         return dict(zip(names, (self.most - lost).tolist(), strict=True))
 
     def slopes(self, schedule: BracketSchedule, report: Report) -> Float[np.ndarray, "9 brackets"]:
-        """Return the income per head in each bracket less that of the worker at the decile of income.
+        """Return the income per head in each bracket less that of the worker at the income decile.
 
         Whoever works as much as is best loses with a rate the income taxed at it and no more (the
         envelope theorem), and deciles of income and utility are taken to be the same people.
@@ -105,7 +105,7 @@ class LossLimit:
 
 @dataclass(frozen=True)
 class Certificate:
-    """By how much a schedule keeps each constraint: shares for rates, dollars a year for what it brings.
+    """A schedule's margin at each constraint: shares for rates, dollars a year for what it brings.
 
     A margin below 0 is a constraint that is broken, by so much.
     """

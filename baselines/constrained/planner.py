@@ -18,7 +18,7 @@ Vector = Float[np.ndarray, " brackets"]
 
 
 class Point(NamedTuple):
-    """A schedule that was heard: where it is, and per dollar of the equivalent there, what it brings.
+    """A schedule that was heard: where it is, and what it brings per dollar of equivalent there.
 
     `value` is the log equivalent with its `slope`, `margins` are those of the requirements.
     """
@@ -30,7 +30,7 @@ class Point(NamedTuple):
 
 
 class LocalModel(NamedTuple):
-    """What the planner thinks of the neighbourhood of the `centre`, the best point by its merit so far.
+    """What the planner thinks of the neighbourhood of the `centre`, the best point so far by merit.
 
     `slopes` are the margins' and `curvature` is minus the second derivative of the value; no step
     is longer than `radius`, and a broken margin counts `penalty` times as much as the same gain in
@@ -59,7 +59,7 @@ class ConstrainedState(NamedTuple):
 
 
 class ConstrainedPlanner(NamedTuple):
-    """Climb the equivalent under constraints, from `start`; recommend the best schedule that keeps them.
+    """Climb the equivalent under constraints, from `start`; recommend the best that keeps them.
 
     Limits of rates hold for every proposal. What is required of a report is sought by sequential
     quadratic programming with an exact penalty and a trust region in -log(1 - rate) (Fletcher
@@ -127,7 +127,7 @@ class ConstrainedPlanner(NamedTuple):
         return ConstrainedState(model, model.centre.position + step, expected, best, near)
 
     def recommend(self, state: ConstrainedState) -> BracketSchedule:
-        """Recommend the best schedule that was heard to keep every requirement, or breaks them least."""
+        """Recommend the best schedule heard that keeps every requirement, or breaks them least."""
         return state.best[0]
 
     @property
@@ -169,7 +169,7 @@ class ConstrainedPlanner(NamedTuple):
 
 
 def learn(model: LocalModel, heard: Point) -> LocalModel:
-    """Return the model with what was heard of another point, which is the new centre if it is better."""
+    """Return the model with what was heard of another point, the new centre if it is better."""
     centre, moved = model.centre, heard.position - model.centre.position
     length = float(moved @ moved)
     if length == 0:
@@ -238,7 +238,7 @@ def best_step(
 def _linear(
     model: LocalModel, *, rising: bool, spare: Float[np.ndarray, " margins"]
 ) -> tuple[Float[np.ndarray, "rows unknowns"], Float[np.ndarray, " rows"]]:
-    """Return the rows whose products with the step and the slacks must reach the numbers beside them."""
+    """Return rows whose products with the step and slacks must reach the numbers beside them."""
     brackets, slacks = model.centre.position.size, spare.size
     rows = np.hstack([model.slopes, np.eye(slacks)])
     least = spare - model.centre.margins
@@ -252,7 +252,7 @@ def _linear(
 def _curved(
     curvature: Float[np.ndarray, "brackets brackets"], moved: Vector, change: Vector
 ) -> Float[np.ndarray, "brackets brackets"]:
-    """Return the curvature after a step over which the slope fell by `change` (BFGS, damped: Powell 1978)."""
+    """Return the curvature once the slope fell by `change` in a step (damped BFGS: Powell 1978)."""
     bent = curvature @ moved
     along, fell = float(moved @ bent), float(moved @ change)
     if fell < 0.2 * along:

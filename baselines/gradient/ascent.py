@@ -1,4 +1,4 @@
-"""Gradient ascent on the equivalent, with an optimiser from optax: from one start, or from several."""
+"""Gradient ascent on the equivalent, with an optimiser from optax, from one start or several."""
 
 import functools
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from econjax.planning import CLIMBS, Incumbent, Report
 
 @functools.cache
 def lbfgs(longest: float = 0.5) -> optax.GradientTransformation:
-    """Return L-BFGS that keeps 10 steps in mind, without a line search, so that each evaluation is a step.
+    """Return L-BFGS with 10 steps in mind and no line search, so that each evaluation is a step.
 
     Every component of a step is cut to the `longest`, in the unit of the planner's coordinates.
     """
@@ -35,7 +35,7 @@ def adam(rate: float = 0.1) -> optax.GradientTransformation:
 
 
 class GradientState(NamedTuple):
-    """Where the optimiser stands: `position`, in the planner's coordinates, is the next point to climb from.
+    """Where the optimiser stands: it climbs next from `position`, in the planner's coordinates.
 
     `near` tries points near the incumbent once the climb has ended.
     """
@@ -88,7 +88,7 @@ class GradientPlanner(NamedTuple):
     def tell(
         self, state: GradientState, schedule: BracketSchedule, report: Report
     ) -> GradientState:
-        """Take a step along the gradient that was heard, or keep the trial point if it is better."""
+        """Take a step along the gradient heard, or keep the trial point if it is better."""
         if report.gradient is None or not jnp.all(jnp.isfinite(report.gradient)):
             raise ValueError(
                 f"No step can be taken from rates {schedule.rates} with gradient {report.gradient}."
@@ -179,6 +179,6 @@ def _step(
     state: optax.OptState,
     gradient: Float[Array, " brackets"],
 ) -> tuple[Float[Array, " brackets"], optax.OptState]:
-    """Return the position after a step up the `gradient` in rates, and the optimiser's new state."""
+    """Return the position a step up the `gradient` in rates, and the optimiser's new state."""
     change, state = optimiser.update(-coordinates.legal_slope(position, gradient), state, position)
     return coordinates.nearest(jnp.asarray(optax.apply_updates(position, change))), state

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float
 
 @dataclass(frozen=True)
 class RateLimits:
-    """The least and the highest rate, as shares, of every bracket or of each; and whether rates may not fall.
+    """The least and highest rate, as shares, of all brackets or of each; whether none may fall.
 
     One number is for all brackets, a tuple has one for each. With `rising` rates, each is at least
     the one below it: the schedule is progressive at the margin, and no worker jumps.
@@ -45,7 +45,7 @@ class RateLimits:
             )
 
     def bounds(self, brackets: int) -> tuple[Float[Array, " brackets"], Float[Array, " brackets"]]:
-        """Return the least and the highest rate that each bracket can have, other brackets considered.
+        """Return the least and the highest rate that each bracket can have, given the others.
 
         Raises:
             ValueError: limits for another number of brackets.
@@ -65,7 +65,7 @@ class RateLimits:
         )
 
     def nearest(self, rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
-        """Return the legal rates nearest to the given ones, which are themselves if they are legal."""
+        """Return the legal rates nearest to the given ones, which are themselves if legal."""
         return nearest(rates, *self.bounds(rates.shape[0]), rising=self.rising)
 
 
@@ -77,7 +77,7 @@ def nearest(
     *,
     rising: bool,
 ) -> Float[Array, " brackets"]:
-    """Return the nearest values (least squares) between floor and cap that do not fall, if they are `rising`.
+    """Return the nearest values (least squares) between floor and cap, not falling if `rising`.
 
     Bounds of rising values must not fall. Then entry i is the highest over a <= i of the lowest
     over b >= i of mean(values[a..b]), which counts as at least floor[b] and at most cap[a]: the

@@ -1,4 +1,4 @@
-"""Coordinates in which a planner moves rates, so that every point it reaches is a legal schedule."""
+"""Coordinates in which a planner moves rates, so that each point it reaches is a legal schedule."""
 
 import abc
 
@@ -11,7 +11,7 @@ from baselines.gradient.bounds import RateLimits, nearest
 
 
 class AbstractCoordinates(eqx.Module):
-    """Positions that stand for rates within limits: where an optimiser is, in place of the rates."""
+    """Positions that stand for rates within limits: where an optimiser is, instead of the rates."""
 
     limits: eqx.AbstractVar[RateLimits]
 
@@ -31,7 +31,7 @@ class AbstractCoordinates(eqx.Module):
     def slope(
         self, position: Float[Array, " brackets"], gradient: Float[Array, " brackets"]
     ) -> Float[Array, " brackets"]:
-        """Return the gradient with respect to the position, of what has a gradient in the rates there."""
+        """Return the gradient in the position of what has this `gradient` in the rates there."""
 
     def legal_rates(self, position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
         """Return the rates of a position, within the limits to the last bit."""
@@ -52,7 +52,7 @@ class AbstractCoordinates(eqx.Module):
 
 
 class LogNetRates(AbstractCoordinates):
-    """Positions are -log(1 - rate), the scale on which workers respond, and projected to the limits.
+    """Positions are -log(1 - rate), the scale on which workers respond, projected to the limits.
 
     Raises:
         ValueError: limits that allow a rate of 1.
@@ -76,7 +76,7 @@ class LogNetRates(AbstractCoordinates):
         return -jnp.expm1(-position)
 
     def nearest(self, position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
-        """Return the projection in these coordinates, in which limits are limits and order is order."""
+        """Return the projection in coordinates in which limits are limits and order is order."""
         floor, cap = (-jnp.log1p(-limit) for limit in self.limits.bounds(position.shape[0]))
         return nearest(position, floor, cap, rising=self.limits.rising)
 
@@ -112,7 +112,7 @@ class PlainRates(AbstractCoordinates):
 
 
 class Squashed(AbstractCoordinates):
-    """Any position is legal: its logistic says how far a rate is from the least possible to the highest.
+    """Any position is legal: its logistic says how far a rate is from least to highest possible.
 
     Where rates must rise, the least possible is the rate of the bracket below. Positions are kept
     within [-8, 8]: a rate comes as near to a limit as 0.03 % of the way, and the nearer it is the

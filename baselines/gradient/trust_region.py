@@ -1,4 +1,4 @@
-"""Planning on a model of the workers that is trusted near the best schedule so far, and nowhere else."""
+"""Planning on a model of the workers that is trusted only near the best schedule so far."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
@@ -52,7 +52,7 @@ class Refit(Protocol):
     def __call__(
         self, key: Key[Array, ""], trials: Sequence[TriedSchedule], model: Any
     ) -> SurrogateModel:
-        """Return the model after all trials; `model` is the one before the last trial, None at first."""
+        """Return the model after all trials; `model` is that before the last, None at first."""
         ...
 
 
@@ -74,7 +74,7 @@ class TrustRegionState(NamedTuple):
 
 
 class TrustRegionPlanner(NamedTuple):
-    """Climb what a model predicts in a box around the best schedule so far, ask, refit, and adapt the box.
+    """Climb a model's forecast in a box around the best schedule so far, ask, refit, adapt the box.
 
     No rate of a proposal is further than the radius from the best one's. With rho the actual gain
     over the predicted one, the radius is halved where rho is below 1/4, as after every proposal
@@ -150,7 +150,7 @@ def _climb(
     high: np.ndarray,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, float]:
-    """Return the best rates that L-BFGS-B (scipy) finds in the box, and the gain that the belief promises.
+    """Return the best rates L-BFGS-B (scipy) finds in the box, and the gain the belief promises.
 
     It climbs from the centre and from random points.
     """

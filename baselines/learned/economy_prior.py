@@ -23,7 +23,7 @@ from econjax.welfare import AbstractWelfare
 
 
 class AnyAversion(AbstractWelfare):
-    """Atkinson welfare up to infinite aversion, which is Rawls's, in one function that can be batched.
+    """Atkinson welfare up to infinite aversion, Rawls's, in one function that can be batched.
 
     Utility must be in dollars.
     """

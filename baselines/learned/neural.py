@@ -39,7 +39,7 @@ class AmortisedNetwork(eqx.Module):
         aversion: Float[Array, ""] | float,
         elasticity: Float[Array, ""] | float | None = None,
     ) -> BracketSchedule:
-        """Return the schedule for the population of a report on the law; an `aversion` of inf is Rawls's.
+        """Return the schedule for the population of a report on the law; `aversion` inf is Rawls's.
 
         Raises:
             ValueError: the network reads the elasticity and is not told, or the other way round.

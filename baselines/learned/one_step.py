@@ -1,4 +1,4 @@
-"""The one-step economy: rates are set, workers who see them choose hours, money moves, and it is over."""
+"""The one-step economy: rates are set, workers who see them choose hours, and money moves."""
 
 import time
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from econjax.welfare import AbstractWelfare
 
 
 class Play(NamedTuple):
-    """What one play brought: each worker's reward, the planner's (dollars a year), and the rebate paid.
+    """What a play brought: each worker's reward, the planner's (dollars a year), the rebate paid.
 
     A worker's reward is how much better its hours were than 40 hours under the same schedule and
     rebate, in dollars over what it earns in 40 hours: its own utility, shifted and scaled.
@@ -34,7 +34,7 @@ def play(
     *,
     rebate: Float[Array, ""],
 ) -> Play:
-    """Return what everybody's hours bring; workers take as given the `rebate` that they saw last."""
+    """Return what everybody's hours bring; workers take as given the `rebate` they saw last."""
     outcome = settle(economy, schedule, labor)
     gain = _gain(economy, schedule, labor, rebate)
     return Play(gain, welfare.equivalent(economy.population, outcome), outcome.rebate)
@@ -67,7 +67,7 @@ def observe(
 
 
 def hours(economy: Economy, action: Float[Array, " agents"]) -> Float[Array, " agents"]:
-    """Return the hours a week of actions, which are log(hours / 40): between 2 and the longest week."""
+    """Return the hours a week of actions, log(hours / 40): between 2 and the longest week."""
     return jnp.clip(REFERENCE_HOURS * jnp.exp(jnp.clip(action, -3, 3)), max=economy.max_labor)
 
 

@@ -1,4 +1,4 @@
-"""Proximal policy optimisation: its objective, and a planner that learns from evaluations one by one."""
+"""Proximal policy optimisation: its objective, and a planner that hears evaluations one by one."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from econjax.planning import VALUE, Incumbent, Report
 
 
 class Policy(NamedTuple):
-    """A Gaussian over positions, -log(1 - rate), with one `spread` for all, and the batch heard so far.
+    """A Gaussian over positions, -log(1 - rate), one `spread` for all, and the batch heard so far.
 
     `drawn` and `heard` hold what was proposed since the last update, and `filled` how many that is.
     """
@@ -94,7 +94,10 @@ def clipped_objective(
     advantage: Float[Array, "*shape"],
     clip: float,
 ) -> Float[Array, ""]:
-    """Return the mean of min(r A, clip(r, 1 - c, 1 + c) A), r the ratio of chances (Schulman 2017, eq. 7)."""
+    """Return the mean of min(r A, clip(r, 1 - c, 1 + c) A), with r the ratio of chances.
+
+    Equation 7 of Schulman (2017).
+    """
     ratio = jnp.exp(log_chance - old_log_chance)
     return jnp.mean(jnp.minimum(ratio * advantage, jnp.clip(ratio, 1 - clip, 1 + clip) * advantage))
 
@@ -122,7 +125,7 @@ def ascended(
     step: float,
     clip: float,
 ) -> Float[Array, " numbers"]:
-    """Return the mean of a Gaussian policy after `epochs` ascents of the clipped objective on one batch.
+    """Return a Gaussian policy's mean after `epochs` ascents of the clipped objective on one batch.
 
     Steps are in units of the spread, so that what they do depends neither on it nor on the reward's
     unit: near the old policy the objective's gradient is the mean of the standardised reward times

@@ -1,4 +1,4 @@
-"""Training of the amortised planner's network, and how far it is from the best on economies it never saw."""
+"""Training of the amortised planner's network, and its distance to the best on unseen economies."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -65,7 +65,7 @@ def train_network(
 
 
 class HeldOut(NamedTuple):
-    """Equivalents, in dollars a year, of what four planners recommend in worlds that nobody trained on.
+    """Equivalents, in dollars a year, of what four planners recommend in worlds not trained on.
 
     `proposed` is by the network after one evaluation, of the law; `flat` and `climbed` are the best
     flat rate and the gradient planner's best after 30 and after `evaluations` of them.
@@ -78,7 +78,7 @@ class HeldOut(NamedTuple):
 
     @property
     def share(self) -> float:
-        """The part of the distance from the law to the best of the four that proposals cover, pooled."""
+        """The part of the way from the law to the best of the four that proposals cover, pooled."""
         best = np.max(np.stack(self), axis=0)
         return float(np.sum(self.proposed - self.law) / np.sum(best - self.law))
 
@@ -91,7 +91,7 @@ def held_out(
     agents: int = 400,
     evaluations: int = 60,
 ) -> HeldOut:
-    """Return how the network fares against others, in worlds with populations drawn afresh, one for each."""
+    """Return how the network fares against others, each world with a population drawn afresh."""
     skills = draw_skills(jax.random.fold_in(key, 0), populations=worlds, agents=agents)
     rows = []
     for index in range(worlds):

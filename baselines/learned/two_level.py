@@ -79,7 +79,7 @@ class TwoLevelResult(NamedTuple):
 
 
 class TwoLevelVerdict(NamedTuple):
-    """What a learned schedule is worth, in dollars of equivalent a year, and how well workers have learned.
+    """A learned schedule's worth, in dollars of equivalent a year, and how well workers learned.
 
     `learned` is with the learned workers, `rational` with exact best responses. `departure` is the
     mean distance of learned hours from the best response, `bias` the learned mean less the best
@@ -143,7 +143,7 @@ def train_two_level(
 def judge_two_level(
     result: TwoLevelResult, economy: Economy, welfare: AbstractWelfare, config: TwoLevel
 ) -> TwoLevelVerdict:
-    """Return what the schedule is worth with learned workers, done exploring, and with rational ones."""
+    """Return the schedule's worth with learned workers, done exploring, and with rational ones."""
     labor = learned_hours(result, economy, config)
     outcome = settle(economy, result.schedule, labor)
     best = best_response(economy, result.schedule, outcome.rebate)
@@ -161,7 +161,7 @@ def judge_two_level(
 def learned_hours(
     result: TwoLevelResult, economy: Economy, config: TwoLevel
 ) -> Float[Array, " agents"]:
-    """Return the hours a week at the mean of the learned workers' policy under the learned schedule."""
+    """Return weekly hours at the mean of the learned workers' policy under the learned schedule."""
     seen = observe(economy, result.schedule, result.rebate)
     return hours(economy, jnp.asarray(WorkerPolicy(config.width).apply(result.workers, seen)))
 

@@ -22,7 +22,7 @@ class MeasuredElasticity(NamedTuple):
 
 
 class Study(NamedTuple):
-    """What was heard of each perturbation, mean income and the income that responds; then the iteration."""
+    """Mean income and income that responds, heard of each perturbation; then the iteration."""
 
     incomes: tuple[float, ...]
     active: tuple[float, ...]
@@ -31,7 +31,7 @@ class Study(NamedTuple):
 
 
 class EmpiricalSaezPlanner(NamedTuple):
-    """Measure the elasticity in each bracket by paired perturbation, then iterate the formula with them.
+    """Measure each bracket's elasticity by paired perturbation, then iterate the formula with them.
 
     For each bracket the rate of `start` is lowered by `size` (a share of a dollar), then raised:
     two evaluations. The change of mean income, over the change of the log net-of-tax rate times the

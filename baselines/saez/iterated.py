@@ -1,4 +1,4 @@
-"""The bracket formula of Saez (2001): once, or iterated on the economy until it agrees with itself."""
+"""The bracket formula of Saez (2001), once or iterated on the economy until self-consistent."""
 
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ STATISTICS: tuple[Observation, ...] = ("value", "distribution", "brackets")
 
 
 class SaezState(NamedTuple):
-    """Where the iteration stands: the rates to try next, the last move, and the part of the way to go.
+    """Where the iteration stands: rates to try next, the last move, and the part of the way to go.
 
     `incumbent` is the best schedule evaluated so far; `near` tries points near it once the
     iteration brings nothing.
@@ -34,7 +34,7 @@ class SaezState(NamedTuple):
 
     @classmethod
     def begin(cls, start: BracketSchedule, patience: int = PATIENCE) -> "SaezState":
-        """Return an iteration that has not moved, and ends after `patience` evaluations without a gain."""
+        """Return an unmoved iteration that ends after `patience` evaluations without a gain."""
         still, half = jnp.zeros_like(start.rates), jnp.full_like(start.rates, 0.5)
         return cls(start, still, half, Incumbent.none(start), LocalSearch.begin(patience))
 
@@ -73,7 +73,7 @@ class SaezState(NamedTuple):
 
 
 class SaezPlanner(NamedTuple):
-    """Set rates by the first-order condition of each bracket, at the statistics the last rates brought.
+    """Set rates by each bracket's first-order condition, at the statistics the last rates brought.
 
     It is told the workers' elasticity, one for all or one for each bracket, or without one reads it
     from every report (workers who differ sort themselves anew), and iterates: at the fixed point
@@ -155,7 +155,7 @@ class StaticSaezPlanner(NamedTuple):
 def implied_rates(
     schedule: BracketSchedule, report: Report, *, elasticity: ArrayLike | None, jumps: bool
 ) -> Float[Array, " brackets"]:
-    """Return the rates that the first-order conditions imply at a report, with or without those who jump.
+    """Return the rates that first-order conditions imply at a report, with or without jumpers.
 
     Without an elasticity it is the report's.
 
@@ -190,7 +190,7 @@ REFERENCE_ELASTICITIES: dict[str, float | tuple[float, ...]] = {
     "SAEZ_FLAT": 0.4,
     "SAEZ_THREE": (0.18, 0.11, 0.57),
 }
-"""The elasticities that the LLM Economist (arXiv 2507.15815, its code) gives its planners of these names."""
+"""The elasticities of the LLM Economist's planners of these names (arXiv 2507.15815, its code)."""
 
 
 def reference_saez(
@@ -200,7 +200,7 @@ def reference_saez(
     *,
     elasticity: float | tuple[float, ...] = 0.4,
 ) -> FixedPlanner:
-    """Return the planner that keeps the schedule of a published recipe, computed from everybody's skill.
+    """Return the planner that keeps a published recipe's schedule, computed from everybody's skill.
 
     "llm-economist" is `llm_economist_rates` of incomes at 100 hours a week, as there.
     "dynamic-empirical" is the copy in the same project's experiment with estimated elasticities,

@@ -1,4 +1,4 @@
-"""What a planner who knows the elasticity can tell from a report of the workers who jump over thresholds."""
+"""What the elasticity and a report tell a planner of the workers who jump over thresholds."""
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from econjax.population import REFERENCE_HOURS
 def inferred_jump(
     schedule: BracketSchedule, report: Report, elasticity: float
 ) -> Float[Array, " brackets"]:
-    """Return `jump_revenue` of the workers inferred from a report, in dollars per unit of each rate.
+    """Return `jump_revenue` of workers inferred from a report, in dollars per unit of each rate.
 
     0 where rates rise with income, and where the report tells too little. Correct in so far as
     workers best-respond with that elasticity and without income effects.
@@ -91,7 +91,7 @@ def _known(
 def _response(
     low: Float[np.ndarray, " borders"], high: Float[np.ndarray, " borders"], elasticity: float
 ) -> Float[np.ndarray, " borders"]:
-    """Return threshold / n of the last worker n below each border, from what is kept on its two sides.
+    """Return threshold / n of the last worker n below each border, from what is kept on both sides.
 
     Where less is kept above, workers bunch, up to who would earn the threshold there. Where more is
     kept, who is indifferent between the sides has the mean of kept^e over the rates in between.

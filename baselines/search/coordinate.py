@@ -28,7 +28,7 @@ class CoordinateSearchState(NamedTuple):
 
 
 class CoordinateSearch(NamedTuple):
-    """Move each rate of `start` up and down alone, then propose the best moves together; recommend the best.
+    """Move each rate of `start` up and down alone, then the best ones together; recommend the best.
 
     A pass tries plus and minus each of its steps (shares of a dollar) in each bracket, and then the
     schedule with every bracket's best rate, which becomes the next pass's centre unless something

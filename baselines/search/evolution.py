@@ -1,4 +1,4 @@
-"""Evolution with an adapted covariance matrix (CMA-ES): search by values alone, one individual at a time."""
+"""Evolution with adapted covariance (CMA-ES): search by values alone, one individual at a time."""
 
 import copy
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from econjax.planning import VALUE, Incumbent, Report
 
 
 class EvolutionState(NamedTuple):
-    """The distribution that individuals are drawn from, and what was heard of this generation's so far.
+    """The distribution individuals are drawn from, and what was heard of this generation's so far.
 
     `strategy` is never changed in place. `heard` holds pairs of a position and its loss, minus the
     equivalent in dollars.
@@ -26,7 +26,7 @@ class EvolutionState(NamedTuple):
 
 
 class EvolutionPlanner(NamedTuple):
-    """Draw schedules around `start` from a normal distribution that learns from ranks; recommend the best.
+    """Draw around `start` from a normal distribution that learns from ranks; recommend the best.
 
     CMA-ES (Hansen 2016, arXiv 1604.00772), as the `cmaes` package has it, in -log(1 - rate), the
     scale on which workers respond: the first draws have a standard deviation of `spread` there, 4 +

@@ -1,4 +1,4 @@
-"""A list of schedules, all tried: a grid that fills the cube of rates, every combination, or a given list."""
+"""Schedules, all tried: a grid that fills the cube of rates, every combination, or a given list."""
 
 import itertools
 from collections.abc import Sequence
@@ -138,4 +138,4 @@ REFERENCE_RATES: dict[str, tuple[float, float, float]] = {
     "flat 90 %": (0.9, 0.9, 0.9),
     "flat 99 %": (0.99, 0.99, 0.99),
 }
-"""The schedules that the LLM Economist's grid search (arXiv 2507.15815, its code) tries on three brackets."""
+"""What the LLM Economist's grid search (arXiv 2507.15815, its code) tries on three brackets."""

@@ -1,4 +1,4 @@
-"""Random trials near the best schedule seen, for what is left once a climb or an iteration has ended."""
+"""Random trials near the best schedule seen, for what a climb or an iteration has left."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ PATIENCE = 6
 
 
 class LocalSearch(NamedTuple):
-    """A (1+1) evolution strategy with the one-fifth rule (Rechenberg 1973), which waits for its turn.
+    """A (1+1) evolution strategy with the one-fifth rule (Rechenberg 1973) that waits for its turn.
 
     A finite population's equivalent has steps, one for each worker who jumps, which no gradient and
     no first-order condition sees. `idle` counts the evaluations since the incumbent last gained

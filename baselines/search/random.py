@@ -11,7 +11,7 @@ from econjax.planning import VALUE, Incumbent, Report
 
 
 class RandomSearch(NamedTuple):
-    """Draw the rate of every bracket independently and uniformly from [0, 1); recommend the best draw."""
+    """Draw every bracket's rate independently and uniformly from [0, 1); recommend the best."""
 
     thresholds: Float[Array, " brackets"]
     observes = VALUE
@@ -35,7 +35,7 @@ class RandomSearch(NamedTuple):
 
 
 class FlatSearchState(NamedTuple):
-    """The interval of a golden-section search: `points` inside `ends`, and what was found at each."""
+    """The interval of a golden-section search: `points` inside `ends`, and what each brought."""
 
     ends: tuple[float, float]
     points: tuple[float, float]

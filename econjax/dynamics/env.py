@@ -1,4 +1,4 @@
-"""The economy as an environment, in the call shape of JAX libraries of environments (gymnax, Jumanji)."""
+"""The economy as an environment, called as in JAX environment libraries (gymnax, Jumanji)."""
 
 import equinox as eqx
 import jax
@@ -148,7 +148,7 @@ class TaxEnv(eqx.Module):
         Bool[Array, ""],
         dict,
     ]:
-        """Return observation, state, reward, terminated, truncated and info of a year under rates."""
+        """Return observation, state, reward, terminated, truncated, info of a year under rates."""
         rates = _action(action, self.action_space, "a rate for each bracket")
         remedy = "An action is a rate for each bracket, a share between 0 and 1."
         rates = require(rates, self.action_space.contains(rates), remedy)
@@ -176,7 +176,7 @@ class TaxEnv(eqx.Module):
 
 
 class WorkerEnv(eqx.Module):
-    """The workers' environment: each year they choose hours under a given schedule; one array, all agents.
+    """The workers' environment: they choose each year's hours under a given schedule, in one array.
 
     The action is the hours a week of every worker, between 0 and the economy's longest week; the
     reward is every worker's own utility, in utils: as in `Economy`, all of them share the rebate.
@@ -246,7 +246,7 @@ class WorkerEnv(eqx.Module):
         Bool[Array, ""],
         dict,
     ]:
-        """Return observation, state, rewards, terminated, truncated and info of a year of such hours."""
+        """Return observation, state, rewards, terminated, truncated, info of a year so worked."""
         hours = _action(action, self.action_space, "the hours of every worker")
         inside = self.action_space.contains(hours)
         if is_concrete(inside) and not inside:

@@ -1,4 +1,4 @@
-"""Evaluate schedules in a tax year in which workers still adjust, with gradients through the whole year."""
+"""Evaluate schedules in a tax year in which workers still adjust, with gradients through it all."""
 
 import equinox as eqx
 import jax
@@ -134,7 +134,7 @@ def _year(
 def _aim(
     economy: Economy, schedule: BracketSchedule, last: Outcome
 ) -> tuple[Float[Array, " agents"], Float[Array, ""]]:
-    """Return everybody's best hours, and 0 with the derivative of the revenue that jumpers would bring."""
+    """Return everybody's best hours, and 0 with the derivative of revenue jumpers would bring."""
     state = SimulationState(None, jnp.zeros_like(last.labor), last)
     there = advance(jax.random.key(0), state, economy, schedule, Rational())[1].last
     arriving = there.rebate - settle(economy, schedule, there.labor).rebate

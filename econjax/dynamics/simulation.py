@@ -1,4 +1,4 @@
-"""Years in a row: policies by which workers choose hours, moving skills, and one scan over all periods."""
+"""Years in a row: workers' policies for hours, moving skills, and one scan over all periods."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -130,7 +130,7 @@ class Logit(eqx.Module):
 
 
 class Lagged(eqx.Module):
-    """Workers move a `fraction` of the way, each year, from last year's hours to those of another policy.
+    """Workers move each year a `fraction` of the way from last year's hours to another policy's.
 
     Raises:
         ValueError: a fraction that is not above 0 and at most 1.
@@ -164,7 +164,7 @@ class Lagged(eqx.Module):
 
 
 class Ar1Skills(eqx.Module):
-    """Skills that move about each worker's own: log s_t = log s + x_t, a first-order autoregression.
+    """Skills that move about a worker's own: log s_t = log s + x_t, a first-order autoregression.
 
     x_t = persistence * x_{t-1} + sigma * eps_t, with eps standard normal, independent between
     workers and years, and x 0 before the first year. Its variance tends to sigma^2 / (1 -
@@ -197,7 +197,7 @@ class Ar1Skills(eqx.Module):
 
 
 class SimulationState(eqx.Module):
-    """What the next year needs: the policy's state, everybody's log deviation of skill, the last outcome."""
+    """What the next year needs: policy state, everybody's log deviation of skill, last outcome."""
 
     policy: Any
     deviation: Float[Array, " agents"]
@@ -264,7 +264,7 @@ def with_skills(economy: Economy, deviation: Float[Array, " agents"]) -> Economy
 
 
 class Summary(eqx.Module):
-    """A year in four numbers: dollars a year per head, hours a week, and the Gini of consumption."""
+    """A year in four numbers: dollars a year per head, hours a week, and consumption's Gini."""
 
     rebate: Float[Array, ""]
     income: Float[Array, ""]
@@ -284,7 +284,7 @@ def summary(economy: Economy, outcome: Outcome) -> Summary:
 
 
 class Trajectory(eqx.Module):
-    """What was saved of each year, stacked along a leading axis of periods, and the state after the last."""
+    """What was saved of each year, on a leading axis of periods, and the state after the last."""
 
     saved: Any
     state: SimulationState

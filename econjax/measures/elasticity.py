@@ -55,7 +55,7 @@ class Panel(eqx.Module):
 
 
 class Estimate(eqx.Module):
-    """An elasticity, its standard error (robust to heteroskedasticity), and how many observations made it."""
+    """An elasticity, its heteroskedasticity-robust standard error, and how many observations."""
 
     elasticity: Float[Array, ""]
     standard_error: Float[Array, ""]
@@ -119,7 +119,7 @@ def difference_ols(panel: Panel, *, pieces: int = 0) -> Estimate:
 
 
 def gruber_saez(panel: Panel, *, pieces: int = 5) -> Estimate:
-    """Return the slope of the change of log income on the instrumented change of the log net-of-tax rate.
+    """Return the slope of changes of log income on instrumented ones of the log net-of-tax rate.
 
     The instrument is the change had income stayed as in the base year (Gruber and Saez 2002,
     Journal of Public Economics 84, 1-32). Controls besides the constant: `pieces` = 0 none, 1 log

@@ -1,4 +1,4 @@
-"""Progressivity of taxes: how incomes before tax and after it are distributed over the same workers.
+"""Progressivity of taxes: how incomes before and after tax are distributed over the same workers.
 
 Everywhere `income` (before tax) and `tax` are dollars, one per worker, and `weight` says how many
 people each worker stands for, in any unit; equally many if not given. Workers are ranked by income
@@ -61,7 +61,7 @@ def kakwani(income: ArrayLike, tax: ArrayLike, weight: ArrayLike | None = None) 
 
 
 def suits(income: ArrayLike, tax: ArrayLike, weight: ArrayLike | None = None) -> Float[Array, ""]:
-    """Return the Suits index, in which taxes cumulate over dollars of income, not people (Suits 1977).
+    """Return the Suits (1977) index, in which taxes cumulate over dollars of income, not people.
 
     From -1 to 1; 0 if proportional. Incomes are 0 or more.
 

@@ -1,4 +1,7 @@
-"""A continuum of types: integrals and derivatives on Gauss-Legendre panels in log odds of the share below."""
+"""A continuum of types: integrals and derivatives on Gauss-Legendre panels.
+
+The panels divide the log odds of the share below.
+"""
 
 from collections.abc import Callable
 
@@ -11,7 +14,7 @@ from scipy import interpolate, special
 Quantile = Callable[
     [Float[np.ndarray, " nodes"], Float[np.ndarray, " nodes"]], Float[np.ndarray, " nodes"]
 ]
-"""Types by the shares of people below and above them; both are given, so that neither tail loses digits."""
+"""Types by the shares of people below and above: with both given, neither tail loses digits."""
 
 
 class Panels:
@@ -68,7 +71,7 @@ class Panels:
         return ((np.cumsum(whole) - whole)[:, None] + rows @ self._integrate).ravel()
 
     def from_above(self, excess: Float[np.ndarray, " nodes"]) -> Float[np.ndarray, " nodes"]:
-        """Return the sum over the people above each node of an excess that sums to 0 over everyone."""
+        """Return the sum over people above each node of an excess that sums to 0 over everyone."""
         rows = (self.spread * excess).reshape(-1, _NODES) * self._half
         whole, within = rows @ self._gauss, rows @ self._integrate
         below = (np.cumsum(whole) - whole)[:, None] + within + self.below[0] * excess[0]
@@ -77,7 +80,7 @@ class Panels:
         return np.where(self.log_odds < 0, -below.ravel(), above.ravel())
 
     def require_mean(self, values: Float[np.ndarray, " nodes"]) -> None:
-        """Raise a ValueError if a visible part of the mean of positive values lies beyond the last node."""
+        """Raise a ValueError if a visible part of positive values' mean is beyond the last node."""
         mean, tail = self.weight @ values, self.above[-1] * values[-1]
         if not tail < 1e-6 * mean:
             raise ValueError(
@@ -87,7 +90,7 @@ class Panels:
             )
 
     def mostly_rising(self, income: Float[np.ndarray, " nodes"]) -> bool:
-        """Return whether incomes rise with the type, but for rounding and a share of 1e-6 at either end."""
+        """Return whether income rises with type but for rounding and 1e-6 of people at each end."""
         inner = income[(self.below > 1e-6) & (self.above > 1e-6)]
         return bool(np.all(inner >= np.maximum.accumulate(inner) * (1 - 1e-7)))
 

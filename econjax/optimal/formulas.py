@@ -58,7 +58,7 @@ def three_elasticity_top_rate(
 def asymptotic_rate(
     skill_index: ArrayLike, *, elasticity: ArrayLike, weight: ArrayLike = 0.0
 ) -> Float[Array, "*shape"]:
-    """Return the limit of the optimal rate where skills have a Pareto tail of index k (Diamond 1998).
+    """Return the limit of the optimal rate where skills' Pareto tail has index k (Diamond 1998).
 
     t / (1 - t) = (1 + 1/e) (1 - g) / k, with g the mean marginal welfare weight of the highest.
     Incomes then have the index k / (1 + e): do not mix the two.
@@ -76,14 +76,14 @@ def nonlinear_rate(
     weight_above: ArrayLike,
     elasticity: ArrayLike,
 ) -> Float[Array, "*shape"]:
-    """Return the optimal marginal rate of a type, t / (1 - t) = (1/e) (1 - F) / (n f) (1 - G) (Diamond 1998).
+    """Return a type's optimal marginal rate t: t / (1 - t) = (1/e) (1 - F) / (n f) (1 - G).
 
-    `potential` is n, the income that the type earns at a zero rate, in dollars; `density` is f, per
-    dollar; `above` is 1 - F, the share of higher types, and `weight_above` G their mean marginal
-    welfare weight, where the mean of everyone's is 1. In place of types, incomes z = n (1 - t)^e
-    will do with the density that they would have if the schedule were straight at z; with their
-    actual density the formula is wrong by up to 0.01. Quasi-linear preferences. G depends on the
-    rates: `mirrlees_continuum` solves for both.
+    The formula is Diamond's (1998). `potential` is n, the income that the type earns at a zero
+    rate, in dollars; `density` is f, per dollar; `above` is 1 - F, the share of higher types, and
+    `weight_above` G their mean marginal welfare weight, where the mean of everyone's is 1. In place
+    of types, incomes z = n (1 - t)^e will do with the density that they would have if the schedule
+    were straight at z; with their actual density the formula is wrong by up to 0.01. Quasi-linear
+    preferences. G depends on the rates: `mirrlees_continuum` solves for both.
     """
     index = as_float(potential) * as_float(density) / as_float(above)
     return top_rate(index, elasticity=elasticity, weight=weight_above)
@@ -92,7 +92,7 @@ def nonlinear_rate(
 def pareto_index(
     income: ArrayLike, threshold: ArrayLike, weight: ArrayLike | None = None
 ) -> Float[Array, ""]:
-    """Return a(z) = m / (m - z), with m the mean of incomes above a threshold z; infinite if there are none.
+    """Return a(z) = m / (m - z), m the mean of incomes above a threshold z; infinite if none are.
 
     For a Pareto tail it is the tail's index, at every z. `weight` counts people, equally if not
     given.

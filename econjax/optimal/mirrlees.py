@@ -246,7 +246,7 @@ def _step(
     move: Float[np.ndarray, " types"],
     aversion: float,
 ) -> float:
-    """Return how much of a move is best, about: the root of the derivative; 0 where only rounding is left."""
+    """Return about how much of a move is best: the derivative's root; 0 if it is all rounding."""
 
     def slope(length: float) -> float:
         at = cost + length * move
@@ -287,7 +287,7 @@ def _finite_types(
 def _pooled(
     level: Float[np.ndarray, " types"], weight: Float[np.ndarray, " types"]
 ) -> Float[np.ndarray, " types"]:
-    """Return the log of the falling sequence nearest to exp(level): the mean wherever that must be pooled.
+    """Return the log of the falling sequence nearest to exp(level): the mean where pooled.
 
     Each run of types that can be pooled with one another is taken alone, so that no exponential
     overflows.

@@ -1,7 +1,7 @@
-"""The best of all tax schedules where utility is U(c) - V(l) and labor falls with wealth (Mirrlees 1971).
+"""The best tax schedule of all where utility is U(c) - V(l) and labor falls with wealth.
 
-Computed on the host in float64. A worker is its wage w: l units of labor earn w l, in any unit of
-account.
+The problem is that of Mirrlees (1971). Computed on the host in float64. A worker is its wage w: l
+units of labor earn w l, in any unit of account.
 """
 
 import abc
@@ -26,7 +26,7 @@ class AbstractDisutility(abc.ABC):
 
     @abc.abstractmethod
     def labor(self, marginal: Float[np.ndarray, " nodes"]) -> Float[np.ndarray, " nodes"]:
-        """Return the labor at which V'(l) has the value `marginal`; 0 if V' is above it everywhere."""
+        """Return the labor at which V'(l) is `marginal`; 0 if V' is above it everywhere."""
 
     @abc.abstractmethod
     def curvature(self, labor: Float[np.ndarray, " nodes"]) -> Float[np.ndarray, " nodes"]:
@@ -163,7 +163,7 @@ def mirrlees_separable(
 def _fixed_point(
     wages: Panels, curvature: float, disutility: AbstractDisutility, spending: float
 ) -> tuple[_Nodes, _Nodes, _Nodes, _Nodes, _Nodes, float]:
-    """Return labor, income, consumption, net-of-tax rates, w (1 - t) U'(c), and how far V'(l) is from it."""
+    """Return labor, income, consumption, net-of-tax rates, w (1 - t) U'(c), its gap to V'(l)."""
     wage = np.exp(wages.log_type)
     net, marginal = np.full_like(wage, 0.5), _flat_tax(wages, curvature, disutility)
     gap, share, step = np.inf, 1.0, 0
@@ -210,7 +210,7 @@ _LEAST = 1e-6
 def _flat_tax(
     wages: Panels, curvature: float, disutility: AbstractDisutility
 ) -> Float[np.ndarray, " nodes"]:
-    """Return V' of everybody's labor, about, where half of it all is shared out equally; by bisection."""
+    """Return V' of everybody's labor, about, if half of all is shared out equally; by bisection."""
     wage = np.exp(wages.log_type)
     middle = wage[[np.searchsorted(wages.log_odds, 0)]]
 

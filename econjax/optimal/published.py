@@ -1,4 +1,4 @@
-"""One-shot Saez schedules as two published simulators compute them, for comparison with what they report.
+"""One-shot Saez schedules as two published simulators compute them, to compare with their reports.
 
 Both take incomes as they are and weights 1 / income whatever welfare is reported, and neither lets
 incomes answer the rates: `converged_saez` does. Computed on the host with NumPy and SciPy.
@@ -15,7 +15,7 @@ from scipy import stats
 def ai_economist_rates(
     incomes: ArrayLike, thresholds: ArrayLike, *, elasticity: float
 ) -> Float[np.ndarray, " brackets"]:
-    """Return rates by the recipe of the AI Economist (Zheng et al. 2022, Science Advances 8, eabk2607).
+    """Return rates by the AI Economist's recipe (Zheng et al. 2022, Science Advances 8, eabk2607).
 
     Incomes up to the last threshold go into 100 equal bins. In each, the Pareto index is a = z f /
     (1 - F) at the bin's middle, and G the mean weight of those above (weights 1 / max(z, 1), also

@@ -1,4 +1,4 @@
-"""Rates that the first-order condition of each bracket implies, and their fixed point (Saez 2001)."""
+"""Rates that each bracket's first-order condition implies, and their fixed point (Saez 2001)."""
 
 from typing import NamedTuple
 
@@ -52,7 +52,7 @@ def saez_rates(
 def elasticity_or_reported(
     statistics: BracketStatistics, elasticity: ArrayLike | None
 ) -> Float[Array, "*brackets"]:
-    """Return an elasticity for all brackets or one for each, that of the statistics if none is given.
+    """Return an elasticity for all brackets or each, that of the statistics if none is given.
 
     Raises:
         ValueError: an elasticity that is not positive, another number of them, or none at all.
@@ -71,7 +71,7 @@ def damped_step(
     implied: Float[Array, " brackets"],
     step: Float[Array, " brackets"] | float = 0.5,
 ) -> Float[Array, " brackets"]:
-    """Return rates moved by a share of the way, in log net-of-tax rates, to those that the formula implies.
+    """Return rates moved a share of the way, in log net-of-tax rates, to those the formula implies.
 
     Raises:
         ValueError: the formula implies no rates.
@@ -88,7 +88,7 @@ def damped_step(
 def jump_revenue(
     economy: Economy, schedule: BracketSchedule, *, bandwidth: ArrayLike | None = None
 ) -> Float[Array, " brackets"]:
-    """Return the derivative of revenue with respect to each rate that is due to workers who jump, in dollars.
+    """Return the derivative of revenue in each rate that is due to workers who jump, in dollars.
 
     0 where rates rise with income; `equilibrium` says how those who jump are counted, with which
     `bandwidth`. Without income effects.
@@ -123,7 +123,7 @@ def require_no_income_effects(economy: Economy) -> None:
 
 
 class SaezFixedPoint(eqx.Module):
-    """A schedule that the bracket formula implies at the incomes and weights which it brings about itself.
+    """A schedule that the bracket formula implies at the incomes and weights that it brings itself.
 
     `gap` is the largest distance between a rate and what the formula implies for it, or, where the
     formula says more at one of the last two rates and less at the other, the distance of these, if
@@ -147,7 +147,7 @@ def converged_saez(
     tolerance: ArrayLike = 1e-3,
     most_steps: int = 100,
 ) -> SaezFixedPoint:
-    """Return the fixed point of `saez_rates`, with the marginal weights of the welfare function itself.
+    """Return the fixed point of `saez_rates`, with the welfare function's own marginal weights.
 
     Each step solves the equilibrium, counts those who jump, and goes half of the way, in log
     net-of-tax rates, to the implied rates; a bracket that overshoots halves its steps, which then

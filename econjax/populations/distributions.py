@@ -1,4 +1,4 @@
-"""Distributions of income among people who work 40 hours a week; computed on the host in float64."""
+"""Distributions of income of people who work 40 hours a week; computed on the host in float64."""
 
 import abc
 
@@ -41,7 +41,7 @@ class AbstractDistribution(eqx.Module):
         return np.asarray(self._cdf(income))
 
     def population(self, n: int, key: Key[Array, ""] | None = None) -> Population:
-        """Return n workers of equal weight whose incomes at 40 hours a week follow the distribution.
+        """Return n equal-weight workers whose incomes at 40 hours a week follow the distribution.
 
         Without a key they are the mid-points of the quantile grid, Q((i - 1/2)/n), in rising order;
         with one they are independent draws: on the host, the same in float32 and float64.
@@ -133,7 +133,7 @@ class Lognormal(AbstractDistribution):
 
 
 class Pareto(AbstractDistribution):
-    """Incomes above `minimum` dollars with 1 - F(z) = (minimum / z)^index, cut at `maximum` if it is given.
+    """Incomes above `minimum` dollars, 1 - F(z) = (minimum / z)^index, cut at `maximum` if given.
 
     Raises:
         ValueError: a parameter is not positive, or the maximum is not above the minimum.
@@ -172,7 +172,7 @@ class Pareto(AbstractDistribution):
 
 
 class LognormalPareto(AbstractDistribution):
-    """A lognormal factor of median `scale` dollars times a Pareto factor: a lognormal with a Pareto tail.
+    """A lognormal of median `scale` dollars times a Pareto factor: lognormal with a Pareto tail.
 
     ln z = N(ln scale, sigma^2) + Exp(index), the exponentially modified Gaussian (Colombi 1990, A
     new model of income distribution: the Pareto-lognormal distribution).
@@ -190,7 +190,7 @@ class LognormalPareto(AbstractDistribution):
 
     @property
     def mean(self) -> float:
-        """E[z] = scale exp(sigma^2 / 2) index / (index - 1), in dollars; infinite unless index > 1."""
+        """E[z] = scale exp(sigma^2 / 2) index / (index - 1), dollars; infinite unless index > 1."""
         if self.index <= 1:
             return np.inf
         return float(self.scale * np.exp(self.sigma**2 / 2) * self.index / (self.index - 1))
@@ -249,7 +249,7 @@ class Uniform(AbstractDistribution):
 
 
 def shares(n: int, key: Key[Array, ""] | None = None) -> Float[np.ndarray, " n"]:
-    """Return n shares in (0, 1): the mid-points (i - 1/2)/n, or with a key independent uniform draws.
+    """Return n shares in (0, 1): mid-points (i - 1/2)/n, or with a key independent uniform draws.
 
     Draws are the mid-points of 2^32 cells, on the host, the same in float32 and float64.
 
@@ -280,7 +280,7 @@ def _leading(p: float, q: float, log_v: ArrayLike) -> np.ndarray:
 
 
 def _log_beta_quantile(v: ArrayLike, p: float, q: float, log_share: ArrayLike) -> np.ndarray:
-    """Return log v, where I_v(p, q) is the share, by the leading power where v is too small for a float."""
+    """Return log v of I_v(p, q) = share, by the leading power where v is too small for a float."""
     least = np.exp(-_FAR)
     leading = (log_share + np.log(p) + special.betaln(p, q)) / p
     return np.where(v < least, leading, np.log(np.maximum(v, least)))
@@ -293,13 +293,16 @@ def _require_positive(**parameters: float) -> None:
 
 
 GB2_ACS_2023 = GB2(72402.78177917618, 2.0721070746154746, 0.48651871959386955, 1.1410398548220329)
-"""Individual incomes, as the LLM Economist (arXiv 2507.15815) states to have fitted them to ACS 2023."""
+"""Individual incomes, fitted to ACS 2023 as the LLM Economist (arXiv 2507.15815) states."""
 
 GB2_SSA_2022 = GB2(68659.316, 5.3551273, 0.14743569, 0.36714319)
-"""Net compensation of wage earners in 2022: `fitting.fit_gb2` to `us_incomes("ssa_2022")` with its mean."""
+"""Net compensation of wage earners in 2022.
+
+`fitting.fit_gb2` to `us_incomes("ssa_2022")` with its mean.
+"""
 
 GB2_CPS_2023 = GB2(71593.774, 3.3401350, 0.27215327, 0.62951792)
-"""Money income of everyone with income in 2023: `fit_gb2` to `us_incomes("cps_2023")` with its mean.
+"""Money income of all with income in 2023: `fit_gb2` to `us_incomes("cps_2023")` with its mean.
 
 The table says nothing of incomes above 100,000 dollars, 17 % of the people: there only the mean
 does.

@@ -47,7 +47,7 @@ def from_incomes(
 
 
 class Quantiles(AbstractDistribution):
-    """The distribution through published quantiles: `shares` of people have at most these `incomes`.
+    """A distribution through published quantiles: `shares` of people have at most these `incomes`.
 
     Log income is a monotone cubic function of the log odds of the share (Fritsch and Carlson 1980,
     SIAM Journal on Numerical Analysis 17, 238-246), so a Fisk distribution is met exactly. Beyond
@@ -78,7 +78,7 @@ class Quantiles(AbstractDistribution):
 
     @property
     def mean(self) -> float:
-        """E[z], in dollars, by quadrature between the quantiles; infinite unless the tail's index > 1."""
+        """E[z] in dollars by quadrature between quantiles; infinite unless the tail's index > 1."""
         x = special.logit(self.shares)
         slope = np.diff(np.log(self.incomes)) / np.diff(x)
         if slope[-1] >= 1:
@@ -167,5 +167,5 @@ class Empirical(AbstractDistribution):
 
 
 def _beyond(share: float, slope: float) -> float:
-    """Return the integral of ((u / (1 - u)) / (share / (1 - share)))^slope over u from 0 to the share."""
+    """Return the integral of ((u / (1 - u)) / (share / (1 - share)))^slope from u = 0 to share."""
     return share * (1 - share) / (1 + slope) * special.hyp2f1(1, 2, 2 + slope, share)

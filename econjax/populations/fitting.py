@@ -1,4 +1,4 @@
-"""Distributions fitted to published tables of people by income class; computed on the host in float64."""
+"""Distributions fitted to published tables of people by income class, on the host in float64."""
 
 import functools
 import importlib.resources
@@ -15,7 +15,7 @@ from econjax.populations.distributions import GB2
 
 
 class IncomeTable(NamedTuple):
-    """People by income class: `counts[k]` have `edges[k]` dollars or more, but less than the next edge.
+    """People by income class: `counts[k]` have from `edges[k]` dollars to less than the next edge.
 
     The last class has no upper end. `mean` is the published mean income, in dollars.
     """
@@ -81,7 +81,7 @@ def fit_gb2(edges: ArrayLike, counts: ArrayLike, *, mean: float | None = None) -
 
 
 def us_incomes(table: str) -> IncomeTable:
-    """Return a table of the United States: "ssa_2022" (wage earners) or "cps_2023" (everyone with income).
+    """Return a US table: "ssa_2022" (wage earners) or "cps_2023" (everyone with income).
 
     Sources: `econjax/data/us_incomes.toml`. `distributions.GB2_SSA_2022` and `GB2_CPS_2023` are the
     GB2s fitted to them.

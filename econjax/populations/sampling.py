@@ -1,4 +1,4 @@
-"""Populations drawn from a distribution of incomes at 40 hours a week; on the host, not inside `jit`."""
+"""Populations drawn from distributions of income at 40 weekly hours; on the host, not in `jit`."""
 
 import numpy as np
 from jaxtyping import Array, Key
@@ -26,7 +26,7 @@ def gb2(
     nu: float = GB2_ACS_2023.nu,
     tau: float = GB2_ACS_2023.tau,
 ) -> Population:
-    """Return n workers whose incomes at 40 hours a week follow a generalized beta of the second kind.
+    """Return n workers whose incomes at 40 hours a week are generalized beta of the second kind.
 
     Without a key they are the n mid-points of the quantile grid, Q((i - 1/2)/n), in rising order;
     with one they are independent draws; so for every distribution here. Parameters:
@@ -57,7 +57,7 @@ def pareto(
     index: float,
     maximum: float = np.inf,
 ) -> Population:
-    """Return n workers whose incomes at 40 hours a week are Pareto, cut at a maximum if one is given.
+    """Return n workers whose incomes at 40 hours a week are Pareto, cut at a maximum if given.
 
     Raises:
         ValueError: n is not a positive whole number, or an illegal parameter

@@ -110,7 +110,7 @@ def test_convex_kink_in_the_continuum(x64):
 
 
 def rebate_differences(n, thresholds, rates, elasticity, *, by_rate=0.0, by_edge=0.0):
-    """Return central differences of the rebate, by the independent solution; one of the steps is not 0."""
+    """Return central differences of the rebate by the independent solution; one step is not 0."""
 
     def rebate(step):
         edges, moved = thresholds + by_edge * step, rates + by_rate * step
@@ -245,7 +245,7 @@ def test_gradients_are_finite_for_workers_who_hardly_respond(rates, elasticity):
 
 @pytest.mark.parametrize("rates", [GOLD_GB2_RAWLS, ROUGH])
 def test_a_table_over_elasticities_costs_no_digits_that_the_density_has(x64, monkeypatch, rates):
-    """Where elasticities differ, the types that enter a bracket are read off a table, not solved for each."""
+    """Where elasticities differ, types entering a bracket are read off a table, not solved for."""
     elasticity = np.exp(np.random.default_rng(0).normal(np.log(0.25), 0.5, 400))
     population = Population(grid("GB2", 400) / 40, elasticity=elasticity)
     economy = Economy(population=population, preferences=Quasilinear(0.25))

@@ -21,7 +21,7 @@ from tests.helpers.reference import THRESHOLDS, US_2024, grid
 
 
 def log_economy(potential, **options):
-    """Make economy C1 of section 2.4: log consumption, delta = 3, 40 hours of the median untaxed."""
+    """Make economy C1 (section 2.4): log consumption, delta = 3, 40 hours of the median untaxed."""
     return Economy(
         population=Population(np.asarray(potential) / 40),
         preferences=Isoelastic(1, exponent=3, scale=5.208333333333e-06),
@@ -31,7 +31,7 @@ def log_economy(potential, **options):
 
 @eqx.filter_jit
 def gradients(economy, schedule):
-    """Return the derivatives of mean utility and of the rebate with respect to all that there is."""
+    """Return the derivatives of mean utility and the rebate with respect to all that there is."""
 
     def both(pair):
         outcome = equilibrium(*pair).outcome

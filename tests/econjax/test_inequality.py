@@ -174,7 +174,9 @@ def test_somebody_without_a_dollar(x64):
     assert found["theil_l"] == np.inf
     # The equivalent is (mean of sqrt x)^2 = 1; 0 from aversion 1 on.
     assert found["atkinson 0.5"] == pytest.approx(1 - 1 / (5 / 3), rel=1e-14)
-    index = lambda aversion: float(compiled(atkinson_index, values, aversion=jnp.array(aversion)))  # noqa: E731
+    index = lambda aversion: (  # noqa: E731
+        float(compiled(atkinson_index, values, aversion=jnp.array(aversion)))
+    )
     assert index(0.999) == pytest.approx(1, abs=1e-14)
     assert [index(1.0), index(1.001), index(3.0)] == [1, 1, 1]
 

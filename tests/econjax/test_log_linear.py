@@ -1,4 +1,4 @@
-"""The log-linear schedule: its formulas, and the responses and equilibria that have a closed form."""
+"""The log-linear schedule: its formulas, and responses and equilibria that have a closed form."""
 
 import jax
 import jax.numpy as jnp
@@ -96,7 +96,7 @@ def test_log_utility_without_a_rebate_has_the_same_hours_for_all(eps):
 
 
 def balanced(p, wages, weight):
-    """Return the schedule of this progressivity that collects nothing, by the closed form of hours."""
+    """Return this progressivity's schedule that collects nothing, by the closed form of hours."""
     income = wages * ((1 - p) * 64000) ** (1 / 3)  # scale * delta = 1 / 64000
     return LogLinearSchedule(weight @ income / (weight @ income ** (1 - p)), p)
 

@@ -1,4 +1,4 @@
-"""Programs as users compile them say what they say without optimisation, as most tests here compile them."""
+"""Programs compiled as users do say what they say without optimisation, as in most tests here."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Fixed costs of working, and elasticities of one's own: who works, and what revenue makes of it."""
+"""Fixed costs of working and elasticities of one's own: who works, and what revenue makes of it."""
 
 import equinox as eqx
 import jax
@@ -48,7 +48,7 @@ def with_costs(potential, cost, elasticity=E, **options):
 
 
 def entry(rate, cost, elasticity=E):
-    """Return the potential income at which n (1 - t)^(1 + e) / (1 + e), what work is worth, is its cost."""
+    """Return potential income n where work's worth, n (1 - t)^(1 + e) / (1 + e), is its cost."""
     return cost * (1 + elasticity) / (1 - rate) ** (1 + elasticity)
 
 

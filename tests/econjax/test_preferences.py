@@ -198,7 +198,7 @@ VARIANTS = {
 
 
 def dollars_lost(name, chosen, tax_of, rebate, cap, own):
-    """Return what each worker's best hours on a dense grid bring beyond the chosen ones, in dollars."""
+    """Return what best hours on a dense grid bring each worker beyond the chosen, in dollars."""
     fixed = own.get("fixed_cost", np.zeros(AGENTS))[:, None]
     elasticity = np.broadcast_to(own.get("elasticity", E_ALL), AGENTS)[:, None]
     skill, taste = SKILL[:, None], TASTE[:, None]
@@ -220,7 +220,9 @@ def dollars_lost(name, chosen, tax_of, rebate, cap, own):
 
         return np.max(value(grid), axis=1) - value(chosen[:, None])[:, 0]
     eta, scale, unit = (1.0, 5e-6, 1.0) if name == "log" else (ETA, SCALE, 1e4)
-    value = lambda hours: crra(consumption(hours) / unit, eta) - taste * scale * hours**DELTA  # noqa: E731
+    value = lambda hours: (  # noqa: E731
+        crra(consumption(hours) / unit, eta) - taste * scale * hours**DELTA
+    )
     best, own_value = np.max(value(grid), axis=1), value(chosen[:, None])[:, 0]
     possible = np.isfinite(best)  # otherwise no hours bring any consumption
     spent = np.maximum(consumption(chosen[:, None])[:, 0], 1.0)

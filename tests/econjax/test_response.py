@@ -95,7 +95,8 @@ def test_unit_population_a(x64):
         543328.42798097,
     ]
     utility = [
-        59509.01708229449, 73183.90122986131, 92628.3469056284, 150283.19774521433, 453524.4304063841,
+        59509.01708229449, 73183.90122986131, 92628.3469056284, 150283.19774521433,
+        453524.4304063841,
     ]  # fmt: skip
     labor = [38.960149857, 38.7418771247, 37.5909794846, 37.3476593903, 35.636506974]
     assert outcome.rebate == pytest.approx(52496.1901080324, abs=5.1e-11)
@@ -375,7 +376,9 @@ def test_the_rebate_does_not_change_anyones_hours(x64):
 
 def test_the_second_call_does_not_compile_again(compilations):
     economy = economy_of(grid("GB2", 200), 0.25)
-    make = lambda shift: BracketSchedule(jnp.array(THRESHOLDS), jnp.array(US_2024) + shift)  # noqa: E731
+    make = lambda shift: (  # noqa: E731
+        BracketSchedule(jnp.array(THRESHOLDS), jnp.array(US_2024) + shift)
+    )
     solve(economy, make(0.0))
     schedule = make(0.1)
     with compilations() as seen:

@@ -10,7 +10,7 @@ WORK = {"type": "integer", "minimum": 20, "maximum": 60}
 
 
 class Improviser(ScriptedEngine):
-    """Answers any schema at random, mumbles sometimes, and never answers alike twice; keeps what it said."""
+    """Answers any schema at random, never alike twice, mumbles sometimes; keeps what it said."""
 
     def __init__(self, seed: int = 0, *, noise: bool = False, mumbles: float = 0.02) -> None:
         self.said: list[tuple[Prompt, str]] = []

@@ -38,7 +38,7 @@ def float64():
 
 
 def hours_of(economy, schedule, rebate=0.0):
-    """Return everybody's best hours; a compiled function takes a rebate in Python for a constant."""
+    """Return everybody's best hours; a compiled function takes a Python rebate for a constant."""
     return respond(economy, schedule, jnp.asarray(rebate, float))
 
 

@@ -32,7 +32,7 @@ def lognormal_quantile(u, v):
 
 
 def lognormal_pareto_quantile(u, v):
-    """Return quantiles of ln n = N(ln 40000, 0.6^2) + Exp(2), by bisection of the closed-form cdf."""
+    """Return quantiles of ln n = N(ln 40000, 0.6^2) + Exp(2) by bisecting the closed-form cdf."""
     mean, sd, a = np.log(40000), 0.6, 2.0
     low, high = np.full_like(u, mean - 8), np.full_like(u, mean + 40)
     for _ in range(100):
@@ -142,7 +142,7 @@ def lognormal_mean_below(n):
 
 
 def two_bracket_revenue(rates, elasticity, edge=60000.0):
-    """Return revenue of the lognormal continuum under two brackets of which the second is taxed less."""
+    """Return the lognormal continuum's revenue under two brackets, the second taxed less."""
     low, high = rates
     kept = lambda rate: (1 - rate) ** elasticity  # noqa: E731
     gain = (1 - high) * kept(high) - (1 - low) * kept(low)

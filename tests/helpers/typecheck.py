@@ -1,4 +1,4 @@
-"""The run-time type checker of the tests: beartype, in which a float is also a complex (PEP 484)."""
+"""The tests' run-time type checker: beartype, in which a float is also a complex (PEP 484)."""
 
 from beartype import BeartypeConf, beartype
 

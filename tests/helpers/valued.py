@@ -13,7 +13,7 @@ from tests.helpers.reference import grid
 
 
 class Valued(RationalEvaluator):
-    """Report on 30 workers, but with `value(rates)` dollars of equivalent; every schedule is noted."""
+    """Report on 30 workers, but with `value(rates)` dollars of equivalent; note every schedule."""
 
     def __init__(self, value: Callable[[np.ndarray], float]):
         super().__init__(economy_of(grid("GB2", 30), 0.25), Rawlsian())
@@ -27,5 +27,5 @@ class Valued(RationalEvaluator):
 
 
 def bowl(best: np.ndarray) -> Callable[[np.ndarray], float]:
-    """Return a value that falls with the squared distance from the best rates, alone in each bracket."""
+    """Return a value that falls with squared distance from the best rates, each bracket alone."""
     return lambda rates: 1000 * (10 - float(np.sum((rates - best) ** 2)))

@@ -88,7 +88,9 @@ def test_a_workers_reward_is_its_own_utility(x64, schedule):
 @pytest.mark.parametrize("schedule", [LAW, FALLING], ids=["rising", "falling"])
 def test_no_hours_are_rewarded_above_the_best_response(x64, schedule):
     economy = workers()
-    reward = lambda labor: played(economy, Rawlsian(), schedule, labor, rebate=jnp.zeros(())).gain  # noqa: E731
+    reward = lambda labor: (  # noqa: E731
+        played(economy, Rawlsian(), schedule, labor, rebate=jnp.zeros(())).gain
+    )
     best = reward(hours_of(economy, schedule))
     others = jax.vmap(lambda h: reward(jnp.full(60, h)))(jnp.linspace(5, 90, 300))
     assert np.all(np.asarray(others) <= np.asarray(best)[None] + 1e-12)
@@ -120,7 +122,7 @@ def trained():
 
 
 def revenue_economy(elasticity=1.0):
-    """Return an economy whose worst-off worker cannot work, so that Rawls's planner maximises revenue."""
+    """Return an economy whose worst-off cannot work, so that Rawls's planner maximises revenue."""
     skill = np.append(0.0, grid("LN", 59) / 40)
     economy = workers(elasticity=elasticity)
     return replace(economy, population=Population(skill), preferences=Quasilinear(elasticity))

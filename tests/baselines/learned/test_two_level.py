@@ -20,7 +20,7 @@ LEVELS = np.round(np.arange(-0.1, 0.951, 0.05), 2)
 
 @dataclass(frozen=True)
 class Game:
-    """Two workers of elasticity 1/2, a threshold, and whether the planner counts logs or the worse-off."""
+    """Two workers of elasticity 1/2, a threshold, and whether logs or the worse-off count."""
 
     potential: tuple[float, float]
     edge: float

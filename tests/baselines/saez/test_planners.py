@@ -1,4 +1,4 @@
-"""The Saez planners: static, published recipes, converged, and with elasticities that they measure."""
+"""The Saez planners: static, published recipes, converged, and with elasticities they measure."""
 
 from dataclasses import replace
 

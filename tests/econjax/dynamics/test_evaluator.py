@@ -37,7 +37,7 @@ def evaluator(*, steps, fraction=0.25, n=200, economy=None, welfare=None):
 
 
 def reference_year(n, rates, *, fraction, steps):
-    """Return the mean log-equivalent of a year, from closed-form best responses and nothing of econjax."""
+    """Return a year's mean log-equivalent, by closed-form best responses and nothing of econjax."""
     before = reference_solve(n, THRESHOLDS, US_2024, 0.25).income
     aim, found = reference_solve(n, THRESHOLDS, rates, 0.25).income, []
     for step in range(1, steps + 1):

@@ -84,7 +84,7 @@ def test_laws_of_any_tax(income, tax, people, order):
 
 
 def suits_by_area(income, tax, weight):
-    """Return 1 less twice the area under taxes cumulated over incomes, equal incomes taken together."""
+    """Return 1 less twice the area under taxes cumulated over incomes, equal ones together."""
     groups, member = np.unique(income, return_inverse=True)
     totals = [np.bincount(member, weight * x, groups.size) for x in (income, tax)]
     earned, paid = (np.append(0, np.cumsum(x) / x.sum()) for x in totals)

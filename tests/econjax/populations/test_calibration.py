@@ -68,7 +68,7 @@ def test_a_law_that_takes_all_explains_no_work():
 
 @pytest.fixture(scope="module")
 def landmark():
-    """N = 10,000, calibrated under the law of 2024, e = .25, at most 100 hours, mean log utility."""
+    """N = 10,000, calibrated under the 2024 law, e = .25, at most 100 hours, mean log utility."""
     with float64():
         population = calibrate(gb2(10_000), us_federal(2024))
         economy = Economy(population=population, preferences=Quasilinear(0.25), max_labor=100.0)
