@@ -11,6 +11,7 @@ from scipy import optimize
 from baselines.gradient.ascent import GradientPlanner
 from baselines.search.evolution import EvolutionPlanner
 from econjax import BracketSchedule
+from econjax.bounds import USUAL_BOUNDS, RateBounds
 from econjax.planning import Evaluator, plan
 
 
@@ -48,17 +49,17 @@ def evolve(
     *,
     seed: int = 0,
     generations: int = 40,
+    bounds: RateBounds = USUAL_BOUNDS,
 ) -> BestFound:
     """Return the best of differential evolution, then a simplex, from scratch, without gradients.
 
-    Storn and Price (1997), as scipy has it, on rates in [-0.5, 0.999]; 128 schedules a generation
+    Storn and Price (1997), as scipy has it, on rates within the `bounds`; 128 schedules a generation
     for seven brackets.
     """
     loss = _loss(evaluate, thresholds)
-    bounds = [(-0.5, _HIGHEST)] * thresholds.shape[0]
     found = optimize.differential_evolution(
         loss,
-        bounds,
+        bounds.box(thresholds.shape[0]),
         popsize=10,
         maxiter=generations,
         tol=1e-7,
@@ -66,7 +67,9 @@ def evolve(
         polish=False,
         init="sobol",
     )
-    return simplex(evaluate, BracketSchedule(thresholds, jnp.asarray(found.x)), most=1200)
+    return simplex(
+        evaluate, BracketSchedule(thresholds, jnp.asarray(found.x)), most=1200, bounds=bounds
+    )
 
 
 def adapt(
@@ -87,12 +90,19 @@ def adapt(
     return simplex(evaluate, found.recommended, most=most)
 
 
-def simplex(evaluate: Evaluator, schedule: BracketSchedule, *, most: int) -> BestFound:
+def simplex(
+    evaluate: Evaluator,
+    schedule: BracketSchedule,
+    *,
+    most: int,
+    bounds: RateBounds = USUAL_BOUNDS,
+) -> BestFound:
     """Return the best that Nelder-Mead (scipy) finds around a schedule, on exact, step-like values.
 
-    Rates stay within 0.999 of 0; those of the schedule that are not are moved there first.
+    Rates stay within the `bounds`; those of the schedule that are not are moved there first.
     """
-    centre = np.clip(np.asarray(schedule.rates, float), -_HIGHEST, _HIGHEST)
+    box = bounds.box(schedule.rates.size)
+    centre = np.clip(np.asarray(schedule.rates, float), *box.T)
     start = np.vstack([centre, centre + 0.01 * np.diag(np.where(centre > 0.95, -1.0, 1.0))])
     options = {
         "initial_simplex": start,
@@ -105,13 +115,10 @@ def simplex(evaluate: Evaluator, schedule: BracketSchedule, *, most: int) -> Bes
         _loss(evaluate, schedule.thresholds),
         centre,
         method="Nelder-Mead",
-        bounds=[(-_HIGHEST, _HIGHEST)] * centre.size,
+        bounds=box,
         options=options,
     )
     return BestFound(BracketSchedule(schedule.thresholds, jnp.asarray(found.x)), -float(found.fun))
-
-
-_HIGHEST = 0.999
 
 
 def _loss(evaluate: Evaluator, thresholds: Float[Array, " brackets"]):

@@ -7,8 +7,8 @@ from typing import ClassVar, Protocol
 import numpy as np
 from jaxtyping import Float
 
-from baselines.gradient.bounds import RateLimits
 from econjax import BracketSchedule
+from econjax.bounds import RateBounds
 from econjax.planning import Observation, Plan, Report
 
 BOOKS: tuple[Observation, ...] = ("distribution", "brackets")
@@ -134,18 +134,18 @@ def certify(
     schedule: BracketSchedule,
     report: Report,
     *,
-    limits: RateLimits | None = None,
+    bounds: RateBounds | None = None,
     requirements: Sequence[Requirement] = (),
 ) -> Certificate:
     """Return the certificate of a schedule, given the report on it."""
-    margins = {} if limits is None else _rate_margins(schedule, limits)
+    margins = {} if bounds is None else _rate_margins(schedule, bounds)
     for requirement in requirements:
         margins |= requirement.margins(report)
     return Certificate(margins)
 
 
 def certify_plan(
-    found: Plan, *, limits: RateLimits | None = None, requirements: Sequence[Requirement] = ()
+    found: Plan, *, bounds: RateBounds | None = None, requirements: Sequence[Requirement] = ()
 ) -> Certificate:
     """Return the certificate of the schedule that a plan recommends, from what was heard of it.
 
@@ -154,25 +154,25 @@ def certify_plan(
     """
     for schedule, report in zip(found.schedules, found.reports, strict=True):
         if np.array_equal(schedule.rates, found.recommended.rates):
-            return certify(found.recommended, report, limits=limits, requirements=requirements)
+            return certify(found.recommended, report, bounds=bounds, requirements=requirements)
     raise ValueError(
         f"No evaluation of the recommended rates {found.recommended.rates} was heard: evaluate "
         "them and use certify."
     )
 
 
-def _rate_margins(schedule: BracketSchedule, limits: RateLimits) -> dict[str, float]:
-    """Return the margins of the limits, which are as exact as the rates themselves."""
+def _rate_margins(schedule: BracketSchedule, bounds: RateBounds) -> dict[str, float]:
+    """Return the margins of the bounds, which are as exact as the rates themselves."""
     rates, count = np.asarray(schedule.rates), schedule.rates.shape[0]
     floor, cap = (
         np.broadcast_to(np.asarray(end, rates.dtype), rates.shape)
-        for end in (limits.floor, limits.cap)
+        for end in (bounds.floor, bounds.cap)
     )
     margins = {}
     for j in range(count):
         margins[f"rate of bracket {j + 1} at least {floor[j]:.4g}"] = float(rates[j] - floor[j])
         margins[f"rate of bracket {j + 1} at most {cap[j]:.4g}"] = float(cap[j] - rates[j])
-        if limits.rising and j > 0:
+        if bounds.rising and j > 0:
             margins[f"rate of bracket {j + 1} at least that of {j}"] = float(
                 rates[j] - rates[j - 1]
             )

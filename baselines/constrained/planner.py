@@ -1,4 +1,4 @@
-"""The best schedule within limits of rates that is heard to keep what it is required to bring."""
+"""The best schedule within bounds of rates that is heard to keep what it is required to bring."""
 
 from typing import NamedTuple
 
@@ -8,10 +8,10 @@ from jaxtyping import Array, Float, Key
 from scipy import optimize
 
 from baselines.constrained.constraints import Requirement
-from baselines.gradient.bounds import RateLimits
 from baselines.gradient.parametrisation import LogNetRates
 from baselines.search.local import LocalSearch
 from econjax import BracketSchedule
+from econjax.bounds import USUAL_BOUNDS, RateBounds
 from econjax.planning import CLIMBS, Observation, Report
 
 Vector = Float[np.ndarray, " brackets"]
@@ -61,7 +61,7 @@ class ConstrainedState(NamedTuple):
 class ConstrainedPlanner(NamedTuple):
     """Climb the equivalent under constraints, from `start`; recommend the best that keeps them.
 
-    Limits of rates hold for every proposal. What is required of a report is sought by sequential
+    Bounds of rates hold for every proposal. What is required of a report is sought by sequential
     quadratic programming with an exact penalty and a trust region in -log(1 - rate) (Fletcher
     1985): the gradient of the equivalent is heard, those of the requirements start from the
     requirement's own first guess and are learned from the margins heard (Broyden 1965), so they
@@ -74,7 +74,7 @@ class ConstrainedPlanner(NamedTuple):
     """
 
     start: BracketSchedule
-    limits: RateLimits = RateLimits()
+    bounds: RateBounds = USUAL_BOUNDS
     requirements: tuple[Requirement, ...] = ()
     patience: int = 8
 
@@ -84,7 +84,7 @@ class ConstrainedPlanner(NamedTuple):
         return tuple(dict.fromkeys((*CLIMBS, *(o for r in self.requirements for o in r.observes))))
 
     def init(self, key: Key[Array, ""]) -> ConstrainedState:
-        """Return the start, moved into the limits."""
+        """Return the start, moved into the bounds."""
         position = np.asarray(self._coordinates.position(self.start.rates), float)
         nothing = np.zeros(0)
         near = LocalSearch.begin(self.patience, reach=0.003)
@@ -120,7 +120,7 @@ class ConstrainedPlanner(NamedTuple):
         else:
             model, miss = learn(state.model, heard), np.abs(heard.margins - state.expected)
         spare = np.clip(miss, 1e-6, 1e-3)
-        step, short = best_step(model, self._bounds(), rising=self.limits.rising, spare=spare)
+        step, short = best_step(model, self._bounds(), rising=self.bounds.rising, spare=spare)
         if short > 1e-6:
             model = model._replace(penalty=min(2 * model.penalty, 1e4))
         expected = model.centre.margins + model.slopes @ step
@@ -132,14 +132,14 @@ class ConstrainedPlanner(NamedTuple):
 
     @property
     def _coordinates(self) -> LogNetRates:
-        return LogNetRates(self.limits)
+        return LogNetRates(self.bounds)
 
     def _schedule(self, position: Vector) -> BracketSchedule:
         near = self._coordinates.nearest(jnp.asarray(position, self.start.rates.dtype))
         return BracketSchedule(self.start.thresholds, self._coordinates.legal_rates(near))
 
     def _bounds(self) -> tuple[Vector, Vector]:
-        floor, cap = self.limits.bounds(self.start.rates.shape[0])
+        floor, cap = self.bounds.each(self.start.rates.shape[0])
         return -np.log1p(-np.asarray(floor, float)), -np.log1p(-np.asarray(cap, float))
 
     def _margins(self, report: Report) -> Float[np.ndarray, " margins"]:

@@ -49,10 +49,10 @@ class GradientState(NamedTuple):
 class GradientPlanner(NamedTuple):
     """Climb the gradient of the log equivalent, from `start`; recommend the best seen.
 
-    The `coordinates` are where it climbs, and hold the limits of rates: no proposal is outside
+    The `coordinates` are where it climbs, and hold the bounds of rates: no proposal is outside
     them. By default they are -log(1 - rate), the scale on which workers respond, and rates in
     [-0.8, 0.999]. The optimiser is `lbfgs()`, `adam()` or any `optax.GradientTransformation` that
-    minimises. It hears the slope without what leads out of the limits, and its steps are projected
+    minimises. It hears the slope without what leads out of the bounds, and its steps are projected
     to them. A bracket that nobody is in has no gradient: start from rates at which somebody is.
 
     Once the climb has brought nothing for `patience` evaluations, the rest are trials of
@@ -66,8 +66,8 @@ class GradientPlanner(NamedTuple):
     observes = CLIMBS
 
     def init(self, key: Key[Array, ""]) -> GradientState:
-        """Return the start, moved into the limits."""
-        start = self.coordinates.limits.nearest(self.start.rates)
+        """Return the start, moved into the bounds."""
+        start = self.coordinates.bounds.nearest(self.start.rates)
         position = self.coordinates.position(start)
         return GradientState(
             position,

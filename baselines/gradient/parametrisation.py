@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from baselines.gradient.bounds import RateLimits, nearest
+from econjax.bounds import USUAL_BOUNDS, RateBounds, nearest
 
 
 class AbstractCoordinates(eqx.Module):
-    """Positions that stand for rates within limits: where an optimiser is, instead of the rates."""
+    """Positions that stand for rates within bounds: where an optimiser is, instead of the rates."""
 
-    limits: eqx.AbstractVar[RateLimits]
+    bounds: eqx.AbstractVar[RateBounds]
 
     @abc.abstractmethod
     def position(self, rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
@@ -34,13 +34,13 @@ class AbstractCoordinates(eqx.Module):
         """Return the gradient in the position of what has this `gradient` in the rates there."""
 
     def legal_rates(self, position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
-        """Return the rates of a position, within the limits to the last bit."""
-        return self.limits.nearest(self.rates(position))
+        """Return the rates of a position, within the bounds to the last bit."""
+        return self.bounds.nearest(self.rates(position))
 
     def legal_slope(
         self, position: Float[Array, " brackets"], gradient: Float[Array, " brackets"]
     ) -> Float[Array, " brackets"]:
-        """Return the slope without what leads out of the limits (the projected gradient).
+        """Return the slope without what leads out of the bounds (the projected gradient).
 
         It is 0 where the first-order conditions of Karush, Kuhn and Tucker hold.
         """
@@ -52,16 +52,16 @@ class AbstractCoordinates(eqx.Module):
 
 
 class LogNetRates(AbstractCoordinates):
-    """Positions are -log(1 - rate), the scale on which workers respond, projected to the limits.
+    """Positions are -log(1 - rate), the scale on which workers respond, projected to the bounds.
 
     Raises:
-        ValueError: limits that allow a rate of 1.
+        ValueError: bounds that allow a rate of 1.
     """
 
-    limits: RateLimits = eqx.field(static=True, default=RateLimits())
+    bounds: RateBounds = eqx.field(static=True, default=USUAL_BOUNDS)
 
     def __check_init__(self):
-        cap = self.limits.cap
+        cap = self.bounds.cap
         if max(cap if isinstance(cap, tuple) else (cap,)) >= 1:
             raise ValueError(
                 f"-log(1 - rate) has no end at a rate of 1: the cap is below 1; got {cap}."
@@ -69,16 +69,16 @@ class LogNetRates(AbstractCoordinates):
 
     def position(self, rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
         """Return -log(1 - rates)."""
-        return self.nearest(-jnp.log1p(-self.limits.nearest(rates)))
+        return self.nearest(-jnp.log1p(-self.bounds.nearest(rates)))
 
     def rates(self, position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
         """Return 1 - exp(-position)."""
         return -jnp.expm1(-position)
 
     def nearest(self, position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
-        """Return the projection in coordinates in which limits are limits and order is order."""
-        floor, cap = (-jnp.log1p(-limit) for limit in self.limits.bounds(position.shape[0]))
-        return nearest(position, floor, cap, rising=self.limits.rising)
+        """Return the projection in coordinates in which bounds are limits and order is order."""
+        floor, cap = (-jnp.log1p(-limit) for limit in self.bounds.each(position.shape[0]))
+        return nearest(position, floor, cap, rising=self.bounds.rising)
 
     def slope(
         self, position: Float[Array, " brackets"], gradient: Float[Array, " brackets"]
@@ -88,13 +88,13 @@ class LogNetRates(AbstractCoordinates):
 
 
 class PlainRates(AbstractCoordinates):
-    """Positions are the rates themselves, projected to the limits."""
+    """Positions are the rates themselves, projected to the bounds."""
 
-    limits: RateLimits = eqx.field(static=True, default=RateLimits())
+    bounds: RateBounds = eqx.field(static=True, default=USUAL_BOUNDS)
 
     def position(self, rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
         """Return the rates."""
-        return self.limits.nearest(rates)
+        return self.bounds.nearest(rates)
 
     def rates(self, position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
         """Return the position."""
@@ -102,7 +102,7 @@ class PlainRates(AbstractCoordinates):
 
     def nearest(self, position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
         """Return the nearest legal rates."""
-        return self.limits.nearest(position)
+        return self.bounds.nearest(position)
 
     def slope(
         self, position: Float[Array, " brackets"], gradient: Float[Array, " brackets"]
@@ -119,21 +119,21 @@ class Squashed(AbstractCoordinates):
     slower it moves.
     """
 
-    limits: RateLimits = eqx.field(static=True, default=RateLimits())
+    bounds: RateBounds = eqx.field(static=True, default=USUAL_BOUNDS)
 
     def position(self, rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
         """Return the log odds of each rate's way from the least to the highest."""
-        rates = self.limits.nearest(rates)
-        least, cap = self.limits.bounds(rates.shape[0])
-        if self.limits.rising:
+        rates = self.bounds.nearest(rates)
+        least, cap = self.bounds.each(rates.shape[0])
+        if self.bounds.rising:
             least = least.at[1:].set(jnp.maximum(least[1:], rates[:-1]))
         way = jnp.clip((rates - least) / jnp.where(cap > least, cap - least, 1), 1e-4, 1 - 1e-4)
         return self.nearest(jnp.log(way) - jnp.log1p(-way))
 
     def rates(self, position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
         """Return the rates, from the lowest bracket up."""
-        way, (floor, cap) = jax.nn.sigmoid(position), self.limits.bounds(position.shape[0])
-        if not self.limits.rising:
+        way, (floor, cap) = jax.nn.sigmoid(position), self.bounds.each(position.shape[0])
+        if not self.bounds.rising:
             return floor + (cap - floor) * way
         rates = [floor[0] + (cap[0] - floor[0]) * way[0]]
         for least, highest, share in zip(floor[1:], cap[1:], way[1:], strict=True):

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Key
 from scipy import optimize
 
 from econjax import BracketSchedule
+from econjax.bounds import USUAL_BOUNDS, RateBounds
 from econjax.planning import VALUE, Observation, Report
 
 
@@ -79,8 +80,8 @@ class TrustRegionPlanner(NamedTuple):
     No rate of a proposal is further than the radius from the best one's. With rho the actual gain
     over the predicted one, the radius is halved where rho is below 1/4, as after every proposal
     that gains nothing, and doubled where rho is above 3/4 and the box was in the way (Conn, Gould
-    and Toint 2000, algorithm 6.1.1); it stays within [`least`, `most`], and rates within [0,
-    0.999]. Gains are differences of `SurrogateModel.values`. The best trial by that is recommended.
+    and Toint 2000, algorithm 6.1.1); it stays within [`least`, `most`], and rates within
+    the `bounds`. Gains are differences of `SurrogateModel.values`. The best trial by that is recommended.
     The first evaluation is of `start`.
 
     It observes what `refit` does.
@@ -91,6 +92,7 @@ class TrustRegionPlanner(NamedTuple):
     radius: float = 0.2
     least: float = 0.005
     most: float = 0.6
+    bounds: RateBounds = USUAL_BOUNDS
 
     @property
     def observes(self) -> tuple[Observation, ...]:
@@ -108,7 +110,9 @@ class TrustRegionPlanner(NamedTuple):
         if state.model is None:
             return self.start, state
         centre = np.asarray(self.recommend(state).rates, float)
-        low, high = (np.clip(centre + way * state.radius, _LOWEST, _HIGHEST) for way in (-1, 1))
+        low, high = (
+            np.clip(centre + way * state.radius, *self.bounds.box(centre.size).T) for way in (-1, 1)
+        )
         rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
         rates, promised = _climb(
             state.model, self.start.thresholds, np.clip(centre, low, high), low, high, rng
@@ -138,7 +142,6 @@ class TrustRegionPlanner(NamedTuple):
         return state.trials[state.centre].schedule if state.trials else self.start
 
 
-_LOWEST, _HIGHEST = 0.0, 0.999
 _CLIMBS = 3
 
 

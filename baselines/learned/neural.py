@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
+from econjax.bounds import USUAL_BOUNDS, RateBounds
 from econjax.planning import Observation, Report
 
 Sees = Literal["incomes", "values", "elasticity"]
@@ -23,7 +24,7 @@ class AmortisedNetwork(eqx.Module):
     one elasticity between 0.1 and 1, GB2 and lognormal-Pareto incomes with medians of 25,000 to
     90,000 dollars, aversions from 0.5 to 4 and Rawls's, no public spending, and this one `law`.
     Where it is not told the elasticity, it names what is best on average over the elasticities that
-    it thinks possible. Rates lie between -0.5 and 0.99.
+    it thinks possible. Rates lie within the `bounds`.
     """
 
     law: BracketSchedule
@@ -32,6 +33,7 @@ class AmortisedNetwork(eqx.Module):
     spread: Float[Array, " features"]
     sees: Sees = eqx.field(static=True)
     width: int = eqx.field(static=True)
+    bounds: RateBounds = eqx.field(static=True, default=USUAL_BOUNDS)
 
     def __call__(
         self,
@@ -53,8 +55,9 @@ class AmortisedNetwork(eqx.Module):
         seen = (features_of(report, aversion, elasticity, self.sees) - self.centre) / self.spread
         # Beyond what training has shown, the nearest it has.
         raw = MLP(self.width, self.law.rates.size).apply(self.weights, jnp.clip(seen, -4, 4))
+        low, high = self.bounds.each(self.law.rates.size)
         return BracketSchedule(
-            self.law.thresholds, _LOWEST + (_HIGHEST - _LOWEST) * nn.sigmoid(jnp.asarray(raw))
+            self.law.thresholds, low + (high - low) * nn.sigmoid(jnp.asarray(raw))
         )
 
 
@@ -80,6 +83,7 @@ class AmortisedPlanner(NamedTuple):
     network: AmortisedNetwork
     aversion: float
     elasticity: float | None = None
+    bounds: RateBounds = USUAL_BOUNDS
     observes = READ
 
     def init(self, key: Key[Array, ""]) -> Held:
@@ -95,7 +99,7 @@ class AmortisedPlanner(NamedTuple):
         if state.proposal is None:
             aversion, elasticity = jnp.asarray(self.aversion, float), self.elasticity
             told = None if elasticity is None else jnp.asarray(elasticity, float)
-            proposal = _propose(self.network, report, aversion, told)
+            proposal = self.bounds.keep(_propose(self.network, report, aversion, told))
             return Held(proposal, proposal, report.equivalent)
         better = state.equivalent is None or report.equivalent >= state.equivalent
         return state._replace(best=schedule if better else self.network.law)
@@ -103,9 +107,6 @@ class AmortisedPlanner(NamedTuple):
     def recommend(self, state: Held) -> BracketSchedule:
         """Recommend the proposal, or the law if that was heard to be better."""
         return state.best
-
-
-_LOWEST, _HIGHEST = -0.5, 0.99
 
 
 class MLP(nn.Module):

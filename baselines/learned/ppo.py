@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
+from baselines.gradient.parametrisation import LogNetRates
 from econjax import BracketSchedule
 from econjax.planning import VALUE, Incumbent, Report
 
@@ -31,7 +32,7 @@ class PPOPlanner(NamedTuple):
     It is over -log(1 - rate), the scale on which workers respond. Every `batch` evaluations the
     mean takes `epochs` steps of gradient ascent, in units of the spread, on the clipped objective
     whose advantage is the batch's standardised equivalent; then the spread shrinks by `fade`. The
-    mean starts at `start`, and rates stay within [-0.8, 0.999]. It is a bandit: nothing but the
+    mean starts at `start`, and rates stay within the bounds of the `coordinates`. It is a bandit: nothing but the
     equivalents is read.
     """
 
@@ -42,11 +43,12 @@ class PPOPlanner(NamedTuple):
     epochs: int = 4
     step: float = 0.25
     clip: float = 0.2
+    coordinates: LogNetRates = LogNetRates()
     observes = VALUE
 
     def init(self, key: Key[Array, ""]) -> Policy:
         """Return the policy around the start."""
-        mean = _positions(self.start.rates)
+        mean = self.coordinates.position(self.start.rates)
         return Policy(
             mean,
             jnp.full((), self.spread, mean.dtype),
@@ -58,7 +60,7 @@ class PPOPlanner(NamedTuple):
 
     def ask(self, key: Key[Array, ""], state: Policy) -> tuple[BracketSchedule, Policy]:
         """Propose a draw."""
-        drawn, rates = _draw(key, state.mean, state.spread)
+        drawn, rates = _draw(key, self.coordinates, state.mean, state.spread)
         state = state._replace(drawn=state.drawn.at[state.filled].set(drawn))
         return BracketSchedule(self.start.thresholds, rates), state
 
@@ -144,24 +146,16 @@ def ascended(
     return mean + spread * shift
 
 
-_LOWEST, _HIGHEST = -0.8, 0.999
-
-
-def _positions(rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
-    return _bounded(-jnp.log1p(-jnp.minimum(rates, _HIGHEST)))
-
-
-def _bounded(position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
-    return jnp.clip(position, -jnp.log1p(-_LOWEST), -jnp.log1p(-_HIGHEST))
-
-
-@jax.jit
+@eqx.filter_jit
 def _draw(
-    key: Key[Array, ""], mean: Float[Array, " brackets"], spread: Float[Array, ""]
+    key: Key[Array, ""],
+    coordinates: LogNetRates,
+    mean: Float[Array, " brackets"],
+    spread: Float[Array, ""],
 ) -> tuple[Float[Array, " brackets"], Float[Array, " brackets"]]:
     """Return a position and its rates."""
-    drawn = _bounded(mean + spread * jax.random.normal(key, mean.shape, mean.dtype))
-    return drawn, -jnp.expm1(-drawn)
+    drawn = coordinates.nearest(mean + spread * jax.random.normal(key, mean.shape, mean.dtype))
+    return drawn, coordinates.legal_rates(drawn)
 
 
 @eqx.filter_jit
@@ -170,4 +164,4 @@ def _improved(planner: PPOPlanner, state: Policy) -> Float[Array, " brackets"]:
     mean = ascended(
         state.mean, state.spread, drawn, heard, epochs=planner.epochs, step=step, clip=clip
     )
-    return _bounded(mean)
+    return planner.coordinates.nearest(mean)

@@ -7,6 +7,7 @@ from jaxtyping import Array, Bool, Float, Key
 
 from baselines.saez.iterated import STATISTICS, SaezState
 from econjax import BracketSchedule
+from econjax.bounds import USUAL_BOUNDS, RateBounds
 from econjax.planning import Report
 
 
@@ -49,6 +50,7 @@ class EmpiricalSaezPlanner(NamedTuple):
     start: BracketSchedule
     size: float = 0.05
     jumps: bool = True
+    bounds: RateBounds = USUAL_BOUNDS
     observes = STATISTICS
 
     def init(self, key: Key[Array, ""]) -> Study:
@@ -61,7 +63,7 @@ class EmpiricalSaezPlanner(NamedTuple):
             rates = self._perturbations()[len(state.incomes)]
             return BracketSchedule(self.start.thresholds, rates), state
         iterates = np.all(state.measured.elasticity > 0)
-        return state.iteration.ask(key) if iterates else self.recommend(state), state
+        return state.iteration.ask(key, self.bounds) if iterates else self.recommend(state), state
 
     def tell(self, state: Study, schedule: BracketSchedule, report: Report) -> Study:
         """Note the response, or move toward the rates that the formula implies."""
@@ -91,7 +93,7 @@ class EmpiricalSaezPlanner(NamedTuple):
         rates = np.asarray(self.start.rates, np.float64)
         moves = self.size * np.repeat(np.eye(rates.size), 2, axis=0)
         moves[::2] *= -1
-        return np.clip(rates + moves, -1, 0.999)
+        return np.clip(rates + moves, *self.bounds.box(rates.size).T)
 
     def _measure(self, incomes: tuple[float, ...], active: tuple[float, ...]) -> MeasuredElasticity:
         brackets = np.repeat(np.arange(self.start.rates.size), 2)

@@ -11,6 +11,7 @@ from baselines.fixed import FixedPlanner
 from baselines.saez.jump_inference import inferred_jump
 from baselines.search.local import PATIENCE, LocalSearch
 from econjax import BracketSchedule
+from econjax.bounds import USUAL_BOUNDS, RateBounds
 from econjax.optimal.published import llm_economist_rates
 from econjax.optimal.saez import damped_step, elasticity_or_reported, saez_rates
 from econjax.planning import Incumbent, Observation, Report
@@ -38,13 +39,13 @@ class SaezState(NamedTuple):
         still, half = jnp.zeros_like(start.rates), jnp.full_like(start.rates, 0.5)
         return cls(start, still, half, Incumbent.none(start), LocalSearch.begin(patience))
 
-    def ask(self, key: Key[Array, ""]) -> BracketSchedule:
+    def ask(self, key: Key[Array, ""], bounds: RateBounds) -> BracketSchedule:
         """Return the rates to try next."""
         if not self.near.searches:
-            return self.schedule
+            return bounds.keep(self.schedule)
         best = self.incumbent.schedule.rates
         rates = 1 - (1 - best) * jnp.exp(self.near.step(key, best))
-        return BracketSchedule(self.schedule.thresholds, jnp.minimum(rates, 0.999))
+        return BracketSchedule(self.schedule.thresholds, bounds.nearest(rates))
 
     def onward(
         self,
@@ -89,6 +90,7 @@ class SaezPlanner(NamedTuple):
     elasticity: float | tuple[float, ...] | None = None
     jumps: bool = True
     patience: int = PATIENCE
+    bounds: RateBounds = USUAL_BOUNDS
 
     @property
     def observes(self) -> tuple[Observation, ...]:
@@ -101,7 +103,7 @@ class SaezPlanner(NamedTuple):
 
     def ask(self, key: Key[Array, ""], state: SaezState) -> tuple[BracketSchedule, SaezState]:
         """Propose the current rates, or some near the best."""
-        return state.ask(key), state
+        return state.ask(key, self.bounds), state
 
     def tell(self, state: SaezState, schedule: BracketSchedule, report: Report) -> SaezState:
         """Move toward the rates that the formula implies here."""
@@ -122,6 +124,7 @@ class StaticSaezPlanner(NamedTuple):
 
     start: BracketSchedule
     elasticity: float | tuple[float, ...] | None = None
+    bounds: RateBounds = USUAL_BOUNDS
 
     @property
     def observes(self) -> tuple[Observation, ...]:
@@ -145,7 +148,8 @@ class StaticSaezPlanner(NamedTuple):
         if state[1]:
             return state
         implied = implied_rates(schedule, report, elasticity=self.elasticity, jumps=False)
-        return BracketSchedule(schedule.thresholds, damped_step(schedule.rates, implied, 1.0)), True
+        rates = self.bounds.nearest(damped_step(schedule.rates, implied, 1.0))
+        return BracketSchedule(schedule.thresholds, rates), True
 
     def recommend(self, state: tuple[BracketSchedule, bool]) -> BracketSchedule:
         """Recommend the rates that the formula gave, or the start if there was no report."""

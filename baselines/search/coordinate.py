@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
+from econjax.bounds import USUAL_BOUNDS, RateBounds
 from econjax.planning import VALUE, Incumbent, Report
 
 
@@ -40,6 +41,7 @@ class CoordinateSearch(NamedTuple):
 
     start: BracketSchedule
     passes: tuple[tuple[float, ...], ...] = ((0.10, 0.05, 0.02), (0.03, 0.01))
+    bounds: RateBounds = USUAL_BOUNDS
     observes = VALUE
 
     def init(self, key: Key[Array, ""]) -> CoordinateSearchState:
@@ -91,8 +93,9 @@ class CoordinateSearch(NamedTuple):
     ) -> CoordinateSearchState:
         halvings = max(number - len(self.passes) + 1, 0)
         steps = self.passes[min(number, len(self.passes) - 1)]
+        box = self.bounds.box(len(centre))
         rates = [
-            (j, float(np.clip(rate + sign * step / 2**halvings, _LOWEST, _HIGHEST)))
+            (j, float(np.clip(rate + sign * step / 2**halvings, *box[j])))
             for j, rate in enumerate(centre)
             for step in steps
             for sign in (1, -1)
@@ -101,6 +104,3 @@ class CoordinateSearch(NamedTuple):
         return CoordinateSearchState(
             centre, value, number, moves, centre, np.zeros_like(centre), not moves, incumbent
         )
-
-
-_LOWEST, _HIGHEST = 0.0, 0.99

@@ -10,6 +10,7 @@ from cmaes import CMA
 from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
+from econjax.bounds import USUAL_BOUNDS, RateBounds
 from econjax.planning import VALUE, Incumbent, Report
 
 
@@ -32,13 +33,14 @@ class EvolutionPlanner(NamedTuple):
     scale on which workers respond: the first draws have a standard deviation of `spread` there, 4 +
     3 log(brackets) individuals make a generation unless `size` says otherwise. It sees values only,
     and only their order counts. When the distribution has shrunk to nothing, it begins again around
-    the best seen with twice the individuals (Auger and Hansen 2005). Rates stay within [-0.5,
-    0.999].
+    the best seen with twice the individuals (Auger and Hansen 2005). Rates stay within
+    the `bounds`.
     """
 
     start: BracketSchedule
     spread: float = 0.3
     size: int | None = None
+    bounds: RateBounds = USUAL_BOUNDS
     observes = VALUE
 
     def init(self, key: Key[Array, ""]) -> EvolutionState:
@@ -51,7 +53,7 @@ class EvolutionPlanner(NamedTuple):
         """Propose one individual, drawn with the key."""
         strategy = copy.deepcopy(state.strategy)
         strategy.reseed_rng(int(jax.random.bits(key, dtype=jnp.uint32)))
-        rates = -np.expm1(-strategy.ask())
+        rates = self.bounds.nearest(jnp.asarray(-np.expm1(-strategy.ask()), float))
         return BracketSchedule(self.start.thresholds, rates), state
 
     def tell(
@@ -68,7 +70,7 @@ class EvolutionPlanner(NamedTuple):
                 f"{report.equivalent}."
             )
         incumbent = state.incumbent.or_better(schedule, report)
-        heard = (*state.heard, (_position(schedule), -float(report.equivalent)))
+        heard = (*state.heard, (self._position(schedule), -float(report.equivalent)))
         if len(heard) < state.strategy.population_size:
             return EvolutionState(state.strategy, heard, incumbent)
         strategy = copy.deepcopy(state.strategy)
@@ -83,15 +85,15 @@ class EvolutionPlanner(NamedTuple):
         return state.incumbent.schedule
 
     def _strategy(self, centre: BracketSchedule, size: int | None) -> CMA:
-        mean = _position(centre)
-        bounds = np.tile(_BOUNDS, (mean.size, 1))
+        mean, bounds = self._position(centre), self._box(centre)
         return CMA(mean=mean, sigma=self.spread, bounds=bounds, population_size=size, seed=0)
 
+    def _box(self, schedule: BracketSchedule) -> Float[np.ndarray, "brackets 2"]:
+        return -np.log1p(-self.bounds.box(schedule.rates.size))
 
-_BOUNDS = -np.log1p(-np.array([-0.5, 0.999]))
+    def _position(self, schedule: BracketSchedule) -> Float[np.ndarray, " brackets"]:
+        box, rates = self.bounds.box(schedule.rates.size), np.asarray(schedule.rates, np.float64)
+        return np.clip(-np.log1p(-np.clip(rates, *box.T)), *self._box(schedule).T)
+
+
 _NOTHING = 1e-6  # what single precision sees of a rate
-
-
-def _position(schedule: BracketSchedule) -> Float[np.ndarray, " brackets"]:
-    rates = np.asarray(schedule.rates, np.float64)
-    return np.clip(-np.log1p(-np.minimum(rates, 0.999)), *_BOUNDS)

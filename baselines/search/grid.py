@@ -4,12 +4,14 @@ import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 from scipy.stats import qmc
 
 from econjax import BracketSchedule
+from econjax.bounds import USUAL_BOUNDS, RateBounds
 from econjax.planning import VALUE, Incumbent, Report
 
 
@@ -57,27 +59,25 @@ def even_grid(
     thresholds: Float[Array, " brackets"],
     *,
     tries: int,
-    low: float = 0.0,
-    high: float = 1.0,
+    bounds: RateBounds | None = None,
     seed: int = 0,
 ) -> GridSearch:
-    """Return the search over `tries` schedules spread evenly over [low, high) in every rate.
+    """Return the search over `tries` schedules spread evenly within the bounds of every rate.
 
     Scrambled Halton points (Owen 2017, arXiv 1706.02808), as scipy has them: each rate is spread
     evenly, and so are they together, whatever the number of tries.
 
     Raises:
-        ValueError: less than one try, or bounds that are not rising shares of a dollar.
+        ValueError: less than one try.
     """
     if tries < 1:
         raise ValueError(f"A grid has at least 1 try; got {tries}.")
-    if not -1 <= low < high <= 1:
-        raise ValueError(
-            f"Rates rise from low to high, shares between -1 and 1; got {low} and {high}."
-        )
     thresholds = jnp.asarray(thresholds, float)
     points = qmc.Halton(thresholds.shape[0], scramble=True, rng=seed).random(tries)
-    return GridSearch(thresholds, jnp.asarray(low + (high - low) * points, float))
+    bounds = bounds or USUAL_BOUNDS
+    low, high = bounds.box(thresholds.shape[0]).T
+    rates = jnp.asarray(low + (high - low) * points, float)
+    return GridSearch(thresholds, jax.vmap(bounds.nearest)(rates))
 
 
 def factorial_grid(thresholds: Float[Array, " brackets"], levels: Sequence[float]) -> GridSearch:

@@ -7,13 +7,15 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
+from econjax.bounds import USUAL_BOUNDS, RateBounds
 from econjax.planning import VALUE, Incumbent, Report
 
 
 class RandomSearch(NamedTuple):
-    """Draw every bracket's rate independently and uniformly from [0, 1); recommend the best."""
+    """Draw every bracket's rate independently and evenly within the bounds; recommend the best."""
 
     thresholds: Float[Array, " brackets"]
+    bounds: RateBounds = USUAL_BOUNDS
     observes = VALUE
 
     def init(self, key: Key[Array, ""]) -> Incumbent:
@@ -22,7 +24,9 @@ class RandomSearch(NamedTuple):
 
     def ask(self, key: Key[Array, ""], state: Incumbent) -> tuple[BracketSchedule, Incumbent]:
         """Propose a draw."""
-        rates = jax.random.uniform(key, self.thresholds.shape, self.thresholds.dtype)
+        low, high = self.bounds.each(self.thresholds.size)
+        share = jax.random.uniform(key, self.thresholds.shape, self.thresholds.dtype)
+        rates = self.bounds.nearest(low + (high - low) * share)
         return BracketSchedule(self.thresholds, rates), state
 
     def tell(self, state: Incumbent, schedule: BracketSchedule, report: Report) -> Incumbent:
@@ -44,19 +48,29 @@ class FlatSearchState(NamedTuple):
 
 
 class FlatSearch(NamedTuple):
-    """Search the best flat rate in [0, 1] by golden section; recommend the best seen.
+    """Search the best flat rate within the bounds by golden section; recommend the best seen.
 
     The interval shrinks by 0.618 with every evaluation after the first, to 1e-8 after 40. It keeps
     the best rate inside if welfare has one peak in the rate.
     """
 
     thresholds: Float[Array, " brackets"]
+    bounds: RateBounds = USUAL_BOUNDS
     observes = VALUE
 
     def init(self, key: Key[Array, ""]) -> FlatSearchState:
-        """Return the whole interval with two points to try."""
+        """Return the whole interval with two points to try.
+
+        Raises:
+            ValueError: bounds that no flat rate keeps.
+        """
         incumbent = Incumbent.none(_flat(self.thresholds, jnp.zeros(())))
-        return FlatSearchState((0.0, 1.0), (1 - _GOLDEN, _GOLDEN), (None, None), incumbent)
+        box = self.bounds.box(self.thresholds.size)
+        low, high = float(box[:, 0].max()), float(box[:, 1].min())
+        if low > high:
+            raise ValueError(f"No flat rate is within bounds {self.bounds}.")
+        first, second = (low + share * (high - low) for share in (1 - _GOLDEN, _GOLDEN))
+        return FlatSearchState((low, high), (first, second), (None, None), incumbent)
 
     def ask(
         self, key: Key[Array, ""], state: FlatSearchState

@@ -6,6 +6,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from econjax.bounds import USUAL_BOUNDS
 from experiments.compare.run import Comparison, ComparisonRow
 
 
@@ -78,6 +79,7 @@ _LEGEND = [
     "last: equivalent of the last schedule tried. Gini: of income after tax and rebate. values, "
     "grads: evaluations by kind. seconds: with compilation. read: share of model answers "
     "understood.",
+    f"observes: the parts of an evaluation that the planner hears. All rates lie {USUAL_BOUNDS}.",
     "Taxed is all income, without a standard deduction. Revenue beyond --spending is paid back in "
     "equal rebates, in the row US federal too: today nobody receives one.",
 ]

@@ -11,6 +11,7 @@ import numpy as np
 
 from baselines.fixed import FixedPlanner, laissez_faire, uniform_rates
 from baselines.gradient.ascent import GradientPlanner, MultiStart, adam
+from baselines.gradient.parametrisation import LogNetRates
 from baselines.gradient.trust_region import TrustRegionPlanner
 from baselines.learned.neural import AmortisedNetwork, AmortisedPlanner
 from baselines.learned.ppo import PPOPlanner
@@ -22,6 +23,7 @@ from baselines.search.evolution import EvolutionPlanner
 from baselines.search.grid import even_grid
 from baselines.search.random import FlatSearch, RandomSearch
 from econjax import Atkinson, BracketSchedule, Utilitarian
+from econjax.bounds import USUAL_BOUNDS, RateBounds
 from econjax.planning import Planner
 from econjax.welfare import AbstractWelfare
 from experiments.core.config import PlannerName
@@ -55,6 +57,7 @@ class PlanningContext:
     mode: Mode = "choice"
     workers: RecordedWorkers | None = None
     steps: int = 1
+    bounds: RateBounds = USUAL_BOUNDS
 
 
 @dataclass(frozen=True)
@@ -94,19 +97,30 @@ def language_model(setting: PlanningContext) -> Planner:
     if setting.engine is None:
         raise ValueError("A planner that is a language model needs an engine.")
     kind = ChoicePlanner if setting.mode == "choice" else LLMPlanner
-    return kind(setting.engine, setting.law, goal=setting.aim.words, tally=setting.tally)
+    return kind(
+        setting.engine,
+        setting.law,
+        goal=setting.aim.words,
+        tally=setting.tally,
+        bounds=setting.bounds,
+    )
 
 
 def surrogate_planner(
-    law: BracketSchedule, workers: RecordedWorkers, welfare: AbstractWelfare, *, steps: int
+    law: BracketSchedule,
+    workers: RecordedWorkers,
+    welfare: AbstractWelfare,
+    *,
+    steps: int,
+    bounds: RateBounds = USUAL_BOUNDS,
 ) -> TrustRegionPlanner:
     """Return the planner that climbs on a surrogate of the workers, whose tax years have `steps` of labor."""
     refit = SurrogateRefit(workers, welfare, steps, begun=len(workers.years))
-    return TrustRegionPlanner(law, refit)
+    return TrustRegionPlanner(law, refit, bounds=bounds)
 
 
 def _evolution(setting: PlanningContext) -> EvolutionPlanner:
-    return EvolutionPlanner(uniform_rates(setting.law.thresholds).schedule)
+    return EvolutionPlanner(uniform_rates(setting.law.thresholds).schedule, bounds=setting.bounds)
 
 
 def _multi_start(setting: PlanningContext) -> MultiStart:
@@ -114,7 +128,9 @@ def _multi_start(setting: PlanningContext) -> MultiStart:
         BracketSchedule(setting.law.thresholds, jnp.full_like(setting.law.rates, r))
         for r in (0.3, 0.7)
     ]
-    return MultiStart(tuple(GradientPlanner(start) for start in (setting.law, *flat)), rounds=6)
+    coordinates = LogNetRates(setting.bounds)
+    climbs = (GradientPlanner(s, coordinates=coordinates) for s in (setting.law, *flat))
+    return MultiStart(tuple(climbs), rounds=6)
 
 
 def _surrogate(setting: PlanningContext) -> TrustRegionPlanner:
@@ -122,7 +138,13 @@ def _surrogate(setting: PlanningContext) -> TrustRegionPlanner:
         raise ValueError(
             "A surrogate is made of language-model workers who choose, and there are none."
         )
-    return surrogate_planner(setting.law, setting.workers, setting.aim.welfare, steps=setting.steps)
+    return surrogate_planner(
+        setting.law,
+        setting.workers,
+        setting.aim.welfare,
+        steps=setting.steps,
+        bounds=setting.bounds,
+    )
 
 
 @functools.cache
@@ -142,7 +164,7 @@ def _amortised(setting: PlanningContext) -> AmortisedPlanner:
     network = _trained(
         *(tuple(np.asarray(values, float).tolist()) for values in (law.thresholds, law.rates))
     )
-    return AmortisedPlanner(network, aversion)
+    return AmortisedPlanner(network, aversion, bounds=setting.bounds)
 
 
 _TRAINING = TrainingOptions()
@@ -155,36 +177,45 @@ REGISTRY: dict[PlannerName, PlannerSpec] = {
     "uniform": PlannerSpec(
         "uniform 50 %", lambda s: uniform_rates(s.law.thresholds), evaluations=1
     ),
-    "flat": PlannerSpec("flat, best by search", lambda s: FlatSearch(s.law.thresholds)),
-    "random": PlannerSpec("random search, rates U[0,1)", lambda s: RandomSearch(s.law.thresholds)),
+    "flat": PlannerSpec("flat, best by search", lambda s: FlatSearch(s.law.thresholds, s.bounds)),
+    "random": PlannerSpec("random search", lambda s: RandomSearch(s.law.thresholds, s.bounds)),
     "grid": PlannerSpec(
-        "grid, Halton points in [0,1)",
-        lambda s: even_grid(s.law.thresholds, tries=s.evaluations),
+        "grid, Halton points",
+        lambda s: even_grid(s.law.thresholds, tries=s.evaluations, bounds=s.bounds),
     ),
-    "coordinate": PlannerSpec("one rate at a time", lambda s: CoordinateSearch(s.law)),
+    "coordinate": PlannerSpec(
+        "one rate at a time", lambda s: CoordinateSearch(s.law, bounds=s.bounds)
+    ),
     "cma-es": PlannerSpec("evolution (CMA-ES), from 50 %", _evolution),
     "cma-es-long": PlannerSpec("evolution (CMA-ES), 600 evaluations", _evolution, evaluations=600),
-    "ppo": PlannerSpec("PPO, a Gaussian of schedules", lambda s: PPOPlanner(s.law)),
+    "ppo": PlannerSpec(
+        "PPO, a Gaussian of schedules",
+        lambda s: PPOPlanner(s.law, coordinates=LogNetRates(s.bounds)),
+    ),
     "saez-static": PlannerSpec(
         "Saez, once",
-        lambda s: StaticSaezPlanner(s.law, s.elasticity),
+        lambda s: StaticSaezPlanner(s.law, s.elasticity, s.bounds),
         told_elasticity=True,
     ),
     "saez-flat": PlannerSpec(
         "Saez, once, elasticity 0.4",
-        lambda s: StaticSaezPlanner(s.law, REFERENCE_ELASTICITIES["SAEZ_FLAT"]),
+        lambda s: StaticSaezPlanner(s.law, REFERENCE_ELASTICITIES["SAEZ_FLAT"], s.bounds),
     ),
     "saez-empirical": PlannerSpec(
-        "Saez, elasticities measured", lambda s: EmpiricalSaezPlanner(s.law)
+        "Saez, elasticities measured", lambda s: EmpiricalSaezPlanner(s.law, bounds=s.bounds)
     ),
     "saez": PlannerSpec(
         "Saez, iterated",
-        lambda s: SaezPlanner(s.law, s.elasticity),
+        lambda s: SaezPlanner(s.law, s.elasticity, bounds=s.bounds),
         told_elasticity=True,
     ),
-    "adam": PlannerSpec("gradient (Adam)", lambda s: GradientPlanner(s.law, adam())),
+    "adam": PlannerSpec(
+        "gradient (Adam)", lambda s: GradientPlanner(s.law, adam(), LogNetRates(s.bounds))
+    ),
     "multi-start": PlannerSpec("gradient, three starts", _multi_start),
-    "gradient": PlannerSpec("gradient (L-BFGS)", lambda s: GradientPlanner(s.law)),
+    "gradient": PlannerSpec(
+        "gradient (L-BFGS)", lambda s: GradientPlanner(s.law, coordinates=LogNetRates(s.bounds))
+    ),
     "amortised": PlannerSpec(
         "amortised network, one call",
         _amortised,

@@ -9,6 +9,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from econjax.bounds import USUAL_BOUNDS
 from experiments.core.engines import engine_of
 from experiments.report.console import NOTES, mistakes, results
 from experiments.report.intervals import Measured
@@ -79,7 +80,7 @@ def _words(sizes: ContestSize) -> str:
         f"{sizes.evaluations} evaluations of a planner that learns from them. All planners meet "
         "the same draws. Regret is the distance to the best schedule that anybody found on a draw, "
         "a search without a limit included; intervals are of the mean over draws (bootstrap). "
-        "Training evaluations come on top."
+        f"Training evaluations come on top. All rates lie {USUAL_BOUNDS}."
     )
 
 

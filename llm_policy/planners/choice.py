@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from econjax import BracketSchedule
+from econjax.bounds import USUAL_BOUNDS, RateBounds
 from econjax.planning import Observation, Report
 from llm_policy.answers.proposals import changed
 from llm_policy.answers.reading import STEPS, Tally
@@ -51,6 +52,7 @@ class ChoicePlanner:
         bias: Float[Array, "brackets changes"] | None = None,
         style: PlannerStyle | None = None,
         tally: Tally | None = None,
+        bounds: RateBounds = USUAL_BOUNDS,
     ) -> None:
         """Hold the engine; `goal` tells the model what to maximise. Of the `style` the answer does not count.
 
@@ -66,6 +68,7 @@ class ChoicePlanner:
             )
         self.style = style or PlannerStyle()
         self.tally = tally or Tally()
+        self.bounds = bounds
 
     @property
     def observes(self) -> tuple[Observation, ...]:
@@ -141,7 +144,7 @@ class ChoicePlanner:
         logprob: Float[np.ndarray, "brackets changes"],
     ) -> ChoicePlannerState:
         places = np.asarray(jax.random.categorical(key, jnp.asarray(logprob) + self.bias))
-        current = changed(state.seen.current, np.array(STEPS)[places] / 100)
+        current = self.bounds.keep(changed(state.seen.current, np.array(STEPS)[places] / 100))
         return ChoicePlannerState(
             state.seen._replace(current=current), (*state.decisions, Decision(logprob, places))
         )

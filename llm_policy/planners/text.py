@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from econjax import BracketSchedule
+from econjax.bounds import USUAL_BOUNDS, RateBounds
 from econjax.planning import Observation, Report
 from llm_policy.answers.proposals import (
     answer_tokens,
@@ -64,6 +65,7 @@ class LLMPlanner:
         tally: Tally | None = None,
         what_if: Callable[[BracketSchedule], Report] | None = None,
         queries: int = 0,
+        bounds: RateBounds = USUAL_BOUNDS,
     ):
         """Hold the engine; `goal` tells the model what to maximise, `person` who it is.
 
@@ -90,6 +92,7 @@ class LLMPlanner:
         self.tally = tally or Tally()
         self.what_if = what_if
         self.queries = queries
+        self.bounds = bounds
 
     @property
     def observes(self) -> tuple[Observation, ...]:
@@ -113,6 +116,7 @@ class LLMPlanner:
         schedule, text, queries = self._proposal(state)
         state = state._replace(queries=state.queries + queries)
         if schedule is not None:
+            schedule = self.bounds.keep(schedule)
             return schedule, state._replace(current=schedule)
         state = state._replace(unread=state.unread + 1)
         if state.unread > self.most_unread * max(len(state.trials), 10):

@@ -15,7 +15,6 @@ from baselines.constrained.constraints import RevenueFloor
 from baselines.constrained.planner import ConstrainedPlanner
 from baselines.fixed import FixedPlanner
 from baselines.gradient.ascent import GradientPlanner, MultiStart, adam
-from baselines.gradient.bounds import RateLimits
 from baselines.gradient.parametrisation import PlainRates, Squashed
 from baselines.gradient.trust_region import TrustRegionPlanner
 from baselines.optimum import best_found
@@ -26,6 +25,7 @@ from baselines.search.evolution import EvolutionPlanner
 from baselines.search.grid import even_grid
 from baselines.search.random import FlatSearch, RandomSearch
 from econjax import Atkinson, BracketSchedule, Rawlsian
+from econjax.bounds import RateBounds
 from econjax.planning import RationalEvaluator, plan
 from tests.helpers.laboratory import economy_of, equivalent, float64
 from tests.helpers.reference import THRESHOLDS, US_2024, grid
@@ -53,9 +53,9 @@ def flat(rate):
 
 
 class Knowing(NamedTuple):
-    """A true belief, to plan on within a trust region."""
+    """A true model, to plan on within a trust region."""
 
-    worth: tuple[float, ...]
+    values: tuple[float, ...]
 
     def predict(self, schedule):
         return equivalent_of(schedule.rates, economy(), schedule.thresholds)
@@ -67,8 +67,13 @@ def equivalent_of(rates, economy, thresholds):
     return equivalent(economy, WELFARE[0], BracketSchedule(thresholds, rates))[2]
 
 
-def knowing(key, trials, belief):
-    return Knowing(tuple(float(trial.report.equivalent) for trial in trials))
+class Knowledge:
+    """Fits by looking at what the trials brought."""
+
+    observes = ()
+
+    def __call__(self, key, trials, model):
+        return Knowing(tuple(float(trial.report.equivalent) for trial in trials))
 
 
 PLANNERS = [
@@ -90,7 +95,7 @@ PLANNERS = [
     Maker("adam", lambda: GradientPlanner(law(), adam(0.05), coordinates=PlainRates())),
     Maker(
         "squashed",
-        lambda: GradientPlanner(law(), coordinates=Squashed(RateLimits(0.0, 0.7, rising=True))),
+        lambda: GradientPlanner(law(), coordinates=Squashed(RateBounds(0.0, 0.7, rising=True))),
     ),
     Maker(
         "several starts",
@@ -98,10 +103,11 @@ PLANNERS = [
     ),
     Maker(
         "constrained",
-        lambda: ConstrainedPlanner(law(), RateLimits(rising=True), (RevenueFloor(15_000),)),
+        lambda: ConstrainedPlanner(law(), RateBounds(rising=True), (RevenueFloor(15_000),)),
     ),
     pytest.param(
-        Maker("trust region", lambda: TrustRegionPlanner(law(), knowing)), marks=pytest.mark.long
+        Maker("trust region", lambda: TrustRegionPlanner(law(), Knowledge())),
+        marks=pytest.mark.long,
     ),
 ]
 WELFARE = [Atkinson(1.0), Rawlsian()]

@@ -1,3 +1,5 @@
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -14,7 +16,15 @@ from econjax import (
     gini,
     us_federal,
 )
-from econjax.planning import RationalEvaluator, plan, summarise
+from econjax.planning import (
+    OBSERVATIONS,
+    VALUE,
+    RationalEvaluator,
+    Report,
+    observed,
+    plan,
+    summarise,
+)
 from tests.helpers.laboratory import economy_of, float64, power_economy, settled, welfare_of
 from tests.helpers.reference import GB2, THRESHOLDS, US_2024, grid
 from tests.helpers.reference import solve as reference_solve
@@ -191,3 +201,49 @@ def test_a_question_is_answered_like_a_value_and_counted_apart():
     asked, tried = evaluate.what_if(law()), evaluate.value(law())
     assert eqx.tree_equal(asked, tried)
     assert evaluate.counts == {"value": 1, "gradient": 0, "what_if": 1}
+
+
+def test_of_a_report_a_planner_reads_what_it_observes_and_nothing_else():
+    report = evaluator().value_and_grad(law())
+    names = {field.name for field in dataclasses.fields(Report)}
+    for part in OBSERVATIONS:
+        seen = observed(report, (part,))
+        read = {name for name in names if name in vars(seen)}
+        for name in read - {"brackets"}:
+            assert getattr(seen, name) is getattr(report, name)
+        for name in names - read:
+            with pytest.raises(AttributeError, match=f"does not observe .* {name} is part"):
+                getattr(seen, name)
+        assert len(jax.tree.leaves(seen)) == len(
+            [leaf for name in read for leaf in jax.tree.leaves(getattr(seen, name))]
+        )
+    assert set(vars(observed(report, VALUE))) == {
+        "equivalent",
+        "standard_error",
+        "floored",
+        "understood",
+    }
+    assert set(vars(observed(report, ()))) == set()
+
+
+def test_the_elasticity_of_brackets_is_an_observation_of_its_own():
+    report = evaluator().value(law())
+    told = observed(report, ("brackets", "elasticity")).brackets
+    np.testing.assert_array_equal(told.elasticity, report.brackets.elasticity)
+    untold = observed(report, ("brackets",)).brackets
+    assert untold.elasticity is None
+    assert untold.elasticity_variance is None
+    np.testing.assert_array_equal(untold.base, report.brackets.base)
+
+
+def test_a_planner_that_reads_what_it_has_not_declared_is_told():
+    class Nosy(FixedPlanner):
+        observes = VALUE
+
+        def tell(self, state, schedule, report):
+            return report.gini
+
+    with pytest.raises(AttributeError, match="does not observe distribution, of which gini"):
+        plan(jax.random.key(0), Nosy(law()), evaluator(), steps=1)
+    with pytest.raises(AttributeError, match="A report has no ginni"):
+        evaluator().value(law()).ginni

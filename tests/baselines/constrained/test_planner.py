@@ -1,4 +1,4 @@
-"""Planning under constraints: proposals within limits, requirements heard, certificates checked."""
+"""Planning under constraints: proposals within bounds, requirements heard, certificates checked."""
 
 import functools
 
@@ -11,8 +11,8 @@ from baselines.constrained.constraints import LossLimit, RevenueFloor, certify, 
 from baselines.constrained.planner import ConstrainedPlanner
 from baselines.fixed import FixedPlanner
 from baselines.gradient.ascent import GradientPlanner
-from baselines.gradient.bounds import RateLimits
 from econjax import Atkinson, BracketSchedule
+from econjax.bounds import RateBounds
 from econjax.planning import RationalEvaluator, plan
 from tests.helpers.laboratory import economy_of
 from tests.helpers.reference import grid
@@ -61,9 +61,9 @@ def worth(schedule):
 
 
 def test_a_slack_constraint_changes_nothing(x64):
-    wide = RateLimits(floor=-0.5, cap=0.95)
+    wide = RateBounds(floor=-0.5, cap=0.95)
     slack = (RevenueFloor(1000.0), LossLimit.below(evaluator().value(law(np.zeros(4))), most=1e6))
-    for options in (dict(limits=wide), dict(requirements=slack)):
+    for options in (dict(bounds=wide), dict(requirements=slack)):
         found, _ = run(**options)
         np.testing.assert_allclose(found.recommended.rates, free().rates, atol=2e-3)
         assert worth(found.recommended) == pytest.approx(worth(free()), rel=1e-6)
@@ -76,12 +76,12 @@ def test_without_constraints_it_finds_what_the_gradient_planner_does(x64):
 
 
 def test_a_binding_cap_holds_the_rate_and_welfare_would_rise_beyond_it(x64):
-    limits = RateLimits(floor=(0.0, 0.6, 0.0, 0.0), cap=(0.45, 0.9, 0.9, 0.5))
-    found, _ = run(limits=limits)
+    bounds = RateBounds(floor=(0.0, 0.6, 0.0, 0.0), cap=(0.45, 0.9, 0.9, 0.5))
+    found, _ = run(bounds=bounds)
     rates = np.asarray(found.recommended.rates)
     for schedule in found.schedules:
         assert np.all(
-            (schedule.rates >= np.array(limits.floor)) & (schedule.rates <= np.array(limits.cap))
+            (schedule.rates >= np.array(bounds.floor)) & (schedule.rates <= np.array(bounds.cap))
         )
     gradient = slopes(lambda r: exact(r)[0], rates, 1e-2)
     scale = np.abs(slopes(lambda r: exact(r)[0], LAW)).max()
@@ -94,8 +94,8 @@ def test_a_binding_cap_holds_the_rate_and_welfare_would_rise_beyond_it(x64):
 
 
 def test_rising_rates_rise_and_pool_where_they_would_fall(x64):
-    limits = RateLimits(rising=True)
-    found, _ = run(limits=limits, start=law(LAW[::-1].copy()))
+    bounds = RateBounds(rising=True)
+    found, _ = run(bounds=bounds, start=law(LAW[::-1].copy()))
     for schedule in (*found.schedules, found.recommended):
         assert np.all(np.diff(schedule.rates) >= 0)
     # Without the limit, rates fall from the first bracket: so there is one rate for those, set by
@@ -158,7 +158,7 @@ def test_nobody_at_a_decile_loses_more_than_allowed(x64):
 def test_a_certificate_is_what_an_independent_count_says(x64):
     draw = np.random.default_rng(0)
     evaluate = evaluator(spending=3000.0)
-    limits = RateLimits(floor=0.1, cap=0.6, rising=True)
+    bounds = RateBounds(floor=0.1, cap=0.6, rising=True)
     requirements = (
         RevenueFloor(10000.0, spending=3000.0),
         LossLimit.below(evaluate.value(law()), most=2000.0),
@@ -168,7 +168,7 @@ def test_a_certificate_is_what_an_independent_count_says(x64):
     for rates in ([0.12, 0.22, 0.27, 0.36], *draw.uniform(0, 1, (8, 4))):
         rates = np.asarray(rates)
         certificate = certify(
-            law(rates), evaluate.value(law(rates)), limits=limits, requirements=requirements
+            law(rates), evaluate.value(law(rates)), bounds=bounds, requirements=requirements
         )
         _, revenue, deciles = exact(rates, 3000.0)
         margins = [revenue - 10000, *(2000 - (before - deciles))]
@@ -206,6 +206,6 @@ def test_a_schedule_that_was_not_heard_has_no_certificate():
 
 def test_any_planner_can_be_certified():
     found = plan(jax.random.key(0), FixedPlanner(law()), evaluator(), steps=1)
-    certificate = certify_plan(found, limits=RateLimits(cap=0.3, rising=True))
+    certificate = certify_plan(found, bounds=RateBounds(cap=0.3, rising=True))
     assert certificate.broken == {"rate of bracket 4 at most 0.3": pytest.approx(0.05, abs=1e-6)}
-    assert certify_plan(found, limits=RateLimits(cap=0.35)).holds
+    assert certify_plan(found, bounds=RateBounds(cap=0.35)).holds

@@ -1,4 +1,4 @@
-"""Climbing by gradient: coordinates, limits of rates, optimisers and several starts."""
+"""Climbing by gradient: coordinates, bounds of rates, optimisers and several starts."""
 
 import functools
 
@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from scipy.optimize import isotonic_regression, minimize
 
 from baselines.gradient.ascent import GradientPlanner, MultiStart, adam, lbfgs
-from baselines.gradient.bounds import RateLimits, nearest
 from baselines.gradient.parametrisation import LogNetRates, PlainRates, Squashed
 from econjax import Atkinson, BracketSchedule, Rawlsian
+from econjax.bounds import RateBounds, nearest
 from econjax.planning import RationalEvaluator, plan
 from tests.helpers.laboratory import economy_of
 from tests.helpers.reference import grid
@@ -81,43 +81,43 @@ def test_rising_without_bounds_is_isotonic_regression(rows):
 
 def test_limits_that_cannot_be_kept_are_refused():
     with pytest.raises(ValueError, match="lower a floor"):
-        RateLimits(floor=(0.5, 0.0), cap=(0.6, 0.4), rising=True)
-    assert RateLimits(floor=(0.5, 0.0), cap=(0.6, 0.4)).floor == (0.5, 0.0)
+        RateBounds(floor=(0.5, 0.0), cap=(0.6, 0.4), rising=True)
+    assert RateBounds(floor=(0.5, 0.0), cap=(0.6, 0.4)).floor == (0.5, 0.0)
     with pytest.raises(ValueError, match="between -1 and 1"):
-        RateLimits(cap=35.0)
+        RateBounds(cap=35.0)
     with pytest.raises(ValueError, match="2 brackets"):
-        GradientPlanner(law(), coordinates=PlainRates(RateLimits(cap=(0.5, 0.6)))).init(
+        GradientPlanner(law(), coordinates=PlainRates(RateBounds(cap=(0.5, 0.6)))).init(
             jax.random.key(0)
         )
     with pytest.raises(ValueError, match="below 1"):
-        LogNetRates(RateLimits(cap=1.0))
+        LogNetRates(RateBounds(cap=1.0))
 
 
 WITHIN = [
-    RateLimits(),
-    RateLimits(0.05, 0.45),
-    RateLimits(0.0, (0.2, 0.3, 0.5, 0.9), rising=True),
+    RateBounds(),
+    RateBounds(0.05, 0.45),
+    RateBounds(0.0, (0.2, 0.3, 0.5, 0.9), rising=True),
 ]
 every_map = pytest.mark.parametrize("chart", [LogNetRates, PlainRates, Squashed])
 
 
 @every_map
 @pytest.mark.parametrize("limits", WITHIN, ids=["wide", "box", "rising"])
-def test_every_position_is_a_legal_schedule(chart, limits):
-    draw, coordinates = np.random.default_rng(0), chart(limits)
+def test_every_position_is_a_legal_schedule(chart, bounds):
+    draw, coordinates = np.random.default_rng(0), chart(bounds)
     for size in (0.1, 1.0, 30.0):
         position = coordinates.nearest(jnp.asarray(size * draw.normal(size=4)))
         rates = np.asarray(coordinates.legal_rates(position))
-        floor, cap = (np.float32(x) for x in (limits.floor, limits.cap))
+        floor, cap = (np.float32(x) for x in (bounds.floor, bounds.cap))
         assert np.all((rates >= floor) & (rates <= cap))
-        assert not limits.rising or np.all(np.diff(rates) >= 0)
+        assert not bounds.rising or np.all(np.diff(rates) >= 0)
         np.testing.assert_allclose(rates, coordinates.rates(position), atol=1e-6)
 
 
 @every_map
 @pytest.mark.parametrize("limits", WITHIN, ids=["wide", "box", "rising"])
-def test_a_position_stands_for_its_rates_and_slopes_are_derivatives(x64, chart, limits):
-    coordinates = chart(limits)
+def test_a_position_stands_for_its_rates_and_slopes_are_derivatives(x64, chart, bounds):
+    coordinates = chart(bounds)
     rates = jnp.array([0.1, 0.15, 0.22, 0.4])
     position = coordinates.position(rates)
     np.testing.assert_allclose(coordinates.rates(position), rates, atol=1e-12)
@@ -132,11 +132,11 @@ def test_a_position_stands_for_its_rates_and_slopes_are_derivatives(x64, chart, 
 
 
 def test_what_leads_out_of_the_limits_is_left_out_of_the_slope(x64):
-    capped = PlainRates(RateLimits(0.1, 0.3))
+    capped = PlainRates(RateBounds(0.1, 0.3))
     rates, gradient = jnp.array([0.1, 0.2, 0.3, 0.3]), jnp.array([-1.0, 2.0, 1.0, -1.0])
     np.testing.assert_allclose(capped.legal_slope(rates, gradient), [0, 2, 0, -1], atol=1e-12)
     # Two equal rates that would cross move together; two that would part do.
-    rising = PlainRates(RateLimits(0.0, 0.9, rising=True))
+    rising = PlainRates(RateBounds(0.0, 0.9, rising=True))
     pooled = rising.legal_slope(jnp.array([0.2, 0.2, 0.5, 0.5]), jnp.array([3.0, 1.0, -1.0, 1.0]))
     np.testing.assert_allclose(pooled, [2, 2, -1, 1], atol=1e-12)
     inside = LogNetRates().legal_slope(rates, gradient)
@@ -177,10 +177,10 @@ def test_every_ascent_ends_at_the_same_equivalent(x64, name):
 
 
 def test_a_limit_that_does_not_bind_changes_nothing():
-    limits = RateLimits(-0.5, 0.99)
+    bounds = RateBounds(-0.5, 0.99)
     free, within = (
         best(GradientPlanner(law(), coordinates=LogNetRates(x)), steps=12)
-        for x in (RateLimits(), limits)
+        for x in (RateBounds(), bounds)
     )
     for a, b in zip(free.schedules, within.schedules, strict=True):
         np.testing.assert_array_equal(a.rates, b.rates)
@@ -192,7 +192,7 @@ def test_a_limit_that_does_not_bind_changes_nothing():
 )
 def test_a_cap_that_binds_is_reached_from_inside(x64, chart, rate, short):
     evaluate = evaluator(Rawlsian())
-    planner = GradientPlanner(law(), adam(rate), coordinates=chart(RateLimits(0.0, 0.55)))
+    planner = GradientPlanner(law(), adam(rate), coordinates=chart(RateBounds(0.0, 0.55)))
     found = best(planner, evaluate=evaluate)
     # The worst-off worker wants more than 60 % of everyone.
     rates = np.asarray(found.recommended.rates)

@@ -10,6 +10,7 @@ import pytest
 from baselines.search.coordinate import CoordinateSearch
 from baselines.search.grid import REFERENCE_RATES, even_grid, factorial_grid, reference_grid
 from econjax import Atkinson, BracketSchedule
+from econjax.bounds import RateBounds
 from econjax.planning import RationalEvaluator, plan
 from tests.helpers.laboratory import economy_of
 from tests.helpers.reference import THRESHOLDS, US_2024, grid
@@ -26,13 +27,13 @@ def law():
 
 def test_an_even_grid_spreads_every_rate_evenly():
     # Halton (1960): in base p, any p^k points in a row have one in each interval of length p^-k.
-    rates = np.asarray(even_grid(THRESHOLDS, tries=49, low=0.2, high=0.8).rates)
+    rates = np.asarray(even_grid(THRESHOLDS, tries=49, bounds=RateBounds(0.2, 0.8)).rates)
     assert rates.shape == (49, 7)
     for column, prime in zip(rates.T, (2, 3, 5, 7, 11, 13, 17), strict=True):
         interval = np.floor((column[:prime] - 0.2) / 0.6 * prime)
         assert sorted(interval) == list(range(prime))
     assert np.abs(np.corrcoef(rates.T) - np.eye(7)).max() < 0.4
-    other = even_grid(THRESHOLDS, tries=49, low=0.2, high=0.8, seed=1).rates
+    other = even_grid(THRESHOLDS, tries=49, bounds=RateBounds(0.2, 0.8), seed=1).rates
     assert not np.array_equal(rates, other)
 
 
@@ -69,11 +70,8 @@ def test_the_reference_grid_is_the_published_one():
     [
         (lambda: reference_grid(THRESHOLDS), "for 3 brackets.*got 7"),
         (lambda: even_grid(THRESHOLDS, tries=0), "at least 1 try; got 0"),
-        (
-            lambda: even_grid(THRESHOLDS, tries=5, low=0.5, high=0.5),
-            "rise from low to high.*0.5 and 0.5",
-        ),
-        (lambda: even_grid(THRESHOLDS, tries=5, high=50), "between -1 and 1; got 0.0 and 50"),
+        (lambda: RateBounds(0.5, 0.4), "at least 0.5 and at most 0.4"),
+        (lambda: RateBounds(0.0, 50), "between -1 and 1; got 50"),
         (lambda: factorial_grid(THRESHOLDS, ()), "0 levels for 7 brackets make 0 tries"),
         (lambda: factorial_grid(THRESHOLDS, np.linspace(0, 0.9, 10).tolist()), "10,000,000 tries"),
         (lambda: factorial_grid(THREE, (0, 35)), r"35 % is 0.35; got \[0, 35\]"),

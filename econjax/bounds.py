@@ -1,4 +1,4 @@
-"""Limits on marginal rates that hold for every schedule proposed."""
+"""Bounds on marginal rates that hold for every schedule proposed."""
 
 from dataclasses import dataclass
 
@@ -8,19 +8,24 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from econjax.schedule import BracketSchedule
+
 
 @dataclass(frozen=True)
-class RateLimits:
-    """The least and highest rate, as shares, of all brackets or of each; whether none may fall.
+class RateBounds:
+    """The least and the highest rate, as shares, of every bracket or of each; whether they may fall.
+
+    They belong to the problem: all planners who are compared keep the same ones. By default no
+    rate is negative and none takes more than 99.9 % of a dollar.
 
     One number is for all brackets, a tuple has one for each. With `rising` rates, each is at least
     the one below it: the schedule is progressive at the margin, and no worker jumps.
 
     Raises:
-        ValueError: a limit outside [-1, 1], or limits that no schedule can keep.
+        ValueError: a limit outside [-1, 1], or bounds that no schedule can keep.
     """
 
-    floor: float | tuple[float, ...] = -0.8
+    floor: float | tuple[float, ...] = 0.0
     cap: float | tuple[float, ...] = 0.999
     rising: bool = False
 
@@ -30,7 +35,7 @@ class RateLimits:
                 -1 <= value <= 1 for value in (limit if isinstance(limit, tuple) else (limit,))
             ):
                 raise ValueError(
-                    f"Limits of rates are shares of a dollar between -1 and 1; got {limit}."
+                    f"Bounds of rates are shares of a dollar between -1 and 1; got {limit}."
                 )
         sizes = {len(limit) for limit in (self.floor, self.cap) if isinstance(limit, tuple)}
         if len(sizes) > 1:
@@ -44,7 +49,7 @@ class RateLimits:
                 f"{self.cap}: lower a floor or lift a cap."
             )
 
-    def bounds(self, brackets: int) -> tuple[Float[Array, " brackets"], Float[Array, " brackets"]]:
+    def each(self, brackets: int) -> tuple[Float[Array, " brackets"], Float[Array, " brackets"]]:
         """Return the least and the highest rate that each bracket can have, given the others.
 
         Raises:
@@ -53,7 +58,7 @@ class RateLimits:
         for limit in (self.floor, self.cap):
             if isinstance(limit, tuple) and len(limit) != brackets:
                 raise ValueError(
-                    f"The limits are for {len(limit)} brackets, and the schedule has {brackets}."
+                    f"The bounds are for {len(limit)} brackets, and the schedule has {brackets}."
                 )
         floor, cap = (
             jnp.broadcast_to(jnp.asarray(limit), (brackets,)) for limit in (self.floor, self.cap)
@@ -64,9 +69,29 @@ class RateLimits:
             else (floor, cap)
         )
 
+    def box(self, brackets: int) -> Float[np.ndarray, "brackets 2"]:
+        """Return the least and the highest rate of each bracket, side by side, on the host."""
+        return np.stack([np.asarray(end, np.float64) for end in self.each(brackets)], axis=1)
+
+    def keep(self, schedule: BracketSchedule) -> BracketSchedule:
+        """Return the nearest schedule within the bounds."""
+        return BracketSchedule(schedule.thresholds, self.nearest(schedule.rates))
+
+    def __str__(self) -> str:
+        """Say the bounds in words."""
+        floor, cap = (
+            " ".join(f"{100 * value:g}" for value in np.atleast_1d(end))
+            for end in (self.floor, self.cap)
+        )
+        return f"from {floor} % to {cap} %" + ", never falling" * self.rising
+
     def nearest(self, rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
         """Return the legal rates nearest to the given ones, which are themselves if legal."""
-        return nearest(rates, *self.bounds(rates.shape[0]), rising=self.rising)
+        return nearest(rates, *self.each(rates.shape[0]), rising=self.rising)
+
+
+USUAL_BOUNDS = RateBounds()
+"""The bounds of planners who are given no others."""
 
 
 @eqx.filter_jit
