@@ -40,7 +40,7 @@ class Row:
 
 
 class Bar(NamedTuple):
-    """What an operation is held to: so many times as fast as NumPy, or at most so many times as long."""
+    """The bar of an operation: so many times as fast as NumPy, or at most so many times as long."""
 
     operation: str
     workers: int

@@ -1,4 +1,4 @@
-"""A surrogate of language-model workers that is fitted anew after every tax year, for a planner by gradient.
+"""A surrogate of language-model workers, refitted after every tax year, for a planner by gradient.
 
 The workers are distilled from the answers of the planner's own tax years alone. It sees more of
 each than others do: the probabilities of the workers' answers, and what the workers themselves are
@@ -52,7 +52,7 @@ class RefittedSurrogate:
 
 @dataclass(frozen=True)
 class SurrogateRefit:
-    """Distils the workers anew from the tax years that they lived since `begun`, going on from the last fit.
+    """Distils the workers anew from the tax years lived since `begun`, going on from the last fit.
 
     Raises:
         ValueError: at a call, trials that are not these tax years.
