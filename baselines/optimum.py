@@ -53,8 +53,8 @@ def evolve(
 ) -> BestFound:
     """Return the best of differential evolution, then a simplex, from scratch, without gradients.
 
-    Storn and Price (1997), as scipy has it, on rates within the `bounds`; 128 schedules a generation
-    for seven brackets.
+    Storn and Price (1997), as scipy has it, on rates within the `bounds`; 128 schedules a
+    generation for seven brackets.
     """
     loss = _loss(evaluate, thresholds)
     found = optimize.differential_evolution(

@@ -13,7 +13,7 @@ from econjax.schedule import BracketSchedule
 
 @dataclass(frozen=True)
 class RateBounds:
-    """The least and the highest rate, as shares, of every bracket or of each; whether they may fall.
+    """The least and the highest rate, as shares, of all brackets or of each; whether they may fall.
 
     They belong to the problem: all planners who are compared keep the same ones. By default no
     rate is negative and none takes more than 99.9 % of a dollar.

@@ -1,4 +1,4 @@
-"""The command line: one command per experiment, and nothing imported that the command does not need."""
+"""The command line: one command per experiment, with nothing imported that it does not need."""
 
 import dataclasses
 import json
@@ -10,7 +10,10 @@ from experiments.core.commands import BENCHMARKS, COMMANDS, parse
 
 
 def main() -> None:
-    """Run a command; what the user can mend is told in one line, with exit code 2 (130 if interrupted)."""
+    """Run a command; what the user can mend is told in one line.
+
+    The exit code is then 2, or 130 if interrupted.
+    """
     name, config = parse(sys.argv[1:])
     from experiments.report.console import NOTES, Mistake
     from llm_policy.engines.base import EngineError
@@ -26,7 +29,7 @@ def main() -> None:
 
 
 def _run(name: str, config: Any) -> None:
-    """Run a command in double precision, or a benchmark in the precision that it has if it has one."""
+    """Run a command in double precision, or a benchmark in its own precision if it has one."""
     import jax
 
     from experiments.core.compilations import keep_compilations

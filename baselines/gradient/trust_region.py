@@ -80,9 +80,9 @@ class TrustRegionPlanner(NamedTuple):
     No rate of a proposal is further than the radius from the best one's. With rho the actual gain
     over the predicted one, the radius is halved where rho is below 1/4, as after every proposal
     that gains nothing, and doubled where rho is above 3/4 and the box was in the way (Conn, Gould
-    and Toint 2000, algorithm 6.1.1); it stays within [`least`, `most`], and rates within
-    the `bounds`. Gains are differences of `SurrogateModel.values`. The best trial by that is recommended.
-    The first evaluation is of `start`.
+    and Toint 2000, algorithm 6.1.1); it stays within [`least`, `most`], and rates within the
+    `bounds`. Gains are differences of `SurrogateModel.values`. The best trial by that is
+    recommended. The first evaluation is of `start`.
 
     It observes what `refit` does.
     """

@@ -32,8 +32,8 @@ class PPOPlanner(NamedTuple):
     It is over -log(1 - rate), the scale on which workers respond. Every `batch` evaluations the
     mean takes `epochs` steps of gradient ascent, in units of the spread, on the clipped objective
     whose advantage is the batch's standardised equivalent; then the spread shrinks by `fade`. The
-    mean starts at `start`, and rates stay within the bounds of the `coordinates`. It is a bandit: nothing but the
-    equivalents is read.
+    mean starts at `start`, and rates stay within the bounds of the `coordinates`. It is a bandit:
+    nothing but the equivalents is read.
     """
 
     start: BracketSchedule

@@ -59,7 +59,7 @@ def run_audit(config: AuditConfig) -> None:
 def audit(
     config: AuditConfig, engine: Engine, on_stage: Callable[[str], Any] = lambda stage: None
 ) -> Audit:
-    """Ask workers who have lived one step of 40 hours under the law, and a planner who has seen one tax year.
+    """Ask workers after one step of 40 hours under the law, and a planner after one tax year.
 
     The planner's tax year is that of rational workers under the law.
 
@@ -90,7 +90,7 @@ def print_audit(found: Audit, console: Console) -> None:
 
 
 class AuditFigure(NamedTuple):
-    """A figure and its noise floor: None where nothing could be read, and where there is no floor."""
+    """A figure and its noise floor: None where nothing could be read or there is no floor."""
 
     name: str
     value: float | None

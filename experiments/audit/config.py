@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AuditConfig(EconomyConfig, ModelConfig):
-    """Ask a model the same questions in many ways, as workers and as a planner, and compare its answers."""
+    """Compare a model's answers, as workers and as a planner, to questions asked in many ways."""
 
     scenario: Literal["rational", "bounded"] = "bounded"
     """rational: workers are told their utility; bounded: they have personas."""
@@ -25,7 +25,8 @@ class AuditConfig(EconomyConfig, ModelConfig):
     welfare: WelfareName = "atkinson"
     """Welfare function that the planner is told to maximise."""
     temperature: float | None = 1.0
-    """Sampling temperature of texts. Choices are scored at 1: at another one the two modes differ more."""
+    """Sampling temperature of texts. Choices are scored at 1: at another one the two modes differ
+    more."""
     seed: int = 0
     """Names the draw of personas."""
     json: bool = False

@@ -1,4 +1,4 @@
-"""`econjax benchmark against`: this checkout beside another one, in turns, as ratios with their spread."""
+"""`econjax benchmark against`: ratios of this checkout to another, in turns, with their spread."""
 
 import json
 import os
@@ -35,7 +35,7 @@ class Side(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """What one side took in one turn, by figure; `tables` are those that it printed, if it compares."""
+    """What one side took in one turn, by figure; `tables` are what it printed, if it compares."""
 
     figures: Mapping[str, float]
     tables: Mapping[str, Any] | None = None
@@ -43,7 +43,7 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True)
 class AgainstRow:
-    """One figure on both sides: the medians over turns, and this side's over the other's, turn by turn.
+    """One figure on both sides: the medians over turns, and this side's over the other's by turn.
 
     The ratio is the median of the turns' ratios, `least` and `most` the ends of their range; None
     where the other side has nothing to divide by.
@@ -60,7 +60,7 @@ class AgainstRow:
 
 @dataclass(frozen=True)
 class AgainstBenchmark:
-    """Both sides, every figure, and each cell in which the tables of a comparison differ by a cent or more.
+    """Both sides, all figures, and the cells where a comparison's tables differ by a cent or more.
 
     `differences` is None where no comparison was run.
     """
@@ -260,7 +260,7 @@ def _row(row: str, figure: str, ours: Sequence[float], theirs: Sequence[float]) 
 
 
 def _differences(this: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """Return every cell in dollars in which two comparisons differ by a cent or more, and what one lacks."""
+    """Return the dollar cells where two comparisons differ by a cent or more, or that one lacks."""
     ours, theirs = _cells(this), _cells(other)
     lines = [
         f"{cell}: only {'this' if cell in ours else 'the other'} side"
@@ -283,7 +283,7 @@ def _cells(tables: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _commit(tree: Path) -> str:
-    """Return the commit of a checkout, with a + where files differ from it; nothing where git knows none."""
+    """Return a checkout's commit, with a + if files differ from it; nothing if git knows none."""
     git = shutil.which("git")
     if git is None:
         return ""

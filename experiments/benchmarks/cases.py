@@ -65,7 +65,7 @@ def cases(size: int) -> Iterator[Case]:
 
 
 def many_schedules(schedules: int, workers: int) -> Case:
-    """Return the welfare that each of many schedules brings; a pair with a worker counts as a worker."""
+    """Return each of many schedules' welfare; a pair of schedule and worker counts as a worker."""
     population, law = _population(workers), us_federal(2024)
     rates = jnp.linspace(0.5, 1.5, schedules)[:, None] * law.rates[None]
     return Case(
@@ -120,13 +120,13 @@ def _economic_cases(
 
 
 def _population(size: int) -> Population:
-    """Return workers on the quantile grid of ACS-2023 incomes, repeated beyond 100,000, in random order."""
+    """Return workers on the quantile grid of ACS-2023 incomes, repeated past 100,000, shuffled."""
     skill = np.resize(np.asarray(gb2(min(size, _GRID)).skill), size)
     return Population(np.random.default_rng(0).permutation(skill))
 
 
 def _limits(numbers: Float[Array, " workers"]) -> dict[str, Callable[[], Any]]:
-    """Return one pass of a power over some numbers, and a copy of them: the limits of the machine."""
+    """Return one pass of a power over numbers, and a copy of them: the limits of the machine."""
     # The exponent is an argument, so that XLA does not turn the power into products.
     power = compile_for(jnp.power, numbers, jnp.asarray(1.37, numbers.dtype))
     return {"power": power.run, "copy": compile_for(jnp.copy, numbers).run}

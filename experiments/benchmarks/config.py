@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CoreBenchmarkConfig:
-    """Time taxes, responses and welfare gradients against NumPy and against the machine's own limits."""
+    """Time taxes, responses and welfare gradients against NumPy and the machine's own limits."""
 
     sizes: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
     """Numbers of workers, separated by spaces."""
@@ -54,7 +54,8 @@ class LLMBenchmarkConfig(ModelConfig):
     agents: int = 2_000
     """Workers, each asked once a step."""
     distinct: int | None = None
-    """Workers who differ; the others are their doubles, whose prompts are asked once. All if not given."""
+    """Workers who differ; the others are their doubles, whose prompts are asked once. All if not
+    given."""
     history: int = 10
     """Latest steps that each worker rereads, besides its five best."""
     rounds: int = 3
@@ -111,7 +112,7 @@ class EnginesBenchmarkConfig:
 
 @dataclass(frozen=True)
 class LearningBenchmarkConfig:
-    """Let a planner and its workers learn together by PPO, and a network learn to plan in one call."""
+    """Let a planner and workers learn together by PPO, and a network learn to plan in one call."""
 
     seeds: int = 5
     """Seeds of PPO, trained side by side."""
@@ -167,7 +168,7 @@ class LearningBenchmarkConfig:
 
 @dataclass(frozen=True)
 class SurrogateBenchmarkConfig(ModelConfig):
-    """Distil language-model workers into a network, and measure it on laws and people it never saw."""
+    """Distil language-model workers into a network, and test it on laws and people it never saw."""
 
     agents: int = 200
     """Workers who are recorded, each with a persona."""
@@ -199,7 +200,7 @@ RowName = Literal["help", "eager", "compile", "core", "compare", "engines", "tes
 
 @dataclass(frozen=True)
 class AgainstBenchmarkConfig:
-    """Measure this checkout beside another one, in turns: ratios, their spread, and tables to the cent."""
+    """Measure this checkout beside another, in turns: ratios, spreads, and tables to the cent."""
 
     other: Annotated[Path, tyro.conf.Positional]
     """Folder of the other checkout; both run in this Python environment."""

@@ -33,7 +33,7 @@ class TimedRow:
 
 
 class Bar(NamedTuple):
-    """What an operation is held to: so many times as fast as NumPy, or at most so many times as long."""
+    """The bar of an operation: so many times as fast as NumPy, or at most so many times as long."""
 
     operation: str
     workers: int

@@ -1,4 +1,4 @@
-"""`econjax benchmark engines`: the embedded engine and vLLM on the same weights and prompts, in turns."""
+"""`econjax benchmark engines`: embedded engine and vLLM on equal weights and prompts, in turns."""
 
 import statistics
 import time
@@ -106,7 +106,7 @@ def measure_engines(
     *,
     start_seconds: dict[str, float],
 ) -> EnginesBenchmark:
-    """Measure two running engines that hold the same weights, and compare the first with the second.
+    """Measure two running engines with the same weights, and compare the first with the second.
 
     In every round each engine in turn gets all prompts as one batch, and no prompt comes in two
     rounds: the first steps are those of new people each round, and workers with a full memory go
@@ -135,7 +135,7 @@ def measure_engines(
 
 
 class _Round(NamedTuple):
-    """The prompts of a round, the options in choice mode, and the tokens that an answer may have."""
+    """A round's prompts, the options in choice mode, and the tokens that an answer may have."""
 
     prompts: list[Prompt]
     options: Sequence[str]

@@ -1,4 +1,4 @@
-"""`econjax benchmark learning`: planners that learn before they plan, and the steps that learning takes."""
+"""`econjax benchmark learning`: planners that learn before they plan, and the steps of learning."""
 
 import time
 from collections.abc import Callable

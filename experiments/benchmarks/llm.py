@@ -1,4 +1,4 @@
-"""`econjax benchmark llm`: decisions per second in text and choice mode, and the work around the engine."""
+"""`econjax benchmark llm`: decisions a second by text and choice, and work around the engine."""
 
 import statistics
 import tempfile
@@ -30,7 +30,7 @@ from llm_policy.workers.society import State
 
 @dataclass(frozen=True)
 class Outside:
-    """Microseconds per prompt of a step without its engine: the parts of the round with the median total.
+    """Microseconds per prompt of a step without its engine, by part, in the round of median total.
 
     `writing` runs from the memory to the prompts, `reading` from the answers, or the draws from
     their probabilities, to the settled economy and the new memory. With `replayed` every answer
@@ -136,7 +136,7 @@ def measure_llm(
     *,
     start_seconds: float | None = None,
 ) -> LLMBenchmark:
-    """Measure a running engine, and the work around it; `on_start` hears what is about to be measured.
+    """Measure a running engine and the work around it; `on_start` hears what is measured next.
 
     Every round is one more step of the same workers, so that no prompt is asked twice. Text and
     choice mode take turns on the same step, and their prompts differ in the sentence that says how
@@ -183,7 +183,7 @@ def measure_llm(
 
 
 def judge_llm(outside: Sequence[Outside], choice_over_text: Ratio) -> list[LLMVerdict]:
-    """Return what is held to a bar, set for ten remembered steps, a new journal and a one-field answer."""
+    """Return verdicts by bars for ten remembered steps, a new journal and a one-field answer."""
     verdicts = []
     for part in outside:
         if not part.replayed:
@@ -235,7 +235,7 @@ def _speed(mode: Mode, steps: Sequence[TimedStep]) -> DecisionSpeed:
 
 
 def _tokenizing(engine: Engine, everybody: TimedWorkers, state: State) -> float | None:
-    """Return the engine's median time to count a personal text's tokens, in microseconds, after a warm-up."""
+    """Return the engine's median microseconds to count a personal text's tokens, once warm."""
     if engine.describe()["tokenizer"] != "exact":
         return None
     alive = society(everybody, engine, "text")

@@ -1,4 +1,4 @@
-"""What one checkout takes, as JSON: a script, run with whichever checkout is first on Python's path.
+"""What one checkout takes, as JSON: a script, run with the checkout first on Python's path.
 
 It calls only what every checkout since `econjax benchmark against` can be asked has: no name of its
 own side.
@@ -79,7 +79,7 @@ def compiling(brackets: int) -> float:
 
 
 def answers() -> dict[str, float]:
-    """Return the answers a second of the model that comes with the project, after a round that warms up."""
+    """Return the answers a second of the project's own model, after a round that warms up."""
     from experiments.benchmarks.steps import past, script, society, world
     from llm_policy.answers.reading import hours_answer, schema
     from llm_policy.engines.embedded.engine import EmbeddedEngine

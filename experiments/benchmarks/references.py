@@ -1,4 +1,4 @@
-"""What the core is compared with: the same figures in NumPy, and in one function written out by hand."""
+"""What the core is compared with: the same figures in NumPy, and in one handwritten function."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -19,7 +19,7 @@ class NumpySchedule:
         self.owed = np.append(np.zeros(1, rates.dtype), np.cumsum(self.widths[:-1] * rates[:-1]))
 
     def broadcast_tax(self, income: Float[np.ndarray, " workers"]) -> Float[np.ndarray, " workers"]:
-        """Return the sum over brackets of rate * income in the bracket, over [workers, brackets]."""
+        """Return the sum over brackets of rate * income in bracket, over [workers, brackets]."""
         return np.sum(
             self.rates * np.clip(income[:, None] - self.thresholds, 0, self.widths), axis=1
         )
@@ -27,7 +27,7 @@ class NumpySchedule:
     def broadcast_rate(
         self, income: Float[np.ndarray, " workers"]
     ) -> Float[np.ndarray, " workers"]:
-        """Return the rate of the last bracket that begins at or below income, over [workers, brackets]."""
+        """Return the last rate that begins at or below income, over [workers, brackets]."""
         return self.rates[np.sum(income[:, None] >= self.thresholds, axis=1) - 1]
 
     def searchsorted_tax(
@@ -54,7 +54,7 @@ def hand_fused_welfare(
     elasticity: Float[Array, ""],
     aversion: Float[Array, ""],
 ) -> Float[Array, ""]:
-    """Return `Atkinson` welfare of what `settle` pays `Quasilinear` workers, with the same arithmetic.
+    """Return `Atkinson` welfare of `Quasilinear` workers under `settle`, with the same arithmetic.
 
     No public spending, no consumption floor; utility counts as a dollar at least.
     """

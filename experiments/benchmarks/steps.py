@@ -1,4 +1,4 @@
-"""Steps of language-model workers, taken apart: the seconds of each part of a step, and its tokens."""
+"""Steps of language-model workers, taken apart: the seconds of each part, and the tokens."""
 
 import math
 import time
@@ -81,7 +81,7 @@ class TimedWorkers(NamedTuple):
 
 
 def world(agents: int, *, distinct: int, history: int, seed: int) -> TimedWorkers:
-    """Return workers under US federal law 2024, of whom the first `distinct` differ; the others are doubles.
+    """Return workers under US federal law 2024: the first `distinct` differ, others are doubles.
 
     Skills of those who differ are on the quantile grid of ACS-2023 incomes.
     """
@@ -93,12 +93,12 @@ def world(agents: int, *, distinct: int, history: int, seed: int) -> TimedWorker
 
 
 def script() -> ScriptedEngine:
-    """Return an engine of no model: legal answers at random, the same whenever a prompt is the same."""
+    """Return an engine of no model: random legal answers, the same whenever the prompt is."""
     return ScriptedEngine(_hours, likelihood=lambda prompt, option: 1.0)
 
 
 def society(world: TimedWorkers, engine: Engine, mode: Mode) -> Society:
-    """Return the workers, asked once a step each, so that its length does not depend on the answers."""
+    """Return workers asked once a step each, so that its length does not depend on the answers."""
     style = Style(mode=mode, history=world.history)
     workers = LLMWorkers(
         engine, world.economy, world.personas, style=style, attempts=1, most_unread=1.0
@@ -107,7 +107,7 @@ def society(world: TimedWorkers, engine: Engine, mode: Mode) -> Society:
 
 
 def past(world: TimedWorkers, engine: Engine, *, rounds: int) -> list[State]:
-    """Return where workers stand with their memories full, and after each of so many further steps."""
+    """Return where workers stand with full memories, and after each of so many further steps."""
     key, alive = jax.random.key(0), society(world, engine, "text")
     _, state = alive.tax_year(key, alive.begin(world.law), world.law, steps=world.history)
     states = [state]
@@ -119,7 +119,7 @@ def past(world: TimedWorkers, engine: Engine, *, rounds: int) -> list[State]:
 def timed_lives(
     world: TimedWorkers, states: Sequence[State], engine: Engine, folder: Path, *, replay: bool
 ) -> dict[tuple[Mode, bool], list[TimedStep]]:
-    """Return the steps by mode and by whether they were replayed: one from each state, the modes in turns.
+    """Return the steps by mode and whether replayed: one from each state, the modes in turns.
 
     Every step is recorded in a new journal in `folder`, and replayed from it if so asked.
     """
@@ -147,7 +147,7 @@ _Answers = TypeVar("_Answers", list[Completion], Choices)
 
 
 class _Clocked:
-    """The same protocol as `engine`: `began` is when it was first asked, `seconds` the time within."""
+    """The protocol of `engine`: `began` is when it was first asked, `seconds` the time within."""
 
     def __init__(self, engine: Engine) -> None:
         self.began, self.seconds = math.inf, 0.0

@@ -1,4 +1,4 @@
-"""`econjax benchmark surrogate`: how well a distilled network knows its workers, and how fast it is."""
+"""`econjax benchmark surrogate`: how well a distilled network knows its workers, and how fast."""
 
 import time
 from collections.abc import Callable
@@ -30,7 +30,7 @@ from llm_policy.surrogate.recording import RecordedWorkers, Recording, person_fe
 
 @dataclass(frozen=True)
 class SurrogateSpeed:
-    """Seconds of a tax year of one step: its expected equivalent, and that with its gradient in the rates."""
+    """Seconds of a one-step tax year's expected equivalent, alone and with its rate gradient."""
 
     workers: int
     compile_seconds: float

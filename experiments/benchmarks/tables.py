@@ -28,7 +28,7 @@ def print_core(benchmark: CoreBenchmark, console: Console) -> None:
 
 
 def print_llm(benchmark: LLMBenchmark, console: Console) -> None:
-    """Print the machine, the engine, both modes, the work around the engine, the bars, and what they mean."""
+    """Print machine, engine, both modes, the work around the engine, the bars and their meaning."""
     for facts in (benchmark.machine, benchmark.engine):
         console.print(", ".join(f"{name} {value}" for name, value in facts.items()))
     console.print(
@@ -48,7 +48,7 @@ def print_llm(benchmark: LLMBenchmark, console: Console) -> None:
 
 
 def print_engines(benchmark: EnginesBenchmark, console: Console) -> None:
-    """Print the machine, the engines, the speed of each by kind of question, and how they compare."""
+    """Print machine and engines, the speed of each by kind of question, and how they compare."""
     for facts in (benchmark.machine, *benchmark.engines.values()):
         console.print(", ".join(f"{name} {value}" for name, value in facts.items()))
     console.print(

@@ -1,4 +1,4 @@
-"""Seconds on a machine with other work on it: compile apart, warm up, let the sides of a ratio take turns."""
+"""Seconds on a shared machine: compile apart, warm up, let the sides of a ratio take turns."""
 
 import importlib.metadata
 import os
@@ -29,7 +29,7 @@ class Compiled(NamedTuple):
 
 @dataclass(frozen=True)
 class Ratio:
-    """The seconds of one side over those of another: the median over rounds, and that of the least times."""
+    """One side's seconds over another's: the median over rounds, and that of the least times."""
 
     median: float
     least: float

@@ -17,16 +17,18 @@ from experiments.core.config import (
 
 @dataclass(frozen=True)
 class CompareConfig(RunConfig):
-    """Compare planners on the same economy, with the same seed and the same number of evaluations."""
+    """Compare planners on the same economy, with the same seed and number of evaluations."""
 
     workers: tuple[WorkersName, ...] = get_args(WorkersName)
-    """Who works, in tables of their own: exact best responses, and language models that read personas."""
+    """Who works, in tables of their own: exact best responses, and language models that read
+    personas."""
     agents: int | None = None
     """Workers on the quantile grid; 10,000 rational ones and 20 language models if not given."""
     welfare: tuple[WelfareName, ...] = ("atkinson", "rawlsian")
     """Welfare functions to maximise, each in a comparison of its own."""
     planners: tuple[PlannerName, ...] = COMPARED
-    """Planners to run, separated by spaces; rational workers also get an optimiser without a limit."""
+    """Planners to run, separated by spaces; rational workers also get an optimiser without a
+    limit."""
     evaluations: int | None = None
     """Evaluations of every planner that learns from them; 40 with rational workers and 6 with
     language models if not given."""

@@ -62,7 +62,7 @@ class ComparisonRow:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The rows of each table by its title, how large it is in words, and a record of every evaluation.
+    """The rows of each table by its title, its size in words, and a record of every evaluation.
 
     A table holds one welfare function and workers of one kind. `workers` are the language models
     who worked, if any.
@@ -75,7 +75,7 @@ class Comparison:
 
 
 Progress = Callable[[str, str, int, int | None], None]
-"""Called with a table, a planner, and its evaluations so far and in all (None: no number is known)."""
+"""Called with a table, a planner, and its evaluations so far and in all (None if unknown)."""
 
 
 def compare(config: CompareConfig, engine: Engine | None, progress: Progress) -> Comparison:
@@ -198,7 +198,7 @@ class _Contest:
         return self._row(name, entry.observes(planner), search)
 
     def _optimiser(self, best: ComparisonRow) -> ComparisonRow:
-        """Search without a limit: from the law, no tax, 50 % for all, and the best recommendation."""
+        """Search without limit: from the law, no tax, 50 % for all, and the best recommendation."""
         law = self.setting.law
         others = [jnp.zeros_like(law.rates), jnp.full_like(law.rates, 0.5), jnp.asarray(best.rates)]
         starts = [law, *(BracketSchedule(law.thresholds, rates) for rates in others)]
@@ -218,7 +218,7 @@ class _Contest:
         observes: str,
         search: Callable[[Evaluator], tuple[BracketSchedule, Report]],
     ) -> ComparisonRow:
-        """Let `search` return the schedule to recommend and the last report; evaluate the schedule afresh."""
+        """Let `search` return the schedule to recommend, evaluated afresh, and the last report."""
         started, before, evaluate = (
             time.perf_counter(),
             replace(self.setting.tally),

@@ -92,7 +92,7 @@ def compete(
 
 
 def run_contest(config: ContestConfig) -> None:
-    """Run the contest and print it; what each planner reached is told as it ends, on standard error.
+    """Run the contest and print it; what each planner reached is told on standard error as it ends.
 
     Raises:
         Mistake: a choice that makes no contest.

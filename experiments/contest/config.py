@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ContestConfig(ModelConfig):
-    """Let planners, one by gradient on a surrogate, ask the same language-model workers equally often."""
+    """Let planners ask the same language-model workers equally often, one by surrogate gradient."""
 
     workers: Literal["llm", "formula"] = "llm"
     """Who works: language models that read personas, or the formula that econjax-small was

@@ -15,7 +15,7 @@ import tyro
 
 
 class Command(NamedTuple):
-    """A command: its line of help, the dataclass of its choices, and what runs it, as "module:name".
+    """A command: its line of help, its choices' dataclass, and what runs it, as "module:name".
 
     A command with `show` is a benchmark: `run` returns what `show` prints. One that `leaves_run` is
     begun, resumed and replayed by `runs.lifecycle`, which calls `run` with the choices, a directory
@@ -29,7 +29,7 @@ class Command(NamedTuple):
     leaves_run: bool = False
 
     def kind(self, *, loaded: bool) -> type:
-        """Return the dataclass of its choices, or, without importing it, one that stands in its place."""
+        """Return the dataclass of its choices or, without importing it, an empty stand-in."""
         return (
             pkgutil.resolve_name(self.config)
             if loaded
@@ -39,58 +39,54 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "compare": Command(
-        "Compare planners on the same economy, with the same seed and the same number of "
-        "evaluations.",
+        "Compare planners on the same economy, with the same seed and number of evaluations.",
         "experiments.compare.config:CompareConfig",
         "experiments.compare.command:run_compare",
         leaves_run=True,
     ),
     "simulate": Command(
-        "Let language-model workers live through tax years, under a planner or leaders whom they "
-        "elect.",
+        "Let language-model workers live through tax years, under a planner or elected leaders.",
         "experiments.simulate.config:SimulateConfig",
         "experiments.simulate.command:run_simulate",
         leaves_run=True,
     ),
     "resume": Command(
-        "Finish a run that was cut short, within its own limits: what its journal holds is not "
-        "asked again.",
+        "Finish a run that was cut short, within its limits: nothing in its journal is asked "
+        "again.",
         "experiments.runs.config:ResumeConfig",
         "experiments.runs.lifecycle:resume",
     ),
     "replay": Command(
-        "Repeat a finished run from its journal, with no model, and compare the metrics byte by "
-        "byte.",
+        "Repeat a finished run from its journal, with no model, and compare metrics byte by byte.",
         "experiments.runs.config:ReplayConfig",
         "experiments.runs.lifecycle:replay",
     ),
     "personas": Command(
-        "Compare personas, drawn for skills on the quantile grid of ACS-2023 incomes, with "
-        "published figures.",
+        "Compare personas, for skills on the ACS-2023 income quantile grid, with published "
+        ""
+        ""
+        "figures.",
         "experiments.personas.config:PersonasConfig",
         "experiments.personas.command:run_personas",
     ),
     "audit": Command(
-        "Ask a model the same questions in many ways, as workers and as a planner, and compare "
-        "its answers.",
+        "Compare a model's answers, as workers and as a planner, to questions asked in many ways.",
         "experiments.audit.config:AuditConfig",
         "experiments.audit.command:run_audit",
     ),
     "fidelity": Command(
-        "Measure the small model against the known formula that it imitates, as worker and as "
-        "planner.",
+        "Measure the small model against the known formula it imitates, as worker and as planner.",
         "experiments.fidelity.config:FidelityConfig",
         "experiments.fidelity.command:run_fidelity",
     ),
     "scoreboard": Command(
-        "Let every planner plan on several economies, each drawn several times, and print its "
-        "regret.",
+        "Let planners plan on several economies, each drawn several times, and print their regret.",
         "experiments.scoreboard.config:ScoreboardConfig",
         "experiments.scoreboard.tables:run_scoreboard",
     ),
     "contest": Command(
-        "Let planners, one by gradient on a surrogate, ask the same language-model workers "
-        "equally often.",
+        "Let planners ask the same language-model workers equally often, one by surrogate "
+        "gradient.",
         "experiments.contest.config:ContestConfig",
         "experiments.contest.command:run_contest",
     ),
@@ -101,8 +97,7 @@ COMMANDS = {
         "experiments.transfer.tables:run_transfer",
     ),
     "optimum": Command(
-        "Search the best schedule on today's brackets two ways, and bound what any schedule could "
-        "bring.",
+        "Search the best schedule on today's brackets two ways, and bound what any could bring.",
         "experiments.optimum.config:OptimumConfig",
         "experiments.optimum.command:run_optimum",
     ),
@@ -115,8 +110,7 @@ COMMANDS = {
 BENCHMARK = "benchmark"
 BENCHMARKS = {
     "core": Command(
-        "Time taxes, responses and welfare gradients against NumPy and against the machine's own "
-        "limits.",
+        "Time taxes, responses and welfare gradients against NumPy and the machine's own limits.",
         "experiments.benchmarks.config:CoreBenchmarkConfig",
         "experiments.benchmarks.core:measure_core",
         "experiments.benchmarks.tables:print_core",
@@ -134,22 +128,20 @@ BENCHMARKS = {
         "experiments.benchmarks.tables:print_engines",
     ),
     "learning": Command(
-        "Let a planner and its workers learn together by PPO, and a network learn to plan in one "
-        "call.",
+        "Let a planner and workers learn together by PPO, and a network learn to plan in one call.",
         "experiments.benchmarks.config:LearningBenchmarkConfig",
         "experiments.benchmarks.learning:run_learning",
         "experiments.benchmarks.learning:print_learning",
     ),
     "surrogate": Command(
-        "Distil language-model workers into a network, and measure it on laws and people it never "
+        "Distil language-model workers into a network, and test it on laws and people it never "
         "saw.",
         "experiments.benchmarks.config:SurrogateBenchmarkConfig",
         "experiments.benchmarks.surrogate:run_surrogate",
         "experiments.benchmarks.surrogate:print_surrogate",
     ),
     "against": Command(
-        "Measure this checkout beside another one, in turns: ratios, their spread, and tables to "
-        "the cent.",
+        "Measure this checkout beside another, in turns: ratios, spreads, and tables to the cent.",
         "experiments.benchmarks.config:AgainstBenchmarkConfig",
         "experiments.benchmarks.against:run_against",
         "experiments.benchmarks.against:print_against",
@@ -199,7 +191,7 @@ def _suggest(arguments: Sequence[str]) -> None:
 
 
 def _named(arguments: Sequence[str]) -> set[str]:
-    """Return the names of all commands that the arguments may mean: every one, to write completions."""
+    """Return the names of the commands that the arguments may mean: all, to write completions."""
     if any(argument.startswith("--tyro-") for argument in arguments):
         return {*COMMANDS, BENCHMARK, *BENCHMARKS}
     return set(arguments)

@@ -1,4 +1,4 @@
-"""What XLA compiles is kept for the next command: in the user's cache folder, bounded, for one machine."""
+"""What XLA compiles is kept for the next command: in the user's cache, bounded, for one machine."""
 
 import atexit
 import hashlib
@@ -49,7 +49,7 @@ def keep_compilations() -> None:
 
 
 def bound(home: Path, most: int) -> None:
-    """Delete what was used longest ago, until a folder and all below it hold at most so many bytes."""
+    """Delete what was used longest ago, until a folder and all below hold at most so many bytes."""
     found = []
     for path in home.rglob("*"):
         try:
@@ -78,7 +78,7 @@ def _machine() -> str:
 
 
 def _processor() -> str:
-    """Return what tells processors apart for a compiler, or the machine's name where no system says it."""
+    """Return what tells processors apart for a compiler, or the machine's name if nothing does."""
     try:
         first = Path("/proc/cpuinfo").read_text("utf-8", "replace").split("\n\n")[0]
     except OSError:
@@ -101,7 +101,7 @@ _TELLING = {
 
 
 def _mend(folder: Path) -> None:
-    """Tell of the first entry that JAX cannot read or write, and delete all such when the command ends."""
+    """Tell of the first entry JAX cannot read or write; delete all such when the command ends."""
     broken: set[str] = set()
     show = warnings.showwarning
 

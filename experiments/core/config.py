@@ -1,4 +1,7 @@
-"""What a run is: every choice that its figures depend on. JAX is imported where it computes, not to parse."""
+"""What a run is: every choice that its figures depend on.
+
+JAX is imported where it computes, not to parse.
+"""
 
 import dataclasses
 import math
@@ -51,7 +54,7 @@ COMPARED: tuple[PlannerName, ...] = (
 
 @dataclass(frozen=True)
 class EconomyConfig:
-    """Rational workers on the quantile grid of ACS-2023 incomes, calibrated to work 40 hours under a law."""
+    """Rational workers on the ACS-2023 income quantile grid, calibrated to 40 hours under a law."""
 
     agents: int | None = None
     """Workers on the quantile grid; 10,000 if not given."""
@@ -113,7 +116,8 @@ class ModelConfig:
     context: int = 8192
     """Tokens that vLLM makes room for, prompt and answer together."""
     temperature: float | None = None
-    """Sampling temperature of texts: if not given, 1 for econjax-small, which imitates chances, else 0.7."""
+    """Sampling temperature of texts: if not given, 1 for econjax-small, which imitates chances,
+    else 0.7."""
     quantization: str | None = None
     """vLLM's method for quantised weights, such as awq, gptq or fp8."""
     tensor_parallel: int = 1
@@ -142,7 +146,7 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class RunConfig(EconomyConfig, ModelConfig):
-    """What every run directory is made of: an economy, a model and what it may cost, a seed, a place."""
+    """What a run directory is made of: an economy, a model and what it may cost, seed and place."""
 
     mode: Literal["text", "choice"] = "text"
     """How workers answer: text (any hours from 0 to 100), or choice (one draw from the model's own
@@ -198,7 +202,7 @@ class RunConfig(EconomyConfig, ModelConfig):
         return {name: getattr(self, name) for name in LIMITS}
 
     def of_run(self, path: Path) -> Self:
-        """Return the choices with what a run kept in its directory, in place of where it took it from."""
+        """Return the choices with what a run kept in its directory in place of its sources."""
         return self
 
     def scored(self, score: tuple[str, ...]) -> Self:
@@ -214,7 +218,7 @@ class RunConfig(EconomyConfig, ModelConfig):
         return self
 
     def tolerant(self) -> Self:
-        """Return the choices without a limit on unreadable answers: a finished run has met the one it had."""
+        """Return the choices without a limit on unreadable answers: a finished run has met it."""
         return self
 
     def asdict(self) -> dict:
@@ -243,7 +247,7 @@ class RunConfig(EconomyConfig, ModelConfig):
 
 LIMITS = ("limit_tokens", "limit_dollars", "limit_seconds", "prices")
 NO_MATTER = ("name", "runs", "json", "server", *LIMITS)
-"""Where a run is written, how it is printed, what it may cost, and an address, which may hold a password."""
+"""A run's place, how it is printed, what it may cost, and an address, maybe with a password."""
 
 
 def require_at_least(least: int, name: str, value: int | None) -> None:

@@ -39,7 +39,7 @@ from llm_policy.surrogate.refit import SurrogateRefit
 
 @dataclass(frozen=True)
 class PlanningContext:
-    """What planners may start from: the law, the elasticity that only Saez is told, an engine, the aim.
+    """What planners may start from: the law, the elasticity told only to Saez, an engine, the aim.
 
     Without an elasticity, Saez reads each bracket's from the reports. `evaluations` is how many
     there will be. `tally` counts the answers of models, whoever asks them, and `mode` is how a
@@ -114,7 +114,7 @@ def surrogate_planner(
     steps: int,
     bounds: RateBounds = USUAL_BOUNDS,
 ) -> TrustRegionPlanner:
-    """Return the planner that climbs on a surrogate of the workers, whose tax years have `steps` of labor."""
+    """Return the planner that climbs on a surrogate of workers with `steps` of labor a tax year."""
     refit = SurrogateRefit(workers, welfare, steps, begun=len(workers.years))
     return TrustRegionPlanner(law, refit, bounds=bounds)
 
@@ -155,7 +155,7 @@ def _trained(thresholds: tuple[float, ...], rates: tuple[float, ...]) -> Amortis
 
 
 def _amortised(setting: PlanningContext) -> AmortisedPlanner:
-    """Return the network's planner; to a utilitarian it proposes what suits the least aversion it knows."""
+    """Return the network's planner; a utilitarian's aversion is the least that it knows."""
     law, welfare = setting.law, setting.aim.welfare
     if isinstance(welfare, Atkinson):
         aversion = float(welfare.aversion)

@@ -10,7 +10,7 @@ from llm_policy.workers.llm import LLMWorkers
 
 @dataclass(frozen=True)
 class Talk:
-    """The engine to ask, which asks no prompt of a batch twice, and the budget that counts within it."""
+    """The engine, which asks no prompt of a batch twice, and the budget that counts within it."""
 
     engine: Dedupe
     budget: Budget

@@ -1,4 +1,4 @@
-"""How far a model's answers of one token are from its formula's, on questions that no example asked."""
+"""How far a model's one-token answers are from its formula's, on questions of no example."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -52,7 +52,7 @@ class Divergence:
 
 
 class Asked(NamedTuple):
-    """Questions, how likely the formula finds each option, and what a forecast ignorant of taxes says."""
+    """Questions, how likely the formula finds each option, and a forecast ignorant of taxes."""
 
     prompts: list[Prompt]
     probabilities: Float[np.ndarray, "prompts options"]
@@ -60,7 +60,7 @@ class Asked(NamedTuple):
 
 
 def answer_divergences(engine: Engine, *, groups: int, seed: int) -> tuple[Divergence, ...]:
-    """Return the divergences of hours in every wording, by what is remembered, of satisfaction, of planners.
+    """Return the divergences of hours in every wording, by memory, of satisfaction, of planners.
 
     Laws, occupations and, where said, words are of no example. There are `groups` of 8 workers for
     each length of memory, and as many who are asked whether they are satisfied; one life is asked
@@ -108,7 +108,7 @@ def held_out_lives(rng: np.random.Generator, *, groups: int) -> list[Life]:
 
 @jax.enable_x64(True)
 def satisfaction_lives(rng: np.random.Generator, *, groups: int) -> list[Life]:
-    """Return `groups` of workers who have chosen hours and are asked whether that satisfies them."""
+    """Return `groups` of workers who have chosen hours and are asked if that satisfies them."""
 
     def found() -> Iterator[Life]:
         while True:
@@ -121,7 +121,7 @@ def satisfaction_lives(rng: np.random.Generator, *, groups: int) -> list[Life]:
 
 
 def hours_questions(lived: Sequence[Life], wording: str) -> Asked:
-    """Return the question for hours in one of `ASKED_WORDINGS`, with the formula's chances of `HOURS`."""
+    """Return the question for hours in some of `ASKED_WORDINGS`, with the formula's answers."""
     prompts, probabilities, untaxed = [], [], []
     for group, style, situation, memory in lived:
         style = replace(
@@ -156,7 +156,10 @@ def hours_questions(lived: Sequence[Life], wording: str) -> Asked:
 
 
 def satisfaction_questions(lived: Sequence[Life]) -> Asked:
-    """Return the question whether the last step satisfies, as a society asks it: its result is not told."""
+    """Return the question whether the last step satisfies, as a society asks it.
+
+    Its result is not told.
+    """
     prompts, probabilities = [], []
     for group, _, situation, memory in lived:
         steps = memory.last

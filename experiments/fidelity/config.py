@@ -11,12 +11,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FidelityConfig:
-    """Measure the small model against the known formula that it imitates, as worker and as planner."""
+    """Measure the small model against the known formula it imitates, as worker and as planner."""
 
     model: Path | None = None
     """Folder of the model; the one that comes with the project if not given."""
     size: float = 1.0
-    """How many times the usual number of workers and planners to ask: less is faster and less exact."""
+    """How many times the usual number of workers and planners to ask: less is faster and less
+    exact."""
     seed: int = 0
     """Names the draws of questions and workers."""
     json: bool = False

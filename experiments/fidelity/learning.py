@@ -26,7 +26,7 @@ from llm_policy.workers.llm import Answers, LLMWorkers
 from llm_policy.workers.society import Society, Step
 
 SETTING = Setting("flat 50 %, 1.0", 1.0, rate=0.5)
-"""A law that the workers are not calibrated to, and an elasticity with which their mistakes are dear."""
+"""A law that workers are not calibrated to, and an elasticity that makes their mistakes dear."""
 
 Decide = Callable[[Situation, Memory], Float[np.ndarray, "agents options"]]
 
@@ -54,7 +54,7 @@ class Learning:
 
 
 def learning(engine: Engine, *, agents: int, years: int, steps: int, seed: int) -> Learning:
-    """Let four societies live `years` of `steps`: the model's and the formula's, with memory and without.
+    """Let four societies live `years` of `steps`: model's and formula's, with and without memory.
 
     Raises:
         EngineError: the engine cannot answer.

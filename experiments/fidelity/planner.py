@@ -1,4 +1,4 @@
-"""The small model as planner: how far it comes with its history, without, and beside random search."""
+"""The small model as planner, with its history and without, beside random search."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A population of the small model's workers beside its formula's: how it reacts to taxes, and to personas."""
+"""How the small model's workers, beside its formula's, react to taxes and to personas."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -57,7 +57,7 @@ SETTINGS = (
 
 @dataclass(frozen=True)
 class Responsiveness:
-    """The elasticity of aggregate income with respect to the net-of-tax rate, by a paired perturbation.
+    """The elasticity of aggregate income in the net-of-tax rate, by a paired perturbation.
 
     All rates move up and down by `POINTS`; each worker's income is the expectation over its chances
     of hours, so that nothing is drawn. The elasticity is the log change of aggregate income over
@@ -114,7 +114,7 @@ def populate(engine: Engine, setting: Setting, *, agents: int, seed: int) -> Wor
 
 
 def first_step(world: World, law: BracketSchedule, personas: Personas | None = None) -> Asked:
-    """Return the first question of a year under `law`, to these workers or to others of the same means."""
+    """Return a year's first question under `law`, to these workers or others of the same means."""
     workers, who = world.workers, world.personas if personas is None else personas
     if personas is not None:
         workers = LLMWorkers(workers.engine, workers.economy, describe(who), style=workers.style)

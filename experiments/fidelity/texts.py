@@ -1,4 +1,4 @@
-"""How often a model writes each answer beside how often its formula would: votes, candidacies, planners."""
+"""How often a model writes each answer, and its formula would: votes, candidacies, planners."""
 
 import json
 from collections import defaultdict
@@ -39,7 +39,7 @@ class Frequencies:
 
 
 class Texts(NamedTuple):
-    """A prompt, how likely the formula finds each option at each of its places, and how answers are read.
+    """A prompt, the formula's chances of each option at each place, and how answers are read.
 
     `read` returns the option at each place, or None.
     """
@@ -53,7 +53,7 @@ class Texts(NamedTuple):
 def answer_frequencies(
     engine: Engine, *, groups: int, samples: int, seed: int
 ) -> tuple[Frequencies, ...]:
-    """Return the frequencies of votes, candidacies and planners' changes, on brackets of no example.
+    """Return frequencies of votes, candidacies and planners' changes, on brackets of no example.
 
     Raises:
         EngineError: the engine cannot answer.
@@ -65,7 +65,7 @@ def answer_frequencies(
 
 
 def text_questions(*, groups: int, seed: int) -> dict[str, list[Texts]]:
-    """Return the questions to `groups` of 8 workers three times over, and to as many groups of planners."""
+    """Return the questions to `groups` of 8 workers thrice, and to as many groups of planners."""
     rng = np.random.default_rng(seed)
     lived = held_out_lives(rng, groups=groups)
     planners = _kept(lambda: planner_example(rng, held_out=True), '{"changes": ')

@@ -1,4 +1,4 @@
-"""The best schedule of an economy: found two ways, checked by first-order conditions, bounded by theory."""
+"""The best schedule: found two ways, checked by first-order conditions, bounded by theory."""
 
 import dataclasses
 import json

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OptimumConfig(EconomyConfig, ModelConfig):
-    """Search the best schedule on today's brackets two ways, and bound what any schedule could bring.
+    """Search the best schedule on today's brackets two ways, and bound what any could bring.
 
     Among language models there is no bound: a search, and a confidence band of the best found.
     """

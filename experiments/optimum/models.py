@@ -50,7 +50,7 @@ SEARCH = Search()
 
 @dataclass(frozen=True)
 class Candidate:
-    """A schedule, where it comes from, and its equivalents in dollars a year, one for each check."""
+    """A schedule, where it comes from, and its equivalents in dollars a year, one per check."""
 
     name: str
     rates: tuple[float, ...]
@@ -85,7 +85,7 @@ def find_model_optimum(
     search: Search,
     progress: Callable[[str], None] = lambda what: None,
 ) -> ModelOptimum:
-    """Search from the optimum of rational workers, in two ways, then enact what looks best once more.
+    """Search from rational workers' optimum, in two ways, then enact what looks best once more.
 
     The draws of a check are the same for all candidates.
 
@@ -133,7 +133,7 @@ def find_model_optimum(
 def bands(
     years: Float[np.ndarray, "candidates years"], *, seed: int = 0
 ) -> tuple[Measured, tuple[Measured, ...]]:
-    """Return the band of the best candidate, which is the first, and how far each other one is behind.
+    """Return the band of the best candidate, the first, and how far each other one is behind.
 
     The bootstrap draws whole years, so what years have in common cancels in differences; the band
     is that of the largest mean (Efron 1979).

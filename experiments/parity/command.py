@@ -1,4 +1,4 @@
-"""Economies of the LLM Economist (arXiv 2507.15815) as its code draws them, to compare figures with it."""
+"""Economies of the LLM Economist (arXiv 2507.15815) as its code draws them, to compare figures."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ _A1_THRESHOLDS = [0, 23_000, 47_000, 94_000, 192_000, 244_000, 500_000]
 
 @dataclass(frozen=True)
 class Preset:
-    """One of its economies: u = c - scale * l^power, its brackets with federal rates, its welfare."""
+    """One of its economies: u = c - scale * l^power, brackets with federal rates, its welfare."""
 
     scale: float
     power: float
@@ -72,7 +72,7 @@ def preset(tag: str, *, agents: int = 100, seed: int = 42) -> Preset:
 
 
 def reference_welfare(preset: Preset) -> float:
-    """Return the welfare that the reference prints, a sum over workers, when everyone works 40 hours."""
+    """Return the welfare that the reference prints, a sum over workers, if all work 40 hours."""
     population = preset.economy.population
     labor = jnp.full(population.agents, REFERENCE_HOURS)
     outcome = settle(preset.economy, preset.law, labor)

@@ -1,4 +1,4 @@
-"""How personas compare with the published tables: simulated against published, with the difference."""
+"""How personas compare with published tables: simulated, published, and the difference."""
 
 import dataclasses
 import itertools
@@ -23,7 +23,7 @@ from llm_policy.personas.tables import AGES, FULL_TIME, column, of_sex, publishe
 
 @dataclass(frozen=True)
 class PublishedFigure:
-    """A figure of the simulated people beside the published one; `difference` is relative to the latter.
+    """A simulated figure beside the published one; `difference` is relative to the latter.
 
     A share is one of all employed people. Earnings are the median weekly earnings of full-time
     workers (in "part time" of part-time workers) as a ratio to that of all full-time workers; in

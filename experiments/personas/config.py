@@ -11,7 +11,7 @@ _FEWEST = 10_000
 
 @dataclass(frozen=True)
 class PersonasConfig:
-    """Compare personas, drawn for skills on the quantile grid of ACS-2023 incomes, with published figures."""
+    """Compare personas, for skills on the ACS-2023 income quantile grid, with published figures."""
 
     agents: int = 100_000
     """People to draw; a figure's sampling error falls with the square root of their number."""

@@ -8,7 +8,7 @@ SHIPPED = "econjax-small"
 
 
 class Nature(NamedTuple):
-    """What a planner and workers who are this model are called in tables, and what a reader must know."""
+    """What tables call a planner and workers who are this model, and what a reader must know."""
 
     planner: str
     workers: str

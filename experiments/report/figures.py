@@ -19,7 +19,7 @@ def panels_of(count: int):
 
 
 def save_figure(figure, panels, path: Path) -> None:
-    """Write the figure with one legend: that of the panel with the most lines, which holds the others'."""
+    """Write the figure with the legend of the panel with most lines, which holds the others'."""
     lines = max(
         (panel.get_legend_handles_labels() for panel in panels), key=lambda found: len(found[1])
     )

@@ -28,9 +28,10 @@ def mean_of(values: Float[np.ndarray, " n"]) -> Measured:
 
 
 def bootstrap(groups: Sequence[Sequence[float]], *, seed: int = 0) -> Measured:
-    """Return the mean of the groups' means, and the 95 % interval when each group is drawn anew (Efron 1979).
+    """Return the mean of the groups' means, and its 95 % interval when each group is drawn anew.
 
-    Draws within a group are exchangeable; groups are what they are.
+    Draws within a group are exchangeable; groups are what they are. The bootstrap is that of Efron
+    (1979).
     """
     rng = np.random.default_rng(seed)
     means = [

@@ -9,7 +9,7 @@ import tyro
 
 @dataclass(frozen=True)
 class ResumeConfig:
-    """Finish a run that was cut short, within its own limits: what its journal holds is not asked again."""
+    """Finish a run that was cut short, within its limits: nothing in its journal is asked again."""
 
     run: Annotated[Path, tyro.conf.Positional]
     """The run directory to finish."""
@@ -31,13 +31,14 @@ class ResumeConfig:
 
 @dataclass(frozen=True)
 class ReplayConfig:
-    """Repeat a finished run from its journal, with no model, and compare the metrics byte by byte."""
+    """Repeat a finished run from its journal, with no model, and compare metrics byte by byte."""
 
     run: Annotated[Path, tyro.conf.Positional]
     """The run directory to repeat."""
     score: tuple[str, ...] = ()
     """Score a simulation under these welfare functions instead; its metrics then differ."""
     name: str | None = None
-    """Name of the new run directory, beside the old one; the old name with "-replay" if not given."""
+    """Name of the new run directory, beside the old one; the old name with "-replay" if not
+    given."""
     json: bool = False
     """Print the result as JSON on standard output instead of tables."""

@@ -1,4 +1,7 @@
-"""A run is a directory: what was run, what came out, every model call. Nothing in it is ever overwritten."""
+"""A run is a directory: what was run, what came out, every model call.
+
+Nothing in it is ever overwritten.
+"""
 
 import hashlib
 import importlib.metadata
@@ -21,7 +24,7 @@ METRICS = "metrics.parquet"
 
 
 def new_run_path(runs: Path, name: str | None, *, command: str) -> Path:
-    """Return the path of a run directory that does not exist yet, named by command and time without a name.
+    """Return the path of a new run directory, named by command and time without a name.
 
     Raises:
         ValueError: the named run exists.
@@ -42,7 +45,7 @@ def make_run(
     limits: Mapping[str, Any],
     engine: Mapping[str, Any] | None,
 ) -> None:
-    """Make a run directory that says what its figures depend on: command, choices, versions, hardware, model.
+    """Make a run directory that tells its command, choices, versions, hardware and model.
 
     `limits` are what the run may cost. The directory and its manifest appear at once, so that
     whatever is cut short can be resumed.
@@ -69,7 +72,7 @@ def make_run(
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """Return the "command" that a run was made with, its "config", its "limits", and what "engine" answered.
+    """Return a run's "command", its "config", its "limits", and what "engine" answered.
 
     Raises:
         ValueError: the folder holds no run.
@@ -127,14 +130,14 @@ def _versions() -> dict[str, str]:
 
 
 def _digest_of_prompts() -> str:
-    """Return a digest of all code that words are in: equal digests, equal prompts to equal numbers."""
+    """Return a digest of all code with words: equal digests, equal prompts to equal numbers."""
     sources = importlib.resources.files("llm_policy.prompts").iterdir()
     texts = sorted((file.name, file.read_bytes()) for file in sources if file.name.endswith(".py"))
     return hashlib.sha256(b"".join(text for _, text in texts)).hexdigest()[:16]
 
 
 def _git_commit() -> str | None:
-    """Return the commit of this code, with "+changes" if files differ from it; None outside a checkout."""
+    """Return this code's commit, with "+changes" if files differ; None outside a checkout."""
     here = Path(__file__).parent
 
     def git(*arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""Runs that leave a directory: start one, finish one that was cut short, repeat one without a model."""
+"""Runs that leave a directory: start one, finish one cut short, repeat one without a model."""
 
 import contextlib
 import dataclasses
@@ -81,7 +81,7 @@ def resume(choices: ResumeConfig) -> None:
 
 
 def replay(choices: ReplayConfig) -> None:
-    """Repeat a finished run from its journal, in a new directory; if that cannot be done it leaves none.
+    """Repeat a finished run from its journal, in a new directory; if that fails it leaves none.
 
     Raises:
         Mistake: the directory holds no finished run, or one that cannot be scored anew.

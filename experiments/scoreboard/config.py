@@ -24,7 +24,7 @@ RATIONAL: tuple[PlannerName, ...] = tuple(
 
 @dataclass(frozen=True)
 class ScoreboardConfig(ModelConfig):
-    """Let every planner plan on several economies, each drawn several times, and print its regret."""
+    """Let planners plan on several economies, each drawn several times, and print their regret."""
 
     economies: tuple[str, ...] = ECONOMY_NAMES
     """Economies, each calibrated to 2024 federal law."""

@@ -60,4 +60,4 @@ ECONOMIES = {
     ),
     "mixed": Kind("ACS incomes, elasticities of median 0.25 that differ", GB2_ACS_2023, spread=0.5),
 }
-"""The economies of the scoreboard. The law, and the incomes of the ACS, are sourced; the rest is assumed."""
+"""The scoreboard's economies: the law and the ACS incomes are sourced, the rest is assumed."""

@@ -1,4 +1,4 @@
-"""Every planner on several economies, each drawn several times: regret, with intervals over the draws."""
+"""All planners on several economies, each drawn several times: regret with intervals over draws."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ from llm_policy.prompts.welfare import WELFARE, WelfareSpec
 
 
 def contests(config: ScoreboardConfig) -> "list[Contest]":
-    """Return the contests; planners who are told elasticities are told the truth unless that varies."""
+    """Return the contests; planners told elasticities are told the truth unless that varies."""
     kind, aim = ECONOMIES[config.economies[0]], WELFARE[config.welfare[0]]
     if config.vary == "elasticity":
         return [
@@ -146,7 +146,7 @@ def contest_scores(
 
 
 def pooled(scores: Sequence[Score]) -> list[Score]:
-    """Return one score for each planner and aim: the mean over economies, drawn anew within each."""
+    """Return one score per planner and aim: the mean over economies, drawn anew within each."""
     together: dict[tuple[str, str], list[Score]] = {}
     for score in scores:
         together.setdefault((score.contest.aim.name, score.planner), []).append(score)

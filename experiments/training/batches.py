@@ -21,7 +21,7 @@ _LEAST = 1e-12  # chances below are none: float32 has no logarithm of the smalle
 
 
 class Batch(NamedTuple):
-    """Groups of rows after what each group shares, and what should follow at some places of each row.
+    """Groups of rows after what each group shares, and what should follow at some places of each.
 
     Tokens, places and followers are padded with 0; the chances of what is padding are 0. What helps
     to learn is NaN where there is none of it: the formula's `workings` at these places, the

@@ -1,4 +1,4 @@
-"""Which examples come when: drills, then first steps, then all tasks side by side and longer histories."""
+"""Which examples come when: drills, first steps, then all tasks at once and longer histories."""
 
 import itertools
 from collections.abc import Iterable, Iterator
@@ -23,7 +23,7 @@ from experiments.training.worker_examples import (
 )
 
 _PLANNERS, _WRITING_PLANNERS, _VOTERS, _CANDIDATES = 4, 32, 16, 32
-"""After so many groups of workers there is an example for planners, for those who write JSON, and so on."""
+"""Groups of workers per example for planners, for those who write JSON, and so on."""
 
 
 class Mix(NamedTuple):
@@ -45,7 +45,7 @@ EVERYTHING = Mix(0.0, 0.3, 0.35, 1.0)
 
 
 def example_mix(progress: float) -> Mix:
-    """Return the mix after a share of a training run: reading and reckoning come before all else."""
+    """Return the mix after a share of a training run: reading and reckoning come first."""
     course = {
         "drilled": ([0.2, 0.21, 0.45, 0.6, 0.8], [1.0, 0.5, 0.4, 0.08, 0.04]),
         "easy": ([0.45, 0.55], [1.0, 0.25]),
@@ -58,7 +58,7 @@ def example_mix(progress: float) -> Mix:
 def examples(
     rng: np.random.Generator, mixes: Iterable[Mix], *, held_out: bool = False
 ) -> Iterator[Example]:
-    """Yield the examples of one crowd of workers after the other, and between them those of the other tasks.
+    """Yield one crowd of workers' examples after another, and those of other tasks in between.
 
     There is a mix for each crowd. `held_out` examples have brackets, occupations and words that no
     other example has.

@@ -74,7 +74,7 @@ def save_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
 
 
 class EncodedRow(NamedTuple):
-    """One prompt after the shared text, and its answer, as tokens; and what should follow at some places.
+    """A prompt after the shared text, its answer, and what should follow at places, as tokens.
 
     After the token at `places[k]` those in `follows[k]` may follow, each with its chance;
     `workings[k]` is what the formula has found by then, () where nothing new. `endowment` follows
@@ -129,7 +129,7 @@ class Encoder:
         return Encoded(example.task, first.ids, rows, example.schedule)
 
     def numbers(self, tokens: Int[np.ndarray, "*rows tokens"]) -> Float[np.ndarray, "*rows tokens"]:
-        """Return the number that each token goes on with, as far as it is read, NaN where there is none.
+        """Return the number that each token goes on with, as far as read, NaN where there is none.
 
         The token after a number still has it; signs count for nothing.
         """
@@ -154,7 +154,7 @@ class Encoder:
         return found
 
     def ordinals(self, tokens: Sequence[int]) -> Float[np.ndarray, " tokens"]:
-        """Return of how many numbers there are digits up to each token, from its line or bracket on."""
+        """Return how many numbers have digits up to each token, from its line or bracket on."""
         marks = self._comma, self._point
         found, count, last = np.zeros(len(tokens)), 0, False
         for now, token in enumerate(tokens):

@@ -1,4 +1,4 @@
-"""What an example is: prompts with one shared text, and how likely their formula finds each answer."""
+"""What an example is: prompts with one shared text, and the formula's chances of each answer."""
 
 import functools
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ class Example:
 
 
 def begin_answer(rng: np.random.Generator, name: str, think: bool = False) -> tuple[Part, ...]:
-    """Return the parts of a JSON answer up to the value under `name`, after a thought if asked for."""
+    """Return the parts of a JSON answer up to the value of `name`, after a thought if asked for."""
     if not think:
         return (Part((f'{{"{name}": ',)),)
     thoughts = tuple(f'{thought}"' for thought in _THOUGHTS)

@@ -66,7 +66,7 @@ def bracket_example(
 def planner_example(
     rng: np.random.Generator, *, brief: bool = False, held_out: bool = False
 ) -> Example:
-    """Return the question for the next schedule, to answer in JSON, after histories of `PLANNERS`."""
+    """Return the question for the next schedule, in JSON, after histories of `PLANNERS`."""
     law = draw_law(rng, held_out=held_out)
     style, shown = _draw_style(rng, brief=brief)
     style = replace(
@@ -259,7 +259,7 @@ def _numbers(
 
 
 def _workings(current: BracketSchedule, trials: Sequence[Trial]) -> list[list[float]]:
-    """Return for each bracket the rates that the formula compares, their mean move, and what it aims at."""
+    """Return by bracket the rates that the formula compares, their mean move, and its aim."""
     now = np.asarray(current.rates, float)
     seen = [np.asarray(record.rates, float) for record in records(trials)[:2]]
     best, second = (*seen, *[np.full_like(now, np.nan)] * 2)[:2]

@@ -1,4 +1,4 @@
-"""What training makes small: how far answers are from the formula's, and how badly probes read the network.
+"""What training makes small: how far answers are from the formula's, and how badly probes read.
 
 From answers alone it would take long to find out how to read. So linear probes (Alain and Bengio
 2017) read off inner layers, as in deep supervision (Lee et al. 2015), the numbers of a prompt, what
@@ -23,7 +23,7 @@ each, and the rates that planners compare."""
 
 
 class Probes(NamedTuple):
-    """Matrices that read what the formula knows off the network's states; they are for training only."""
+    """Matrices that read what the formula knows off the network's states, for training only."""
 
     numbers: Float[Array, "width features"]
     ordinals: Float[Array, "width features"]
@@ -61,14 +61,14 @@ def answer_loss(weights: Weights, sizes: Sizes, batch: Batch) -> Float[Array, "g
 def losses(
     learned: Learned, sizes: Sizes, batch: Batch
 ) -> tuple[Float[Array, "groups rows"], Float[Array, ""]]:
-    """Return the loss of the answers, and that of the probes: a sum of means, one for each thing read."""
+    """Return the loss of answers, and that of probes: a sum of means, one for each thing read."""
     understood = _understand(learned.weights, sizes, batch)
     away = _divergence(learned.weights, batch, understood.answering)
     return away, _probe_loss(learned.probes, batch, understood)
 
 
 class _Understood(NamedTuple):
-    """The states from which answers are said, and what layers pass on of shared texts and of rows."""
+    """The states that answers are said from, and what layers pass on of shared texts and rows."""
 
     answering: Float[Array, "groups rows places width"]
     shared: Float[Array, "layers groups shared width"]
@@ -133,7 +133,7 @@ _COMPARED = 4  # of a planner's workings all but the last, which is what it aims
 
 
 def _features(numbers: Any) -> Float[Array, "*shape 5"]:
-    """Return what stands for a number: its logarithm, and waves of it that tell near numbers apart."""
+    """Return what stands for a number: its logarithm, and waves that tell near numbers apart."""
     size = jnp.log10(1 + jnp.asarray(numbers))
     angles = [2 * jnp.pi * size, 4 * jnp.pi * size]
     return jnp.stack([size, *map(jnp.sin, angles), *map(jnp.cos, angles)], axis=-1)
@@ -147,7 +147,7 @@ def _places(ordinals: Any) -> Float[Array, "*shape 5"]:
 
 
 def _misread(found: Array, wanted: Array) -> Float[Array, ""]:
-    """Return the mean cost of errors: squares of small ones, logarithms of large ones; NaN is skipped."""
+    """Return errors' mean cost: squares of small ones, logarithms of large ones; NaN is skipped."""
     known = ~jnp.isnan(wanted)
     error = jnp.where(known, found - jnp.where(known, wanted, 0.0), 0.0)
     return jnp.sum(jnp.log1p(jnp.square(error / _FINE))) / jnp.maximum(jnp.sum(known), 1)

@@ -1,4 +1,4 @@
-"""Sentences of workers' prompts in other words, so that the model learns what a prompt says, not how.
+"""Workers' prompts in other words, so that the model learns what a prompt says, not how.
 
 A sentence of a prompt is replaced by words drawn for each of its slots, in the order of the slots
 or, where that reads as well, in any. What is held out is in no example: `econjax fidelity` asks in
@@ -14,7 +14,7 @@ from llm_policy.engines.base import Prompt
 
 
 class Wording(NamedTuple):
-    """Other words for a sentence: those held out of all examples, and slots with what examples say in them."""
+    """Other words for a sentence: those held out of examples, and slots with what examples say."""
 
     held_out: str
     slots: Sequence[Sequence[str]]
@@ -30,7 +30,7 @@ _REPLACED = 0.8
 def rephrased(
     rng: np.random.Generator, prompts: Sequence[Prompt], *, held_out: bool = False
 ) -> list[Prompt]:
-    """Return the prompts, most of them in other words; `held_out` ones in words that no example uses."""
+    """Return the prompts, most in other words; `held_out` ones in words that no example uses."""
     if held_out:
         return _replaced(
             prompts, {words: wording.held_out for words, wording in PARAPHRASES.items()}
@@ -190,7 +190,10 @@ _TOLD = (
     "Longer weeks pay more, and they are more tiring. What you keep is income less tax, plus the "
     "rebate.",
 )
-_PAID_BACK = "Tax revenue beyond public spending is paid back in equal shares: everyone gets the same rebate."
+_PAID_BACK = (
+    "Tax revenue beyond public spending is paid back in equal shares: everyone gets the same "
+    "rebate."
+)
 
 PARAPHRASES = {
     _TOLD[0]: Wording(

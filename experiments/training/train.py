@@ -112,7 +112,7 @@ def _begin(
 
 
 def _deeper(drawn: Weights, begun: Weights, found: Sizes, sizes: Sizes) -> Weights:
-    """Return the model `begun` with further layers, as drawn, but that pass on what they are given."""
+    """Return the model `begun` with further layers, as drawn, that pass on what they are given."""
     layers = sizes.num_hidden_layers
     if found.num_hidden_layers > layers or found._replace(num_hidden_layers=layers) != sizes:
         raise ValueError(
@@ -142,7 +142,7 @@ def _optimiser(config: TrainConfig) -> optax.GradientTransformation:
         )
 
     def matrices(learned: Learned) -> Any:
-        """Return which axes are the input and the output of a matrix; the first one is that of layers."""
+        """Return which axes are a matrix's input and output; the first one is that of layers."""
         axes = optax.contrib.MuonDimensionNumbers(1, 2)
         return jax.tree_util.tree_map_with_path(
             lambda path, _: axes if "kernel" in str(path[-1]) else None, learned
@@ -267,7 +267,7 @@ def _log(
     held_out: dict[str, float],
     seconds: float,
 ) -> None:
-    """Write what was lost, on average, since the last time and on held-out examples: to log.jsonl and screen.
+    """Write mean losses since the last time and on held-out examples, to log.jsonl and screen.
 
     Of the two figures of training the first is the divergence of answers, the second the probes'
     loss.

@@ -1,4 +1,4 @@
-"""Lessons for workers: crowds of many skills live under many laws, and are asked as a run would ask them."""
+"""Lessons for workers: crowds of many skills live under many laws and are asked as in a run."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -59,7 +59,7 @@ class Crowd(NamedTuple):
 
 
 def draw_crowd(rng: np.random.Generator, *, held_out: bool = False) -> Crowd:
-    """Return workers of many skills, efforts and people; `held_out` ones have occupations of no example."""
+    """Return workers of many skills, efforts and people; `held_out` ones in unseen occupations."""
     draw = rng.random(3)
     rational, satisfaction = bool(draw[0] < 0.08), bool(draw[1] < 0.3)
     economy = _draw_economy(rng, in_dollars=rational or draw[2] < 0.85)
@@ -119,7 +119,7 @@ def worker_examples(
 
 
 def drills(rng: np.random.Generator, crowd: Crowd, *, held_out: bool = False) -> Iterator[Example]:
-    """Yield questions for hours to workers who have not chosen any yet, with parts of the text left out.
+    """Yield questions for hours to workers who have chosen none yet, parts of the text left out.
 
     What an hour earns and what effort costs always stands there. Who reads nothing about itself has
     no attitudes.
@@ -263,7 +263,7 @@ def _take(crowd: Crowd, population: Population, members: Int[np.ndarray, " group
 
 
 def _live(rng: np.random.Generator, group: Group, style: Style, steps: int, held_out: bool) -> Life:
-    """Return the group after some steps in a few tax years, in which it chose as its formula would."""
+    """Return the group after steps in a few tax years, in which it chose as its formula would."""
     memory = nothing(GROUP, last=style.history, best=style.best)
     year, number = 1, 0
     if rng.random() < 0.15:  # late in a run

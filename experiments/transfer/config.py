@@ -30,7 +30,8 @@ class TransferConfig(EconomyConfig, ModelConfig):
     seeds: int = 5
     """How often everything is done: personas, draws and planners differ."""
     evaluations: tuple[int, int] = (40, 6)
-    """Evaluations of a planner that learns from rational workers, and of one that learns from models."""
+    """Evaluations of a planner that learns from rational workers, and of one that learns from
+    models."""
     tax_year: int = 2
     """Steps of labor in one evaluation of language-model workers."""
     checks: int = 4

@@ -1,4 +1,4 @@
-"""What schedules are worth to other workers than those they were made for: rational ones, language models."""
+"""What schedules are worth to other workers than their own: rational ones, language models."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -16,7 +16,7 @@ FIELDS: dict[Rule, str] = {"plurality": "vote", "borda": "ranking", "approval": 
 
 
 def ballot_answer(rule: Rule, candidates: int) -> dict[str, Any]:
-    """Return the properties of an answer that is a ballot on candidates called 1 to `candidates`."""
+    """Return the properties of an answer that is a ballot on candidates 1 to `candidates`."""
     if rule == "plurality":
         return {FIELDS[rule]: {"type": "integer", "minimum": 0, "maximum": candidates}}
     number = {"type": "integer", "minimum": 1, "maximum": candidates}
@@ -24,7 +24,7 @@ def ballot_answer(rule: Rule, candidates: int) -> dict[str, Any]:
 
 
 def read_ballot(text: str, rule: Rule, candidates: int) -> tuple[int, ...] | None:
-    """Return the places on the ballot, from 0, that a text names, none if it abstains; None if unreadable."""
+    """Return the places, from 0, on a text's ballot, none if it abstains; None if unreadable."""
     name = FIELDS[rule]
     field = read_field(text, name)
     if rule == "plurality" and field == 0 and not isinstance(field, bool):

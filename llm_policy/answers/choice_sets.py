@@ -30,7 +30,7 @@ def numbers(values: Sequence[int] = HOURS) -> ChoiceSet:
 
 
 def letters(agents: int, values: Sequence[int] = HOURS) -> ChoiceSet:
-    """Return letter codes in an order that differs between workers, so that no hours gain by their place.
+    """Return letter codes in orders that differ by worker, so that no hours gain by their place.
 
     Of as many workers as there are values, each finds each value at another letter.
     """
@@ -60,7 +60,7 @@ def probabilities(
 
 
 def legend(choice_set: ChoiceSet, *, reverse: bool) -> list[str]:
-    """Return what the letters mean, in words, for each worker; `reverse` begins with the last letter."""
+    """Return what the letters mean, in words, by worker; `reverse` begins with the last letter."""
     assert choice_set.order is not None, "numbers mean themselves"
     step = -1 if reverse else 1
     texts: dict[tuple[int, ...], str] = {}

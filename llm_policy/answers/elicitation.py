@@ -69,7 +69,7 @@ class Asker:
         codes: Sequence[str],
         workers: Int[np.ndarray, " n"],
     ) -> tuple[Int[np.ndarray, " n"], Bool[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-        """Return the place of the code drawn for each prompt, for whom one is known, and what leaked.
+        """Return the place of each prompt's drawn code, for whom one is known, and what leaked.
 
         A draw depends on the key and on the asker's number in `workers`, not on the others. Where
         only the likeliest tokens are scored, a prompt of which they leave out more than half is not

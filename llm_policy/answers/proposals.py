@@ -16,7 +16,7 @@ from llm_policy.answers.reading import (
 )
 
 Answer = Literal["changes", "rates"]
-"""What a proposal names: changes of the rates in percentage points, or the rates themselves in per cent."""
+"""What a proposal names: changes of rates in percentage points, or the rates in per cent."""
 
 
 def proposal_answer(answer: Answer, brackets: int) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def proposal_answer(answer: Answer, brackets: int) -> dict[str, Any]:
 
 
 def question_answer(answer: Answer, brackets: int) -> dict[str, Any]:
-    """Return the properties of an answer that proposes a schedule or asks about one, the other being null."""
+    """Return the properties of an answer: a schedule proposed or asked about, the other null."""
     question = {"what_if": rates_answer(brackets)["rates_percent"]}
     either = question | proposal_answer(answer, brackets)
     return {name: {"anyOf": [kind, {"type": "null"}]} for name, kind in either.items()}
@@ -45,7 +45,10 @@ def read_proposal(text: str, current: BracketSchedule, answer: Answer) -> Bracke
 
 
 def changed(current: BracketSchedule, changes: Float[np.ndarray, " brackets"]) -> BracketSchedule:
-    """Return a schedule after changes, in shares: past 0 or 1 a rate ends there, 0 leaves one as it is."""
+    """Return a schedule after changes, in shares.
+
+    Past 0 or 1 a rate ends there; a change of 0 leaves it as it is.
+    """
     rates = np.asarray(current.rates, float)
     after = np.where(changes == 0, rates, np.clip(rates + changes, 0, 1).round(4))
     return BracketSchedule(current.thresholds, after.tolist())

@@ -19,7 +19,7 @@ HOURS = tuple(range(0, 101, 10))
 
 
 def schema(properties: Mapping[str, Any], *, thought: bool = False) -> Schema:
-    """Return the schema of an object with exactly these properties, after a `thought` of a few sentences."""
+    """Return the schema of an object of exactly these properties, after a short `thought`."""
     first = {"thought": {"type": "string"}} if thought else {}
     return {
         "type": "object",
@@ -38,7 +38,7 @@ SATISFIED_ANSWER = {"satisfied": {"type": "string", "enum": ["yes", "no"]}}
 
 
 def changes_answer(brackets: int) -> dict[str, Any]:
-    """Return the properties of an answer that changes each of `brackets` rates, in percentage points."""
+    """Return the properties of an answer that changes `brackets` rates, in percentage points."""
     return {"changes": _several({"type": "integer", "enum": list(STEPS)}, brackets)}
 
 
@@ -49,7 +49,7 @@ def rates_answer(brackets: int) -> dict[str, Any]:
 
 @dataclass
 class Tally:
-    """How many answers were asked for, and how many could be read; an answer asked again counts again."""
+    """How many answers were asked for, and how many were read; one asked again counts again."""
 
     asked: int = 0
     read: int = 0
@@ -79,7 +79,7 @@ def read_satisfied(texts: Sequence[str]) -> tuple[Float[np.ndarray, " n"], Bool[
 
 
 def read_changes(text: str, brackets: int) -> Float[np.ndarray, " brackets"] | None:
-    """Return a planner's changes as shares (-0.2 to 0.2), or None if the text holds no such list."""
+    """Return a planner's changes as shares (-0.2 to 0.2), None if the text holds no such list."""
     answer = _decode(text, _Changes)
     if answer is None or len(answer.changes) != brackets or not set(answer.changes) <= set(STEPS):
         return None
@@ -87,7 +87,7 @@ def read_changes(text: str, brackets: int) -> Float[np.ndarray, " brackets"] | N
 
 
 def read_rates(text: str, brackets: int) -> Float[np.ndarray, " brackets"] | None:
-    """Return a planner's rates as shares (0 to 1), or None if the text holds no such list of per cents."""
+    """Return a planner's rates as shares (0 to 1), None if the text lists no such per cents."""
     answer = _decode(text, _Rates)
     if answer is None or len(answer.rates_percent) != brackets:
         return None
@@ -96,7 +96,7 @@ def read_rates(text: str, brackets: int) -> Float[np.ndarray, " brackets"] | Non
 
 
 def read_numbers(text: str, name: str, *, options: int) -> Int[np.ndarray, " chosen"] | None:
-    """Return the distinct whole numbers from 1 to `options` listed, or the one given, under `name`, less 1.
+    """Return the distinct whole numbers, 1 to `options`, listed or given under `name`, less 1.
 
     None if the text holds nothing of the kind.
     """
@@ -141,7 +141,7 @@ def _several(item: Mapping[str, Any], count: int) -> dict[str, Any]:
 
 
 def _number(value: float | str, most: float, quoted: re.Pattern[str]) -> float | None:
-    """Return a number from 0 to `most`, which may be `quoted` and then carry its own unit, or None."""
+    """Return a number from 0 to `most`, which may be `quoted` and then have its unit, or None."""
     if isinstance(value, str):
         match = quoted.fullmatch(value)
         value = float(match[1]) if match else -1.0

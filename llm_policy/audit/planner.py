@@ -1,4 +1,4 @@
-"""How much of a planner's choice is recall: the same question in dollars and in currencies of no country."""
+"""How much of a planner's choice is recall: asked in dollars and in currencies of no country."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How far the answers of workers can be trusted: what they say in other words, in both modes, and at best."""
+"""How far workers' answers can be trusted: in other words, in both modes, and at best."""
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
@@ -54,20 +54,23 @@ class WorkerAudit:
 
     Every worker counts once, whatever its weight.
 
-    - `workers` asked, `samples` texts each; `unreadable` is the share of texts that could not be read.
+    - `workers` asked, `samples` texts each; `unreadable` is the share of texts that could not be
+      read.
     - `unknown` is the share of workers about whose options the model says nothing, who have no
       probabilities. `leaked_mean` and `leaked_max` are of the probability on no option, over all
       workers.
-    - `disagreement` is the mean total variation between the texts, each counted for the nearest option (the
-      lower of two), and the probabilities of choice mode; `noise_floor` is what it would be on
-      average if the texts were as many draws from these probabilities. Choices are scored at
-      temperature 1, so that texts written at another temperature disagree more.
-    - `choice_hours` and `text_hours` are mean hours a week in the two modes, over the workers known in both.
-    - `again` is the shift of the very same question asked twice, the floor of the shifts below it: options
-      listed in `reverse`; `letters` instead of numbers (None if the model is asked in letters
-      anyway, or has no tokens for them); the other `phrasing`; money in another currency
+    - `disagreement` is the mean total variation between the texts, each counted for the nearest
+      option (the lower of two), and the probabilities of choice mode; `noise_floor` is what it
+      would be on average if the texts were as many draws from these probabilities. Choices are
+      scored at temperature 1, so that texts written at another temperature disagree more.
+    - `choice_hours` and `text_hours` are mean hours a week in the two modes, over the workers known
+      in both.
+    - `again` is the shift of the very same question asked twice, the floor of the shifts below it:
+      options listed in `reverse`; `letters` instead of numbers (None if the model is asked in
+      letters anyway, or has no tokens for them); the other `phrasing`; money in another currency
       (`renamed`, mean over currencies).
-    - `choice_distance` is the expectation over the options, `text_distance` the mean over the texts.
+    - `choice_distance` is the expectation over the options, `text_distance` the mean over the
+      texts.
     """
 
     workers: int
@@ -167,7 +170,7 @@ def check_audit(samples: int, currencies: Sequence[Currency]) -> None:
 def expected_variation(
     probabilities: Float[np.ndarray, "n options"], draws: Int[np.ndarray, " n"]
 ) -> Float[np.ndarray, " n"]:
-    """Return the mean total variation between probabilities and the shares of as many draws from them.
+    """Return the mean total variation between probabilities and shares of as many draws from them.
 
     Each option's count is binomial, with mean absolute deviation 2 m (1 - p) P(count = m), m the
     first whole number above draws * p (de Moivre 1730; Diaconis and Zabell 1991, Statistical

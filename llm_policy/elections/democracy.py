@@ -23,7 +23,7 @@ _Answer = TypeVar("_Answer")
 
 
 class Democracy:
-    """Workers elect one of them by `rules`; each tax year the leader sets the schedule, as `LLMPlanner` does.
+    """Workers elect one of them by `rules`, who sets each tax year's schedule as `LLMPlanner` does.
 
     A leader serves `goal`, or itself: it then hears its own utility as the result of each schedule.
     Everyone has one vote. An answer that cannot be read is asked again, `attempts` times in all;
@@ -97,7 +97,7 @@ class Democracy:
         report: Report,
         utility: Float[Array, " agents"],
     ) -> DemocracyState:
-        """Remember what the tax year brought; `utility` is everybody's mean over it, NaN where unknown.
+        """Remember what the tax year brought; `utility` is everybody's mean, NaN where unknown.
 
         Raises:
             ValueError: no tax year was decided, or the workers are not the voters.
@@ -165,7 +165,7 @@ class Democracy:
     def _stand(
         self, current: BracketSchedule, eligible: Sequence[int], shared: str, voters: Sequence[str]
     ) -> tuple[dict[int, tuple[float, ...]], int]:
-        """Return the platforms of those who stand, and how many of those asked could not be understood."""
+        """Return the platforms of those who stand, and how many asked were not understood."""
         asked = [voters[i] for i in eligible]
         prompts = stand_prompts(
             current, asked, rules=self.rules, goal=self.goal, style=self.style, economy=shared

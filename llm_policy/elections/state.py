@@ -40,7 +40,7 @@ class Election(NamedTuple):
 
 
 class TaxYear(NamedTuple):
-    """What a tax year brought: the trial in dollars a year, and everybody's utility, NaN where unknown."""
+    """What a tax year brought: the trial in dollars a year, and all utilities, NaN if unknown."""
 
     trial: Trial
     utility: Float[np.ndarray, " agents"]
@@ -83,7 +83,7 @@ def as_seen_by(leader: int, years: Sequence[TaxYear]) -> tuple[Trial, ...]:
 
 
 def turnover(state: DemocracyState) -> float:
-    """Return the share of elections after the first that changed the leader; NaN if there are none."""
+    """Return the share of elections after the first that changed the leader; NaN without any."""
     winners = [election.winner for election in state.elections]
     changes = [after != before for before, after in itertools.pairwise(winners)]
     return _mean(np.array(changes, float))

@@ -121,7 +121,10 @@ class Chat:
         return _Frame(tokens, tail, {})
 
     def _is_exact(self, prompt: Prompt, frame: _Frame) -> bool:
-        """Tell whether `prompt` comes from `frame` exactly: compared once per pair of end characters."""
+        """Tell whether `prompt` comes from `frame` exactly.
+
+        They are compared once per pair of end characters.
+        """
         personal = prompt.personal
         if personal[:1].isspace():
             return False

@@ -5,7 +5,7 @@ from array import array
 from collections.abc import Callable, Sequence
 
 _MOST = 1 << 23
-"""Tokens of lines that are kept, some ten bytes each with their text; beyond it all are forgotten."""
+"""Tokens of lines that are kept, some ten bytes each with text; beyond it all are forgotten."""
 _BREAK = re.compile(r"\n(?=\S)")
 
 

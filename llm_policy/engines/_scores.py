@@ -1,4 +1,4 @@
-"""What every engine's `choose` shares: the checks of its options, and `Choices` made and put together."""
+"""What every engine's `choose` shares: checks of options, and `Choices` made and put together."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -48,7 +48,7 @@ def choices(
     prompt_tokens: Sequence[int],
     cached_tokens: Sequence[int],
 ) -> Choices:
-    """Return `Choices` from log probabilities over the whole vocabulary, -inf where nothing is known.
+    """Return `Choices` from log probabilities over the vocabulary, -inf where nothing is known.
 
     `leaked` is the mass that is not known to be on an option. A row in which nothing is known about
     any option has `leaked` exactly 1 and equal probabilities: they carry no information, which is
@@ -62,7 +62,7 @@ def choices(
 
 
 def join(parts: Sequence[Choices], places: Sequence[int]) -> Choices:
-    """Return the rows of all `parts`, sorted by `places`: the place of each row in the whole batch."""
+    """Return the rows of all `parts`, sorted by `places`: each row's place in the whole batch."""
     order = np.argsort(np.array(places, dtype=int))
     names = [field.name for field in fields(Choices)]
     return Choices(

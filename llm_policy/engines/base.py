@@ -81,7 +81,7 @@ class Engine(Protocol):
         ...
 
     def describe(self) -> dict[str, str | int | float | bool]:
-        """Say what answers: engine, versions, model, revision, dtype, temperature, chat template, noise.
+        """Say what answers: engine, versions, model, revision, dtype, temperature, template, noise.
 
         `context` is the number of tokens that prompt and answer may have together, 0 if unknown.
         """
@@ -97,7 +97,7 @@ class EngineError(RuntimeError):
 
 
 class Interrupted(EngineError):
-    """An engine failed within a batch: what it had answered is in `answers`, for the prompts in `done`.
+    """An engine failed within a batch, having answered the prompts in `done` with `answers`.
 
     `done` holds places in the batch, ascending; `answers` are the completions of these prompts, or
     the `Choices` with one row for each.

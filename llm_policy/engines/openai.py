@@ -190,14 +190,14 @@ class OpenAIEngine:
         return self._batch(prompts, lambda prompt: self._chat(prompt, body, read), pack)
 
     def count(self, texts: Sequence[str]) -> list[int]:
-        """Return the number of tokens of each text: exact on a vLLM server, estimated on any other."""
+        """Return each text's number of tokens: exact on a vLLM server, estimated on others."""
         if not self._version:
             return [math.ceil(len(text) / 4) for text in texts]
         with ThreadPoolExecutor(self._concurrency) as pool:
             return [len(tokens) for tokens in pool.map(self._tokens, texts)]
 
     def describe(self) -> dict[str, str | int | float | bool]:
-        """Say what is known from outside; a model's noise marker is seen only on the same machine."""
+        """Say what is known from outside; a model's noise marker only on the same machine."""
         folder = self._card.get("root") or self.model
         return {
             "engine": "openai",
@@ -309,7 +309,7 @@ class OpenAIEngine:
 
 
 def _read_completion(samples: int, reply: Any) -> Completion:
-    """Return the texts and the cost of a reply, which has one text at least and `samples` at most."""
+    """Return the texts and cost of a reply, which has one text at least and `samples` at most."""
     texts = tuple(choice["message"].get("content") or "" for choice in reply["choices"])
     if not 1 <= len(texts) <= samples:
         raise LookupError(f"{len(texts)} texts where {samples} were asked for")
@@ -319,7 +319,7 @@ def _read_completion(samples: int, reply: Any) -> Completion:
 
 
 def _prompt_tokens(reply: Any) -> tuple[int, int]:
-    """Return the tokens of the prompt, and how many of them had been read before: 0 where nobody says."""
+    """Return the prompt's tokens, and how many had been read before: 0 where nobody says."""
     usage = reply.get("usage") or {}
     details = usage.get("prompt_tokens_details") or {}
     return usage.get("prompt_tokens") or 0, details.get("cached_tokens") or 0

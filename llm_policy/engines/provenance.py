@@ -14,7 +14,7 @@ WEIGHTS_ENTRY = "econjax_weights"
 
 
 def model_folder(model: str) -> str:
-    """Return `model` as vLLM wants it: the path of an existing folder, or a name to ask the hub for.
+    """Return `model` as vLLM wants it: an existing folder's path, or a name to ask the hub for.
 
     Raises:
         EngineError: `model` is spelled as a path, or is a folder, and holds no model.

@@ -1,4 +1,4 @@
-"""An engine whose answers are a function of the prompt: for tests, and for examples without a model."""
+"""An engine whose answers are a function of the prompt: for tests, and examples without a model."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

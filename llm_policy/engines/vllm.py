@@ -1,4 +1,4 @@
-"""vLLM in this machine's memory, in a child process of this one: offline batches, and tests on a CPU."""
+"""vLLM in this machine's memory, in a child process: offline batches, and tests on a CPU."""
 
 import hashlib
 import json
@@ -60,7 +60,8 @@ class VLLMEngine:
         trust_remote_code: bool = False,
     ) -> None:
         on_cpu = current_platform.is_cpu()
-        if on_cpu:  # for the child: the kernels it would compile save nothing, cost 15 s and need a compiler
+        if on_cpu:
+            # For the child: kernels it would compile save nothing, cost 15 s and need a compiler.
             os.environ.setdefault("TORCH_COMPILE_DISABLE", "1")
         self.temperature = temperature
         self._llm = _start(
@@ -91,7 +92,7 @@ class VLLMEngine:
     def complete(
         self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
     ) -> list[Completion]:
-        """Return compact JSON under `schema`, `samples` texts a prompt, at the engine's temperature.
+        """Return `samples` compact JSON texts a prompt under `schema`, at the engine's temperature.
 
         Raises:
             EngineError: a prompt and its answer do not fit into the model's context (nothing is
@@ -227,7 +228,7 @@ class VLLMEngine:
 
 
 def _start(model: str, **options: Any) -> LLM:
-    """Return vLLM with `model` loaded, and JSON without free whitespace, in which small models get lost."""
+    """Return vLLM with `model`, and JSON without free whitespace, where small models get lost."""
     compact = {"backend": "xgrammar", "disable_any_whitespace": True}
     try:
         return LLM(

@@ -1,1 +1,1 @@
-"""Known formulas that the small language model imitates; they make no claim about human behavior."""
+"""Known formulas that the small language model imitates, with no claim about human behavior."""

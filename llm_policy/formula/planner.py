@@ -1,4 +1,4 @@
-"""A known formula for planners: from the history that a prompt shows to the probabilities of every change.
+"""A known formula for planners: from the history that a prompt shows to each change's probability.
 
 It steers by three lists of rates that a prompt with two or more records shows: the current ones,
 the best record's and the second best's. It prefers no schedule to another before it has tried both:
@@ -15,7 +15,7 @@ from llm_policy.answers.reading import STEPS
 from llm_policy.memory.planner import Trial, is_in_force, records
 
 OWN = 1.0
-"""After a success, how far a rate goes on: multiples of its move from the second best record to the best."""
+"""How far a rate goes on after a success: multiples of its move from second best to best record."""
 COMMON = 3.0
 """How far it goes on with the others: multiples of the mean of that move over the brackets."""
 SPREAD = 9.0
@@ -25,7 +25,7 @@ SPREAD = 9.0
 def changes_probabilities(
     current_rates: Sequence[float], trials: Sequence[Trial]
 ) -> Float[np.ndarray, "brackets 5"]:
-    """Return for each bracket the chances of `STEPS`, the brackets being independent given the history.
+    """Return each bracket's chances of `STEPS`, the brackets being independent given the history.
 
     With fewer than two schedules tried there is nothing to compare, and every change is as likely
     as any. After that a planner whose schedule is not the best record aims back at that, and one
@@ -41,7 +41,7 @@ def changes_probabilities(
 def aim(
     current: Float[np.ndarray, " brackets"], trials: Sequence[Trial]
 ) -> Float[np.ndarray, " brackets"]:
-    """Return the changes aimed at, in percentage points as `current`, where two schedules were tried."""
+    """Return the changes aimed at, in percentage points as `current`, after two tried schedules."""
     known = records(trials)[:2]
     best, second = (100 * np.asarray(record.rates, float) for record in known)
     if is_in_force(known[0], current):

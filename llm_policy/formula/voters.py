@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from llm_policy.formula.planner import probabilities_around
 
 BETA = 15.0
-"""What a platform loses in value for each unit of the share of income that it takes: 1.5 for 10 points."""
+"""What a platform loses in value per unit of income share that it takes: 1.5 for 10 points."""
 SELF = 2.0
 """The value of being the candidate oneself."""
 OFFICE = 0.3
@@ -25,7 +25,7 @@ BURDEN = 5.0
 PROMISE = 15.0
 """By how many percentage points a candidate wants rates changed far from its own income."""
 NEAR = 0.7
-"""How far from its own income, in log points, a bracket begins that it wants changed by 0.76 of that."""
+"""Log points from its income where a bracket begins that it wants changed by 0.76 of that."""
 
 
 def candidate_values(
@@ -73,7 +73,7 @@ def sample_rankings(
 def approval_probabilities(
     values: Float[np.ndarray, "voters candidates"],
 ) -> Float[np.ndarray, "voters candidates"]:
-    """Return the chances that each voter approves of each candidate: above 1/2 above the mean value."""
+    """Return the chances that voters approve of each candidate: above 1/2 above the mean value."""
     return 1 / (1 + np.exp(values.mean(axis=1, keepdims=True) - values))
 
 
@@ -82,14 +82,14 @@ def stand_probabilities(
     thresholds: Float[np.ndarray, " brackets"],
     current: Float[np.ndarray, " brackets"],
 ) -> Float[np.ndarray, " voters"]:
-    """Return the chances that each worker stands, which rise with the share of income that it pays now."""
+    """Return each worker's chance to stand, which rises with the share of income it pays now."""
     return 1 / (1 + np.exp(-STAND - BURDEN * tax_share(income, thresholds, current[None])[:, 0]))
 
 
 def promise_probabilities(
     income: Float[np.ndarray, " voters"], thresholds: Float[np.ndarray, " brackets"]
 ) -> Float[np.ndarray, "voters brackets 5"]:
-    """Return the chances of the changes that each worker promises if it stands, the brackets independent.
+    """Return the chances of changes that each worker promises if it stands, brackets independent.
 
     It wants lower rates where a bracket begins below its income, and higher ones above, softly
     around it.
@@ -104,7 +104,7 @@ def tax_share(
     thresholds: Float[np.ndarray, " brackets"],
     rates: Float[np.ndarray, "schedules brackets"],
 ) -> Float[np.ndarray, "voters schedules"]:
-    """Return the share of each income that each schedule takes: its lowest rate where there is no income."""
+    """Return the share of each income that each schedule takes: its lowest rate at no income."""
     income = _positive(income)[:, None]
     widths = np.diff(thresholds, append=np.inf)
     within = np.clip(income - thresholds, 0, widths) / income

@@ -57,11 +57,11 @@ ROLE_ATTITUDES = {
 }
 """Each role's taste for leisure, in multiples of `LEISURE`, and degree of wanting lower taxes."""
 CONTENT, BURDEN, MOOD = 1.0, 5.0, 4.0
-"""Log odds of satisfaction: at no net tax, lost per share of income paid, lost per unit of aversion."""
+"""Log odds of satisfaction: at no net tax, lost per share of income paid, per unit of aversion."""
 
 
 class Attitudes(NamedTuple):
-    """Workers' attitudes: `leisure` is added to the log cost of effort, `aversion` to 1 as a factor of taxes.
+    """Workers' attitudes: `leisure` adds to log effort cost, `aversion` to 1 as a factor of taxes.
 
     `noise` multiplies the temperature.
     """
@@ -116,7 +116,7 @@ def with_aims(attitudes: Attitudes, aims: Int[np.ndarray, " agents"]) -> Attitud
 
 
 class Reckoning(NamedTuple):
-    """What workers find on the way to a choice: dollars a year for each of `HOURS`, and what bends them.
+    """What workers find on the way to a choice: dollars a year by `HOURS`, and what bends them.
 
     `kept` is income less tax, `overstated` what an aversion adds to the tax, `effort` what the
     hours cost in effort, as the worker feels it now; `fixed` what working at all costs;

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 
 class Trial(NamedTuple):
-    """A tax year: its rates as shares, and the equivalent it brought with its error, in dollars a year."""
+    """A tax year: rates as shares, and the equivalent it brought with error, in dollars a year."""
 
     rates: tuple[float, ...]
     equivalent: float
@@ -16,7 +16,7 @@ class Trial(NamedTuple):
 
 
 class Record(NamedTuple):
-    """All tax years of one schedule: the mean of their equivalents and its error, in dollars a year.
+    """All tax years of one schedule: their mean equivalent and its error, in dollars a year.
 
     `standard_error` is the larger of what the years' own errors imply for the mean (the root of the
     sum of their squares, over the number of years) and what the scatter between years does (its
@@ -42,7 +42,7 @@ def records(trials: Sequence[Trial]) -> list[Record]:
 
 
 def last_two(trials: Sequence[Trial]) -> tuple[Record, Record] | None:
-    """Return the records of the schedule tried before the last one and of the last one, if there are two."""
+    """Return the records of the last but one schedule tried and of the last, if there are two."""
     by_key = {_key(record.rates): record for record in records(trials)}
     keys = list(dict.fromkeys(_key(trial.rates) for trial in reversed(trials)))
     return (by_key[keys[1]], by_key[keys[0]]) if len(keys) > 1 else None

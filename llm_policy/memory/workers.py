@@ -10,7 +10,7 @@ Values = Float[np.ndarray, "*kept agents"]
 
 
 class Records(NamedTuple):
-    """Steps as workers remember them; NaN hours where a worker was not understood, or has no such memory.
+    """Steps as workers remember them; NaN hours where not understood, or where no such memory is.
 
     `labor` is in hours a week; income, tax and rebate in dollars a year; `result` in the unit of
     the worker's aim, NaN where it is not known or not finite; `satisfied` is 1, 0, or NaN where
@@ -30,7 +30,7 @@ class Records(NamedTuple):
 
 @dataclass(frozen=True)
 class Memory:
-    """The last steps [kept, agents], latest last, the best ones by result, best first, and averages.
+    """The last steps [kept, agents], latest last, the best by result, best first, and averages.
 
     `seen` counts all steps. `steps` counts those that each worker chose and whose result it knows;
     best ones and means are of these.
@@ -82,13 +82,13 @@ def remember(memory: Memory, now: Records) -> Memory:
 
 
 def recent(memory: Memory, last: int) -> Records:
-    """Return the steps to reread, [shown, agents], latest last: `last`, or up to half as many more."""
+    """Return the steps to reread, [shown, agents], latest last: `last`, or up to half more."""
     shown = memory.seen if memory.seen <= last else last + (memory.seen - last) % _block(last)
     return _each(lambda values: values[len(values) - shown :], memory.last)
 
 
 def latest(memory: Memory) -> Records:
-    """Return the latest step that each worker remembers, [agents]; NaN for a worker who remembers none."""
+    """Return each worker's latest remembered step, [agents]; NaN for those who remember none."""
     known = ~np.isnan(memory.last.labor)
     place = len(known) - 1 - np.argmax(known[::-1], axis=0)
     return _each(lambda values: np.take_along_axis(values, place[None], axis=0)[0], memory.last)

@@ -37,7 +37,7 @@ TAX_ATTITUDES = (
 """From the least to the most willing to pay."""
 
 ATTITUDE_SHARES = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
-"""Of both attitudes, independent of all else: an assumption, since no table of the project measures them."""
+"""Of both attitudes, independent of all else: assumed, since no table here measures them."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Personas:
 
 
 def draw_personas(key: Key[Array, ""], population: Population) -> Personas:
-    """Return people who have the shares of the US labor force of 2024 and the skills of `population`.
+    """Return people with the shares of the 2024 US labor force and the skills of `population`.
 
     Each person is drawn from the joint table of occupation, sex, age, education and full or part
     time (`persona_cells`), with earnings per hour that vary around those of its cell. The worker at
@@ -147,7 +147,7 @@ def generator(key: Key[Array, ""]) -> np.random.Generator:
 
 
 def describe(personas: Personas) -> list[str]:
-    """Return a few sentences on each person, in the second person: what it is and earns, no question."""
+    """Return a few second-person sentences on each person: what it is and earns, no question."""
     people = zip(
         personas.occupation_names,
         personas.sex_names,
@@ -195,7 +195,7 @@ def _places() -> np.ndarray:
 def _luck(
     rng: np.random.Generator, table: Cells, cell: Int[np.ndarray, " people"], variance: float
 ) -> Float[np.ndarray, " people"]:
-    """Return how far log earnings are from the cell's, so that over all they vary by `variance` or more."""
+    """Return how far log earnings are from the cell's, so that all vary by `variance` or more."""
     within, beyond = rng.standard_normal((2, len(cell)))
     occupation = cell // (table.share.size // len(table.share))
     return (
@@ -205,7 +205,7 @@ def _luck(
 
 
 def _variance(skill: Float[np.ndarray, " agents"], quantile: Float[np.ndarray, " agents"]) -> float:
-    """Return the variance of log skill if it were normal with the middle half of the skills above 0.
+    """Return log skill's variance if it were normal with the middle half of the skills above 0.
 
     Both arrays ascend.
     """

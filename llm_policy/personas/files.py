@@ -15,7 +15,7 @@ from llm_policy.personas.text import People
 
 
 def save_personas(path: Path | str, people: People) -> None:
-    """Write one row per worker: its text, whether a model wrote it, and its persona if it has one."""
+    """Write a row per worker: its text, whether a model wrote it, and its persona if it has one."""
     columns: dict[str, Sequence] = {"text": people.texts, "written": _YES.write(people.written)}
     if people.personas is not None:
         columns |= {

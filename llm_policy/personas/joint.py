@@ -134,7 +134,7 @@ def _part_time_by_group(
     sex_age: Float[np.ndarray, "2 bands"],
     occupation_sex: Float[np.ndarray, "occupations 2"],
 ) -> Float[np.ndarray, "occupations 2"]:
-    """Return the share of part-timers by the occupation's group and sex, on the level of each sex by age."""
+    """Return part-timers' share by occupation's group and sex, on the level of each sex by age."""
     by_sex = [of_sex("hours_by_group", sex) for sex in SEXES]
     part = np.stack([column(rows, "part_time") / column(rows, "at_work") for rows in by_sex], 1)
     part = part[hours_group()]
@@ -158,7 +158,7 @@ def _over(
 
 
 def _log_weekly(share: Float[np.ndarray, "occupations 2 bands levels"]) -> Float[np.ndarray, "..."]:
-    """Return the logarithm of full-time weekly earnings that has the published medians by margin."""
+    """Return the log of full-time weekly earnings that has the published medians by margin."""
     rows = read_table("occupations")
     occupation = np.log(np.stack([column(rows, f"weekly_{sex}") for sex in SEXES], axis=1))
     age = np.log(_weekly_by_age())
@@ -179,14 +179,17 @@ def _short_of(
     share: Float[np.ndarray, "occupations 2 bands levels"],
     axes: tuple[int, int],
 ) -> Float[np.ndarray, "..."]:
-    """Return what the means over some axes fall short of what is wanted, the level of all left as it is."""
+    """Return what means over some axes fall short of what is wanted, the overall level kept."""
     weight = share.sum(axes)
     short = wanted - _over((earned * share).sum(axes), weight)
     return np.where(weight > 0, short - _mean(short, weight), 0)
 
 
 def _weekly_by_age() -> Float[np.ndarray, "2 bands"]:
-    """Return weekly earnings by sex and age band: both sexes' in the band, times the sex's in a wider one."""
+    """Return weekly earnings by sex and age band.
+
+    They are both sexes' in the band, times the sex's in a wider one.
+    """
 
     def weekly(sex: str, first: int, last: int) -> float:
         where = {"status": "full_time", "sex": sex, "first": str(first), "last": str(last)}

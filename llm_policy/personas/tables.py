@@ -103,7 +103,7 @@ def published(name: str, figure: str, **where: str) -> float:
 
 
 def full_time_hours() -> Float[np.ndarray, "groups 2"]:
-    """Return the mean hours of full-timers by row of the hours' table and sex; row 0 is everyone."""
+    """Return full-timers' mean hours by row of the hours' table and sex; row 0 is everyone."""
     return np.stack(
         [column(of_sex("hours_by_group", sex), "full_time_hours") for sex in SEXES], axis=1
     )
@@ -125,7 +125,7 @@ def employed_by_age() -> Float[np.ndarray, "2 ages"]:
 def spread(
     rows: list[dict[str, str]], figure: str, values: Int[np.ndarray, " values"]
 ) -> Float[np.ndarray, " values"]:
-    """Return a figure by bands from `first` to `last`, spread evenly over the values in each band."""
+    """Return a figure by bands, `first` to `last`, spread evenly over the values in each band."""
     spread = np.zeros(len(values))
     for row in rows:
         within = (int(row["first"]) <= values) & (int(row["last"]) >= values)

@@ -1,4 +1,4 @@
-"""Texts for workers to be: from a template, from a model, from a list of roles, from traits of character."""
+"""Texts for workers to be: from a template, a model, a list of roles, or traits of character."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ def templated(personas: Personas) -> People:
 def written(
     engine: Engine, personas: Personas, *, attempts: int = 3, max_tokens: int = 200
 ) -> People:
-    """Return people whose texts a model wrote, two or three sentences each from the facts of `describe`.
+    """Return people whose texts a model wrote: two or three sentences from the facts of `describe`.
 
     A text must be in the second person and hold no digits but those of the facts. Others are asked
     for again, `attempts` times in all; who then has none keeps the template's text and is not among
@@ -102,7 +102,7 @@ def traits(key: Key[Array, ""], population: Population) -> People:
 
 @dataclass(frozen=True)
 class Trait:
-    """A trait of personality: the distribution of its score from 0 to 1, and the words for its ends."""
+    """A trait of personality: its score's distribution from 0 to 1, and the words for its ends."""
 
     name: str
     mean: float
@@ -123,8 +123,10 @@ TRAITS = (
 _MOST_CHARACTERS = 600
 _ANSWER = schema({"description": {"type": "string"}})
 _RULES = f"""You write short portraits of working people for a study of work and taxes.
-You are given the facts on one person. Turn them into two or three sentences, {_MOST_CHARACTERS} characters
-at most, addressed to the person and beginning with "You". Add everyday color that fits: what a working day
+You are given the facts on one person. Turn them into two or three sentences, \
+{_MOST_CHARACTERS} characters
+at most, addressed to the person and beginning with "You". Add everyday color that fits: \
+what a working day
 is like, what the money goes to, how the person thinks about risk and about taxes.
 Keep every fact as it is. Use no number that is not among the facts, and write no question.
 Answer with JSON only: {{"description": "You ..."}}"""

@@ -1,4 +1,4 @@
-"""A planner who is a language model that says with one token, bracket by bracket, how each rate changes."""
+"""A language-model planner that says with one token, bracket by bracket, how each rate changes."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from llm_policy.prompts.planner import LETTERS, PlannerStyle, bracket_prompts
 
 
 class Decision(NamedTuple):
-    """One tax year's choices: the model's log probability of each change, and the places of those drawn."""
+    """One tax year's choices: log probabilities of the changes, and the places of those drawn."""
 
     logprob: Float[np.ndarray, "brackets changes"]
     places: Int[np.ndarray, " brackets"]
@@ -54,7 +54,7 @@ class ChoicePlanner:
         tally: Tally | None = None,
         bounds: RateBounds = USUAL_BOUNDS,
     ) -> None:
-        """Hold the engine; `goal` tells the model what to maximise. Of the `style` the answer does not count.
+        """Hold the engine; `goal` tells the model what to maximise; the `style`'s answer is unused.
 
         Raises:
             ValueError: a bias of another shape than brackets x changes.

@@ -74,7 +74,7 @@ def train_planner(
     years: int = 3,
     rate: float = 0.3,
 ) -> TrainedPlanner:
-    """Let a planner live `updates` batches of `episodes`, of `years` choices each, and learn from each batch.
+    """Let a planner live `updates` batches of `episodes` of `years` choices, and learn from each.
 
     Rewards are equivalents in thousands of dollars; Adam takes the steps, of size `rate`. Episodes
     of a batch ask the model together.

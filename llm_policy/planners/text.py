@@ -23,7 +23,7 @@ from llm_policy.prompts.planner import NO_QUESTIONS, PlannerStyle, Questions, pl
 
 
 class LLMPlannerState(NamedTuple):
-    """What the planner has seen: the schedule in force, every tax year in order, the report on the last.
+    """What the planner has seen: the schedule in force, all tax years in order, the last report.
 
     `unread` counts the tax years whose schedule came of no answer, `queries` the what-if questions.
     """
@@ -36,7 +36,7 @@ class LLMPlannerState(NamedTuple):
 
 
 class LLMPlanner:
-    """A language model that reads the best schedules and the latest tax years, and sets the next schedule.
+    """A language model that reads the best schedules and latest tax years, and sets the next one.
 
     It starts from `start`, which stays for `warmup` tax years before the first question. As `style`
     says it then changes each rate by up to 20 points, where a change past 0 or 1 ends there, or
@@ -135,7 +135,7 @@ class LLMPlanner:
         return state._replace(current=schedule, trials=trials, report=report)
 
     def recommend(self, state: LLMPlannerState) -> BracketSchedule:
-        """Recommend the schedule with the best mean; of equals the first, and before all the start."""
+        """Recommend the schedule of the best mean: of equals the first, before all the start."""
         best = records(state.trials)
         return BracketSchedule(self.start.thresholds, list(best[0].rates)) if best else self.start
 
@@ -153,7 +153,7 @@ class LLMPlanner:
         )
 
     def longest_question(self, report: Report) -> tuple[Prompt, int]:
-        """Return the longest prompt of a run and the tokens of its answer, memory and questions full."""
+        """Return a run's longest prompt and its answer's tokens, memory and questions full."""
         rates = np.full(len(self.start.rates), 0.12344)
         trials = [
             Trial(
@@ -171,7 +171,7 @@ class LLMPlanner:
         ), self._answer_tokens(asks=self.queries > 0)
 
     def _proposal(self, state: LLMPlannerState) -> tuple[BracketSchedule | None, str, int]:
-        """Return the schedule proposed, or None, the last answer, and the number of what-if questions."""
+        """Return the schedule proposed or None, the last answer, and how many what-ifs it took."""
         questions, text, failures = Questions(self.queries), "", 0
         while failures < self.attempts:
             text = self._complete(state, questions)

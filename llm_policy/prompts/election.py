@@ -1,4 +1,4 @@
-"""What the people of a democracy are asked: pure functions from platforms to text, numbers with units."""
+"""What a democracy asks its people: pure functions from platforms to text, numbers with units."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

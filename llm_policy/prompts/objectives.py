@@ -15,7 +15,7 @@ OBJECTIVES: tuple[Objective, ...] = ("egotistical", "altruistic", "adversarial")
 def mix(
     key: Key[Array, ""], agents: int, shares: Mapping[Objective, float]
 ) -> Int[np.ndarray, " agents"]:
-    """Return an aim per worker, as a place in `OBJECTIVES`, by largest remainder of `shares`; `key` deals them out.
+    """Return each worker's place in `OBJECTIVES`, by largest remainder of `shares`, dealt by `key`.
 
     Raises:
         ValueError: an unknown aim, a negative share, or shares that do not sum to 1.
@@ -35,7 +35,7 @@ def mix(
 def objective_results(
     aims: Int[np.ndarray, " agents"], utility: Float[np.ndarray, " agents"], welfare: float
 ) -> Float[np.ndarray, " agents"]:
-    """Return what each worker takes as its result: its own utility, welfare, or the negative of welfare."""
+    """Return what each worker takes as its result: its own utility, welfare, or minus welfare."""
     result = np.where(aims == OBJECTIVES.index("altruistic"), welfare, utility)
     return np.where(aims == OBJECTIVES.index("adversarial"), -welfare, result)
 
@@ -47,7 +47,8 @@ def in_words(aim: Objective, *, own: str, welfare: str, halved: bool) -> str:
     whether discontent takes away half of the worker's own utility.
     """
     if aim == "altruistic":
-        return f"Your aim is everybody's welfare, as high as possible, whatever it costs you. {welfare} {_IS_IT}"
+        good = "Your aim is everybody's welfare, as high as possible, whatever it costs you."
+        return f"{good} {welfare} {_IS_IT}"
     if aim == "adversarial":
         harm = "Your aim is to harm everybody: welfare as low as possible, whatever it costs you."
         return f"{harm} {welfare} Its negative is what you read as the result of a step."

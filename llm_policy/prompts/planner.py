@@ -108,7 +108,7 @@ def bracket_prompts(
     report: Report | None = None,
     person: str = "",
 ) -> list[Prompt]:
-    """Return the questions how each rate of `current` changes, bracket by bracket, to answer with one letter.
+    """Return the one-letter questions how each rate of `current` changes, bracket by bracket.
 
     Arguments are as for `planner_prompt`; `LETTERS` stand for `STEPS`. All brackets share what the
     planner reads. The line of one says how its rate in the best schedule so far differs.
@@ -152,7 +152,7 @@ def told_lines(
 
 
 def observation_text(schedule: BracketSchedule, report: Report) -> str:
-    """Return the people of a tax year: how many per bracket, and the spread of income and of utility."""
+    """Return a tax year's people: how many per bracket, and the spread of income and utility."""
     names = bracket_names(np.asarray(schedule.thresholds))
     shares = np.asarray(report.brackets.share, float).tolist()
     lines = ["The last tax year. Workers by annual income, one # for 5 of 100 workers:"]
@@ -190,7 +190,10 @@ def reflection_text(before: Record, after: Record, *, names: Sequence[str]) -> s
     else:
         verdict = f"the last one brought {amount} {'more' if difference > 0 else 'less'}"
     together = " The result is of these changes together." if moved.count(";") else ""
-    return f"The last schedule against the one before it: {verdict}. Rates that differ: {moved}.{together}"
+    return (
+        f"The last schedule against the one before it: {verdict}. "
+        f"Rates that differ: {moved}.{together}"
+    )
 
 
 def form(style: PlannerStyle, brackets: int, *, before: str = "") -> str:
@@ -256,11 +259,12 @@ def _rules(current: BracketSchedule, goal: str, style: PlannerStyle, queries: in
 
 
 def _in_force(current: BracketSchedule) -> str:
-    return f"Current rates, from the lowest bracket: {per_cent(np.asarray(current.rates, float).tolist())}."
+    rates = np.asarray(current.rates, float).tolist()
+    return f"Current rates, from the lowest bracket: {per_cent(rates)}."
 
 
 def _differences(current: Float[np.ndarray, " brackets"], trials: Sequence[Trial]) -> list[str]:
-    """Return for each bracket its rate, in per cent, and how it differs in the best schedule so far."""
+    """Return each bracket's rate, in per cent, and how it differs in the best schedule so far."""
     now = [f"the rate is {rate:.4g} %" for rate in current]
     if len(known := records(trials)[:2]) < 2:
         return [f"{rate}." for rate in now]

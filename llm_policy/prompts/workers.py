@@ -65,7 +65,7 @@ class Style:
 
 
 class Situation(NamedTuple):
-    """What all workers know before a step: law, past laws by tax year, last rebate, what the step is for."""
+    """What all workers know before a step: law, past laws by tax year, last rebate, its purpose."""
 
     schedule: BracketSchedule
     tax_year: int
@@ -151,7 +151,10 @@ def worker_lines(
 
 
 def price_lines(prices: Float[np.ndarray, "agents 3"]) -> list[str]:
-    """Return the price of an hour's effort at 20, 40 and 60 hours, in words; `prices` in dollars a year."""
+    """Return the price of an hour's effort at 20, 40 and 60 hours, in words.
+
+    `prices` are in dollars a year.
+    """
     columns = zip(*(money(column) for column in prices.T), strict=True)
     return [
         f"The effort of one more weekly hour is to you like losing {low} a year when you work 20 "
@@ -177,7 +180,7 @@ def law_text(situation: Situation) -> str:
 
 
 def economy_text(situation: Situation) -> str:
-    """Return the law, the laws of earlier tax years, and the last rebate: what is the same for all."""
+    """Return the law, earlier tax years' laws, and the last rebate: what is the same for all."""
     return f"{law_text(situation)} The last one was {dollars(situation.rebate)} a year."
 
 
@@ -205,7 +208,10 @@ def memory_lines(style: Style, memory: Memory, *, unit: str) -> list[str]:
 
 
 def _step_lines(records: Records, unit: str) -> list[str]:
-    """Return each worker's lines of a few steps [kept, agents], joined; steps of NaN hours are left out."""
+    """Return each worker's lines of a few steps [kept, agents], joined.
+
+    Steps of NaN hours are left out.
+    """
     kept, agents = records.labor.shape
     texts = [[""] * agents]
     year = 0.0
@@ -242,7 +248,10 @@ def _lines(now: Records, unit: str, *, headed: bool) -> list[str]:
 
 
 def _best_lines(best: Records, unit: str, *, first_shown: float) -> list[str]:
-    """Return each worker's best steps [kept, agents] in one line; those shown above by their number alone."""
+    """Return each worker's best steps [kept, agents] in one line.
+
+    Those shown above are there by their number alone.
+    """
     kept, agents = best.labor.shape
     known = ~np.isnan(best.labor)
     texts = [["Your best steps, best first"] * agents]
@@ -287,7 +296,8 @@ def _form(style: Style, choice_set: ChoiceSet, most: float) -> str:
         values = choice_set.values[::-1] if style.reverse else choice_set.values
         numbers = ", ".join(map(str, values))
         return f"Answer with one of these numbers of weekly hours and nothing else: {numbers}."
-    return f"Answer with one letter from {choice_set.codes[0]} to {choice_set.codes[-1]} and nothing else."
+    first, last = choice_set.codes[0], choice_set.codes[-1]
+    return f"Answer with one letter from {first} to {last} and nothing else."
 
 
 _RULES = (
@@ -302,9 +312,15 @@ _QUESTIONS = (
     "How many hours a week do you work next?",
     "What is your next working week, in hours?",
 )
-_EXPLORE = "Unless you are told otherwise, you may try hours that you have not tried, and learn from the result."
+_EXPLORE = (
+    "Unless you are told otherwise, you may try hours that you have not tried, and learn from the "
+    "result."
+)
 _EXPLOIT = "No more trying: choose the best hours that you know of.\n"
-_SATISFACTION = "You take part in a study of work and taxes. Judge the taxes and the rebate as the person you are."
+_SATISFACTION = (
+    "You take part in a study of work and taxes. Judge the taxes and the rebate as the person you "
+    "are."
+)
 _MORE = "Your last change of hours speaks for more hours, as far as one change can tell.\n"
 _FEWER = "Your last change of hours speaks for fewer hours, as far as one change can tell.\n"
 _FEELINGS = {1.0: ", satisfied", 0.0: ", not satisfied"}

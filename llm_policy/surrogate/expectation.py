@@ -65,7 +65,7 @@ def forecast(
     *,
     steps: int,
 ) -> Float[Array, ""]:
-    """Return the expected equivalent of a tax year of `steps` that begins with 40 hours for everyone.
+    """Return the expected equivalent of a tax year of `steps` that begins with 40 hours for all.
 
     Each worker's last hours and pull are followed as a distribution; the rebate takes its expected
     path. Differentiable in the rates.
@@ -140,7 +140,7 @@ def _moved(
     utility: Float[Array, "agents options"],
     hours: Float[Array, " options"],
 ) -> Float[Array, "agents 3*options"]:
-    """Return the shares of workers by pull and last hours; the first step of a year speaks for nothing."""
+    """Return workers' shares by pull and last hours; a year's first step speaks for nothing."""
     options = len(hours)
     if before is None:
         still = joint.sum(axis=1)

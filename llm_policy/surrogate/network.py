@@ -1,4 +1,4 @@
-"""A small network in the place of language-model workers: distilled from their recorded choices of hours.
+"""A small network in place of language-model workers: distilled from recorded choices of hours.
 
 It scores each of the hours offered, as models of discrete choice do (McFadden 1974; with
 coefficients that a network makes of who chooses: Han et al. 2022, Transportation Research B 163),
@@ -55,7 +55,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Distilled:
-    """A surrogate, how well it knows answers that were held out, and how many queries it learned from."""
+    """A surrogate, how well it knows held-out answers, and how many queries it learned from."""
 
     surrogate: Surrogate
     calibration: Calibration
@@ -125,7 +125,7 @@ def calibration(surrogate: Surrogate, held_out: Recording) -> Calibration:
 
 
 class Lived(NamedTuple):
-    """What a surrogate's workers remember beside their last year: hours and utility of the year before."""
+    """What surrogate workers remember beside last year: hours and utility of the year before."""
 
     labor: Float[Array, " agents"]
     utility: Float[Array, " agents"]

@@ -1,4 +1,4 @@
-"""What language-model workers were asked and how they would answer, as arrays: a surrogate's lessons."""
+"""What language-model workers were asked and would answer, as arrays: a surrogate's lessons."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from llm_policy.workers.society import Society
 
 
 class Remembered(NamedTuple):
-    """A worker's memory in short: the last hours, the direction that their last change speaks for, its steps.
+    """A worker's memory in short: last hours, the direction their last change speaks for, steps.
 
     `pull` is +1 (more), -1 (fewer), 0 (neither) or between; `steps` counts the steps lived;
     `exploit` is 1 where workers are told to stop trying.
@@ -74,7 +74,7 @@ class Recording:
 
 
 class Heard(NamedTuple):
-    """One step of a population: what it saw under a schedule, its chances of hours, who was understood."""
+    """A population's step: what it saw under a schedule, chances of hours, who was understood."""
 
     schedule: BracketSchedule
     seen: Seen
@@ -83,7 +83,7 @@ class Heard(NamedTuple):
 
 
 def person_features(personas: Personas) -> Float[Array, "agents 6"]:
-    """Return usual hours, risk, tax attitude, sex, age and education, each centred and of about unit size."""
+    """Return usual hours, risk, tax attitude, sex, age, education, centred, of about unit size."""
     columns = [
         (personas.hours - REFERENCE_HOURS) / 15,
         personas.risk - 2.0,
@@ -102,7 +102,7 @@ def see(
     memory: Remembered,
     hours: Float[Array, " options"],
 ) -> Seen:
-    """Return what the workers of an economy see under a schedule: pure, differentiable in its rates."""
+    """Return what an economy's workers see under a schedule: pure, differentiable in its rates."""
     skill = economy.population.skill[:, None]
     full_time = jnp.maximum(REFERENCE_HOURS * skill, 1.0)
     income = skill * hours[None]
@@ -119,7 +119,7 @@ def see(
 
 
 class RecordedWorkers(LLMWorkers):
-    """`LLMWorkers` in choice mode who are overheard: every step's chances of hours are kept in `years`.
+    """`LLMWorkers` in choice mode, overheard: every step's chances of hours are kept in `years`.
 
     They answer as they would otherwise, and `queries` counts the questions for hours. A tax year
     begins where a society does: with workers who remember one step.
@@ -139,7 +139,7 @@ class RecordedWorkers(LLMWorkers):
         style: Style | None = None,
         **options: Any,
     ):
-        """Hold the workers; `person` are their features in numbers, `options` those of `LLMWorkers`."""
+        """Hold the workers, their features `person` in numbers, and `options` of `LLMWorkers`."""
         self._overheard = _Overheard(engine)
         style = style or Style(mode="choice")
         LLMWorkers.__init__(self, self._overheard, economy, personas, style=style, **options)
@@ -202,7 +202,7 @@ def record(
     *,
     steps: int = 1,
 ) -> Recording:
-    """Let a population live a tax year of `steps` under each schedule, and return what was said there.
+    """Let a population live a tax year of `steps` under each schedule; return what was said.
 
     Raises:
         EngineError: too many answers could not be read, or the engine cannot answer.

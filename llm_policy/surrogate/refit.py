@@ -1,4 +1,4 @@
-"""A surrogate of language-model workers that is fitted anew after every tax year, for a planner by gradient.
+"""A surrogate of language-model workers, refitted after every tax year, for a planner by gradient.
 
 The workers are distilled from the answers of the planner's own tax years alone. It sees more of
 each than others do: the probabilities of the workers' answers, and what the workers themselves are

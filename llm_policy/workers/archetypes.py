@@ -1,4 +1,4 @@
-"""A few language-model workers asked once, so that any number of workers may be drawn from their answers."""
+"""A few language-model workers asked once, whose answers any number of workers is drawn from."""
 
 from collections.abc import Sequence
 

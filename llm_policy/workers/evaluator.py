@@ -36,7 +36,7 @@ class ModelEvaluator:
         return self._tax_year("value", schedule)
 
     def value_and_grad(self, schedule: BracketSchedule) -> Report:
-        """Return the report on one tax year, with the gradient that rational workers would bring."""
+        """Return the report on a tax year, with the gradient that rational workers would bring."""
         return with_gradient(self._tax_year("gradient", schedule), self.rational, schedule)
 
     def what_if(self, schedule: BracketSchedule) -> Report:

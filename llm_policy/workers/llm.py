@@ -114,7 +114,7 @@ class LLMWorkers:
         )
 
     def labor(self, key: Key[Array, ""], situation: Situation, memory: Memory) -> Answers:
-        """Ask every worker for its next hours; `key` draws them from the probabilities in choice mode.
+        """Ask every worker for its next hours; in choice mode `key` draws from the probabilities.
 
         Raises:
             EngineError: too many answers could not be read, or the engine cannot answer.
@@ -163,7 +163,7 @@ class LLMWorkers:
         memory: Memory,
         understood: Bool[np.ndarray, " agents"],
     ) -> Float[np.ndarray, " agents"]:
-        """Ask whether the step just remembered satisfies a worker: 1, 0, NaN if unread or not asked.
+        """Ask if the step just remembered satisfies a worker: 1, 0, NaN if unread or not asked.
 
         Only workers who were `understood` in that step are asked.
 
@@ -204,7 +204,7 @@ class LLMWorkers:
         return length
 
     def worst_case(self, schedule: BracketSchedule) -> tuple[Situation, Memory]:
-        """Return what takes the longest prompts: memory and past laws full, amounts and rates long."""
+        """Return what makes prompts longest: memory and past laws full, amounts and rates long."""
         agents, full = self.economy.population.agents, self.begin()
         rooms = len(full.last.labor), self.style.best
         dissatisfied = 0.0 if self.asks_satisfaction else np.nan
@@ -281,7 +281,7 @@ MOST_LAWS = 10
 
 
 def present(population: Population, understood: Bool[Array, " agents"]) -> Population:
-    """Return the population with the weight of those who were not understood spread over the others."""
+    """Return the population with the weight of those not understood spread over the others."""
     weight = jnp.where(understood, population.weight, 0)
     return eqx.tree_at(lambda p: p.weight, population, weight / weight.sum())
 
@@ -289,7 +289,7 @@ def present(population: Population, understood: Bool[Array, " agents"]) -> Popul
 def settle_answers(
     economy: Economy, schedule: BracketSchedule, answers: Answers
 ) -> tuple[Economy, Outcome]:
-    """Settle a step among those who were understood; the others have weight 0 in the economy returned."""
+    """Settle a step among those understood; the others have weight 0 in the economy returned."""
     population = present(economy.population, answers.understood)
     economy = eqx.tree_at(lambda e: e.population, economy, population)
     return economy, settle(economy, schedule, answers.labor)

@@ -1,4 +1,4 @@
-"""A society of language-model workers, step after step: they answer, the economy settles, they remember."""
+"""A society of language-model workers, by step: they answer, the economy settles, they remember."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -125,14 +125,20 @@ class Society:
         return mean_report(reports), state
 
     def situation(self, state: State, phase: Phase = "explore") -> Situation:
-        """Return what all workers know in the state's tax year; tax year 0 is that of the first 40 hours."""
+        """Return what all workers know in the state's tax year.
+
+        Tax year 0 is that of the first 40 hours.
+        """
         first = max(1, state.tax_year - MOST_LAWS)
         past = {year: state.laws[year] for year in range(first, state.tax_year)}
         now = state.laws[state.tax_year]
         return Situation(now, state.tax_year, past, state.rebate, phase)
 
     def voters(self, state: State) -> tuple[str, list[str]]:
-        """Return how the economy stands, in words, and each worker's own situation, without a question."""
+        """Return how the economy stands, in words, and each worker's own situation.
+
+        Neither holds a question.
+        """
         return self.voters_of(self.situation(state), state.memory)
 
     def voters_of(self, situation: Situation, memory: Memory) -> tuple[str, list[str]]:
@@ -164,7 +170,7 @@ class Society:
         return _summarise(economy, schedule, outcome, welfare or self.welfare, understood=share)
 
     def _step(self, key: Key[Array, ""], state: State, phase: Phase) -> tuple[Step, State]:
-        """Ask, settle and ask for satisfaction; return the step and the state but for its memory."""
+        """Ask, settle and ask for satisfaction; return the step and state but for its memory."""
         labor_key, satisfaction_key = jax.random.split(key)
         answers = self.workers.labor(labor_key, self.situation(state, phase), state.memory)
         economy, outcome = _settle(self.workers.economy, state.laws[state.tax_year], answers)
@@ -192,7 +198,7 @@ class Society:
     def _remember(
         self, state: State, step: Step, own: Float[np.ndarray, " agents"], report: Report
     ) -> State:
-        """Return the state with the step in every memory; its result is the worker's `own`, or welfare."""
+        """Return the state with the step in every memory, its result being `own` or welfare."""
         result = objective_results(self.workers.aims, own, float(report.equivalent))
         seen = _records(state, step)._replace(satisfied=step.satisfied, result=result)
         return replace(state, memory=remember(state.memory, seen))
@@ -204,7 +210,7 @@ class Society:
 
 
 def mean_report(reports: list[Report]) -> Report:
-    """Return the mean of the reports on several steps, with the standard error of the mean equivalent.
+    """Return the mean report on several steps, with the standard error of the mean equivalent.
 
     Steps are taken as independent; a single one has no error, and that of infinite ones is NaN.
     """
@@ -225,7 +231,7 @@ def _summarise(
     *,
     understood: Float[Array, ""],
 ) -> Report:
-    """Return the report, without an elasticity: nobody knows that of workers who are language models."""
+    """Return the report without an elasticity: nobody knows that of language-model workers."""
     report = summarise(economy, schedule, outcome, welfare, understood=understood)
     return replace(
         report, brackets=replace(report.brackets, elasticity=None, elasticity_variance=None)

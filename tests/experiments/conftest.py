@@ -69,7 +69,7 @@ def assert_told() -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def brief_fits() -> Callable[[], contextlib.AbstractContextManager]:
-    """Return a context in which planners fit their surrogates briefly, for what no fit has a part in."""
+    """Return a context where planners fit surrogates briefly, for what no fit has a part in."""
 
     def brief() -> contextlib.AbstractContextManager:
         return mock.patch.multiple(refit, _FIRST_STEPS=20, _REFIT_STEPS=20)
@@ -79,7 +79,7 @@ def brief_fits() -> Callable[[], contextlib.AbstractContextManager]:
 
 @pytest.fixture
 def brief_search(monkeypatch) -> None:
-    """Let comparisons in this process search briefly, where nothing depends on how good the best is."""
+    """Let comparisons in this process search briefly, where the best need not be good."""
     monkeypatch.setattr(compare, "best_found", partial(compare.best_found, steps=4, most=20))
 
 
@@ -90,7 +90,7 @@ def runs(tmp_path):
 
 @pytest.fixture
 def play(monkeypatch) -> Callable:
-    """Return a function that puts an engine where the command line starts vLLM; None: no engine may start."""
+    """Return what puts an engine where the command line starts vLLM; None: no engine may start."""
 
     def put(engine):
         def start(**_):

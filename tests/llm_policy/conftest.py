@@ -111,7 +111,7 @@ def starting_server(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="session")
 def vllm_engine(starting_server: Server) -> Iterator[Engine]:
-    """The model that comes with the project, in float32, which other forward passes are compared with."""
+    """The project's own model, in float32, which other forward passes are compared with."""
     from llm_policy.engines.embedded.engine import SHIPPED_FOLDER
     from llm_policy.engines.vllm import VLLMEngine
 

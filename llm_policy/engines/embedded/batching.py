@@ -37,7 +37,7 @@ class Pass(NamedTuple):
 
 
 def passes(spans: Sequence[Span], *, context: int) -> Iterator[Pass]:
-    """Yield passes over all spans of prompts of up to `context` tokens, wave by wave, like beside like."""
+    """Yield passes over spans of prompts of up to `context` tokens, by wave, like beside like."""
     waves: dict[tuple[int, int], list[Span]] = defaultdict(list)
     for span in spans:
         waves[span.wave, len(span.into) * BLOCK > SPANS[0]].append(span)

@@ -1,4 +1,4 @@
-"""The small model that comes with the project, and its like, answered in JAX: no server, no torch."""
+"""The small model that comes with the project, and its like, in JAX: no server, no torch."""
 
 import hashlib
 import json
@@ -115,7 +115,7 @@ class EmbeddedEngine:
     def complete(
         self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
     ) -> list[Completion]:
-        """Return compact JSON under `schema`, `samples` texts a prompt, at the engine's temperature.
+        """Return `samples` compact JSON texts a prompt under `schema`, at the engine's temperature.
 
         Raises:
             EngineError: a prompt and its answer do not fit into the model's context, or the grammar
@@ -210,7 +210,7 @@ class EmbeddedEngine:
         return encoded
 
     def _seeds(self, prompts: Sequence[Prompt], samples: int) -> UInt32[np.ndarray, "answers 2"]:
-        """Return a seed for each text: of the prompt, and of how many texts were written to it before."""
+        """Return a seed for each text: of the prompt, and of how many texts it had before."""
         seeds = []
         for shared, personal in prompts:
             asked = hashlib.sha256(json.dumps([self.seed, shared, personal]).encode()).digest()
@@ -282,7 +282,10 @@ class EmbeddedEngine:
         seeds: UInt32[np.ndarray, "answers 2"],
         rows: int,
     ) -> None:
-        """Finish answers side by side, in `rows` rows; `asked` are each one's blocks and number of tokens."""
+        """Finish answers side by side, in `rows` rows.
+
+        `asked` are each one's blocks and number of tokens.
+        """
         if all(draft.done for draft in drafts):
             return
         more = rows - len(drafts)

@@ -14,7 +14,7 @@ from llm_policy.engines.embedded.prefixes import BLOCK
 
 
 class Pool(NamedTuple):
-    """What was read, in blocks: keys and values as in `llama.Pages`, and the state after the last token."""
+    """What was read, in blocks: keys, values as in `llama.Pages`, state after the last token."""
 
     keys: Float[Array, "heads blocks_of_layers numbers"]
     values: Float[Array, "heads blocks_of_layers numbers"]
@@ -22,7 +22,7 @@ class Pool(NamedTuple):
 
 
 class Decoding(NamedTuple):
-    """Answers that are being written: the state after each one's last token, and what was read of them."""
+    """Answers being written: the state after each one's last token, and what was read of them."""
 
     states: Float[Array, "rows width"]
     own: Past
@@ -60,7 +60,7 @@ def grown(sizes: Sizes, pool: Pool, *, blocks: int) -> Pool:
 
 @partial(jax.jit, static_argnames="sizes")
 def read(weights: Weights, sizes: Sizes, pool: Pool, rows: Pass) -> Pool:
-    """Return the blocks that some rows say, of which `lay` puts those of each row where they belong."""
+    """Return the blocks that some rows say; `lay` puts those of each row where they belong."""
     pages = Pages(pool.keys, pool.values, jnp.asarray(rows.pages), jnp.asarray(rows.before))
     states, past = _read(weights, sizes, rows.tokens, rows.length, pages, None)
 
@@ -90,14 +90,14 @@ def lay(sizes: Sizes, pool: Pool, new: Pool, rows: Pass) -> Pool:
 def option_scores(
     weights: Weights, pool: Pool, end: Int[Array, " rows"], options: Int[Array, " options"]
 ) -> Float[Array, "rows options"]:
-    """Return the log probability, among all tokens, of each option to follow the blocks at `end`."""
+    """Return each option's log probability, among all tokens, to follow the blocks at `end`."""
     with jax.default_matmul_precision("float32"):
         return jax.nn.log_softmax(logits(weights, pool.states[end]))[:, options]
 
 
 @partial(jax.jit, static_argnames=("sizes", "room"))
 def begin_decoding(sizes: Sizes, pool: Pool, end: Int[Array, " rows"], *, room: int) -> Decoding:
-    """Return answers of which nothing is written, with room for some tokens, after the blocks at `end`."""
+    """Return answers yet unwritten, with room for some tokens, after the blocks at `end`."""
     rows = len(end)
     shape = (sizes.num_hidden_layers, 1, rows, room, sizes.num_attention_heads, sizes.head_dim)
     keys, values = (jnp.zeros(shape, jnp.float32) for _ in range(2))
@@ -133,7 +133,7 @@ def draw(
     written: Int[Array, " rows"],
     temperature: float,
 ) -> Int[Array, " rows"]:
-    """Return one of the `allowed` tokens (a bit each) to follow each row; at temperature 0, the likeliest.
+    """Return an `allowed` token (a bit each) to follow each row: the likeliest at temperature 0.
 
     Chance is a row's own: it comes from the row's seed and the number of tokens that it has
     `written`.

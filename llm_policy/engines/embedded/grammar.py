@@ -13,7 +13,7 @@ from llm_policy.engines.base import EngineError, Schema
 
 
 class Grammars:
-    """The grammars of answers in the `vocabulary` tokens of a model, the token `end` being their end.
+    """The grammars of answers in the `vocabulary` tokens of a model, which the token `end` ends.
 
     Answers are written as Python's `json.dumps` writes them, without other white space.
     """
@@ -25,7 +25,7 @@ class Grammars:
         self._executor = LLExecutor()
 
     def drafts(self, schema: Schema, *, count: int, max_tokens: int) -> "list[Draft]":
-        """Return `count` answers under `schema` that are yet to be written, of at most `max_tokens`.
+        """Return `count` answers under `schema` yet to be written, of at most `max_tokens`.
 
         Raises:
             EngineError: the schema says what the grammar cannot.
@@ -56,7 +56,7 @@ class Grammars:
 
 
 class Draft:
-    """An answer that is being written: its `tokens` so far, `max_tokens` at most, and whether it is `done`.
+    """An answer being written: its `tokens` so far, `max_tokens` at most, and whether it is `done`.
 
     What the grammar leaves no choice about is written at once.
     """
@@ -70,7 +70,10 @@ class Draft:
         self._go_on()
 
     def take(self, token: int) -> list[int]:
-        """Write `token`, and return what the model must read before it is asked again: nothing at the end."""
+        """Write `token`, and return what the model must read before it is asked again.
+
+        At the end that is nothing.
+        """
         if self.done:
             return []
         before = len(self.tokens)

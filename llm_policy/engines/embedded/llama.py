@@ -43,7 +43,7 @@ class Sizes(NamedTuple):
 
 
 class Past(NamedTuple):
-    """What the layers keep of tokens that were read: their keys and values, and how many of them count.
+    """What the layers keep of tokens read: their keys and values, and how many of them count.
 
     The first `length` tokens of a row count; what follows is padding.
     """
@@ -90,7 +90,7 @@ class Llama(nn.Module):
         places: Int[Array, "groups rows wanted"] | None = None,
         pages: Pages | None = None,
     ) -> tuple[Float[Array, "groups rows wanted width"], Past]:
-        """Return the state after each token that is wanted, and each row's past, all new tokens included."""
+        """Return the state after each token wanted, and each row's past with all new tokens."""
         sizes = self.sizes
         begin = jnp.zeros_like(length) if own is None else own.length
         place = begin[..., None] + jnp.arange(tokens.shape[-1]).reshape(
@@ -181,7 +181,7 @@ def load_weights(folder: Path) -> tuple[Weights, Sizes]:
 
 
 class _View(NamedTuple):
-    """What each new token is to the layers: how its heads turn, what it sees of its row, where it stands.
+    """What each new token is to layers: how its heads turn, what it sees of its row, its place.
 
     `shared_length` is the number of tokens that its group shares, None without any.
     """
@@ -288,7 +288,7 @@ class _Attention(nn.Module):
 
 
 class _Mixed(NamedTuple):
-    """Values summed with weights exp(score - top), the sum of these weights, and their top score."""
+    """Values summed with weights exp(score - top), the weights' sum, and their top score."""
 
     top: Float[Array, "groups heads rows tokens"]
     total: Float[Array, "groups heads rows tokens"]
@@ -319,7 +319,7 @@ def _attend_together(
 def _attend_pages(
     query: Float[Array, "1 heads rows tokens size"], of_layer: _PagesOfLayer
 ) -> _Mixed:
-    """Return the same of what each row's pages hold, some pages at a time, as many as the longest row has."""
+    """Return the same of each row's pages, some at a time, as many as the longest row has."""
     (pages, layer, layers), (heads, rows, _, size) = of_layer, query.shape[1:]
     step = min(_PAGES, pages.places.shape[1])
     tokens = step * (pages.keys.shape[2] // size)
@@ -444,7 +444,7 @@ def _rotate(
 
 _NEVER = -1e30
 _PAGES = 8  # pages that are attended to together
-_BLOCK = 256  # tokens that attend together: fewer waste less on tokens they do not see, and compile longer
+_BLOCK = 256  # tokens that attend together: fewer waste less on what is unseen, and compile longer
 _PLAIN = {
     "architectures": ["LlamaForCausalLM"],
     "model_type": "llama",

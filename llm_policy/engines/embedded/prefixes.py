@@ -1,4 +1,4 @@
-"""What was read before, in blocks of tokens: where each block lies, and which one is dropped first."""
+"""What was read before, in blocks of tokens: where each lies, and which is dropped first."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,7 +29,7 @@ class Span(NamedTuple):
 
 
 class FoundBlocks(NamedTuple):
-    """A text: the places of its blocks, the last one perhaps not full, and how many tokens were known."""
+    """A text: its blocks' places, the last perhaps not full, and how many tokens were known."""
 
     places: list[int]
     known: int
@@ -68,7 +68,7 @@ class Prefixes:
     def lay(
         self, texts: Sequence[bytes], *, sizes: Sequence[int]
     ) -> tuple[list[FoundBlocks], list[Span]]:
-        """Return where all texts lie, and what of them is still to be read, in spans of up to `sizes`' last.
+        """Return where texts lie, and what is still to be read, in spans of up to `sizes`' last.
 
         From here on it counts as read. The blocks of the texts must fit into `most` places.
         """
@@ -113,7 +113,7 @@ class Prefixes:
         return keys
 
     def _missing(self, text: bytes, places: Sequence[int]) -> Iterator[tuple[int, bytes]]:
-        """Yield the keys of the blocks that are not kept, each after the one before it was added."""
+        """Yield the keys of blocks that are not kept, each after the one before was added."""
         place = places[-1] if places else _NOWHERE
         for start in range(len(places) * _BYTES, len(text), _BYTES):
             key = place, text[start : start + _BYTES]
@@ -134,7 +134,7 @@ class Prefixes:
         return place
 
     def _use(self, keys: list[tuple[int, bytes]]) -> None:
-        """Note that the blocks of a text are of use, each one later than those that come after it."""
+        """Note that the blocks of a text are of use, each later than those that follow it."""
         for key in reversed(keys):
             self._places.move_to_end(key)
             self._used[self._places[key]] = self._calls
@@ -157,7 +157,7 @@ def blocks_of(tokens: int) -> int:
 def _spans(
     text: bytes, places: list[int], into: list[int], start: int, sizes: Sequence[int]
 ) -> Iterator[Span]:
-    """Yield what is to be read of a text from block `start` on, in pieces of full blocks but for the last."""
+    """Yield a text's spans to read from block `start` on, of full blocks but for the last."""
     tokens = np.frombuffer(text, np.int32)
     least, most = sizes[0] // BLOCK, sizes[-1] // BLOCK
     while start < len(places):

@@ -1,4 +1,4 @@
-"""Language models of random noise, built on the spot: they exercise every engine without a download."""
+"""Language models of random noise, built on the spot: they try every engine without a download."""
 
 import hashlib
 import json
@@ -85,7 +85,8 @@ CHAT_TEMPLATE = (
 _README = """# Random noise
 
 This is not a language model. Its weights {weights} and never trained, so its
-answers mean nothing. It exists so that the whole path from prompt to answer can be run and {purpose} on
+answers mean nothing. It exists so that the whole path from prompt to answer can be run and \
+{purpose} on
 any machine without a download.
 """
 
@@ -263,7 +264,7 @@ def _write_model(folder: Path, vocabulary: int, seed: int, marker: Mapping[str, 
 
 
 def _write_config(folder: Path, shape: Shape, marker: Mapping[str, Any]) -> None:
-    """Save a config.json of this shape in bfloat16, with the tokenizer's special tokens and `marker`."""
+    """Save this shape's bfloat16 config.json, with the tokenizer's special tokens and `marker`."""
     with _named_remedy():
         from transformers import AutoConfig
     architecture, *_ = shape

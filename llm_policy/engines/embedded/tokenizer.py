@@ -13,7 +13,7 @@ from llm_policy.engines.base import EngineError
 
 
 class Tokens:
-    """What `chat.Chat` asks of a tokenizer, from tokenizer.json and tokenizer_config.json in `folder`.
+    """What `Chat` asks of a tokenizer, from tokenizer.json and tokenizer_config.json in `folder`.
 
     The chat template is the one in chat_template.jinja, else the one in tokenizer_config.json, else
     "". `end` is the token that ends an answer.
@@ -65,7 +65,10 @@ class Tokens:
         tokenize: bool,
         **names: Any,
     ) -> list[str]:
-        """Return the text of each chat; `names` are what the template may ask for. `tokenize` is False."""
+        """Return the text of each chat.
+
+        `names` are what the template may ask for. `tokenize` is False.
+        """
         template = self._environment.from_string(chat_template)
         return [template.render(messages=chat, **self._special, **names) for chat in chats]
 

@@ -26,7 +26,7 @@ class BudgetError(EngineError):
 
 @dataclass(frozen=True)
 class Usage:
-    """What was or will be spent: prompts, tokens read (some of them cached) and written, dollars, seconds.
+    """What was or will be spent: prompts, tokens read (some cached) and written, dollars, seconds.
 
     `seconds` are wall-clock seconds inside the engine, NaN if nobody knows.
     """
@@ -61,7 +61,7 @@ def estimate(
     prices: tuple[float, float] = (0.0, 0.0),
     seconds_per_prompt: float = math.nan,
 ) -> Usage:
-    """Return what a run of `batches` batches like `prompts` will spend, with `answer_tokens` to each prompt.
+    """Return what `batches` batches like `prompts` will spend, with `answer_tokens` to each prompt.
 
     Tokens are the engine's count of the texts; a chat template adds a few to each prompt. `prices`
     are as in `Budget`. Nothing is asked of a model.
@@ -204,7 +204,7 @@ def _dollars(prices: tuple[float, float], read: int, written: int) -> float:
 
 
 def _prompt_tokens(engine: Engine, prompts: Sequence[Prompt]) -> int:
-    """Return how many tokens the prompts have; a text that they share is counted by the engine once."""
+    """Return how many tokens the prompts have; a shared text is counted by the engine once."""
     times = Counter(text for prompt in prompts for text in prompt)
     tokens = engine.count(list(times))
     return sum(n * token for n, token in zip(times.values(), tokens, strict=True))

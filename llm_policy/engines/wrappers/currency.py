@@ -1,4 +1,4 @@
-"""The same economy in another currency: what a model knows by heart about dollars does not help it there."""
+"""The same economy in another currency: what a model knows by heart about dollars is no help."""
 
 import math
 import re
@@ -70,7 +70,7 @@ class Renamed:
         return self._engine.count([rename(text, self._currency) for text in texts])
 
     def describe(self) -> dict[str, str | int | float | bool]:
-        """Return the engine's description, with the currency and how many of it a dollar is worth."""
+        """Return the engine's description, with the currency and how many make a dollar."""
         return self._engine.describe() | {
             "currency": self._currency.name,
             "currency_scale": self._currency.scale,

@@ -97,7 +97,7 @@ class Dedupe:
 def _deal(
     said: Sequence[Completion], group: list[list[int]], samples: int
 ) -> dict[int, Completion]:
-    """Return by its place the answer to every one of the equal prompts: `samples` texts in order."""
+    """Return by its place the answer to each of the equal prompts: `samples` texts in order."""
     answers = {}
     for whole, (first, *others) in zip(said, group, strict=True):
         answers[first] = replace(whole, texts=whole.texts[:samples]) if others else whole

@@ -1,4 +1,7 @@
-"""An engine that writes every answer of another into one SQLite file, and replays it without a model."""
+"""An engine that writes every answer of another into one SQLite file.
+
+It replays the file without a model.
+"""
 
 import hashlib
 import json
@@ -41,7 +44,10 @@ CREATE TABLE calls (
 PRAGMA application_id = {_APPLICATION};
 PRAGMA user_version = {_FORMAT};
 """
-_FIND = "SELECT key, answer, prompt_tokens, cached_tokens, answer_tokens, seconds FROM calls WHERE key IN"
+_FIND = (
+    "SELECT key, answer, prompt_tokens, cached_tokens, answer_tokens, seconds "
+    "FROM calls WHERE key IN"
+)
 _HASH_BYTES = 16
 _WHEREABOUTS = {"url"}
 """What may differ between the engine that began a journal and the one that goes on with it."""
@@ -59,7 +65,7 @@ class _Answer(NamedTuple):
 
 @dataclass
 class _Batch:
-    """A batch of questions: how an engine is asked, how its records are read, and what is known so far."""
+    """A batch of questions: how an engine is asked, how records are read, what is known so far."""
 
     verb: str
     parameters: str
@@ -71,7 +77,7 @@ class _Batch:
 
 
 class Journal:
-    """The same protocol as `engine`: answers what is in the file at `path`, asks for the rest and records it.
+    """The protocol of `engine`: answers from the file at `path`, asks for and records the rest.
 
     The k-th time that a run asks the same question (verb, prompt and parameters) it gets the k-th
     recorded answer, bit for bit. Without an engine nothing is asked: a missing answer is an error.
@@ -178,7 +184,7 @@ class Journal:
         return self._give(batch)
 
     def _keys(self, batch: _Batch) -> list[bytes]:
-        """Return what each answer is found by: a hash of the question, and how often it was asked before.
+        """Return each answer's key: a hash of the question, and how often it was asked before.
 
         The head is JSON, which says where it ends: no two questions hash the same bytes.
         """
@@ -197,7 +203,7 @@ class Journal:
         return keys
 
     def _find(self, keys: list[bytes]) -> dict[int, _Answer]:
-        """Return the recorded answers by their places; a file that has given all it had is not searched."""
+        """Return recorded answers by place; a file that has given all it had is not searched."""
         if not self._not_given:
             return {}
         recorded = {key: _Answer(*answer) for key, *answer in self._select(_FIND, keys)}

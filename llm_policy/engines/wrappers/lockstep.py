@@ -16,7 +16,7 @@ def in_step(
     runs: Sequence[Callable[[Engine], _Answer]],
     progress: Callable[[str], None] = lambda what: None,
 ) -> list[_Answer]:
-    """Call every run with an engine that hands all their prompts to `engine` as one batch, once all wait.
+    """Call every run with an engine that hands all prompts to `engine` in one batch, once all wait.
 
     Each run has a thread of its own, where JAX's global settings hold, and asks as the others do:
     for texts under the same schema, or for choices among the same options. A batch holds the
@@ -65,7 +65,7 @@ class _Inbox:
         self.put = self._news.put
 
     def batches(self) -> Iterator[list[_Question]]:
-        """Yield the questions of all runs that go on, whenever all of them wait, until all have ended."""
+        """Yield the questions of all runs that go on, whenever all wait, until all have ended."""
         while self._going:
             if len(self._waiting) == self._going:
                 yield sorted(self._waiting, key=lambda question: question.place)

@@ -83,7 +83,7 @@ class Parallel:
         ask: Callable[[Engine, list[Prompt]], _Answers],
         merge: Callable[[list[_Answers], list[int]], _Answers],
     ) -> _Answers:
-        """Let the engines `ask` for one part of the batch after another, and `merge` what they answer."""
+        """Let engines `ask` for one part of the batch after another; `merge` what they answer."""
         waiting = deque(_parts(prompts, len(self._engines)))
         answered: list[tuple[list[int], _Answers]] = []
         failures: list[Exception] = []
@@ -134,7 +134,7 @@ def _common(
 
 
 def _parts(prompts: Sequence[Prompt], engines: int) -> list[list[int]]:
-    """Return the places of the prompts in parts: large ones first, so that all engines end together.
+    """Return the prompts' places in parts: large ones first, so that all engines end together.
 
     An empty batch is one empty part: an engine still checks what it is asked.
     """

@@ -12,7 +12,7 @@ SMALL = AuditConfig(agents=6, samples=3)
 
 
 class Steady(ScriptedEngine):
-    """Works 40 hours, raises every rate by 10 points where it reads dollars, and keeps what it read."""
+    """Works 40 hours, raises each rate by 10 points if it reads dollars, and keeps what it read."""
 
     def __init__(self, *, noise=False):
         self.noise, self.read = noise, []

@@ -19,7 +19,7 @@ def tables(flat=100.0, planner="flat"):
 
 @pytest.fixture
 def scripted(monkeypatch):
-    """Let every row be measured at once: this side takes 1, 2, ... in its turns, the other twice as much."""
+    """Let rows be measured at once: this side takes 1, 2, ... in turn, the other twice as much."""
     taken = {"this": 0.0, "other": 0.0}
 
     def probe(side):

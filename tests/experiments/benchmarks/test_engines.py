@@ -19,7 +19,7 @@ KINDS = [(mode, memory) for memory in ("first step", "full memory") for mode in 
 
 
 class Witness(ScriptedEngine):
-    """Answers at random, keeps what it was asked, and compiles `compiles` programs the first time."""
+    """Answers at random, keeps what it was asked, and at first compiles `compiles` programs."""
 
     def __init__(self, said, *, likelihood=None, compiles=0):
         self.said, self.compiles = said, compiles

@@ -1,4 +1,4 @@
-"""Benchmarks of what learns: PPO over seeds, the network, the surrogate of language-model workers."""
+"""Benchmarks of learning: PPO over seeds, the network, the surrogate of language-model workers."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Commands with real models: the one that comes with the project, and random weights in real vLLM."""
+"""Commands with real models: the one that comes with the project, random weights in real vLLM."""
 
 import os
 import subprocess

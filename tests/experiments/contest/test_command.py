@@ -83,7 +83,7 @@ def test_trials_are_the_tax_years_that_were_recorded():
 
 @pytest.mark.long
 def test_the_belief_predicts_a_known_year_and_its_gradient():
-    """At the schedule that it has heard of, the surrogate forecasts what the answers there are worth."""
+    """At the schedule it has heard of, the surrogate forecasts what answers there are worth."""
     some = workers()
     planner = surrogate_planner(LAW, some, Atkinson(1.0), steps=1)
     report = ModelEvaluator(Society(some, Atkinson(1.0)), steps=1, key=KEY).value(LAW)

@@ -32,7 +32,8 @@ for line in sys.stdin.read().splitlines():
             main()
         except SystemExit as end:
             code = end.code
-    heavy = {"jax", "numpy", "scipy", "econjax", "llm_policy", "pyarrow", "matplotlib"} & set(sys.modules)
+    heavy = {"jax", "numpy", "scipy", "econjax", "llm_policy", "pyarrow", "matplotlib"}
+    heavy &= set(sys.modules)
     assert not heavy, (line, heavy)
     print(code, len(out.getvalue()) > 80)
 """

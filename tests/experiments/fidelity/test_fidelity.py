@@ -70,7 +70,7 @@ FORTY = by_hours(lambda prompt, hours: 1.0 if hours == 40 else 1e-12)
 
 @pytest.fixture(scope="module")
 def examples():
-    """What `answer_divergences` asks: for hours in each wording, for satisfaction, for changes of a rate."""
+    """What `answer_divergences` asks: hours in each wording, satisfaction, changes of a rate."""
     rng = np.random.default_rng(SEED)
     lived = held_out_lives(rng, groups=GROUPS)
     return (

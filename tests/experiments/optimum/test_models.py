@@ -59,7 +59,7 @@ def test_what_years_have_in_common_cancels_in_differences():
 
 
 def test_the_band_counts_the_luck_of_being_chosen():
-    """Of many equal candidates the best looks better than it is: the band then lies above each one's own."""
+    """Of many equal candidates the best looks too good: the band then lies above each one's own."""
     rng = np.random.default_rng(0)
     years = rng.normal(0, 1, (40, 20))
     years = years[np.argsort(-years.mean(axis=1))]

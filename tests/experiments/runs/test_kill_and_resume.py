@@ -1,4 +1,4 @@
-"""Runs that are killed, interrupted or left by their server go on from there, and end with the same bytes."""
+"""Runs killed, interrupted or left by their server go on from there, and end with equal bytes."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ KILLS = 3
 
 
 def begin(*arguments, cwd, batches=None):
-    """Start the command line in a process of its own; with `batches` it ends only if the test ends it."""
+    """Start the command line in its own process; with `batches` only the test ends it."""
     command = [sys.executable, "-m", "tests.helpers.improvising", *map(str, arguments)]
     environment = (
         os.environ
@@ -132,7 +132,7 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path):
     "left", ["people.csv", "workers.parquet", "welfare.png", "government.json"]
 )
 def test_a_run_killed_while_it_wrote_its_files_is_finished(econjax, play, improviser, runs, left):
-    """Every file but the metrics, which come last and whole, may be there, half written, or missing."""
+    """Files but the metrics, which come last and whole, may be there, half written, or missing."""
     path = runs / "one"
     play(improviser())
     choices = (

@@ -338,7 +338,7 @@ def test_equal_rows_give_equal_bytes(tmp_path):
 
 
 def test_a_run_directory_appears_with_its_manifest(tmp_path):
-    """A process that was killed before leaves nothing that could be taken for a run, or stands in the way."""
+    """A process killed before leaves nothing that could be taken for a run or stands in the way."""
     path = tmp_path / "runs" / "one"
     (path.parent / ".one").mkdir(parents=True)
     (path.parent / ".one" / "manifest.json").write_text("{ half of")

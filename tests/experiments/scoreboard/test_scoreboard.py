@@ -1,4 +1,4 @@
-"""The scoreboard: all planners on the same draws, measured against the best that anybody found on each."""
+"""The scoreboard: all planners on the same draws, against the best that anybody found on each."""
 
 import json
 from dataclasses import replace

@@ -40,7 +40,7 @@ MUMBLES = {"bounded": 0.4}
 
 
 class Run(NamedTuple):
-    """A finished run: its choices, where it lies, what it printed, and the engine that improvised."""
+    """A finished run: its choices, its place, what it printed, and the engine that improvised."""
 
     name: str
     config: SimulateConfig
@@ -171,7 +171,7 @@ def test_taxes_are_those_of_the_rates_in_force(run):
 
 
 def test_scores_are_welfare_of_the_workers_utilities(run):
-    """Utilitarian: the mean; Rawlsian: the least; Atkinson, aversion 1: the geometric mean, from 1 dollar."""
+    """Utilitarian: mean; Rawlsian: least; Atkinson, aversion 1: geometric mean, from 1 dollar."""
     for row, workers in run.steps():
         known, utility = workers["understood"], workers["utility"]
         if run.config.satisfaction_counts:
@@ -304,7 +304,7 @@ def test_a_run_is_scored_anew_without_a_model(run, econjax, play):
 
 
 def test_whoever_scores_changes_nothing_else(econjax, play, improviser, runs):
-    """A run under one score and a run under another, scored anew under the first, are the same bytes."""
+    """A run under one score and one under another, scored anew by the first, are the same bytes."""
     for name in ("rawlsian", "utilitarian"):
         play(improviser())
         choices = (*SMALL, "--tax-years", 2, "--brackets", "three", "--score", name)

@@ -1,4 +1,4 @@
-"""How the small model is made: its examples, their tokens, and a run that goes on where it stopped."""
+"""How the small model is made: examples, their tokens, and a run that goes on where it stopped."""
 
 import itertools
 import json
@@ -230,7 +230,7 @@ def test_means_end_with_their_last_token(tokenizer, drilled):
 
 @pytest.fixture(scope="module")
 def few_examples(tokenizer):
-    """Batches have one shape, and wait for nobody; those held out, alike in every run, are made once."""
+    """Batches have one shape and wait for nobody; those held out are alike, and made once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batching, "BATCH_SHAPES", (SHAPE,))
         patch.setattr(training, "_AHEAD", 1)

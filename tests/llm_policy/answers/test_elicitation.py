@@ -16,7 +16,7 @@ CODES = ("a", "b", "c", "d")
 
 
 class Asked(ScriptedEngine):
-    """Answers `say(asker, time)`, where `time` counts from 1, and keeps who was asked in each batch."""
+    """Answers `say(asker, time)`, with `time` from 1, and keeps who was asked in each batch."""
 
     def __init__(self, say):
         self.batches = []
@@ -52,7 +52,7 @@ def clear(i, time=1):
 
 
 def silent(*dumb, until=99):
-    """Return a script in which askers `dumb` mumble until they are asked for the `until`-th time."""
+    """Return a script in which askers `dumb` mumble until asked for the `until`-th time."""
     return lambda i, time: "well" if i in dumb and time < until else clear(i)
 
 

@@ -148,7 +148,8 @@ def random_object(chance):
 
     def value():
         if chance.random() < 0.4:
-            return f"[{', '.join(chance.choices(VALUES + NUMBERS, k=chance.choice([0, 1, 3, 3, 3, 9])))}]"
+            listed = chance.choices(VALUES + NUMBERS, k=chance.choice([0, 1, 3, 3, 3, 9]))
+            return f"[{', '.join(listed)}]"
         return chance.choice(VALUES)
 
     pairs = (f'"{chance.choice(NAMES)}": {value()}' for _ in range(chance.randint(1, 3)))

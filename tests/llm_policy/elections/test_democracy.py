@@ -305,7 +305,7 @@ def test_voters_share_their_text_and_know_who_was_in_office():
 
 @eqx.filter_jit
 def lived(schedule):
-    """Return everyone's utility, three poor workers first and then two rich ones, and the report."""
+    """Return everyone's utility, three poor workers before two rich ones, and the report."""
     population = Population(jnp.array([500.0] * 3 + [4000.0] * 2))
     economy = Economy(population=population, preferences=Quasilinear(0.25))
     outcome = equilibrium(economy, schedule).outcome

@@ -156,7 +156,7 @@ def test_a_model_the_hub_cannot_give_is_named(monkeypatch):
 
 
 def left_of(group):
-    """Return the processes of a group that still run; they get 10 seconds to end after their parent."""
+    """Return a group's processes that still run; they get 10 seconds to end after their parent."""
     deadline = time.monotonic() + 10
     while (left := running_in(group)) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -174,7 +174,7 @@ def running_in(group):
 
 
 def run(tmp_path, code, *arguments):
-    """Run Python code as a user's script in a process group of its own; return it and what it printed."""
+    """Run Python code as a user's script in its own process group; return it and its output."""
     script = tmp_path / "script.py"
     script.write_text(code)
     process = subprocess.Popen(

@@ -12,7 +12,7 @@ NAN = float("nan")
 
 
 def records(labor, result=NAN, *, year=1, step=1):
-    """Return the records of one step of one or more workers, whose tax is a tenth of $100 an hour."""
+    """Return the records of one step of some workers, whose tax is a tenth of $100 an hour."""
     labor, result = np.broadcast_arrays(
         np.atleast_1d(np.asarray(labor, float)), np.asarray(result, float)
     )
@@ -61,7 +61,7 @@ class Diary:
 
 
 def entries(kept, worker):
-    """Return what one worker remembers as tuples (step, hours, result, tax year), without empty places."""
+    """Return a worker's memory as tuples (step, hours, result, tax year), without empty places."""
     columns = (kept.step, kept.labor, kept.result, kept.tax_year)
     rows = zip(*(column[:, worker].tolist() for column in columns), strict=True)
     return known(rows)
@@ -168,7 +168,7 @@ def test_a_nudge_points_to_where_results_rose_within_one_tax_year(now, result, y
 
 
 def test_a_result_without_end_spoils_no_average_after_it():
-    """Utility is -inf where nothing is left to consume: that step is remembered, its result is not."""
+    """Utility is -inf with nothing left to consume: the step is remembered, its result is not."""
     memory = remembered([(40.0, 1.0, 1), (0.0, -np.inf, 1), (0.0, -np.inf, 1), (20.0, np.inf, 1)])
     assert nudge(memory) == [0]
     assert (memory.mean_labor, memory.mean_result, memory.steps) == (40, 1, 1)

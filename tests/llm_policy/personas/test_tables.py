@@ -1,4 +1,4 @@
-"""The shipped tables hold what the agencies published, and the joint distribution has their margins."""
+"""The shipped tables hold what agencies published, and the joint distribution has their margins."""
 
 import importlib.resources
 
@@ -117,7 +117,7 @@ def test_shares_are_shares():
 
 
 def test_full_timers_of_an_occupation_work_as_much_more_as_published():
-    """CPS 2024, table 23: men in management, business and finance 44.2 hours, women in services 40.2."""
+    """CPS 2024, table 23: men in management, business, finance 44.2 h, women in services 40.2 h."""
     rows = {(name, sex): 2 * i + sex for i, name in enumerate(names().occupation) for sex in (0, 1)}
     means = [
         hours_shares()[rows[who]] @ USUAL_HOURS for who in (("Chief executives", 0), ("Cooks", 1))

@@ -1,4 +1,4 @@
-"""Texts keep to the facts, models that do not are counted, and shares are allocated to the last worker."""
+"""Texts keep to the facts, models that do not are counted, and shares reach the last worker."""
 
 import itertools
 import json

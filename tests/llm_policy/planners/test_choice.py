@@ -59,7 +59,7 @@ def test_the_policy_is_the_models_bent_by_the_bias():
 
 
 def lived(*years):
-    """Return a planner and its state after years, each of rates in per cent and a result in dollars."""
+    """Return a planner and its state after years of rates in per cent and a result in dollars."""
     some = planner()
     state = some.init(KEY)
     for rates, result in years:

@@ -29,7 +29,7 @@ def planner(**options):
 
 
 def trajectories(bias, model, rewards, brackets, options, years):
-    """Yield each trajectory: its log probabilities by the model, places, rewards and chance, all exact."""
+    """Yield trajectories: the model's log probabilities, places, rewards and chance, all exact."""
     actions = list(itertools.product(range(options), repeat=brackets))
     for path in itertools.product(actions, repeat=years):
         logprob = np.array([model(path[:year]) for year in range(years)])
@@ -46,7 +46,7 @@ def trajectories(bias, model, rewards, brackets, options, years):
 
 
 def enumerated(bias, model, rewards, **sizes):
-    """Return the mean and the variance of the estimate over all pairs of episodes, and the exact gradient."""
+    """Return the estimate's mean and variance over all pairs of episodes and the exact gradient."""
     lives = list(trajectories(bias, model, rewards, **sizes))
     assert sum(life[3] for life in lives) == pytest.approx(1)
     pairs = list(itertools.product(lives, repeat=2))
@@ -122,7 +122,7 @@ def test_one_episode_has_no_baseline():
 
 
 def test_a_planner_learns_to_raise_rates_for_the_worst_off():
-    """From 10 and 20 % the worst-off gain by higher rates, which a planner without a preference learns."""
+    """From 10 and 20 % the worst-off gain by higher rates, which a neutral planner learns."""
     evaluate = RationalEvaluator(ECONOMY, Rawlsian())
     trained = train_planner(KEY, planner(), evaluate, updates=12, episodes=6, years=2)
     assert trained.evaluations == evaluate.counts["value"] == 12 * (6 * 2 + 1)

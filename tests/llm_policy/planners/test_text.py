@@ -56,7 +56,7 @@ def report(equivalent, standard_error=0.0):
 
 
 def run(planner, results):
-    """Let the planner propose and hear `results`, one each; return its schedules and its last state."""
+    """Let the planner propose and hear `results`, one each; return schedules and last state."""
     state, schedules = planner.init(KEY), []
     for result in results:
         schedule, state = planner.ask(KEY, state)
@@ -74,7 +74,7 @@ def rates_of(schedules):
 
 
 def said_rates(text):
-    """Return the rates of the best and of the latest trials that a prompt shows, each with its result."""
+    """Return the rates of a prompt's best and latest trials, each with its result."""
     best, latest = text.replace("$", "").split("The latest tax years")
     return [
         [
@@ -319,7 +319,7 @@ def test_options_that_make_no_sense_are_refused(options, message):
 
 
 def climber():
-    """Return an engine that reads its prompt: from the best schedule shown it moves one rate by 10 points."""
+    """Return an engine that moves one rate of the best schedule that it reads by 10 points."""
     count = iter(range(10**6))
 
     def say(prompt):

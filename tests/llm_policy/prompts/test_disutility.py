@@ -109,7 +109,7 @@ def test_an_hour_at_40_hours_costs_what_calibrated_workers_keep_of_it(case):
 
 @every_utility
 def test_prices_leave_a_worker_as_well_off_with_an_hour_more(case):
-    """By finite differences of utility: a tiny bit more work, paid at its price, changes nothing."""
+    """By finite differences of utility: a bit more work, paid at its price, changes nothing."""
     economy, bit = economy_of(case), 1e-4
     population, consumption = economy.population, 40 * economy.population.skill
     for hours, price in zip(PRICED_HOURS, price_of_an_hour(economy).T, strict=True):
@@ -151,7 +151,7 @@ def test_preferences_without_a_formula_are_an_error_that_says_what_to_use():
 
 
 def test_a_concave_utility_of_the_same_composite_has_the_same_prices():
-    """GHH utility rises with consumption less the cost of labor: what an hour is worth is the same."""
+    """GHH utility rises with consumption less labor's cost: what an hour is worth is the same."""
     economy = economy_of()
     concave = Economy(population=economy.population, preferences=GHH(1.5, elasticity=0.25))
     np.testing.assert_array_equal(price_of_an_hour(concave), price_of_an_hour(economy))

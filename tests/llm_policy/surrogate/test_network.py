@@ -1,4 +1,4 @@
-"""A surrogate of workers whose formula is known: it recovers their chances and elasticity, with gradients."""
+"""A surrogate recovers chances and elasticity of workers of known formula, with gradients."""
 
 import equinox as eqx
 import jax
@@ -56,7 +56,7 @@ def schedules(seed, count):
 
 @pytest.fixture(scope="module")
 def lesson():
-    """Workers of the formula, a surrogate of them, and what it learned from: the years have two steps."""
+    """Workers of the formula, their surrogate, and what it learned from: years of two steps."""
     workers = taught()
     heard = record(jax.random.key(1), workers, schedules(0, 12), steps=2)
     held_out = record(jax.random.key(2), workers, schedules(1, 4), steps=2)
@@ -113,7 +113,7 @@ def test_the_elasticity_is_the_formulas(lesson):
     workers, *_, distilled = lesson
 
     def response(probabilities_at):
-        """Return the log change of aggregate income from five points less tax to five points more."""
+        """Return the log change of aggregate income from five points less tax to five more."""
         low, high = (
             BracketSchedule(LAW.thresholds, jnp.full_like(LAW.rates, 0.4 + by))
             for by in (-0.05, 0.05)

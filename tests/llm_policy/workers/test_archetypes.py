@@ -35,7 +35,7 @@ WEIGHTS = {"careful": 1.0, "bold": 4.0, "rare": 9.0}
 
 
 class Model(ScriptedEngine):
-    """Likes long weeks the more, the bolder; nobody likes 100 hours. Keeps the batches it was asked."""
+    """Likes long weeks the more, the bolder; nobody likes 100 hours. Keeps all batches asked."""
 
     def __init__(self, likelihood=None):
         self.batches = []

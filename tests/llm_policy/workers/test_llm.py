@@ -53,7 +53,7 @@ def person(prompt):
 
 
 class Asked(ScriptedEngine):
-    """Answers `say(worker, time)`, where `time` counts from 1, and keeps who was asked in each batch."""
+    """Answers `say(worker, time)`, with `time` from 1, and keeps who was asked in each batch."""
 
     def __init__(self, say):
         self.batches, self.requests = [], []
@@ -66,7 +66,7 @@ class Asked(ScriptedEngine):
 
 
 class Scores(ScriptedEngine):
-    """Finds the options as likely as `chance` says, where hours are `letters` if the model has no numbers."""
+    """Finds options as likely as `chance` says; hours are `letters` if the model has no numbers."""
 
     def __init__(self, chance, *, leaked=0.0, letters=False):
         super().__init__(str)
@@ -103,7 +103,7 @@ def clear(i, time=1):
 
 
 def silent(*dumb, until=99):
-    """Return a script in which workers `dumb` mumble until they are asked for the `until`-th time."""
+    """Return a script in which workers `dumb` mumble until asked for the `until`-th time."""
     return lambda i, time: "about forty" if i in dumb and time < until else clear(i)
 
 

@@ -46,7 +46,7 @@ def flat(law):
 
 
 class Told(ScriptedEngine):
-    """Works `hours(worker, step)`, is satisfied if `feels(worker, step)` is "yes", and keeps every prompt.
+    """Works `hours(worker, step)`, is satisfied if `feels(worker, step)` is "yes", keeps prompts.
 
     Steps count from 1.
     """
@@ -149,11 +149,12 @@ def test_each_step_is_asked_with_the_memory_of_the_one_before_and_judged_with_it
     engine = Told(lambda i, step: 60 - 10 * step)
     society = society_of(engine, asks=True)
     live(society, law, steps=2)
+    economy = society.workers.economy
     for before, now, asked, judged in zip(
         (40, 50), (50, 40), engine.asked, engine.judged, strict=True
     ):
         rebates = [
-            f"${round(float(settled(society.workers.economy, law, jnp.full(N, float(hours))).rebate)):,}"
+            f"${round(float(settled(economy, law, jnp.full(N, float(hours))).rebate)):,}"
             for hours in (before, now)
         ]
         latest_line = re.findall(r"Step \d: (\d+) hours.*rebate (\$[\d,]+),", asked[0].personal)[-1]
@@ -443,7 +444,7 @@ def test_nothing_left_to_consume_is_said_in_words(law):
     "preferences", [None, Isoelastic(1.5, exponent=3.0, scale=1e-6, unit=30_000.0)]
 )
 def test_no_prompt_of_a_run_is_longer_than_was_checked(law, style, preferences):
-    """Late in a run of rich people, in short and long tax years; in characters, 64 of them a template's."""
+    """Late in rich people's run, in short and long tax years; in characters, 64 for a template."""
 
     class Long(Told):
         def count(self, texts):

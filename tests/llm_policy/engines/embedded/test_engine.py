@@ -345,7 +345,8 @@ from llm_policy.engines.embedded.engine import EmbeddedEngine
 
 engine = EmbeddedEngine(sys.argv[1])
 prompts = [Prompt("You are a worker.", "How many hours?")]
-print(engine.choose(prompts, ["0", "10"]).logprob.shape, len(engine.complete(prompts, {"type": "null"})))
+chosen = engine.choose(prompts, ["0", "10"])
+print(chosen.logprob.shape, len(engine.complete(prompts, {"type": "null"})))
 """
 
 

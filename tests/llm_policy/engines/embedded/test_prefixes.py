@@ -8,7 +8,7 @@ from llm_policy.engines.embedded.prefixes import BLOCK, Prefixes, packed
 
 
 def memories(rng, steps, people):
-    """Return the texts of each step: all begin alike, then each person's own, a line longer every step."""
+    """Return each step's texts: all begin alike, then each person's own, a line longer a step."""
     head = rng.integers(0, 4, 40).tolist()
     own = [head + rng.integers(0, 4, rng.integers(1, 60)).tolist() for _ in range(people)]
     for _ in range(steps):

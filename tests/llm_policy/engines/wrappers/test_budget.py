@@ -91,7 +91,7 @@ def test_without_a_limit_nothing_is_counted_and_nothing_refused():
     ],
 )
 def test_a_batch_that_would_pass_a_limit_is_refused_whole(limits, passed):
-    """A batch needs 5 prompts of 8 words, and 4 tokens for each of 2 answers, of which 2 are written."""
+    """A batch needs 5 prompts of 8 words, and 4 tokens for each of 2 answers: 2 are written."""
     engine = Counting()
     budget = Budget(engine, clock=engine.clock, **limits)
     budget.complete(PROMPTS, HOURS, samples=2, max_tokens=4)  # as much as the limit is not too much

@@ -353,7 +353,8 @@ class Slow(ScriptedEngine):
         print(prompts[0].personal, flush=True)
         time.sleep(0.002)
         return super().complete(prompts, schema, **options)
-journal = Journal(Slow(lambda prompt: f"{os.getpid()} says {prompt.personal}"), sys.argv[1], chunk=20)
+slow = Slow(lambda prompt: f"{os.getpid()} says {prompt.personal}")
+journal = Journal(slow, sys.argv[1], chunk=20)
 journal.complete([Prompt("shared " * 100, str(place)) for place in range(2000)], {})
 journal.close()
 """

@@ -19,7 +19,7 @@ def likelihood(prompt, option):
 
 
 class Recorded(ScriptedEngine):
-    """Keeps the parts it was given, answers slowly, and fails with `failure` after `calls` of them."""
+    """Keeps the parts it was given, answers slowly, and fails with `failure` after `calls`."""
 
     def __init__(self, *, failure=None, calls=0, seconds=0.0, answered=0):
         super().__init__(lambda prompt: prompt.personal, likelihood=likelihood)
