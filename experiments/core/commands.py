@@ -63,8 +63,6 @@ COMMANDS = {
     ),
     "personas": Command(
         "Compare personas, for skills on the ACS-2023 income quantile grid, with published "
-        ""
-        ""
         "figures.",
         "experiments.personas.config:PersonasConfig",
         "experiments.personas.command:run_personas",
