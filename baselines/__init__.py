@@ -1,1 +1,8 @@
-"""Planners that are not language models."""
+"""Planners: fixed schedules, searches, gradients, Saez, constraints, networks.
+
+The names of `__all__`, each imported from its module when it is first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,10 +1,11 @@
 """A differentiable economy in JAX: taxes, exact responses, welfare in dollars, optimal schedules.
 
-The names here are what most programs need. More is in the modules: `distributions`, `elasticity`,
-`env`, `inequality`, `inverse`, `mirrlees`, `mirrlees_separable`, `progressivity`, `reference_saez`,
-`saez`, `simulation`, `voting`.
+The names here are what most programs need. More is in the folders: `optimal` (formulas and bounds),
+`populations`, `measures` (progressivity, elasticities, votes) and `dynamics` (years in a row,
+environments), and in the modules `bounds`, `inequality`, `planning` and `statistics`.
 """
 
+from econjax.bounds import RateBounds
 from econjax.dynamics.simulation import simulate
 from econjax.economy import Economy, Outcome, settle
 from econjax.inequality import gini
@@ -46,6 +47,8 @@ from econjax.welfare import (
     consumption_equivalent_gain,
 )
 
+__version__ = "0.1.0"
+
 __all__ = [
     "GHH",
     "REFERENCE_HOURS",
@@ -64,6 +67,7 @@ __all__ = [
     "Planner",
     "Population",
     "Quasilinear",
+    "RateBounds",
     "RationalEvaluator",
     "Rawlsian",
     "Report",

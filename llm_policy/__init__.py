@@ -1,1 +1,8 @@
-"""Workers and planners that are language models, asked in batches."""
+"""Workers, voters and planners who are language models: engines, prompts, answers, memory.
+
+The names of `__all__`, each imported from its module when it is first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

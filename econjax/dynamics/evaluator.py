@@ -6,9 +6,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
-from econjax import BracketSchedule, Economy, Outcome, equilibrium, settle
 from econjax.dynamics.simulation import Lagged, Rational, SimulationState, advance, whole_years
+from econjax.economy import Economy, Outcome, settle
 from econjax.planning import RationalEvaluator, Report, summarise
+from econjax.response import equilibrium
+from econjax.schedule import BracketSchedule
 from econjax.welfare import AbstractWelfare
 
 

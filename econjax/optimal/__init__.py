@@ -1,1 +1,8 @@
-"""Optimal taxes: formulas, fixed points, and bounds over all schedules."""
+"""Optimal taxes: formulas, fixed points, and bounds over all schedules.
+
+The names of `__all__`, each imported from its module when it is first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

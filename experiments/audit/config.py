@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class AuditConfig(EconomyConfig, ModelConfig):
     """Compare a model's answers, as workers and as a planner, to questions asked in many ways."""
 
+    agents: int | None = None
+    """Workers on the quantile grid; 20 if not given."""
     scenario: Literal["rational", "bounded"] = "bounded"
     """rational: workers are told their utility; bounded: they have personas."""
     samples: int = 16

@@ -6,6 +6,7 @@ show.
 
 import dataclasses
 import difflib
+import importlib.metadata
 import pkgutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -154,8 +155,11 @@ def parse(arguments: Sequence[str]) -> tuple[str, Any]:
     """Return the name of the command in the arguments, and its choices.
 
     Raises:
-        SystemExit: help was asked for (code 0), or the arguments make no command (code 2).
+        SystemExit: help or the version was asked for (code 0), or the arguments make no command (code 2).
     """
+    if list(arguments) == ["--version"]:
+        print(importlib.metadata.version("econjax"))
+        sys.exit(0)
     _suggest(arguments)
     named = _named(arguments)
     commands = {name: command.kind(loaded=name in named) for name, command in COMMANDS.items()}

@@ -27,6 +27,8 @@ _THRESHOLDS = {"flat": (0.0,), "three": (0.0, 90_000.0, 159_100.0)}
 class SimulateConfig(RunConfig):
     """Let language-model workers live through tax years, under a planner or elected leaders."""
 
+    agents: int | None = None
+    """Workers on the quantile grid; 20 if not given."""
     scenario: Scenario = "bounded"
     """rational: workers are told their utility; bounded: they have personas and say whether
     taxes satisfy them; democratic: bounded, and they elect who sets the taxes."""

@@ -1,0 +1,36 @@
+from .env import Box, EnvState, TaxEnv, WorkerEnv
+from .evaluator import SimulatedEvaluator
+from .simulation import (
+    Ar1Skills,
+    FixedHours,
+    LaborPolicy,
+    Lagged,
+    Logit,
+    Rational,
+    SimulationState,
+    Trajectory,
+    advance,
+    begin,
+    simulate,
+    summary,
+)
+
+__all__ = [
+    "Ar1Skills",
+    "Box",
+    "EnvState",
+    "FixedHours",
+    "LaborPolicy",
+    "Lagged",
+    "Logit",
+    "Rational",
+    "SimulatedEvaluator",
+    "SimulationState",
+    "TaxEnv",
+    "Trajectory",
+    "WorkerEnv",
+    "advance",
+    "begin",
+    "simulate",
+    "summary",
+]
