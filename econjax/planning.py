@@ -64,7 +64,8 @@ class Report(eqx.Module):
     utility_deciles: Float[Array, " 9"]
     utility_spread: Float[Array, ""]
     brackets: BracketStatistics
-    gradient: Float[Array, " brackets"] | None = None
+    # No default of the class: a report without it refuses to tell it.
+    gradient: Float[Array, " brackets"] | None = eqx.field(default_factory=lambda: None)
 
     def __getattr__(self, name: str) -> Never:
         """Refuse what this report does not hold."""
@@ -76,11 +77,15 @@ class Report(eqx.Module):
         raise AttributeError(f"A report has no {name}.")
 
 
-_VALUE: tuple[str, ...] = ("equivalent", "standard_error", "floored", "understood")
-_OBSERVED_BY: dict[str, Observation] = {
-    field.name: "distribution" for field in dataclasses.fields(Report)
-} | dict.fromkeys(_VALUE, "value")
-_OBSERVED_BY |= {"brackets": "brackets", "gradient": "gradient"}
+_VALUE = frozenset({"equivalent", "standard_error", "floored", "understood"})
+_NAMED = frozenset({"brackets", "gradient"})
+
+
+def _part(name: str) -> str:
+    return "value" if name in _VALUE else name if name in _NAMED else "distribution"
+
+
+_OBSERVED_BY = {field.name: _part(field.name) for field in dataclasses.fields(Report)}
 
 
 def observed(report: Report, observes: Collection[Observation]) -> Report:

@@ -19,9 +19,10 @@ import jaxtyping
 import psutil
 import pytest
 
-jaxtyping.install_import_hook(
-    ["econjax"], "tests.helpers.typecheck.check"
-)  # before anything imports econjax
+from tests.helpers import typecheck
+
+# before anything imports econjax
+jaxtyping.install_import_hook(["econjax"], f"{typecheck.__name__}.check")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_nans", False)
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True, max_examples=60)

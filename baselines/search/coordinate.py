@@ -46,9 +46,8 @@ class CoordinateSearch(NamedTuple):
 
     def init(self, key: Key[Array, ""]) -> CoordinateSearchState:
         """Return the first pass, whose centre is not yet worth anything."""
-        return self._around(
-            np.asarray(self.start.rates, float), -np.inf, 0, Incumbent.none(self.start)
-        )
+        start = self.bounds.keep(self.start)
+        return self._around(np.asarray(start.rates, float), -np.inf, 0, Incumbent.none(start))
 
     def ask(
         self, key: Key[Array, ""], state: CoordinateSearchState

@@ -1,5 +1,6 @@
 from .env import Box, EnvState, TaxEnv, WorkerEnv
 from .evaluator import SimulatedEvaluator
+from .gymnax import Gymnax
 from .simulation import (
     Ar1Skills,
     FixedHours,
@@ -20,6 +21,7 @@ __all__ = [
     "Box",
     "EnvState",
     "FixedHours",
+    "Gymnax",
     "LaborPolicy",
     "Lagged",
     "Logit",

@@ -155,7 +155,7 @@ def parse(arguments: Sequence[str]) -> tuple[str, Any]:
     """Return the name of the command in the arguments, and its choices.
 
     Raises:
-        SystemExit: help or the version was asked for (code 0), or the arguments make no command (code 2).
+        SystemExit: help or the version was asked for (code 0); the arguments make no command (2).
     """
     if list(arguments) == ["--version"]:
         print(importlib.metadata.version("econjax"))

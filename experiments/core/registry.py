@@ -210,7 +210,8 @@ REGISTRY: dict[PlannerName, PlannerSpec] = {
         told_elasticity=True,
     ),
     "adam": PlannerSpec(
-        "gradient (Adam)", lambda s: GradientPlanner(s.law, adam(), LogNetRates(s.bounds))
+        "gradient (Adam)",
+        lambda s: GradientPlanner(s.law, adam(), coordinates=LogNetRates(s.bounds)),
     ),
     "multi-start": PlannerSpec("gradient, three starts", _multi_start),
     "gradient": PlannerSpec(

@@ -8,7 +8,7 @@ try.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import equinox as eqx
 import jax
@@ -63,7 +63,11 @@ class SurrogateRefit:
     welfare: AbstractWelfare
     steps: int
     begun: int
-    observes: ClassVar[tuple[Observation, ...]] = ("answers",)
+
+    @property
+    def observes(self) -> tuple[Observation, ...]:
+        """Recorded answers, and what workers are told."""
+        return ("answers",)
 
     def __call__(
         self, key: Key[Array, ""], trials: Sequence[Scheduled], model: RefittedSurrogate | None

@@ -7,6 +7,7 @@ import pytest
 from baselines.optimum import adapt, best_found, simplex
 from baselines.search.evolution import EvolutionPlanner
 from econjax import Atkinson, BracketSchedule, Rawlsian
+from econjax.bounds import RateBounds
 from econjax.planning import RationalEvaluator, plan
 from tests.helpers.laboratory import economy_of
 from tests.helpers.reference import THRESHOLDS, US_2024, grid
@@ -33,7 +34,12 @@ def test_evolution_finds_what_gradients_and_a_simplex_find(welfare):
 
 def test_a_simplex_around_confiscation_begins_within_its_bounds():
     best = np.array([0.99, 0.5, -0.9])
-    found = simplex(Valued(bowl(best)), BracketSchedule(EDGES, [1.0, 0.5, -1.0]), most=400)
+    found = simplex(
+        Valued(bowl(best)),
+        BracketSchedule(EDGES, [1.0, 0.5, -1.0]),
+        most=400,
+        bounds=RateBounds(-0.999, 0.999),
+    )
     np.testing.assert_allclose(found.schedule.rates, best, atol=0.01)
     assert np.abs(found.schedule.rates).max() <= 0.999 + 1e-6
 
