@@ -6,7 +6,7 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
-from experiments.runs import lifecycle as jobs
+from experiments.core import engines
 from experiments.runs.directory import read_manifest
 from llm_policy.engines.scripted import ScriptedEngine
 
@@ -34,7 +34,7 @@ def finished(tmp_path_factory, econjax, improviser):
     """Return the directory of a finished simulation of workers with roles."""
     runs = tmp_path_factory.mktemp("home") / "runs"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jobs, "start_engine", lambda **_: improviser())
+        patch.setattr(engines, "start_engine", lambda **_: improviser())
         ran = econjax("simulate", *SMALL, "--people", "roles", "--runs", runs, "--name", "one")
     assert ran.code == 0, ran.err
     return runs / "one"
@@ -249,7 +249,7 @@ def test_an_interrupt_while_the_engine_starts_leaves_nothing(econjax, monkeypatc
     def interrupted(**_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(jobs, "start_engine", interrupted)
+    monkeypatch.setattr(engines, "start_engine", interrupted)
     ran = econjax("simulate", *SMALL, "--runs", runs)
     assert (ran.code, ran.out, ran.err) == (130, "", "econjax: interrupted.\n")
     assert nothing_in(runs)

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from experiments.core import engines
 from experiments.core.config import WelfareName
-from experiments.runs import lifecycle as jobs
 from experiments.runs.directory import read_manifest
 from experiments.simulate.config import SimulateConfig
 
@@ -73,7 +73,7 @@ def run(request, tmp_path_factory, econjax, improviser):
     path = tmp_path_factory.mktemp("home") / "runs" / "one"
     engine = improviser(mumbles=MUMBLES.get(request.param, 0.02))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jobs, "start_engine", lambda **_: engine)
+        patch.setattr(engines, "start_engine", lambda **_: engine)
         choices = (
             *SMALL,
             *CASES[request.param].split(),

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econjax import Atkinson, BracketSchedule, Economy, Quasilinear, calibrate, gb2, us_federal
+from econjax.bounds import RateBounds
 from econjax.planning import RationalEvaluator, Report, plan
 from econjax.statistics import BracketStatistics
 from llm_policy.answers.reading import STEPS, Tally, changes_answer, rates_answer, schema
@@ -46,6 +47,7 @@ def answer(*changes):
 def planner(*answers, rates=(0.1, 0.2, 0.3), **options):
     engine, tally = Script(*answers), Tally()
     options = {"goal": GOAL, "tally": tally} | options
+    options = {"bounds": RateBounds(0.0, 1.0)} | options
     return LLMPlanner(engine, BracketSchedule(THRESHOLDS, list(rates)), **options), engine, tally
 
 

@@ -311,7 +311,7 @@ def test_what_letters_mean_stands_before_the_steps():
 
 
 @pytest.mark.parametrize(
-    ("style", "menu", "said"),
+    ("style", "choice_set", "said"),
     [
         (Style(), numbers(), "hours from 0 to 37.5."),
         (Style(mode="choice"), numbers((0, 10, 20, 30)), "nothing else: 0, 10, 20, 30."),
