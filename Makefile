@@ -8,7 +8,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 TOOLS := $(READY)-$(or $(VLLM),cpu)
 
-.PHONY: compare test types eager format clean
+.PHONY: compare test types eager docs format clean
 
 compare: $(if $(VLLM),$(TOOLS),$(READY))
 	$(BIN)/econjax compare $(ARGS)
@@ -25,6 +25,9 @@ types:
 
 eager:
 	JAX_DISABLE_JIT=1 $(BIN)/pytest -m eager tests/econjax
+
+docs: $(TOOLS)
+	$(BIN)/python -m experiments.tools.docs build/api
 
 format: $(TOOLS)
 	$(BIN)/ruff format .
