@@ -61,11 +61,18 @@ class Outcome(eqx.Module):
     floored: Float[Array, ""]
 
 
-def settle(economy: Economy, schedule: AbstractSchedule, labor: Float[Array, " agents"]) -> Outcome:
+def settle(
+    economy: Economy,
+    schedule: AbstractSchedule,
+    labor: Float[Array, " agents"],
+    *,
+    arriving: Float[Array, ""] | None = None,
+) -> Outcome:
     """Return what follows from everybody's hours: incomes, taxes, rebate of all revenue, utilities.
 
     Labor is data: who chose it does not matter here. Revenue less public spending goes back as one
-    equal rebate, negative if spending exceeds revenue.
+    equal rebate, negative if spending exceeds revenue. `arriving`, 0 in value, carries the
+    derivative of revenue that hours do not tell: that of workers who jump.
 
     Raises:
         ValueError: `labor` does not have one entry per worker.
@@ -79,6 +86,7 @@ def settle(economy: Economy, schedule: AbstractSchedule, labor: Float[Array, " a
     income = population.skill * labor
     tax = schedule.tax(income)
     rebate = jnp.sum(population.weight * tax) - economy.spending
+    rebate = rebate if arriving is None else rebate + arriving
     consumption = income - tax + rebate
     below = spendable(economy, consumption, labor) < economy.consumption_floor
     return Outcome(

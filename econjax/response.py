@@ -203,10 +203,8 @@ def _round(
 ) -> Outcome:
     """Return what follows when every worker expects a rebate, at which they choose so."""
     labor = _best_hours(economy, schedule, expected, chosen)
-    # Revenue that jumpers bring works like lower spending: nothing in value, right in derivative.
     arriving = arriving_revenue(economy, schedule, expected, bandwidth, chosen.entries)
-    open_budget = eqx.tree_at(lambda e: e.spending, economy, economy.spending - arriving)
-    return settle(open_budget, schedule, labor)
+    return settle(economy, schedule, labor, arriving=arriving)
 
 
 @eqx.filter_custom_jvp

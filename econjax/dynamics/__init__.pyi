@@ -3,6 +3,7 @@ from .evaluator import SimulatedEvaluator
 from .gymnax import Gymnax
 from .simulation import (
     Ar1Skills,
+    Chosen,
     FixedHours,
     LaborPolicy,
     Lagged,
@@ -19,6 +20,7 @@ from .simulation import (
 __all__ = [
     "Ar1Skills",
     "Box",
+    "Chosen",
     "EnvState",
     "FixedHours",
     "Gymnax",

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
-from econjax.dynamics.simulation import Lagged, Rational, SimulationState, advance, whole_years
+from econjax.dynamics.simulation import Lagged, Rational, whole_years
 from econjax.economy import Economy, Outcome, settle
 from econjax.planning import RationalEvaluator, Report, summarise
 from econjax.response import equilibrium
@@ -116,13 +116,10 @@ def _year(
     @jax.checkpoint
     def step(carry: tuple[Outcome, Float[Array, ""]], _):
         last, arrived = carry
-        aim, arriving = _aim(economy, schedule, last)
+        aim, _, arriving = Rational()(jax.random.key(0), None, economy, schedule, last)
         labor = last.labor + fraction * (aim - last.labor)
         arrived = arrived + fraction * (arriving - arrived)
-        # Revenue that jumpers bring works like lower spending: nothing in value, right in
-        # derivative.
-        budget = eqx.tree_at(lambda e: e.spending, economy, economy.spending - arrived)
-        now = settle(budget, schedule, labor)
+        now = settle(economy, schedule, labor, arriving=arrived)
         shown = jax.lax.stop_gradient((schedule, now))
         report = summarise(economy, *shown, welfare)
         return (now, arrived), (welfare.equivalent(economy.population, now), report)
@@ -131,13 +128,3 @@ def _year(
         step, (start, jnp.zeros_like(start.rebate)), length=steps
     )
     return jnp.mean(equivalents), jax.tree.map(lambda each: jnp.mean(each, axis=0), reports)
-
-
-def _aim(
-    economy: Economy, schedule: BracketSchedule, last: Outcome
-) -> tuple[Float[Array, " agents"], Float[Array, ""]]:
-    """Return everybody's best hours, and 0 with the derivative of revenue jumpers would bring."""
-    state = SimulationState(None, jnp.zeros_like(last.labor), last)
-    there = advance(jax.random.key(0), state, economy, schedule, Rational())[1].last
-    arriving = there.rebate - settle(economy, schedule, there.labor).rebate
-    return there.labor, arriving - jax.lax.stop_gradient(arriving)

@@ -1,7 +1,7 @@
 """Years in a row: workers' policies for hours, moving skills, and one scan over all periods."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -15,6 +15,18 @@ from econjax.economy import Economy, Outcome, settle
 from econjax.inequality import gini
 from econjax.response import best_response, logit_response
 from econjax.schedule import AbstractSchedule, BracketSchedule
+
+
+class Chosen(NamedTuple):
+    """What workers decided for a year: hours a week, and the policy's next state.
+
+    `arriving`, 0 in value, carries the derivative of revenue that the hours do not tell: that of
+    workers who jump over a threshold (None: there is none). Money moves with it in `settle`.
+    """
+
+    labor: Float[Array, " agents"]
+    state: Any
+    arriving: Float[Array, ""] | None = None
 
 
 @runtime_checkable
@@ -38,7 +50,7 @@ class LaborPolicy(Protocol):
         economy: Economy,
         schedule: AbstractSchedule,
         last: Outcome,
-    ) -> tuple[Float[Array, " agents"], Any]:
+    ) -> Chosen:
         """Return hours a week, between 0 and the longest week, and the next state."""
         ...
 
@@ -46,8 +58,8 @@ class LaborPolicy(Protocol):
 class Rational(eqx.Module):
     """Workers best-respond to the schedule and last year's rebate.
 
-    Derivatives of a year count those who jump, as `equilibrium` does. Within another policy they
-    are refused with a TypeError: there those who jump go only a part of the way, or none.
+    Derivatives of a year count those who jump, as `equilibrium` does. Within `Lagged` they are
+    refused with a TypeError: there those who jump go only a part of the way.
     """
 
     def init(self, key: Key[Array, ""], economy: Economy) -> None:
@@ -60,9 +72,11 @@ class Rational(eqx.Module):
         economy: Economy,
         schedule: AbstractSchedule,
         last: Outcome,
-    ) -> tuple[Float[Array, " agents"], None]:
-        """Return the best responses."""
-        return best_response(*_not_differentiated((economy, schedule, last.rebate))), None
+    ) -> Chosen:
+        """Return the best responses, and the revenue that those who jump bring."""
+        labor = best_response(economy, schedule, last.rebate)
+        arriving = arriving_revenue(economy, schedule, last.rebate, None, None)
+        return Chosen(labor, None, arriving)
 
 
 class FixedHours(eqx.Module):
@@ -90,17 +104,17 @@ class FixedHours(eqx.Module):
         economy: Economy,
         schedule: AbstractSchedule,
         last: Outcome,
-    ) -> tuple[Float[Array, " agents"], Float[Array, " agents"]]:
+    ) -> Chosen:
         """Return the hours."""
-        return state, state
+        return Chosen(state, state)
 
 
 class Logit(eqx.Module):
     """Workers choose among a few weekly hours, the better ones more often: `logit_response`.
 
     `temperature` is in dollars; the `grid` holds the hours (0, 10, ..., 100 if not given). A draw
-    has no
-    derivative: asking for one raises a TypeError.
+    has no derivative:
+    asking for one raises a TypeError.
 
     Raises:
         ValueError: a temperature that is not positive.
@@ -123,10 +137,11 @@ class Logit(eqx.Module):
         economy: Economy,
         schedule: AbstractSchedule,
         last: Outcome,
-    ) -> tuple[Float[Array, " agents"], None]:
+    ) -> Chosen:
         """Return one draw for each worker."""
         known = _not_differentiated((economy, schedule, last.rebate))
-        return logit_response(key, *known, temperature=self.temperature, grid=self.grid), None
+        drawn = logit_response(key, *known, temperature=self.temperature, grid=self.grid)
+        return Chosen(drawn, None)
 
 
 class Lagged(eqx.Module):
@@ -157,10 +172,11 @@ class Lagged(eqx.Module):
         economy: Economy,
         schedule: AbstractSchedule,
         last: Outcome,
-    ) -> tuple[Float[Array, " agents"], Any]:
+    ) -> Chosen:
         """Return hours between last year's and the other policy's."""
-        aim, state = self.policy(key, state, economy, schedule, last)
-        return last.labor + self.fraction * (aim - last.labor), state
+        aim, state, arriving = self.policy(key, state, economy, schedule, last)
+        aim = aim if arriving is None else _not_differentiated(aim)
+        return Chosen(last.labor + self.fraction * (aim - last.labor), state)
 
 
 class Ar1Skills(eqx.Module):
@@ -245,16 +261,9 @@ def advance(
         state.deviation if skill_process is None else skill_process(skill_key, state.deviation)
     )
     now = with_skills(economy, deviation)
-    if isinstance(policy, Rational):
-        labor, chosen = best_response(now, schedule, state.last.rebate), None
-        # Revenue that jumpers bring works like lower spending: nothing in value, right in
-        # derivative.
-        arriving = arriving_revenue(now, schedule, state.last.rebate, None, None)
-        budget = eqx.tree_at(lambda e: e.spending, now, now.spending - arriving)
-    else:
-        labor, chosen = policy(policy_key, state.policy, now, schedule, state.last)
-        budget = now
-    return now, SimulationState(chosen, deviation, settle(budget, schedule, labor))
+    chosen = policy(policy_key, state.policy, now, schedule, state.last)
+    outcome = settle(now, schedule, chosen.labor, arriving=chosen.arriving)
+    return now, SimulationState(chosen.state, deviation, outcome)
 
 
 def with_skills(economy: Economy, deviation: Float[Array, " agents"]) -> Economy:

@@ -19,6 +19,7 @@ import optax
 from jaxtyping import Array, Float, Key
 
 from econjax import Economy, Outcome
+from econjax.dynamics.simulation import Chosen
 from econjax.preferences import REFERENCE_HOURS
 from econjax.schedule import AbstractSchedule
 from llm_policy.surrogate.recording import Recording, Remembered, Seen, see
@@ -167,7 +168,7 @@ class SurrogatePolicy(eqx.Module):
         economy: Economy,
         schedule: AbstractSchedule,
         last: Outcome,
-    ) -> tuple[Float[Array, " agents"], Lived]:
+    ) -> Chosen:
         """Return everybody's hours."""
         change, gain = last.labor - state.labor, last.utility - state.utility
         pull = jnp.clip(change / 10, -1, 1) * jnp.sign(gain) * (state.years >= 2)
@@ -179,7 +180,7 @@ class SurrogatePolicy(eqx.Module):
         if self.hours == "drawn":
             drawn = self.surrogate.hours[jax.random.categorical(key, log_probabilities)]
             labor = drawn + (labor - jax.lax.stop_gradient(labor))
-        return labor, Lived(last.labor, last.utility, state.years + 1)
+        return Chosen(labor, Lived(last.labor, last.utility, state.years + 1))
 
 
 class _Scorer(nn.Module):

@@ -10,6 +10,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from econjax import BracketSchedule, Economy, Outcome, Population, Utilitarian
+from econjax.dynamics.simulation import Chosen
 from econjax.schedule import AbstractSchedule
 from llm_policy.answers.choice_sets import probabilities
 from llm_policy.engines.base import Engine, EngineError
@@ -159,7 +160,7 @@ class ArchetypePolicy(eqx.Module):
         economy: Economy,
         schedule: AbstractSchedule,
         last: Outcome,
-    ) -> tuple[Float[Array, " agents"], None]:
+    ) -> Chosen:
         """Return one draw for each worker."""
         economy, schedule, _ = _not_differentiated((economy, schedule, last.rebate))
         own, skill = self.table.schedules[self.schedule_index], economy.population.skill
@@ -168,7 +169,7 @@ class ArchetypePolicy(eqx.Module):
         same = jnp.allclose(schedule.rates, own.rates, atol=1e-6)
         same &= jnp.allclose(schedule.thresholds, own.thresholds)
         skill = eqx.error_if(skill, ~same, _OTHER_SCHEDULE)
-        return sample(key, self.table, self.cell, skill, self.schedule_index), None
+        return Chosen(sample(key, self.table, self.cell, skill, self.schedule_index), None)
 
 
 _OTHER_SCHEDULE = (
