@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Key
 
 from econjax import BracketSchedule, us_federal
-from econjax.planning import Report
+from econjax.planning import Report, require_law
 
 
 class FixedPlanner(NamedTuple):
@@ -20,6 +20,7 @@ class FixedPlanner(NamedTuple):
 
     def init(self, key: Key[Array, ""]) -> None:
         """Return no state."""
+        require_law(self.schedule)
 
     def ask(self, key: Key[Array, ""], state: None) -> tuple[BracketSchedule, None]:
         """Propose the schedule."""
@@ -33,27 +34,27 @@ class FixedPlanner(NamedTuple):
         return self.schedule
 
 
-def laissez_faire(thresholds: Float[Array, " brackets"]) -> FixedPlanner:
+def laissez_faire(law: BracketSchedule) -> FixedPlanner:
     """Return the planner that takes nothing."""
-    return flat_rate(thresholds, 0.0)
+    return flat_rate(law, 0.0)
 
 
-def flat_rate(thresholds: Float[Array, " brackets"], rate: float) -> FixedPlanner:
+def flat_rate(law: BracketSchedule, rate: float) -> FixedPlanner:
     """Return the planner that takes the same share of every dollar.
 
     Raises:
         ValueError: a rate that is not a share between -1 and 1.
     """
-    thresholds = jnp.asarray(thresholds, float)
-    return FixedPlanner(BracketSchedule(thresholds, jnp.full_like(thresholds, rate)))
+    law = require_law(law)
+    return FixedPlanner(BracketSchedule(law.thresholds, jnp.full_like(law.rates, rate)))
 
 
-def uniform_rates(thresholds: Float[Array, " brackets"]) -> FixedPlanner:
+def uniform_rates(law: BracketSchedule) -> FixedPlanner:
     """Return the planner that takes half of every dollar.
 
     It is UNIFORM of the LLM Economist (arXiv 2507.15815).
     """
-    return flat_rate(thresholds, 0.5)
+    return flat_rate(law, 0.5)
 
 
 def federal(year: int, status: str = "single", *, deduction: bool = False) -> FixedPlanner:

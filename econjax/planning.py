@@ -264,6 +264,20 @@ def hear(planner: Planner, state: Any, schedule: BracketSchedule, report: Report
     return planner.tell(state, schedule, observed(report, planner.observes))
 
 
+def require_law(law: object) -> BracketSchedule:
+    """Return the law that a planner starts from, the first argument of every planner.
+
+    Raises:
+        ValueError: it is no bracket schedule.
+    """
+    if not isinstance(law, BracketSchedule):
+        raise ValueError(
+            f"A planner is given a law, a BracketSchedule such as us_federal(2024); got "
+            f"{type(law).__name__}: {law!r:.60}."
+        )
+    return law
+
+
 class Incumbent(eqx.Module):
     """The best schedule a planner has seen so far: what most planners recommend."""
 

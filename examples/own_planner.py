@@ -45,7 +45,7 @@ def main(workers: int = 500, evaluations: int = 40) -> None:
     law = ej.us_federal(2024)
     population = ej.calibrate(ej.gb2(workers), law)
     economy = ej.Economy(population=population, preferences=ej.Quasilinear(0.25))
-    for planner in (Walk(law), RandomSearch(law.thresholds)):
+    for planner in (Walk(law), RandomSearch(law)):
         evaluate = ej.RationalEvaluator(economy, ej.Atkinson(1.0))
         found = ej.plan(jax.random.key(0), planner, evaluate, steps=evaluations)
         best = evaluate.value(found.recommended).equivalent

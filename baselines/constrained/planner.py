@@ -12,7 +12,7 @@ from baselines.gradient.parametrisation import LogNetRates
 from baselines.search.local import LocalSearch
 from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
-from econjax.planning import CLIMBS, Observation, Report
+from econjax.planning import CLIMBS, Observation, Report, require_law
 
 Vector = Float[np.ndarray, " brackets"]
 
@@ -85,7 +85,8 @@ class ConstrainedPlanner(NamedTuple):
 
     def init(self, key: Key[Array, ""]) -> ConstrainedState:
         """Return the start, moved into the bounds."""
-        position = np.asarray(self._coordinates.position(self.start.rates), float)
+        start = require_law(self.start)
+        position = np.asarray(self._coordinates.position(start.rates), float)
         nothing = np.zeros(0)
         near = LocalSearch.begin(self.patience, reach=0.003)
         return ConstrainedState(

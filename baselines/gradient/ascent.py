@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Key
 from baselines.gradient.parametrisation import AbstractCoordinates, LogNetRates
 from baselines.search.local import PATIENCE, LocalSearch
 from econjax import BracketSchedule
-from econjax.planning import CLIMBS, Incumbent, Report
+from econjax.planning import CLIMBS, Incumbent, Report, require_law
 
 
 @functools.cache
@@ -67,7 +67,7 @@ class GradientPlanner(NamedTuple):
 
     def init(self, key: Key[Array, ""]) -> GradientState:
         """Return the start, moved into the bounds."""
-        start = self.coordinates.bounds.nearest(self.start.rates)
+        start = self.coordinates.bounds.nearest(require_law(self.start).rates)
         position = self.coordinates.position(start)
         return GradientState(
             position,

@@ -10,7 +10,7 @@ from scipy import optimize
 
 from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
-from econjax.planning import VALUE, Observation, Report
+from econjax.planning import VALUE, Observation, Report, require_law
 
 
 class TriedSchedule(NamedTuple):
@@ -101,6 +101,7 @@ class TrustRegionPlanner(NamedTuple):
 
     def init(self, key: Key[Array, ""]) -> TrustRegionState:
         """Return the search before any trial."""
+        require_law(self.start)
         return TrustRegionState((), None, 0, self.radius, key)
 
     def ask(

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from baselines.gradient.parametrisation import LogNetRates
 from econjax import BracketSchedule
-from econjax.planning import VALUE, Incumbent, Report
+from econjax.planning import VALUE, Incumbent, Report, require_law
 
 
 class Policy(NamedTuple):
@@ -48,7 +48,7 @@ class PPOPlanner(NamedTuple):
 
     def init(self, key: Key[Array, ""]) -> Policy:
         """Return the policy around the start."""
-        mean = self.coordinates.position(self.start.rates)
+        mean = self.coordinates.position(require_law(self.start).rates)
         return Policy(
             mean,
             jnp.full((), self.spread, mean.dtype),

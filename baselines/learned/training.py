@@ -110,7 +110,7 @@ def _four(world: EconomyDraw, network: AmortisedNetwork, evaluations: int) -> tu
         return float(evaluate.value(found).equivalent)
 
     law = float(evaluate.value(network.law).equivalent)
-    flat = worth(FlatSearch(network.law.thresholds), 30)
+    flat = worth(FlatSearch(network.law), 30)
     return law, worth(one_call, 1), flat, worth(GradientPlanner(network.law), evaluations)
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float, Key
 from baselines.saez.iterated import STATISTICS, SaezState
 from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
-from econjax.planning import Report
+from econjax.planning import Report, require_law
 
 
 class MeasuredElasticity(NamedTuple):
@@ -55,7 +55,7 @@ class EmpiricalSaezPlanner(NamedTuple):
 
     def init(self, key: Key[Array, ""]) -> Study:
         """Return a study without observations."""
-        return Study((), (), None, SaezState.begin(self.start))
+        return Study((), (), None, SaezState.begin(require_law(self.start)))
 
     def ask(self, key: Key[Array, ""], state: Study) -> tuple[BracketSchedule, Study]:
         """Propose the next perturbation, or the iteration's rates."""

@@ -14,7 +14,7 @@ from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
 from econjax.optimal.published import llm_economist_rates
 from econjax.optimal.saez import damped_step, elasticity_or_reported, saez_rates
-from econjax.planning import Incumbent, Observation, Report
+from econjax.planning import Incumbent, Observation, Report, require_law
 
 STATISTICS: tuple[Observation, ...] = ("value", "distribution", "brackets")
 """What the formula is computed from, but for the elasticity."""
@@ -99,7 +99,7 @@ class SaezPlanner(NamedTuple):
 
     def init(self, key: Key[Array, ""]) -> SaezState:
         """Return the start."""
-        return SaezState.begin(self.start, self.patience)
+        return SaezState.begin(require_law(self.start), self.patience)
 
     def ask(self, key: Key[Array, ""], state: SaezState) -> tuple[BracketSchedule, SaezState]:
         """Propose the current rates, or some near the best."""
@@ -133,7 +133,7 @@ class StaticSaezPlanner(NamedTuple):
 
     def init(self, key: Key[Array, ""]) -> tuple[BracketSchedule, bool]:
         """Return the start, which has not been evaluated."""
-        return self.start, False
+        return require_law(self.start), False
 
     def ask(
         self, key: Key[Array, ""], state: tuple[BracketSchedule, bool]

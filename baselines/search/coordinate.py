@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
-from econjax.planning import VALUE, Incumbent, Report
+from econjax.planning import VALUE, Incumbent, Report, require_law
 
 
 class CoordinateSearchState(NamedTuple):
@@ -46,7 +46,7 @@ class CoordinateSearch(NamedTuple):
 
     def init(self, key: Key[Array, ""]) -> CoordinateSearchState:
         """Return the first pass, whose centre is not yet worth anything."""
-        start = self.bounds.keep(self.start)
+        start = self.bounds.keep(require_law(self.start))
         return self._around(np.asarray(start.rates, float), -np.inf, 0, Incumbent.none(start))
 
     def ask(

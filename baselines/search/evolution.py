@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
-from econjax.planning import VALUE, Incumbent, Report
+from econjax.planning import VALUE, Incumbent, Report, require_law
 
 
 class EvolutionState(NamedTuple):
@@ -45,7 +45,8 @@ class EvolutionPlanner(NamedTuple):
 
     def init(self, key: Key[Array, ""]) -> EvolutionState:
         """Return the distribution around the start."""
-        return EvolutionState(self._strategy(self.start, self.size), (), Incumbent.none(self.start))
+        start = require_law(self.start)
+        return EvolutionState(self._strategy(start, self.size), (), Incumbent.none(start))
 
     def ask(
         self, key: Key[Array, ""], state: EvolutionState

@@ -12,7 +12,7 @@ from scipy.stats import qmc
 
 from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
-from econjax.planning import VALUE, Incumbent, Report
+from econjax.planning import VALUE, Incumbent, Report, require_law
 
 
 class GridSearchState(NamedTuple):
@@ -28,13 +28,15 @@ class GridSearch(NamedTuple):
     The number of tries is the number of rows: plan for as many steps.
     """
 
-    thresholds: Float[Array, " brackets"]
+    law: BracketSchedule
     rates: Float[Array, "tries brackets"]
     observes = VALUE
 
     def init(self, key: Key[Array, ""]) -> GridSearchState:
         """Return the start of the list."""
-        return GridSearchState(0, Incumbent.none(BracketSchedule(self.thresholds, self.rates[0])))
+        return GridSearchState(
+            0, Incumbent.none(BracketSchedule(self.law.thresholds, self.rates[0]))
+        )
 
     def ask(
         self, key: Key[Array, ""], state: GridSearchState
@@ -42,7 +44,7 @@ class GridSearch(NamedTuple):
         """Propose the next row."""
         if state.tried >= len(self.rates):
             return state.incumbent.schedule, state
-        return BracketSchedule(self.thresholds, np.asarray(self.rates)[state.tried]), state
+        return BracketSchedule(self.law.thresholds, np.asarray(self.rates)[state.tried]), state
 
     def tell(
         self, state: GridSearchState, schedule: BracketSchedule, report: Report
@@ -56,7 +58,7 @@ class GridSearch(NamedTuple):
 
 
 def even_grid(
-    thresholds: Float[Array, " brackets"],
+    law: BracketSchedule,
     *,
     tries: int,
     bounds: RateBounds | None = None,
@@ -72,22 +74,22 @@ def even_grid(
     """
     if tries < 1:
         raise ValueError(f"A grid has at least 1 try; got {tries}.")
-    thresholds = jnp.asarray(thresholds, float)
+    thresholds = require_law(law).thresholds
     points = qmc.Halton(thresholds.shape[0], scramble=True, rng=seed).random(tries)
     bounds = bounds or USUAL_BOUNDS
     low, high = bounds.box(thresholds.shape[0]).T
     rates = jnp.asarray(low + (high - low) * points, float)
-    return GridSearch(thresholds, jax.vmap(bounds.nearest)(rates))
+    return GridSearch(law, jax.vmap(bounds.nearest)(rates))
 
 
-def factorial_grid(thresholds: Float[Array, " brackets"], levels: Sequence[float]) -> GridSearch:
+def factorial_grid(law: BracketSchedule, levels: Sequence[float]) -> GridSearch:
     """Return the search over every combination of `levels`: len(levels) ** brackets tries.
 
     Raises:
         ValueError: no level, one that is not a share between -1 and 1, or more than a million
         combinations.
     """
-    thresholds = jnp.asarray(thresholds, float)
+    thresholds = require_law(law).thresholds
     tries = len(levels) ** thresholds.shape[0]
     if not 0 < tries <= 1_000_000:
         raise ValueError(
@@ -99,23 +101,23 @@ def factorial_grid(thresholds: Float[Array, " brackets"], levels: Sequence[float
             f"Levels are rates, shares between -1 and 1: 35 % is 0.35; got {list(levels)}."
         )
     return GridSearch(
-        thresholds, jnp.asarray(list(itertools.product(levels, repeat=thresholds.shape[0])), float)
+        law, jnp.asarray(list(itertools.product(levels, repeat=thresholds.shape[0])), float)
     )
 
 
-def reference_grid(thresholds: Float[Array, " brackets"]) -> GridSearch:
+def reference_grid(law: BracketSchedule) -> GridSearch:
     """Return the search over `REFERENCE_RATES`, the LLM Economist's 18 schedules of three brackets.
 
     Raises:
         ValueError: another number of brackets.
     """
-    thresholds = jnp.asarray(thresholds, float)
+    thresholds = require_law(law).thresholds
     if thresholds.shape != (3,):
         raise ValueError(
             f"The reference grid is for 3 brackets, there at 0, 90000 and 159100; got "
             f"{thresholds.size}."
         )
-    return GridSearch(thresholds, jnp.asarray(list(REFERENCE_RATES.values()), float))
+    return GridSearch(law, jnp.asarray(list(REFERENCE_RATES.values()), float))
 
 
 REFERENCE_RATES: dict[str, tuple[float, float, float]] = {

@@ -8,26 +8,26 @@ from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
-from econjax.planning import VALUE, Incumbent, Report
+from econjax.planning import VALUE, Incumbent, Report, require_law
 
 
 class RandomSearch(NamedTuple):
     """Draw every bracket's rate independently and evenly within the bounds; recommend the best."""
 
-    thresholds: Float[Array, " brackets"]
+    law: BracketSchedule
     bounds: RateBounds = USUAL_BOUNDS
     observes = VALUE
 
     def init(self, key: Key[Array, ""]) -> Incumbent:
         """Return no incumbent yet."""
-        return Incumbent.none(_flat(self.thresholds, jnp.zeros(())))
+        return Incumbent.none(_flat(require_law(self.law), jnp.zeros(())))
 
     def ask(self, key: Key[Array, ""], state: Incumbent) -> tuple[BracketSchedule, Incumbent]:
         """Propose a draw."""
-        low, high = self.bounds.each(self.thresholds.size)
-        share = jax.random.uniform(key, self.thresholds.shape, self.thresholds.dtype)
+        low, high = self.bounds.each(self.law.rates.size)
+        share = jax.random.uniform(key, self.law.rates.shape, self.law.rates.dtype)
         rates = self.bounds.nearest(low + (high - low) * share)
-        return BracketSchedule(self.thresholds, rates), state
+        return BracketSchedule(self.law.thresholds, rates), state
 
     def tell(self, state: Incumbent, schedule: BracketSchedule, report: Report) -> Incumbent:
         """Keep the better one."""
@@ -54,7 +54,7 @@ class FlatSearch(NamedTuple):
     the best rate inside if welfare has one peak in the rate.
     """
 
-    thresholds: Float[Array, " brackets"]
+    law: BracketSchedule
     bounds: RateBounds = USUAL_BOUNDS
     observes = VALUE
 
@@ -64,8 +64,8 @@ class FlatSearch(NamedTuple):
         Raises:
             ValueError: bounds that no flat rate keeps.
         """
-        incumbent = Incumbent.none(_flat(self.thresholds, jnp.zeros(())))
-        box = self.bounds.box(self.thresholds.size)
+        incumbent = Incumbent.none(_flat(require_law(self.law), jnp.zeros(())))
+        box = self.bounds.box(self.law.rates.size)
         low, high = float(box[:, 0].max()), float(box[:, 1].min())
         if low > high:
             raise ValueError(f"No flat rate is within bounds {self.bounds}.")
@@ -77,7 +77,7 @@ class FlatSearch(NamedTuple):
     ) -> tuple[BracketSchedule, FlatSearchState]:
         """Propose the point not yet tried."""
         rate = state.points[0] if state.values[0] is None else state.points[1]
-        return _flat(self.thresholds, jnp.asarray(rate)), state
+        return _flat(self.law, jnp.asarray(rate)), state
 
     def tell(
         self, state: FlatSearchState, schedule: BracketSchedule, report: Report
@@ -107,5 +107,5 @@ class FlatSearch(NamedTuple):
 _GOLDEN = (5**0.5 - 1) / 2
 
 
-def _flat(thresholds: Float[Array, " brackets"], rate: Float[Array, ""]) -> BracketSchedule:
-    return BracketSchedule(thresholds, jnp.full_like(thresholds, rate))
+def _flat(law: BracketSchedule, rate: Float[Array, ""]) -> BracketSchedule:
+    return BracketSchedule(law.thresholds, jnp.full_like(law.rates, rate))

@@ -172,9 +172,7 @@ def _two_level_rows(
 ) -> list[TwoLevelRow]:
     evaluate = RationalEvaluator(economy, aim.welfare)
     schedules = [BracketSchedule(law.thresholds, rates) for rates in results.schedule.rates]
-    best = best_found(
-        evaluate, [law, uniform_rates(law.thresholds).schedule, schedules[0]]
-    ).equivalent
+    best = best_found(evaluate, [law, uniform_rates(law).schedule, schedules[0]]).equivalent
     start = float(evaluate.value(law).equivalent)
 
     def share(equivalent) -> float:

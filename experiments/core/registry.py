@@ -120,7 +120,7 @@ def surrogate_planner(
 
 
 def _evolution(setting: PlanningContext) -> EvolutionPlanner:
-    return EvolutionPlanner(uniform_rates(setting.law.thresholds).schedule, bounds=setting.bounds)
+    return EvolutionPlanner(uniform_rates(setting.law).schedule, bounds=setting.bounds)
 
 
 def _multi_start(setting: PlanningContext) -> MultiStart:
@@ -170,18 +170,14 @@ def _amortised(setting: PlanningContext) -> AmortisedPlanner:
 _TRAINING = TrainingOptions()
 
 REGISTRY: dict[PlannerName, PlannerSpec] = {
-    "laissez-faire": PlannerSpec(
-        "laissez-faire", lambda s: laissez_faire(s.law.thresholds), evaluations=1
-    ),
+    "laissez-faire": PlannerSpec("laissez-faire", lambda s: laissez_faire(s.law), evaluations=1),
     "federal": PlannerSpec("US federal", lambda s: FixedPlanner(s.law), evaluations=1),
-    "uniform": PlannerSpec(
-        "uniform 50 %", lambda s: uniform_rates(s.law.thresholds), evaluations=1
-    ),
-    "flat": PlannerSpec("flat, best by search", lambda s: FlatSearch(s.law.thresholds, s.bounds)),
-    "random": PlannerSpec("random search", lambda s: RandomSearch(s.law.thresholds, s.bounds)),
+    "uniform": PlannerSpec("uniform 50 %", lambda s: uniform_rates(s.law), evaluations=1),
+    "flat": PlannerSpec("flat, best by search", lambda s: FlatSearch(s.law, s.bounds)),
+    "random": PlannerSpec("random search", lambda s: RandomSearch(s.law, s.bounds)),
     "grid": PlannerSpec(
         "grid, Halton points",
-        lambda s: even_grid(s.law.thresholds, tries=s.evaluations, bounds=s.bounds),
+        lambda s: even_grid(s.law, tries=s.evaluations, bounds=s.bounds),
     ),
     "coordinate": PlannerSpec(
         "one rate at a time", lambda s: CoordinateSearch(s.law, bounds=s.bounds)

@@ -256,7 +256,7 @@ _MODELS: dict[str, type[ChoicePlanner]] = {
     "model without its history": ForgetfulPlanner,
 }
 _OTHERS: dict[str, Callable[[BracketSchedule], Planner]] = {
-    REGISTRY["random"].name: lambda law: RandomSearch(law.thresholds),
+    REGISTRY["random"].name: lambda law: RandomSearch(law),
     "its formula": FormulaPlanner,
 }
 _COLUMNS = (

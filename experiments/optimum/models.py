@@ -198,4 +198,4 @@ def _rates(candidate: Candidate) -> str:
 
 
 def _flat(evaluate: Evaluator, law: BracketSchedule) -> BracketSchedule:
-    return plan(jax.random.key(0), FlatSearch(law.thresholds), evaluate, steps=20).recommended
+    return plan(jax.random.key(0), FlatSearch(law), evaluate, steps=20).recommended

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
-from econjax.planning import Observation, Report
+from econjax.planning import Observation, Report, require_law
 from llm_policy.answers.proposals import changed
 from llm_policy.answers.reading import STEPS, Tally
 from llm_policy.engines.base import Engine, EngineError, Prompt
@@ -59,8 +59,8 @@ class ChoicePlanner:
         Raises:
             ValueError: a bias of another shape than brackets x changes.
         """
-        shape = len(start.rates), len(STEPS)
-        self.engine, self.start, self.goal = engine, start, goal
+        shape = len(require_law(start).rates), len(STEPS)
+        self.engine, self.start, self.goal = engine, require_law(start), goal
         self.bias = jnp.zeros(shape) if bias is None else jnp.asarray(bias)
         if self.bias.shape != shape:
             raise ValueError(

@@ -8,7 +8,7 @@ from jaxtyping import Array, Key
 
 from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
-from econjax.planning import Observation, Report
+from econjax.planning import Observation, Report, require_law
 from llm_policy.answers.proposals import (
     answer_tokens,
     proposal_answer,
@@ -81,7 +81,7 @@ class LLMPlanner:
                 f"{queries}."
             )
         self.engine = engine
-        self.start = start
+        self.start = require_law(start)
         self.goal = goal
         self.style = style or PlannerStyle()
         self.shown = shown

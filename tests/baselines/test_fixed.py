@@ -17,9 +17,10 @@ from baselines.fixed import (
     uniform_rates,
 )
 from econjax import us_federal
-from tests.helpers.reference import THRESHOLDS
 
 INCOMES = [0.0, 8_000.0, 50_000.0, 1_000_000.0]
+
+LAW = us_federal(2024)
 
 
 def schedule_of(planner):
@@ -38,13 +39,11 @@ def owed(planner, incomes):
     [
         (laissez_faire, 0.0),
         (uniform_rates, 0.5),
-        (lambda thresholds: flat_rate(thresholds, 0.3), 0.3),
+        (lambda law: flat_rate(law, 0.3), 0.3),
     ],
 )
 def test_one_rate_takes_one_share_of_every_income(make, share):
-    np.testing.assert_allclose(
-        owed(make(THRESHOLDS), INCOMES), [share * z for z in INCOMES], rtol=1e-6
-    )
+    np.testing.assert_allclose(owed(make(LAW), INCOMES), [share * z for z in INCOMES], rtol=1e-6)
 
 
 def test_the_law_of_a_year():
@@ -57,7 +56,7 @@ def test_the_law_of_a_year():
 
 def test_a_rate_in_per_cent_is_refused():
     with pytest.raises(ValueError, match=r"35 % is 0.35"):
-        flat_rate(THRESHOLDS, 35.0)
+        flat_rate(LAW, 35.0)
 
 
 CSV = "threshold,rate\n0, 0.10\n11600, 0.12\n47150,0.22\n"

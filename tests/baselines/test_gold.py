@@ -143,7 +143,12 @@ def test_given_schedules_are_the_printed_ones(x64, gold):
 @pytest.mark.long
 @every_row
 def test_the_best_flat_rate(x64, gold):
-    found = plan(jax.random.key(0), FlatSearch(jnp.array(THRESHOLDS)), evaluator(gold), steps=40)
+    found = plan(
+        jax.random.key(0),
+        FlatSearch(BracketSchedule(THRESHOLDS, US_2024)),
+        evaluator(gold),
+        steps=40,
+    )
     assert max(float(report.equivalent) for report in found.reports) == pytest.approx(
         gold.flat, abs=5.1e-4
     )

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -78,8 +77,8 @@ class Knowledge:
 
 PLANNERS = [
     Maker("fixed", lambda: FixedPlanner(law()), learns=False),
-    Maker("random", lambda: RandomSearch(jnp.array(THRESHOLDS))),
-    Maker("flat", lambda: FlatSearch(jnp.array(THRESHOLDS))),
+    Maker("random", lambda: RandomSearch(law())),
+    Maker("flat", lambda: FlatSearch(law())),
     Maker("gradient", lambda: GradientPlanner(law())),
     Maker("saez", lambda: SaezPlanner(law(), 0.25)),
     Maker(
@@ -89,7 +88,7 @@ PLANNERS = [
     ),
     Maker("static saez", lambda: StaticSaezPlanner(law(), tuple([0.25] * 7))),
     Maker("empirical saez", lambda: EmpiricalSaezPlanner(law())),
-    Maker("even grid", lambda: even_grid(THRESHOLDS, tries=STEPS)),
+    Maker("even grid", lambda: even_grid(law(), tries=STEPS)),
     Maker("coordinate", lambda: CoordinateSearch(law())),
     Maker("evolution", lambda: EvolutionPlanner(law())),
     Maker("adam", lambda: GradientPlanner(law(), adam(0.05), coordinates=PlainRates())),
@@ -244,3 +243,26 @@ def test_the_best_found_is_what_brute_force_finds(x64, welfare):
 def assert_equivalent_to(evaluate, schedule, exact):
     with float64():
         assert evaluate.value(schedule).equivalent == pytest.approx(exact, rel=1e-10)
+
+
+FROM_A_LAW = [
+    CoordinateSearch,
+    EvolutionPlanner,
+    FixedPlanner,
+    FlatSearch,
+    GradientPlanner,
+    RandomSearch,
+    SaezPlanner,
+    StaticSaezPlanner,
+    EmpiricalSaezPlanner,
+    ConstrainedPlanner,
+    lambda law: MultiStart((GradientPlanner(law),)),
+    lambda law: TrustRegionPlanner(law, Knowledge()),
+    lambda law: even_grid(law, tries=3),
+]
+
+
+@pytest.mark.parametrize("make", FROM_A_LAW)
+def test_a_planner_that_is_given_no_law_says_what_it_wants(make):
+    with pytest.raises(ValueError, match=r"given a law, a BracketSchedule.*got ndarray"):
+        make(THRESHOLDS).init(jax.random.key(0))

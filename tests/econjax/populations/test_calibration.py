@@ -1,5 +1,4 @@
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
@@ -84,7 +83,7 @@ def test_landmarks(x64, landmark, rates, dollars):
 
 def test_landmarks_of_the_best_flat_rate(x64, landmark):
     best = plan(
-        jax.random.key(0), FlatSearch(jnp.array(THRESHOLDS)), landmark, steps=35
+        jax.random.key(0), FlatSearch(BracketSchedule(THRESHOLDS, US_2024)), landmark, steps=35
     ).recommended
     assert landmark.value(best).equivalent == pytest.approx(43_584, abs=0.5)
     np.testing.assert_allclose(best.rates, 0.553, atol=5e-4)
