@@ -28,6 +28,11 @@ class AbstractWelfare(eqx.Module):
 
     needs_dollars: ClassVar[bool] = False
 
+    @property
+    def constant_aversion(self) -> Float[Array, ""] | None:
+        """The a of the family of means of u^(1-a) / (1-a) that it belongs to; None: to none."""
+        return None
+
     @abc.abstractmethod
     def __call__(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return welfare, in the function's own unit."""
@@ -43,6 +48,11 @@ class AbstractWelfare(eqx.Module):
 
 class Utilitarian(AbstractWelfare):
     """The mean of utility."""
+
+    @property
+    def constant_aversion(self) -> Float[Array, ""]:
+        """Not averse: 0."""
+        return jnp.zeros(())
 
     def __call__(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return mean utility."""
@@ -70,6 +80,11 @@ class Atkinson(AbstractWelfare):
     def __init__(self, aversion: ArrayLike = 1.0, *, floor: ArrayLike = 1.0):
         self.aversion = require_aversion(aversion)
         self.floor = require_scalar("floor, in dollars of utility,", floor, positive=True)
+
+    @property
+    def constant_aversion(self) -> Float[Array, ""]:
+        """The aversion."""
+        return self.aversion
 
     def __call__(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return the weighted mean of the concave transform of utility.
@@ -109,6 +124,11 @@ class Rawlsian(AbstractWelfare):
             if temperature is None
             else require_scalar("temperature", temperature, positive=True)
         )
+
+    @property
+    def constant_aversion(self) -> Float[Array, ""] | None:
+        """Infinite for the exact minimum; the smooth one is of no such family."""
+        return jnp.asarray(jnp.inf) if self.temperature is None else None
 
     def __call__(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return the lowest utility, or its stand-in."""

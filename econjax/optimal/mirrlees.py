@@ -7,7 +7,6 @@ a marginal rate t it earns z = n (1 - t)^e, at a cost of n / (1 + 1/e) (z / n)^(
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
@@ -17,7 +16,7 @@ from econjax.economy import Economy
 from econjax.optimal._panels import Panels, Quantile, rate_at
 from econjax.population import REFERENCE_HOURS
 from econjax.preferences import Quasilinear
-from econjax.welfare import AbstractWelfare, Atkinson, Rawlsian, Utilitarian
+from econjax.welfare import AbstractWelfare, Atkinson
 
 
 class MirrleesBound(NamedTuple):
@@ -318,15 +317,12 @@ def _continuous_types(panels: Panels, elasticity: float, spending: float) -> _Ty
 
 
 def _aversion(welfare: AbstractWelfare) -> float:
-    if isinstance(welfare, Utilitarian):
-        return 0.0
-    if isinstance(welfare, Atkinson):
-        return float(welfare.aversion)
-    if isinstance(welfare, Rawlsian) and not jax.tree.leaves(welfare):  # without a temperature
-        return np.inf
-    raise ValueError(
-        f"The optimum is known for Utilitarian, Atkinson and exact Rawlsian welfare, not {welfare}."
-    )
+    if welfare.constant_aversion is None:
+        raise ValueError(
+            "The optimum is known for Utilitarian, Atkinson and exact Rawlsian welfare, not "
+            f"{welfare}."
+        )
+    return float(welfare.constant_aversion)
 
 
 def _require_above_floor(utility: Float[np.ndarray, " types"], welfare: AbstractWelfare) -> None:

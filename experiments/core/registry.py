@@ -1,7 +1,6 @@
 """The planners of a comparison: a new one is a file of its own and one entry here."""
 
 import functools
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -22,7 +21,7 @@ from baselines.search.coordinate import CoordinateSearch
 from baselines.search.evolution import EvolutionPlanner
 from baselines.search.grid import even_grid
 from baselines.search.random import FlatSearch, RandomSearch
-from econjax import Atkinson, BracketSchedule, Utilitarian
+from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
 from econjax.planning import Planner
 from econjax.welfare import AbstractWelfare
@@ -156,18 +155,17 @@ def _trained(thresholds: tuple[float, ...], rates: tuple[float, ...]) -> Amortis
 
 def _amortised(setting: PlanningContext) -> AmortisedPlanner:
     """Return the network's planner; a utilitarian's aversion is the least that it knows."""
-    law, welfare = setting.law, setting.aim.welfare
-    if isinstance(welfare, Atkinson):
-        aversion = float(welfare.aversion)
-    else:
-        aversion = 0.5 if isinstance(welfare, Utilitarian) else math.inf
+    law, aversion = setting.law, setting.aim.welfare.constant_aversion
+    if aversion is None:
+        raise ValueError("The network plans for Atkinson, Rawlsian and utilitarian welfare.")
     network = _trained(
         *(tuple(np.asarray(values, float).tolist()) for values in (law.thresholds, law.rates))
     )
-    return AmortisedPlanner(network, aversion, bounds=setting.bounds)
+    return AmortisedPlanner(network, max(float(aversion), _LEAST_AVERSION), bounds=setting.bounds)
 
 
 _TRAINING = TrainingOptions()
+_LEAST_AVERSION = 0.5  # that training shows the network
 
 REGISTRY: dict[PlannerName, PlannerSpec] = {
     "laissez-faire": PlannerSpec("laissez-faire", lambda s: laissez_faire(s.law), evaluations=1),

@@ -530,3 +530,11 @@ def test_atkinson_is_of_dollars(preferences):
             call()
     require_dollars(economy, Rawlsian())
     require_dollars(two_outcomes(Quasilinear(0.25))[0], Atkinson(2.0))
+
+
+def test_a_welfare_function_says_how_averse_it_is():
+    assert float(Utilitarian().constant_aversion) == 0
+    assert float(Atkinson(2.5).constant_aversion) == 2.5
+    assert float(Rawlsian().constant_aversion) == np.inf
+    assert Rawlsian(100.0).constant_aversion is None
+    assert InverseIncome().constant_aversion is None
