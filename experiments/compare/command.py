@@ -12,16 +12,16 @@ from experiments.compare.config import CompareConfig
 from experiments.compare.figures import plot_schedules, plot_welfare
 from experiments.compare.run import Comparison, compare
 from experiments.compare.tables import print_comparison
-from experiments.core.session import Talk
+from experiments.core.session import Session
 from experiments.report.console import NOTES, results
 from experiments.runs.directory import METRICS, write_table
 from llm_policy.engines.base import Engine
 
 
-def run_compare(config: CompareConfig, path: Path, talk: Talk | None) -> None:
+def run_compare(config: CompareConfig, path: Path, session: Session | None) -> None:
     """Compare, write what came out into the run directory, print."""
     started = time.perf_counter()
-    comparison = _with_progress(config, talk and talk.engine)
+    comparison = _with_progress(config, session and session.engine)
     write_table(path / "timings.parquet", _timings(comparison))
     law = us_federal(config.year, config.status)
     plot_schedules(comparison, law, path / "schedules.png")
@@ -31,12 +31,12 @@ def run_compare(config: CompareConfig, path: Path, talk: Talk | None) -> None:
         tables = {
             w: [dataclasses.asdict(row) for row in rows] for w, rows in comparison.tables.items()
         }
-        result = {"run": str(path), "engine": talk and talk.describe()}
+        result = {"run": str(path), "engine": session and session.describe()}
         result |= {"sizes": comparison.sizes, "tables": tables}
         print(json.dumps(result, indent=2, allow_nan=False))
         return
     console = results()
-    remarks = _remarks(config) + (talk.remarks(comparison.workers) if talk else [])
+    remarks = _remarks(config) + (session.remarks(comparison.workers) if session else [])
     print_comparison(comparison, console, remarks=remarks)
     console.print(
         f"{time.perf_counter() - started:.0f} s for the comparison. Run directory: {path}"

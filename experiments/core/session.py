@@ -9,7 +9,7 @@ from llm_policy.workers.llm import LLMWorkers
 
 
 @dataclass(frozen=True)
-class Talk:
+class Session:
     """The engine, which asks no prompt of a batch twice, and the budget that counts within it."""
 
     engine: Dedupe

@@ -12,7 +12,7 @@ from typing import Any
 from experiments.core.commands import COMMANDS
 from experiments.core.config import RunConfig
 from experiments.core.engines import engine_of
-from experiments.core.session import Talk
+from experiments.core.session import Session
 from experiments.report.console import NOTES, Mistake, mistakes
 from experiments.runs.config import ReplayConfig, ResumeConfig
 from experiments.runs.directory import METRICS, make_run, new_run_path, read_manifest
@@ -39,12 +39,12 @@ def start(command: str, config: RunConfig) -> None:
         if engine is not None:
             engine.close()
         raise
-    talk = None
+    session = None
     try:
-        with _talking(engine, path / "journal.sqlite" if engine else None, config) as talk:
-            _do(command, config, path, talk)
+        with _open_session(engine, path / "journal.sqlite" if engine else None, config) as session:
+            _do(command, config, path, session)
     except Mistake:
-        if talk is None or not talk.budget.spent.prompts:
+        if session is None or not session.budget.spent.prompts:
             shutil.rmtree(path)
         raise
 
@@ -76,8 +76,10 @@ def resume(choices: ResumeConfig) -> None:
                 f"{choices.run} asked the server {engine['url']}: give it again, with --server."
             )
     engine = engine_of(config) if config.asks_a_model else None
-    with _talking(engine, choices.run / "journal.sqlite" if engine else None, config) as talk:
-        _do(command, config, choices.run, talk)
+    with _open_session(
+        engine, choices.run / "journal.sqlite" if engine else None, config
+    ) as session:
+        _do(command, config, choices.run, session)
 
 
 def replay(choices: ReplayConfig) -> None:
@@ -99,10 +101,10 @@ def replay(choices: ReplayConfig) -> None:
         name = choices.name or f"{choices.run.name}-replay"
         path = new_run_path(choices.run.parent, name, command=command)
     source = choices.run / "journal.sqlite" if config.asks_a_model else None
-    with _talking(None, source, config) as talk:
-        _make(path, command, config, talk and talk.describe())
+    with _open_session(None, source, config) as session:
+        _make(path, command, config, session and session.describe())
         try:
-            _work(command)(config.tolerant(), path, talk)
+            _work(command)(config.tolerant(), path, session)
         except BaseException:
             shutil.rmtree(path)
             raise
@@ -118,7 +120,7 @@ def replay(choices: ReplayConfig) -> None:
         NOTES.print(f"{METRICS} is identical to that of {choices.run}")
 
 
-def _work(command: str) -> Callable[[Any, Path, Talk | None], None]:
+def _work(command: str) -> Callable[[Any, Path, Session | None], None]:
     """Return what does a run and writes everything but the manifest and the journal."""
     return pkgutil.resolve_name(COMMANDS[command].run)
 
@@ -138,12 +140,12 @@ def _read(path: Path) -> tuple[str, RunConfig]:
     return command, kind.fromdict(manifest["config"] | manifest["limits"]).of_run(path)
 
 
-def _do(command: str, config: RunConfig, path: Path, talk: Talk | None) -> None:
+def _do(command: str, config: RunConfig, path: Path, session: Session | None) -> None:
     """Do a run in its directory; say how to go on if it is cut short."""
     server = " --server ..." if config.server else ""
     on = f"Answers so far are kept; to go on: econjax resume {path}{server}"
     try:
-        _work(command)(config, path, talk)
+        _work(command)(config, path, session)
     except KeyboardInterrupt:
         NOTES.print(f"econjax: interrupted. {on}", markup=False)
         sys.exit(130)
@@ -154,9 +156,9 @@ def _do(command: str, config: RunConfig, path: Path, talk: Talk | None) -> None:
 
 
 @contextlib.contextmanager
-def _talking(
+def _open_session(
     engine: Engine | None, journal: Path | None, config: RunConfig
-) -> Iterator[Talk | None]:
+) -> Iterator[Session | None]:
     """Open the journal and put the wrappers around it; nothing without a journal."""
     if journal is None:
         yield None
@@ -176,4 +178,4 @@ def _talking(
             prices=config.prices,
             clock=lambda: source.seconds,
         )
-        yield Talk(Dedupe(budget), budget)
+        yield Session(Dedupe(budget), budget)

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from experiments.core.session import Talk
+from experiments.core.session import Session
 from experiments.report.console import NOTES, mistakes, results
 from experiments.runs.directory import METRICS, write_table
 from experiments.simulate.config import PEOPLE, SimulateConfig
@@ -24,16 +24,16 @@ from experiments.simulate.run import Setup, Simulation, foresee, prepare, run_ye
 from llm_policy.personas.files import save_personas
 
 
-def run_simulate(config: SimulateConfig, path: Path, talk: Talk | None) -> None:
+def run_simulate(config: SimulateConfig, path: Path, session: Session | None) -> None:
     """Simulate, write what came out into the run directory, print."""
-    assert talk is not None, "a simulation asks a model"
+    assert session is not None, "a simulation asks a model"
     started = time.perf_counter()
     with mistakes():
-        setup = prepare(config, talk.engine)
+        setup = prepare(config, session.engine)
     if setup.people is not None:
         save_personas(path / f".{PEOPLE}", setup.people)
         os.replace(path / f".{PEOPLE}", path / PEOPLE)
-    usage = foresee(setup, talk.engine, config.prices)
+    usage = foresee(setup, session.engine, config.prices)
     NOTES.print(
         f"The workers' answers, with full memories and none asked again, will take {usage}."
     )
@@ -51,15 +51,15 @@ def run_simulate(config: SimulateConfig, path: Path, talk: Talk | None) -> None:
         years = [_year(config, done, number) for number in range(1, config.tax_years + 1)]
         result = {
             "run": str(path),
-            "engine": talk.describe(),
-            "spent": dataclasses.asdict(talk.budget.spent),
+            "engine": session.describe(),
+            "spent": dataclasses.asdict(session.budget.spent),
         }
         result |= {"tax_years": years, "government": done.government}
         print(json.dumps(result, indent=2, allow_nan=False))
         return
     console = results()
     _print(config, done, console)
-    for remark in (*_remarks(config, setup, done), *talk.remarks(setup.society.workers)):
+    for remark in (*_remarks(config, setup, done), *session.remarks(setup.society.workers)):
         console.print(remark)
     console.print(
         f"{time.perf_counter() - started:.0f} s for the simulation. Run directory: {path}"
