@@ -1,5 +1,6 @@
 """Links between pages, and within the reference."""
 
+import re
 from pathlib import Path
 
 from experiments.tools.docs import MODULES, broken_links, broken_references
@@ -29,3 +30,12 @@ def test_the_reference_has_every_surface():
     for module in MODULES:
         place = ROOT / module.replace(".", "/")
         assert place.is_dir() or place.with_suffix(".py").is_file()
+
+
+def test_pages_import_from_surfaces():
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").glob("*.py")]
+    assert len(pages) > 8
+    for page in pages:
+        for module in re.findall(r"^\s*(?:from|import) ([\w.]+)", page.read_text("utf-8"), re.M):
+            ours = module.split(".")[0] in ("econjax", "baselines", "llm_policy", "experiments")
+            assert not ours or module.count(".") < 2, (page, module)
