@@ -21,7 +21,7 @@ import pytest
 
 from tests.helpers import typecheck
 
-# Before anything imports econjax. jaxtyping 0.3.11 finds a checker only in a module that is imported.
+# Before anything imports econjax; jaxtyping 0.3.11 finds the checker only if it is imported.
 jaxtyping.install_import_hook(["econjax"], f"{typecheck.__name__}.check")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_nans", False)
