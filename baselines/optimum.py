@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from scipy import optimize
 
 from baselines.gradient.ascent import GradientPlanner
+from baselines.gradient.parametrisation import LogNetRates
 from baselines.search.evolution import EvolutionPlanner
 from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
@@ -23,7 +24,12 @@ class BestFound(NamedTuple):
 
 
 def best_found(
-    evaluate: Evaluator, starts: list[BracketSchedule], *, steps: int = 80, most: int = 600
+    evaluate: Evaluator,
+    starts: list[BracketSchedule],
+    *,
+    steps: int = 80,
+    most: int = 600,
+    bounds: RateBounds = USUAL_BOUNDS,
 ) -> BestFound:
     """Return the best schedule found by gradients from every start, then a simplex around it.
 
@@ -31,13 +37,22 @@ def best_found(
     climbs `steps` times from each of `starts`; `simplex` then searches for up to `most`
     evaluations.
     """
-    return simplex(evaluate, climb(evaluate, starts, steps=steps).schedule, most=most)
+    climbed = climb(evaluate, starts, steps=steps, bounds=bounds)
+    return simplex(evaluate, climbed.schedule, most=most, bounds=bounds)
 
 
-def climb(evaluate: Evaluator, starts: list[BracketSchedule], *, steps: int = 80) -> BestFound:
+def climb(
+    evaluate: Evaluator,
+    starts: list[BracketSchedule],
+    *,
+    steps: int = 80,
+    bounds: RateBounds = USUAL_BOUNDS,
+) -> BestFound:
     """Return the best the gradient planner finds in `steps` evaluations from any of `starts`."""
     key = jax.random.key(0)
-    plans = [plan(key, GradientPlanner(start), evaluate, steps=steps) for start in starts]
+    where = LogNetRates(bounds)
+    planners = [GradientPlanner(start, coordinates=where) for start in starts]
+    plans = [plan(key, planner, evaluate, steps=steps) for planner in planners]
     tried = [pair for p in plans for pair in zip(p.schedules, p.reports, strict=True)]
     schedule, report = max(tried, key=lambda pair: float(pair[1].equivalent))
     return BestFound(schedule, float(report.equivalent))

@@ -9,8 +9,9 @@ import econjax as ej
 def main(workers: int = 1_000, schedules: int = 50) -> None:
     """Print the flat rate that raises most, beside the formula 1 / (1 + e)."""
     elasticity = 0.4
-    population = ej.calibrate(ej.gb2(workers), ej.us_federal(2024), elasticity=elasticity)
-    economy = ej.Economy(population=population, preferences=ej.Quasilinear(elasticity))
+    preferences = ej.Quasilinear(elasticity)
+    population = ej.calibrate(ej.gb2(workers), ej.us_federal(2024), preferences=preferences)
+    economy = ej.Economy(population=population, preferences=preferences)
     flat = jnp.linspace(0.0, 0.98, schedules)
 
     @jax.jit

@@ -48,7 +48,9 @@ def train(env, actor, *, updates: int, episodes: int, years: int, key):
             actor, jax.random.split(key, episodes)
         )
         to_come = jnp.cumsum(reward[:, ::-1], axis=1)[:, ::-1]
-        gain = (to_come - to_come.mean(axis=0)) / (to_come.std(axis=0) + 1e-6)
+        gain = (to_come - to_come.mean(axis=0, keepdims=True)) / (
+            to_come.std(axis=0, keepdims=True) + 1e-6
+        )
 
         def loss(actor):
             ratio = jnp.exp(jax.vmap(jax.vmap(actor.log_probability))(seen, drawn) - old)

@@ -15,6 +15,7 @@ from baselines.learned.economy_prior import EconomyDraw, draw_skills, draw_world
 from baselines.learned.neural import MLP, AmortisedNetwork, AmortisedPlanner, Sees, features_of
 from baselines.search.random import FlatSearch
 from econjax import BracketSchedule, Quasilinear, equilibrium
+from econjax.bounds import USUAL_BOUNDS, RateBounds
 from econjax.planning import Planner, RationalEvaluator, plan, summarise
 
 
@@ -23,7 +24,7 @@ class TrainingOptions:
     """How a network is trained: `steps` of Adam, each on `batch` fresh worlds.
 
     The worlds' populations are among `populations` of `agents` workers, drawn once. The learning
-    rate falls to 0 along a cosine.
+    rate falls to 0 along a cosine. Rates lie within the `bounds`.
     """
 
     sees: Sees = "values"
@@ -33,6 +34,7 @@ class TrainingOptions:
     agents: int = 200
     width: int = 64
     learning_rate: float = 3e-3
+    bounds: RateBounds = USUAL_BOUNDS
 
 
 class TrainedNetwork(NamedTuple):
@@ -142,7 +144,9 @@ def _untrained(key, law: BracketSchedule, skills, training: TrainingOptions) -> 
     seen = jax.vmap(draw)(world_keys)
     weights = MLP(training.width, law.rates.size).init(key, seen[0])
     centre, spread = jnp.mean(seen, axis=0), jnp.std(seen, axis=0) + 1e-3
-    return AmortisedNetwork(law, weights, centre, spread, training.sees, training.width)
+    return AmortisedNetwork(
+        law, weights, centre, spread, training.sees, training.width, training.bounds
+    )
 
 
 @eqx.filter_jit

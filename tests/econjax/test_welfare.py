@@ -537,4 +537,4 @@ def test_a_welfare_function_says_how_averse_it_is():
     assert float(Atkinson(2.5).constant_aversion) == 2.5
     assert float(Rawlsian().constant_aversion) == np.inf
     assert Rawlsian(100.0).constant_aversion is None
-    assert InverseIncome().constant_aversion is None
+    assert InverseIncome(1000.0).constant_aversion is None

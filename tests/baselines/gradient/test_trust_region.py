@@ -44,9 +44,16 @@ def paraboloid(rates):
 
 
 def believing(slope=1.0):
+    @fits
     def refit(key, trials, model):
         return Quadratic(tuple(float(trial.report.equivalent) for trial in trials), slope)
 
+    return refit
+
+
+def fits(refit):
+    """Declare that a function learns from trials alone."""
+    refit.observes = ()
     return refit
 
 
@@ -118,6 +125,7 @@ def test_the_promise_is_what_the_model_predicts():
 def test_what_a_trial_is_worth_may_differ_from_its_report():
     """A lucky report does not move a planner who knows better."""
 
+    @fits
     def refit(key, trials, model):
         return Quadratic(tuple(float(paraboloid(trial.schedule.rates)) for trial in trials))
 
@@ -140,6 +148,7 @@ def test_with_a_true_model_it_comes_as_far_as_the_gradient_planner(welfare):
             assert report.gradient is not None
             return report.equivalent, report.gradient
 
+    @fits
     def refit(key, trials: tuple[TriedSchedule, ...], model):
         return Knowing(tuple(float(trial.report.equivalent) for trial in trials))
 

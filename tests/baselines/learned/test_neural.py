@@ -10,12 +10,15 @@ from baselines.learned.economy_prior import AnyAversion, draw_skills, draw_world
 from baselines.learned.neural import AmortisedPlanner
 from baselines.learned.training import TrainingOptions, held_out, train_network
 from econjax import Atkinson, BracketSchedule, Population, Rawlsian
+from econjax.bounds import RateBounds
 from econjax.planning import RationalEvaluator, plan
 from tests.helpers.laboratory import economy_of, outcome_of, solve
 from tests.helpers.reference import THRESHOLDS, US_2024, grid
 
 LAW = BracketSchedule(THRESHOLDS, US_2024)
-BRIEF = TrainingOptions(steps=250, batch=24, populations=60, agents=60, width=32)
+# Half of the way between these bounds is far from the best rates: there is much to learn.
+WIDE = RateBounds(-0.5, 0.99)
+BRIEF = TrainingOptions(steps=250, batch=24, populations=60, agents=60, width=32, bounds=WIDE)
 
 
 @pytest.fixture(scope="module")

@@ -144,7 +144,7 @@ def test_the_command_prints_tables_or_json(econjax, monkeypatch, measured):
     monkeypatch.setattr(engine, "close", lambda: closed.append(engine), raising=False)
     monkeypatch.setattr(llm, "start_engine", lambda **options: asked.append(options) or engine)
     monkeypatch.setattr(
-        llm, "measure", lambda *given, start_seconds: replace(silent, start_seconds=2.5)
+        llm, "measure_llm", lambda *given, start_seconds: replace(silent, start_seconds=2.5)
     )
     ran = econjax("benchmark", "llm", "--model", "random:tiny", "--context", 2_000)
     assert ran.code == 0, ran.err

@@ -124,7 +124,7 @@ def test_a_model_that_learns_nothing_is_not_said_to_gain_by_its_history():
 def test_the_table_says_whom_the_model_is_above_and_that_a_formula_is_imitated(found):
     table = planner_table(found)
     assert "8 seeds, 24 evaluations each, 100 rational workers" in str(table.title)
-    assert "imitate a known formula" in str(table.title)
+    assert "imitates a known formula" in str(table.title)
     assert list(table.columns[ABOVE].cells)[:2] == ["-", "yes"]
     assert list(table.columns[READ].cells) == ["100.0", "100.0", "-", "-"]
 

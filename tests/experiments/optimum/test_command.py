@@ -53,7 +53,9 @@ def test_the_best_beats_todays_law(found):
 def test_command(econjax, monkeypatch):
     """Brief searches: the command finds what the function does, and tells it."""
     whole = optima.simplex
-    monkeypatch.setattr(optima, "simplex", lambda *where, most: whole(*where, most=20))
+    monkeypatch.setattr(
+        optima, "simplex", lambda *where, most, bounds: whole(*where, most=20, bounds=bounds)
+    )
     monkeypatch.setattr(optimum, "best_found", partial(optima.best_found, steps=4))
     with float64():
         found = find_optimum(replace(SMALL, generations=1))
