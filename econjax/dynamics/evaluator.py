@@ -6,10 +6,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
+from econjax._jumps import arriving_revenue
 from econjax.dynamics.simulation import Lagged, Rational, whole_years
 from econjax.economy import Economy, Outcome, settle
 from econjax.planning import RationalEvaluator, Report, summarise
-from econjax.response import equilibrium
+from econjax.response import best_response, equilibrium
 from econjax.schedule import BracketSchedule
 from econjax.welfare import AbstractWelfare
 
@@ -116,7 +117,8 @@ def _year(
     @jax.checkpoint
     def step(carry: tuple[Outcome, Float[Array, ""]], _):
         last, arrived = carry
-        aim, _, arriving = Rational()(jax.random.key(0), None, economy, schedule, last)
+        aim = best_response(economy, schedule, last.rebate)
+        arriving = arriving_revenue(economy, schedule, last.rebate, None, None)
         labor = last.labor + fraction * (aim - last.labor)
         arrived = arrived + fraction * (arriving - arrived)
         now = settle(economy, schedule, labor, arriving=arrived)

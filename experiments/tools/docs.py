@@ -29,8 +29,9 @@ PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md", "experiment
 def main(folder: Path) -> None:
     """Write the reference into a folder; end with an error that names broken links, if any."""
     import pdoc
+    from pdoc import render
 
-    pdoc.render.configure(docformat="google", show_source=False, footer_text="econjax")
+    render.configure(docformat="google", show_source=False, footer_text="econjax")
     pdoc.pdoc(*MODULES, output_directory=folder)
     broken = [*broken_links(Path()), *broken_references(folder)]
     if broken:
