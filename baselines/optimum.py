@@ -74,7 +74,7 @@ def evolve(
     loss = _loss(evaluate, thresholds)
     found = optimize.differential_evolution(
         loss,
-        bounds.box(thresholds.shape[0]),
+        bounds.interior(thresholds.shape[0]),
         popsize=10,
         maxiter=generations,
         tol=1e-7,
@@ -116,7 +116,7 @@ def simplex(
 
     Rates stay within the `bounds`; those of the schedule that are not are moved there first.
     """
-    box = bounds.box(schedule.rates.size)
+    box = bounds.interior(schedule.rates.size)
     centre = np.clip(np.asarray(schedule.rates, float), *box.T)
     start = np.vstack([centre, centre + 0.01 * np.diag(np.where(centre > 0.95, -1.0, 1.0))])
     options = {

@@ -16,7 +16,7 @@ class RateBounds:
     """The least and the highest rate, as shares, of all brackets or of each; whether they may fall.
 
     They belong to the problem: all planners who are compared keep the same ones. By default no
-    rate is negative and none takes more than 99.9 % of a dollar.
+    rate is negative and none takes more than the dollar.
 
     One number is for all brackets, a tuple has one for each. With `rising` rates, each is at least
     the one below it: the schedule is progressive at the margin, and no worker jumps.
@@ -26,7 +26,7 @@ class RateBounds:
     """
 
     floor: float | tuple[float, ...] = 0.0
-    cap: float | tuple[float, ...] = 0.999
+    cap: float | tuple[float, ...] = 1.0
     rising: bool = False
 
     def __post_init__(self):
@@ -73,6 +73,10 @@ class RateBounds:
         """Return the least and the highest rate of each bracket, side by side, on the host."""
         return np.stack([np.asarray(end, np.float64) for end in self.each(brackets)], axis=1)
 
+    def interior(self, brackets: int) -> Float[np.ndarray, "brackets 2"]:
+        """Return the same where something of a dollar must be kept: rates of 99.9 % at most."""
+        return np.minimum(self.box(brackets), MOST)
+
     def keep(self, schedule: BracketSchedule) -> BracketSchedule:
         """Return the nearest schedule within the bounds."""
         return BracketSchedule(schedule.thresholds, self.nearest(schedule.rates))
@@ -90,8 +94,10 @@ class RateBounds:
         return nearest(rates, *self.each(rates.shape[0]), rising=self.rising)
 
 
-USUAL_BOUNDS = RateBounds()
-"""The bounds of planners who are given no others."""
+MOST = 0.999
+"""The highest rate that planners try who count in -log(1 - rate), which has no end at 1."""
+USUAL_BOUNDS, INTERIOR = RateBounds(), RateBounds(cap=MOST)
+"""The bounds of planners who are given no others, and of those who need something to be kept."""
 
 
 @eqx.filter_jit

@@ -70,7 +70,7 @@ class ConstrainedPlanner(NamedTuple):
     After `patience` evaluations without a gain, the rest are trials of `LocalSearch`.
 
     Raises:
-        ValueError: no gradient was heard (at `tell`), or a rate may be 1.
+        ValueError: no gradient was heard (at `tell`).
     """
 
     start: BracketSchedule
@@ -140,8 +140,8 @@ class ConstrainedPlanner(NamedTuple):
         return BracketSchedule(self.start.thresholds, self._coordinates.legal_rates(near))
 
     def _bounds(self) -> tuple[Vector, Vector]:
-        floor, cap = self.bounds.each(self.start.rates.shape[0])
-        return -np.log1p(-np.asarray(floor, float)), -np.log1p(-np.asarray(cap, float))
+        floor, cap = -np.log1p(-self.bounds.interior(self.start.rates.shape[0])).T
+        return floor, cap
 
     def _margins(self, report: Report) -> Float[np.ndarray, " margins"]:
         each = [list(requirement.margins(report).values()) for requirement in self.requirements]

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from econjax.bounds import USUAL_BOUNDS, RateBounds, nearest
+from econjax.bounds import INTERIOR, MOST, RateBounds, nearest
 
 
 class AbstractCoordinates(eqx.Module):
@@ -54,22 +54,14 @@ class AbstractCoordinates(eqx.Module):
 class LogNetRates(AbstractCoordinates):
     """Positions are -log(1 - rate), the scale on which workers respond, projected to the bounds.
 
-    Raises:
-        ValueError: bounds that allow a rate of 1.
+    They end at a rate of 99.9 %, if not before.
     """
 
-    bounds: RateBounds = eqx.field(static=True, default=USUAL_BOUNDS)
-
-    def __check_init__(self):
-        cap = self.bounds.cap
-        if max(cap if isinstance(cap, tuple) else (cap,)) >= 1:
-            raise ValueError(
-                f"-log(1 - rate) has no end at a rate of 1: the cap is below 1; got {cap}."
-            )
+    bounds: RateBounds = eqx.field(static=True, default=INTERIOR)
 
     def position(self, rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
         """Return -log(1 - rates)."""
-        return self.nearest(-jnp.log1p(-self.bounds.nearest(rates)))
+        return self.nearest(-jnp.log1p(-jnp.minimum(self.bounds.nearest(rates), MOST)))
 
     def rates(self, position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
         """Return 1 - exp(-position)."""
@@ -77,7 +69,9 @@ class LogNetRates(AbstractCoordinates):
 
     def nearest(self, position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
         """Return the projection in coordinates in which bounds are limits and order is order."""
-        floor, cap = (-jnp.log1p(-limit) for limit in self.bounds.each(position.shape[0]))
+        floor, cap = (
+            -jnp.log1p(-jnp.minimum(end, MOST)) for end in self.bounds.each(position.shape[0])
+        )
         return nearest(position, floor, cap, rising=self.bounds.rising)
 
     def slope(
@@ -90,7 +84,7 @@ class LogNetRates(AbstractCoordinates):
 class PlainRates(AbstractCoordinates):
     """Positions are the rates themselves, projected to the bounds."""
 
-    bounds: RateBounds = eqx.field(static=True, default=USUAL_BOUNDS)
+    bounds: RateBounds = eqx.field(static=True, default=INTERIOR)
 
     def position(self, rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
         """Return the rates."""
@@ -119,7 +113,7 @@ class Squashed(AbstractCoordinates):
     slower it moves.
     """
 
-    bounds: RateBounds = eqx.field(static=True, default=USUAL_BOUNDS)
+    bounds: RateBounds = eqx.field(static=True, default=INTERIOR)
 
     def position(self, rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
         """Return the log odds of each rate's way from the least to the highest."""

@@ -112,7 +112,8 @@ class TrustRegionPlanner(NamedTuple):
             return self.start, state
         centre = np.asarray(self.recommend(state).rates, float)
         low, high = (
-            np.clip(centre + way * state.radius, *self.bounds.box(centre.size).T) for way in (-1, 1)
+            np.clip(centre + way * state.radius, *self.bounds.interior(centre.size).T)
+            for way in (-1, 1)
         )
         rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
         rates, promised = _climb(

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
-from econjax.bounds import USUAL_BOUNDS, RateBounds
+from econjax.bounds import MOST, USUAL_BOUNDS, RateBounds
 from econjax.planning import Observation, Report
 
 Sees = Literal["incomes", "values", "elasticity"]
@@ -55,7 +55,7 @@ class AmortisedNetwork(eqx.Module):
         seen = (features_of(report, aversion, elasticity, self.sees) - self.centre) / self.spread
         # Beyond what training has shown, the nearest it has.
         raw = MLP(self.width, self.law.rates.size).apply(self.weights, jnp.clip(seen, -4, 4))
-        low, high = self.bounds.each(self.law.rates.size)
+        low, high = (jnp.minimum(end, MOST) for end in self.bounds.each(self.law.rates.size))
         return BracketSchedule(
             self.law.thresholds, low + (high - low) * nn.sigmoid(jnp.asarray(raw))
         )

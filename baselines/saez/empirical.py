@@ -93,7 +93,7 @@ class EmpiricalSaezPlanner(NamedTuple):
         rates = np.asarray(self.start.rates, np.float64)
         moves = self.size * np.repeat(np.eye(rates.size), 2, axis=0)
         moves[::2] *= -1
-        return np.clip(rates + moves, *self.bounds.box(rates.size).T)
+        return np.clip(rates + moves, *self.bounds.interior(rates.size).T)
 
     def _measure(self, incomes: tuple[float, ...], active: tuple[float, ...]) -> MeasuredElasticity:
         brackets = np.repeat(np.arange(self.start.rates.size), 2)

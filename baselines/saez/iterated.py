@@ -11,7 +11,7 @@ from baselines.fixed import FixedPlanner
 from baselines.saez.jump_inference import inferred_jump
 from baselines.search.local import PATIENCE, LocalSearch
 from econjax import BracketSchedule
-from econjax.bounds import USUAL_BOUNDS, RateBounds
+from econjax.bounds import MOST, USUAL_BOUNDS, RateBounds
 from econjax.optimal.published import llm_economist_rates
 from econjax.optimal.saez import damped_step, elasticity_or_reported, saez_rates
 from econjax.planning import Incumbent, Observation, Report, require_law
@@ -45,7 +45,7 @@ class SaezState(NamedTuple):
             return bounds.keep(self.schedule)
         best = self.incumbent.schedule.rates
         rates = 1 - (1 - best) * jnp.exp(self.near.step(key, best))
-        return BracketSchedule(self.schedule.thresholds, bounds.nearest(rates))
+        return BracketSchedule(self.schedule.thresholds, bounds.nearest(jnp.minimum(rates, MOST)))
 
     def onward(
         self,

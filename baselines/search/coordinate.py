@@ -92,7 +92,7 @@ class CoordinateSearch(NamedTuple):
     ) -> CoordinateSearchState:
         halvings = max(number - len(self.passes) + 1, 0)
         steps = self.passes[min(number, len(self.passes) - 1)]
-        box = self.bounds.box(len(centre))
+        box = self.bounds.interior(len(centre))
         rates = [
             (j, float(np.clip(rate + sign * step / 2**halvings, *box[j])))
             for j, rate in enumerate(centre)

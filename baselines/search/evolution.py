@@ -90,10 +90,13 @@ class EvolutionPlanner(NamedTuple):
         return CMA(mean=mean, sigma=self.spread, bounds=bounds, population_size=size, seed=0)
 
     def _box(self, schedule: BracketSchedule) -> Float[np.ndarray, "brackets 2"]:
-        return -np.log1p(-self.bounds.box(schedule.rates.size))
+        return -np.log1p(-self.bounds.interior(schedule.rates.size))
 
     def _position(self, schedule: BracketSchedule) -> Float[np.ndarray, " brackets"]:
-        box, rates = self.bounds.box(schedule.rates.size), np.asarray(schedule.rates, np.float64)
+        box, rates = (
+            self.bounds.interior(schedule.rates.size),
+            np.asarray(schedule.rates, np.float64),
+        )
         return np.clip(-np.log1p(-np.clip(rates, *box.T)), *self._box(schedule).T)
 
 

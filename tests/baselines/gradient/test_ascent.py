@@ -89,8 +89,14 @@ def test_limits_that_cannot_be_kept_are_refused():
         GradientPlanner(law(), coordinates=PlainRates(RateBounds(cap=(0.5, 0.6)))).init(
             jax.random.key(0)
         )
-    with pytest.raises(ValueError, match="below 1"):
-        LogNetRates(RateBounds(cap=1.0))
+
+
+def test_positions_of_log_net_rates_end_before_confiscation():
+    charts = LogNetRates(RateBounds(cap=1.0)), LogNetRates(RateBounds(cap=0.999))
+    for chart in charts:
+        position = chart.position(jnp.array([0.0, 0.5, 1.0]))
+        np.testing.assert_allclose(chart.legal_rates(position), [0, 0.5, 0.999], rtol=1e-5)
+        np.testing.assert_array_equal(chart.nearest(position + 1)[2], position[2])
 
 
 WITHIN = [
