@@ -104,7 +104,13 @@ def compare(config: CompareConfig, engine: Engine | None, progress: Progress) ->
         for name in config.welfare:
             tries = some.evaluations or 1
             setting = PlanningContext(
-                *(law, config.elasticity, engine, WELFARE[name], tally, tries, config.mode),
+                law=law,
+                elasticity=config.elasticity,
+                engine=engine,
+                aim=WELFARE[name],
+                tally=tally,
+                evaluations=tries,
+                mode=config.mode,
                 workers=workers if isinstance(workers, RecordedWorkers) else None,
                 steps=config.tax_year,
             )

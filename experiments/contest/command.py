@@ -162,7 +162,14 @@ def _run(
     society, tally, law = Society(workers, aim.welfare), Tally(), us_federal(2024, "single")
     started = time.perf_counter()
     setting = PlanningContext(
-        *(law, None, engine, aim, tally, config.evaluations), workers=workers, steps=config.steps
+        law=law,
+        elasticity=None,
+        engine=engine,
+        aim=aim,
+        tally=tally,
+        evaluations=config.evaluations,
+        workers=workers,
+        steps=config.steps,
     )
     planner = entry.planner(setting)
     evaluate = ModelEvaluator(society, steps=config.steps, key=search_key)

@@ -36,15 +36,14 @@ from llm_policy.surrogate.recording import RecordedWorkers
 from llm_policy.surrogate.refit import SurrogateRefit
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanningContext:
     """What planners may start from: the law, the elasticity told only to Saez, an engine, the aim.
 
     Without an elasticity, Saez reads each bracket's from the reports. `evaluations` is how many
     there will be. `tally` counts the answers of models, whoever asks them, and `mode` is how a
-    model that plans gives
-    them: one token for each bracket, or a text. `workers` are the language models who work, in
-    `steps` of each evaluation, where their choices are recorded.
+    model that plans gives them: one token for each bracket, or a text. `workers` are the language
+    models who work, in `steps` of each evaluation, where their choices are recorded.
     """
 
     law: BracketSchedule

@@ -194,7 +194,12 @@ def _runs(
     def run(place: int, asked: Engine | None) -> _Run:
         tally, evaluate, started = Tally(), evaluators[place](), time.perf_counter()
         setting = PlanningContext(
-            contest.kind.law, contest.told, asked, contest.aim, tally, sizes.evaluations
+            law=contest.kind.law,
+            elasticity=contest.told,
+            engine=asked,
+            aim=contest.aim,
+            tally=tally,
+            evaluations=sizes.evaluations,
         )
         planner: Planner = entry.planner(setting)
         steps = entry.evaluations or sizes.evaluations

@@ -78,7 +78,13 @@ def form_government(
     if config.planner == "fixed":
         return _Planned(FixedPlanner(start), rational)
     if config.planner != "llm":
-        setting = PlanningContext(start, config.elasticity, engine, WELFARE[config.welfare], tally)
+        setting = PlanningContext(
+            law=start,
+            elasticity=config.elasticity,
+            engine=engine,
+            aim=WELFARE[config.welfare],
+            tally=tally,
+        )
         return _Planned(REGISTRY[config.planner].planner(setting), rational)
     return _Planned(planner_of(config, engine, rational.what_if, tally=tally), rational)
 

@@ -131,7 +131,12 @@ class _Place:
             self.workers if source == "llm" and isinstance(self.workers, RecordedWorkers) else None
         )
         setting = PlanningContext(
-            *(self.law, self.config.elasticity, self.engine, aim, self.tally, tries),
+            law=self.law,
+            elasticity=self.config.elasticity,
+            engine=self.engine,
+            aim=aim,
+            tally=self.tally,
+            evaluations=tries,
             workers=workers,
             steps=self.config.tax_year,
         )

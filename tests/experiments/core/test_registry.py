@@ -24,7 +24,9 @@ LAW = us_federal(2024)
 
 
 def setting(aim="rawlsian", **more):
-    return PlanningContext(LAW, 0.25, None, WELFARE[aim], Tally(), **more)
+    return PlanningContext(
+        law=LAW, elasticity=0.25, engine=None, aim=WELFARE[aim], tally=Tally(), **more
+    )
 
 
 @pytest.fixture
