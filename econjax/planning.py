@@ -3,7 +3,15 @@
 import dataclasses
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Never, Protocol, get_args, runtime_checkable
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    NamedTuple,
+    Protocol,
+    get_args,
+    runtime_checkable,
+)
 
 import equinox as eqx
 import jax
@@ -67,14 +75,16 @@ class Report(eqx.Module):
     # No default of the class: a report without it refuses to tell it.
     gradient: Float[Array, " brackets"] | None = eqx.field(default_factory=lambda: None)
 
-    def __getattr__(self, name: str) -> Never:
-        """Refuse what this report does not hold."""
-        if name in _OBSERVED_BY:
-            raise AttributeError(
-                f"The planner does not observe {_OBSERVED_BY[name]}, of which {name} is part: it "
-                f"must stand in the planner's `observes`."
-            )
-        raise AttributeError(f"A report has no {name}.")
+    if not TYPE_CHECKING:  # a misspelt name stays an error of types
+
+        def __getattr__(self, name: str):
+            """Refuse what this report does not hold."""
+            if name in _OBSERVED_BY:
+                raise AttributeError(
+                    f"The planner does not observe {_OBSERVED_BY[name]}, of which {name} is part: "
+                    "it must stand in the planner's `observes`."
+                )
+            raise AttributeError(f"A report has no {name}.")
 
 
 _VALUE = frozenset({"equivalent", "standard_error", "floored", "understood"})
