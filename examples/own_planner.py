@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import econjax as ej
 from baselines import RandomSearch
 from econjax.bounds import USUAL_BOUNDS, RateBounds
-from econjax.planning import VALUE, Incumbent
+from econjax.planning import VALUE, Incumbent, require_law
 
 
 class Walk(NamedTuple):
@@ -21,7 +21,7 @@ class Walk(NamedTuple):
 
     def init(self, key) -> Incumbent:
         """Return a state in which nothing was tried."""
-        return Incumbent.none(self.start)
+        return Incumbent.none(require_law(self.start))
 
     def ask(self, key, state):
         """Propose the start, and then a step from the best."""
