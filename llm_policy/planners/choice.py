@@ -11,12 +11,14 @@ from jaxtyping import Array, Float, Int, Key
 from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
 from econjax.planning import Observation, Report, require_law
+from econjax.welfare import AbstractWelfare
 from llm_policy.answers.proposals import changed
 from llm_policy.answers.reading import STEPS, Tally
 from llm_policy.engines.base import Engine, EngineError, Prompt
 from llm_policy.memory.planner import records
 from llm_policy.planners.text import LLMPlannerState, as_trial
 from llm_policy.prompts.planner import LETTERS, PlannerStyle, bracket_prompts
+from llm_policy.prompts.welfare import goal_of
 
 
 class Decision(NamedTuple):
@@ -47,20 +49,24 @@ class ChoicePlanner:
         self,
         engine: Engine,
         start: BracketSchedule,
+        welfare: AbstractWelfare | None = None,
         *,
-        goal: str,
+        goal: str | None = None,
         bias: Float[Array, "brackets changes"] | None = None,
         style: PlannerStyle | None = None,
         tally: Tally | None = None,
         bounds: RateBounds = USUAL_BOUNDS,
     ) -> None:
-        """Hold the engine; `goal` tells the model what to maximise; the `style`'s answer is unused.
+        """Hold the engine; the model is told to maximise `welfare`, or what the `goal` says.
+
+        Of the `style` the answer does not count.
 
         Raises:
             ValueError: a bias of another shape than brackets x changes.
         """
-        shape = len(require_law(start).rates), len(STEPS)
-        self.engine, self.start, self.goal = engine, require_law(start), goal
+        self.engine, self.start = engine, require_law(start)
+        shape = len(start.rates), len(STEPS)
+        self.goal = goal_of(welfare) if goal is None else goal
         self.bias = jnp.zeros(shape) if bias is None else jnp.asarray(bias)
         if self.bias.shape != shape:
             raise ValueError(

@@ -9,6 +9,7 @@ from jaxtyping import Array, Key
 from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
 from econjax.planning import Observation, Report, require_law
+from econjax.welfare import AbstractWelfare
 from llm_policy.answers.proposals import (
     answer_tokens,
     proposal_answer,
@@ -20,6 +21,7 @@ from llm_policy.answers.reading import Tally, read_field, schema
 from llm_policy.engines.base import Engine, EngineError, Prompt
 from llm_policy.memory.planner import Trial, records
 from llm_policy.prompts.planner import NO_QUESTIONS, PlannerStyle, Questions, planner_prompt
+from llm_policy.prompts.welfare import goal_of
 
 
 class LLMPlannerState(NamedTuple):
@@ -54,8 +56,9 @@ class LLMPlanner:
         self,
         engine: Engine,
         start: BracketSchedule,
+        welfare: AbstractWelfare | None = None,
         *,
-        goal: str,
+        goal: str | None = None,
         style: PlannerStyle | None = None,
         shown: int = 5,
         person: str = "",
@@ -67,9 +70,10 @@ class LLMPlanner:
         queries: int = 0,
         bounds: RateBounds = USUAL_BOUNDS,
     ):
-        """Hold the engine; `goal` tells the model what to maximise, `person` who it is.
+        """Hold the engine; the model is told to maximise `welfare`, or what the `goal` says.
 
-        It rereads the `shown` best schedules and as many of the latest tax years.
+        `person` tells it who it is. It rereads the `shown` best schedules and as many of the latest
+        tax years.
         """
         if shown < 1:
             raise ValueError(f"A planner rereads at least 1 tax year; got {shown}.")
@@ -82,7 +86,7 @@ class LLMPlanner:
             )
         self.engine = engine
         self.start = require_law(start)
-        self.goal = goal
+        self.goal = goal_of(welfare) if goal is None else goal
         self.style = style or PlannerStyle()
         self.shown = shown
         self.person = person

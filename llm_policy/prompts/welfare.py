@@ -44,3 +44,20 @@ WELFARE: dict[str, WelfareSpec] = {
         "Welfare is the average of what a year is worth to everyone, in dollars.",
     ),
 }
+
+
+def goal_of(welfare: AbstractWelfare | None) -> str:
+    """Return what a planner is told to maximise, in the words of `WELFARE`.
+
+    Raises:
+        ValueError: there are no words for this welfare function.
+    """
+    aversion = None if welfare is None else welfare.constant_aversion
+    for spec in WELFARE.values():
+        own = spec.welfare.constant_aversion
+        if own is not None and aversion is not None and float(own) == float(aversion):
+            return spec.words
+    raise ValueError(
+        f"No words tell a language model of {welfare}: give one of "
+        f"{', '.join(spec.name for spec in WELFARE.values())}, or goal=, what it is to maximise."
+    )

@@ -18,6 +18,7 @@ from llm_policy.engines.base import EngineError
 from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.planners.text import LLMPlanner
 from llm_policy.prompts.planner import PlannerStyle
+from llm_policy.prompts.welfare import WELFARE
 
 KEY = jax.random.key(0)
 THRESHOLDS = [0, 20_000, 80_000]
@@ -363,3 +364,15 @@ def test_a_planner_that_can_hardly_ever_be_read_ends_the_run():
     # Two silences in ten trials are as many as may be.
     model, *_ = planner("no", "no", *[answer(0, 0, 0)] * 20, attempts=1)
     run(model, [1.0] * 12)
+
+
+def test_a_planner_writes_its_own_goal():
+    start = BracketSchedule(THRESHOLDS, [0.1, 0.2, 0.3])
+    for spec in WELFARE.values():
+        own = LLMPlanner(Script(), start, spec.welfare)
+        assert spec.words in own.prompt(own.init(KEY)).shared
+    with pytest.raises(ValueError, match=r"No words tell a language model of Atkinson.*goal="):
+        LLMPlanner(Script(), start, Atkinson(3.0))
+    assert LLMPlanner(Script(), start, Atkinson(3.0), goal="Be good.").goal == "Be good."
+    with pytest.raises(ValueError, match="No words tell a language model of None"):
+        LLMPlanner(Script(), start)
