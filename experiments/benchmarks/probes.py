@@ -4,7 +4,9 @@ It calls only what every checkout since `econjax benchmark against` can be asked
 own side.
 """
 
+import contextlib
 import json
+import pkgutil
 import statistics
 import sys
 import time
@@ -81,25 +83,35 @@ def compiling(brackets: int) -> float:
 def answers() -> dict[str, float]:
     """Return the answers a second of the project's own model, after a round that warms up."""
     from experiments.benchmarks.steps import past, script, society, world
-    from llm_policy.answers.reading import hours_answer, schema
-    from llm_policy.engines.embedded.engine import EmbeddedEngine
-    from llm_policy.prompts.workers import Mode
 
-    everybody, engine = world(_WORKERS, distinct=_WORKERS, history=10, seed=0), EmbeddedEngine()
-    seconds: dict[Mode, list[float]] = {"choice": [], "text": []}
+    place = "llm_policy.engines.embedded"
+    engine = _named(f"{place}.engine:EmbeddedEngine", f"{place}:EmbeddedEngine")()
+    schema = _named("llm_policy.answers.reading:schema", "llm_policy.answers:schema")
+    answer = _named("llm_policy.answers.reading:hours_answer", "llm_policy.answers:hours_answer")
+    everybody = world(_WORKERS, distinct=_WORKERS, history=10, seed=0)
+    seconds: dict[Any, list[float]] = {"choice": [], "text": []}
     for state in past(everybody, script(), rounds=_ROUNDS):
         for mode, taken in seconds.items():
             alive = society(everybody, engine, mode)
-            workers = alive.workers
+            workers: Any = alive.workers
+            codes = getattr(workers, "choice_set", None) or workers.menu
             prompts = workers.prompts(alive.situation(state), state.memory)
             begun = time.perf_counter()
             if mode == "choice":
-                engine.choose(prompts, workers.choice_set.codes)
+                engine.choose(prompts, codes.codes)
             else:
-                engine.complete(prompts, schema(hours_answer()), max_tokens=workers.answer_tokens)
+                engine.complete(prompts, schema(answer()), max_tokens=workers.answer_tokens)
             taken.append(time.perf_counter() - begun)
     engine.close()
     return {mode: _WORKERS / statistics.median(taken[1:]) for mode, taken in seconds.items()}
+
+
+def _named(*names: str) -> Any:
+    """Return what has the first of these names, the places of today and of checkouts before."""
+    for name in names:
+        with contextlib.suppress(ImportError, AttributeError):
+            return pkgutil.resolve_name(name)
+    raise ImportError(f"This checkout has none of {', '.join(names)}.")
 
 
 def _economy() -> Economy:
