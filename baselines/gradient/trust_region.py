@@ -155,7 +155,7 @@ def _climb(
     high: np.ndarray,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, float]:
-    """Return the best rates L-BFGS-B (scipy) finds in the box, and the gain the belief promises.
+    """Return the best rates L-BFGS-B (scipy) finds in the box, and the gain the model promises.
 
     It climbs from the centre and from random points.
     """

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -137,6 +137,14 @@ def people(
     return RecordedWorkers(engine, economy, describe(personas), person=person, tally=tally)
 
 
+class _Searched(NamedTuple):
+    """What a planner observes, the schedule that it recommends, and the last report."""
+
+    observes: str
+    schedule: BracketSchedule
+    last: Report
+
+
 @dataclass
 class _Contest:
     """All planners under one welfare function, among workers of one kind."""
@@ -191,17 +199,16 @@ class _Contest:
             name = nature(engine.describe()).planner
         steps = entry.evaluations or self.config.evaluations or 0
 
-        planner = entry.planner(self.setting)
-
         def on_step(step: int, schedule: BracketSchedule, report: Report) -> None:
             self._record(name, "evaluated", step, schedule, report)
             self.progress(self.title, name, step + 1, steps)
 
-        def search(evaluate: Evaluator) -> tuple[BracketSchedule, Report]:
+        def search(evaluate: Evaluator) -> _Searched:
+            planner = entry.planner(self.setting)
             result = plan(self.key, planner, evaluate, steps=steps, on_step=on_step)
-            return result.recommended, result.reports[-1]
+            return _Searched(entry.observes(planner), result.recommended, result.reports[-1])
 
-        return self._row(name, entry.observes(planner), search)
+        return self._row(name, search)
 
     def _optimiser(self, best: ComparisonRow) -> ComparisonRow:
         """Search without limit: from the law, no tax, 50 % for all, and the best recommendation."""
@@ -209,28 +216,21 @@ class _Contest:
         others = [jnp.zeros_like(law.rates), jnp.full_like(law.rates, 0.5), jnp.asarray(best.rates)]
         starts = [law, *(BracketSchedule(law.thresholds, rates) for rates in others)]
 
-        def search(evaluate: Evaluator) -> tuple[BracketSchedule, Report]:
+        def search(evaluate: Evaluator) -> _Searched:
             self.progress(self.title, OPTIMISER, 0, None)
-            schedule = best_found(evaluate, starts).schedule
+            schedule = best_found(evaluate, starts, bounds=self.setting.bounds).schedule
             tries = sum(evaluate.counts.values())
             self.progress(self.title, OPTIMISER, tries, tries)
-            return schedule, self._evaluator(_FINAL).value(schedule)
+            last = self._evaluator(_FINAL).value(schedule)
+            return _Searched(", ".join(CLIMBS), schedule, last)
 
-        return self._row(OPTIMISER, ", ".join(CLIMBS), search)
+        return self._row(OPTIMISER, search)
 
-    def _row(
-        self,
-        name: str,
-        observes: str,
-        search: Callable[[Evaluator], tuple[BracketSchedule, Report]],
-    ) -> ComparisonRow:
-        """Let `search` return the schedule to recommend, evaluated afresh, and the last report."""
-        started, before, evaluate = (
-            time.perf_counter(),
-            replace(self.setting.tally),
-            self._evaluator(_SEARCH),
-        )
-        schedule, last = search(evaluate)
+    def _row(self, name: str, search: Callable[[Evaluator], _Searched]) -> ComparisonRow:
+        """Time the search, whose schedule is evaluated afresh."""
+        started, before = time.perf_counter(), replace(self.setting.tally)
+        evaluate = self._evaluator(_SEARCH)
+        observes, schedule, last = search(evaluate)
         final = self._evaluator(_FINAL).value(schedule)
         self._record(name, "recommended", sum(evaluate.counts.values()), schedule, final)
         calls = self.setting.tally.asked - before.asked

@@ -55,7 +55,7 @@ class Democracy:
         self.tally = tally or Tally()
 
     def init(self, key: Key[Array, ""]) -> DemocracyState:
-        """Return the polity before its first election, under the start."""
+        """Return the state before the first election, under the start."""
         return DemocracyState(self.start)
 
     def decide(

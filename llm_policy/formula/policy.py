@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from econjax import Economy
-from llm_policy.engines.base import Choices, Prompt
+from llm_policy.engines.base import Choices, EngineError, Prompt
 from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.formula.workers import Endowment, hours_probabilities, of_personas
 from llm_policy.memory.workers import Memory
@@ -58,4 +58,4 @@ class _Formula(ScriptedEngine):
 
 
 def _says_nothing(prompt: Prompt) -> str:
-    raise NotImplementedError("The formula chooses among hours; it writes no texts.")
+    raise EngineError("The formula chooses among hours and writes no texts: use mode choice.")

@@ -72,7 +72,7 @@ class SurrogateRefit:
     def __call__(
         self, key: Key[Array, ""], trials: Sequence[Scheduled], model: RefittedSurrogate | None
     ) -> RefittedSurrogate:
-        """Return the belief after all trials."""
+        """Return the model after all trials."""
         years = range(self.begun, len(self.workers.years))
         lived = [self.workers.years[year][0].schedule for year in years]
         if len(lived) != len(trials) or not eqx.tree_equal(lived[-1], trials[-1].schedule):
