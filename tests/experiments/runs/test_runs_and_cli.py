@@ -203,9 +203,9 @@ def test_a_replay_needs_no_engine_and_gives_the_same_bytes(
             }
 
 
-def test_a_run_without_a_model_is_replayed_to_the_same_bytes_in_another_process(econjax, one):
-    ran = econjax("replay", one, "--name", "two")
-    assert ran.code == 0, ran.err
+def test_a_run_without_a_model_is_replayed_to_the_same_bytes_in_another_process(one):
+    ran = shell("replay", one, "--name", "two", cwd=one.parent)
+    assert ran.returncode == 0, ran.stderr
     assert contents(one.parent / "two")["metrics.parquet"] == contents(one)["metrics.parquet"]
 
 
