@@ -9,6 +9,7 @@ from llm_policy.engines.base import EngineError, Prompt
 
 _MARK = "<<the-personal-text-goes-here>>"
 _SHARED = "<<the-shared-text-goes-here>>"
+_ANSWER = "<<the-answer-goes-here>>"
 
 
 class _Frame(NamedTuple):
@@ -64,6 +65,36 @@ class Chat:
         """Return the tokens of each text, without special tokens."""
         return self._encode(texts, add_special_tokens=False)
 
+    def answers(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the tokens of each text as an answer, which follows the last words of a prompt.
+
+        A tokenizer may begin a text otherwise than within a prompt, and a template may begin
+        answers with a space. Where it would join a text to the prompt, these are the text's own.
+        """
+        (prompt,) = self._render([Prompt(_SHARED, _MARK)])
+        tail = prompt.rpartition(_MARK)[2]
+        lead = self._lead(prompt)
+        before, *whole = self.tokens([tail, *(tail + lead + text for text in texts)])
+        return [
+            tokens[len(before) :] if tokens[: len(before)] == before else alone
+            for tokens, alone in zip(whole, self.tokens(texts), strict=True)
+        ]
+
+    def _lead(self, prompt: str) -> str:
+        """Return the white space that the template puts before an answer."""
+        if not self.template:
+            return ""
+        from jinja2 import TemplateError
+
+        chat = _messages(_SHARED, _MARK, system=self.system_role)
+        answered = [*chat, {"role": "assistant", "content": _ANSWER}]
+        try:
+            (text,) = self._apply([answered], add_generation_prompt=False)
+        except TemplateError:
+            return ""
+        lead, found, _ = text.removeprefix(prompt).partition(_ANSWER)
+        return lead if found and text.startswith(prompt) and not lead.strip() else ""
+
     def _encode(self, texts: Sequence[str], *, add_special_tokens: bool) -> list[list[int]]:
         if not texts:
             return []
@@ -104,12 +135,14 @@ class Chat:
             "a model that is made for chats."
         )
 
-    def _apply(self, chats: list[list[dict[str, str]]]) -> list[str]:
+    def _apply(
+        self, chats: list[list[dict[str, str]]], *, add_generation_prompt: bool = True
+    ) -> list[str]:
         return self._tokenizer.apply_chat_template(
             chats,
             chat_template=self.template,
             tokenize=False,
-            add_generation_prompt=True,
+            add_generation_prompt=add_generation_prompt,
             enable_thinking=False,
         )
 

@@ -10,23 +10,6 @@ from jaxtyping import Float
 from llm_policy.engines.base import Choices
 
 
-def single_tokens(options: Sequence[str], encodings: Sequence[Sequence[int]]) -> list[int]:
-    """Return the token of each option, given each option's encoding without special tokens.
-
-    Raises:
-        ValueError: an option is not exactly one token, or two options are the same token.
-    """
-    for option, tokens in zip(options, encodings, strict=True):
-        if len(tokens) != 1:
-            raise ValueError(
-                f"The option {option!r} is {len(tokens)} tokens of this model and choose needs "
-                "one: offer letters ('A', 'B', ...) and say in the prompt what they stand for."
-            )
-    tokens = [tokens[0] for tokens in encodings]
-    check_distinct(options, tokens)
-    return tokens
-
-
 def check_distinct(options: Sequence[str], tokens: Sequence[Any]) -> None:
     """Check that there are options, and that the model can tell them apart by `tokens`.
 

@@ -14,13 +14,18 @@ from urllib.parse import urlsplit
 import numpy as np
 import openai
 
-from llm_policy.engines._scores import check_distinct, choices, single_tokens
+from llm_policy.engines._options import OptionTree, option_tree
+from llm_policy.engines._scores import check_distinct, choices
+from llm_policy.engines._served import ServedTokens
 from llm_policy.engines.base import Choices, Completion, EngineError, Interrupted, Prompt, Schema
 from llm_policy.engines.models import resolve
 from llm_policy.engines.provenance import is_noise, weights_of
 
 _T = TypeVar("_T")
 _Answers = TypeVar("_Answers", list[Completion], Choices)
+
+_Scored = tuple[list[float], int, int]
+"""Log probabilities of options after a prompt, and its tokens, in all and those cached."""
 
 TOP_LOGPROBS = 20
 """How many first tokens the protocol scores: an option that is not among them counts as unknown."""
@@ -90,7 +95,6 @@ class OpenAIEngine:
         self.temperature = temperature
         self._extra = dict(extra or {})
         self._concurrency = concurrency
-        self._vocabulary: dict[str, list[int]] = {}
         self._key_variable = key_variable
         self._key = api_key or os.environ.get(key_variable) or "EMPTY"
         limit = openai.Timeout(timeout, connect=10.0)
@@ -98,6 +102,8 @@ class OpenAIEngine:
         try:
             self.model, self._card = self._find_model(model)
             self._version = self._vllm_version() if self._card.get("owned_by") == "vllm" else ""
+            template = {**_FOR_VLLM, **self._extra}["chat_template_kwargs"]
+            self._served = ServedTokens(self._tokenize, template)
         except BaseException:
             self._client.close()
             raise
@@ -141,31 +147,39 @@ class OpenAIEngine:
     def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
         """Score the options: all of them on a vLLM server, the likely ones on any other.
 
-        vLLM scores exactly the tokens of the options. Any other server names the `TOP_LOGPROBS`
-        most likely first tokens: an option that is not the text of one of them has probability 0
-        (-inf), and whatever the options' named tokens do not hold counts as leaked. Where no option
-        is named `leaked` is 1 and the options are equally likely, which carries no information: a
-        caller treats such a row as unread.
+        vLLM scores exactly the tokens of the options; those of several tokens take a request that
+        asks for every place in the tree of options, each of which the server bills as a prompt.
+        Any other server names the `TOP_LOGPROBS` most likely first tokens: an option that is not
+        the text of one of them has probability 0 (-inf), and whatever the options' named tokens do
+        not hold counts as leaked. Where no option is named `leaked` is 1 and the options are
+        equally likely, which carries no information: a caller treats such a row as unread.
 
         Raises:
-            ValueError: no options, two alike, or (known on a vLLM server only) not a single token.
+            ValueError: no options, or two alike.
             EngineError: the server fails for good, or gives no scores; `Interrupted` if it answered
             some.
         """
         check_distinct(options, options)
-        body: dict[str, Any] = {
-            "max_tokens": 1,
-            "temperature": 1.0,
-            "logprobs": True,
-            "top_logprobs": TOP_LOGPROBS,
-        }
-        names = list(options)
-        if self._version:
-            tokens = single_tokens(options, self._option_tokens(options))
-            body |= {"logprob_token_ids": tokens, "return_tokens_as_token_ids": True}
-            names = [f"token_id:{token}" for token in tokens]
+        if not self._version:
+            return self._choose_firsts(prompts, options, options, {"top_logprobs": TOP_LOGPROBS})
+        answers, ends = self._served.encoded(options)
+        tree = option_tree(options, answers, ends=ends)
+        if len(tree.tokens):
+            return self._choose_tree(prompts, tree)
+        scored = {**_scored(tree), "logprobs": True, "top_logprobs": TOP_LOGPROBS}
+        return self._choose_firsts(prompts, options, _names(tree), scored)
 
-        def read(reply: Any) -> tuple[list[float], int, int]:
+    def _choose_firsts(
+        self,
+        prompts: Sequence[Prompt],
+        options: Sequence[str],
+        names: Sequence[str],
+        scored: Mapping[str, Any],
+    ) -> Choices:
+        """Score the first tokens that the server calls `names`."""
+        body = {"max_tokens": 1, "temperature": 1.0, "logprobs": True, **scored}
+
+        def read(reply: Any) -> _Scored:
             scores = reply["choices"][0].get("logprobs")
             if scores is None:
                 raise EngineError(
@@ -179,22 +193,34 @@ class OpenAIEngine:
             known = {entry["token"]: entry["logprob"] for entry in firsts}
             return [known.get(name, -np.inf) for name in names], *_prompt_tokens(reply)
 
-        def pack(rows: list[tuple[list[float], int, int]]) -> Choices:
-            raw = np.array([row for row, _, _ in rows], dtype=np.float64).reshape(
-                len(rows), len(names)
-            )
-            return choices(
-                raw, [tokens for _, tokens, _ in rows], [cached for _, _, cached in rows]
-            )
-
+        pack = partial(_packed, options=len(options))
         return self._batch(prompts, lambda prompt: self._chat(prompt, body, read), pack)
+
+    def _choose_tree(self, prompts: Sequence[Prompt], tree: OptionTree) -> Choices:
+        """Score the next tokens at all places of a tree after each prompt."""
+        body = {"model": self.model, "max_tokens": 1, "temperature": 1.0, **_scored(tree)}
+        names, paths = _names(tree), tree.paths
+
+        def read(reply: Any) -> _Scored:
+            places = sorted(reply["choices"], key=lambda choice: choice["index"])
+            found = [choice["logprobs"]["top_logprobs"][0] for choice in places]
+            scores = np.array([[known[name] for name in names] for known in found], float)
+            (raw,) = tree.log_probabilities(scores[None])
+            return raw.tolist(), *_prompt_tokens(reply)
+
+        def ask(prompt: Prompt) -> _Scored:
+            tokens = self._served.prompt(prompt)
+            whole = body | {"prompt": [tokens + path for path in paths]}
+            return self._request("/completions", whole, read)
+
+        return self._batch(prompts, ask, partial(_packed, options=tree.options))
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Return each text's number of tokens: exact on a vLLM server, estimated on others."""
         if not self._version:
             return [math.ceil(len(text) / 4) for text in texts]
         with ThreadPoolExecutor(self._concurrency) as pool:
-            return [len(tokens) for tokens in pool.map(self._tokens, texts)]
+            return [len(tokens) for tokens in pool.map(self._served.text, texts)]
 
     def describe(self) -> dict[str, str | int | float | bool]:
         """Say what is known from outside; a model's noise marker only on the same machine."""
@@ -270,17 +296,10 @@ class OpenAIEngine:
         except EngineError:
             return ""
 
-    def _option_tokens(self, options: Sequence[str]) -> list[list[int]]:
-        """Return the tokens of each option on a vLLM server, each asked once."""
-        self._vocabulary |= {
-            text: self._tokens(text) for text in options if text not in self._vocabulary
-        }
-        return [self._vocabulary[text] for text in options]
-
-    def _tokens(self, text: str) -> list[int]:
-        """Return the tokens of `text` on a vLLM server, without special tokens."""
-        body = {"model": self.model, "prompt": text, "add_special_tokens": False}
-        return self._request(self._beside_v1("tokenize"), body, lambda reply: reply["tokens"])
+    def _tokenize(self, body: Mapping[str, Any]) -> list[int]:
+        """Return the tokens that a vLLM server finds in `body`."""
+        whole = {"model": self.model, **body}
+        return self._request(self._beside_v1("tokenize"), whole, lambda reply: reply["tokens"])
 
     def _beside_v1(self, path: str) -> str:
         """Return the absolute URL of what vLLM serves outside /v1."""
@@ -306,6 +325,21 @@ class OpenAIEngine:
                 kind = type(error).__name__
                 reason = f"does not speak OpenAI's protocol ({kind}): does the URL end in /v1?"
         raise EngineError(f"{self.url} {reason}".replace(self._key, "***"))
+
+
+def _scored(tree: OptionTree) -> dict[str, Any]:
+    """Return what asks a vLLM server for the scores of a tree's tokens, by their numbers."""
+    asked = {"logprob_token_ids": list(tree.asked), "return_tokens_as_token_ids": True}
+    return asked | {"logprobs": 1}
+
+
+def _names(tree: OptionTree) -> list[str]:
+    return [f"token_id:{token}" for token in tree.asked]
+
+
+def _packed(rows: Sequence[_Scored], *, options: int) -> Choices:
+    raw = np.array([row for row, _, _ in rows], dtype=np.float64).reshape(len(rows), options)
+    return choices(raw, [tokens for _, tokens, _ in rows], [cached for _, _, cached in rows])
 
 
 def _read_completion(samples: int, reply: Any) -> Completion:

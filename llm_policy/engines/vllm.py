@@ -9,7 +9,8 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from llm_policy.engines._chat import Chat
-from llm_policy.engines._scores import choices, single_tokens
+from llm_policy.engines._options import option_tree
+from llm_policy.engines._scores import choices
 from llm_policy.engines.base import Choices, Completion, EngineError, Interrupted, Prompt, Schema
 from llm_policy.engines.provenance import is_noise, model_folder, weights_of
 
@@ -24,6 +25,8 @@ from vllm import __version__ as vllm_version
 from vllm.platforms import current_platform
 from vllm.sampling_params import StructuredOutputsParams
 from vllm.v1.engine.exceptions import EngineDeadError
+
+from llm_policy.engines._forced import FORCED, PROCESSOR
 
 _Answers = TypeVar("_Answers", list[Completion], Choices)
 
@@ -83,7 +86,8 @@ class VLLMEngine:
         )
         self._config = self._llm.model_config
         try:
-            self._chat = Chat(self._llm.get_tokenizer())
+            tokenizer = self._llm.get_tokenizer()
+            self._chat, self._ends = Chat(tokenizer), _ends(tokenizer, self._config)
         except BaseException:
             self.close()
             raise
@@ -99,7 +103,7 @@ class VLLMEngine:
                 sent then), or the engine has died; `Interrupted` if it had answered some.
         """
 
-        def read(outputs: list[Any]) -> list[Completion]:
+        def read(outputs: list[list[Any]]) -> list[Completion]:
             return [
                 Completion(
                     texts=tuple(sample.text for sample in output.outputs),
@@ -107,7 +111,7 @@ class VLLMEngine:
                     answer_tokens=sum(len(sample.token_ids) for sample in output.outputs),
                     cached_tokens=output.num_cached_tokens or 0,
                 )
-                for output in outputs
+                for (output,) in outputs
             ]
 
         params = SamplingParams(
@@ -116,36 +120,47 @@ class VLLMEngine:
             temperature=self.temperature,
             structured_outputs=StructuredOutputsParams(json=json.dumps(schema)),
         )
-        return self._generate(prompts, params, read)
+        return self._generate(prompts, [params], read)
 
     def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
         """Score the options with the model's own probabilities: temperature 1, nothing filtered.
 
+        Of options of several tokens, vLLM is made to say each that is no beginning of another.
+
         Raises:
-            ValueError: an option is not a single token of this model, two options are the same
-                token, or there are more than 128 of them.
+            ValueError: there is no option, two options are the same tokens, or all together have
+                more than 128 different tokens.
             EngineError: a prompt does not fit into the model's context (nothing is sent then), or
                 the engine has died; `Interrupted` if it had answered some.
         """
-        tokens = single_tokens(options, self._chat.tokens(options))
+        tree = option_tree(options, self._chat.answers(options), ends=self._ends)
 
-        def read(outputs: list[Any]) -> Choices:
-            # The first score is that of the token vLLM picked, the others are those of `tokens`, in
-            # order.
-            scores = [output.outputs[0].logprobs.logprobs[1:] for output in outputs]
+        def read(outputs: list[list[Any]]) -> Choices:
+            # At each place the first score is that of the token said, the others those of `asked`.
+            shape = len(outputs), len(tree.tokens) + 1, len(tree.asked)
+            scores = np.full(shape, np.nan)
+            for row, said in enumerate(outputs):
+                for places, output in zip(tree.branches, said, strict=True):
+                    found = np.array(output.outputs[0].logprobs.logprobs, np.float64)
+                    scores[row, places] = found.reshape(len(places), -1)[:, 1:]
             return choices(
-                np.array(scores, dtype=np.float64).reshape(len(outputs), len(tokens)),
-                [len(output.prompt_token_ids) for output in outputs],
-                [output.num_cached_tokens or 0 for output in outputs],
+                tree.log_probabilities(scores),
+                [len(said[0].prompt_token_ids) for said in outputs],
+                [min(output.num_cached_tokens or 0 for output in said) for said in outputs],
             )
 
-        params = SamplingParams(
-            max_tokens=1,
-            temperature=0.0,
-            logprob_token_ids=tokens,
-            detokenize=False,
-            flat_logprobs=True,
-        )
+        params = [
+            SamplingParams(
+                max_tokens=len(tokens) + 1,
+                temperature=0.0,
+                logprob_token_ids=list(tree.asked),
+                detokenize=False,
+                flat_logprobs=True,
+                ignore_eos=True,
+                extra_args={FORCED: tokens},
+            )
+            for tokens in (tree.paths[places[-1]] for places in tree.branches)
+        ]
         return self._generate(prompts, params, read)
 
     def count(self, texts: Sequence[str]) -> list[int]:
@@ -183,40 +198,40 @@ class VLLMEngine:
     def _generate(
         self,
         prompts: Sequence[Prompt],
-        params: SamplingParams,
-        read: Callable[[list[Any]], _Answers],
+        params: Sequence[SamplingParams],
+        read: Callable[[list[list[Any]]], _Answers],
     ) -> _Answers:
-        """Return what `read` makes of vLLM's outputs for all prompts, in order."""
+        """Return what `read` makes of the outputs to all prompts, each asked under all params."""
+        longest = max(each.max_tokens or 0 for each in params)
         encoded = [
-            TokensPrompt(prompt_token_ids=tokens) for tokens in self._encode(prompts, params)
+            TokensPrompt(prompt_token_ids=tokens)
+            for tokens in self._encode(prompts, longest)
+            for _ in params
         ]
         engine = self._llm.llm_engine
-        names: list[str] = []
+        rows: list[list[str]] = []
         finished: dict[str, Any] = {}
         try:
             # enqueue names a request "7-1f3a", and its output "7"
-            names = [
-                name.partition("-")[0]
-                for name in self._llm.enqueue(encoded, params, use_tqdm=False)
-            ]
+            queued = self._llm.enqueue(encoded, [*params] * len(prompts), use_tqdm=False)
+            names = iter(name.partition("-")[0] for name in queued)
+            rows = [[next(names) for _ in params] for _ in prompts]
             while engine.has_unfinished_requests():
                 finished |= {
                     output.request_id: output for output in engine.step() if output.finished
                 }
         except EngineDeadError as error:
             message = "The vLLM engine has died (its last words are above): start it again."
-            done = [place for place, name in enumerate(names) if name in finished]
+            done = [place for place, names in enumerate(rows) if finished.keys() >= set(names)]
             if not done:
                 raise EngineError(message) from error
-            raise Interrupted(
-                message, done, read([finished[names[place]] for place in done])
-            ) from error
-        return read([finished[name] for name in names])
+            some = [[finished[name] for name in rows[place]] for place in done]
+            raise Interrupted(message, done, read(some)) from error
+        return read([[finished[name] for name in names] for names in rows])
 
-    def _encode(self, prompts: Sequence[Prompt], params: SamplingParams) -> list[list[int]]:
+    def _encode(self, prompts: Sequence[Prompt], answer: int) -> list[list[int]]:
         """Return the tokens of every prompt, after checking that they and their answers fit."""
         encoded = self._chat.encode(prompts)
-        answer = params.max_tokens or 0
         for place, tokens in enumerate(encoded):
             if len(tokens) + answer > self._config.max_model_len:
                 raise EngineError(
@@ -236,6 +251,7 @@ def _start(model: str, **options: Any) -> LLM:
             structured_outputs_config=compact,
             tokenizer_mode="hf",  # the tokenizers of mistral_common have no template to render
             enable_prefix_caching=True,
+            logits_processors=[PROCESSOR],
             use_tqdm_on_load=False,
             **options,
         )
@@ -245,3 +261,10 @@ def _start(model: str, **options: Any) -> LLM:
             f"vLLM cannot start with the model {model!r} ({reason}): check its name, the network, "
             "the free memory, and that the script has a main guard (if __name__ == '__main__')."
         ) from error
+
+
+def _ends(tokenizer: Any, config: Any) -> tuple[int, ...]:
+    """Return the tokens that end an answer, by the tokenizer and the model's generation config."""
+    more = config.try_get_generation_config().get("eos_token_id") or []
+    found = [tokenizer.eos_token_id, *([more] if isinstance(more, int) else more)]
+    return tuple(dict.fromkeys(token for token in found if token is not None))

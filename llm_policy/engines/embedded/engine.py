@@ -9,11 +9,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, UInt32
+from jaxtyping import Float, Int32, UInt32
 
 from llm_policy.engines._chat import Chat
-from llm_policy.engines._scores import choices, single_tokens
+from llm_policy.engines._options import OptionTree, option_tree
+from llm_policy.engines._scores import choices
 from llm_policy.engines.base import Choices, Completion, EngineError, Prompt, Schema
 from llm_policy.engines.provenance import is_noise, weights_of
 
@@ -35,11 +37,12 @@ try:
         go_on,
         grown,
         lay,
-        option_scores,
+        next_scores,
         read,
+        tree_scores,
     )
     from llm_policy.engines.embedded.grammar import Draft, Grammars
-    from llm_policy.engines.embedded.llama import load_weights
+    from llm_policy.engines.embedded.llama import Branches, load_weights
     from llm_policy.engines.embedded.prefixes import FoundBlocks, Prefixes, blocks_of, packed
     from llm_policy.engines.embedded.tokenizer import Tokens
 except ImportError as error:
@@ -52,8 +55,8 @@ SHIPPED_FOLDER = Path(__file__).parents[2] / "model"
 _NAME = "econjax-small"
 _FIRST_BLOCKS = 1 << 12
 _MOST_BYTES = 4 << 30
-_SCORED = 64  # prompts, and options to a multiple of
-_OPTIONS = 16
+_SCORED = 64  # prompts at once
+_OPTIONS = 16  # tokens and nodes to a multiple of
 _TOKENS = 4  # of each answer that are read in one pass
 _ROOM = 32
 _FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
@@ -104,6 +107,7 @@ class EmbeddedEngine:
         tokens = Tokens(self._folder)
         self._tokenizer = tokens.tokenizer
         self._chat = Chat(tokens)
+        self._ends = (tokens.end,)
         self._grammars = Grammars(
             tokens.tokenizer, vocabulary=self._sizes.vocab_size, end=tokens.end
         )
@@ -150,22 +154,24 @@ class EmbeddedEngine:
     def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
         """Score the options with the model's own probabilities: temperature 1, nothing filtered.
 
+        All options of several tokens are read after a prompt in one pass, as a tree.
+
         Raises:
-            ValueError: an option is not a single token of this model, or two options are the same
-            token.
+            ValueError: there is no option, or two options are the same tokens.
             EngineError: a prompt does not fit into the model's context (nothing is read then).
         """
-        tokens = single_tokens(options, self._chat.tokens(options))
-        encoded = self._encode(prompts, 1)
+        tree = option_tree(options, self._chat.answers(options), ends=self._ends)
+        encoded = self._encode(prompts, tree.longest)
         known: list[int] = []
-        scores = []
+        raw = [np.zeros((0, len(options)))]
         for texts in self._sittings(list(map(packed, encoded))):
             found = self._read(texts)
             known += [text.known for text in found]
-            scores += self._score(found, tokens)
-        raw = [score[:, : len(options)] for score in jax.device_get(scores)]
-        raw = np.concatenate([np.zeros((0, len(options))), *raw])
-        return choices(raw, list(map(len, encoded)), known)
+            length = np.array([len(text) // 4 for text in texts], np.int32)
+            raw += map(
+                tree.log_probabilities, jax.device_get(list(self._score(found, length, tree)))
+            )
+        return choices(np.concatenate(raw), list(map(len, encoded)), known)
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Return the number of the model's tokens of each text, without special tokens."""
@@ -262,18 +268,35 @@ class EmbeddedEngine:
         return found
 
     def _score(
-        self, found: Sequence[FoundBlocks], options: Sequence[int]
-    ) -> Iterator[jax.Array | Float[np.ndarray, "rows options"]]:
-        """Yield the log probability of each option after each text, and further options."""
-        padding = np.pad(
-            np.array(options, np.int32), (0, rounded(len(options), _OPTIONS) - len(options))
-        )
-        ends = np.array([text.places[-1] for text in found], np.int32)
+        self, found: Sequence[FoundBlocks], length: Int32[np.ndarray, " texts"], tree: OptionTree
+    ) -> Iterator[Float[jax.Array, "rows places asked"]]:
+        """Yield the log probability of what `tree` asks, after each text and each of its nodes."""
+        count, context = len(tree.asked), self._sizes.max_position_embeddings
+        asked = np.pad(np.array(tree.asked, np.int32), (0, rounded(count, _OPTIONS) - count))
+        tokens, branches = _padded_tree(tree)
+        together = answers_together(len(found)) if len(tokens) else _SCORED
         with jax.enable_x64(False):
-            for start in range(0, len(ends), _SCORED):
-                some = ends[start : start + _SCORED]
-                rows = np.pad(some, (0, _SCORED - len(some)))
-                yield option_scores(self._weights, self._pool, rows, padding)[: len(some)]
+            for start in range(0, len(found), together):
+                some = found[start : start + together]
+                more = (0, together - len(some))
+                ends = np.pad(np.array([text.places[-1] for text in some], np.int32), more)
+                scores = next_scores(self._weights, self._pool, ends, asked)[:, None]
+                if len(tokens):
+                    before = np.pad(length[start : start + together], more)
+                    rows = [text.places for text in some]
+                    pages = place_table(rows, rows=together, context=context)
+                    below = tree_scores(
+                        self._weights,
+                        self._sizes,
+                        self._pool,
+                        pages,
+                        before,
+                        tokens,
+                        branches,
+                        asked,
+                    )
+                    scores = jnp.concatenate([scores, below], axis=1)
+                yield scores[: len(some), : len(tree.tokens) + 1, :count]
 
     def _write(
         self,
@@ -325,6 +348,15 @@ class EmbeddedEngine:
                         tokens,
                         length,
                     )
+
+
+def _padded_tree(tree: OptionTree) -> tuple[Int32[np.ndarray, " nodes"], Branches]:
+    """Return a tree's tokens and shape, with nodes that mean nothing for a size met before."""
+    count = len(tree.tokens)
+    more = (0, rounded(count, _OPTIONS) - count)
+    above = np.pad(tree.above, (more, more)) | np.eye(count + more[1], dtype=bool)
+    depth = np.pad(tree.depth, more)
+    return np.pad(tree.tokens, more), Branches(jnp.asarray(depth), jnp.asarray(above))
 
 
 def _cache_bytes() -> int:

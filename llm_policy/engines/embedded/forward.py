@@ -9,7 +9,15 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Int32, UInt32
 
 from llm_policy.engines.embedded.batching import Pass
-from llm_policy.engines.embedded.llama import Llama, Pages, Past, Sizes, Weights, logits
+from llm_policy.engines.embedded.llama import (
+    Branches,
+    Llama,
+    Pages,
+    Past,
+    Sizes,
+    Weights,
+    logits,
+)
 from llm_policy.engines.embedded.prefixes import BLOCK
 
 
@@ -87,12 +95,38 @@ def lay(sizes: Sizes, pool: Pool, new: Pool, rows: Pass) -> Pool:
 
 
 @jax.jit
-def option_scores(
-    weights: Weights, pool: Pool, end: Int[Array, " rows"], options: Int[Array, " options"]
-) -> Float[Array, "rows options"]:
-    """Return each option's log probability, among all tokens, to follow the blocks at `end`."""
-    with jax.default_matmul_precision("float32"):
-        return jax.nn.log_softmax(logits(weights, pool.states[end]))[:, options]
+def next_scores(
+    weights: Weights, pool: Pool, end: Int[Array, " rows"], asked: Int[Array, " asked"]
+) -> Float[Array, "rows asked"]:
+    """Return the log probability of tokens, among all, to follow the blocks at `end`."""
+    return _scores(weights, pool.states[end], asked)
+
+
+@partial(jax.jit, static_argnames="sizes")
+def tree_scores(
+    weights: Weights,
+    sizes: Sizes,
+    pool: Pool,
+    pages: Int[Array, "rows most"],
+    before: Int[Array, " rows"],
+    tokens: Int[Array, " nodes"],
+    branches: Branches,
+    asked: Int[Array, " asked"],
+) -> Float[Array, "rows nodes asked"]:
+    """Return the log probability of tokens, among all, to follow each node of a tree of tokens.
+
+    The tree follows the first `before` tokens in the blocks at `pages`, in each row anew.
+    """
+    rows = len(before)
+    states, _ = _states(
+        weights,
+        sizes,
+        jnp.broadcast_to(tokens, (rows, len(tokens))),
+        jnp.full(rows, len(tokens)),
+        Pages(pool.keys, pool.values, pages, before),
+        branches=branches,
+    )
+    return _scores(weights, states, asked)
 
 
 @partial(jax.jit, static_argnames=("sizes", "room"))
@@ -163,6 +197,21 @@ def _read(
     own: Past | None,
 ) -> tuple[Float[Array, "rows width"], Past]:
     """Return the state after each row's last token, and the past of all rows."""
+    states, past = _states(weights, sizes, tokens, length, pages, own)
+    last = jnp.maximum(length - 1, 0).reshape(-1, 1, 1)
+    return jnp.take_along_axis(states, last, axis=1)[:, 0], past
+
+
+def _states(
+    weights: Weights,
+    sizes: Sizes,
+    tokens: _Numbers,
+    length: _Numbers,
+    pages: Pages,
+    own: Past | None = None,
+    branches: Branches | None = None,
+) -> tuple[Float[Array, "rows tokens width"], Past]:
+    """Return the state after each token of each row, and the past of all rows."""
     with jax.default_matmul_precision("float32"):
         result = Llama(sizes).apply(
             {"params": weights},
@@ -170,7 +219,15 @@ def _read(
             jnp.asarray(length)[None],
             own=own,
             pages=pages,
+            branches=branches,
         )
     states, past = cast(tuple[Array, Past], result)
-    last = jnp.maximum(length - 1, 0).reshape(1, -1, 1, 1)
-    return jnp.take_along_axis(states, last, axis=2)[0, :, 0], past
+    return states[0], past
+
+
+def _scores(
+    weights: Weights, states: Float[Array, "*rows width"], asked: Int[Array, " asked"]
+) -> Float[Array, "*rows asked"]:
+    """Return the log probability of some tokens, among all, after states."""
+    with jax.default_matmul_precision("float32"):
+        return jax.nn.log_softmax(logits(weights, states))[..., asked]

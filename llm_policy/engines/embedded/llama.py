@@ -67,6 +67,13 @@ class Pages(NamedTuple):
     length: Int[Array, " rows"]
 
 
+class Branches(NamedTuple):
+    """Tokens of a row that are a tree: how many are above each, and which each is or follows."""
+
+    depth: Int[Array, " tokens"]
+    above: Bool[Array, "tokens tokens"]
+
+
 class Llama(nn.Module):
     """Read the rows of groups; the rows of a group follow one text that they share.
 
@@ -75,7 +82,8 @@ class Llama(nn.Module):
     new tokens of a row count; what is returned for the others means nothing. Where only the states
     after some tokens of each row are wanted, `places` are theirs among the new ones, and the last
     layer is computed for no others. The rows of a single group may instead follow `pages`, whatever
-    their number: for these there are no gradients.
+    their number: for these there are no gradients. With `branches` the tokens of each row are no
+    line but a tree, in which each is read as if only what is above it had been said.
     """
 
     sizes: Sizes
@@ -89,6 +97,7 @@ class Llama(nn.Module):
         own: Past | None = None,
         places: Int[Array, "groups rows wanted"] | None = None,
         pages: Pages | None = None,
+        branches: Branches | None = None,
     ) -> tuple[Float[Array, "groups rows wanted width"], Past]:
         """Return the state after each token wanted, and each row's past with all new tokens."""
         sizes = self.sizes
@@ -98,13 +107,17 @@ class Llama(nn.Module):
         )  # of each token within its row
         room = tokens.shape[-1] if own is None else own.keys.shape[-3]
         visible = jnp.arange(room).reshape(1, 1, 1, -1) <= place[..., None]
+        turn = place
+        if branches is not None:
+            turn = begin[..., None] + branches.depth[None, None]
+            visible = jnp.broadcast_to(branches.above, visible.shape)
         before = 0 if shared is None else shared.length[:, None, None]
         before = before if pages is None else before + pages.length[None, :, None]
         start = nn.initializers.normal(0.02)
         embedding = self.param("embedding", start, (sizes.vocab_size, sizes.hidden_size))
         layers = self.param("layers", _layers, sizes)
         view = _View(
-            _rotation(before + place, sizes),
+            _rotation(before + turn, sizes),
             visible,
             place,
             None if shared is None else shared.length,

@@ -156,11 +156,14 @@ def test_fewer_options_leak_more_and_keep_their_ratios(engine):
 
 
 @pytest.mark.parametrize("engine", MODELS, indirect=True)
-def test_an_option_of_several_tokens_is_named(engine):
-    with pytest.raises(
-        ValueError, match=r"'forty hours' is .* tokens of this model and choose needs one"
-    ):
-        engine.choose(PROMPTS, ["A", "forty hours"])
+def test_an_option_of_several_tokens_is_an_answer_whatever_else_is_offered(engine):
+    options = ["forty hours", "40", "forty", "forty hours a week"]
+    every, some = engine.choose(PROMPTS[:4], options), engine.choose(PROMPTS[:4], options[:2])
+    whole = every.logprob + np.log1p(-every.leaked)[:, None]
+    part = some.logprob + np.log1p(-some.leaked)[:, None]
+    np.testing.assert_allclose(part, whole[:, :2], atol=TOLERANCE)
+    assert np.all(np.ptp(whole, axis=0) > 0)
+    assert np.all(some.leaked >= every.leaked - 1e-6)
 
 
 def test_options_are_distinct_and_at_least_one(engine):

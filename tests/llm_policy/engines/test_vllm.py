@@ -51,6 +51,28 @@ def test_three_ways_to_serve_the_same_weights_give_the_same_scores(vllm_engine):
             assert engine.prompt_tokens[row] == tokens.shape[1]
 
 
+def test_answers_of_several_tokens_have_the_chance_that_transformers_finds(vllm_engine):
+    import torch
+    from transformers import AutoTokenizer, LlamaForCausalLM
+
+    options = ["4", "41", "41 hours", "no hours at all", "forty"]
+    tokenizer = AutoTokenizer.from_pretrained(SHIPPED_FOLDER)
+    model = LlamaForCausalLM.from_pretrained(SHIPPED_FOLDER, dtype=torch.float32)
+    found = vllm_engine.choose(PROMPTS, options), EmbeddedEngine().choose(PROMPTS, options)
+    for row, (shared, personal) in enumerate(PROMPTS):
+        text = f"<|begin|><|system|>\n{shared}<|end|>\n<|user|>\n{personal}<|end|>\n<|assistant|>\n"
+        before = tokenizer(text, add_special_tokens=False)["input_ids"]
+        for column, option in enumerate(options):
+            answer = tokenizer(option + "<|end|>", add_special_tokens=False)["input_ids"]
+            with torch.no_grad():
+                logits = model(torch.tensor([before + answer])).logits[0].double()
+            after = logits.log_softmax(-1)[len(before) - 1 : -1]
+            expected = float(after[range(len(answer)), answer].sum())
+            for engine, atol in zip(found, (1e-3, 1e-4), strict=True):
+                mine = engine.logprob[row, column] + np.log1p(-engine.leaked[row])
+                np.testing.assert_allclose(mine, expected, atol=atol)
+
+
 def test_a_prompt_that_does_not_fit_is_refused_before_anything_is_sent(vllm_engine):
     long = Prompt("word " * 9000, "")
     with pytest.raises(
