@@ -25,11 +25,11 @@ def save_weights(folder: Path, weights: Weights, sizes: Sizes, more: Mapping[str
     flat = jax.tree.map(np.asarray, flatten_dict(weights, sep="."))
     tensors = {
         name: _turned(place, flat[place] if layer is None else flat[place][layer])
-        for place, layer, name in _parameters(sizes)
+        for place, layer, name in named_parameters(sizes)
     }
     halves = {name: array.astype(jnp.bfloat16) for name, array in tensors.items()}
     save_file(halves, folder / WEIGHTS_FILE, metadata={"format": "pt"})
-    config = json.dumps({**_stated(sizes), **more}, indent=2)
+    config = json.dumps({**config_of(sizes), **more}, indent=2)
     (folder / "config.json").write_text(config + "\n", encoding="utf-8")
 
 
@@ -47,7 +47,7 @@ def load_weights(folder: Path) -> tuple[Weights, Sizes]:
             f"{folder} is no Llama that can be read ({'; '.join(reasons)}): serve it with vLLM."
         )
     sizes = _sizes(config)
-    wanted = list(_parameters(sizes))
+    wanted = list(named_parameters(sizes))
     found = _read(folder, {name for _, _, name in wanted})
     flat: dict[str, Any] = {}
     for place, layer, name in wanted:
@@ -68,6 +68,48 @@ def weight_files(folder: Path) -> list[Path]:
         return []
     index = json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))
     return [folder / name for name in sorted(set(index["weight_map"].values()))]
+
+
+def config_of(sizes: Sizes, dtype: str = "bfloat16") -> dict[str, Any]:
+    """Return the config.json of a model of these sizes, whose weights are in `dtype`."""
+    kind = "Qwen2" if sizes.query_bias and not sizes.output_bias else "Llama"
+    config = {
+        "architectures": [f"{kind}ForCausalLM"],
+        "model_type": kind.lower(),
+        "dtype": dtype,
+        "hidden_act": "silu",
+        "attention_bias": sizes.query_bias,
+        "mlp_bias": sizes.mlp_bias,
+        "tie_word_embeddings": sizes.tie_word_embeddings,
+        **{name: getattr(sizes, name) for name in (*_NEEDED, "rope_theta", "rms_norm_eps")},
+        "num_key_value_heads": sizes.key_value_heads,
+    }
+    if sizes.head_size:
+        config["head_dim"] = sizes.head_size
+    if sizes.rope_scaling:
+        config["rope_scaling"] = sizes.rope_scaling._asdict()
+    return config
+
+
+def named_parameters(sizes: Sizes) -> Iterator[tuple[str, int | None, str]]:
+    """Yield each parameter's place in the network, its layer, and its name in the file."""
+    yield "embedding", None, "model.embed_tokens.weight"
+    yield "norm.scale", None, "model.norm.weight"
+    if not sizes.tie_word_embeddings:
+        yield "output", None, "lm_head.weight"
+    biased = {
+        "self_attn.q_proj": sizes.query_bias,
+        "self_attn.k_proj": sizes.query_bias,
+        "self_attn.v_proj": sizes.query_bias,
+        "self_attn.o_proj": sizes.output_bias,
+        **dict.fromkeys(("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"), sizes.mlp_bias),
+    }
+    for place, name in _INNER.items():
+        for layer in range(sizes.num_hidden_layers):
+            kind = "scale" if place.endswith("norm") else "kernel"
+            yield f"layers.{place}.{kind}", layer, f"model.layers.{layer}.{name}.weight"
+            if biased.get(name):
+                yield f"layers.{place}.bias", layer, f"model.layers.{layer}.{name}.bias"
 
 
 def _read(folder: Path, wanted: set[str]) -> dict[str, np.ndarray]:
@@ -142,48 +184,6 @@ def _rotary(config: Mapping[str, Any]) -> dict[str, Any]:
         "rope_type": stated.get("type", "default"),
         **stated,
     }
-
-
-def _stated(sizes: Sizes) -> dict[str, Any]:
-    """Return the config.json of a model of these sizes."""
-    kind = "Qwen2" if sizes.query_bias and not sizes.output_bias else "Llama"
-    config = {
-        "architectures": [f"{kind}ForCausalLM"],
-        "model_type": kind.lower(),
-        "dtype": "bfloat16",
-        "hidden_act": "silu",
-        "attention_bias": sizes.query_bias,
-        "mlp_bias": sizes.mlp_bias,
-        "tie_word_embeddings": sizes.tie_word_embeddings,
-        **{name: getattr(sizes, name) for name in (*_NEEDED, "rope_theta", "rms_norm_eps")},
-        "num_key_value_heads": sizes.key_value_heads,
-    }
-    if sizes.head_size:
-        config["head_dim"] = sizes.head_size
-    if sizes.rope_scaling:
-        config["rope_scaling"] = sizes.rope_scaling._asdict()
-    return config
-
-
-def _parameters(sizes: Sizes) -> Iterator[tuple[str, int | None, str]]:
-    """Yield each parameter's place in the network, its layer, and its name in the file."""
-    yield "embedding", None, "model.embed_tokens.weight"
-    yield "norm.scale", None, "model.norm.weight"
-    if not sizes.tie_word_embeddings:
-        yield "output", None, "lm_head.weight"
-    biased = {
-        "self_attn.q_proj": sizes.query_bias,
-        "self_attn.k_proj": sizes.query_bias,
-        "self_attn.v_proj": sizes.query_bias,
-        "self_attn.o_proj": sizes.output_bias,
-        **dict.fromkeys(("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"), sizes.mlp_bias),
-    }
-    for place, name in _INNER.items():
-        for layer in range(sizes.num_hidden_layers):
-            kind = "scale" if place.endswith("norm") else "kernel"
-            yield f"layers.{place}.{kind}", layer, f"model.layers.{layer}.{name}.weight"
-            if biased.get(name):
-                yield f"layers.{place}.bias", layer, f"model.layers.{layer}.{name}.bias"
 
 
 _KINDS = ("llama", "mistral", "qwen2")
