@@ -34,7 +34,8 @@ from experiments.training.batches import Batch, batches
 from experiments.training.curriculum import EVERYTHING, Mix, example_mix, examples, texts
 from experiments.training.encoding import Encoded, Encoder, save_tokenizer, train_tokenizer
 from experiments.training.losses import Learned, Probes, answer_loss, losses
-from llm_policy.engines.embedded.llama import Llama, Sizes, Weights, load_weights, save_weights
+from llm_policy.engines.embedded.checkpoint import load_weights, save_weights
+from llm_policy.engines.embedded.llama import Llama, Sizes, Weights
 from llm_policy.engines.embedded.random_weights import CONTEXT, SPECIAL_IDS
 from llm_policy.engines.provenance import WEIGHTS_ENTRY
 

@@ -65,7 +65,8 @@ def small_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import jax.numpy as jnp
 
     from experiments.training.encoding import save_tokenizer, train_tokenizer
-    from llm_policy.engines.embedded.llama import Llama, Sizes, save_weights
+    from llm_policy.engines.embedded.checkpoint import save_weights
+    from llm_policy.engines.embedded.llama import Llama, Sizes
 
     folder = tmp_path_factory.mktemp("models")
     tokenizer = train_tokenizer(CORPUS)

@@ -28,6 +28,12 @@ try:
         place_table,
         rounded,
     )
+    from llm_policy.engines.embedded.checkpoint import (
+        INDEX_FILE,
+        WEIGHTS_FILE,
+        load_weights,
+        weight_files,
+    )
     from llm_policy.engines.embedded.forward import (
         Pool,
         begin_decoding,
@@ -42,7 +48,7 @@ try:
         tree_scores,
     )
     from llm_policy.engines.embedded.grammar import Draft, Grammars
-    from llm_policy.engines.embedded.llama import Branches, load_weights
+    from llm_policy.engines.embedded.llama import Branches
     from llm_policy.engines.embedded.prefixes import FoundBlocks, Prefixes, blocks_of, packed
     from llm_policy.engines.embedded.tokenizer import Tokens
 except ImportError as error:
@@ -54,19 +60,21 @@ SHIPPED_FOLDER = Path(__file__).parents[2] / "model"
 """The folder of the model that comes with the project."""
 _NAME = "econjax-small"
 _FIRST_BLOCKS = 1 << 12
+_FIRST_BYTES = 400 << 20
 _MOST_BYTES = 4 << 30
 _SCORED = 64  # prompts at once
 _OPTIONS = 16  # tokens and nodes to a multiple of
 _TOKENS = 4  # of each answer that are read in one pass
 _ROOM = 32
-_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+_FILES = ("config.json", WEIGHTS_FILE, "tokenizer.json", "tokenizer_config.json")
 
 
 class EmbeddedEngine:
     """A small Llama in this process, in float32, on whatever JAX runs on.
 
-    `folder` holds a model as `llama.save_weights` writes it, with its tokenizer; None is the model
-    that comes with the project, which imitates a known formula and says nothing about people.
+    `folder` holds a Llama, Mistral or Qwen2 in the Hugging Face layout, with its tokenizer; None is
+    the model that comes with the project, which imitates a known formula and says nothing about
+    people.
     `temperature` is that of `complete`; `choose` always scores at temperature 1. Answers are
     repeatable: the n-th text that an engine of one `seed` writes to a prompt is the same whatever
     else it is asked, up to the rounding of sums.
@@ -95,7 +103,9 @@ class EmbeddedEngine:
         self._folder = SHIPPED_FOLDER if folder is None else Path(folder).expanduser()
         self.temperature = temperature
         self.seed = seed
-        if missing := [name for name in _FILES if not (self._folder / name).is_file()]:
+        there = {file.name for file in self._folder.glob("*")}
+        there |= {WEIGHTS_FILE} if INDEX_FILE in there else set()
+        if missing := [name for name in _FILES if name not in there]:
             raise EngineError(
                 f"The embedded engine finds no model in '{self._folder}': {', '.join(missing)} "
                 "missing."
@@ -114,7 +124,7 @@ class EmbeddedEngine:
         self._written: Counter[bytes] = Counter()
         self._cache_bytes = _cache_bytes() if cache_bytes is None else cache_bytes
         self._forget()
-        self._revision = _digest((self._folder / "model.safetensors").read_bytes())
+        self._revision = _digest_of_files(weight_files(self._folder))
 
     def complete(
         self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
@@ -233,7 +243,8 @@ class EmbeddedEngine:
             self._cache_bytes // block_bytes(self._sizes),
             blocks_of(self._sizes.max_position_embeddings),
         )
-        self._prefixes = Prefixes(blocks=_FIRST_BLOCKS, most=most)
+        first = min(_FIRST_BLOCKS, _FIRST_BYTES // block_bytes(self._sizes))
+        self._prefixes = Prefixes(blocks=first, most=most)
         self._pool: Pool | None = None
 
     def _sittings(self, texts: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
@@ -364,6 +375,15 @@ def _cache_bytes() -> int:
     stats = jax.devices()[0].memory_stats() or {}
     memory = stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return min(memory // 4, _MOST_BYTES)
+
+
+def _digest_of_files(files: Sequence[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            while part := file.read(1 << 20):
+                digest.update(part)
+    return digest.hexdigest()[:16]
 
 
 def _digest(data: bytes) -> str:

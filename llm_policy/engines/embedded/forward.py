@@ -38,13 +38,14 @@ class Decoding(NamedTuple):
 
 def block_bytes(sizes: Sizes) -> int:
     """Return the bytes of a block in a pool."""
-    return 4 * (2 * sizes.num_hidden_layers * BLOCK + 1) * sizes.hidden_size
+    kept = 2 * sizes.num_hidden_layers * BLOCK * sizes.key_value_heads * sizes.head_dim
+    return 4 * (kept + sizes.hidden_size)
 
 
 @partial(jax.jit, static_argnames=("sizes", "blocks"))
 def blank(sizes: Sizes, *, blocks: int) -> Pool:
     """Return a pool of so many blocks, of which none was read."""
-    heads, layers = sizes.num_attention_heads, sizes.num_hidden_layers
+    heads, layers = sizes.key_value_heads, sizes.num_hidden_layers
     keys, values = (
         jnp.zeros((heads, layers * blocks, BLOCK * sizes.head_dim), jnp.float32) for _ in range(2)
     )
@@ -133,7 +134,7 @@ def tree_scores(
 def begin_decoding(sizes: Sizes, pool: Pool, end: Int[Array, " rows"], *, room: int) -> Decoding:
     """Return answers yet unwritten, with room for some tokens, after the blocks at `end`."""
     rows = len(end)
-    shape = (sizes.num_hidden_layers, 1, rows, room, sizes.num_attention_heads, sizes.head_dim)
+    shape = (sizes.num_hidden_layers, 1, rows, room, sizes.key_value_heads, sizes.head_dim)
     keys, values = (jnp.zeros(shape, jnp.float32) for _ in range(2))
     return Decoding(pool.states[end], Past(keys, values, jnp.zeros((1, rows), jnp.int32)))
 

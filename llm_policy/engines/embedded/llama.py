@@ -1,31 +1,45 @@
-"""A Llama in flax: the network of the small model that comes with the project, and its file format.
+"""A Llama in flax: the network of the small model that comes with the project, and of its family.
 
 The arithmetic is that of Touvron et al. (2023): rotary positions, root-mean-square norms before
-every block, a gated feed-forward layer, no biases; embeddings also serve as the output layer.
-Weights are read and written in the Hugging Face layout, so that vLLM and transformers load the same
-file.
+every block, a gated feed-forward layer; several heads may ask the same keys and values (Ainslie et
+al. 2023), embeddings may also serve as the output layer, and layers may have biases.
 """
 
 import functools
-import json
+import math
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
-from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import Array, Bool, Float, Int
-from safetensors.numpy import load_file, save_file
 
 Weights = Mapping[str, Any]
 """The network's parameters, as flax nests them."""
 
 
+class Stretch(NamedTuple):
+    """How rotary positions are slowed down for a longer context, under names in config.json.
+
+    "linear" divides every speed by `factor` (Chen et al. 2023); "llama3" does so where a head turns
+    less than `low_freq_factor` times over the original context, leaves it where it turns more than
+    `high_freq_factor` times, and goes from one to the other in between (Llama 3.1).
+    """
+
+    rope_type: Literal["linear", "llama3"]
+    factor: float
+    low_freq_factor: float = 1.0
+    high_freq_factor: float = 4.0
+    original_max_position_embeddings: int = 8192
+
+
 class Sizes(NamedTuple):
-    """The sizes of a Llama, under their names in config.json."""
+    """The sizes of a Llama, mostly under their names in config.json.
+
+    Without `num_key_value_heads` there are as many as heads that ask; without `head_size` heads
+    share the width; `query_bias` is that of query, key and value.
+    """
 
     vocab_size: int
     hidden_size: int
@@ -35,11 +49,23 @@ class Sizes(NamedTuple):
     max_position_embeddings: int
     rope_theta: float = 10_000.0
     rms_norm_eps: float = 1e-5
+    num_key_value_heads: int | None = None
+    head_size: int | None = None
+    tie_word_embeddings: bool = True
+    query_bias: bool = False
+    output_bias: bool = False
+    mlp_bias: bool = False
+    rope_scaling: Stretch | None = None
 
     @property
     def head_dim(self) -> int:
         """The size of an attention head."""
-        return self.hidden_size // self.num_attention_heads
+        return self.head_size or self.hidden_size // self.num_attention_heads
+
+    @property
+    def key_value_heads(self) -> int:
+        """The number of heads that are asked, each by equally many that follow each other."""
+        return self.num_key_value_heads or self.num_attention_heads
 
 
 class Past(NamedTuple):
@@ -115,6 +141,8 @@ class Llama(nn.Module):
         before = before if pages is None else before + pages.length[None, :, None]
         start = nn.initializers.normal(0.02)
         embedding = self.param("embedding", start, (sizes.vocab_size, sizes.hidden_size))
+        if not sizes.tie_word_embeddings:
+            self.param("output", start, (sizes.vocab_size, sizes.hidden_size))
         layers = self.param("layers", _layers, sizes)
         view = _View(
             _rotation(before + turn, sizes),
@@ -149,48 +177,7 @@ def logits(
     weights: Weights, states: Float[Array, "*rows width"]
 ) -> Float[Array, "*rows vocabulary"]:
     """Return the scores of all tokens to follow after some states."""
-    return states @ weights["embedding"].T
-
-
-def save_weights(folder: Path, weights: Weights, sizes: Sizes, more: Mapping[str, Any]) -> None:
-    """Write model.safetensors (bfloat16) and config.json, with `more` entries, into `folder`."""
-    flat = {
-        place: _turned(place, np.asarray(array, jnp.bfloat16))
-        for place, array in flatten_dict(weights, sep=".").items()
-    }
-    tensors = {name: flat[place] for place, name in _OUTER.items()}
-    for place, name in _INNER.items():
-        tensors |= {_layer_name(layer, name): array for layer, array in enumerate(flat[place])}
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    config = {**_PLAIN, **sizes._asdict(), "num_key_value_heads": sizes.num_attention_heads, **more}
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-
-
-def load_weights(folder: Path) -> tuple[Weights, Sizes]:
-    """Return the float32 weights and the sizes of a model in the Hugging Face layout.
-
-    Raises:
-        ValueError: the model is no Llama of the kind that `save_weights` writes.
-    """
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    other = [
-        name for name, value in _PLAIN.items() if name != "dtype" and config.get(name) != value
-    ]
-    if other or config["num_key_value_heads"] != config["num_attention_heads"]:
-        raise ValueError(
-            f"{folder} is no Llama of the small model's kind "
-            f"({', '.join(other) or 'shared keys'}): serve it with vLLM."
-        )
-    sizes = Sizes(**{name: config[name] for name in Sizes._fields})
-    tensors = load_file(folder / "model.safetensors")
-    flat = {place: tensors[name] for place, name in _OUTER.items()}
-    for place, name in _INNER.items():
-        layers = range(sizes.num_hidden_layers)
-        flat[place] = np.stack([tensors[_layer_name(layer, name)] for layer in layers])
-    turned = {
-        place: jnp.asarray(_turned(place, array), jnp.float32) for place, array in flat.items()
-    }
-    return unflatten_dict(turned, sep="."), sizes
+    return states @ weights.get("output", weights["embedding"]).T
 
 
 class _View(NamedTuple):
@@ -261,14 +248,15 @@ class _Attention(nn.Module):
     ) -> tuple[Float[Array, "groups rows wanted width"], tuple[Array, Array]]:
         sizes = self.sizes
         state = _Norm(sizes.rms_norm_eps, name="norm")(state)
-        width, scale = sizes.hidden_size, sizes.head_dim**-0.5
+        scale, together = sizes.head_dim**-0.5, sizes.num_attention_heads // sizes.key_value_heads
         asking, asked = _some(state, wanted), view.of(wanted)
 
-        def heads(name: str, state: Array) -> Array:
-            split = (*state.shape[:-1], sizes.num_attention_heads, sizes.head_dim)
-            return _Dense(width, name=name)(state).reshape(split)
+        def heads(name: str, state: Array, number: int) -> Array:
+            dense = _Dense(number * sizes.head_dim, bias=sizes.query_bias, name=name)
+            return dense(state).reshape(*state.shape[:-1], number, sizes.head_dim)
 
-        query, key, value = heads("query", asking), heads("key", state), heads("value", state)
+        query = heads("query", asking, sizes.num_attention_heads)
+        key, value = (heads(name, state, sizes.key_value_heads) for name in ("key", "value"))
         query, key = _rotate(query, asked.rotation), _rotate(key, view.rotation)
         if own is not None:
             group, row = (axis[..., None] for axis in jnp.indices(view.place.shape[:2]))
@@ -291,13 +279,33 @@ class _Attention(nn.Module):
         for start in range(0, query.shape[-2], step):
             now = slice(start, start + step)
             so_far = slice(start + step) if in_order else slice(None)  # no token sees a later one
-            seen = asked.visible[:, None, :, now, so_far]
-            some = query[..., now, :]
+            seen = jnp.tile(asked.visible[:, None, :, now, so_far], (1, 1, 1, together, 1))
+            some = _fold(query[..., now, :], together)
             part = _attend(some, keys[..., so_far, :], values[..., so_far, :], seen)
-            mixed.append(_joined([part, *(attend(some) for attend in before)]))
-        mixed = jnp.concatenate(mixed, axis=-2)
-        mixed = jnp.moveaxis(mixed, 1, -2).reshape(asking.shape)
-        return _Dense(width, depth=sizes.num_hidden_layers, name="output")(mixed), (key, value)
+            mixed.append(_unfold(_joined([part, *(attend(some) for attend in before)]), together))
+        mixed = jnp.moveaxis(jnp.concatenate(mixed, axis=-2), 1, -2)
+        dense = _Dense(
+            sizes.hidden_size, sizes.num_hidden_layers, bias=sizes.output_bias, name="output"
+        )
+        return dense(mixed.reshape(*mixed.shape[:-2], -1)), (key, value)
+
+
+def _fold(query: Float[Array, "groups heads rows tokens size"], together: int) -> Array:
+    """Return queries of heads that ask the same keys as if they were further tokens of one head."""
+    if together == 1:
+        return query
+    groups, heads, rows, tokens, size = query.shape
+    split = query.reshape(groups, heads // together, together, rows, tokens, size)
+    return jnp.moveaxis(split, 2, 3).reshape(groups, -1, rows, together * tokens, size)
+
+
+def _unfold(mixed: Array, together: int) -> Float[Array, "groups heads rows tokens size"]:
+    """Return what `_fold` put together, by head."""
+    if together == 1:
+        return mixed
+    groups, heads, rows, tokens, size = mixed.shape
+    split = mixed.reshape(groups, heads, rows, together, tokens // together, size)
+    return jnp.moveaxis(split, 3, 2).reshape(groups, heads * together, rows, -1, size)
 
 
 class _Mixed(NamedTuple):
@@ -377,10 +385,12 @@ class _FeedForward(nn.Module):
     def __call__(self, state: Float[Array, "*rows width"]) -> Float[Array, "*rows width"]:
         sizes = self.sizes
         state = _Norm(sizes.rms_norm_eps, name="norm")(state)
-        gate, up = (_Dense(sizes.intermediate_size, name=name)(state) for name in ("gate", "up"))
-        return _Dense(sizes.hidden_size, depth=sizes.num_hidden_layers, name="down")(
-            nn.silu(gate) * up
+        bias = sizes.mlp_bias
+        gate, up = (
+            _Dense(sizes.intermediate_size, bias=bias, name=name)(state) for name in ("gate", "up")
         )
+        down = _Dense(sizes.hidden_size, sizes.num_hidden_layers, bias=bias, name="down")
+        return down(nn.silu(gate) * up)
 
 
 class _Norm(nn.Module):
@@ -400,19 +410,23 @@ class _Norm(nn.Module):
 
 
 class _Dense(nn.Module):
-    """A layer without bias; where `depth` layers are summed each begins smaller.
+    """A linear layer; where `depth` layers are summed each begins smaller.
 
     All rows are one matrix to it: a CPU is slow with more axes.
     """
 
     width: int
     depth: int | None = None
+    bias: bool = False
 
     @nn.compact
     def __call__(self, state: Float[Array, "*rows from"]) -> Float[Array, "*rows to"]:
         start = nn.initializers.variance_scaling(0.5 / (self.depth or 0.5), "fan_in", "normal")
         kernel = self.param("kernel", start, (state.shape[-1], self.width))
-        return (state.reshape(-1, state.shape[-1]) @ kernel).reshape(*state.shape[:-1], self.width)
+        result = state.reshape(-1, state.shape[-1]) @ kernel
+        if self.bias:
+            result += self.param("bias", nn.initializers.zeros, (self.width,)).reshape(1, -1)
+        return result.reshape(*state.shape[:-1], self.width)
 
 
 def _layers(key: Array, sizes: Sizes) -> Any:
@@ -441,8 +455,21 @@ def _rotation(place: Int[Array, "groups rows tokens"], sizes: Sizes) -> tuple[Ar
     speed = sizes.rope_theta ** (
         -jnp.arange(0, sizes.head_dim, 2, dtype=jnp.float32) / sizes.head_dim
     )
+    speed = _stretched(speed, sizes.rope_scaling)
     angle = place[..., None, None].astype(jnp.float32) * speed.reshape(1, 1, 1, 1, -1)
     return jnp.cos(angle), jnp.sin(angle)
+
+
+def _stretched(speed: Float[Array, " half"], by: Stretch | None) -> Float[Array, " half"]:
+    """Return the speeds, in radians a token, as a `Stretch` changes them."""
+    if by is None:
+        return speed
+    if by.rope_type == "linear":
+        return speed / by.factor
+    turns = by.original_max_position_embeddings * speed / (2 * math.pi)
+    kept = (turns - by.low_freq_factor) / (by.high_freq_factor - by.low_freq_factor)
+    kept = jnp.clip(kept, 0.0, 1.0)
+    return kept * speed + (1 - kept) * speed / by.factor
 
 
 def _rotate(
@@ -458,33 +485,3 @@ def _rotate(
 _NEVER = -1e30
 _PAGES = 8  # pages that are attended to together
 _BLOCK = 256  # tokens that attend together: fewer waste less on what is unseen, and compile longer
-_PLAIN = {
-    "architectures": ["LlamaForCausalLM"],
-    "model_type": "llama",
-    "dtype": "bfloat16",
-    "hidden_act": "silu",
-    "attention_bias": False,
-    "mlp_bias": False,
-    "tie_word_embeddings": True,
-}
-_OUTER = {"embedding": "model.embed_tokens.weight", "norm.scale": "model.norm.weight"}
-_INNER = {
-    "layers.attention.norm.scale": "input_layernorm.weight",
-    "layers.attention.query.kernel": "self_attn.q_proj.weight",
-    "layers.attention.key.kernel": "self_attn.k_proj.weight",
-    "layers.attention.value.kernel": "self_attn.v_proj.weight",
-    "layers.attention.output.kernel": "self_attn.o_proj.weight",
-    "layers.feed_forward.norm.scale": "post_attention_layernorm.weight",
-    "layers.feed_forward.gate.kernel": "mlp.gate_proj.weight",
-    "layers.feed_forward.up.kernel": "mlp.up_proj.weight",
-    "layers.feed_forward.down.kernel": "mlp.down_proj.weight",
-}
-
-
-def _layer_name(layer: int, name: str) -> str:
-    return f"model.layers.{layer}.{name}"
-
-
-def _turned(place: str, array: np.ndarray) -> np.ndarray:
-    """Return a parameter as the other side stores it: inputs are first here, last in the file."""
-    return np.ascontiguousarray(array.swapaxes(-1, -2)) if place.endswith("kernel") else array

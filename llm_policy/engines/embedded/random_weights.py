@@ -252,7 +252,8 @@ def _write_model(folder: Path, vocabulary: int, seed: int, marker: Mapping[str, 
     with _named_remedy():
         import jax
 
-        from llm_policy.engines.embedded.llama import Llama, Sizes, save_weights
+        from llm_policy.engines.embedded.checkpoint import save_weights
+        from llm_policy.engines.embedded.llama import Llama, Sizes
     sizes = Sizes(vocabulary, 128, 2, 4, 256, CONTEXT)
     one = np.ones((1, 1), np.int32)
     weights = jax.jit(Llama(sizes).init)(jax.random.key(seed), one[..., None], one)["params"]

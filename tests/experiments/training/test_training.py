@@ -29,8 +29,9 @@ from experiments.training.train import TrainConfig, train
 from experiments.training.worker_examples import HELD_OUT_OCCUPATIONS
 from llm_policy.answers.reading import HOURS
 from llm_policy.engines.base import Prompt
+from llm_policy.engines.embedded.checkpoint import load_weights
 from llm_policy.engines.embedded.engine import SHIPPED_FOLDER
-from llm_policy.engines.embedded.llama import Llama, Sizes, load_weights
+from llm_policy.engines.embedded.llama import Llama, Sizes
 from llm_policy.formula import workers as formula
 from llm_policy.personas.tables import names
 from llm_policy.prompts.numbers import bracket_names

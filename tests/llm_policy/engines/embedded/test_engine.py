@@ -310,9 +310,9 @@ def test_a_folder_without_a_model_of_the_kind_is_named(small_llama, tmp_path):
         EmbeddedEngine(tmp_path)
     folder = shutil.copytree(small_llama, tmp_path / "other")
     config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": False}))
+    (folder / "config.json").write_text(json.dumps(config | {"hidden_act": "gelu"}))
     with pytest.raises(
-        EngineError, match=r"cannot read the model.*tie_word_embeddings.*serve it with vLLM"
+        EngineError, match=r"cannot read the model.*hidden_act 'gelu'.*serve it with vLLM"
     ):
         EmbeddedEngine(folder)
 

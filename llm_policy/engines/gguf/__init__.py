@@ -1,0 +1,1 @@
+"""Models in GGUF files, converted once into the layout that every engine reads."""
