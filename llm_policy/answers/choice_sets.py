@@ -36,9 +36,7 @@ def letters(agents: int, values: Sequence[int] = HOURS) -> ChoiceSet:
     Of as many workers as there are values, each finds each value at another letter.
     """
     count = len(values)
-    return ChoiceSet(
-        tuple(values), tuple(_ALPHABET[:count]), balanced_orders(agents, count)
-    )
+    return ChoiceSet(tuple(values), tuple(_ALPHABET[:count]), balanced_orders(agents, count))
 
 
 def probabilities(

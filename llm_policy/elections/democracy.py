@@ -28,8 +28,9 @@ class Democracy:
 
     A leader serves `goal`, or itself: it then hears its own utility as the result of each schedule.
     Everyone has one vote, and a list of the candidates in an order of its own: each candidate
-    stands at each place of as many lists as any other, or of one fewer. An answer that cannot be read is asked again, `attempts` times in all;
-    after that a voter abstains, a worker does not stand, and a leader leaves the schedule as it is.
+    stands at each place of as many lists as any other, or of one fewer. An answer that cannot be
+    read is asked again, `attempts` times in all; after that a voter abstains, a worker does not
+    stand, and a leader leaves the schedule as it is.
     `tally` counts every answer. More than `most_unread` of the voters, of those asked to stand or
     of the tax years unread is an error.
     """

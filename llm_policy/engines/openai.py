@@ -17,7 +17,7 @@ import openai
 from llm_policy.engines._scores import check_distinct, choices, single_tokens
 from llm_policy.engines.base import Choices, Completion, EngineError, Interrupted, Prompt, Schema
 from llm_policy.engines.models import resolve
-from llm_policy.engines.provenance import is_noise, weights_of
+from llm_policy.engines.provenance import is_noise, taught_entries, weights_of
 
 _T = TypeVar("_T")
 _Answers = TypeVar("_Answers", list[Completion], Choices)
@@ -215,6 +215,7 @@ class OpenAIEngine:
             "chat_template": "unknown",
             "noise": is_noise(folder),
             "weights": weights_of(folder),
+            **taught_entries(folder),
         }
 
     def close(self) -> None:

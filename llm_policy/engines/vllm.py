@@ -11,7 +11,7 @@ import numpy as np
 from llm_policy.engines._chat import Chat
 from llm_policy.engines._scores import choices, single_tokens
 from llm_policy.engines.base import Choices, Completion, EngineError, Interrupted, Prompt, Schema
-from llm_policy.engines.provenance import is_noise, model_folder, weights_of
+from llm_policy.engines.provenance import is_noise, model_folder, taught_entries, weights_of
 
 os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")  # a fork would copy JAX's threads
 os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")  # GiB; read on a machine without a GPU only
@@ -171,6 +171,7 @@ class VLLMEngine:
             "system_role": self._chat.system_role,
             "noise": self._noise,
             "weights": "random noise" if self._noise else weights_of(self._config.model),
+            **taught_entries(self._config.model),
         }
 
     def close(self) -> None:

@@ -20,7 +20,10 @@ ABOVE, READ = 7, 8
 
 
 class Pupil(ScriptedEngine):
-    """Answers as the formula would who reads the lists of the prompt; keeps its batches."""
+    """Answers as the formula would who reads the lists of the prompt; keeps its batches.
+
+    It was taught each change as one letter.
+    """
 
     def __init__(self, *, learns: bool = True):
         self.batches, self.learns = [], learns
@@ -29,6 +32,9 @@ class Pupil(ScriptedEngine):
     def choose(self, prompts, options):
         self.batches.append(list(prompts))
         return super().choose(prompts, options)
+
+    def describe(self):
+        return super().describe() | {"letters": "fixed"}
 
     def chance(self, prompt, letter):
         [current] = re.findall(r"Current rates, from the lowest bracket: (.*)\.", prompt.shared)

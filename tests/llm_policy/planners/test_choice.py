@@ -1,5 +1,7 @@
 """A language model that plans by choosing one token for each bracket."""
 
+import json
+import re
 from types import SimpleNamespace
 
 import jax
@@ -9,10 +11,14 @@ import pytest
 
 from econjax import BracketSchedule, Economy, Population, Quasilinear, Rawlsian
 from econjax.planning import Planner, RationalEvaluator, plan
+from experiments.training.train import ENTRIES
 from llm_policy.answers.reading import STEPS
 from llm_policy.engines.base import EngineError
+from llm_policy.engines.embedded.engine import SHIPPED_FOLDER
+from llm_policy.engines.provenance import LETTERS_ENTRY
 from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.planners.choice import ChoicePlanner
+from llm_policy.prompts.planner import LETTERS, PlannerStyle
 
 KEY = jax.random.key(0)
 START = BracketSchedule([0.0, 50_000.0], [0.1, 0.2])
@@ -43,10 +49,13 @@ def test_it_is_a_planner_that_starts_at_the_start_and_moves_by_steps():
 
 
 def test_the_policy_is_the_models_bent_by_the_bias():
-    """A model that prefers C twice, and a bias of log 6 on E: chances 1, 1, 2, 1, 6 of 11."""
+    """A model that prefers no change twice, and a bias of log 6 on +20: 1, 1, 2, 1, 6 of 11."""
     bias = jnp.zeros((2, 5)).at[:, 4].set(jnp.log(6.0))
     some = ChoicePlanner(
-        engine(lambda prompt, option: 2.0 if option == "C" else 1.0), START, goal="?", bias=bias
+        engine(lambda prompt, option: 2.0 if meaning(prompt, option) == 0 else 1.0),
+        START,
+        goal="?",
+        bias=bias,
     )
     states = [some.tell(some.init(KEY), START, RationalEvaluator(ECONOMY, Rawlsian()).value(START))]
     decided = some.decide(list(jax.random.split(KEY, 2000)), states * 2000)
@@ -55,7 +64,48 @@ def test_the_policy_is_the_models_bent_by_the_bias():
     np.testing.assert_allclose(
         shares, np.array([1, 1, 2, 1, 6]) / 11, atol=4 * 0.5 / np.sqrt(places.size)
     )
-    assert (some.tally.asked, some.tally.read) == (2 * 2000, 2 * 2000)
+    assert some.tally.asked == some.tally.read == 2 * 5 * 2000
+
+
+def meaning(prompt, letter):
+    """Return the change that a letter stands for in a question."""
+    return int(re.search(rf"{letter} = (-?\d+)", "".join(prompt))[1])
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+def test_a_model_that_always_says_one_letter_likes_no_change_more_than_another(letter):
+    found = decided(only=letter)
+    np.testing.assert_allclose(np.exp(found), np.full((2, 5), 0.2), rtol=1e-12)
+
+
+def test_a_model_that_means_a_change_keeps_all_its_probability_on_it():
+    """It names +10 whatever letter that is."""
+    some = ScriptedEngine(
+        lambda prompt: next(letter for letter in LETTERS if meaning(prompt, letter) == 10)
+    )
+    np.testing.assert_allclose(np.exp(decided(some)), np.tile([0, 0, 0, 1, 0], (2, 1)))
+
+
+def test_letters_stay_where_the_model_was_taught_them():
+    """It asks each bracket once, in the one order, and the letters mean what was taught."""
+
+    class Taught(ScriptedEngine):
+        def describe(self):
+            return super().describe() | {"letters": "fixed"}
+
+    found = decided(Taught(lambda prompt: "D"))
+    np.testing.assert_allclose(np.exp(found), np.tile([0, 0, 0, 1, 0], (2, 1)))
+    shipped = json.loads((SHIPPED_FOLDER / "config.json").read_text())
+    assert shipped[LETTERS_ENTRY] == ENTRIES[LETTERS_ENTRY] == "fixed"
+
+
+def decided(some=None, only=""):
+    """Return the log probabilities of the changes of both brackets after one tax year."""
+    some = some or ScriptedEngine(lambda prompt: only)
+    ready = ChoicePlanner(some, START, goal="?")
+    state = ready.tell(ready.init(KEY), START, RationalEvaluator(ECONOMY, Rawlsian()).value(START))
+    [state] = ready.decide([KEY], [state])
+    return state.decisions[0].logprob
 
 
 def lived(*years):
@@ -72,7 +122,7 @@ def lived(*years):
 
 def lines(*years):
     some, state = lived(*years)
-    return [prompt.personal.splitlines()[0] for prompt in some.prompts(state)]
+    return [prompt.personal.splitlines()[0] for prompt in some.prompts(state)[::5]]
 
 
 def test_all_brackets_share_what_a_planner_reads_and_each_has_a_question_of_its_own():
@@ -80,13 +130,28 @@ def test_all_brackets_share_what_a_planner_reads_and_each_has_a_question_of_its_
     prompts = some.prompts(state)
     assert len({prompt.shared for prompt in prompts}) == 1
     text = prompts[0].shared
-    assert "A = -20, B = -10, C = 0, D = 10, E = 20" in text
+    assert len(set(prompts)) == len(prompts) == 2 * 5
     assert "worst-off person" in text
     assert "- rates 10 %, 20 %: result $100 a year" in text
     assert text.endswith("Current rates, from the lowest bracket: 30 %, 20 %.")
-    assert [prompt.personal.splitlines()[1:] for prompt in prompts] == [
-        ["By how many percentage points do you change this rate?"]
-    ] * 2
+    for prompt in prompts:
+        line, legend, question = prompt.personal.splitlines()
+        assert line.startswith("Bracket ")
+        assert sorted(int(said) for said in re.findall(r"[A-E] = (-?\d+)", legend)) == list(STEPS)
+        assert question == "By how many percentage points do you change this rate?"
+    asked = {(p.personal.splitlines()[0], x, meaning(p, x)) for p in prompts for x in LETTERS}
+    assert len(asked) == 2 * 5 * 5  # every bracket asks with every letter for every change
+
+
+def test_fixed_letters_are_told_once_to_all():
+    style = PlannerStyle(letters="fixed")
+    some = ChoicePlanner(engine(), START, goal="?", style=style)
+    prompts = some.prompts(some.init(KEY))
+    assert len(prompts) == 2
+    assert "A = -20, B = -10, C = 0, D = 10, E = 20." in prompts[0].shared
+    assert not any("A =" in prompt.personal for prompt in prompts)
+    with pytest.raises(ValueError, match="got 'loose'"):
+        PlannerStyle(letters="loose")
 
 
 def test_a_bracket_s_line_says_how_the_best_schedule_differs():
