@@ -7,9 +7,6 @@ from typing import Any, Literal
 
 from llm_policy.engines.base import EngineError
 
-Who = Literal["workers", "planner", "voters"]
-"""Who is asked."""
-
 NOISE_MARKER = "econjax_noise"
 """The key of config.json that marks a model whose weights are random."""
 
@@ -66,7 +63,7 @@ def taught_entries(model: str | Path) -> dict[str, str]:
     return {name: value for name, value in stated.items() if value is not None}
 
 
-def was_taught(description: Mapping[str, Any], who: Who, mode: str) -> bool:
+def was_taught(description: Mapping[str, Any], who: str, mode: str) -> bool:
     """Tell whether the model that an engine describes has learned to answer so: choice or text."""
     return f"{who} in {mode} mode" in str(description.get("taught", "")).split(", ")
 

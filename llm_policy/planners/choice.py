@@ -11,14 +11,14 @@ from jaxtyping import Array, Float, Int, Key
 
 from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
-from econjax.planning import Observation, Report, require_law
+from econjax.planning import VALUE, Observation, Report, require_law
 from econjax.welfare import AbstractWelfare
 from llm_policy.answers.orders import average_over_orders
 from llm_policy.answers.proposals import changed
 from llm_policy.answers.reading import STEPS, Tally
 from llm_policy.engines.base import Engine, EngineError, Prompt
-from llm_policy.memory.planner import records
-from llm_policy.planners.text import LLMPlannerState, as_trial
+from llm_policy.memory.planner import History, records
+from llm_policy.planners.text import LLMPlannerState, as_recalled, as_trial
 from llm_policy.prompts.planner import (
     LETTERS,
     PlannerStyle,
@@ -67,10 +67,12 @@ class ChoicePlanner:
         style: PlannerStyle | None = None,
         tally: Tally | None = None,
         bounds: RateBounds = USUAL_BOUNDS,
+        history: History = "kept",
     ) -> None:
         """Hold the engine; the model is told to maximise `welfare`, or what the `goal` says.
 
-        Of the `style` the answer does not count.
+        Of the `style` the answer does not count. Without its `history` the model reads the current
+        rates and of no tax year; the planner recommends the best that it saw all the same.
 
         Raises:
             ValueError: a bias of another shape than brackets x changes.
@@ -86,11 +88,12 @@ class ChoicePlanner:
         self.style = _with_letters(style or PlannerStyle(), engine)
         self.tally = tally or Tally()
         self.bounds = bounds
+        self.history: History = history
 
     @property
     def observes(self) -> tuple[Observation, ...]:
-        """What its prompts show."""
-        return self.style.observes
+        """What its prompts show, and the value, by which it recommends."""
+        return VALUE if self.history == "none" else self.style.observes
 
     def init(self, key: Key[Array, ""]) -> ChoicePlannerState:
         """Return the start, with nothing seen."""
@@ -145,7 +148,7 @@ class ChoicePlanner:
 
     def prompts(self, state: ChoicePlannerState) -> list[Prompt]:
         """Return the questions about each bracket, in each order of its letters."""
-        seen = state.seen
+        seen = as_recalled(state.seen, self.history)
         return bracket_prompts(
             seen.current, self.goal, seen.trials, style=self.style, report=seen.report
         )
@@ -153,7 +156,14 @@ class ChoicePlanner:
     def bent(self, bias: Float[Array, "brackets changes"]) -> "ChoicePlanner":
         """Return this planner with another bias."""
         return ChoicePlanner(
-            self.engine, self.start, goal=self.goal, bias=bias, style=self.style, tally=self.tally
+            self.engine,
+            self.start,
+            goal=self.goal,
+            bias=bias,
+            style=self.style,
+            tally=self.tally,
+            bounds=self.bounds,
+            history=self.history,
         )
 
     def _decided(

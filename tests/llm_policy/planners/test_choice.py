@@ -4,20 +4,23 @@ import json
 import re
 from types import SimpleNamespace
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from econjax import BracketSchedule, Economy, Population, Quasilinear, Rawlsian
-from econjax.planning import Planner, RationalEvaluator, plan
+from econjax.planning import VALUE, Planner, RationalEvaluator, plan
 from experiments.training.train import ENTRIES
 from llm_policy.answers.reading import STEPS
 from llm_policy.engines.base import EngineError
 from llm_policy.engines.embedded.engine import SHIPPED_FOLDER
 from llm_policy.engines.provenance import LETTERS_ENTRY
 from llm_policy.engines.scripted import ScriptedEngine
+from llm_policy.memory.planner import Trial, recalled
 from llm_policy.planners.choice import ChoicePlanner
+from llm_policy.planners.text import LLMPlanner
 from llm_policy.prompts.planner import LETTERS, PlannerStyle
 
 KEY = jax.random.key(0)
@@ -176,3 +179,53 @@ def test_a_model_that_says_none_of_the_letters_is_an_error():
         mute.ask(KEY, state)
     with pytest.raises(ValueError, match=r"\(2, 5\)"):
         ChoicePlanner(engine(), START, goal="?", bias=jnp.zeros((3, 5)))
+
+
+def remembering(history, make):
+    """Return what the model reads after three tax years, and what the planner recommends."""
+    some = make(engine(), START, goal="?", history=history)
+    state = some.init(KEY)
+    for rates, result in (((0.1, 0.2), 100.0), ((0.2, 0.3), 300.0), ((0.3, 0.2), 200.0)):
+        report = RationalEvaluator(ECONOMY, Rawlsian()).value(START)
+        report = eqx.tree_at(lambda r: r.equivalent, report, jnp.asarray(result))
+        state = some.tell(state, BracketSchedule(START.thresholds, list(rates)), report)
+    prompt = some.prompts(state)[0] if isinstance(some, ChoicePlanner) else some.prompt(state)
+    text = "".join(prompt).split("The latest tax years, latest last:")
+    years = re.findall(r"- rates ([^:]*): result \$(\d+)", text[-1])
+    return years, "".join(prompt), some.recommend(state).rates, some.observes
+
+
+@pytest.mark.parametrize("make", [ChoicePlanner, LLMPlanner])
+def test_a_history_can_be_kept_from_the_model_but_not_from_the_planner(make):
+    kept, full, best, observes = remembering("kept", make)
+    assert kept == [("10 %, 20 %", "100"), ("20 %, 30 %", "300"), ("30 %, 20 %", "200")]
+    np.testing.assert_allclose(best, [0.2, 0.3])
+    assert "distribution" in observes
+    none, text, best, observes = remembering("none", make)
+    assert none == []
+    assert "No tax year has passed yet." in text
+    assert "Current rates, from the lowest bracket: 30 %, 20 %." in text
+    assert "Workers by annual income" in full
+    assert "Workers by annual income" not in text
+    np.testing.assert_allclose(best, [0.2, 0.3])
+    assert observes == VALUE
+    shuffled, _, best, _ = remembering("shuffled", make)
+    assert [rates for rates, _ in shuffled] == [rates for rates, _ in kept]
+    assert sorted(result for _, result in shuffled) == ["100", "200", "300"]
+    np.testing.assert_allclose(best, [0.2, 0.3])
+
+
+def test_shuffled_results_are_anybodys():
+    """Over many histories each tax year is as likely to show any year's result."""
+    rng = np.random.default_rng(0)
+    counts = np.zeros((4, 4))
+    for _ in range(2000):
+        years = [
+            Trial((year / 10,), result, 0.0) for year, result in enumerate(1e4 * rng.random(4))
+        ]
+        dealt = recalled(years, "shuffled")
+        assert [trial.rates for trial in dealt] == [trial.rates for trial in years]
+        assert dealt == recalled(years, "shuffled")
+        for place, trial in enumerate(dealt):
+            counts[place, [year.equivalent for year in years].index(trial.equivalent)] += 1
+    np.testing.assert_allclose(counts / 2000, 0.25, atol=4 * (0.25 * 0.75 / 2000) ** 0.5)
