@@ -22,6 +22,7 @@ from .search.coordinate import CoordinateSearch
 from .search.evolution import EvolutionPlanner
 from .search.grid import GridSearch, even_grid, factorial_grid, reference_grid
 from .search.random import FlatSearch, RandomSearch
+from .search.uninformed import RampPlanner, WalkPlanner
 
 __all__ = [
     "AmortisedNetwork",
@@ -40,6 +41,7 @@ __all__ = [
     "MultiStart",
     "PPOPlanner",
     "PlainRates",
+    "RampPlanner",
     "RandomSearch",
     "Requirement",
     "RevenueFloor",
@@ -50,6 +52,7 @@ __all__ = [
     "TrainingOptions",
     "TrustRegionPlanner",
     "TwoLevel",
+    "WalkPlanner",
     "adam",
     "adapt",
     "best_found",

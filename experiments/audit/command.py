@@ -18,7 +18,7 @@ from econjax.schedule import BracketSchedule
 from experiments.audit.config import AuditConfig
 from experiments.core.engines import engine_of
 from experiments.report.console import NOTES, mistakes, results
-from experiments.report.disclosure import nature
+from experiments.report.disclosure import Askers, nature
 from llm_policy.audit.planner import Recall, recall
 from llm_policy.audit.workers import Distance, Shift, WorkerAudit, audit_workers
 from llm_policy.engines.base import Engine
@@ -134,6 +134,7 @@ def figures(found: Audit) -> list[AuditFigure]:
     ]
 
 
+_ASKED: Askers = {"workers": "choice", "planner": "text", "voters": "text"}
 _SHARE, _VARIATION, _HOURS = "share", "total variation, 0 to 1", "hours a week"
 _LEGEND = (
     "Total variation: half the sum of absolute differences of the options' probabilities, mean "
@@ -197,5 +198,5 @@ def _remarks(found: Audit) -> list[str]:
         *_LEGEND,
         f"{found.workers.workers:,} workers, {found.workers.samples} texts each. Model: "
         f"{engine['model']}, texts at temperature {engine['temperature']:g}, choices scored at 1.",
-        *nature(engine).remarks,
+        *nature(engine, _ASKED).remarks,
     ]

@@ -36,7 +36,9 @@ def run_compare(config: CompareConfig, path: Path, session: Session | None) -> N
         print(json.dumps(result, indent=2, allow_nan=False))
         return
     console = results()
-    remarks = _remarks(config) + (session.remarks(comparison.workers) if session else [])
+    remarks = _remarks(config) + (
+        session.remarks(config.asked, comparison.workers) if session else []
+    )
     print_comparison(comparison, console, remarks=remarks)
     console.print(
         f"{time.perf_counter() - started:.0f} s for the comparison. Run directory: {path}"

@@ -6,12 +6,14 @@ from typing import Any, Literal, get_args
 
 from experiments.core.config import (
     COMPARED,
+    MODEL_PLANNERS,
     PlannerName,
     RunConfig,
     WelfareName,
     WorkersName,
     require_at_least,
     require_some,
+    with_uninformed,
 )
 
 
@@ -29,6 +31,9 @@ class CompareConfig(RunConfig):
     planners: tuple[PlannerName, ...] = COMPARED
     """Planners to run, separated by spaces; rational workers also get an optimiser without a
     limit."""
+    uninformed: bool = True
+    """Where a language model plans, also run planners who know nothing: ramp, walk, and the model
+    without its history and with its history shuffled."""
     evaluations: int | None = None
     """Evaluations of every planner that learns from them; 40 with rational workers and 6 with
     language models if not given."""
@@ -63,7 +68,19 @@ class CompareConfig(RunConfig):
     @property
     def asks_a_model(self) -> bool:
         """Whether anyone in the run is a language model."""
-        return "llm" in self.workers or "llm" in self.planners
+        return bool(self.asked)
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """Who is a language model, and how it answers."""
+        plans = not set(self.planners).isdisjoint(MODEL_PLANNERS)
+        who: dict[str, bool] = {"workers": "llm" in self.workers, "planner": plans}
+        return {name: self.mode for name, takes_part in who.items() if takes_part}
+
+    @property
+    def roster(self) -> tuple[PlannerName, ...]:
+        """All planners of a table."""
+        return with_uninformed(self.planners) if self.uninformed else self.planners
 
     def among(self, workers: WorkersName) -> "CompareConfig":
         """Return the comparison among workers of one kind, with its numbers filled in."""

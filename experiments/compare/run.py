@@ -160,8 +160,8 @@ class _Contest:
     @property
     def title(self) -> str:
         """The welfare function, and who works if not the rational."""
-        workers = f" ({nature(self.workers.engine.describe()).workers})" if self.workers else ""
-        return self.setting.aim.name + workers
+        workers = self.workers and nature(self.workers.engine.describe(), self.config.asked).workers
+        return self.setting.aim.name + (f" ({workers})" if workers else "")
 
     @property
     def size(self) -> str:
@@ -175,7 +175,7 @@ class _Contest:
 
     def rows(self) -> list[ComparisonRow]:
         """Run everyone; then measure all against the best row and the status quo."""
-        entries = [REGISTRY[name] for name in self.config.planners]
+        entries = [REGISTRY[name] for name in self.config.roster]
         recorded = self.setting.workers is not None
         rows = [self._planner(entry) for entry in entries if recorded or not entry.needs_choices]
         if self.workers is None:
@@ -194,9 +194,8 @@ class _Contest:
         ]
 
     def _planner(self, entry: PlannerSpec) -> ComparisonRow:
-        name, engine = entry.name, self.setting.engine
-        if entry.is_model and engine is not None:
-            name = nature(engine.describe()).planner
+        engine = self.setting.engine
+        name = entry.title(nature(engine.describe(), self.config.asked) if engine else None)
         steps = entry.evaluations or self.config.evaluations or 0
 
         def on_step(step: int, schedule: BracketSchedule, report: Report) -> None:

@@ -15,7 +15,7 @@ from rich.table import Table
 from econjax import Economy, us_federal
 from econjax.planning import plan
 from experiments.contest.config import ContestConfig
-from experiments.core.config import EconomyConfig
+from experiments.core.config import EconomyConfig, with_uninformed
 from experiments.core.engines import engine_of
 from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext
 from experiments.report.console import NOTES, mistakes, results
@@ -56,7 +56,10 @@ class ContestRow:
 
 
 SURROGATE = REGISTRY["surrogate"]
-ENTRANTS = (SURROGATE, *(REGISTRY[name] for name in ("random", "cma-es", "llm", "federal")))
+ENTRANTS = (
+    SURROGATE,
+    *(REGISTRY[name] for name in with_uninformed(("random", "cma-es", "llm", "federal"))),
+)
 
 
 def compete(

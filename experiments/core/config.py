@@ -37,7 +37,11 @@ PlannerName = Literal[
     "gradient",
     "amortised",
     "surrogate",
+    "ramp",
+    "walk",
     "llm",
+    "llm-forgetful",
+    "llm-shuffled",
 ]
 COMPARED: tuple[PlannerName, ...] = (
     "laissez-faire",
@@ -50,6 +54,17 @@ COMPARED: tuple[PlannerName, ...] = (
     "llm",
 )
 """The planners of a comparison if none are named."""
+MODEL_PLANNERS: tuple[PlannerName, ...] = ("llm", "llm-forgetful", "llm-shuffled")
+"""The planners who are language models."""
+UNINFORMED: tuple[PlannerName, ...] = ("ramp", "walk", "llm-forgetful", "llm-shuffled")
+"""The planners who know nothing: a language model that plans must stand beside them."""
+
+
+def with_uninformed(planners: Sequence[PlannerName]) -> tuple[PlannerName, ...]:
+    """Return the planners, and after them, if one is a language model, all of `UNINFORMED`."""
+    if not set(planners) & set(MODEL_PLANNERS):
+        return tuple(planners)
+    return (*planners, *(name for name in UNINFORMED if name not in planners))
 
 
 @dataclass(frozen=True)

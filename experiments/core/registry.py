@@ -21,13 +21,16 @@ from baselines.search.coordinate import CoordinateSearch
 from baselines.search.evolution import EvolutionPlanner
 from baselines.search.grid import even_grid
 from baselines.search.random import FlatSearch, RandomSearch
+from baselines.search.uninformed import RampPlanner, WalkPlanner
 from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
 from econjax.planning import Planner
 from econjax.welfare import AbstractWelfare
 from experiments.core.config import PlannerName
+from experiments.report.disclosure import MODEL, Nature
 from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine
+from llm_policy.memory.planner import History
 from llm_policy.planners.choice import ChoicePlanner
 from llm_policy.planners.text import LLMPlanner
 from llm_policy.prompts.welfare import WelfareSpec
@@ -80,14 +83,18 @@ class PlannerSpec:
         """Return the planner, who learns of the elasticity only if it is told."""
         return self.make(context if self.told_elasticity else replace(context, elasticity=None))
 
+    def title(self, model: Nature | None) -> str:
+        """Return the name for people, of whom a `model` is said to be what it is."""
+        return self.name.replace(MODEL, model.planner) if self.is_model and model else self.name
+
     def observes(self, planner: Planner) -> str:
         """Return what the planner observes and is told, in words for a table."""
         told = self.told_elasticity and "elasticity" not in planner.observes
         return ", ".join((*planner.observes, *["told the elasticity"] * told)) or "nothing"
 
 
-def language_model(setting: PlanningContext) -> Planner:
-    """Return a language model as planner.
+def language_model(setting: PlanningContext, history: History = "kept") -> Planner:
+    """Return a language model as planner, who reads its history as it was or not.
 
     Raises:
         ValueError: there is no engine to ask.
@@ -101,6 +108,7 @@ def language_model(setting: PlanningContext) -> Planner:
         goal=setting.aim.words,
         tally=setting.tally,
         bounds=setting.bounds,
+        history=history,
     )
 
 
@@ -221,5 +229,21 @@ REGISTRY: dict[PlannerName, PlannerSpec] = {
         _surrogate,
         needs_choices=True,
     ),
-    "llm": PlannerSpec("language model", language_model, is_model=True),
+    "ramp": PlannerSpec(
+        "ramp, 10 points up each time", lambda s: RampPlanner(s.law, bounds=s.bounds)
+    ),
+    "walk": PlannerSpec(
+        "random walk, a model's moves", lambda s: WalkPlanner(s.law, bounds=s.bounds)
+    ),
+    "llm": PlannerSpec(MODEL, language_model, is_model=True),
+    "llm-forgetful": PlannerSpec(
+        f"{MODEL}, without its history",
+        lambda s: language_model(s, history="none"),
+        is_model=True,
+    ),
+    "llm-shuffled": PlannerSpec(
+        f"{MODEL}, its history shuffled",
+        lambda s: language_model(s, history="shuffled"),
+        is_model=True,
+    ),
 }

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from experiments.report.disclosure import nature
+from experiments.report.disclosure import Askers, nature
 from llm_policy.engines.wrappers.budget import Budget
 from llm_policy.engines.wrappers.dedupe import Dedupe
 from llm_policy.workers.llm import LLMWorkers
@@ -19,15 +19,15 @@ class Session:
         """Return the description of the model that answers."""
         return self.engine.describe()
 
-    def remarks(self, workers: LLMWorkers | None = None) -> list[str]:
-        """Return what a reader should know of the answers, and what they cost."""
+    def remarks(self, asked: Askers, workers: LLMWorkers | None = None) -> list[str]:
+        """Return what a reader should know of the answers, `asked` for so, and what they cost."""
         description, spent = self.describe(), self.budget.spent
-        asked, distinct = self.engine.asked, self.engine.distinct
+        prompts, distinct = self.engine.asked, self.engine.distinct
         remarks = [
-            f"Model: {description['model']}; {spent}; {distinct:,} of {asked:,} prompts distinct."
+            f"Model: {description['model']}; {spent}; {distinct:,} of {prompts:,} prompts distinct."
         ]
         if workers is not None and workers.choice_set.order is not None:
             remarks.append(
                 "Weekly hours are not single tokens of this model: letters stood for them."
             )
-        return [*remarks, *nature(description).remarks]
+        return [*remarks, *nature(description, asked).remarks]

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from baselines.optimum import best_found
 from baselines.search.random import RandomSearch
+from baselines.search.uninformed import RampPlanner, WalkPlanner
 from econjax import BracketSchedule, Economy, us_federal
 from econjax.planning import VALUE, Plan, Planner, RationalEvaluator, Report, plan
 from experiments.core.config import EconomyConfig, WelfareName
@@ -22,12 +23,12 @@ from experiments.core.registry import REGISTRY
 from experiments.report.intervals import Measured, mean_of
 from llm_policy.answers.proposals import changed
 from llm_policy.answers.reading import Tally
-from llm_policy.engines.base import Engine, Prompt
+from llm_policy.engines.base import Engine
 from llm_policy.engines.wrappers.lockstep import in_step
 from llm_policy.formula.planner import changes_probabilities, sample_changes
-from llm_policy.memory.planner import Trial, records
-from llm_policy.planners.choice import ChoicePlanner, ChoicePlannerState
-from llm_policy.planners.text import LLMPlannerState, as_trial
+from llm_policy.memory.planner import History, Trial, records
+from llm_policy.planners.choice import ChoicePlanner
+from llm_policy.planners.text import as_trial
 from llm_policy.prompts.welfare import WELFARE, WelfareSpec
 
 
@@ -62,17 +63,6 @@ class PlannerFidelity:
     evaluations: int
     agents: int
     rows: tuple[PlannerRow, ...]
-
-
-class ForgetfulPlanner(ChoicePlanner):
-    """The same planner, whose model reads the current rates and of no tax year.
-
-    It still recommends the best schedule that it has seen: only what the model reads differs.
-    """
-
-    def prompts(self, state: ChoicePlannerState) -> list[Prompt]:
-        """Return the questions that the model is asked, as if no tax year had passed."""
-        return ChoicePlanner.prompts(self, ChoicePlannerState(LLMPlannerState(state.seen.current)))
 
 
 class FormulaPlanner:
@@ -188,7 +178,9 @@ class _Contest:
     def model(self, name: str, seed: int, engine: Engine) -> _Run:
         """Let the model plan."""
         tally = Tally()
-        planner = _MODELS[name](engine, self.law, goal=self.aim.words, tally=tally)
+        planner = ChoicePlanner(
+            engine, self.law, goal=self.aim.words, tally=tally, history=_MODELS[name]
+        )
         return _Run(self._plan(planner, seed), tally)
 
     def other(self, name: str, seed: int) -> _Run:
@@ -251,12 +243,15 @@ def _row(
 
 
 _MODEL = "model with its history"
-_MODELS: dict[str, type[ChoicePlanner]] = {
-    _MODEL: ChoicePlanner,
-    "model without its history": ForgetfulPlanner,
+_MODELS: dict[str, History] = {
+    _MODEL: "kept",
+    "model without its history": "none",
+    "model, its history shuffled": "shuffled",
 }
 _OTHERS: dict[str, Callable[[BracketSchedule], Planner]] = {
-    REGISTRY["random"].name: lambda law: RandomSearch(law),
+    REGISTRY["random"].name: RandomSearch,
+    REGISTRY["ramp"].name: RampPlanner,
+    REGISTRY["walk"].name: WalkPlanner,
     "its formula": FormulaPlanner,
 }
 _COLUMNS = (

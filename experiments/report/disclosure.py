@@ -1,10 +1,21 @@
-"""What kind of model answers, in the words that stand wherever its answers are printed."""
+"""What kind of model answers, in the words that stand wherever its answers are printed.
+
+Light, for the command line.
+"""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 SHIPPED = "econjax-small"
 """The name of the model that comes with the project."""
+
+MODEL = "language model"
+"""What tables call a planner that is one."""
+
+Askers = Mapping[str, str]
+"""Who of a run (workers, planner, voters) is a language model, and in which mode it answers."""
+
+BY_CHOICE: Askers = {"workers": "choice", "planner": "choice"}
 
 
 class Nature(NamedTuple):
@@ -15,24 +26,40 @@ class Nature(NamedTuple):
     remarks: tuple[str, ...]
 
 
-def nature(description: Mapping[str, Any]) -> Nature:
-    """Return the nature of the model that an engine describes."""
+def nature(description: Mapping[str, Any], asked: Askers = BY_CHOICE) -> Nature:
+    """Return the nature of the model that an engine describes, in a run where it is `asked` so.
+
+    A model that was trained here imitates a formula where it was taught to answer so, and there
+    alone.
+    """
+    from llm_policy.engines.provenance import was_taught
+
     if description.get("noise"):
         return _NOISE
-    return _SHIPPED if description["model"] == SHIPPED else _OTHER
+    if "taught" not in description:
+        return _OTHER
+    modes = {**BY_CHOICE, **asked}
+    taught = {who: was_taught(description, who, mode) for who, mode in modes.items()}
+    name, unlearned = description["model"], [who for who in asked if not taught[who]]
+    return Nature(
+        f"{MODEL} (imitates a formula)" if taught["planner"] else f"{MODEL} (not taught this)",
+        "workers imitate a formula" if taught["workers"] else "workers not taught to answer so",
+        (
+            *[_IMITATES.format(name=name)] * (len(unlearned) < len(asked)),
+            *[_NOT_TAUGHT.format(name=name, who=" OR ".join(unlearned).upper())] * bool(unlearned),
+        ),
+    )
 
 
+_IMITATES = (
+    "{name} IMITATES A KNOWN FORMULA: IT MAKES NO CLAIM ABOUT PEOPLE. See --model and --server."
+)
+_NOT_TAUGHT = (
+    "{name} WAS NOT TAUGHT TO ANSWER SO AS {who}: ITS ANSWERS MEAN NOTHING. See --mode and --model."
+)
 _NOISE = Nature(
-    "language model (noise)",
+    f"{MODEL} (noise)",
     "workers are noise",
     ("THIS MODEL HAS RANDOM WEIGHTS: ITS ANSWERS ARE NOISE. See --model and --server.",),
 )
-_SHIPPED = Nature(
-    "language model (imitates a formula)",
-    "workers imitate a formula",
-    (
-        f"{SHIPPED} IMITATES A KNOWN FORMULA: IT MAKES NO CLAIM ABOUT PEOPLE. See --model and "
-        "--server.",
-    ),
-)
-_OTHER = Nature("language model", "language-model workers", ())
+_OTHER = Nature(MODEL, "language-model workers", ())

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from experiments.core.config import (
+    MODEL_PLANNERS,
     ModelConfig,
     PlannerName,
     WelfareName,
@@ -59,10 +60,11 @@ class ScoreboardConfig(ModelConfig):
         require_some("planners", self.planners, RATIONAL)
         if self.vary == "aversion" and self.asks_a_model:
             raise ValueError(
-                "No words tell a language model of every aversion: leave llm out of --planners."
+                "No words tell a language model of every aversion: leave llm out of --planners, "
+                "llm-forgetful and llm-shuffled too."
             )
 
     @property
     def asks_a_model(self) -> bool:
         """Whether a planner is a language model."""
-        return "llm" in self.planners
+        return not set(self.planners).isdisjoint(MODEL_PLANNERS)

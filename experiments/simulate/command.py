@@ -59,7 +59,10 @@ def run_simulate(config: SimulateConfig, path: Path, session: Session | None) ->
         return
     console = results()
     _print(config, done, console)
-    for remark in (*_remarks(config, setup, done), *session.remarks(setup.society.workers)):
+    for remark in (
+        *_remarks(config, setup, done),
+        *session.remarks(config.asked, setup.society.workers),
+    ):
         console.print(remark)
     console.print(
         f"{time.perf_counter() - started:.0f} s for the simulation. Run directory: {path}"

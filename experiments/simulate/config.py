@@ -173,6 +173,14 @@ class SimulateConfig(RunConfig):
             )
         self.style()
 
+    @property
+    def asked(self) -> dict[str, str]:
+        """Who is a language model, and how it answers: leaders and voters always in words."""
+        elects = self.scenario == "democratic"
+        plans = elects or self.planner == "llm"
+        takes_part: dict[str, bool] = {"planner": plans, "voters": elects}
+        return {"workers": self.mode} | {who: "text" for who, does in takes_part.items() if does}
+
     def of_run(self, path: Path) -> Self:
         """Return the choices with the people that a run kept, where it took over others'."""
         kept = path / PEOPLE

@@ -173,6 +173,7 @@ def _draw_style(rng: np.random.Generator, *, brief: bool) -> tuple[PlannerStyle,
         exploit=bool(rng.random() < 0.85),
         reflect=bool(rng.random() < 0.85 and not brief),
         observe=bool(rng.random() < 0.6 and not brief),
+        letters="fixed",
     )
     return style, 2 if brief else 5 if rng.random() < 0.6 else int(rng.integers(2, 7))
 

@@ -37,7 +37,7 @@ from experiments.training.losses import Learned, Probes, answer_loss, losses
 from llm_policy.engines.embedded.checkpoint import load_weights, save_weights
 from llm_policy.engines.embedded.llama import Llama, Sizes, Weights
 from llm_policy.engines.embedded.random_weights import CONTEXT, SPECIAL_IDS
-from llm_policy.engines.provenance import WEIGHTS_ENTRY
+from llm_policy.engines.provenance import LETTERS_ENTRY, TAUGHT_ENTRY, WEIGHTS_ENTRY
 
 SIZES = Sizes(4096, 96, 8, 3, 256, CONTEXT)
 """Of the model that comes with the project: 1.3 million weights."""
@@ -45,6 +45,8 @@ HELP = 0.5
 """What the loss of the probes counts beside that of the answers."""
 ENTRIES = SPECIAL_IDS | {
     WEIGHTS_ENTRY: "trained to imitate documented formulas of behavior; no claim about people",
+    TAUGHT_ENTRY: "workers in choice mode, planner in choice mode",
+    LETTERS_ENTRY: "fixed",
 }
 """Further entries of the model's config.json."""
 

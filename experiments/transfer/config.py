@@ -11,6 +11,7 @@ from experiments.core.config import (
     WelfareName,
     require_at_least,
     require_some,
+    with_uninformed,
 )
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class TransferConfig(EconomyConfig, ModelConfig):
     welfare: tuple[WelfareName, ...] = ("atkinson", "rawlsian")
     """Welfare functions to maximise."""
     planners: tuple[PlannerName, ...] = COMPARED
-    """Planners to run."""
+    """Planners to run; where a language model plans, those who know nothing join them."""
     seeds: int = 5
     """How often everything is done: personas, draws and planners differ."""
     evaluations: tuple[int, int] = (40, 6)
@@ -38,6 +39,11 @@ class TransferConfig(EconomyConfig, ModelConfig):
     """Tax years of language-model workers in which a schedule is measured."""
     json: bool = False
     """Print the result as JSON on standard output instead of tables."""
+
+    @property
+    def roster(self) -> tuple[PlannerName, ...]:
+        """All planners of a table."""
+        return with_uninformed(self.planners)
 
     def check(self) -> None:
         """Check all that can be checked before any work.

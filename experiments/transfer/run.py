@@ -62,7 +62,7 @@ def transfer(
     for seed in range(config.seeds):
         place = _Place(config, engine, jax.random.key(seed))
         for welfare in config.welfare:
-            for name in config.planners:
+            for name in config.roster:
                 for source in _sources(name):
                     progress(
                         f"seed {seed + 1} of {config.seeds}, {WELFARE[welfare].name}: "
@@ -86,7 +86,7 @@ def transfer(
             },
         )
         for welfare in config.welfare
-        for name in config.planners
+        for name in config.roster
         for source in _sources(name)
     ]
 
@@ -164,5 +164,4 @@ def _difference(own: Sequence[float], other: Sequence[float]) -> Measured:
 
 
 def _name(name: PlannerName, engine: Engine) -> str:
-    entry = REGISTRY[name]
-    return nature(engine.describe()).planner if entry.is_model else entry.name
+    return REGISTRY[name].title(nature(engine.describe()))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from llm_policy.answers.orders import balanced_orders
 from llm_policy.answers.reading import HOURS
 from llm_policy.engines.base import Engine, Prompt
 
@@ -35,11 +36,7 @@ def letters(agents: int, values: Sequence[int] = HOURS) -> ChoiceSet:
     Of as many workers as there are values, each finds each value at another letter.
     """
     count = len(values)
-    turn = np.arange(agents) % count
-    order = (np.arange(count)[None, :] + turn[:, None]) % count
-    backwards = (np.arange(agents) // count) % 2 == 1
-    order[backwards] = order[backwards, ::-1]
-    return ChoiceSet(tuple(values), tuple(_ALPHABET[:count]), order)
+    return ChoiceSet(tuple(values), tuple(_ALPHABET[:count]), balanced_orders(agents, count))
 
 
 def probabilities(

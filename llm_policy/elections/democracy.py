@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Key
 from econjax import BracketSchedule
 from econjax.planning import Report
 from llm_policy.answers.ballots import ballot_answer, count_ballots, read_ballot
+from llm_policy.answers.orders import balanced_orders
 from llm_policy.answers.proposals import answer_tokens, proposal_answer, read_proposal
 from llm_policy.answers.reading import Tally, read_field, schema
 from llm_policy.elections.state import DemocracyState, Election, TaxYear, as_seen_by
@@ -26,8 +27,10 @@ class Democracy:
     """Workers elect one of them by `rules`, who sets each tax year's schedule as `LLMPlanner` does.
 
     A leader serves `goal`, or itself: it then hears its own utility as the result of each schedule.
-    Everyone has one vote. An answer that cannot be read is asked again, `attempts` times in all;
-    after that a voter abstains, a worker does not stand, and a leader leaves the schedule as it is.
+    Everyone has one vote, and a list of the candidates in an order of its own: each candidate
+    stands at each place of as many lists as any other, or of one fewer. An answer that cannot be
+    read is asked again, `attempts` times in all; after that a voter abstains, a worker does not
+    stand, and a leader leaves the schedule as it is.
     `tally` counts every answer. More than `most_unread` of the voters, of those asked to stand or
     of the tax years unread is an error.
     """
@@ -196,6 +199,8 @@ class Democracy:
     ) -> Election:
         """Return the election after the vote."""
         candidates, rule = election.candidates, self.rules.rule
+        count = len(candidates)
+        orders = balanced_orders(len(voters), count)
         prompts = vote_prompts(
             state.current,
             voters,
@@ -206,15 +211,18 @@ class Democracy:
             economy=shared,
             platforms=election.platforms,
             past=state.leaders,
+            orders=orders,
         )
-        count = len(candidates)
         answers = self._ask(
             prompts,
             ballot_answer(rule, count),
             lambda text: read_ballot(text, rule, count),
             numbers=1 if rule == "plurality" else count,
         )
-        ballots = [ballot or () for ballot in answers]
+        ballots = [
+            tuple(order[list(ballot or ())].tolist())
+            for order, ballot in zip(orders, answers, strict=True)
+        ]
         winner = count_ballots(key, ballots, rule, count)
         named = [ballot[: None if rule == "approval" else 1] for ballot in ballots]
         return election._replace(
@@ -222,6 +230,7 @@ class Democracy:
             supports=np.array([winner in places for places in named], bool),
             unread=answers.count(None),
             winner=candidates[winner],
+            orders=orders,
         )
 
     def _ask(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from econjax import BracketSchedule
 from econjax.planning import Report
@@ -16,11 +16,13 @@ class Election(NamedTuple):
     """One election. Workers are counted from 0, tax years too.
 
     `stood` are all who stood (without platforms, all who could be elected), `candidates` those
-    drawn of them, in the order of the ballot, and `platforms` their rates, empty without platforms.
+    drawn of them, in the order of the draw, and `platforms` their rates, empty without platforms.
     `ballots` holds the workers whom each voter named, best first, none for who abstains; of these,
     `unread` voters could not be understood, as `unread_stands` of those asked to stand. `supports`
     says who is for the winner: names it, places it first, or approves of it. If nobody stood, there
     are no candidates and no ballots, and the `winner` is whoever was in office, or None.
+    `orders[voter, place]` is the place in `candidates` of who stood at that place of a voter's own
+    list.
     """
 
     tax_year: int
@@ -32,6 +34,7 @@ class Election(NamedTuple):
     unread: int
     unread_stands: int
     winner: int | None
+    orders: Int[np.ndarray, "voters candidates"] = np.zeros((0, 0), int)
 
     @property
     def abstains(self) -> Bool[np.ndarray, " voters"]:

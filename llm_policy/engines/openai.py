@@ -19,7 +19,7 @@ from llm_policy.engines._scores import check_distinct, choices
 from llm_policy.engines._served import ServedTokens
 from llm_policy.engines.base import Choices, Completion, EngineError, Interrupted, Prompt, Schema
 from llm_policy.engines.models import resolve
-from llm_policy.engines.provenance import is_noise, weights_of
+from llm_policy.engines.provenance import is_noise, taught_entries, weights_of
 
 _T = TypeVar("_T")
 _Answers = TypeVar("_Answers", list[Completion], Choices)
@@ -241,6 +241,7 @@ class OpenAIEngine:
             "chat_template": "unknown",
             "noise": is_noise(folder),
             "weights": weights_of(folder),
+            **taught_entries(folder),
         }
 
     def close(self) -> None:

@@ -1,8 +1,9 @@
 """Where a model comes from, a folder or a hub, and what its config.json says of its weights."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from llm_policy.engines.base import EngineError
 
@@ -11,6 +12,14 @@ NOISE_MARKER = "econjax_noise"
 
 WEIGHTS_ENTRY = "econjax_weights"
 """The key of config.json under which a model that was trained here says what its weights are."""
+
+TAUGHT_ENTRY = "econjax_taught"
+"""The key of config.json under which a model that was trained here lists what it has learned to
+answer, with commas between: "WHO in MODE mode", WHO being workers, planner or voters and MODE
+choice or text."""
+
+LETTERS_ENTRY = "econjax_letters"
+"""The key of config.json that is "fixed" where a planner has learned each change as one letter."""
 
 
 def model_folder(model: str) -> str:
@@ -41,6 +50,28 @@ def weights_of(model: str | Path) -> str:
     if config.get(NOISE_MARKER) is True:
         return "random noise"
     return config.get(WEIGHTS_ENTRY, "the model's own")
+
+
+def taught_entries(model: str | Path) -> dict[str, str]:
+    """Return what a folder's config.json says was taught, for an engine's description of itself.
+
+    `taught` and `letters` are the values of `TAUGHT_ENTRY` and `LETTERS_ENTRY`, where there are
+    any.
+    """
+    config = stated_config(Path(model))
+    stated = {"taught": config.get(TAUGHT_ENTRY), "letters": config.get(LETTERS_ENTRY)}
+    return {name: value for name, value in stated.items() if value is not None}
+
+
+def was_taught(description: Mapping[str, Any], who: str, mode: str) -> bool:
+    """Tell whether the model that an engine describes has learned to answer so: choice or text."""
+    return f"{who} in {mode} mode" in str(description.get("taught", "")).split(", ")
+
+
+def taught_mode(description: Mapping[str, Any]) -> Literal["choice", "text"] | None:
+    """Return a mode in which the model has learned to answer as workers, choice first, or None."""
+    modes = ("choice", "text")
+    return next((mode for mode in modes if was_taught(description, "workers", mode)), None)
 
 
 def stated_config(folder: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from llm_policy.engines._chat import Chat
 from llm_policy.engines._options import option_tree
 from llm_policy.engines._scores import choices
 from llm_policy.engines.base import Choices, Completion, EngineError, Interrupted, Prompt, Schema
-from llm_policy.engines.provenance import is_noise, model_folder, weights_of
+from llm_policy.engines.provenance import is_noise, model_folder, taught_entries, weights_of
 
 os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")  # a fork would copy JAX's threads
 os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")  # GiB; read on a machine without a GPU only
@@ -186,6 +186,7 @@ class VLLMEngine:
             "system_role": self._chat.system_role,
             "noise": self._noise,
             "weights": "random noise" if self._noise else weights_of(self._config.model),
+            **taught_entries(self._config.model),
         }
 
     def close(self) -> None:

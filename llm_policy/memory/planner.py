@@ -1,10 +1,13 @@
 """What a planner remembers: the tax years it has seen, and the schedules, best first."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+
+History = Literal["kept", "none", "shuffled"]
+"""What a planner reads of the tax years that it has seen: all, none, or results of other years."""
 
 
 class Trial(NamedTuple):
@@ -39,6 +42,24 @@ def records(trials: Sequence[Trial]) -> list[Record]:
     for trial in trials:
         years.setdefault(_key(trial.rates), []).append(trial)
     return sorted(map(_record, years.values()), key=lambda record: -record.mean)
+
+
+def recalled(trials: Sequence[Trial], history: History) -> tuple[Trial, ...]:
+    """Return the tax years that a planner reads of those that it has seen.
+
+    Shuffled, the rates stay in their order and the results are dealt to them anew, by a draw that
+    the whole dollars of the results name, so that the same years are always shuffled alike.
+    """
+    if history == "kept":
+        return tuple(trials)
+    if history == "none":
+        return ()
+    whole = np.rint([trial.equivalent for trial in trials]).astype(np.int64)
+    dealt = np.random.default_rng(whole.view(np.uint64)).permutation(len(trials))
+    return tuple(
+        trials[place]._replace(rates=trial.rates)
+        for trial, place in zip(trials, dealt.tolist(), strict=True)
+    )
 
 
 def last_two(trials: Sequence[Trial]) -> tuple[Record, Record] | None:

@@ -1,6 +1,7 @@
 """A language-model planner that says with one token, bracket by bracket, how each rate changes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax
@@ -10,19 +11,28 @@ from jaxtyping import Array, Float, Int, Key
 
 from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
-from econjax.planning import Observation, Report, require_law
+from econjax.planning import VALUE, Observation, Report, require_law
 from econjax.welfare import AbstractWelfare
+from llm_policy.answers.orders import average_over_orders
 from llm_policy.answers.proposals import changed
 from llm_policy.answers.reading import STEPS, Tally
 from llm_policy.engines.base import Engine, EngineError, Prompt
-from llm_policy.memory.planner import records
-from llm_policy.planners.text import LLMPlannerState, as_trial
-from llm_policy.prompts.planner import LETTERS, PlannerStyle, bracket_prompts
+from llm_policy.memory.planner import History, records
+from llm_policy.planners.text import LLMPlannerState, as_recalled, as_trial
+from llm_policy.prompts.planner import (
+    LETTERS,
+    PlannerStyle,
+    bracket_prompts,
+    letter_orders,
+)
 from llm_policy.prompts.welfare import goal_of
 
 
 class Decision(NamedTuple):
-    """One tax year's choices: log probabilities of the changes, and the places of those drawn."""
+    """One tax year's choices: log probabilities of the changes, and the places of those drawn.
+
+    Places are in `STEPS`, whatever the letters were.
+    """
 
     logprob: Float[np.ndarray, "brackets changes"]
     places: Int[np.ndarray, " brackets"]
@@ -39,10 +49,11 @@ class ChoicePlanner:
     """A language model that says for each bracket, with one token, by how much its rate changes.
 
     The model reads what an `LLMPlanner` reads, and one bracket's question; the brackets are
-    independent given that. Its probabilities of the changes `STEPS` are bent by `bias`, zeros if
-    not given, and JAX draws, so that a run is repeatable. The start is evaluated first, without a
-    choice. It recommends the schedule with the best mean so far. `tally` counts every question; one
-    that got none of the letters is an error.
+    independent given that. Its probabilities of the changes `STEPS`, averaged over the orders of
+    the letters in which it is asked, are bent by `bias`, zeros if not given, and JAX draws, so that
+    a run is repeatable. The start is evaluated first, without a choice. It recommends the schedule
+    with the best mean so far. `tally` counts every question; one that got none of the letters is an
+    error.
     """
 
     def __init__(
@@ -56,10 +67,12 @@ class ChoicePlanner:
         style: PlannerStyle | None = None,
         tally: Tally | None = None,
         bounds: RateBounds = USUAL_BOUNDS,
+        history: History = "kept",
     ) -> None:
         """Hold the engine; the model is told to maximise `welfare`, or what the `goal` says.
 
-        Of the `style` the answer does not count.
+        Of the `style` the answer does not count. Without its `history` the model reads the current
+        rates and of no tax year; the planner recommends the best that it saw all the same.
 
         Raises:
             ValueError: a bias of another shape than brackets x changes.
@@ -72,14 +85,15 @@ class ChoicePlanner:
             raise ValueError(
                 f"The bias has one number per bracket and change, {shape}; got {self.bias.shape}."
             )
-        self.style = style or PlannerStyle()
+        self.style = _with_letters(style or PlannerStyle(), engine)
         self.tally = tally or Tally()
         self.bounds = bounds
+        self.history: History = history
 
     @property
     def observes(self) -> tuple[Observation, ...]:
-        """What its prompts show."""
-        return self.style.observes
+        """What its prompts show, and the value, by which it recommends."""
+        return VALUE if self.history == "none" else self.style.observes
 
     def init(self, key: Key[Array, ""]) -> ChoicePlannerState:
         """Return the start, with nothing seen."""
@@ -124,15 +138,17 @@ class ChoicePlanner:
             raise EngineError(
                 "The model gives no change any probability: use a model that knows letters."
             )
-        logprob = choices.logprob.reshape(len(states), len(self.start.rates), len(STEPS))
+        orders = letter_orders(self.style, len(self.start.rates))
+        by_letter = choices.logprob.reshape(len(states), *orders.shape)
+        logprob = average_over_orders(by_letter, orders)
         return [
             self._decided(key, state, own)
             for key, state, own in zip(keys, states, logprob, strict=True)
         ]
 
     def prompts(self, state: ChoicePlannerState) -> list[Prompt]:
-        """Return the question about each bracket."""
-        seen = state.seen
+        """Return the questions about each bracket, in each order of its letters."""
+        seen = as_recalled(state.seen, self.history)
         return bracket_prompts(
             seen.current, self.goal, seen.trials, style=self.style, report=seen.report
         )
@@ -140,7 +156,14 @@ class ChoicePlanner:
     def bent(self, bias: Float[Array, "brackets changes"]) -> "ChoicePlanner":
         """Return this planner with another bias."""
         return ChoicePlanner(
-            self.engine, self.start, goal=self.goal, bias=bias, style=self.style, tally=self.tally
+            self.engine,
+            self.start,
+            goal=self.goal,
+            bias=bias,
+            style=self.style,
+            tally=self.tally,
+            bounds=self.bounds,
+            history=self.history,
         )
 
     def _decided(
@@ -154,3 +177,9 @@ class ChoicePlanner:
         return ChoicePlannerState(
             state.seen._replace(current=current), (*state.decisions, Decision(logprob, places))
         )
+
+
+def _with_letters(style: PlannerStyle, engine: Engine) -> PlannerStyle:
+    """Return the style, whose letters are as the model was taught them if it does not say how."""
+    taught = "fixed" if engine.describe().get("letters") == "fixed" else "balanced"
+    return style if style.letters else replace(style, letters=taught)

@@ -8,7 +8,7 @@ from jaxtyping import Array, Key
 
 from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
-from econjax.planning import Observation, Report, require_law
+from econjax.planning import VALUE, Observation, Report, require_law
 from econjax.welfare import AbstractWelfare
 from llm_policy.answers.proposals import (
     answer_tokens,
@@ -19,7 +19,7 @@ from llm_policy.answers.proposals import (
 )
 from llm_policy.answers.reading import Tally, read_field, schema
 from llm_policy.engines.base import Engine, EngineError, Prompt
-from llm_policy.memory.planner import Trial, records
+from llm_policy.memory.planner import History, Trial, recalled, records
 from llm_policy.prompts.planner import NO_QUESTIONS, PlannerStyle, Questions, planner_prompt
 from llm_policy.prompts.welfare import goal_of
 
@@ -69,11 +69,13 @@ class LLMPlanner:
         what_if: Callable[[BracketSchedule], Report] | None = None,
         queries: int = 0,
         bounds: RateBounds = USUAL_BOUNDS,
+        history: History = "kept",
     ):
         """Hold the engine; the model is told to maximise `welfare`, or what the `goal` says.
 
         `person` tells it who it is. It rereads the `shown` best schedules and as many of the latest
-        tax years.
+        tax years. Without its `history` it reads the current rates and of no tax year; the planner
+        recommends the best that it saw all the same.
         """
         if shown < 1:
             raise ValueError(f"A planner rereads at least 1 tax year; got {shown}.")
@@ -97,11 +99,13 @@ class LLMPlanner:
         self.what_if = what_if
         self.queries = queries
         self.bounds = bounds
+        self.history: History = history
 
     @property
     def observes(self) -> tuple[Observation, ...]:
-        """What its prompts show, and whether it may ask."""
-        return (*self.style.observes, "what-if") if self.queries else self.style.observes
+        """What its prompts show, the value, by which it recommends, and whether it may ask."""
+        shown = VALUE if self.history == "none" else self.style.observes
+        return (*shown, "what-if") if self.queries else shown
 
     def init(self, key: Key[Array, ""]) -> LLMPlannerState:
         """Return the start, with nothing seen."""
@@ -145,13 +149,14 @@ class LLMPlanner:
 
     def prompt(self, state: LLMPlannerState, questions: Questions = NO_QUESTIONS) -> Prompt:
         """Return the question that the model is asked."""
+        seen = as_recalled(state, self.history)
         return planner_prompt(
-            state.current,
+            seen.current,
             self.goal,
-            state.trials,
+            seen.trials,
             style=self.style,
             shown=self.shown,
-            report=state.report,
+            report=seen.report,
             person=self.person,
             questions=questions,
         )
@@ -207,6 +212,14 @@ class LLMPlanner:
     def _answer_tokens(self, *, asks: bool) -> int:
         brackets = len(self.start.rates)
         return answer_tokens(2 * brackets if asks else brackets, think=self.style.think)
+
+
+def as_recalled(state: LLMPlannerState, history: History) -> LLMPlannerState:
+    """Return the state as the model reads it; without a history, also of no report."""
+    return state._replace(
+        trials=recalled(state.trials, history),
+        report=None if history == "none" else state.report,
+    )
 
 
 def as_trial(schedule: BracketSchedule, report: Report) -> Trial:

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from jaxtyping import Int
+
 from econjax import BracketSchedule
 from llm_policy.answers.ballots import FIELDS, Rule
 from llm_policy.engines.base import Prompt
@@ -90,25 +93,40 @@ def vote_prompts(
     economy: str,
     platforms: Sequence[Sequence[float]],
     past: Sequence[int | None],
+    orders: Int[np.ndarray, "voters candidates"] | None = None,
 ) -> list[Prompt]:
     """Return the question how to vote, one per voter.
 
-    `candidates` are the workers on the ballot, who are called 1, 2, ... in this order, `platforms`
-    their rates as shares, if they promise any, and `past` the leaders of all tax years so far.
+    `candidates` are the workers on the ballot, `platforms` their rates as shares, if they promise
+    any, and `past` the leaders of all tax years so far. `orders` are the places in `candidates` of
+    those whom each voter finds called 1, 2, ...; if not given, all find them in the given order.
     """
-    lines = [*_opening(current, rules, goal, economy), "The candidates:"]
-    for place, worker in enumerate(candidates):
-        promise = f"promises the rates {per_cent(platforms[place])}" if platforms else ""
-        known = "; ".join(filter(None, (_office(worker, past), promise)))
-        lines.append(f"- Candidate {place + 1}: {known or 'has not been in office'}")
+    count = len(candidates)
+    if orders is None:
+        orders = np.tile(np.arange(count), (len(voters), 1))
+    lists = [tuple(order) for order in orders.tolist()]
+    opening = [*_opening(current, rules, goal, economy), "The candidates:"]
+    known = [
+        _known(worker, past, platforms[place] if platforms else None)
+        for place, worker in enumerate(candidates)
+    ]
     thought = '"thought": "a few short sentences", ' if style.think else ""
-    lines.append(
-        f"Answer with JSON only: {{{thought}{_BALLOTS[rules.rule].format(count=len(candidates))}"
-    )
-    shared = "\n".join(lines)
-    own = {worker: f"\nYou are candidate {place + 1}." for place, worker in enumerate(candidates)}
+    answer = f"Answer with JSON only: {{{thought}{_BALLOTS[rules.rule].format(count=count)}"
+    shared = {
+        order: "\n".join(
+            [
+                *opening,
+                *(f"- Candidate {n}: {known[place]}" for n, place in enumerate(order, start=1)),
+                answer,
+            ]
+        )
+        for order in set(lists)
+    }
     question = "\nWhoever is elected, you live under the rates they set. How do you vote?"
-    return [Prompt(shared, voter + own.get(i, "") + question) for i, voter in enumerate(voters)]
+    return [
+        Prompt(shared[order], f"{voter}{_own(i, candidates, order)}{question}")
+        for i, (voter, order) in enumerate(zip(voters, lists, strict=True))
+    ]
 
 
 _OPENING = "The people elect who sets the income tax for the next {term}."
@@ -135,6 +153,18 @@ def _opening(current: BracketSchedule, rules: ElectionRules, goal: str, economy:
         "The rates now, by bracket of annual income:",
         schedule_table(current),
     ]
+
+
+def _known(worker: int, past: Sequence[int | None], platform: Sequence[float] | None) -> str:
+    """Return what voters read of a candidate."""
+    promise = "" if platform is None else f"promises the rates {per_cent(platform)}"
+    return "; ".join(filter(None, (_office(worker, past), promise))) or "has not been in office"
+
+
+def _own(voter: int, candidates: Sequence[int], order: Sequence[int]) -> str:
+    """Return what a candidate is called in its own list; nothing to others."""
+    called = [n for n, place in enumerate(order, start=1) if candidates[place] == voter]
+    return f"\nYou are candidate {called[0]}." if called else ""
 
 
 def _office(worker: int, past: Sequence[int | None]) -> str:

@@ -2,18 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from econjax import BracketSchedule
 from econjax.planning import VALUE, Observation, Report
+from llm_policy.answers.orders import balanced_orders
 from llm_policy.answers.proposals import Answer
 from llm_policy.answers.reading import STEPS
 from llm_policy.engines.base import Prompt
 from llm_policy.memory.planner import Record, Trial, is_in_force, last_two, records
 from llm_policy.prompts.numbers import bracket_names, dollars, per_cent
+
+LetterOrder = Literal["balanced", "fixed"]
+"""How the changes are listed where a planner answers with one letter."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +27,13 @@ class PlannerStyle:
     `answer` is what it names: "changes" of the rates in percentage points, or the "rates"
     themselves in per cent. `think` lets it write a thought first. The rest switches sentences off:
     `explore` and `exploit` are advice, `reflect` compares the last two schedules, `observe`
-    describes the people of the last tax year.
+    describes the people of the last tax year. `letters` is how a planner who answers with one
+    letter finds the changes listed: "balanced" (each question is asked in as many orders as there
+    are changes, so that each change is each letter once) or "fixed" (once, from the lowest change).
+    None is as the model was taught, and balanced where it was not.
 
     Raises:
-        ValueError: an unknown answer.
+        ValueError: an unknown answer, or an unknown order of letters.
     """
 
     answer: Answer = "changes"
@@ -35,6 +42,7 @@ class PlannerStyle:
     exploit: bool = True
     reflect: bool = True
     observe: bool = True
+    letters: LetterOrder | None = None
 
     @property
     def observes(self) -> tuple[Observation, ...]:
@@ -42,9 +50,11 @@ class PlannerStyle:
         return (*VALUE, "distribution", "brackets") if self.observe else VALUE
 
     def __post_init__(self) -> None:
-        """Check the answer."""
+        """Check the answer and the letters."""
         if self.answer not in ("changes", "rates"):
             raise ValueError(f'A planner answers "changes" or "rates"; got {self.answer!r}.')
+        if self.letters not in (None, *get_args(LetterOrder)):
+            raise ValueError(f'Letters are "balanced" or "fixed"; got {self.letters!r}.')
 
 
 class Questions(NamedTuple):
@@ -65,7 +75,18 @@ class Questions(NamedTuple):
 
 NO_QUESTIONS = Questions()
 LETTERS = tuple("ABCDE")
-"""What stands for each of `STEPS` where a planner answers with one letter."""
+"""What a planner says who answers with one letter: `letter_orders` says for which of `STEPS`."""
+
+
+def letter_orders(style: PlannerStyle, brackets: int) -> Int[np.ndarray, "brackets orders changes"]:
+    """Return which of `STEPS` each letter is, in each order in which a bracket is asked about.
+
+    Balanced orders are the rotations of `STEPS` for one bracket, those backwards for the next.
+    """
+    count = len(STEPS)
+    if style.letters == "fixed":
+        return np.tile(np.arange(count), (brackets, 1, 1))
+    return balanced_orders(brackets * count, count).reshape(brackets, count, count)
 
 
 def planner_prompt(
@@ -110,8 +131,9 @@ def bracket_prompts(
 ) -> list[Prompt]:
     """Return the one-letter questions how each rate of `current` changes, bracket by bracket.
 
-    Arguments are as for `planner_prompt`; `LETTERS` stand for `STEPS`. All brackets share what the
-    planner reads. The line of one says how its rate in the best schedule so far differs.
+    Arguments are as for `planner_prompt`. A bracket has one question after the other for each of
+    its `letter_orders`. All share what the planner reads, the meaning of the letters too where it
+    is fixed. The line of a bracket says how its rate in the best schedule so far differs.
     """
     names = bracket_names(np.asarray(current.thresholds))
     lines = [
@@ -120,14 +142,16 @@ def bracket_prompts(
         )
     ]
     lines += [_EXPLORE] * style.explore + [_EXPLOIT] * style.exploit
-    lines.append(_LETTERS)
+    orders, fixed = letter_orders(style, len(names)), style.letters == "fixed"
+    lines.append(_LETTERS.format(meaning=f": {_meaning(orders[0, 0])}" if fixed else ""))
     lines += told_lines(current, trials, style=style, shown=shown, report=report, person=person)
     lines.append(_in_force(current))
     shared = "\n".join(lines)
     differences = _differences(100 * np.asarray(current.rates, float), trials)
     return [
-        Prompt(shared, f"Bracket {name}: {difference}\n{_ONE_RATE}")
-        for name, difference in zip(names, differences, strict=True)
+        Prompt(shared, f"Bracket {name}: {difference}\n{'' if fixed else legend}{_ONE_RATE}")
+        for name, difference, own in zip(names, differences, orders, strict=True)
+        for legend in (f"{_meaning(order)}.\n" for order in own)
     ]
 
 
@@ -233,8 +257,7 @@ _WHAT_IF = (
 )
 _LETTERS = (
     "You are asked bracket by bracket. Answer with one letter and nothing else, for the change in "
-    "percentage points: "
-    f"{', '.join(f'{letter} = {step}' for letter, step in zip(LETTERS, STEPS, strict=True))}."
+    "percentage points{meaning}."
 )
 _ONE_RATE = "By how many percentage points do you change this rate?"
 _QUESTIONS = {
@@ -256,6 +279,13 @@ def _rules(current: BracketSchedule, goal: str, style: PlannerStyle, queries: in
     if queries:
         lines.append(_WHAT_IF.format(queries=queries, count=len(names), name=name))
     return "\n".join(lines)
+
+
+def _meaning(order: Int[np.ndarray, " changes"]) -> str:
+    """Return what each letter stands for."""
+    return ", ".join(
+        f"{letter} = {STEPS[place]}" for letter, place in zip(LETTERS, order.tolist(), strict=True)
+    )
 
 
 def _in_force(current: BracketSchedule) -> str:

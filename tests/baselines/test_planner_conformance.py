@@ -23,6 +23,7 @@ from baselines.search.coordinate import CoordinateSearch
 from baselines.search.evolution import EvolutionPlanner
 from baselines.search.grid import even_grid
 from baselines.search.random import FlatSearch, RandomSearch
+from baselines.search.uninformed import RampPlanner, WalkPlanner
 from econjax import Atkinson, BracketSchedule, Rawlsian
 from econjax.bounds import RateBounds
 from econjax.planning import RationalEvaluator, plan
@@ -90,6 +91,8 @@ PLANNERS = [
     Maker("empirical saez", lambda: EmpiricalSaezPlanner(law())),
     Maker("even grid", lambda: even_grid(law(), tries=STEPS)),
     Maker("coordinate", lambda: CoordinateSearch(law())),
+    Maker("ramp", lambda: RampPlanner(law())),
+    Maker("walk", lambda: WalkPlanner(law())),
     Maker("evolution", lambda: EvolutionPlanner(law())),
     Maker("adam", lambda: GradientPlanner(law(), adam(0.05), coordinates=PlainRates())),
     Maker(
@@ -251,9 +254,11 @@ FROM_A_LAW = [
     FixedPlanner,
     FlatSearch,
     GradientPlanner,
+    RampPlanner,
     RandomSearch,
     SaezPlanner,
     StaticSaezPlanner,
+    WalkPlanner,
     EmpiricalSaezPlanner,
     ConstrainedPlanner,
     lambda law: MultiStart((GradientPlanner(law),)),

@@ -17,7 +17,7 @@ from llm_policy.engines._chat import Chat
 from llm_policy.engines._options import OptionTree, option_tree
 from llm_policy.engines._scores import choices
 from llm_policy.engines.base import Choices, Completion, EngineError, Prompt, Schema
-from llm_policy.engines.provenance import is_noise, weights_of
+from llm_policy.engines.provenance import is_noise, taught_entries, weights_of
 
 try:
     from llm_policy.engines.embedded.batching import (
@@ -205,6 +205,7 @@ class EmbeddedEngine:
             "system_role": self._chat.system_role,
             "noise": is_noise(self._folder),
             "weights": weights_of(self._folder),
+            **taught_entries(self._folder),
         }
 
     def close(self) -> None:

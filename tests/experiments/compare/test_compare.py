@@ -14,9 +14,11 @@ from econjax.planning import RationalEvaluator
 from experiments.compare import run as compare_module
 from experiments.compare.config import CompareConfig
 from experiments.compare.run import OPTIMISER, STATUS_QUO, compare
-from experiments.core.config import COMPARED
+from experiments.core.config import COMPARED, UNINFORMED
 from experiments.core.registry import REGISTRY
 from experiments.report.disclosure import SHIPPED
+from llm_policy.engines.embedded.engine import SHIPPED_FOLDER
+from llm_policy.engines.provenance import taught_entries
 from tests.helpers.laboratory import float64
 
 AGENTS, EVALUATIONS = 300, 6
@@ -68,7 +70,7 @@ def findings(row):
 
 
 def test_everyone_takes_part_under_every_welfare_function(comparison):
-    expected = {REGISTRY[name].name for name in COMPARED} | {OPTIMISER}
+    expected = {REGISTRY[name].name for name in (*COMPARED, *UNINFORMED)} | {OPTIMISER}
     assert set(comparison.tables) == set(WELFARE)
     for rows in comparison.tables.values():
         assert {row.planner for row in rows} == expected
@@ -212,10 +214,9 @@ def test_the_status_quo_need_not_take_part_to_be_measured_from():
 def test_only_models_are_called_and_understood(comparison):
     for rows in comparison.tables.values():
         for row in rows:
-            if row.planner == MODEL:
-                assert row.calls == 7 * (
-                    EVALUATIONS - 1
-                )  # the first schedule is the law, of 7 brackets
+            if row.planner.startswith(MODEL):
+                # the first schedule is the law; 7 brackets, each asked with 5 orders of letters
+                assert row.calls == 5 * 7 * (EVALUATIONS - 1)
                 assert row.understood == 1
             else:
                 assert row.calls == 0
@@ -256,7 +257,7 @@ def test_noise_is_called_noise(improviser):
     noisy = run(improviser(noise=True), planners=("federal", "llm"), welfare=("rawlsian",))
     [(title, rows)] = noisy.tables.items()
     assert title == "Rawlsian"
-    assert {row.planner for row in rows} == {STATUS_QUO, f"{MODEL} (noise)", OPTIMISER}
+    assert {row.planner for row in rows} == {STATUS_QUO, *beside(f"{MODEL} (noise)"), OPTIMISER}
     assert {record["planner"] for record in noisy.metrics} == {row.planner for row in rows}
 
 
@@ -265,7 +266,7 @@ def test_noisy_workers_are_called_noise(improviser):
     noisy = run(improviser(noise=True), planners=("federal", "llm"), **choices)
     [(title, rows)] = noisy.tables.items()
     assert title == "Rawlsian (workers are noise)"
-    assert {row.planner for row in rows} == {STATUS_QUO, f"{MODEL} (noise)"}
+    assert {row.planner for row in rows} == {STATUS_QUO, *beside(f"{MODEL} (noise)")}
     assert {record["welfare"] for record in noisy.metrics} == {title}
 
 
@@ -287,15 +288,37 @@ def test_workers_of_both_kinds_work_in_tables_of_their_own(improviser):
         assert all(row.regret == best - row.equivalent for row in rows)
 
 
-def test_the_model_that_comes_with_the_project_is_said_to_imitate_a_formula(improviser):
-    engine = improviser()
-    engine.describe = lambda: {**improviser.describe(engine), "model": SHIPPED}
-    choices = dict(agents=5, evaluations=1, tax_year=1, welfare=("rawlsian",))
+def beside(model):
+    """Return the rows of a language model and of those who know nothing."""
+    names = {REGISTRY[name].name for name in ("ramp", "walk")}
+    return {model, f"{model}, without its history", f"{model}, its history shuffled"} | names
+
+
+@pytest.mark.parametrize(
+    ("mode", "workers", "model"),
+    [
+        ("choice", "workers imitate a formula", f"{MODEL} (imitates a formula)"),
+        ("text", "workers not taught to answer so", f"{MODEL} (not taught this)"),
+    ],
+)
+def test_the_model_that_comes_with_the_project_imitates_a_formula_where_it_was_taught(
+    improviser, mode, workers, model
+):
+    engine, taught = improviser(), taught_entries(SHIPPED_FOLDER)
+    engine.describe = lambda: {**improviser.describe(engine), "model": SHIPPED, **taught}
+    choices = dict(agents=5, evaluations=1, tax_year=1, welfare=("rawlsian",), mode=mode)
     [(title, rows)] = run(
         engine, workers=("llm",), planners=("federal", "llm"), **choices
     ).tables.items()
-    assert title == "Rawlsian (workers imitate a formula)"
-    assert {row.planner for row in rows} == {STATUS_QUO, f"{MODEL} (imitates a formula)"}
+    assert title == f"Rawlsian ({workers})"
+    assert {row.planner for row in rows} == {STATUS_QUO, *beside(model)}
+
+
+def test_those_who_know_nothing_stand_in_every_table_of_a_model_that_plans_unless_left_out():
+    assert CompareConfig().roster == (*COMPARED, *UNINFORMED)
+    assert CompareConfig(planners=("federal", "random")).roster == ("federal", "random")
+    assert set(CompareConfig(planners=("llm-shuffled",)).roster) == {"llm-shuffled", *UNINFORMED}
+    assert CompareConfig(planners=("llm",), uninformed=False).roster == ("llm",)
 
 
 def test_a_model_that_is_no_noise_is_not_called_so(comparison, modelled):

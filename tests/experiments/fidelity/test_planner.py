@@ -15,12 +15,15 @@ from llm_policy.formula.planner import changes_probabilities
 from llm_policy.memory.planner import Trial
 from llm_policy.prompts.numbers import bracket_names
 
-MODEL, FORGETFUL, _, TEACHER = range(4)
+MODEL, FORGETFUL, SHUFFLED, _, RAMP, WALK, TEACHER = range(7)
 ABOVE, READ = 7, 8
 
 
 class Pupil(ScriptedEngine):
-    """Answers as the formula would who reads the lists of the prompt; keeps its batches."""
+    """Answers as the formula would who reads the lists of the prompt; keeps its batches.
+
+    It was taught each change as one letter.
+    """
 
     def __init__(self, *, learns: bool = True):
         self.batches, self.learns = [], learns
@@ -29,6 +32,9 @@ class Pupil(ScriptedEngine):
     def choose(self, prompts, options):
         self.batches.append(list(prompts))
         return super().choose(prompts, options)
+
+    def describe(self):
+        return super().describe() | {"letters": "fixed"}
 
     def chance(self, prompt, letter):
         [current] = re.findall(r"Current rates, from the lowest bracket: (.*)\.", prompt.shared)
@@ -98,10 +104,10 @@ def test_shares_are_paired_by_seed_and_nobody_passes_the_best(found):
 
 def test_all_runs_are_asked_in_step_and_only_the_history_differs(pupil, found):
     questions = found.seeds * len(BRACKETS)
-    assert [len(batch) for batch in pupil.batches] == [2 * questions] * (found.evaluations - 1)
-    assert [row.understood for row in found.rows] == [1, 1, None, None]
+    assert [len(batch) for batch in pupil.batches] == [3 * questions] * (found.evaluations - 1)
+    assert [row.understood for row in found.rows] == [1] * 3 + [None] * 4
     for batch in pupil.batches:
-        informed, forgetful = batch[:questions], batch[questions:]
+        informed, forgetful = batch[:questions], batch[questions : 2 * questions]
         assert all("The latest tax years, latest last:" in prompt.shared for prompt in informed)
         for prompt in forgetful:
             told = prompt.shared.splitlines()
@@ -126,7 +132,7 @@ def test_the_table_says_whom_the_model_is_above_and_that_a_formula_is_imitated(f
     assert "8 seeds, 24 evaluations each, 100 rational workers" in str(table.title)
     assert "imitates a known formula" in str(table.title)
     assert list(table.columns[ABOVE].cells)[:2] == ["-", "yes"]
-    assert list(table.columns[READ].cells) == ["100.0", "100.0", "-", "-"]
+    assert list(table.columns[READ].cells) == ["100.0"] * 3 + ["-"] * 4
 
 
 def test_one_seed_has_no_interval():

@@ -140,7 +140,7 @@ def test_a_model_plans_every_draw_and_its_questions_are_counted(improviser):
     sizes = replace(SIZES, evaluations=4)
     engine = improviser()
     (score,) = contest_scores(contest, ("llm",), sizes, engine)
-    assert score.queries == 3 * 7  # the first evaluation is of the law, which has 7 brackets
+    assert score.queries == 3 * 7 * 5  # the first is the law's; 7 brackets, 5 orders of letters
     assert engine.chosen == 3 * 7 * sizes.populations
 
 

@@ -13,6 +13,7 @@ from econjax import BracketSchedule, Economy, Population, Quasilinear, Utilitari
 from econjax.planning import Report, summarise
 from econjax.statistics import BracketStatistics
 from llm_policy.answers.ballots import read_ballot
+from llm_policy.answers.orders import balanced_orders
 from llm_policy.answers.reading import Tally
 from llm_policy.elections.democracy import Democracy
 from llm_policy.elections.state import DemocracyState, Election, TaxYear, exploitation, turnover
@@ -31,8 +32,8 @@ class People(ScriptedEngine):
     """Everyone answers by who they are.
 
     `stands(worker)` is a platform or None, `votes(worker)` names workers, best first,
-    `governs(worker)` changes the rates; texts are said as they are. A batch of questions shows who
-    is called what.
+    `governs(worker)` changes the rates; texts are said as they are. A batch of questions shows
+    what candidates are called in their own lists, and so in the draw: `called` from 0.
     """
 
     def __init__(self, *, votes=lambda i: [], stands=lambda i: None, governs=lambda i: [0, 0]):
@@ -44,7 +45,8 @@ class People(ScriptedEngine):
         self.batches.append(prompts)
         for prompt in prompts:
             if found := re.search(r"You are candidate (\d+)", prompt.personal):
-                self.called[worker_of(prompt)] = int(found[1])
+                lists = balanced_orders(worker_of(prompt) + 1, candidates_of(prompt))
+                self.called[worker_of(prompt)] = int(lists[-1, int(found[1]) - 1])
         return super().complete(prompts, schema, **options)
 
     def say(self, prompt):
@@ -59,7 +61,8 @@ class People(ScriptedEngine):
             named = self.votes(worker)
             if isinstance(named, str):
                 return named
-            numbers = [self.called[i] for i in named]
+            own = balanced_orders(worker + 1, candidates_of(prompt))[-1].tolist()
+            numbers = [1 + own.index(self.called[i]) for i in named]
             if '"vote"' in rules:
                 return json.dumps({"vote": numbers[0] if numbers else 0})
             return json.dumps({"ranking" if '"ranking"' in rules else "approve": numbers})
@@ -69,6 +72,10 @@ class People(ScriptedEngine):
 
 def worker_of(prompt):
     return int(re.search(r"I am worker (\d+)\.", prompt.personal)[1])
+
+
+def candidates_of(prompt):
+    return len(re.findall("^- Candidate", prompt.shared, re.MULTILINE))
 
 
 def voters(n):
@@ -148,8 +155,9 @@ def test_the_winner_gets_its_own_platform():
         for worker, promised in zip(election.candidates, election.platforms, strict=True):
             np.testing.assert_allclose(promised, 0.3 + np.array(platforms[worker]) / 100)
             shown = ", ".join(f"{30 + points} %" for points in platforms[worker])
-            place = election.candidates.index(worker) + 1
-            assert f"- Candidate {place}: promises the rates {shown}" in people.before
+            place = election.candidates.index(worker)
+            number = 1 + election.orders[-1].tolist().index(place)  # in the last voter's list
+            assert f"- Candidate {number}: promises the rates {shown}" in people.before
     assert len(orders) > 1
 
 
@@ -296,11 +304,48 @@ def test_voters_share_their_text_and_know_who_was_in_office():
     people = People(votes=lambda i: [2])
     run(democracy(people, term=2), 4, 4)
     first, second = (batch for batch in people.batches if len(batch) == 4)
-    assert len({prompt.shared for prompt in first}) == 1
-    assert "All is well." in first[0].shared
+    opening = {prompt.shared[: prompt.shared.index("- Candidate")] for prompt in first}
+    assert len(opening) == 1
+    assert "All is well." in opening.pop()
     assert "in office" not in first[0].shared.replace("has not been in office", "")
     number = re.search(r"candidate (\d)", second[2].personal)[1]
-    assert f"- Candidate {number}: in office in tax years 1, 2" in second[0].shared
+    assert f"- Candidate {number}: in office in tax years 1, 2" in second[2].shared
+
+
+def first_named(rule):
+    return {"plurality": '{"vote": 1}', "approval": '{"approve": [1]}'}[rule]
+
+
+@pytest.mark.parametrize("rule", ["plurality", "approval"])
+@pytest.mark.parametrize(("electorate", "most"), [(24, 5), (24, 4), (3, 3), (7, 2)])
+def test_who_names_the_first_of_the_list_names_all_candidates_alike(rule, electorate, most):
+    people = People(votes=lambda i: first_named(rule))
+    _, state = run(democracy(people, rule=rule, candidates=most), electorate, 1)
+    [election] = state.elections
+    votes = [named for ballot in election.ballots for named in ballot]
+    counts = np.array([votes.count(worker) for worker in election.candidates])
+    assert counts.sum() == electorate
+    assert counts.max() - counts.min() <= 1
+    for place, by_place in enumerate(election.orders.T):
+        times = np.bincount(by_place, minlength=most)
+        assert times.max() - times.min() <= 1, place
+
+
+def test_a_voter_s_list_says_of_each_candidate_what_is_true_of_it():
+    """Whatever the order, the number beside a promise is the number that names who made it."""
+    platforms = {0: [-20, 0], 1: [-10, 0], 2: [0, 0], 3: [10, 0], 4: [20, 0]}
+    people = People(stands=platforms.get)
+    said = []
+
+    def highest(prompt):
+        promises = re.findall(r"Candidate (\d): promises the rates (\d+) %", prompt.shared)
+        said.append([int(rate) for _, rate in promises])
+        return json.dumps({"vote": int(max(promises, key=lambda promise: int(promise[1]))[0])})
+
+    people._answer = lambda p: highest(p) if "How do you vote" in p.personal else people.say(p)
+    _, state = run(democracy(people, platforms=True), 12, 1)
+    assert state.elections[0].ballots == ((4,),) * 12
+    assert len(set(map(tuple, said))) == 10
 
 
 @eqx.filter_jit
