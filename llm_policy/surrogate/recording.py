@@ -19,6 +19,7 @@ from llm_policy.personas.draw import Personas
 from llm_policy.prompts.disutility import PRICED_HOURS as PRICED_HOURS
 from llm_policy.prompts.disutility import prices
 from llm_policy.prompts.workers import Situation, Style
+from llm_policy.workers.chances import Chances
 from llm_policy.workers.llm import Answers, LLMWorkers
 from llm_policy.workers.society import Society
 
@@ -152,6 +153,11 @@ class RecordedWorkers(LLMWorkers):
         self.person, self.queries = person, 0
         self.hours = jnp.asarray(self.choice_set.values, economy.population.skill.dtype)
         self.years: list[list[Heard]] = []
+
+    @property
+    def chances(self) -> Chances | None:
+        """The chances of hours that the last answers were drawn from."""
+        return Chances(self.hours, self.years[-1][-1].probabilities) if self.years else None
 
     def labor(self, key: Key[Array, ""], situation: Situation, memory: Memory) -> Answers:
         """Ask every worker for its next hours, and keep the chances."""
