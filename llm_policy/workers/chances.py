@@ -41,6 +41,7 @@ class Moment(NamedTuple):
     error: Float[Array, ""]
 
 
+@eqx.filter_jit
 def drawn_hours(key: Key[Array, ""], chances: Chances) -> Float[Array, "draws agents"]:
     """Return independent draws of everybody's hours: `BATCHES` Latin hypercubes of `DRAWS`.
 
@@ -54,7 +55,7 @@ def drawn_hours(key: Key[Array, ""], chances: Chances) -> Float[Array, "draws ag
     slices = jnp.argsort(jax.random.uniform(slice_key, shape), axis=1)
     points = ((slices + jax.random.uniform(within_key, shape)) / DRAWS).reshape(-1, agents)
     reached = jnp.cumsum(chances.probabilities, axis=1)[:, :-1]
-    return chances.hours[jnp.sum(points[:, :, None] > reached, axis=2)]
+    return chances.hours[jnp.sum(points[:, :, None] > reached[None], axis=2)]
 
 
 def expected(
@@ -200,7 +201,7 @@ def _expected(
 def _expected_rebate(
     economy: Economy, schedule: BracketSchedule, chances: Chances
 ) -> Float[Array, ""]:
-    tax = schedule.tax(economy.population.skill[:, None] * chances.hours)
+    tax = schedule.tax(economy.population.skill[:, None] * chances.hours[None])
     return economy.population.weight @ (chances.probabilities * tax).sum(axis=1) - economy.spending
 
 
