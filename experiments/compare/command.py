@@ -77,9 +77,14 @@ def _remarks(config: CompareConfig) -> list[str]:
     ]
     if "llm" in config.workers:
         remarks.append(
-            "Language-model workers: ± is the standard error of a tax year's mean, steps taken as "
-            "independent; they have no gradient, so the gradient planner hears that of rational "
-            "workers."
+            "Language-model workers: ± is the standard error of the mean of "
+            f"{config.repetitions} independent tax years; they have no gradient, so the gradient "
+            "planner hears that of rational workers."
+        )
+    if "llm" in config.workers and config.keep_memory:
+        remarks.append(
+            "Workers kept their memory from year to year: the order of a planner's schedules is "
+            "part of its result, and its recommendation was lived by workers who remember them."
         )
     if len(config.workers) > 1:
         remarks.append(

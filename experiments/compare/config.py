@@ -34,6 +34,12 @@ class CompareConfig(RunConfig):
     language models if not given."""
     tax_year: int = 2
     """Steps of labor in one evaluation of language-model workers: a length, not a calendar year."""
+    repetitions: int = 4
+    """Independent tax years that language-model workers live under each recommended schedule, from
+    which standard errors and what cannot be told apart are known."""
+    keep_memory: bool = False
+    """Let language-model workers remember the tax years before, under every planner alike: all
+    start from the same 40 hours, and the order of a planner's schedules is part of its result."""
     mode: Literal["text", "choice"] = "choice"
     """How language models answer: choice (one token, drawn from the model's own probabilities of
     0, 10, ... 100 hours, or of a planner's changes of one rate), or text (any hours from 0 to
@@ -46,7 +52,7 @@ class CompareConfig(RunConfig):
             ValueError: a choice that makes no comparison.
         """
         RunConfig.check(self)
-        for name in ("evaluations", "tax_year"):
+        for name in ("evaluations", "tax_year", "repetitions"):
             require_at_least(1, name, getattr(self, name))
         require_some("workers", self.workers, get_args(WorkersName))
         require_some("welfare", self.welfare, get_args(WelfareName))
@@ -58,6 +64,12 @@ class CompareConfig(RunConfig):
             raise ValueError(
                 "The planner surrogate plans for language models who choose: give --workers llm "
                 "and --mode choice, and another planner as well if others work."
+            )
+
+        if self.keep_memory and "surrogate" in self.planners:
+            raise ValueError(
+                "The planner surrogate predicts tax years that begin anew: leave out "
+                "--keep-memory, or that planner."
             )
 
     @property

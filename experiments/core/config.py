@@ -15,6 +15,9 @@ from experiments.report.disclosure import SHIPPED
 if TYPE_CHECKING:
     from econjax import Economy
 
+FORMULA = "formula"
+"""Names, as a model of workers, the formula that econjax-small was taught, with no model."""
+
 WelfareName = Literal["atkinson", "rawlsian", "utilitarian"]
 WorkersName = Literal["rational", "llm"]
 PlannerName = Literal[

@@ -25,24 +25,26 @@ from econjax.welfare import AbstractWelfare
 SUBSISTENCE = 15_060.0
 """Dollars a year: the poverty guideline of 2024 for one person in the 48 contiguous states
 (US Department of Health and Human Services, 89 FR 2961)."""
-_DISCONTENT = 0.5
+_DISCONTENT, _MATERIAL = 0.5, 0.1
 
 
 class Standing(NamedTuple):
     """What each worker's best hours would bring at a rebate, and the least that a year counts as.
 
-    Both are utilities, [agents].
+    All are utilities; `scale` is the size of the best or, if that is more, the subsistence.
     """
 
     best: Float[Array, " agents"]
     least: Float[Array, " agents"]
+    scale: Float[Array, " agents"]
 
 
 class Lived(NamedTuple):
     """A step as it counts: the report, and by worker what its error cost and if it was bounded.
 
     `lost` is utility short of the worker's own best at the rebate that was paid, without any bound;
-    `bounded` the chance, 0 to 1, that the year counts as more than its utility. `error` is the
+    `bounded` the chance, 0 to 1, that the year counts as more than its utility by over a tenth of
+    the worker's own best or, if that is more, of the subsistence. `error` is the
     standard error of the equivalent where draws stand for an expectation, otherwise 0.
     """
 
@@ -83,15 +85,16 @@ def standing(
     nothing = jnp.zeros_like(best)
     leaving = utility_of(economy, rebate - schedule.tax(nothing), nothing)
     floor = subsistence if economy.preferences.utility_in_dollars else -jnp.inf
-    return Standing(worth, jnp.minimum(worth, jnp.maximum(leaving, floor)))
+    least = jnp.minimum(worth, jnp.maximum(leaving, floor))
+    return Standing(worth, least, jnp.maximum(jnp.abs(worth), floor))
 
 
 def counted(
     utility: Float[Array, " agents"], stands: Standing
 ) -> tuple[Float[Array, " agents"], Bool[Array, " agents"]]:
-    """Return utilities as they count, and whose are raised, rounding apart."""
-    rounding = 64 * jnp.finfo(utility.dtype).eps * (1 + jnp.abs(stands.best))
-    return jnp.maximum(utility, stands.least), utility < stands.least - rounding
+    """Return utilities as they count, and whose are raised by over a tenth of `stands.scale`."""
+    raised = stands.least - utility > _MATERIAL * stands.scale
+    return jnp.maximum(utility, stands.least), raised
 
 
 def felt(

@@ -71,7 +71,7 @@ def test_the_least_is_between_no_work_or_subsistence_and_the_own_best(economy, s
     stands = standing(
         economy, schedule, rebate, own_best(economy, schedule, rebate), subsistence=SUBSISTENCE
     )
-    best, least = map(np.asarray, stands)
+    best, least, _ = map(np.asarray, stands)
     np.testing.assert_allclose(least, np.minimum(best, max(float(rebate), SUBSISTENCE)))
 
 
@@ -102,6 +102,14 @@ def moved(economy, schedule, welfare, who):
     alone = outcome.utility.at[who].set(stands.least[who])
     kept = welfare.equivalent(economy.population, eqx.tree_at(lambda o: o.utility, outcome, alone))
     return map(float, (before, report.equivalent, kept, after.rebate - outcome.rebate))
+
+
+def test_a_small_error_of_the_poor_is_not_told_as_one_that_the_bound_hides(economy):
+    law = BracketSchedule(LAW.thresholds, SCHEDULES["laissez-faire"])  # a third has less than that
+    labor = solve(economy, law).outcome.labor
+    found = live(economy, law, labor + 2, Utilitarian())
+    assert not np.any(found.bounded)
+    assert np.all(live(economy, law, jnp.full(AGENTS, WORST), Utilitarian()).bounded[20:])
 
 
 @pytest.mark.parametrize("welfare", ["atkinson", "rawlsian"])
