@@ -10,18 +10,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from econjax import us_federal
 from experiments.compare.config import CompareConfig
 from experiments.compare.figures import plot_schedules, plot_welfare
-from experiments.compare.run import Comparison, compare
+from experiments.compare.run import Comparison, Players, compare
 from experiments.compare.tables import print_comparison
+from experiments.core.config import FORMULA
 from experiments.core.session import Session
 from experiments.report.console import NOTES, results
 from experiments.runs.directory import METRICS, write_table
-from llm_policy.engines.base import Engine
 
 
 def run_compare(config: CompareConfig, path: Path, session: Session | None) -> None:
     """Compare, write what came out into the run directory, print."""
     started = time.perf_counter()
-    comparison = _with_progress(config, session and session.engine)
+    comparison = _with_progress(config, _players(config, session))
     write_table(path / "timings.parquet", _timings(comparison))
     law = us_federal(config.year, config.status)
     plot_schedules(comparison, law, path / "schedules.png")
@@ -36,16 +36,28 @@ def run_compare(config: CompareConfig, path: Path, session: Session | None) -> N
         print(json.dumps(result, indent=2, allow_nan=False))
         return
     console = results()
-    remarks = _remarks(config) + (
-        session.remarks(config.asked, comparison.workers) if session else []
-    )
+    remarks = _remarks(config)
+    for each in session.all if session else ():
+        remarks += each.remarks(config.asked, comparison.workers)
     print_comparison(comparison, console, remarks=remarks)
     console.print(
         f"{time.perf_counter() - started:.0f} s for the comparison. Run directory: {path}"
     )
 
 
-def _with_progress(config: CompareConfig, engine: Engine | None) -> Comparison:
+def _players(config: CompareConfig, session: Session | None) -> Players:
+    """Return the engines of those who plan and work."""
+    models = [asked.model for asked in config.models()]
+    engines = (
+        dict(zip(models, (each.engine for each in session.all), strict=True)) if session else {}
+    )
+    return Players(
+        planners=tuple(engines[asked.model] for asked in config.who_plans),
+        workers=tuple(engines.get(asked.model) for asked in config.who_works),
+    )
+
+
+def _with_progress(config: CompareConfig, players: Players) -> Comparison:
     columns = (
         TextColumn("{task.description:<50}"),
         BarColumn(),
@@ -61,7 +73,7 @@ def _with_progress(config: CompareConfig, engine: Engine | None) -> Comparison:
                 tasks[name] = progress.add_task(name, total=total)
             progress.update(tasks[name], completed=done, total=total, visible=done != total)
 
-        return compare(config, engine, on_progress)
+        return compare(config, players, on_progress)
 
 
 def _timings(comparison: Comparison) -> list[dict]:
@@ -79,9 +91,19 @@ def _remarks(config: CompareConfig) -> list[str]:
     ]
     if "llm" in config.workers:
         remarks.append(
-            "Language-model workers: ± is the standard error of a tax year's mean, steps taken as "
-            "independent; they have no gradient, so the gradient planner hears that of rational "
-            "workers."
+            "Language-model workers: ± is the standard error of the mean of "
+            f"{config.repetitions} independent tax years; they have no gradient, so the gradient "
+            "planner hears that of rational workers."
+        )
+    if any(asked.model == FORMULA for asked in config.who_works):
+        remarks.append(
+            "Workers of the formula choose with the probabilities that econjax-small was taught: "
+            "an assumption to measure with, and no claim about people."
+        )
+    if "llm" in config.workers and config.keep_memory:
+        remarks.append(
+            "Workers kept their memory from year to year: the order of a planner's schedules is "
+            "part of its result, and its recommendation was lived by workers who remember them."
         )
     if len(config.workers) > 1:
         remarks.append(

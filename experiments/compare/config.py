@@ -6,7 +6,9 @@ from typing import Any, Literal, get_args
 
 from experiments.core.config import (
     COMPARED,
+    FORMULA,
     MODEL_PLANNERS,
+    AskedModel,
     PlannerName,
     RunConfig,
     WelfareName,
@@ -39,6 +41,21 @@ class CompareConfig(RunConfig):
     language models if not given."""
     tax_year: int = 2
     """Steps of labor in one evaluation of language-model workers: a length, not a calendar year."""
+    planner_model: tuple[str, ...] = ()
+    """Models that plan, each in a row of its own: as for --model, which it is if none is given."""
+    planner_server: tuple[str, ...] = ()
+    """Servers of --planner-model, one for each or one for all; in this process if none is given."""
+    worker_model: tuple[str, ...] = ()
+    """Models that work, each in tables of its own: as for --model, which it is if none is given;
+    formula stands for the formula that econjax-small was taught, with no model in between."""
+    worker_server: tuple[str, ...] = ()
+    """Servers of --worker-model, one for each or one for all; in this process if none is given."""
+    repetitions: int = 4
+    """Independent tax years that language-model workers live under each recommended schedule, from
+    which standard errors and what cannot be told apart are known."""
+    keep_memory: bool = False
+    """Let language-model workers remember the tax years before, under every planner alike: all
+    start from the same 40 hours, and the order of a planner's schedules is part of its result."""
     mode: Literal["text", "choice"] = "choice"
     """How language models answer: choice (one token, drawn from the model's own probabilities of
     0, 10, ... 100 hours, or of a planner's changes of one rate), or text (any hours from 0 to
@@ -51,7 +68,7 @@ class CompareConfig(RunConfig):
             ValueError: a choice that makes no comparison.
         """
         RunConfig.check(self)
-        for name in ("evaluations", "tax_year"):
+        for name in ("evaluations", "tax_year", "repetitions"):
             require_at_least(1, name, getattr(self, name))
         require_some("workers", self.workers, get_args(WorkersName))
         require_some("welfare", self.welfare, get_args(WelfareName))
@@ -65,22 +82,83 @@ class CompareConfig(RunConfig):
                 "and --mode choice, and another planner as well if others work."
             )
 
+        self._check_models()
+        if self.keep_memory and "surrogate" in self.planners:
+            raise ValueError(
+                "The planner surrogate predicts tax years that begin anew: leave out "
+                "--keep-memory, or that planner."
+            )
+
     @property
     def asks_a_model(self) -> bool:
         """Whether anyone in the run is a language model."""
-        return bool(self.asked)
+        return bool(self.models())
+
+    @property
+    def model_plans(self) -> bool:
+        """Whether a planner is a language model."""
+        return not set(self.planners).isdisjoint(MODEL_PLANNERS)
 
     @property
     def asked(self) -> dict[str, str]:
         """Who is a language model, and how it answers."""
-        plans = not set(self.planners).isdisjoint(MODEL_PLANNERS)
-        who: dict[str, bool] = {"workers": "llm" in self.workers, "planner": plans}
+        who: dict[str, bool] = {"workers": "llm" in self.workers, "planner": self.model_plans}
         return {name: self.mode for name, takes_part in who.items() if takes_part}
 
     @property
     def roster(self) -> tuple[PlannerName, ...]:
         """All planners of a table."""
         return with_uninformed(self.planners) if self.uninformed else self.planners
+
+    @property
+    def who_works(self) -> tuple[AskedModel, ...]:
+        """The models that work, `FORMULA` among them."""
+        return self._seats(self.worker_model, self.worker_server) if "llm" in self.workers else ()
+
+    @property
+    def who_plans(self) -> tuple[AskedModel, ...]:
+        """The models that plan."""
+        models, servers = self.planner_model, self.planner_server
+        return self._seats(models, servers) if self.model_plans else ()
+
+    def models(self) -> tuple[AskedModel, ...]:
+        """Return the models that the run asks, each of them once."""
+        who = dict.fromkeys((*self.who_works, *self.who_plans))
+        return tuple(asked for asked in who if asked.model != FORMULA)
+
+    def _seats(self, models: tuple[str, ...], servers: tuple[str, ...]) -> tuple[AskedModel, ...]:
+        if not models:
+            return (AskedModel(self.model, self.server),)
+        places = servers or (None,)
+        every = places * len(models) if len(places) == 1 else places
+        return tuple(AskedModel(*pair) for pair in zip(models, every, strict=True))
+
+    def _check_models(self) -> None:
+        """Check who plays whom.
+
+        Raises:
+            ValueError: models that cannot play, or whose servers nobody can tell.
+        """
+        for part in ("planner", "worker"):
+            models, servers = (getattr(self, f"{part}_{what}") for what in ("model", "server"))
+            if len(set(models)) < len(models):
+                raise ValueError(f"--{part}-model takes each model once; got {' '.join(models)}.")
+            if len(servers) not in (0, 1, len(models)) or (servers and not models):
+                raise ValueError(
+                    f"--{part}-server takes one server for all of --{part}-model, or one for each; "
+                    f"got {len(servers)} for {len(models)}."
+                )
+        if FORMULA in self.planner_model or (FORMULA in self.worker_model and self.mode == "text"):
+            raise ValueError(
+                f"The model {FORMULA} works, and chooses: give it to --worker-model with --mode "
+                "choice."
+            )
+        names = [asked.model for asked in self.models()]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(
+                f"The model {min(twice)} is asked in two places: give it one server wherever it "
+                "plays."
+            )
 
     def among(self, workers: WorkersName) -> "CompareConfig":
         """Return the comparison among workers of one kind, with its numbers filled in."""

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -15,20 +15,38 @@ from baselines.optimum import best_found
 from econjax import BracketSchedule, Economy, us_federal
 from econjax.planning import CLIMBS, Evaluator, RationalEvaluator, Report, plan
 from experiments.compare.config import CompareConfig
+from experiments.core.config import FORMULA
 from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext
 from experiments.report.disclosure import nature
+from experiments.report.intervals import mean_of
 from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine
+from llm_policy.formula.policy import TaughtWorkers
 from llm_policy.personas.draw import describe, draw_personas
 from llm_policy.prompts.welfare import WELFARE
 from llm_policy.prompts.workers import Mode, Style
 from llm_policy.surrogate.recording import RecordedWorkers, person_features
-from llm_policy.workers.evaluator import ModelEvaluator
+from llm_policy.workers.evaluator import ModelEvaluator, mean_year
 from llm_policy.workers.llm import LLMWorkers
 from llm_policy.workers.society import Society
 
 STATUS_QUO = REGISTRY["federal"].name
 OPTIMISER = "optimiser, no limit"
+
+
+@dataclass(frozen=True)
+class CostOfErrors:
+    """What workers' choices lose against each one's own best at the rebate that they lived with.
+
+    `mean` is in dollars a year per worker, without a bound, and `error` its standard error over
+    years; `costliest` is the share of it that the costliest tenth of workers bears; `bounded` the
+    share of answers that count as more than their utility.
+    """
+
+    mean: float
+    error: float
+    costliest: float
+    bounded: float
 
 
 @dataclass(frozen=True)
@@ -38,7 +56,12 @@ class ComparisonRow:
     In dollars a year; `labor` is the mean week in hours. `regret` is the distance to the best row,
     `share` the part of the distance from US federal to the best row that was covered (None without
     such a distance), `last` the equivalent of the last schedule evaluated, `understood` the share
-    of model answers read (None where no model was asked).
+    of model answers read (None where no model was asked). `planner_model` and `worker_model` are
+    the language models that planned and worked.
+
+    Among language models `equivalent` is welfare as lived, the mean of independent `years` under
+    the schedule, `at_best` what the same people would bring if each chose best, and `errors` what
+    the choices cost. `tied` says that the row and the best one cannot be told apart.
     """
 
     planner: str
@@ -58,6 +81,12 @@ class ComparisonRow:
     understood: float | None
     regret: float = 0.0
     share: float | None = None
+    planner_model: str | None = None
+    worker_model: str | None = None
+    years: tuple[float, ...] = ()
+    at_best: float | None = None
+    errors: CostOfErrors | None = None
+    tied: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,14 +103,28 @@ class Comparison:
     workers: LLMWorkers | None = None
 
 
+@dataclass(frozen=True)
+class Players:
+    """Who answers: the engines that plan, in one table, and those that work, in tables each.
+
+    None among the workers is the formula that econjax-small was taught, with no model in between.
+    """
+
+    planners: tuple[Engine, ...] = ()
+    workers: tuple[Engine | None, ...] = ()
+
+
 Progress = Callable[[str, str, int, int | None], None]
 """Called with a table, a planner, and its evaluations so far and in all (None if unknown)."""
 
 
-def compare(config: CompareConfig, engine: Engine | None, progress: Progress) -> Comparison:
+def compare(
+    config: CompareConfig, players: Players | Engine | None, progress: Progress
+) -> Comparison:
     """Run every planner of `config` under every welfare function, among workers of each kind.
 
-    Figures are as exact as JAX's default precision: enable float64 for cents.
+    One engine plays everyone. Figures are as exact as JAX's default precision: enable float64 for
+    cents.
 
     Raises:
         ValueError: a choice makes no comparison, or a language model takes part and there is no
@@ -89,48 +132,98 @@ def compare(config: CompareConfig, engine: Engine | None, progress: Progress) ->
         EngineError: the engine cannot answer, or too few of its answers can be read.
     """
     config.check()
-    if config.asks_a_model and engine is None:
-        raise ValueError("Language models take part and there is no engine to ask.")
+    cast = _cast(config, players)
     law, key, tally = us_federal(config.year, config.status), jax.random.key(config.seed), Tally()
     done = Comparison({}, {}, [])
     for kind in config.workers:
         some = config.among(kind)
-        economy, workers = some.economy(), None
-        if kind == "llm" and engine is not None:
-            workers = people(
-                economy, engine, jax.random.fold_in(key, 0), tally=tally, mode=some.mode
-            )
-            done = replace(done, workers=workers)
-        for name in config.welfare:
-            tries = some.evaluations or 1
-            setting = PlanningContext(
-                law=law,
-                elasticity=config.elasticity,
-                engine=engine,
-                aim=WELFARE[name],
-                tally=tally,
-                evaluations=tries,
-                mode=config.mode,
-                workers=workers if isinstance(workers, RecordedWorkers) else None,
-                steps=config.tax_year,
-            )
-            contest = _Contest(
-                some, economy, setting, workers, jax.random.fold_in(key, 1), progress
-            )
-            done.tables[contest.title] = contest.rows()
-            done.sizes[contest.title] = contest.size
-            done.metrics.extend(contest.metrics)
+        economy = some.economy()
+        for crew in _crews(some, economy, cast, jax.random.fold_in(key, 0), tally):
+            if kind == "llm" and done.workers is None:
+                done = replace(done, workers=crew.workers)
+            recorded = crew.workers if isinstance(crew.workers, RecordedWorkers) else None
+            for name in config.welfare:
+                setting = PlanningContext(
+                    law=law,
+                    elasticity=config.elasticity,
+                    engine=cast.planners[0] if cast.planners else None,
+                    aim=WELFARE[name],
+                    tally=tally,
+                    evaluations=some.evaluations or 1,
+                    mode=config.mode,
+                    workers=recorded,
+                    steps=config.tax_year,
+                )
+                planned = jax.random.fold_in(key, 1)
+                contest = _Contest(some, economy, setting, crew, cast.planners, planned, progress)
+                done.tables[contest.title] = contest.rows()
+                done.sizes[contest.title] = contest.size
+                done.metrics.extend(contest.metrics)
     return done
 
 
+class _Crew(NamedTuple):
+    """Who works, if not the rational: with the words for a title, and the model's name."""
+
+    workers: LLMWorkers | None = None
+    words: str = ""
+    model: str | None = None
+
+
+def _cast(config: CompareConfig, players: Players | Engine | None) -> Players:
+    """Return who plays, one engine at least for each part that a model has.
+
+    Raises:
+        ValueError: there is no engine for a part.
+    """
+    if not isinstance(players, Players):
+        engines = () if players is None else (players,)
+        players = Players(engines, engines)
+    if (config.model_plans and not players.planners) or (
+        "llm" in config.workers and not players.workers
+    ):
+        raise ValueError("Language models take part and there is no engine to ask.")
+    return players
+
+
+def _crews(
+    config: CompareConfig, economy: Economy, cast: Players, key: Key[Array, ""], tally: Tally
+) -> list[_Crew]:
+    """Return the crews of workers of the kind that `config` names: the same people, each model."""
+    if config.workers == ("rational",):
+        return [_Crew()]
+    crews = []
+    for engine in cast.workers:
+        workers = people(economy, engine, key, tally=tally, mode=config.mode)
+        if engine is None:
+            crews.append(_Crew(workers, "workers of the formula", FORMULA))
+            continue
+        described = engine.describe()
+        words, model = nature(described, config.asked).workers, str(described["model"])
+        crews.append(_Crew(workers, _named(words, model, cast.workers), model))
+    return crews
+
+
+def _named(words: str, model: str, engines: Sequence[Engine | None]) -> str:
+    """Return the words with the model's name where there are several."""
+    return f"{words}: {model}" if len(engines) > 1 else words
+
+
 def people(
-    economy: Economy, engine: Engine, key: Key[Array, ""], *, tally: Tally, mode: Mode = "choice"
+    economy: Economy,
+    engine: Engine | None,
+    key: Key[Array, ""],
+    *,
+    tally: Tally,
+    mode: Mode = "choice",
 ) -> LLMWorkers:
     """Return language models as the workers of an economy, each with a persona drawn with the key.
 
-    They are recorded where they choose.
+    They are recorded where they choose. Without an engine they are the formula itself.
     """
     personas = draw_personas(key, economy.population)
+    if engine is None:
+        return TaughtWorkers(economy, personas, tally=tally)
     if mode == "text":
         return LLMWorkers(engine, economy, describe(personas), style=Style(mode=mode), tally=tally)
     person = person_features(personas)
@@ -145,6 +238,15 @@ class _Searched(NamedTuple):
     last: Report
 
 
+class _Measured(NamedTuple):
+    """A schedule lived afresh: the report, each year's equivalent, and what errors cost."""
+
+    report: Report
+    years: tuple[float, ...] = ()
+    errors: CostOfErrors | None = None
+    at_best: float | None = None
+
+
 @dataclass
 class _Contest:
     """All planners under one welfare function, among workers of one kind."""
@@ -152,7 +254,8 @@ class _Contest:
     config: CompareConfig
     economy: Economy
     setting: PlanningContext
-    workers: LLMWorkers | None
+    crew: _Crew
+    planners: tuple[Engine, ...]
     key: Key[Array, ""]
     progress: Progress
     metrics: list[dict[str, Any]] = field(default_factory=list)
@@ -160,14 +263,15 @@ class _Contest:
     @property
     def title(self) -> str:
         """The welfare function, and who works if not the rational."""
-        workers = self.workers and nature(self.workers.engine.describe(), self.config.asked).workers
-        return self.setting.aim.name + (f" ({workers})" if workers else "")
+        return self.setting.aim.name + (f" ({self.crew.words})" if self.crew.workers else "")
 
     @property
     def size(self) -> str:
         """How many workers there are and how often planners try."""
-        kind = "rational" if self.workers is None else "language-model"
-        years = "" if self.workers is None else f", each a tax year of {self.config.tax_year} steps"
+        if self.crew.workers is None:
+            kind, years = "rational", ""
+        else:
+            kind, years = "language-model", f", each a tax year of {self.config.tax_year} steps"
         return (
             f"{self.config.size:,} {kind} workers. Evaluations of a planner that learns from them: "
             f"{self.config.evaluations}{years}."
@@ -175,39 +279,51 @@ class _Contest:
 
     def rows(self) -> list[ComparisonRow]:
         """Run everyone; then measure all against the best row and the status quo."""
-        entries = [REGISTRY[name] for name in self.config.roster]
         recorded = self.setting.workers is not None
-        rows = [self._planner(entry) for entry in entries if recorded or not entry.needs_choices]
-        if self.workers is None:
+        rows = []
+        for entry in (REGISTRY[name] for name in self.config.roster):
+            if recorded or not entry.needs_choices:
+                who = self.planners if entry.is_model else (self.setting.engine,)
+                rows += [self._planner(entry, engine) for engine in who]
+        if self.crew.workers is None:
             rows.append(self._optimiser(max(rows, key=lambda row: row.equivalent)))
-        best = max(row.equivalent for row in rows)
+        best = max(rows, key=lambda row: row.equivalent)
         start = next((row.equivalent for row in rows if row.planner == STATUS_QUO), None)
         if start is None:
-            start = float(self._evaluator(_FINAL).value(self.setting.law).equivalent)
+            evaluate, law = self._evaluator(_SEARCH), self.setting.law
+            start = float(self._measure(evaluate, law).report.equivalent)
+        way = best.equivalent - start
         return [
             replace(
                 row,
-                regret=best - row.equivalent,
-                share=(row.equivalent - start) / (best - start) if best > start else None,
+                regret=best.equivalent - row.equivalent,
+                share=(row.equivalent - start) / way if way > 0 else None,
+                tied=row is not best and _cannot_be_told_apart(best, row),
             )
             for row in rows
         ]
 
-    def _planner(self, entry: PlannerSpec) -> ComparisonRow:
-        engine = self.setting.engine
-        name = entry.title(nature(engine.describe(), self.config.asked) if engine else None)
+    def _planner(self, entry: PlannerSpec, engine: Engine | None) -> ComparisonRow:
+        name, model = entry.name, None
+        if entry.is_model and engine is not None:
+            described = engine.describe()
+            model = str(described["model"])
+            title = entry.title(nature(described, self.config.asked))
+            name = _named(title, model, self.planners)
         steps = entry.evaluations or self.config.evaluations or 0
-
-        def on_step(step: int, schedule: BracketSchedule, report: Report) -> None:
-            self._record(name, "evaluated", step, schedule, report)
-            self.progress(self.title, name, step + 1, steps)
+        setting = replace(self.setting, engine=engine)
 
         def search(evaluate: Evaluator) -> _Searched:
-            planner = entry.planner(self.setting)
+            def on_step(step: int, schedule: BracketSchedule, report: Report) -> None:
+                record = self._record(name, "evaluated", step, schedule, report)
+                record |= {"planner_model": model, "tax_year": _tax_year(evaluate)}
+                self.progress(self.title, name, step + 1, steps)
+
+            planner = entry.planner(setting)
             result = plan(self.key, planner, evaluate, steps=steps, on_step=on_step)
             return _Searched(entry.observes(planner), result.recommended, result.reports[-1])
 
-        return self._row(name, search)
+        return self._row(name, search, model)
 
     def _optimiser(self, best: ComparisonRow) -> ComparisonRow:
         """Search without limit: from the law, no tax, 50 % for all, and the best recommendation."""
@@ -223,15 +339,21 @@ class _Contest:
             last = self._evaluator(_FINAL).value(schedule)
             return _Searched(", ".join(CLIMBS), schedule, last)
 
-        return self._row(OPTIMISER, search)
+        return self._row(OPTIMISER, search, None)
 
-    def _row(self, name: str, search: Callable[[Evaluator], _Searched]) -> ComparisonRow:
+    def _row(
+        self, name: str, search: Callable[[Evaluator], _Searched], model: str | None
+    ) -> ComparisonRow:
         """Time the search, whose schedule is evaluated afresh."""
         started, before = time.perf_counter(), replace(self.setting.tally)
         evaluate = self._evaluator(_SEARCH)
         observes, schedule, last = search(evaluate)
-        final = self._evaluator(_FINAL).value(schedule)
-        self._record(name, "recommended", sum(evaluate.counts.values()), schedule, final)
+        found = self._measure(evaluate, schedule)
+        final, last_step = found.report, sum(evaluate.counts.values())
+        record = self._record(name, "recommended", last_step, schedule, final)
+        record |= {"planner_model": model, "tax_year": _tax_year(evaluate)}
+        record |= {"at_best": found.at_best, "years": list(found.years) or None}
+        record |= _errors_in_columns(found.errors)
         calls = self.setting.tally.asked - before.asked
         return ComparisonRow(
             planner=name,
@@ -249,19 +371,40 @@ class _Contest:
             seconds=time.perf_counter() - started,
             calls=calls,
             understood=(self.setting.tally.read - before.read) / calls if calls else None,
+            planner_model=model,
+            worker_model=self.crew.model,
+            years=found.years,
+            at_best=found.at_best,
+            errors=found.errors,
         )
 
+    def _measure(self, evaluate: Evaluator, schedule: BracketSchedule) -> _Measured:
+        """Live a schedule afresh, from where `evaluate` has left those who keep their memory."""
+        fresh = self._evaluator(_FINAL)
+        if not isinstance(fresh, ModelEvaluator) or not isinstance(evaluate, ModelEvaluator):
+            return _Measured(fresh.value(schedule))
+        fresh.state = evaluate.state
+        years = fresh.years(schedule, self.config.repetitions)
+        report, errors = mean_year(years)
+        costs = np.array([year.errors.cost for year in years])
+        spread = float(costs.std(ddof=1) / len(costs) ** 0.5) if len(costs) > 1 else 0.0
+        cost = CostOfErrors(errors.cost, spread, errors.share_of_costliest, errors.share_bounded)
+        at_best = float(fresh.what_if(schedule).equivalent)
+        return _Measured(report, tuple(float(y.report.equivalent) for y in years), cost, at_best)
+
     def _evaluator(self, place: int) -> Evaluator:
-        """Return an evaluator, whose draws differ by `place`."""
+        """Return an evaluator whose draws differ by `place`, and whose workers know nothing."""
         welfare = self.setting.aim.welfare
-        if self.workers is None:
+        if self.crew.workers is None:
             return RationalEvaluator(self.economy, welfare)
-        society, key = Society(self.workers, welfare), jax.random.fold_in(self.key, place)
-        return ModelEvaluator(society, steps=self.config.tax_year, key=key)
+        society, key = Society(self.crew.workers, welfare), jax.random.fold_in(self.key, place)
+        begun = society.begin(self.setting.law) if self.config.keep_memory else None
+        return ModelEvaluator(society, steps=self.config.tax_year, key=key, begun=begun)
 
     def _record(
         self, planner: str, kind: str, step: int, schedule: BracketSchedule, report: Report
-    ) -> None:
+    ) -> dict[str, Any]:
+        """Keep the figures of an evaluation; return the record, to which more may be added."""
         who = {
             "welfare": self.title,
             "agents": self.config.size,
@@ -276,7 +419,39 @@ class _Contest:
             raise ArithmeticError(
                 f"{planner}, evaluation {step + 1}, at {rates}: not all finite: {figures}."
             )
-        self.metrics.append(who | rates | figures)
+        blank = dict.fromkeys(_OF_MODELS) | {"worker_model": self.crew.model}
+        self.metrics.append(who | rates | figures | blank)
+        return self.metrics[-1]
+
+
+def _cannot_be_told_apart(best: ComparisonRow, row: ComparisonRow) -> bool:
+    """Return whether 0 lies within the 95 % interval of how far a row falls short of the best.
+
+    Years are paired, for their draws have the same keys; a single one has but its own error.
+    """
+    if not row.years:
+        return False
+    if len(row.years) == 1:
+        error = math.hypot(best.standard_error, row.standard_error)
+        return best.equivalent - row.equivalent <= 2 * error
+    return mean_of(np.array(best.years) - np.array(row.years)).low <= 0
+
+
+def _tax_year(evaluate: Evaluator) -> int | None:
+    """Return the number of the tax year that workers who keep their memory have come to."""
+    state = evaluate.state if isinstance(evaluate, ModelEvaluator) else None
+    return None if state is None else state.tax_year
+
+
+def _errors_in_columns(errors: CostOfErrors | None) -> dict[str, float | None]:
+    if errors is None:
+        return {}
+    return {
+        "cost_of_errors": errors.mean,
+        "cost_error": errors.error,
+        "costliest_tenth": errors.costliest,
+        "bounded": errors.bounded,
+    }
 
 
 _SEARCH, _FINAL = 1, 2
@@ -290,3 +465,15 @@ _RECORDED = (
     "floored",
     "understood",
 )
+_OF_MODELS = (
+    "planner_model",
+    "worker_model",
+    "tax_year",
+    "years",
+    "at_best",
+    "cost_of_errors",
+    "cost_error",
+    "costliest_tenth",
+    "bounded",
+)
+"""What a record holds of language models: None where it has no meaning."""

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from econjax.bounds import USUAL_BOUNDS
 from experiments.compare.run import Comparison, ComparisonRow
+from llm_policy.workers.lived import SUBSISTENCE
 
 
 def print_comparison(comparison: Comparison, console: Console, *, remarks: list[str]) -> None:
@@ -22,55 +23,47 @@ def print_comparison(comparison: Comparison, console: Console, *, remarks: list[
         for columns in _fitting(rows, console.width):
             console.print(_table(rows, columns), crop=False, width=10_000)
         for row in rows:
+            if row.errors is not None and row.errors.bounded > MANY_BOUNDED:
+                console.print(
+                    f"WARNING, {row.planner}: {row.errors.bounded:.1%} of answers were so bad that "
+                    "they count as more than their utility: its welfare says little of them."
+                )
             if row.floored > 0:
                 console.print(
                     f"{row.planner}: {row.floored:.2%} of workers had a utility below the floor "
                     "that this welfare function counts it as."
                 )
-    for remark in (*_LEGEND, *remarks):
+    models = any(row.errors for rows in comparison.tables.values() for row in rows)
+    for remark in (*_LEGEND, *(_LEGEND_OF_MODELS if models else ()), *remarks):
         console.print(remark)
 
 
-def _fitting(rows: Sequence[ComparisonRow], width: int) -> list[list[int]]:
+def _fitting(rows: Sequence[ComparisonRow], width: int) -> list[list[str]]:
     """Split the columns into groups that fit the width, each led by the planner's name."""
-    cells = [_COLUMNS, *(_cells(row) for row in rows)]
-    needed = [max(len(line[column]) for line in cells) + 3 for column in range(len(_COLUMNS))]
-    groups = [[0]]
-    for column in range(1, len(_COLUMNS)):
-        if sum(needed[c] for c in groups[-1]) + needed[column] > width and len(groups[-1]) > 1:
-            groups.append([0])
-        groups[-1].append(column)
+    cells = [_cells(row) for row in rows]
+    columns = list(cells[0])
+    needed = {name: max(len(name), *(len(line[name]) for line in cells)) + 3 for name in columns}
+    groups = [columns[:1]]
+    for name in columns[1:]:
+        if sum(needed[c] for c in groups[-1]) + needed[name] > width and len(groups[-1]) > 1:
+            groups.append(columns[:1])
+        groups[-1].append(name)
     return groups
 
 
-def _table(rows: Sequence[ComparisonRow], columns: Sequence[int]) -> Table:
+def _table(rows: Sequence[ComparisonRow], columns: Sequence[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
-    for column in columns:
-        left = column == 0 or _COLUMNS[column] in ("rates, % by bracket", "observes")
-        table.add_column(_COLUMNS[column], justify="left" if left else "right", no_wrap=True)
+    for name in columns:
+        left = name in ("planner", "rates, % by bracket", "observes")
+        table.add_column(name, justify="left" if left else "right", no_wrap=True)
     for row in rows:
         cells = _cells(row)
-        table.add_row(*(cells[column] for column in columns))
+        table.add_row(*(cells[name] for name in columns))
     return table
 
 
-_COLUMNS = (
-    "planner",
-    "equivalent $",
-    "regret $",
-    "US→best %",
-    "rates, % by bracket",
-    "last $",
-    "Gini",
-    "hours",
-    "rebate $",
-    "values",
-    "grads",
-    "observes",
-    "seconds",
-    "calls",
-    "read %",
-)
+MANY_BOUNDED = 0.05
+"""The share of answers on which the bound acts above which a table warns."""
 _LEGEND = [
     "equivalent: what everyone could get equally, in dollars a year, for the same welfare, under "
     "the schedule that the planner recommends.",
@@ -85,22 +78,48 @@ _LEGEND = [
 ]
 
 
-def _cells(row: ComparisonRow) -> tuple[str, ...]:
+_LEGEND_OF_MODELS = [
+    "Among language models, equivalent is welfare as lived, over independent tax years with the "
+    "same draws for all planners: nobody's year counts as less than no work would have brought, "
+    f"nor than ${SUBSISTENCE:,.0f} (US poverty guideline), unless the worker's own best is less. "
+    "≈: not told apart from the best row (95 %, paired by year).",
+    "all best: welfare if the same people chose best under the same schedule. errors: dollars a "
+    "year lost against each worker's own best, on average and without a bound; top 10th: the share "
+    "of it that the costliest tenth of workers bears. bounded: answers that count as more than "
+    "their utility.",
+]
+
+
+def _cells(row: ComparisonRow) -> dict[str, str]:
+    """Return a row's cells by column."""
     error = f" ±{row.standard_error:,.0f}" if row.standard_error else ""
-    return (
-        row.planner,
-        f"{row.equivalent:,.2f}{error}",
-        f"{row.regret:,.2f}",
-        "-" if row.share is None else f"{100 * row.share:.2f}",
-        " ".join(f"{100 * rate:4.1f}" for rate in row.rates),
-        f"{row.last:,.2f}",
-        f"{row.gini:.4f}",
-        f"{row.labor:.2f}",
-        f"{row.rebate:,.0f}",
-        str(row.values),
-        str(row.gradients),
-        row.observes,
-        f"{row.seconds:.1f}",
-        str(row.calls),
-        "-" if row.understood is None else f"{100 * row.understood:.1f}",
-    )
+    tied = " ≈" if row.tied else ""
+    return {
+        "planner": row.planner,
+        "equivalent $": f"{row.equivalent:,.2f}{error}{tied}",
+        "regret $": f"{row.regret:,.2f}",
+        "US→best %": "-" if row.share is None else f"{100 * row.share:.2f}",
+        **_cells_of_errors(row),
+        "rates, % by bracket": " ".join(f"{100 * rate:4.1f}" for rate in row.rates),
+        "last $": f"{row.last:,.2f}",
+        "Gini": f"{row.gini:.4f}",
+        "hours": f"{row.labor:.2f}",
+        "rebate $": f"{row.rebate:,.0f}",
+        "values": str(row.values),
+        "grads": str(row.gradients),
+        "observes": row.observes,
+        "seconds": f"{row.seconds:.1f}",
+        "calls": str(row.calls),
+        "read %": "-" if row.understood is None else f"{100 * row.understood:.1f}",
+    }
+
+
+def _cells_of_errors(row: ComparisonRow) -> dict[str, str]:
+    if row.errors is None or row.at_best is None:
+        return {}
+    return {
+        "all best $": f"{row.at_best:,.0f}",
+        "errors $": f"{row.errors.mean:,.0f} ±{row.errors.error:,.0f}",
+        "top 10th %": f"{100 * row.errors.costliest:.0f}",
+        "bounded %": f"{100 * row.errors.bounded:.1f}",
+    }

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from experiments.report.disclosure import SHIPPED
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from econjax import Economy
 
 EngineName = Literal["auto", "embedded", "vllm"]
+FORMULA = "formula"
+"""Names, as a model of workers, the formula that econjax-small was taught, with no model."""
 WelfareName = Literal["atkinson", "rawlsian", "utilitarian"]
 WorkersName = Literal["rational", "llm"]
 PlannerName = Literal[
@@ -66,6 +68,13 @@ def with_uninformed(planners: Sequence[PlannerName]) -> tuple[PlannerName, ...]:
     if not set(planners) & set(MODEL_PLANNERS):
         return tuple(planners)
     return (*planners, *(name for name in UNINFORMED if name not in planners))
+
+
+class AskedModel(NamedTuple):
+    """A model that a run asks, and the server that answers for it, if one does."""
+
+    model: str
+    server: str | None
 
 
 @dataclass(frozen=True)
@@ -218,6 +227,10 @@ class RunConfig(EconomyConfig, ModelConfig):
         """Whether anyone in the run is a language model."""
         return True
 
+    def models(self) -> tuple[AskedModel, ...]:
+        """Return the models that the run asks, each of them once."""
+        return (AskedModel(self.model, self.server),) if self.asks_a_model else ()
+
     def limits(self) -> dict[str, Any]:
         """Return what the run may cost, ready for JSON."""
         return {name: getattr(self, name) for name in LIMITS}
@@ -267,8 +280,9 @@ class RunConfig(EconomyConfig, ModelConfig):
 
 
 LIMITS = ("limit_tokens", "limit_dollars", "limit_seconds", "prices")
-NO_MATTER = ("name", "runs", "json", "server", *LIMITS)
-"""A run's place, how it is printed, what it may cost, and an address, maybe with a password."""
+SERVERS = ("server", "planner_server", "worker_server")
+NO_MATTER = ("name", "runs", "json", *SERVERS, *LIMITS)
+"""A run's place, how it is printed, what it may cost, and addresses, maybe with a password."""
 
 
 def require_at_least(least: int, name: str, value: int | None) -> None:

@@ -10,10 +10,19 @@ from llm_policy.workers.llm import LLMWorkers
 
 @dataclass(frozen=True)
 class Session:
-    """The engine, which asks no prompt of a batch twice, and the budget that counts within it."""
+    """The engine, which asks no prompt of a batch twice, and the budget that counts within it.
+
+    `others` are those of further models of the run, whose budgets share their limits.
+    """
 
     engine: Dedupe
     budget: Budget
+    others: tuple["Session", ...] = ()
+
+    @property
+    def all(self) -> tuple["Session", ...]:
+        """The sessions of all models, this one first."""
+        return (self, *self.others)
 
     def describe(self) -> dict[str, str | int | float | bool]:
         """Return the description of the model that answers."""

@@ -15,6 +15,10 @@ class ResumeConfig:
     """The run directory to finish."""
     server: str | None = None
     """The server that the run asked, if it asked one."""
+    planner_server: tuple[str, ...] | None = None
+    """The servers of a comparison's --planner-model, as they were given."""
+    worker_server: tuple[str, ...] | None = None
+    """The servers of a comparison's --worker-model, as they were given."""
     limit_tokens: int | None = None
     """Stop before the whole run has read and written more tokens than this."""
     limit_dollars: float | None = None

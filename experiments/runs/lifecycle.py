@@ -5,12 +5,13 @@ import dataclasses
 import pkgutil
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from experiments.core.commands import COMMANDS
-from experiments.core.config import RunConfig
+from experiments.core.config import SERVERS, RunConfig
 from experiments.core.engines import engine_of
 from experiments.core.session import Session
 from experiments.report.console import NOTES, Mistake, mistakes
@@ -32,19 +33,18 @@ def start(command: str, config: RunConfig) -> None:
     with mistakes():
         config.check()
         path = new_run_path(config.runs, config.name, command=command)
-    engine = engine_of(config) if config.asks_a_model else None
+    engines = _start_engines(config)
     try:
-        _make(path, command, config, engine.describe() if engine else None)
+        _make(path, command, config, [engine.describe() for engine in engines])
     except BaseException:
-        if engine is not None:
-            engine.close()
+        _close(engines)
         raise
     session = None
     try:
-        with _open_session(engine, path / "journal.sqlite" if engine else None, config) as session:
+        with _open_session(engines, path, config) as session:
             _do(command, config, path, session)
     except Mistake:
-        if session is None or not session.budget.spent.prompts:
+        if session is None or not any(each.budget.spent.prompts for each in session.all):
             shutil.rmtree(path)
         raise
 
@@ -68,17 +68,18 @@ def resume(choices: ResumeConfig) -> None:
             )
         if "most_unread" in overrides and "most_unread" not in old.asdict():
             raise ValueError(f"--most-unread is for simulations; {choices.run} is a {command}.")
+        if alien := sorted({"planner_server", "worker_server"} & set(overrides) - _fields(old)):
+            flag = alien[0].replace("_", "-")
+            raise ValueError(f"--{flag} is for comparisons; {choices.run} is a {command}.")
         config = dataclasses.replace(old, **overrides)
         config.check()
-        engine = read_manifest(choices.run)["engine"] or {}
-        if config.server is None and "url" in engine:
-            raise ValueError(
-                f"{choices.run} asked the server {engine['url']}: give it again, with --server."
-            )
-    engine = engine_of(config) if config.asks_a_model else None
-    with _open_session(
-        engine, choices.run / "journal.sqlite" if engine else None, config
-    ) as session:
+        for asked, engine in zip(config.models(), _engines_of(choices.run), strict=True):
+            if asked.server is None and "url" in engine:
+                raise ValueError(
+                    f"{choices.run} asked the server {engine['url']} for {asked.model}: give it "
+                    "again, with --server, or --planner-server or --worker-server if it had those."
+                )
+    with _open_session(_start_engines(config), choices.run, config) as session:
         _do(command, config, choices.run, session)
 
 
@@ -100,9 +101,8 @@ def replay(choices: ReplayConfig) -> None:
         config.check()
         name = choices.name or f"{choices.run.name}-replay"
         path = new_run_path(choices.run.parent, name, command=command)
-    source = choices.run / "journal.sqlite" if config.asks_a_model else None
-    with _open_session(None, source, config) as session:
-        _make(path, command, config, session and session.describe())
+    with _open_session([None] * len(config.models()), choices.run, config) as session:
+        _make(path, command, config, [one.describe() for one in session.all] if session else [])
         try:
             _work(command)(config.tolerant(), path, session)
         except BaseException:
@@ -125,9 +125,39 @@ def _work(command: str) -> Callable[[Any, Path, Session | None], None]:
     return pkgutil.resolve_name(COMMANDS[command].run)
 
 
-def _make(path: Path, command: str, config: RunConfig, engine: dict[str, Any] | None) -> None:
-    """Make the directory of a run."""
+def _make(path: Path, command: str, config: RunConfig, engines: list[dict[str, Any]]) -> None:
+    """Make the directory of a run, whose manifest describes the other engines in the first."""
+    engine = engines[0] | ({"others": engines[1:]} if engines[1:] else {}) if engines else None
     make_run(path, command=command, config=config.asdict(), limits=config.limits(), engine=engine)
+
+
+def _engines_of(path: Path) -> list[dict[str, Any]]:
+    """Return the descriptions of the engines that a run asked."""
+    engine = read_manifest(path)["engine"]
+    return [engine, *engine.get("others", [])] if engine else []
+
+
+def _fields(config: RunConfig) -> set[str]:
+    return {field.name for field in dataclasses.fields(config)}
+
+
+def _start_engines(config: RunConfig) -> list[Engine]:
+    """Start an engine for each model that a run asks, or none."""
+    engines = []
+    try:
+        for asked in config.models():
+            one = dataclasses.replace(config, model=asked.model, server=asked.server)
+            engines.append(engine_of(one))
+    except BaseException:
+        _close(engines)
+        raise
+    return engines
+
+
+def _close(engines: Sequence[Engine | None]) -> None:
+    for engine in engines:
+        if engine is not None:
+            engine.close()
 
 
 def _read(path: Path) -> tuple[str, RunConfig]:
@@ -142,7 +172,7 @@ def _read(path: Path) -> tuple[str, RunConfig]:
 
 def _do(command: str, config: RunConfig, path: Path, session: Session | None) -> None:
     """Do a run in its directory; say how to go on if it is cut short."""
-    server = " --server ..." if config.server else ""
+    server = "".join(f" --{name.replace('_', '-')} ..." for name in SERVERS if _has(config, name))
     on = f"Answers so far are kept; to go on: econjax resume {path}{server}"
     try:
         _work(command)(config, path, session)
@@ -155,27 +185,37 @@ def _do(command: str, config: RunConfig, path: Path, session: Session | None) ->
         ) from error
 
 
+def _has(config: RunConfig, name: str) -> bool:
+    return bool(dict(vars(config)).get(name))
+
+
 @contextlib.contextmanager
 def _open_session(
-    engine: Engine | None, journal: Path | None, config: RunConfig
+    engines: Sequence[Engine | None], run: Path, config: RunConfig
 ) -> Iterator[Session | None]:
-    """Open the journal and put the wrappers around it; nothing without a journal."""
-    if journal is None:
-        yield None
-        return
-    try:
-        opened = Journal(engine, journal)
-    except EngineError:
-        if engine is not None:
-            engine.close()
-        raise
-    with contextlib.closing(opened) as source:
-        budget = Budget(
-            source,
-            tokens=config.limit_tokens,
-            dollars=config.limit_dollars,
-            seconds=config.limit_seconds,
-            prices=config.prices,
-            clock=lambda: source.seconds,
-        )
-        yield Session(Dedupe(budget), budget)
+    """Open a journal for each engine and put the wrappers around it; nothing without an engine.
+
+    The first one's journal is journal.sqlite, the second's journal-2.sqlite.
+    """
+    purse: list[Budget] = []
+    with contextlib.ExitStack() as stack:
+        sessions = []
+        for place, engine in enumerate(engines, start=1):
+            file = run / ("journal.sqlite" if place == 1 else f"journal-{place}.sqlite")
+            try:
+                source = stack.enter_context(contextlib.closing(Journal(engine, file)))
+            except EngineError:
+                _close(engines[place - 1 :])
+                raise
+            budget = Budget(
+                source,
+                tokens=config.limit_tokens,
+                dollars=config.limit_dollars,
+                seconds=config.limit_seconds,
+                prices=config.prices,
+                clock=partial(getattr, source, "seconds"),
+                purse=purse,
+            )
+            sessions.append(Session(Dedupe(budget), budget))
+        first, *others = sessions or [None]
+        yield first and dataclasses.replace(first, others=tuple(others))

@@ -16,6 +16,7 @@ from econjax.schedule import AbstractSchedule
 from econjax.welfare import AbstractWelfare
 from llm_policy.surrogate.network import Surrogate
 from llm_policy.surrogate.recording import Heard, Remembered, see
+from llm_policy.workers.lived import SUBSISTENCE, own_best, standing
 
 
 def expected_equivalent(
@@ -24,10 +25,13 @@ def expected_equivalent(
     schedule: AbstractSchedule,
     probabilities: Float[Array, "agents options"],
     hours: Float[Array, " options"],
+    *,
+    subsistence: float | None = SUBSISTENCE,
 ) -> Float[Array, ""]:
     """Return the equivalent that is expected of workers who draw their hours independently.
 
-    The rebate is the expected one. For `Rawlsian()` this is the expected utility of the worst-off
+    Utilities are those that count (`lived.standing`) with a `subsistence`, as they are without. The
+    rebate is the expected one. For `Rawlsian()` this is the expected utility of the worst-off
     of these very workers, exact where utility is linear in the rebate; for others the equivalent of
     a population in which each worker is split by its chances, which is the limit of many draws.
     Differentiable in the rates and in the chances, but where two workers change places as the
@@ -35,6 +39,10 @@ def expected_equivalent(
     """
     population = economy.population
     utility, rebate = _offered(economy, schedule, probabilities, hours)
+    if subsistence is not None:
+        best = own_best(economy, schedule, rebate)
+        stands = standing(economy, schedule, rebate, best, subsistence)
+        utility = jnp.maximum(utility, stands.least[:, None])
     if isinstance(welfare, Rawlsian) and welfare.temperature is None:
         return _expected_lowest(utility, probabilities, population.weight)
     split = jax.tree.map(lambda values: jnp.repeat(values, len(hours)), population)

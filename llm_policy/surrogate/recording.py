@@ -19,6 +19,7 @@ from llm_policy.personas.draw import Personas
 from llm_policy.prompts.disutility import PRICED_HOURS as PRICED_HOURS
 from llm_policy.prompts.disutility import prices
 from llm_policy.prompts.workers import Situation, Style
+from llm_policy.workers.chances import Chances
 from llm_policy.workers.llm import Answers, LLMWorkers
 from llm_policy.workers.society import Society
 
@@ -122,7 +123,7 @@ class RecordedWorkers(LLMWorkers):
     """`LLMWorkers` in choice mode, overheard: every step's chances of hours are kept in `years`.
 
     They answer as they would otherwise, and `queries` counts the questions for hours. A tax year
-    begins where a society does: with workers who remember one step.
+    begins where a society does, with workers who remember one step, and with a year's number.
 
     Raises:
         ValueError: as `LLMWorkers`, text mode, workers who are no models, or features of other
@@ -152,6 +153,12 @@ class RecordedWorkers(LLMWorkers):
         self.person, self.queries = person, 0
         self.hours = jnp.asarray(self.choice_set.values, economy.population.skill.dtype)
         self.years: list[list[Heard]] = []
+        self._tax_year = -1
+
+    @property
+    def chances(self) -> Chances | None:
+        """The chances of hours that the last answers were drawn from."""
+        return Chances(self.hours, self.years[-1][-1].probabilities) if self.years else None
 
     def labor(self, key: Key[Array, ""], situation: Situation, memory: Memory) -> Answers:
         """Ask every worker for its next hours, and keep the chances."""
@@ -162,8 +169,9 @@ class RecordedWorkers(LLMWorkers):
         seen = see(
             self.economy, self.person, situation.schedule, remembered(memory, situation), self.hours
         )
-        if memory.seen <= 1:
+        if memory.seen <= 1 or situation.tax_year != self._tax_year:
             self.years.append([])
+        self._tax_year = situation.tax_year
         probabilities = jnp.asarray(found, self.hours.dtype)
         self.years[-1].append(
             Heard(situation.schedule, seen, probabilities, np.asarray(answers.understood))

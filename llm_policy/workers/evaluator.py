@@ -1,25 +1,74 @@
 """Evaluate schedules on workers who are language models: one evaluation is one tax year."""
 
+from typing import NamedTuple
+
 import equinox as eqx
 import jax
-from jaxtyping import Array, Key
+import numpy as np
+from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
 from econjax.planning import RationalEvaluator, Report
-from llm_policy.workers.society import Society
+from llm_policy.workers.society import Society, State, Step, mean_report
+
+_COSTLIEST = 0.1  # of workers, whose part in the cost of errors is told
+
+
+class Errors(NamedTuple):
+    """What workers' errors cost in a year, in the unit of utility: a mean over its steps.
+
+    `lost` is each worker's utility short of its own best at the rebate that was paid, without any
+    bound; `bounded` the chance that its year counts as more than its utility. `weight` is the
+    worker's in welfare: 0 of who was never understood.
+    """
+
+    lost: Float[np.ndarray, " agents"]
+    bounded: Float[np.ndarray, " agents"]
+    weight: Float[np.ndarray, " agents"]
+
+    @property
+    def cost(self) -> float:
+        """The mean over workers."""
+        return float(self.weight @ self.lost / self.weight.sum())
+
+    @property
+    def share_bounded(self) -> float:
+        """The share of answers on which the bound acted."""
+        return float(self.weight @ self.bounded / self.weight.sum())
+
+    @property
+    def share_of_costliest(self) -> float:
+        """The share of the cost that falls on the costliest tenth of workers; 0 without a cost."""
+        order = np.argsort(-self.lost)
+        weight = self.weight[order] / self.weight.sum()
+        before = np.cumsum(weight) - weight
+        counts = np.clip(_COSTLIEST - before, 0, weight)
+        whole = self.weight @ self.lost / self.weight.sum()
+        return float(counts @ self.lost[order] / whole) if whole > 0 else 0.0
+
+
+class Year(NamedTuple):
+    """A tax year as it came out: the report, what errors cost, and where it left the workers."""
+
+    report: Report
+    errors: Errors
+    state: State
 
 
 class ModelEvaluator:
     """Report the mean over a tax year of `steps` answers by language-model workers.
 
-    Every year starts from 40 hours a week for everyone and draws with a key of its own, so no
-    evaluation depends on the one before. Whoever is not understood is left out of that step.
-    Language models have no
-    gradient: `value_and_grad` adds that of the same economy with rational workers, and `what_if` is
-    theirs.
+    Every year starts from 40 hours a week for everyone, if memory is not kept, and draws with a key
+    of its own, so no evaluation depends on the one before. With a state to go on from, `begun`,
+    every year starts where the year before left the workers, who remember it: the order of
+    schedules is part of the result. Whoever is not understood is left out of that step. Language
+    models have no gradient: `value_and_grad` adds that of the same economy with rational workers,
+    and `what_if` is theirs.
     """
 
-    def __init__(self, society: Society, *, steps: int, key: Key[Array, ""]):
+    def __init__(
+        self, society: Society, *, steps: int, key: Key[Array, ""], begun: State | None = None
+    ):
         """Hold the society; nothing is counted yet.
 
         Raises:
@@ -27,7 +76,7 @@ class ModelEvaluator:
         """
         if steps < 1:
             raise ValueError(f"A tax year has at least 1 step; got {steps}.")
-        self.society, self.steps, self.key = society, steps, key
+        self.society, self.steps, self.key, self.state = society, steps, key, begun
         self.rational = RationalEvaluator(society.workers.economy, society.welfare)
         self.counts = {"value": 0, "gradient": 0, "what_if": 0}
 
@@ -44,12 +93,58 @@ class ModelEvaluator:
         self.counts["what_if"] += 1
         return self.rational.value(schedule)
 
+    def years(self, schedule: BracketSchedule, times: int) -> tuple[Year, ...]:
+        """Return as many independent years under a schedule, all begun where the workers are now.
+
+        Nothing is counted, and nobody remembers them: they say what the schedule is worth.
+        """
+        return tuple(
+            self._live(jax.random.fold_in(self.key, place), schedule) for place in range(times)
+        )
+
     def _tax_year(self, kind: str, schedule: BracketSchedule) -> Report:
         key = jax.random.fold_in(self.key, self.counts["value"] + self.counts["gradient"])
         self.counts[kind] += 1
-        return self.society.tax_year(key, self.society.begin(schedule), schedule, steps=self.steps)[
-            0
-        ]
+        year = self._live(key, schedule)
+        if self.state is not None:
+            self.state = year.state
+        return year.report
+
+    def _live(self, key: Key[Array, ""], schedule: BracketSchedule) -> Year:
+        seen: list[Errors] = []
+
+        def on_step(number: int, step: Step, report: Report) -> None:
+            assert step.lived is not None, "a step is scored before it is told"
+            seen.append(
+                Errors(
+                    np.asarray(step.lived.lost, float),
+                    np.asarray(step.lived.bounded, float),
+                    np.asarray(step.economy.population.weight, float),
+                )
+            )
+
+        begun = self.society.begin(schedule) if self.state is None else self.state
+        report, state = self.society.tax_year(
+            key, begun, schedule, steps=self.steps, on_step=on_step
+        )
+        return Year(report, mean_errors(seen), state)
+
+
+def mean_errors(errors: list[Errors]) -> Errors:
+    """Return the mean over steps or years, each worker's by its weight in them."""
+    weights = np.stack([one.weight for one in errors])
+    whole = np.maximum(weights.sum(axis=0), 1e-300)
+    lost, bounded = (
+        (weights * np.stack([getattr(one, name) for one in errors])).sum(axis=0) / whole
+        for name in ("lost", "bounded")
+    )
+    return Errors(lost, bounded, weights.mean(axis=0))
+
+
+def mean_year(years: tuple[Year, ...]) -> tuple[Report, Errors]:
+    """Return the mean report of independent years, with its error, and of what errors cost."""
+    report = mean_report([year.report for year in years])
+    return report, mean_errors([year.errors for year in years])
 
 
 def with_gradient(report: Report, rational: RationalEvaluator, schedule: BracketSchedule) -> Report:

@@ -35,6 +35,7 @@ from llm_policy.prompts.workers import (
     satisfaction_prompts,
     worker_lines,
 )
+from llm_policy.workers.chances import Chances
 
 TEMPLATE_TOKENS = 64
 """Room for what a chat template puts around a prompt."""
@@ -106,6 +107,11 @@ class LLMWorkers:
     def engine(self) -> Engine:
         """Whom the workers ask."""
         return self.asker.engine
+
+    @property
+    def chances(self) -> Chances | None:
+        """The chances of hours that the last answers were drawn from; None: nobody kept them."""
+        return None
 
     def begin(self) -> Memory:
         """Return the memory of workers who have seen nothing."""

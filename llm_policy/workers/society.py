@@ -1,6 +1,6 @@
 """A society of language-model workers, by step: they answer, the economy settles, they remember."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -11,16 +11,16 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
 from econjax import BracketSchedule, Economy, Outcome, settle
-from econjax.planning import Report, summarise
+from econjax.planning import Report
 from econjax.preferences import REFERENCE_HOURS
 from econjax.welfare import AbstractWelfare, require_dollars
 from llm_policy.engines.base import EngineError
 from llm_policy.memory.workers import Memory, Records, remember
 from llm_policy.prompts.objectives import objective_results
 from llm_policy.prompts.workers import Phase, Situation, economy_text, memory_lines
+from llm_policy.workers.chances import Chances, Moment, expected, year_error
+from llm_policy.workers.lived import SUBSISTENCE, Lived, felt, lived, own_best
 from llm_policy.workers.llm import MOST_LAWS, NOBODY, Answers, LLMWorkers, present, settle_answers
-
-_DISCONTENT = 0.5
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,17 @@ class State:
 class Step(NamedTuple):
     """One settled step: the economy of those who were understood, what it brought, who said what.
 
-    `outcome.utility` is the workers' own, before satisfaction.
+    `outcome.utility` is the workers' own, before satisfaction. `chances` are those of the hours
+    that they chose from, where known, and `key` draws from them; `lived` is the step as it counts.
     """
 
     economy: Economy
     outcome: Outcome
     answers: Answers
     satisfied: Float[np.ndarray, " agents"]
+    key: Key[Array, ""]
+    chances: Chances | None = None
+    lived: Lived | None = None
 
 
 class Society:
@@ -54,21 +58,35 @@ class Society:
     `satisfaction_counts` the same utility enters welfare, without those whose answer was not
     understood. Altruistic workers remember welfare as their result, adversarial ones its negative.
 
+    Welfare is that of years as they count (`lived.standing`), with `subsistence` dollars a year as
+    the least that anyone's error leaves; None takes every utility as it is. Where the chances of
+    the workers' answers are known, and satisfaction does not count, it is the one expected of them
+    (`chances.expected`); what workers remember are always the hours that were drawn.
+
     Raises:
         ValueError: a welfare function of dollars, and preferences whose utility is not in dollars;
-            or satisfaction that counts, of workers who are not asked.
+            satisfaction that counts, of workers who are not asked; or a subsistence below 0.
     """
 
     def __init__(
-        self, workers: LLMWorkers, welfare: AbstractWelfare, *, satisfaction_counts: bool = False
+        self,
+        workers: LLMWorkers,
+        welfare: AbstractWelfare,
+        *,
+        satisfaction_counts: bool = False,
+        subsistence: float | None = SUBSISTENCE,
     ):
         require_dollars(workers.economy, welfare)
         if satisfaction_counts and not workers.asks_satisfaction:
             raise ValueError(
                 "Satisfaction can count only if workers are asked: ask, or do not count it."
             )
+        if subsistence is not None and not 0 <= subsistence < np.inf:
+            raise ValueError(
+                f"Subsistence is in dollars a year, 0 or more; got {subsistence}. None: no bound."
+            )
         self.workers, self.welfare = workers, welfare
-        self.satisfaction_counts = satisfaction_counts
+        self.satisfaction_counts, self.subsistence = satisfaction_counts, subsistence
 
     def begin(self, schedule: BracketSchedule) -> State:
         """Return the state after a step 0 in which everybody works 40 hours under `schedule`."""
@@ -83,11 +101,11 @@ class Society:
         economy = self.workers.economy
         labor = jnp.full_like(economy.population.skill, REFERENCE_HOURS)
         answers = Answers(labor, jnp.ones(labor.shape, bool), np.zeros(labor.shape))
-        step = Step(
-            economy, settle(economy, schedule, labor), answers, np.full(labor.shape, np.nan)
-        )
-        report = _summarise(economy, schedule, step.outcome, self.welfare, understood=jnp.ones(()))
-        return step, report
+        outcome, unasked = settle(economy, schedule, labor), np.full(labor.shape, np.nan)
+        step = Step(economy, outcome, answers, unasked, jax.random.key(0))
+        best = own_best(economy, schedule, outcome.rebate)
+        options = {"best": best, "subsistence": None, "understood": jnp.ones(())}
+        return step, lived(economy, schedule, outcome, self.welfare, **options).report
 
     def tax_year(
         self,
@@ -102,7 +120,8 @@ class Society:
         """Live `steps` steps under one schedule; return their mean report with its standard error.
 
         Workers are told to stop trying in the last step of the year, and where `exploit(number)` of
-        the run's step says so. `on_step` is called after each step.
+        the run's step says so. `on_step` is called after each step. The error (`year_error`) is for
+        a year lived again by the same people, whose steps depend on each other.
 
         Raises:
             ValueError: a year without a step.
@@ -112,17 +131,19 @@ class Society:
             raise ValueError(f"A tax year has at least 1 step; got {steps}.")
         year = state.tax_year + 1
         state = replace(state, tax_year=year, laws={**state.laws, year: schedule})
-        reports = []
+        reports, moments = [], []
         for place in range(steps):
             number = state.step + 1
             phase: Phase = "exploit" if place == steps - 1 or exploit(number) else "explore"
             step, state = self._step(jax.random.fold_in(key, number), state, phase)
-            report = self.report(step, schedule)
-            own = np.asarray(_felt(step.outcome.utility, jnp.asarray(step.satisfied)), float)
+            counts = self.live(step, schedule)
+            step, report = step._replace(lived=counts), counts.report
+            own = np.asarray(felt(step.outcome.utility, jnp.asarray(step.satisfied)), float)
             state = self._remember(state, step, np.where(self._unread(step), np.nan, own), report)
             on_step(number, step, report)
             reports.append(report)
-        return mean_report(reports), state
+            moments.append(self._moment(step, counts))
+        return self._year(schedule, reports, moments), state
 
     def situation(self, state: State, phase: Phase = "explore") -> Situation:
         """Return what all workers know in the state's tax year.
@@ -157,17 +178,23 @@ class Society:
 
         `understood` is the share of the models asked who enter it.
         """
-        economy, outcome, known = step.economy, step.outcome, np.asarray(step.answers.understood)
-        if self.satisfaction_counts:
-            known = known & ~self._unread(step)
-            economy = eqx.tree_at(
-                lambda e: e.population, economy, present(economy.population, jnp.asarray(known))
-            )
-            utility = _felt(outcome.utility, jnp.asarray(step.satisfied))
-            outcome = eqx.tree_at(lambda o: o.utility, outcome, utility)
-        asked = self.workers.asked
+        return self.live(step, schedule, welfare).report
+
+    def live(
+        self, step: Step, schedule: BracketSchedule, welfare: AbstractWelfare | None = None
+    ) -> Lived:
+        """Return a step as it counts, with its report, and what errors cost in it."""
+        known = self._known(step)
+        economy, asked = self._economy(step), self.workers.asked
         share = jnp.asarray(np.mean(known[asked]) if asked.size else 1.0)
-        return _summarise(economy, schedule, outcome, welfare or self.welfare, understood=share)
+        options = {"subsistence": self.subsistence, "understood": share}
+        function = welfare or self.welfare
+        if step.chances is not None and not self.satisfaction_counts:
+            return expected(step.key, economy, schedule, step.chances, function, **options)
+        best = own_best(economy, schedule, step.outcome.rebate)
+        satisfied = jnp.asarray(step.satisfied) if self.satisfaction_counts else None
+        options |= {"best": best, "satisfied": satisfied}
+        return lived(economy, schedule, step.outcome, function, **options)
 
     def _step(self, key: Key[Array, ""], state: State, phase: Phase) -> tuple[Step, State]:
         """Ask, settle and ask for satisfaction; return the step and state but for its memory."""
@@ -175,7 +202,9 @@ class Society:
         answers = self.workers.labor(labor_key, self.situation(state, phase), state.memory)
         economy, outcome = _settle(self.workers.economy, state.laws[state.tax_year], answers)
         state = replace(state, step=state.step + 1, rebate=float(outcome.rebate))
-        step = Step(economy, outcome, answers, np.full(answers.labor.shape, np.nan))
+        unasked = np.full(answers.labor.shape, np.nan)
+        draw_key = jax.random.fold_in(key, _DRAWS_KEY)
+        step = Step(economy, outcome, answers, unasked, draw_key, self.workers.chances)
         if self.workers.asks_satisfaction:
             satisfied = self.workers.satisfied(
                 satisfaction_key,
@@ -185,7 +214,7 @@ class Society:
             )
             step = step._replace(satisfied=satisfied)
             if self.satisfaction_counts:
-                known = np.asarray(answers.understood) & ~self._unread(step)
+                known = self._known(step)
                 self.workers.asker.require(
                     known[self.workers.asked],
                     "on hours and satisfaction together",
@@ -203,41 +232,66 @@ class Society:
         seen = _records(state, step)._replace(satisfied=step.satisfied, result=result)
         return replace(state, memory=remember(state.memory, seen))
 
+    def _known(self, step: Step) -> Bool[np.ndarray, " agents"]:
+        """Return who enters welfare."""
+        known = np.asarray(step.answers.understood)
+        return known & ~self._unread(step) if self.satisfaction_counts else known
+
+    def _economy(self, step: Step) -> Economy:
+        """Return the economy of those who enter welfare."""
+        who = present(step.economy.population, jnp.asarray(self._known(step)))
+        return eqx.tree_at(lambda e: e.population, step.economy, who)
+
+    def _moment(self, step: Step, counts: Lived) -> Moment:
+        return Moment(
+            economy=self._economy(step),
+            labor=step.outcome.labor,
+            chances=None if self.satisfaction_counts else step.chances,
+            key=step.key,
+            satisfied=jnp.asarray(step.satisfied) if self.satisfaction_counts else None,
+            error=counts.error,
+        )
+
+    def _year(
+        self, schedule: BracketSchedule, reports: list[Report], moments: list[Moment]
+    ) -> Report:
+        """Return the mean report with its error, NaN if the mean is infinite."""
+        mean, asked, error = _mean(reports), self.workers.asked, np.nan
+        if np.isfinite(float(mean.equivalent)):
+            error = year_error(
+                schedule, moments, self.welfare, subsistence=self.subsistence, asked=asked
+            )
+        return _with_error(mean, error)
+
     def _unread(self, step: Step) -> Bool[np.ndarray, " agents"]:
         """Return whose satisfaction should be known, and is not."""
         workers = self.workers
         return np.isnan(workers.fixed) & workers.asks_satisfaction & np.isnan(step.satisfied)
 
 
-def mean_report(reports: list[Report]) -> Report:
-    """Return the mean report on several steps, with the standard error of the mean equivalent.
+def mean_report(reports: Sequence[Report]) -> Report:
+    """Return the mean report on independent years, with the standard error of its equivalent.
 
-    Steps are taken as independent; a single one has no error, and that of infinite ones is NaN.
+    The error is that of their spread, NaN if one is infinite; a single year keeps its own.
     """
-    mean = jax.tree.map(lambda *values: jnp.mean(jnp.stack(values), axis=0), *reports)
+    mean = _mean(reports)
     if len(reports) == 1:
         return mean
     values = np.array([float(report.equivalent) for report in reports])
-    error = np.std(values, ddof=1) / len(values) ** 0.5 if np.isfinite(values).all() else np.nan
-    return eqx.tree_at(lambda r: r.standard_error, mean, jnp.asarray(error, mean.equivalent.dtype))
+    finite = np.isfinite(values).all()
+    return _with_error(mean, np.std(values, ddof=1) / len(values) ** 0.5 if finite else np.nan)
 
 
-@eqx.filter_jit
-def _summarise(
-    economy: Economy,
-    schedule: BracketSchedule,
-    outcome: Outcome,
-    welfare: AbstractWelfare,
-    *,
-    understood: Float[Array, ""],
-) -> Report:
-    """Return the report without an elasticity: nobody knows that of language-model workers."""
-    report = summarise(economy, schedule, outcome, welfare, understood=understood)
-    return replace(
-        report, brackets=replace(report.brackets, elasticity=None, elasticity_variance=None)
-    )
+def _mean(reports: Sequence[Report]) -> Report:
+    return jax.tree.map(lambda *values: jnp.mean(jnp.stack(values), axis=0), *reports)
 
 
+def _with_error(report: Report, error: float) -> Report:
+    error_ = jnp.asarray(error, report.equivalent.dtype)
+    return eqx.tree_at(lambda r: r.standard_error, report, error_)
+
+
+_DRAWS_KEY = 2  # beside the two keys of a step's questions
 _settle = eqx.filter_jit(settle_answers)
 
 
@@ -258,10 +312,3 @@ def _records(state: State, step: Step) -> Records:
         result=one * np.nan,
         satisfied=one * np.nan,
     )
-
-
-def _felt(
-    utility: Float[Array, " agents"], satisfied: Float[Array, " agents"]
-) -> Float[Array, " agents"]:
-    """Return utility after satisfaction: less by half its size for who is not satisfied."""
-    return jnp.where(satisfied == 0, utility - (1 - _DISCONTENT) * jnp.abs(utility), utility)

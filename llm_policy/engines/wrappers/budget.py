@@ -89,7 +89,8 @@ class Budget:
     `spent` is the truth, whoever answered: around a journal, `Budget(journal, clock=lambda:
     journal.seconds)`, replayed answers count at their recorded cost, and a resumed run meets the
     limit where an uninterrupted one does. `clock` gives seconds. A batch that failed counts as far
-    as it was answered, and again when it is asked again.
+    as it was answered, and again when it is asked again. Budgets with one `purse`, a list that each
+    of them joins, share their limits.
 
     Raises:
         ValueError: a limit or a price makes no sense.
@@ -104,8 +105,11 @@ class Budget:
         seconds: float | None = None,
         prices: tuple[float, float] = (0.0, 0.0),
         clock: Callable[[], float] = time.perf_counter,
+        purse: list["Budget"] | None = None,
     ) -> None:
         self.spent = Usage()
+        self._purse = [] if purse is None else purse
+        self._purse.append(self)
         self._engine = engine
         self._limits = {"tokens": tokens, "dollars": dollars, "seconds": seconds}
         self._prices = prices
@@ -160,8 +164,9 @@ class Budget:
 
     def _passes(self, prompts: int, read: int, written: int) -> str:
         """Say which limit a batch would pass, or nothing."""
-        spent = self.spent
-        rate = spent.seconds / spent.prompts if spent.prompts else 0.0
+        own = self.spent
+        spent = sum((budget.spent for budget in self._purse), Usage())
+        rate = own.seconds / own.prompts if own.prompts else 0.0
         forecast = {
             "tokens": (spent.prompt_tokens + spent.answer_tokens, read + written),
             "dollars": (spent.dollars, _dollars(self._prices, read, written)),

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import math
+import re
 from functools import partial
 from unittest import mock
 
@@ -13,12 +14,14 @@ from econjax import Atkinson, Economy, Quasilinear, Rawlsian, calibrate, gb2, us
 from econjax.planning import RationalEvaluator
 from experiments.compare import run as compare_module
 from experiments.compare.config import CompareConfig
-from experiments.compare.run import OPTIMISER, STATUS_QUO, compare
+from experiments.compare.run import OPTIMISER, STATUS_QUO, Players, compare
 from experiments.core.config import COMPARED, UNINFORMED
 from experiments.core.registry import REGISTRY
 from experiments.report.disclosure import SHIPPED
+from experiments.report.intervals import mean_of
 from llm_policy.engines.embedded.engine import SHIPPED_FOLDER
 from llm_policy.engines.provenance import taught_entries
+from llm_policy.engines.scripted import ScriptedEngine
 from tests.helpers.laboratory import float64
 
 AGENTS, EVALUATIONS = 300, 6
@@ -229,9 +232,14 @@ def test_workers_who_are_models_are_asked_in_every_evaluation(modelled):
         assert OPTIMISER not in by_name(rows)
         for row in rows:
             tries = 1 if row.planner in FIXED else 2
-            assert row.calls >= asked * (tries + 1)  # the recommendation is evaluated afresh
+            assert row.calls >= asked * (
+                tries + 4
+            )  # the recommendation is lived afresh, four times
             assert 0.9 < row.understood <= 1
-            assert row.standard_error > 0
+            assert len(row.years) == 4
+            assert row.equivalent == pytest.approx(np.mean(row.years), rel=1e-9)
+            spread = np.std(row.years, ddof=1) / 2
+            assert row.standard_error == pytest.approx(spread, rel=1e-9, abs=1e-9)
             assert row.regret >= 0
         assert by_name(rows)[STATUS_QUO].share in (0, None)
 
@@ -355,6 +363,23 @@ def test_a_model_without_an_engine_is_an_error(choices):
         ),
         ({"planners": ("flat", "surrogate"), "mode": "text"}, "surrogate .*--mode choice"),
         ({"planners": ("surrogate",)}, "surrogate .*another planner"),
+        ({"repetitions": 0}, "--repetitions must be at least 1; got 0"),
+        (
+            {"planners": ("surrogate",), "workers": ("llm",), "keep_memory": True},
+            "surrogate .*leave out --keep-memory",
+        ),
+        ({"planner_model": ("a", "a")}, "--planner-model takes each model once; got a a"),
+        ({"worker_server": ("ollama",)}, "--worker-server .*got 1 for 0"),
+        (
+            {"planner_model": ("a", "b", "c"), "planner_server": ("x", "y")},
+            "--planner-server .*got 2 for 3",
+        ),
+        ({"planner_model": ("formula",)}, "The model formula works"),
+        ({"worker_model": ("formula",), "mode": "text"}, "The model formula works"),
+        (
+            {"model": "a", "server": "http://one/v1", "planner_model": ("a",)},
+            "The model a is asked in two places",
+        ),
     ],
 )
 def test_a_choice_that_makes_no_comparison_is_refused_by_name_and_value(choices, message):
@@ -414,3 +439,102 @@ def test_public_spending_of_today_leaves_no_rebate_under_todays_law():
     rows = by_name(rows)
     assert rows[STATUS_QUO].rebate == pytest.approx(0, abs=1e-6)
     assert rows[REGISTRY["laissez-faire"].name].rebate < -5_000
+
+
+def tied(rows):
+    return {row.planner for row in rows if row.tied}
+
+
+def test_errors_are_told_apart_from_what_a_planner_does(modelled):
+    """What the same people would bring if all chose best, and what their errors cost."""
+    law, economy = us_federal(2024), CompareConfig(agents=AGENTS).economy()
+    [rows] = modelled.tables.values()
+    for row in rows:
+        schedule = type(law)(law.thresholds, list(row.rates))
+        report = RationalEvaluator(economy, Rawlsian()).value(schedule)
+        assert row.at_best == pytest.approx(float(report.equivalent), rel=1e-4)
+        assert row.errors.mean > 0
+        assert row.errors.error > 0
+        assert 0.1 < row.errors.costliest <= 1
+        assert 0 <= row.errors.bounded <= 1
+
+
+def test_a_row_is_tied_where_the_paired_interval_holds_no_distance(modelled):
+    [rows] = modelled.tables.values()
+    best = max(rows, key=lambda row: row.equivalent)
+    assert not best.tied
+    for row in rows:
+        if row is not best:
+            assert row.tied == (mean_of(np.array(best.years) - np.array(row.years)).low <= 0)
+
+
+def test_rational_rows_know_no_errors_and_are_never_tied(comparison):
+    for rows in comparison.tables.values():
+        assert not tied(rows)
+        assert {(row.years, row.at_best, row.errors) for row in rows} == {((), None, None)}
+    assert {record["cost_of_errors"] for record in comparison.metrics} == {None}
+
+
+class Names(ScriptedEngine):
+    """Finds any option as likely as another; has a name."""
+
+    def __init__(self, name):
+        self.name, self.asked = name, []
+        super().__init__(str, likelihood=lambda prompt, option: 1.0)
+
+    def choose(self, prompts, options):
+        self.asked += prompts
+        return super().choose(prompts, options)
+
+    def describe(self):
+        return super().describe() | {"model": self.name}
+
+
+FEW = dict(agents=4, evaluations=2, tax_year=1, welfare=("rawlsian",), workers=("llm",))
+
+
+def test_planner_models_have_rows_and_worker_models_tables_of_their_own():
+    planners, workers = (Names("one"), Names("two")), (Names("three"), Names("four"))
+    found = run(Players(planners, workers), planners=("federal", "llm"), repetitions=2, **FEW)
+    titles = [f"Rawlsian (language-model workers: {engine.name})" for engine in workers]
+    assert list(found.tables) == titles
+    for title, engine in zip(titles, workers, strict=True):
+        rows = by_name(found.tables[title])
+        assert set(rows) == {STATUS_QUO, f"{MODEL}: one", f"{MODEL}: two"}
+        assert {row.worker_model for row in rows.values()} == {engine.name}
+        assert [row.planner_model for row in rows.values()] == [None, "one", "two"]
+        kept = {
+            (record["planner"], record["planner_model"], record["worker_model"])
+            for record in found.metrics
+            if record["welfare"] == title
+        }
+        assert kept == {(row.planner, row.planner_model, engine.name) for row in rows.values()}
+        # Four people, asked in the years of each row: its evaluations and two more.
+        assert len(engine.asked) == 4 * (3 + 4 + 4)
+    for engine in planners:
+        assert len(engine.asked) == 2 * 7  # in each table, of the second year's seven rates
+
+
+def test_the_formula_works_under_a_planner_who_is_a_model():
+    planner = Names("one")
+    found = run(Players((planner,), (None,)), planners=("federal", "llm"), **FEW)
+    [(title, rows)] = found.tables.items()
+    assert title == "Rawlsian (workers of the formula)"
+    assert {row.worker_model for row in rows} == {"formula"}
+    assert len(planner.asked) == 7
+
+
+def test_memory_that_is_kept_is_kept_under_every_planner_alike():
+    engine = Names("one")
+    choices = dict(planners=("random", "llm"), keep_memory=True, repetitions=2) | FEW
+    found = run(engine, **choices | {"evaluations": 3})
+    for planner in {record["planner"] for record in found.metrics}:
+        years = [r["tax_year"] for r in found.metrics if r["planner"] == planner]
+        assert years == [1, 2, 3, 3]  # the recommendation is lived after the third
+    told = [prompt.personal for prompt in engine.asked if "hours a week" in prompt.personal]
+    lines = [len(re.findall(r"Step \d+:", text.split("Your best")[0])) for text in told]
+    assert max(lines) >= 3
+    forgetful = Names("one")
+    run(forgetful, **choices | {"keep_memory": False})
+    told = [prompt.personal for prompt in forgetful.asked]
+    assert max(len(re.findall(r"Step \d+:", text.split("Your best")[0])) for text in told) == 1

@@ -77,14 +77,25 @@ def economy_of(preferences=None, skill=None):
 
 
 def society_of(
-    engine, *, welfare=None, preferences=None, skill=None, asks=False, counts=False, **options
+    engine,
+    *,
+    welfare=None,
+    preferences=None,
+    skill=None,
+    asks=False,
+    counts=False,
+    subsistence=None,
+    **options,
 ):
     options = {"attempts": 1, "asks_satisfaction": asks} | options
     if "aims" in options:
         options["welfare"] = "Welfare is the average of what a year is worth to all."
     workers = LLMWorkers(engine, economy_of(preferences, skill), PEOPLE, **options)
     return Society(
-        workers, Utilitarian() if welfare is None else welfare, satisfaction_counts=counts
+        workers,
+        Utilitarian() if welfare is None else welfare,
+        satisfaction_counts=counts,
+        subsistence=subsistence,
     )
 
 
@@ -138,11 +149,24 @@ def test_the_report_of_a_year_is_the_mean_of_its_steps_and_its_error(law):
     for name in FIELDS:
         values = [float(getattr(seen, name)) for _, _, seen in lived]
         assert float(getattr(report, name)) == pytest.approx(np.mean(values), rel=1e-12), name
-    results = [float(seen.equivalent) for *_, seen in lived]
-    assert float(report.standard_error) == pytest.approx(
-        np.std(results, ddof=1) / 3**0.5, rel=1e-12
-    )
-    assert float(mean_report([lived[0][2]]).standard_error) == 0
+    society, moved = society_of(Told()), np.zeros(N)
+    for i in range(N):
+        for _, step, seen in lived:
+            hours = np.array(step.outcome.labor)
+            hours[i] = np.delete(hours, i).mean()  # without its own luck
+            without = settled(society.workers.economy, law, jnp.asarray(hours)).utility.mean()
+            moved[i] += (float(seen.equivalent) - float(without)) / 3
+    assert float(report.standard_error) == pytest.approx(np.sqrt((moved**2).sum()), rel=1e-9)
+
+
+def test_the_mean_of_independent_years_has_the_error_of_their_spread(law):
+    society = society_of(Told(lambda i, step: 50 - 5 * step + i))
+    years = [society.tax_year(KEY, society.begin(law), law, steps=1)[0] for _ in range(4)]
+    results = [float(year.equivalent) for year in years]
+    mean = mean_report(years)
+    assert float(mean.equivalent) == pytest.approx(np.mean(results), rel=1e-12)
+    assert float(mean.standard_error) == pytest.approx(np.std(results, ddof=1) / 2, rel=1e-9)
+    assert mean_report(years[:1]).standard_error == years[0].standard_error
 
 
 def test_each_step_is_asked_with_the_memory_of_the_one_before_and_judged_with_its_own_rebate(law):
