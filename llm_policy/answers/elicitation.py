@@ -15,24 +15,32 @@ Reader = Callable[[Sequence[str]], tuple[Float[np.ndarray, " n"], Bool[np.ndarra
 """Reads texts into numbers, and says which could be read."""
 
 
+MOST_LEAKED = 0.5
+"""The probability on none of the options that a choice may have at most: an even bet."""
+
+
 @dataclass(frozen=True)
 class Asker:
     """An engine, and how often it is asked for an answer that can be read.
 
-    More than `most_unread` of a batch without one is an error. `tally` counts every answer.
+    A choice is no answer where the model gives more than `most_leaked` of its probability to
+    nothing that was offered. More than `most_unread` of a batch without an answer is an error.
+    `tally` counts every answer.
     """
 
     engine: Engine
     attempts: int = 3
     most_unread: float = 0.2
+    most_leaked: float = MOST_LEAKED
     tally: Tally = field(default_factory=Tally)
 
     def __post_init__(self) -> None:
         """Check the limits."""
-        if self.attempts < 1 or not 0 <= self.most_unread <= 1:
+        shares = self.most_unread, self.most_leaked
+        if self.attempts < 1 or not all(0 <= share <= 1 for share in shares):
             raise ValueError(
-                "Ask at least once, and leave a share from 0 to 1 unread at most; got "
-                f"{self.attempts} attempts and {self.most_unread}."
+                "Ask at least once, and leave shares from 0 to 1 unread and leaked at most; got "
+                f"{self.attempts} attempts, {self.most_unread} and {self.most_leaked}."
             )
 
     def write(
@@ -71,22 +79,20 @@ class Asker:
     ) -> tuple[Int[np.ndarray, " n"], Bool[np.ndarray, " n"], Float[np.ndarray, " n"]]:
         """Return the place of each prompt's drawn code, for whom one is known, and what leaked.
 
-        A draw depends on the key and on the asker's number in `workers`, not on the others. Where
-        only the likeliest tokens are scored, a prompt of which they leave out more than half is not
-        understood.
+        A draw depends on the key and on the asker's number in `workers`, not on the others.
 
         Raises:
             EngineError: too few are known, or the engine cannot answer.
         """
         choices = self.engine.choose(prompts, codes)
         places = np.asarray(_draw(key, jnp.asarray(choices.logprob), jnp.asarray(workers)))
-        exact = self.engine.describe()["tokenizer"] == "exact"
-        understood = choices.leaked < 1 if exact else choices.leaked <= _MOST_LEAKED
+        understood = is_answer(choices.leaked, self.most_leaked)
         self.tally.count(understood)
         self.require(
             understood,
-            "at the first word",
-            "it names none of the options among its likeliest words",
+            "as a choice",
+            f"{np.mean(choices.leaked):.0%} of the probability is on none of the options, and at "
+            f"most {self.most_leaked:.0%} may be: use text mode",
         )
         return places, understood, choices.leaked
 
@@ -104,7 +110,14 @@ class Asker:
             )
 
 
-_MOST_LEAKED = 0.5
+def is_answer(
+    leaked: Float[np.ndarray, " n"], most_leaked: float = MOST_LEAKED
+) -> Bool[np.ndarray, " n"]:
+    """Return which choices are answers, by what of their probability is on none of the options.
+
+    Where all of it is, the options' probabilities carry no information, whatever the limit.
+    """
+    return (leaked <= most_leaked) & (leaked < 1)
 
 
 @jax.jit

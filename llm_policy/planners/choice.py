@@ -13,6 +13,7 @@ from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
 from econjax.planning import VALUE, Observation, Report, require_law
 from econjax.welfare import AbstractWelfare
+from llm_policy.answers.elicitation import MOST_LEAKED, is_answer
 from llm_policy.answers.orders import average_over_orders
 from llm_policy.answers.proposals import changed
 from llm_policy.answers.reading import STEPS, Tally
@@ -132,13 +133,16 @@ class ChoicePlanner:
         """Return several planners' states after their next choice, all asked in one batch."""
         prompts = [prompt for state in states for prompt in self.prompts(state)]
         choices = self.engine.choose(prompts, LETTERS)
-        heard = choices.leaked < 1
-        self.tally.count(heard)
+        orders = letter_orders(self.style, len(self.start.rates))
+        leaked = choices.leaked.reshape(-1, orders.shape[1]).mean(axis=1)
+        heard = is_answer(leaked)
+        self.tally.count(np.repeat(heard, orders.shape[1]))
         if not heard.all():
             raise EngineError(
-                "The model gives no change any probability: use a model that knows letters."
+                f"The model gives {leaked.max():.0%} of its probability to none of the changes of "
+                f"a rate, and at most {MOST_LEAKED:.0%} may be: use text mode, or a model that "
+                "answers with a letter."
             )
-        orders = letter_orders(self.style, len(self.start.rates))
         by_letter = choices.logprob.reshape(len(states), *orders.shape)
         logprob = average_over_orders(by_letter, orders)
         return [

@@ -13,6 +13,7 @@ from econjax import BracketSchedule, Economy, Outcome, Population, Utilitarian
 from econjax.dynamics.simulation import Chosen
 from econjax.schedule import AbstractSchedule
 from llm_policy.answers.choice_sets import probabilities
+from llm_policy.answers.elicitation import is_answer
 from llm_policy.engines.base import Engine, EngineError
 from llm_policy.prompts.workers import Situation, Style
 from llm_policy.workers.llm import LLMWorkers
@@ -75,12 +76,12 @@ def elicit(
     personas = [texts[c] for c in map(int, cell)]
     workers = LLMWorkers(engine, few, personas, scenario="bounded", style=style)
     probabilities, leaked = zip(*(_ask(workers, schedule) for schedule in schedules), strict=True)
-    understood = np.stack(leaked, axis=1) < 1
+    understood = is_answer(np.stack(leaked, axis=1), workers.asker.most_leaked)
     unread = float(weight[cell, bin_] @ (~understood).mean(axis=1))
     if unread > most_unread or not understood.any():
         raise EngineError(
             f"The model said nothing about the hours of {unread:.0%} of the population (at most "
-            f"{most_unread:.0%}): none of the options is among its likeliest words. Use a model "
+            f"{most_unread:.0%}): most of its probability is on none of the options. Use a model "
             "that answers with one of them."
         )
     rows = np.where(understood[..., None], np.stack(probabilities, axis=1), np.nan)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from econjax import BracketSchedule, Economy, Outcome, Population, settle
 from llm_policy.answers.choice_sets import ChoiceSet, letters, numbers
-from llm_policy.answers.elicitation import Asker
+from llm_policy.answers.elicitation import MOST_LEAKED, Asker
 from llm_policy.answers.reading import (
     HOURS,
     SATISFIED_ANSWER,
@@ -63,10 +63,10 @@ class LLMWorkers:
     models: they work these; NaN marks the models.
 
     In text mode a worker whose answer cannot be read is asked again, `attempts` times in all, and
-    is then left out of that step (`present`); in choice mode that happens to a worker about whose
-    options nothing is known. If more than `most_unread` of the workers asked are left out, the step
+    is then left out of that step (`present`); in choice mode that happens to a worker whose
+    model gives more than `most_leaked` of its probability to none of the options. If more than `most_unread` of the workers asked are left out, the step
     raises. `tally` counts every answer. In choice mode the codes of `choice_set` are letters where
-    the model's tokens ask for it.
+    nobody but the model knows its tokens.
 
     Raises:
         ValueError: personas that the scenario lacks or has no use for, arrays that do not fit the
@@ -88,12 +88,13 @@ class LLMWorkers:
         fixed: ArrayLike | None = None,
         attempts: int = 3,
         most_unread: float = 0.2,
+        most_leaked: float = MOST_LEAKED,
         tally: Tally | None = None,
     ):
         agents = economy.population.agents
         _check_personas(scenario, personas, agents)
         self.economy, self.scenario, self.style = economy, scenario, style or Style()
-        self.asker = Asker(engine, attempts, most_unread, tally or Tally())
+        self.asker = Asker(engine, attempts, most_unread, most_leaked, tally or Tally())
         self.most = float(min(economy.max_labor, 100))
         self.aims = _aims(aims, agents, welfare)
         self.fixed = _fixed(fixed, agents, self.most)
@@ -244,7 +245,8 @@ class LLMWorkers:
     def answer_tokens(self) -> int:
         """The tokens that an answer may have."""
         if self.style.mode == "choice":
-            return 1
+            tokens = max(self.engine.count(self.choice_set.codes))
+            return 1 if tokens == 1 else tokens + 1
         return 160 if self.style.think else 24
 
     def _constants(self, personas: Sequence[str] | None, welfare: str) -> list[str]:
@@ -264,13 +266,12 @@ class LLMWorkers:
 
     def _menu(self) -> ChoiceSet:
         hours = [value for value in HOURS if value <= self.most]
-        choice_set, exact = numbers(hours), self.engine.describe()["tokenizer"] == "exact"
-        if self.style.mode == "text" or (exact and max(self.engine.count(choice_set.codes)) == 1):
-            return choice_set
+        if self.style.mode == "text" or self.engine.describe()["tokenizer"] == "exact":
+            return numbers(hours)
         choice_set = letters(self.economy.population.agents, hours)
         if max(self.engine.count(choice_set.codes)) > 1:
             raise ValueError(
-                "This model has single tokens neither for hours nor for letters: use text mode."
+                "This model can be asked neither for numbers nor for letters: use text mode."
             )
         return choice_set
 
@@ -313,7 +314,7 @@ CODED = {
 
 
 def _yes_and_no(engine: Engine) -> tuple[str, str]:
-    return ("yes", "no") if max(engine.count(("yes", "no"))) == 1 else ("A", "B")
+    return ("yes", "no") if engine.describe()["tokenizer"] == "exact" else ("A", "B")
 
 
 def _check_personas(scenario: str, personas: Sequence[str] | None, agents: int) -> None:
