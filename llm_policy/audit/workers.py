@@ -167,6 +167,12 @@ def check_audit(samples: int, currencies: Sequence[Currency]) -> None:
         )
 
 
+def text_prompts(workers: LLMWorkers, situation: Situation, memory: Memory) -> list[Prompt]:
+    """Return the question for hours in words, to all who are asked, whatever their mode."""
+    style = replace(workers.style, mode="text")
+    return _prompts(workers, situation, memory, style, workers.choice_set)
+
+
 def expected_variation(
     probabilities: Float[np.ndarray, "n options"], draws: Int[np.ndarray, " n"]
 ) -> Float[np.ndarray, " n"]:
@@ -182,7 +188,8 @@ def expected_variation(
     return np.where(draws > 0, deviation.sum(axis=1) / 2 / np.maximum(draws, 1), np.nan)
 
 
-_ANSWER_TOKENS = 24
+ANSWER_TOKENS = 24
+"""Tokens that an answer in words may take."""
 
 
 @dataclass(frozen=True)
@@ -222,29 +229,34 @@ class _Asking:
         self, samples: int
     ) -> tuple[Float[np.ndarray, "n samples"], Bool[np.ndarray, "n samples"]]:
         workers = self.workers
-        style = replace(workers.style, mode="text")
         said = workers.engine.complete(
-            self._prompts(style, workers.choice_set),
+            text_prompts(workers, self.situation, self.memory),
             schema(hours_answer(workers.most)),
             samples=samples,
-            max_tokens=_ANSWER_TOKENS,
+            max_tokens=ANSWER_TOKENS,
         )
         texts = [text for completion in said for text in completion.texts]
         hours, readable = read_hours(texts, workers.most)
         return hours.reshape(len(said), -1), readable.reshape(len(said), -1)
 
     def _prompts(self, style: Style, choice_set: ChoiceSet) -> list[Prompt]:
-        workers = self.workers
-        prompts = labor_prompts(
-            style,
-            self.situation,
-            workers.constants,
-            self.memory,
-            choice_set=choice_set,
-            unit=workers.unit,
-            most=workers.most,
-        )
-        return [prompts[i] for i in workers.asked]
+        return _prompts(self.workers, self.situation, self.memory, style, choice_set)
+
+
+def _prompts(
+    workers: LLMWorkers, situation: Situation, memory: Memory, style: Style, choice_set: ChoiceSet
+) -> list[Prompt]:
+    """Return the question for hours to all who are asked."""
+    prompts = labor_prompts(
+        style,
+        situation,
+        workers.constants,
+        memory,
+        choice_set=choice_set,
+        unit=workers.unit,
+        most=workers.most,
+    )
+    return [prompts[i] for i in workers.asked]
 
 
 def _letters(

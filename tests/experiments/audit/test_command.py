@@ -22,8 +22,11 @@ class Steady(ScriptedEngine):
 
     def write(self, prompt):
         self.read.append(prompt)
-        if "hours a week" in prompt.personal.splitlines()[-1]:
+        question = prompt.personal.splitlines()[-1]
+        if "hours a week" in question:
             return '{"hours": 40}'
+        if "How do you vote" in question:
+            return '{"vote": 1}'
         return f'{{"changes": {[10 if "$" in prompt.shared else 0] * 7}}}'
 
     def describe(self):
@@ -56,6 +59,13 @@ def test_what_a_steady_worker_and_a_forgetful_planner_show(found):
         "percentage points",
     )
     assert len(lines) == len(figures(found))
+    votes = "votes for the first of the list"
+    assert (lines[votes].value, lines[votes].floor) == (1, pytest.approx(0.2))
+    assert lines[f"{votes}: no effect of places"].value < 1e-6
+    assert lines["planner's answers that are the first letter: no effect of places"].value > 1e-3
+    for kind in ("age", "rate", "amount"):
+        echo = lines[f"texts that repeat one {kind} of the prompt: above the floor"]
+        assert echo.value == pytest.approx(0)  # 40 hours, whatever it reads
 
 
 def test_bounded_workers_have_personas_and_rational_ones_a_formula(steady, found):
