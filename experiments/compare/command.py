@@ -10,7 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from econjax import us_federal
 from experiments.compare.config import CompareConfig
 from experiments.compare.figures import plot_schedules, plot_welfare
-from experiments.compare.run import Comparison, Players, compare
+from experiments.compare.rows import Comparison
+from experiments.compare.run import Players, compare
 from experiments.compare.tables import print_comparison
 from experiments.core.config import FORMULA
 from experiments.core.session import Session

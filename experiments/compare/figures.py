@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from econjax import BracketSchedule
-from experiments.compare.run import OPTIMISER, Comparison
+from experiments.compare.rows import Comparison
+from experiments.compare.run import OPTIMISER
 from experiments.report.figures import panels_of, save_figure
 
 _INCOMES = np.geomspace(2e3, 1e6, 400)

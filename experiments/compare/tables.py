@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from econjax.bounds import USUAL_BOUNDS
-from experiments.compare.run import Comparison, ComparisonRow
+from experiments.compare.rows import Comparison, ComparisonRow
 from llm_policy.workers.lived import SUBSISTENCE
 
 

@@ -123,8 +123,8 @@ def run_contest(config: ContestConfig) -> None:
     console.print(
         "Dollars a year of equivalent, expected from the probabilities of the workers' answers in "
         "a tax year of its own. Answers: those of workers that a planner's search took. Leads are "
-        "paired by seed, with 95 % intervals. The surrogate planner alone sees probabilities and "
-        "what workers are told."
+        "paired by seed, with 95 % intervals. All hear values that are expected from the "
+        "probabilities; the surrogate planner alone sees these, and what workers are told."
     )
     for remark in () if described is None else described.remarks:
         console.print(remark)

@@ -144,7 +144,7 @@ def _remarks(config: SimulateConfig, setup: Setup, done: Simulation) -> list[str
     remarks = [
         f"{asked:,} language-model workers ({config.scenario}), answers in {config.mode} mode, "
         f"{config.tax_year} steps a tax year; equivalents in dollars a year under each welfare "
-        f"function, ± the standard error under {config.welfare}, steps taken as independent.",
+        f"function, ± the standard error under {config.welfare}, steps taken as dependent.",
         f"Answers understood: {done.tally.read:,} of {done.tally.asked:,}.",
     ]
     if setup.people is not None and config.people == "written":

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from econjax import BracketSchedule, Economy, settle
 from econjax.welfare import AbstractWelfare
-from llm_policy.workers.lived import Lived, counted, felt, lived, own_best, standing
+from llm_policy.workers.lived import LivedStep, counted, felt, lived, own_best, standing
 
 BATCHES, DRAWS = 8, 32
 """Independent batches of draws that stand for an expectation, and the draws in each."""
@@ -67,7 +67,7 @@ def expected(
     *,
     subsistence: float | None,
     understood: Float[Array, ""],
-) -> Lived:
+) -> LivedStep:
     """Return the mean of `lived` over draws of everybody's hours, each of them settled.
 
     Own best hours are those at the expected rebate: exact where no hours depend on it.
@@ -179,8 +179,8 @@ def _expected(
     best: Float[Array, " agents"],
     subsistence: float | None,
     understood: Float[Array, ""],
-) -> Lived:
-    def live(hours: Float[Array, " agents"]) -> Lived:
+) -> LivedStep:
+    def live(hours: Float[Array, " agents"]) -> LivedStep:
         return lived(
             economy,
             schedule,

@@ -47,7 +47,7 @@ class Errors(NamedTuple):
         return float(counts @ self.lost[order] / whole) if whole > 0 else 0.0
 
 
-class Year(NamedTuple):
+class LivedYear(NamedTuple):
     """A tax year as it came out: the report, what errors cost, and where it left the workers."""
 
     report: Report
@@ -93,7 +93,7 @@ class ModelEvaluator:
         self.counts["what_if"] += 1
         return self.rational.value(schedule)
 
-    def years(self, schedule: BracketSchedule, times: int) -> tuple[Year, ...]:
+    def years(self, schedule: BracketSchedule, times: int) -> tuple[LivedYear, ...]:
         """Return as many independent years under a schedule, all begun where the workers are now.
 
         Nothing is counted, and nobody remembers them: they say what the schedule is worth.
@@ -110,7 +110,7 @@ class ModelEvaluator:
             self.state = year.state
         return year.report
 
-    def _live(self, key: Key[Array, ""], schedule: BracketSchedule) -> Year:
+    def _live(self, key: Key[Array, ""], schedule: BracketSchedule) -> LivedYear:
         seen: list[Errors] = []
 
         def on_step(number: int, step: Step, report: Report) -> None:
@@ -127,7 +127,7 @@ class ModelEvaluator:
         report, state = self.society.tax_year(
             key, begun, schedule, steps=self.steps, on_step=on_step
         )
-        return Year(report, mean_errors(seen), state)
+        return LivedYear(report, mean_errors(seen), state)
 
 
 def mean_errors(errors: list[Errors]) -> Errors:
@@ -141,7 +141,7 @@ def mean_errors(errors: list[Errors]) -> Errors:
     return Errors(lost, bounded, weights.mean(axis=0))
 
 
-def mean_year(years: tuple[Year, ...]) -> tuple[Report, Errors]:
+def mean_year(years: tuple[LivedYear, ...]) -> tuple[Report, Errors]:
     """Return the mean report of independent years, with its error, and of what errors cost."""
     report = mean_report([year.report for year in years])
     return report, mean_errors([year.errors for year in years])

@@ -39,7 +39,7 @@ class Standing(NamedTuple):
     scale: Float[Array, " agents"]
 
 
-class Lived(NamedTuple):
+class LivedStep(NamedTuple):
     """A step as it counts: the report, and by worker what its error cost and if it was bounded.
 
     `lost` is utility short of the worker's own best at the rebate that was paid, without any bound;
@@ -115,7 +115,7 @@ def lived(
     subsistence: float | None,
     understood: Float[Array, ""],
     satisfied: Float[Array, " agents"] | None = None,
-) -> Lived:
+) -> LivedStep:
     """Return an outcome as it counts, `best` being everybody's own best hours.
 
     Without a `subsistence` it counts as it is. With `satisfied`, whoever is not has `felt` less.
@@ -131,7 +131,7 @@ def lived(
     report = summarise(economy, schedule, as_counted, welfare, understood=understood)
     lost = jnp.maximum(stands.best - outcome.utility, 0)
     zero = jnp.zeros_like(outcome.rebate)
-    return Lived(_untold(report), lost, bounded.astype(lost.dtype), zero)
+    return LivedStep(_untold(report), lost, bounded.astype(lost.dtype), zero)
 
 
 def _untold(report: Report) -> Report:

@@ -19,7 +19,7 @@ from llm_policy.memory.workers import Memory, Records, remember
 from llm_policy.prompts.objectives import objective_results
 from llm_policy.prompts.workers import Phase, Situation, economy_text, memory_lines
 from llm_policy.workers.chances import Chances, Moment, expected, year_error
-from llm_policy.workers.lived import SUBSISTENCE, Lived, felt, lived, own_best
+from llm_policy.workers.lived import SUBSISTENCE, LivedStep, felt, lived, own_best
 from llm_policy.workers.llm import MOST_LAWS, NOBODY, Answers, LLMWorkers, present, settle_answers
 
 
@@ -47,7 +47,7 @@ class Step(NamedTuple):
     satisfied: Float[np.ndarray, " agents"]
     key: Key[Array, ""]
     chances: Chances | None = None
-    lived: Lived | None = None
+    lived: LivedStep | None = None
 
 
 class Society:
@@ -182,7 +182,7 @@ class Society:
 
     def live(
         self, step: Step, schedule: BracketSchedule, welfare: AbstractWelfare | None = None
-    ) -> Lived:
+    ) -> LivedStep:
         """Return a step as it counts, with its report, and what errors cost in it."""
         known = self._known(step)
         economy, asked = self._economy(step), self.workers.asked
@@ -242,7 +242,7 @@ class Society:
         who = present(step.economy.population, jnp.asarray(self._known(step)))
         return eqx.tree_at(lambda e: e.population, step.economy, who)
 
-    def _moment(self, step: Step, counts: Lived) -> Moment:
+    def _moment(self, step: Step, counts: LivedStep) -> Moment:
         return Moment(
             economy=self._economy(step),
             labor=step.outcome.labor,
