@@ -13,6 +13,7 @@ from scipy.stats import binom
 from econjax import BracketSchedule, Economy, best_response
 from econjax.economy import spendable
 from llm_policy.answers.choice_sets import ChoiceSet, letters, probabilities
+from llm_policy.answers.elicitation import is_answer
 from llm_policy.answers.reading import hours_answer, read_hours, schema
 from llm_policy.engines.base import Engine, Prompt
 from llm_policy.engines.wrappers.currency import CURRENCIES, Currency, Renamed
@@ -119,13 +120,13 @@ def audit_workers(
             "Nobody can be audited: all workers have fixed hours, so no model answers."
         )
     check_audit(samples, currencies)
-    asking, style = _Asking(workers, situation, memory), workers.style
+    asking, style = WorkersQuestion(workers, situation, memory), workers.style
     plain = asking.choose()
     hours, readable = asking.write(samples)
     drawn = readable.sum(axis=1)
     both = plain.known & (drawn > 0)
     values = np.array(workers.choice_set.values, float)
-    share = _shares(hours, readable, values)
+    share = shares_of(hours, readable, values)
     text_hours = _row_means(hours, readable)
     return WorkerAudit(
         workers=len(drawn),
@@ -134,7 +135,7 @@ def audit_workers(
         unknown=float(np.mean(~plain.known)),
         leaked_mean=float(np.mean(plain.leaked)),
         leaked_max=float(np.max(plain.leaked)),
-        disagreement=mean_if_any(_total_variation(share, plain.probabilities)[both]),
+        disagreement=mean_if_any(total_variation(share, plain.probabilities)[both]),
         noise_floor=mean_if_any(expected_variation(plain.probabilities, drawn)[both]),
         choice_hours=mean_if_any((plain.probabilities @ values)[both]),
         text_hours=mean_if_any(text_hours[both]),
@@ -193,19 +194,21 @@ ANSWER_TOKENS = 24
 
 
 @dataclass(frozen=True)
-class _Chances:
-    """Probabilities of each worker's options and what leaked; whose are known."""
+class ScoredHours:
+    """Probabilities of each worker's options and what leaked; whose are an answer."""
 
     probabilities: Float[np.ndarray, "n options"]
     leaked: Float[np.ndarray, " n"]
+    most_leaked: float
 
     @property
     def known(self) -> Bool[np.ndarray, " n"]:
-        return self.leaked < 1
+        """Whose probabilities are an answer."""
+        return is_answer(self.leaked, self.most_leaked)
 
 
 @dataclass(frozen=True)
-class _Asking:
+class WorkersQuestion:
     """One question to workers, which can be asked in many ways."""
 
     workers: LLMWorkers
@@ -218,16 +221,18 @@ class _Asking:
         style: Style | None = None,
         choice_set: ChoiceSet | None = None,
         engine: Engine | None = None,
-    ) -> _Chances:
+    ) -> ScoredHours:
+        """Return what is scored: in another style, of other codes, or by another engine."""
         choice_set = choice_set or self.workers.choice_set
+        asker, asked = self.workers.asker, self.workers.asked
         prompts = self._prompts(style or self.workers.style, choice_set)
-        return _Chances(
-            *probabilities(engine or self.workers.engine, prompts, choice_set, self.workers.asked)
-        )
+        scored = probabilities(engine or asker.engine, prompts, choice_set, asked)
+        return ScoredHours(*scored, asker.most_leaked)
 
     def write(
         self, samples: int
     ) -> tuple[Float[np.ndarray, "n samples"], Bool[np.ndarray, "n samples"]]:
+        """Return the hours of as many texts of each worker, and which could be read."""
         workers = self.workers
         said = workers.engine.complete(
             text_prompts(workers, self.situation, self.memory),
@@ -260,7 +265,7 @@ def _prompts(
 
 
 def _letters(
-    asking: _Asking, plain: _Chances, values: Float[np.ndarray, " options"]
+    asking: WorkersQuestion, plain: ScoredHours, values: Float[np.ndarray, " options"]
 ) -> Shift | None:
     workers = asking.workers
     choice_set = letters(workers.economy.population.agents, workers.choice_set.values)
@@ -269,18 +274,18 @@ def _letters(
     return _shift(plain, asking.choose(choice_set=choice_set), values)
 
 
-def _shift(plain: _Chances, other: _Chances, values: Float[np.ndarray, " options"]) -> Shift:
+def _shift(plain: ScoredHours, other: ScoredHours, values: Float[np.ndarray, " options"]) -> Shift:
     both = plain.known & other.known
     change = (other.probabilities - plain.probabilities) @ values
     return Shift(
-        mean_if_any(_total_variation(plain.probabilities, other.probabilities)[both]),
+        mean_if_any(total_variation(plain.probabilities, other.probabilities)[both]),
         mean_if_any(change[both]),
     )
 
 
 def _renamed(
-    asking: _Asking,
-    plain: _Chances,
+    asking: WorkersQuestion,
+    plain: ScoredHours,
     values: Float[np.ndarray, " options"],
     currencies: Sequence[Currency],
 ) -> Shift:
@@ -293,13 +298,14 @@ def _renamed(
     return Shift(*map(mean_if_any, columns))
 
 
-def _total_variation(
+def total_variation(
     one: Float[np.ndarray, "n options"], other: Float[np.ndarray, "n options"]
 ) -> Float[np.ndarray, " n"]:
+    """Return half the sum of absolute differences of each row's probabilities."""
     return np.abs(one - other).sum(axis=1) / 2
 
 
-def _shares(
+def shares_of(
     hours: Float[np.ndarray, "n samples"],
     readable: Bool[np.ndarray, "n samples"],
     values: Float[np.ndarray, " options"],
@@ -317,7 +323,9 @@ def _row_means(
 
 
 def _distance(
-    asking: _Asking, hours: Float[np.ndarray, "n answers"], weight: Float[np.ndarray, "n answers"]
+    asking: WorkersQuestion,
+    hours: Float[np.ndarray, "n answers"],
+    weight: Float[np.ndarray, "n answers"],
 ) -> Distance:
     """Return the mean distance from the best response.
 

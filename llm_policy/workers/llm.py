@@ -63,10 +63,10 @@ class LLMWorkers:
     models: they work these; NaN marks the models.
 
     In text mode a worker whose answer cannot be read is asked again, `attempts` times in all, and
-    is then left out of that step (`present`); in choice mode that happens to a worker whose
-    model gives more than `most_leaked` of its probability to none of the options. If more than `most_unread` of the workers asked are left out, the step
-    raises. `tally` counts every answer. In choice mode the codes of `choice_set` are letters where
-    nobody but the model knows its tokens.
+    is then left out of that step (`present`); in choice mode that happens to a worker whose model
+    gives more than `most_leaked` of its probability to none of the options. If more than
+    `most_unread` of the workers asked are left out, the step raises. `tally` counts every answer.
+    In choice mode the codes of `choice_set` are letters where nobody but the model knows its tokens.
 
     Raises:
         ValueError: personas that the scenario lacks or has no use for, arrays that do not fit the
