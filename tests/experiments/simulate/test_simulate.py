@@ -32,8 +32,8 @@ CASES = {
     "one model": "--one-model --mode choice --people roles --planner saez --tax-years 2",
     "gradient": "--people written --planner gradient --tax-years 2 --brackets three --spending "
     "federal",
-    "law": "--planner fixed --mode text --tax-years 2 --welfare rawlsian --no-nudges --no-explore --history 2 "
-    "--best 0",
+    "law": "--planner fixed --mode text --tax-years 2 --welfare rawlsian --no-nudges --no-explore "
+    "--history 2 --best 0",
     "democratic": "--scenario democratic --brackets three --tax-years 3 --candidates 3",
     "terms": "--scenario democratic --brackets three --mode choice --no-platforms --rule borda "
     "--term 2 --term-limit 1 --leader society --tax-years 3",
