@@ -178,9 +178,10 @@ class ModelConfig:
 class RunConfig(EconomyConfig, ModelConfig):
     """What a run directory is made of: an economy, a model and what it may cost, seed and place."""
 
-    mode: Literal["text", "choice"] = "text"
+    mode: Literal["text", "choice"] | None = None
     """How workers answer: text (any hours from 0 to 100), or choice (one draw from the model's own
-    probabilities of 0, 10, ... 100 hours: one token per answer)."""
+    probabilities of 0, 10, ... 100 hours: one token per answer). If not given, as the model was
+    taught, and in text if it was not or they think first."""
     limit_tokens: int | None = None
     """Stop before the run has read and written more tokens than this."""
     limit_dollars: float | None = None

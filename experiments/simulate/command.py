@@ -142,7 +142,7 @@ def _print(config: SimulateConfig, done: Simulation, console: Console) -> None:
 def _remarks(config: SimulateConfig, setup: Setup, done: Simulation) -> list[str]:
     asked = len(setup.society.workers.asked)
     remarks = [
-        f"{asked:,} language-model workers ({config.scenario}), answers in {config.mode} mode, "
+        f"{asked:,} language-model workers ({config.scenario}), answers in {config.answers} mode, "
         f"{config.tax_year} steps a tax year; equivalents in dollars a year under each welfare "
         f"function, ± the standard error under {config.welfare}, steps taken as dependent.",
         f"Answers understood: {done.tally.read:,} of {done.tally.asked:,}.",
@@ -151,7 +151,7 @@ def _remarks(config: SimulateConfig, setup: Setup, done: Simulation) -> list[str
         remarks.append(
             f"Personas in the model's own words: {setup.people.written.sum():,} of {config.size:,}."
         )
-    if config.mode == "choice":
+    if config.answers == "choice":
         leaked = np.mean([row["leaked"] for row in done.metrics])
         remarks.append(
             f"Probability that workers' models gave to none of the hours offered: {leaked:.1%}."

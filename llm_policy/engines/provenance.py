@@ -7,6 +7,9 @@ from typing import Any, Literal
 
 from llm_policy.engines.base import EngineError
 
+SHIPPED_FOLDER = Path(__file__).parents[1] / "model"
+"""Where the model lies that comes with the project."""
+
 NOISE_MARKER = "econjax_noise"
 """The key of config.json that marks a model whose weights are random."""
 

@@ -17,7 +17,7 @@ from llm_policy.engines._chat import Chat
 from llm_policy.engines._options import OptionTree, option_tree
 from llm_policy.engines._scores import choices
 from llm_policy.engines.base import Choices, Completion, EngineError, Prompt, Schema
-from llm_policy.engines.provenance import is_noise, taught_entries, weights_of
+from llm_policy.engines.provenance import SHIPPED_FOLDER, is_noise, taught_entries, weights_of
 
 try:
     from llm_policy.engines.embedded.batching import (
@@ -56,8 +56,6 @@ except ImportError as error:
         f"The embedded engine needs {error.name}: pip install 'econjax[llm]'", name=error.name
     ) from error
 
-SHIPPED_FOLDER = Path(__file__).parents[2] / "model"
-"""The folder of the model that comes with the project."""
 _NAME = "econjax-small"
 _FIRST_BLOCKS = 1 << 12
 _FIRST_BYTES = 400 << 20

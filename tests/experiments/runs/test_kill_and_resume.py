@@ -27,6 +27,8 @@ RUN = (
     8,
     "--brackets",
     "three",
+    "--mode",
+    "text",
 )
 KILLS = 3
 

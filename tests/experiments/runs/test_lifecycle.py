@@ -22,6 +22,8 @@ SMALL = (
     "three",
     "--planner",
     "fixed",
+    "--mode",
+    "text",
 )
 
 

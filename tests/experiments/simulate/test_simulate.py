@@ -14,8 +14,10 @@ import pytest
 
 from experiments.core import engines
 from experiments.core.config import WelfareName
+from experiments.report.disclosure import nature
 from experiments.runs.directory import read_manifest
 from experiments.simulate.config import SimulateConfig
+from llm_policy.engines.provenance import SHIPPED_FOLDER, TAUGHT_ENTRY, taught_entries
 
 AGENTS, STEPS_A_YEAR = 8, 3
 SMALL = ("--agents", AGENTS, "--tax-year", STEPS_A_YEAR)
@@ -30,8 +32,8 @@ CASES = {
     "one model": "--one-model --mode choice --people roles --planner saez --tax-years 2",
     "gradient": "--people written --planner gradient --tax-years 2 --brackets three --spending "
     "federal",
-    "law": "--planner fixed --tax-years 2 --welfare rawlsian --no-nudges --no-explore --history 2 "
-    "--best 0",
+    "law": "--planner fixed --mode text --tax-years 2 --welfare rawlsian --no-nudges --no-explore "
+    "--history 2 --best 0",
     "democratic": "--scenario democratic --brackets three --tax-years 3 --candidates 3",
     "terms": "--scenario democratic --brackets three --mode choice --no-platforms --rule borda "
     "--term 2 --term-limit 1 --leader society --tax-years 3",
@@ -373,6 +375,29 @@ def test_what_figures_depend_on_survives_the_manifest():
     config = SimulateConfig(
         agents=12, scenario="democratic", score=("rawlsian",), candidates=None, term=3
     )
-    assert SimulateConfig.fromdict(json.loads(json.dumps(config.asdict()))) == config
+    kept = SimulateConfig.fromdict(json.loads(json.dumps(config.asdict())))
+    assert kept == dataclasses.replace(config, mode=config.answers)
     assert SimulateConfig().size == 20
     assert dataclasses.replace(config, tax_years=2, tax_year=5).steps == 10
+
+
+def test_workers_answer_as_their_model_was_taught_if_nothing_else_is_said(tmp_path):
+    assert SimulateConfig().answers == "choice"
+    assert SimulateConfig(mode="text").answers == "text"
+    assert SimulateConfig(think=True).answers == "text"  # nobody thinks before a single token
+    assert SimulateConfig(server="http://a/v1").answers == "text"
+    assert SimulateConfig(model=str(tmp_path)).answers == "text"
+    (tmp_path / "config.json").write_text(json.dumps({TAUGHT_ENTRY: "workers in choice mode"}))
+    assert SimulateConfig(model=str(tmp_path)).answers == "choice"
+
+
+def test_who_was_not_taught_to_answer_so_is_named_and_the_others_imitate():
+    engine = taught_entries(SHIPPED_FOLDER) | {"model": "econjax-small", "noise": False}
+    [imitates] = nature(engine).remarks
+    assert imitates.startswith("econjax-small IMITATES A KNOWN FORMULA")
+    config = SimulateConfig(scenario="democratic")
+    assert nature(engine, config.asked).remarks[0] == imitates  # its hours
+    assert "NOT TAUGHT TO ANSWER SO AS PLANNER OR VOTERS" in nature(engine, config.asked).remarks[1]
+    [unlearned] = nature(engine, {"workers": "text"}).remarks
+    assert "NOT TAUGHT TO ANSWER SO AS WORKERS:" in unlearned
+    assert nature({"model": "other", "noise": False}).remarks == ()
