@@ -81,6 +81,7 @@ def prepare(config: SimulateConfig, engine: Engine) -> Setup:
         workers,
         WELFARE[config.welfare].welfare,
         satisfaction_counts=config.satisfaction_counts,
+        subsistence=None,  # scores are welfare of the utilities in workers.parquet, as they are
     )
     beginning, report = society.begin(config.schedule()), society.usual(config.schedule())[1]
     check_context(config, society, engine, report)
