@@ -66,7 +66,7 @@ class LLMWorkers:
     is then left out of that step (`present`); in choice mode that happens to a worker whose model
     gives more than `most_leaked` of its probability to none of the options. If more than
     `most_unread` of the workers asked are left out, the step raises. `tally` counts every answer.
-    In choice mode the codes of `choice_set` are letters where nobody but the model knows its tokens.
+    In choice mode the codes of `choice_set` are letters where only the model knows its tokens.
 
     Raises:
         ValueError: personas that the scenario lacks or has no use for, arrays that do not fit the

@@ -1,6 +1,6 @@
 """The tokenizer in a GGUF file, under the names of the Hugging Face layout."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
@@ -26,25 +26,15 @@ def tokenizer_of(file: GGUFFile) -> Tokenizer:
         EngineError: the file says of it what cannot be followed exactly.
     """
     kind = file["tokenizer.ggml.model"]
-    if kind != "gpt2":
-        raise _unread(file, f"of kind {kind!r}", "gpt2")
-    split = _splits().get(name := file.get("tokenizer.ggml.pre", "default"))
-    if split is None:
-        raise _unread(file, f"that splits text as {name!r}", ", ".join(_splits()))
-    words = file["tokenizer.ggml.tokens"]
-    merges = [tuple(merge.split(" ", 1)) for merge in file["tokenizer.ggml.merges"]]
-    vocabulary = {word: number for number, word in enumerate(words)}
-    tokenizer = Tokenizer(models.BPE(vocabulary, merges, ignore_merges=split.whole_words))
-    if split.normalizer is not None:
-        tokenizer.normalizer = split.normalizer
-    tokenizer.pre_tokenizer = split.cut
-    tokenizer.decoder = decoders.ByteLevel()
+    if kind not in ("gpt2", "llama"):
+        raise _unread(file, f"of kind {kind!r}", "gpt2, llama")
+    words, kinds = file["tokenizer.ggml.tokens"], file.get("tokenizer.ggml.token_type", [])
+    tokenizer, begins = _byte_level(file, words) if kind == "gpt2" else _by_scores(file, words)
     begin = file.get("tokenizer.ggml.bos_token_id", None)
-    if file.get("tokenizer.ggml.add_bos_token", split.begins) and begin is not None:
+    if file.get("tokenizer.ggml.add_bos_token", begins) and begin is not None:
         tokenizer.post_processor = TemplateProcessing(
             single=f"{words[begin]} $A", special_tokens=[(words[begin], begin)]
         )
-    kinds = file.get("tokenizer.ggml.token_type", [])
     for special, added in ((True, _CONTROL), (False, _USER_DEFINED)):
         found = [word for word, kind in zip(words, kinds, strict=False) if kind == added]
         tokens = [AddedToken(word, normalized=False, special=special) for word in found]
@@ -82,6 +72,48 @@ def chat_template(file: GGUFFile) -> str:
     return template
 
 
+def _byte_level(file: GGUFFile, words: Sequence[str]) -> tuple[Tokenizer, bool]:
+    """Return a tokenizer of bytes that merges rank, and whether texts begin with a token."""
+    split = _splits().get(name := file.get("tokenizer.ggml.pre", "default"))
+    if split is None:
+        raise _unread(file, f"that splits text as {name!r}", ", ".join(_splits()))
+    merges = [tuple(merge.split(" ", 1)) for merge in file["tokenizer.ggml.merges"]]
+    vocabulary = {word: number for number, word in enumerate(words)}
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges, ignore_merges=split.whole_words))
+    if split.normalizer is not None:
+        tokenizer.normalizer = split.normalizer
+    tokenizer.pre_tokenizer = split.cut
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer, split.begins
+
+
+def _by_scores(file: GGUFFile, words: Sequence[str]) -> tuple[Tokenizer, bool]:
+    """Return a tokenizer of characters, as SentencePiece has it, that joins by a word's score.
+
+    Two pieces are joined if together they are a word, those of the highest score first; what is no
+    word is spelled in bytes.
+    """
+    numbers = {word: number for number, word in enumerate(words)}
+    pairs = [
+        (score, word[:cut], word[cut:])
+        for word, score in zip(words, file["tokenizer.ggml.scores"], strict=True)
+        for cut in range(1, len(word))
+        if word[:cut] in numbers and word[cut:] in numbers
+    ]
+    pairs.sort(key=lambda pair: (-pair[0], numbers[pair[1]], numbers[pair[2]]))
+    unknown = words[file.get("tokenizer.ggml.unknown_token_id", 0)]
+    merges = [(first, second) for _, first, second in pairs]
+    model = models.BPE(numbers, merges, unk_token=unknown, fuse_unk=True, byte_fallback=True)
+    tokenizer, begins = Tokenizer(model), file.get("tokenizer.ggml.add_space_prefix", True)
+    spaces = normalizers.Replace(" ", _SPACE)
+    tokenizer.normalizer = (
+        normalizers.Sequence([normalizers.Prepend(_SPACE), spaces]) if begins else spaces
+    )
+    steps = [decoders.Replace(_SPACE, " "), decoders.ByteFallback(), decoders.Fuse()]
+    tokenizer.decoder = decoders.Sequence([*steps, *([decoders.Strip(" ", 1, 0)] * begins)])
+    return tokenizer, True
+
+
 def _splits() -> Mapping[str, _Split]:
     """Return what is known of the names that files use, which are llama.cpp's."""
     bytes_, words = (
@@ -114,6 +146,7 @@ def _unread(file: GGUFFile, what: str, known: str) -> EngineError:
 
 
 _CONTROL, _USER_DEFINED = 3, 4
+_SPACE = "▁"
 _SPECIAL = {
     "bos_token": "tokenizer.ggml.bos_token_id",
     "eos_token": "tokenizer.ggml.eos_token_id",

@@ -1,3 +1,4 @@
+import importlib.util
 import sys
 from types import SimpleNamespace
 
@@ -70,6 +71,54 @@ def test_the_model_that_comes_with_the_project_is_answered_in_this_process(monke
         SHIPPED,
     )
     assert AuditConfig().model == SimulateConfig().model == CompareConfig().model == SHIPPED
+
+
+@pytest.fixture
+def converted(monkeypatch):
+    """Stand for what a name or a file is converted into."""
+    monkeypatch.setattr(embedded, "EmbeddedEngine", Client)
+    monkeypatch.setattr(engines, "local_model", lambda name, cache: cache / name)
+
+
+def has_vllm(monkeypatch, there):
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: (name if there else None) if name == "vllm" else real(name),
+    )
+
+
+@pytest.mark.parametrize("model", ["smollm2-135m", "model.gguf"])
+def test_both_engines_answer_with_a_converted_model(model, monkeypatch, tmp_path, converted):
+    folder = str(tmp_path / "models" / model)
+    for there, engine, options in [
+        (True, "auto", {"context"}),
+        (True, "vllm", {"context"}),
+        (True, "embedded", {"seed"}),
+        (False, "auto", {"seed"}),
+        (False, "embedded", {"seed"}),
+    ]:
+        has_vllm(monkeypatch, there)
+        made = start_engine(model=model, server=None, engine=engine, **COMMON)
+        assert made.names == (folder,)
+        assert ("seed" in made.options) == (options == {"seed"})
+    assert start_engine(model=model, server="http://a/v1", **COMMON).names == ("http://a/v1", model)
+
+
+def test_the_shipped_model_and_a_folder_may_be_asked_in_either_engine(
+    monkeypatch, tmp_path, converted
+):
+    (tmp_path / "config.json").write_text("{}")
+    made = start_engine(model=SHIPPED, server=None, engine="vllm", **COMMON)
+    assert made.names == (str(embedded.SHIPPED_FOLDER),)
+    made = start_engine(model=str(tmp_path), server=None, engine="embedded", **COMMON)
+    assert (made.names, "seed" in made.options) == ((str(tmp_path),), True)
+    has_vllm(monkeypatch, False)
+    made = start_engine(model=str(tmp_path), server=None, **COMMON)
+    assert (made.names, "seed" in made.options) == ((str(tmp_path),), True)
+    with pytest.raises(EngineError, match=r"no model 'qwen3-8b': give a folder.*--engine vllm"):
+        start_engine(model="qwen3-8b", server=None, engine="embedded", **COMMON)
 
 
 def test_what_an_engine_lacks_is_told_with_what_to_do(monkeypatch):

@@ -15,6 +15,7 @@ from llm_policy.engines.base import EngineError, Prompt
 from llm_policy.engines.embedded.checkpoint import load_weights, named_parameters
 from llm_policy.engines.embedded.engine import EmbeddedEngine
 from llm_policy.engines.embedded.llama import Llama, Stretch, logits
+from llm_policy.engines.embedded.random_weights import CORPUS
 from llm_policy.engines.embedded.tokenizer import Tokens
 from llm_policy.engines.gguf import folder as folders
 from llm_policy.engines.gguf.folder import Package, convert, local_model
@@ -134,6 +135,58 @@ def test_texts_have_the_tokens_of_the_tokenizer_that_was_written(pre, converted)
         assert tokens == other.encode(text, add_special_tokens=False)
         assert read.tokenizer.decode(tokens, skip_special_tokens=False) == text
     assert read.end == tokenizer.token_to_id("<|im_end|>")
+
+
+@pytest.fixture(scope="module")
+def sentences(tmp_path_factory):
+    """A SentencePiece model with byte fallback, as Llama 2 and Mistral have."""
+    import sentencepiece
+
+    model = tmp_path_factory.mktemp("spm") / "model"
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(CORPUS),
+        model_prefix=str(model),
+        model_type="bpe",
+        vocab_size=600,
+        byte_fallback=True,
+        split_digits=True,
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        allow_whitespace_only_pieces=True,
+        minloglevel=2,
+    )
+    return sentencepiece.SentencePieceProcessor(f"{model}.model")
+
+
+def vocabulary_of(sentences):
+    places = range(sentences.vocab_size())
+    kinds = [
+        (3 if sentences.is_control(place) else 2 if sentences.is_unknown(place) else 6)
+        if place < 259
+        else 1
+        for place in places
+    ]
+    return {
+        "tokenizer.ggml.model": "llama",
+        "tokenizer.ggml.tokens": [sentences.id_to_piece(place) for place in places],
+        "tokenizer.ggml.scores": [sentences.get_score(place) for place in places],
+        "tokenizer.ggml.token_type": kinds,
+        "tokenizer.ggml.bos_token_id": sentences.bos_id(),
+        "tokenizer.ggml.eos_token_id": sentences.eos_id(),
+        "tokenizer.ggml.unknown_token_id": sentences.unk_id(),
+        "tokenizer.ggml.add_bos_token": True,
+    }
+
+
+def test_texts_have_the_tokens_that_sentencepiece_finds(sentences, converted):
+    engine = EmbeddedEngine(converted(says=vocabulary_of(sentences)))
+    texts = [*(text for text in TEXTS if "<|" not in text), *CORPUS[:60]]
+    assert engine._chat.tokens(texts) == [sentences.encode(text) for text in texts]
+    for text in texts:
+        assert engine._tokenizer.decode(sentences.encode(text)) == text
+    hours = {"type": "object", "properties": {"hours": {"type": "integer"}}, "required": ["hours"]}
+    (answer,) = engine.complete([Prompt("You work.", "How many hours?")], hours, max_tokens=60)
+    assert answer.texts[0].startswith('{"hours": ')
 
 
 def test_a_begin_token_comes_where_the_file_says_so(converted, tmp_path):
