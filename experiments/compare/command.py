@@ -39,7 +39,7 @@ def run_compare(config: CompareConfig, path: Path, session: Session | None) -> N
     console = results()
     remarks = _remarks(config)
     for each in session.all if session else ():
-        remarks += each.remarks(config.asked, comparison.workers)
+        remarks += each.remarks(comparison.asked, comparison.workers)
     print_comparison(comparison, console, remarks=remarks)
     console.print(
         f"{time.perf_counter() - started:.0f} s for the comparison. Run directory: {path}"

@@ -2,13 +2,14 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from experiments.core.config import (
     COMPARED,
     FORMULA,
     MODEL_PLANNERS,
     AskedModel,
+    ModeName,
     PlannerName,
     RunConfig,
     WelfareName,
@@ -56,10 +57,11 @@ class CompareConfig(RunConfig):
     keep_memory: bool = False
     """Let language-model workers remember the tax years before, under every planner alike: all
     start from the same 40 hours, and the order of a planner's schedules is part of its result."""
-    mode: Literal["text", "choice"] = "choice"
-    """How language models answer: choice (one token, drawn from the model's own probabilities of
-    0, 10, ... 100 hours, or of a planner's changes of one rate), or text (any hours from 0 to
-    100; all changes)."""
+    mode: ModeName = "auto"
+    """How language models answer: choice (drawn from the model's own probabilities of 0, 10, ...
+    100 hours, or of a planner's changes of one rate), or text (any hours from 0 to 100; all
+    changes). auto is as the model was taught, workers and planner apart, or else what a probe of a
+    few questions finds right for it."""
 
     def check(self) -> None:
         """Check all that can be checked before any work.
@@ -98,12 +100,6 @@ class CompareConfig(RunConfig):
     def model_plans(self) -> bool:
         """Whether a planner is a language model."""
         return not set(self.planners).isdisjoint(MODEL_PLANNERS)
-
-    @property
-    def asked(self) -> dict[str, str]:
-        """Who is a language model, and how it answers."""
-        who: dict[str, bool] = {"workers": "llm" in self.workers, "planner": self.model_plans}
-        return {name: self.mode for name, takes_part in who.items() if takes_part}
 
     @property
     def roster(self) -> tuple[PlannerName, ...]:

@@ -1,12 +1,14 @@
 """What a comparison finds: a row for each planner, and whether two can be told apart."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from experiments.report.intervals import mean_of
+from llm_policy.prompts.workers import Mode
 from llm_policy.workers.llm import LLMWorkers
 
 
@@ -70,13 +72,14 @@ class Comparison:
     """The rows of each table by its title, its size in words, and a record of every evaluation.
 
     A table holds one welfare function and workers of one kind. `workers` are the language models
-    who worked, if any.
+    who worked, if any, and `asked` says in which mode workers and planners who are models answered.
     """
 
     tables: dict[str, list[ComparisonRow]]
     sizes: dict[str, str]
     metrics: list[dict[str, Any]]
     workers: LLMWorkers | None = None
+    asked: Mapping[str, Mode] = field(default_factory=dict)
 
 
 def cannot_be_told_apart(best: ComparisonRow, row: ComparisonRow) -> bool:

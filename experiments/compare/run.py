@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -22,12 +22,15 @@ from experiments.compare.rows import (
     cannot_be_told_apart,
 )
 from experiments.core.config import FORMULA
+from experiments.core.modes import mode_for
 from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext
 from experiments.report.disclosure import nature
 from llm_policy.answers.reading import Tally
+from llm_policy.audit.probe import probe_planner, probe_workers
 from llm_policy.engines.base import Engine
 from llm_policy.formula.policy import TaughtWorkers
 from llm_policy.personas.draw import describe, draw_personas
+from llm_policy.planners.choice import ChoicePlanner
 from llm_policy.prompts.welfare import WELFARE
 from llm_policy.prompts.workers import Mode, Style
 from llm_policy.surrogate.recording import RecordedWorkers, person_features
@@ -70,11 +73,14 @@ def compare(
     config.check()
     cast = _cast(config, players)
     law, key, tally = us_federal(config.year, config.status), jax.random.key(config.seed), Tally()
-    done = Comparison({}, {}, [])
+    asked = _modes(config, cast, law, jax.random.fold_in(key, 0))
+    config = replace(config, mode=asked.get("workers", "choice"))
+    config.check()
+    done = Comparison({}, {}, [], asked=asked)
     for kind in config.workers:
         some = config.among(kind)
         economy = some.economy()
-        for crew in _crews(some, economy, cast, jax.random.fold_in(key, 0), tally):
+        for crew in _crews(some, economy, cast, asked, jax.random.fold_in(key, 0), tally):
             if kind == "llm" and done.workers is None:
                 done = replace(done, workers=crew.workers)
             recorded = crew.workers if isinstance(crew.workers, RecordedWorkers) else None
@@ -86,12 +92,14 @@ def compare(
                     aim=WELFARE[name],
                     tally=tally,
                     evaluations=some.evaluations or 1,
-                    mode=config.mode,
+                    mode=asked.get("planner", "choice"),
                     workers=recorded,
                     steps=config.tax_year,
                 )
                 planned = jax.random.fold_in(key, 1)
-                contest = _Contest(some, economy, setting, crew, cast.planners, planned, progress)
+                contest = _Contest(
+                    some, economy, setting, crew, cast.planners, asked, planned, progress
+                )
                 done.tables[contest.title] = contest.rows()
                 done.sizes[contest.title] = contest.size
                 done.metrics.extend(contest.metrics)
@@ -122,20 +130,52 @@ def _cast(config: CompareConfig, players: Players | Engine | None) -> Players:
     return players
 
 
+def _modes(
+    config: CompareConfig, cast: Players, law: BracketSchedule, key: Key[Array, ""]
+) -> dict[str, Mode]:
+    """Return in which mode those answer who are language models, workers and planner."""
+    goal, modes = WELFARE[config.welfare[0]].words, {}
+    if "llm" in config.workers:
+        economy = config.among("llm").economy()
+        texts = describe(draw_personas(key, economy.population))
+        works = [engine for engine in cast.workers if engine is not None]
+        modes["workers"] = mode_for(
+            "workers",
+            config.mode,
+            works,
+            lambda engine: probe_workers(
+                LLMWorkers(engine, economy, texts, style=Style(mode="choice")), law
+            ),
+        )
+    if config.model_plans:
+        modes["planner"] = mode_for(
+            "planner",
+            config.mode,
+            cast.planners,
+            lambda engine: probe_planner(ChoicePlanner(engine, law, goal=goal)),
+        )
+    return modes
+
+
 def _crews(
-    config: CompareConfig, economy: Economy, cast: Players, key: Key[Array, ""], tally: Tally
+    config: CompareConfig,
+    economy: Economy,
+    cast: Players,
+    asked: Mapping[str, Mode],
+    key: Key[Array, ""],
+    tally: Tally,
 ) -> list[_Crew]:
     """Return the crews of workers of the kind that `config` names: the same people, each model."""
     if config.workers == ("rational",):
         return [_Crew()]
     crews = []
     for engine in cast.workers:
-        workers = people(economy, engine, key, tally=tally, mode=config.mode)
+        workers = people(economy, engine, key, tally=tally, mode=asked["workers"])
         if engine is None:
             crews.append(_Crew(workers, "workers of the formula", FORMULA))
             continue
         described = engine.describe()
-        words, model = nature(described, config.asked).workers, str(described["model"])
+        words, model = nature(described, asked).workers, str(described["model"])
         crews.append(_Crew(workers, _named(words, model, cast.workers), model))
     return crews
 
@@ -192,6 +232,7 @@ class _Contest:
     setting: PlanningContext
     crew: _Crew
     planners: tuple[Engine, ...]
+    asked: Mapping[str, Mode]
     key: Key[Array, ""]
     progress: Progress
     metrics: list[dict[str, Any]] = field(default_factory=list)
@@ -244,7 +285,7 @@ class _Contest:
         if entry.is_model and engine is not None:
             described = engine.describe()
             model = str(described["model"])
-            title = entry.title(nature(described, self.config.asked))
+            title = entry.title(nature(described, self.asked))
             name = _named(title, model, self.planners)
         steps = entry.evaluations or self.config.evaluations or 0
         setting = replace(self.setting, engine=engine)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from econjax import Economy
 
 EngineName = Literal["auto", "embedded", "vllm"]
+ModeName = Literal["auto", "text", "choice"]
 FORMULA = "formula"
 """Names, as a model of workers, the formula that econjax-small was taught, with no model."""
 WelfareName = Literal["atkinson", "rawlsian", "utilitarian"]
@@ -178,10 +179,10 @@ class ModelConfig:
 class RunConfig(EconomyConfig, ModelConfig):
     """What a run directory is made of: an economy, a model and what it may cost, seed and place."""
 
-    mode: Literal["text", "choice"] | None = None
+    mode: ModeName = "auto"
     """How workers answer: text (any hours from 0 to 100), or choice (one draw from the model's own
-    probabilities of 0, 10, ... 100 hours: one token per answer). If not given, as the model was
-    taught, and in text if it was not or they think first."""
+    probabilities of 0, 10, ... 100 hours); auto is as the model was taught, or else what a probe of
+    a few questions finds right for it."""
     limit_tokens: int | None = None
     """Stop before the run has read and written more tokens than this."""
     limit_dollars: float | None = None

@@ -30,6 +30,7 @@ def run_simulate(config: SimulateConfig, path: Path, session: Session | None) ->
     started = time.perf_counter()
     with mistakes():
         setup = prepare(config, session.engine)
+    config = setup.config
     if setup.people is not None:
         save_personas(path / f".{PEOPLE}", setup.people)
         os.replace(path / f".{PEOPLE}", path / PEOPLE)
@@ -142,7 +143,7 @@ def _print(config: SimulateConfig, done: Simulation, console: Console) -> None:
 def _remarks(config: SimulateConfig, setup: Setup, done: Simulation) -> list[str]:
     asked = len(setup.society.workers.asked)
     remarks = [
-        f"{asked:,} language-model workers ({config.scenario}), answers in {config.answers} mode, "
+        f"{asked:,} language-model workers ({config.scenario}), answers in {config.mode} mode, "
         f"{config.tax_year} steps a tax year; equivalents in dollars a year under each welfare "
         f"function, ± the standard error under {config.welfare}, steps taken as dependent.",
         f"Answers understood: {done.tally.read:,} of {done.tally.asked:,}.",
@@ -151,7 +152,7 @@ def _remarks(config: SimulateConfig, setup: Setup, done: Simulation) -> list[str
         remarks.append(
             f"Personas in the model's own words: {setup.people.written.sum():,} of {config.size:,}."
         )
-    if config.answers == "choice":
+    if config.mode == "choice":
         leaked = np.mean([row["leaked"] for row in done.metrics])
         remarks.append(
             f"Probability that workers' models gave to none of the hours offered: {leaked:.1%}."

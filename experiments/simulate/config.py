@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from experiments.core.config import RunConfig, WelfareName, require_at_least, require_some
-from experiments.report.disclosure import SHIPPED
 
 if TYPE_CHECKING:
     from econjax import BracketSchedule
@@ -175,27 +174,12 @@ class SimulateConfig(RunConfig):
         self.style()
 
     @property
-    def answers(self) -> Literal["text", "choice"]:
-        """The mode in which workers answer."""
-        from llm_policy.engines.provenance import SHIPPED_FOLDER, taught_entries, taught_mode
-
-        if self.mode is not None:
-            return self.mode
-        folder = SHIPPED_FOLDER if self.model == SHIPPED else Path(self.model)
-        taught = None if self.server or self.think else taught_mode(taught_entries(folder))
-        return taught or "text"
-
-    def asdict(self) -> dict[str, Any]:
-        """Return the choices that figures depend on, ready for JSON."""
-        return RunConfig.asdict(self) | {"mode": self.answers}
-
-    @property
     def asked(self) -> dict[str, str]:
         """Who is a language model, and how it answers: leaders and voters always in words."""
         elects = self.scenario == "democratic"
         plans = elects or self.planner == "llm"
         takes_part: dict[str, bool] = {"planner": plans, "voters": elects}
-        return {"workers": self.answers} | {who: "text" for who, does in takes_part.items() if does}
+        return {"workers": self.mode} | {who: "text" for who, does in takes_part.items() if does}
 
     def of_run(self, path: Path) -> Self:
         """Return the choices with the people that a run kept, where it took over others'."""
@@ -221,11 +205,11 @@ class SimulateConfig(RunConfig):
         return self.score or (self.welfare,)
 
     def style(self) -> "Style":
-        """Return how workers are asked."""
+        """Return how workers are asked: in text mode while their mode is not known."""
         from llm_policy.prompts.workers import Style
 
         return Style(
-            mode=self.answers,
+            mode="text" if self.mode == "auto" else self.mode,
             think=self.think,
             history=self.history,
             best=self.best,

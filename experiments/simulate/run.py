@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -10,17 +10,20 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Array, Float, Key
 
-from econjax import BracketSchedule
+from econjax import BracketSchedule, Economy
 from econjax.planning import Report
+from experiments.core.modes import mode_for
 from experiments.simulate.config import SimulateConfig
 from experiments.simulate.context import check_context
 from experiments.simulate.government import Government, form_government
 from experiments.simulate.population import cast_people, cast_workers
 from llm_policy.answers.reading import Tally
+from llm_policy.audit.probe import Probe, probe_workers
 from llm_policy.engines.base import Engine, EngineError
 from llm_policy.engines.wrappers.budget import Usage, estimate
 from llm_policy.personas.text import People
 from llm_policy.prompts.welfare import WELFARE
+from llm_policy.prompts.workers import Mode
 from llm_policy.workers.society import Society, State, Step
 
 EXPLOITED_SHARE = 0.1
@@ -76,6 +79,7 @@ def prepare(config: SimulateConfig, engine: Engine) -> Setup:
     people_key, cast_key, key = jax.random.split(jax.random.key(config.seed), 3)
     economy, tally = config.economy(), Tally()
     people = cast_people(config, economy, engine, people_key)
+    config = replace(config, mode=_mode(config, economy, people, engine, cast_key))
     workers = cast_workers(config, economy, people, engine, cast_key, tally)
     society = Society(
         workers,
@@ -87,6 +91,25 @@ def prepare(config: SimulateConfig, engine: Engine) -> Setup:
     check_context(config, society, engine, report)
     government = form_government(config, engine, society, tally)
     return Setup(config, people, society, government, beginning, tally, key)
+
+
+def _mode(
+    config: SimulateConfig,
+    economy: Economy,
+    people: People | None,
+    engine: Engine,
+    key: Key[Array, ""],
+) -> Mode:
+    """Return the mode in which workers answer; those who think first write."""
+    if config.mode == "auto" and config.think:
+        return "text"
+    choosing = replace(config, mode="choice")
+
+    def probe(engine: Engine) -> Probe:
+        workers = cast_workers(choosing, economy, people, engine, key, Tally())
+        return probe_workers(workers, config.schedule())
+
+    return mode_for("workers", config.mode, [engine], probe)
 
 
 def run_years(setup: Setup, progress: Callable[[int], None] = lambda steps: None) -> Simulation:

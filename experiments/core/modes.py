@@ -1,0 +1,37 @@
+"""In which mode a model answers: as it was taught, or as a probe finds right for it."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from experiments.core.config import ModeName
+from experiments.report.console import NOTES
+from llm_policy.audit.probe import Probe, right_mode
+from llm_policy.engines.base import Engine
+from llm_policy.engines.provenance import was_taught
+from llm_policy.prompts.workers import Mode
+
+
+def mode_for(
+    part: Literal["workers", "planner"],
+    mode: ModeName,
+    engines: Sequence[Engine],
+    probe: Callable[[Engine], Probe],
+) -> Mode:
+    """Return the mode in which all engines can play a part: `mode`, unless that is "auto".
+
+    An engine that was not taught the part is probed, and what was found is printed.
+
+    Raises:
+        EngineError: an engine cannot answer, or not so that it can be read.
+    """
+    if mode != "auto":
+        return mode
+    untaught = [engine for engine in engines if not was_taught(engine.describe(), part, "choice")]
+    if not untaught:
+        return "choice"
+    found = [probe(engine) for engine in untaught]
+    right = right_mode(found)
+    for engine, one in zip(untaught, found, strict=True):
+        name = engine.describe()["model"]
+        NOTES.print(f"Probe of {name} {one}. Mode: {right}.", markup=False, highlight=False)
+    return right
