@@ -236,7 +236,8 @@ def test_the_command_line_asks_a_real_model_and_repeats_the_run_without_one(tiny
         "--context",
         4096,
     )
-    who = ("--planners", "federal", "llm", "--welfare", "atkinson", "--model", tiny_model)
+    planners = ("--planners", "federal", "llm", "--no-uninformed")
+    who = (*planners, "--welfare", "atkinson", "--model", tiny_model)
     process, output, _ = run(
         tmp_path, WITH_VLLM, "compare", *choices, *who, "--name", "one", "--json"
     )
