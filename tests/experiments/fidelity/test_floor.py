@@ -22,6 +22,7 @@ def rows():
     return [row for row in found if row.remembered == "all"]
 
 
+@pytest.mark.long
 def test_the_shipped_weights_are_no_further_from_their_formula_than_is_stated(rows):
     """By three standard errors of this sample, in every wording, and far from who knows nothing."""
     assert {row.question for row in rows} == set(STATED)
