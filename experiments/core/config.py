@@ -138,7 +138,7 @@ class ModelConfig:
     "random:SHAPE", such as random:llama-3.1-8b, to measure speed without a download."""
     engine: EngineName = "auto"
     """What computes a model in this process: embedded (JAX in float32, anywhere, repeatable; reads
-    econjax-small, smollm2-135m, GGUF files and folders of Llamas), or vllm (quicker, any model).
+    econjax-small, smollm2-135m, GGUF files and folders of Llamas), or vllm (any model, GPUs).
     auto is embedded for econjax-small, else vllm if it is installed."""
     server: str | None = None
     """Ask an OpenAI-compatible server, not a model in this process: its address, such as
