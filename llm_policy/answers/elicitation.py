@@ -88,15 +88,22 @@ class Asker:
         places = np.asarray(_draw(key, jnp.asarray(choices.logprob), jnp.asarray(workers)))
         understood = is_answer(choices.leaked, self.most_leaked)
         self.tally.count(understood)
+        leaked = np.mean(choices.leaked) if understood.size else 0.0
         self.require(
             understood,
             "as a choice",
-            f"{np.mean(choices.leaked):.0%} of the probability is on none of the options, and at "
-            f"most {self.most_leaked:.0%} may be: use text mode",
+            f"{leaked:.0%} of the probability is on none of the options",
+            remedy=f"At most {self.most_leaked:.0%} may be: use text mode.",
         )
         return places, understood, choices.leaked
 
-    def require(self, understood: Bool[np.ndarray, " n"], when: str, example: str) -> None:
+    def require(
+        self,
+        understood: Bool[np.ndarray, " n"],
+        when: str,
+        example: str,
+        remedy: str = "Use a model that follows a schema.",
+    ) -> None:
         """Check that few enough of a batch are left out.
 
         Raises:
@@ -106,7 +113,7 @@ class Asker:
         if unread > self.most_unread:
             raise EngineError(
                 f"{unread:.0%} of the workers' answers could not be read {when} (at most "
-                f"{self.most_unread:.0%}); {example}. Use a model that follows a schema."
+                f"{self.most_unread:.0%}); {example}. {remedy}"
             )
 
 

@@ -115,7 +115,7 @@ class EmbeddedEngine:
         tokens = Tokens(self._folder)
         self._tokenizer = tokens.tokenizer
         self._chat = Chat(tokens)
-        self._ends = (tokens.end,)
+        self._ends = tokens.ends
         self._grammars = Grammars(
             tokens.tokenizer, vocabulary=self._sizes.vocab_size, end=tokens.end
         )

@@ -40,13 +40,6 @@ class Scores(ScriptedEngine):
         return Choices(logprob, np.broadcast_to(self.leaked, len(prompts)), tokens, 0 * tokens)
 
 
-class Guessed(Scores):
-    """Scores only the likeliest tokens."""
-
-    def describe(self):
-        return super().describe() | {"tokenizer": "estimated"}
-
-
 def clear(i, time=1):
     return f'{{"satisfied": "{"yes" if i % 2 else "no"}"}}'
 
@@ -151,21 +144,19 @@ def test_a_draw_is_the_keys_and_the_askers_and_nobody_elses():
 
 def test_whoever_says_nothing_of_the_options_is_not_understood_and_not_asked_again():
     leaked, tally = np.where(np.arange(N) == 6, 1.0, 0.999), Tally()
-    asker = Asker(Scores(np.full(4, 1 / 4), leaked), tally=tally)
+    asker = Asker(Scores(np.full(4, 1 / 4), leaked), most_leaked=1.0, tally=tally)
     _, known, found = asker.choose(KEY, PROMPTS, CODES, np.arange(N))
     assert known.tolist() == [i != 6 for i in range(N)]
     np.testing.assert_array_equal(found, leaked)
     assert (tally.asked, tally.read) == (N, N - 1)
-    with pytest.raises(
-        EngineError, match=r"30% .* at the first word .* names none of the options"
-    ) as error:
+    with pytest.raises(EngineError, match=r"30% .* as a choice .* on none of the options") as error:
         Asker(Scores(np.full(4, 1 / 4), np.arange(N) < 3)).choose(KEY, PROMPTS, CODES, np.arange(N))
     assert "attempts" not in str(error.value)
 
 
-def test_where_only_the_likeliest_tokens_are_scored_at_most_half_may_leak():
+def test_at_most_half_may_leak():
     leaked, tally = np.where(np.arange(N) == 6, 0.51, 0.5), Tally()
-    asker = Asker(Guessed(np.full(4, 1 / 4), leaked), tally=tally)
+    asker = Asker(Scores(np.full(4, 1 / 4), leaked), tally=tally)
     _, known, found = asker.choose(KEY, PROMPTS, CODES, np.arange(N))
     assert known.tolist() == [i != 6 for i in range(N)]
     np.testing.assert_array_equal(found, leaked)
@@ -175,10 +166,11 @@ def test_where_only_the_likeliest_tokens_are_scored_at_most_half_may_leak():
 @pytest.mark.parametrize(
     ("limits", "told"),
     [
-        ({"attempts": 0}, "got 0 attempts and 0.2"),
-        ({"most_unread": 1.5}, "got 3 attempts and 1.5"),
-        ({"most_unread": -0.1}, "a share from 0 to 1 .* -0.1"),
+        ({"attempts": 0}, "got 0 attempts, 0.2 and 0.5"),
+        ({"most_unread": 1.5}, "got 3 attempts, 1.5 and 0.5"),
+        ({"most_unread": -0.1}, "shares from 0 to 1 .* -0.1"),
         ({"most_unread": float("nan")}, "nan"),
+        ({"most_leaked": 1.5}, "got 3 attempts, 0.2 and 1.5"),
     ],
 )
 def test_limits_that_are_none_are_errors(limits, told):

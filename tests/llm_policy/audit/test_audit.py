@@ -28,8 +28,8 @@ CROWNS = Currency("crowns", 0.5)
 class Model(ScriptedEngine):
     """Writes `hours(prompt)`, chooses by `likelihood`, and keeps the batches it was asked."""
 
-    def __init__(self, hours=lambda prompt: 40, likelihood=None, *, numbers=1):
-        self.batches, self.numbers = [], numbers
+    def __init__(self, hours=lambda prompt: 40, likelihood=None, *, tokenizer="exact"):
+        self.batches, self.tokenizer = [], tokenizer
         super().__init__(lambda prompt: f'{{"hours": {hours(prompt)}}}', likelihood=likelihood)
 
     def choose(self, prompts, options):
@@ -37,7 +37,10 @@ class Model(ScriptedEngine):
         return super().choose(prompts, options)
 
     def count(self, texts):
-        return [self.numbers if text.isdigit() else 1 for text in texts]
+        return [1 for _ in texts]
+
+    def describe(self):
+        return super().describe() | {"tokenizer": self.tokenizer}
 
 
 def only(pick):
@@ -221,7 +224,7 @@ def test_letters_mean_what_each_worker_reads():
 
     found = audit_of(Model(likelihood=only(thirty)))
     assert (found.letters.total_variation, found.letters.hours) == pytest.approx((0, 0), abs=1e-6)
-    in_letters = audit_of(Model(likelihood=only(thirty), numbers=2))
+    in_letters = audit_of(Model(likelihood=only(thirty), tokenizer="estimated"))
     assert in_letters.choice_hours == pytest.approx(30)
     assert in_letters.letters is None
 

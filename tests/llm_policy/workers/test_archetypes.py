@@ -102,8 +102,8 @@ def test_bins_hold_equal_weights_and_stand_for_their_mean_skill():
 
 def test_letters_become_hours_again():
     class InLetters(Model):
-        def count(self, texts):
-            return [2 if text.isdigit() else 1 for text in texts]
+        def describe(self):
+            return super().describe() | {"tokenizer": "estimated"}
 
         def score(self, prompt, option):
             return 1.0 if f"{option} = 70 hours" in prompt.personal else 1e-12

@@ -66,7 +66,7 @@ class Asked(ScriptedEngine):
 
 
 class Scores(ScriptedEngine):
-    """Finds options as likely as `chance` says; hours are `letters` if the model has no numbers."""
+    """Finds options as likely as `chance` says; hours are `letters` if nobody knows its tokens."""
 
     def __init__(self, chance, *, leaked=0.0, letters=False):
         super().__init__(str)
@@ -84,14 +84,10 @@ class Scores(ScriptedEngine):
         return Choices(logprob, np.broadcast_to(self.leaked, len(prompts)), tokens, 0 * tokens)
 
     def count(self, texts):
-        return [1 + (self.letters and text.isdigit()) for text in texts]
-
-
-class Guessed(Scores):
-    """Scores only the likeliest tokens, and nobody knows how it splits text."""
+        return [1 for _ in texts]
 
     def describe(self):
-        return super().describe() | {"tokenizer": "estimated"}
+        return super().describe() | {"tokenizer": "estimated" if self.letters else "exact"}
 
 
 def hours_of(i):
@@ -180,7 +176,7 @@ def test_limits_are_those_of_the_asker(mode):
         with pytest.raises(EngineError, match=r"30% .* after 2 attempts \(at most 25%\)"):
             ask(silent(1, 2, 3), attempts=2, most_unread=0.25)
     else:
-        with pytest.raises(EngineError, match=r"30% .* at the first word \(at most 25%\)"):
+        with pytest.raises(EngineError, match=r"30% .* as a choice \(at most 25%\)"):
             choose(Scores(np.full(11, 1 / 11), leaked=np.arange(N) < 3), most_unread=0.25)
 
 
@@ -223,20 +219,28 @@ def test_a_model_that_always_says_the_same_letter_works_all_hours_equally_often(
 
 def test_whose_options_are_not_known_is_not_understood():
     leaked = np.where(np.arange(N) == 6, 1.0, 0.999)
-    answers = choose(Scores(np.full(11, 1 / 11), leaked=leaked))
+    answers = choose(Scores(np.full(11, 1 / 11), leaked=leaked), most_leaked=1.0)
     assert answers.understood.tolist() == [i != 6 for i in range(N)]
     assert answers.labor[6] == 0
     np.testing.assert_array_equal(answers.leaked, leaked)
+    with pytest.raises(EngineError, match=r"100% of the probability is on none of the options"):
+        choose(Scores(np.full(11, 1 / 11), leaked=leaked))
 
 
-def test_where_tokens_are_estimated_hours_have_letters_and_who_leaks_most_is_not_understood():
+@pytest.mark.parametrize("letters", [False, True])
+def test_who_leaks_more_than_the_limit_is_not_understood(letters):
     leaked = np.where(np.arange(N) == 6, 0.51, 0.5)
-    guessed, exact = (kind(np.full(11, 1 / 11), leaked=leaked) for kind in (Guessed, Scores))
-    answers = choose(guessed)
+    engine = Scores(np.full(11, 1 / 11), leaked=leaked, letters=letters)
+    answers = choose(engine)
     assert answers.understood.tolist() == [i != 6 for i in range(N)]
     assert answers.labor[6] == 0
-    assert choose(exact).understood.all()
-    for engine, letters in ((guessed, True), (exact, False)):
+    assert choose(engine, most_leaked=0.51).understood.all()
+
+
+def test_hours_have_letters_where_nobody_knows_the_tokens():
+    for letters in (False, True):
+        engine = Scores(np.full(11, 1 / 11), letters=letters)
+        choose(engine)
         for prompt in engine.prompts[0]:
             assert bool(re.search(r"[A-K] = 40 hours a week", prompt.personal)) == letters
             assert ("one letter from A to K" in prompt.shared) == letters
@@ -247,10 +251,9 @@ def test_a_model_without_single_tokens_cannot_choose():
         def count(self, texts):
             return [2 for _ in texts]
 
-    with pytest.raises(
-        ValueError, match="single tokens neither for hours nor for letters: use text mode"
-    ):
-        choose(Syllables(1))
+    with pytest.raises(ValueError, match="neither for numbers nor for letters: use text mode"):
+        choose(Syllables(1, letters=True))
+    assert choose(Syllables(np.full(11, 1 / 11))).understood.all()
 
 
 def test_workers_alike_are_asked_once_where_options_are_numbers():
