@@ -25,6 +25,7 @@ from experiments.core.config import FORMULA
 from experiments.core.modes import mode_for
 from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext
 from experiments.report.disclosure import nature
+from llm_policy.answers.elicitation import MOST_LEAKED
 from llm_policy.answers.reading import Tally
 from llm_policy.audit.probe import probe_planner, probe_workers
 from llm_policy.engines.base import Engine
@@ -93,6 +94,7 @@ def compare(
                     tally=tally,
                     evaluations=some.evaluations or 1,
                     mode=asked.get("planner", "choice"),
+                    most_leaked=config.most_leaked,
                     workers=recorded,
                     steps=config.tax_year,
                 )
@@ -141,7 +143,7 @@ def _modes(
         works = [engine for engine in cast.workers if engine is not None]
         modes["workers"] = mode_for(
             "workers",
-            config.mode,
+            config,
             works,
             lambda engine: probe_workers(
                 LLMWorkers(engine, economy, texts, style=Style(mode="choice")), law
@@ -150,7 +152,7 @@ def _modes(
     if config.model_plans:
         modes["planner"] = mode_for(
             "planner",
-            config.mode,
+            config,
             cast.planners,
             lambda engine: probe_planner(ChoicePlanner(engine, law, goal=goal)),
         )
@@ -170,7 +172,9 @@ def _crews(
         return [_Crew()]
     crews = []
     for engine in cast.workers:
-        workers = people(economy, engine, key, tally=tally, mode=asked["workers"])
+        workers = people(
+            economy, engine, key, tally=tally, mode=asked["workers"], most_leaked=config.most_leaked
+        )
         if engine is None:
             crews.append(_Crew(workers, "workers of the formula", FORMULA))
             continue
@@ -192,6 +196,7 @@ def people(
     *,
     tally: Tally,
     mode: Mode = "choice",
+    most_leaked: float = MOST_LEAKED,
 ) -> LLMWorkers:
     """Return language models as the workers of an economy, each with a persona drawn with the key.
 
@@ -202,8 +207,14 @@ def people(
         return TaughtWorkers(economy, personas, tally=tally)
     if mode == "text":
         return LLMWorkers(engine, economy, describe(personas), style=Style(mode=mode), tally=tally)
-    person = person_features(personas)
-    return RecordedWorkers(engine, economy, describe(personas), person=person, tally=tally)
+    return RecordedWorkers(
+        engine,
+        economy,
+        describe(personas),
+        person=person_features(personas),
+        most_leaked=most_leaked,
+        tally=tally,
+    )
 
 
 class _Searched(NamedTuple):

@@ -183,6 +183,9 @@ class RunConfig(EconomyConfig, ModelConfig):
     """How workers answer: text (any hours from 0 to 100), or choice (one draw from the model's own
     probabilities of 0, 10, ... 100 hours); auto is as the model was taught, or else what a probe of
     a few questions finds right for it."""
+    most_leaked: float = 0.5
+    """A choice is no answer where a model gives more than this share of its probability to none of
+    the options."""
     limit_tokens: int | None = None
     """Stop before the run has read and written more tokens than this."""
     limit_dollars: float | None = None
@@ -210,6 +213,8 @@ class RunConfig(EconomyConfig, ModelConfig):
         ModelConfig.check(self)
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"--seed must be from 0 to {2**63 - 1}; got {self.seed}.")
+        if not 0 <= self.most_leaked <= 1:
+            raise ValueError(f"--most-leaked is a share from 0 to 1; got {self.most_leaked}.")
         for name in ("limit_tokens", "limit_dollars", "limit_seconds"):
             limit = getattr(self, name)
             if limit is not None and not 0 < limit < math.inf:

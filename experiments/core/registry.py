@@ -28,6 +28,7 @@ from econjax.planning import Planner
 from econjax.welfare import AbstractWelfare
 from experiments.core.config import PlannerName
 from experiments.report.disclosure import MODEL, Nature
+from llm_policy.answers.elicitation import MOST_LEAKED
 from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine
 from llm_policy.memory.planner import History
@@ -56,6 +57,7 @@ class PlanningContext:
     tally: Tally
     evaluations: int = 40
     mode: Mode = "choice"
+    most_leaked: float = MOST_LEAKED
     workers: RecordedWorkers | None = None
     steps: int = 1
     bounds: RateBounds = USUAL_BOUNDS
@@ -101,8 +103,10 @@ def language_model(setting: PlanningContext, history: History = "kept") -> Plann
     """
     if setting.engine is None:
         raise ValueError("A planner that is a language model needs an engine.")
-    kind = ChoicePlanner if setting.mode == "choice" else LLMPlanner
-    return kind(
+    make = LLMPlanner
+    if setting.mode == "choice":
+        make = functools.partial(ChoicePlanner, most_leaked=setting.most_leaked)
+    return make(
         setting.engine,
         setting.law,
         goal=setting.aim.words,

@@ -79,6 +79,7 @@ def cast_workers(
         asks_satisfaction=people is not None,
         fixed=_fixed_hours(hours_key, agents) if config.one_model else None,
         most_unread=config.most_unread,
+        most_leaked=config.most_leaked,
         tally=tally,
     )
 

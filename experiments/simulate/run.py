@@ -109,7 +109,7 @@ def _mode(
         workers = cast_workers(choosing, economy, people, engine, key, Tally())
         return probe_workers(workers, config.schedule())
 
-    return mode_for("workers", config.mode, [engine], probe)
+    return mode_for("workers", config, [engine], probe)
 
 
 def run_years(setup: Setup, progress: Callable[[int], None] = lambda steps: None) -> Simulation:

@@ -58,10 +58,9 @@ class Probe:
     noise: float | None = None
     refused: str = ""
 
-    @property
-    def chooses(self) -> bool:
-        """Whether choices are answers, and not made by place."""
-        return not self.refused and self.leaked <= MOST_LEAKED and (self.order or 0) <= MOST_ORDER
+    def chooses(self, most_leaked: float = MOST_LEAKED) -> bool:
+        """Return whether choices are answers, and not made by place."""
+        return not self.refused and self.leaked <= most_leaked and (self.order or 0) <= MOST_ORDER
 
     @property
     def writes(self) -> bool:
@@ -78,13 +77,13 @@ class Probe:
         return f"as {self.part}: {choices}; {self.readable:.0%} of texts readable{agree}"
 
 
-def right_mode(probes: Sequence[Probe]) -> Mode:
+def right_mode(probes: Sequence[Probe], *, most_leaked: float = MOST_LEAKED) -> Mode:
     """Return choice mode where choices are answers in every part, else text mode.
 
     Raises:
         EngineError: neither can be read.
     """
-    if all(probe.chooses for probe in probes):
+    if all(probe.chooses(most_leaked) for probe in probes):
         return "choice"
     if all(probe.writes for probe in probes):
         return "text"

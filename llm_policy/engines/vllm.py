@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,13 @@ from vllm.v1.engine.exceptions import EngineDeadError
 from llm_policy.engines._forced import FORCED, PROCESSOR
 
 _Answers = TypeVar("_Answers", list[Completion], Choices)
+
+
+class _Question(NamedTuple):
+    """How vLLM is asked after a prompt, and the tokens that count as said already."""
+
+    params: SamplingParams
+    said: Sequence[int] = ()
 
 
 class VLLMEngine:
@@ -67,6 +74,7 @@ class VLLMEngine:
             # For the child: kernels it would compile save nothing, cost 15 s and need a compiler.
             os.environ.setdefault("TORCH_COMPILE_DISABLE", "1")
         self.temperature = temperature
+        self._forces = on_cpu
         self._llm = _start(
             model_folder(model),
             max_model_len=max_model_len,
@@ -80,6 +88,7 @@ class VLLMEngine:
             max_num_batched_tokens=max_num_batched_tokens,
             trust_remote_code=trust_remote_code,
             enforce_eager=on_cpu,
+            logits_processors=[PROCESSOR] if on_cpu else None,
             block_size=32
             if on_cpu
             else None,  # tokens that the prefix cache keeps together: the least there is
@@ -120,12 +129,13 @@ class VLLMEngine:
             temperature=self.temperature,
             structured_outputs=StructuredOutputsParams(json=json.dumps(schema)),
         )
-        return self._generate(prompts, [params], read)
+        return self._generate(prompts, [_Question(params)], read)
 
     def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
         """Score the options with the model's own probabilities: temperature 1, nothing filtered.
 
-        Of options of several tokens, vLLM is made to say each that is no beginning of another.
+        Of options of several tokens, vLLM is made to say each that is no beginning of another, on a
+        CPU; its runner for GPUs takes no such orders and is asked after each beginning.
 
         Raises:
             ValueError: there is no option, two options are the same tokens, or all together have
@@ -140,7 +150,7 @@ class VLLMEngine:
             shape = len(outputs), len(tree.tokens) + 1, len(tree.asked)
             scores = np.full(shape, np.nan)
             for row, said in enumerate(outputs):
-                for places, output in zip(tree.branches, said, strict=True):
+                for (_, places), output in zip(asked, said, strict=True):
                     found = np.array(output.outputs[0].logprobs.logprobs, np.float64)
                     scores[row, places] = found.reshape(len(places), -1)[:, 1:]
             return choices(
@@ -149,19 +159,20 @@ class VLLMEngine:
                 [min(output.num_cached_tokens or 0 for output in said) for said in outputs],
             )
 
-        params = [
-            SamplingParams(
-                max_tokens=len(tokens) + 1,
+        paths, asked = tree.paths, []
+        for places in tree.branches if self._forces else [[place] for place in range(len(paths))]:
+            before, forced = paths[places[0]], paths[places[-1]][len(paths[places[0]]) :]
+            params = SamplingParams(
+                max_tokens=len(forced) + 1,
                 temperature=0.0,
                 logprob_token_ids=list(tree.asked),
                 detokenize=False,
                 flat_logprobs=True,
                 ignore_eos=True,
-                extra_args={FORCED: tokens},
+                extra_args={FORCED: forced} if forced else None,
             )
-            for tokens in (tree.paths[places[-1]] for places in tree.branches)
-        ]
-        return self._generate(prompts, params, read)
+            asked.append((_Question(params, before), places))
+        return self._generate(prompts, [question for question, _ in asked], read)
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Return the number of the model's tokens of each text, without special tokens."""
@@ -199,24 +210,25 @@ class VLLMEngine:
     def _generate(
         self,
         prompts: Sequence[Prompt],
-        params: Sequence[SamplingParams],
+        questions: Sequence[_Question],
         read: Callable[[list[list[Any]]], _Answers],
     ) -> _Answers:
-        """Return what `read` makes of the outputs to all prompts, each asked under all params."""
-        longest = max(each.max_tokens or 0 for each in params)
+        """Return what `read` makes of the outputs to all prompts, each asked all questions."""
+        params = [question.params for question in questions]
+        longest = max(len(said) + (each.max_tokens or 0) for each, said in questions)
         encoded = [
-            TokensPrompt(prompt_token_ids=tokens)
+            TokensPrompt(prompt_token_ids=[*tokens, *question.said])
             for tokens in self._encode(prompts, longest)
-            for _ in params
+            for question in questions
         ]
         engine = self._llm.llm_engine
         rows: list[list[str]] = []
         finished: dict[str, Any] = {}
         try:
             # enqueue names a request "7-1f3a", and its output "7"
-            queued = self._llm.enqueue(encoded, [*params] * len(prompts), use_tqdm=False)
+            queued = self._llm.enqueue(encoded, params * len(prompts), use_tqdm=False)
             names = iter(name.partition("-")[0] for name in queued)
-            rows = [[next(names) for _ in params] for _ in prompts]
+            rows = [[next(names) for _ in questions] for _ in prompts]
             while engine.has_unfinished_requests():
                 finished |= {
                     output.request_id: output for output in engine.step() if output.finished
@@ -252,7 +264,6 @@ def _start(model: str, **options: Any) -> LLM:
             structured_outputs_config=compact,
             tokenizer_mode="hf",  # the tokenizers of mistral_common have no template to render
             enable_prefix_caching=True,
-            logits_processors=[PROCESSOR],
             use_tqdm_on_load=False,
             **options,
         )

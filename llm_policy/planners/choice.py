@@ -69,9 +69,11 @@ class ChoicePlanner:
         tally: Tally | None = None,
         bounds: RateBounds = USUAL_BOUNDS,
         history: History = "kept",
+        most_leaked: float = MOST_LEAKED,
     ) -> None:
         """Hold the engine; the model is told to maximise `welfare`, or what the `goal` says.
 
+        It has given no answer where more than `most_leaked` of its probability is on no change.
         Of the `style` the answer does not count. Without its `history` the model reads the current
         rates and of no tax year; the planner recommends the best that it saw all the same.
 
@@ -90,6 +92,7 @@ class ChoicePlanner:
         self.tally = tally or Tally()
         self.bounds = bounds
         self.history: History = history
+        self.most_leaked = most_leaked
 
     @property
     def observes(self) -> tuple[Observation, ...]:
@@ -135,13 +138,13 @@ class ChoicePlanner:
         choices = self.engine.choose(prompts, LETTERS)
         orders = letter_orders(self.style, len(self.start.rates))
         leaked = choices.leaked.reshape(-1, orders.shape[1]).mean(axis=1)
-        heard = is_answer(leaked)
+        heard = is_answer(leaked, self.most_leaked)
         self.tally.count(np.repeat(heard, orders.shape[1]))
         if not heard.all():
             raise EngineError(
                 f"The model gives {leaked.max():.0%} of its probability to none of the changes of "
-                f"a rate, and at most {MOST_LEAKED:.0%} may be: use text mode, or a model that "
-                "answers with a letter."
+                f"a rate, and at most {self.most_leaked:.0%} may be: use text mode, or a model "
+                "that answers with a letter."
             )
         by_letter = choices.logprob.reshape(len(states), *orders.shape)
         logprob = average_over_orders(by_letter, orders)
@@ -168,6 +171,7 @@ class ChoicePlanner:
             tally=self.tally,
             bounds=self.bounds,
             history=self.history,
+            most_leaked=self.most_leaked,
         )
 
     def _decided(

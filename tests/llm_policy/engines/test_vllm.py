@@ -73,6 +73,17 @@ def test_answers_of_several_tokens_have_the_chance_that_transformers_finds(vllm_
                 np.testing.assert_allclose(mine, expected, atol=atol)
 
 
+def test_answers_have_the_same_chance_where_vllm_cannot_be_made_to_say_them(
+    vllm_engine, monkeypatch
+):
+    options = ["4", "41", "41 hours", "no hours at all", "forty"]
+    forced = vllm_engine.choose(PROMPTS, options)
+    monkeypatch.setattr(vllm_engine, "_forces", False)
+    asked = vllm_engine.choose(PROMPTS, options)
+    np.testing.assert_allclose(asked.logprob, forced.logprob, atol=1e-3)
+    np.testing.assert_array_equal(asked.prompt_tokens, forced.prompt_tokens)
+
+
 def test_a_prompt_that_does_not_fit_is_refused_before_anything_is_sent(vllm_engine):
     long = Prompt("word " * 9000, "")
     with pytest.raises(
