@@ -37,6 +37,6 @@ class Session:
         ]
         if workers is not None and workers.choice_set.order is not None:
             remarks.append(
-                "Weekly hours are not single tokens of this model: letters stood for them."
+                "Nobody but this model knows its tokens: letters stood for weekly hours."
             )
         return [*remarks, *nature(description, asked).remarks]

@@ -68,7 +68,6 @@ def answer_divergences(engine: Engine, *, groups: int, seed: int) -> tuple[Diver
     own.
 
     Raises:
-        ValueError: hours are not single tokens of the engine's model.
         EngineError: the engine cannot answer, or gives an option no probability at all.
     """
     rng, rows = np.random.default_rng(seed), []

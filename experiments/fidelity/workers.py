@@ -92,7 +92,6 @@ def worker_fidelity(
     votes, candidacies and a planner's changes in JSON are texts, of which samples are.
 
     Raises:
-        ValueError: hours are not single tokens of the engine's model.
         EngineError: the engine cannot answer, or gives an option no probability at all.
     """
     sizes = sizes or WorkerSizes()

@@ -1,4 +1,4 @@
-"""What choice mode offers: values, and the single tokens that stand for them."""
+"""What choice mode offers: values, and the answers that stand for them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,7 +14,7 @@ _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class ChoiceSet(NamedTuple):
-    """The hours offered in choice mode, and the single tokens that stand for them.
+    """The hours offered in choice mode, and the answers that stand for them.
 
     `order[worker, place]` is the place in `values` of what the code at `place` means to a worker;
     None if the codes are the numbers themselves.

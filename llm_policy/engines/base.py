@@ -64,10 +64,14 @@ class Engine(Protocol):
         ...
 
     def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
-        """Score every option as the first thing said after every prompt, in one forward pass each.
+        """Score every option as the answer to every prompt.
+
+        Where each option is a single token of the model, it is scored as the first thing said;
+        otherwise an option is a whole answer, with the probability of all its tokens and of the
+        end. Engines that do not know the tokens score the options that are a likely first token.
 
         Raises:
-            ValueError: an option is not a single token of this model.
+            ValueError: there is no option, or the model cannot tell two of them apart.
             EngineError: the engine cannot answer; `Interrupted` if it answered some.
         """
         ...

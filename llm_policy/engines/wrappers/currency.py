@@ -60,7 +60,7 @@ class Renamed:
         """Return the scores of the options, as they are, after every prompt in the currency.
 
         Raises:
-            ValueError: an option is not a single token of this model.
+            ValueError: the options cannot be told apart.
             EngineError: the engine cannot answer; `Interrupted` if it answered some.
         """
         return self._engine.choose(self._rename(prompts), options)

@@ -57,7 +57,7 @@ class Dedupe:
         """Return the scores of every prompt; equal prompts have equal rows.
 
         Raises:
-            ValueError: an option is not a single token of this model.
+            ValueError: the options cannot be told apart.
             EngineError: the engine's own; an `Interrupted` names the places of all the equals.
         """
         group = self._equals(prompts)

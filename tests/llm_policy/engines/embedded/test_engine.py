@@ -199,6 +199,58 @@ def test_transformers_finds_the_same_scores_after_the_same_tokens(engine, small_
         assert choices.prompt_tokens[row] == tokens.shape[1]
 
 
+@pytest.fixture(scope="module")
+def bytes_llama(tmp_path_factory):
+    """A model whose tokens are single bytes, so that numbers are several, with random weights."""
+    import jax.numpy as jnp
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    from experiments.training.encoding import save_tokenizer
+    from llm_policy.engines.embedded.checkpoint import save_weights
+    from llm_policy.engines.embedded.llama import Llama, Sizes
+
+    folder = tmp_path_factory.mktemp("bytes")
+    special = ["<|pad|>", "<|begin|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
+    alphabet = [*special, *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    tokenizer = Tokenizer(models.BPE({text: place for place, text in enumerate(alphabet)}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(special)
+    save_tokenizer(folder, tokenizer)
+    sizes = Sizes(len(alphabet), 32, 2, 2, 64, 512)
+    one = jnp.ones((1, 1), jnp.int32)
+    weights = jax.jit(Llama(sizes).init)(jax.random.key(1), one[..., None], one)["params"]
+    save_weights(folder, jax.tree.map(lambda array: 4 * array, weights), sizes, {})
+    return folder
+
+
+def test_all_numbers_of_up_to_three_digits_have_the_chance_that_transformers_finds(bytes_llama):
+    import torch
+    from transformers import AutoTokenizer, LlamaForCausalLM
+
+    digits = "0123456789"
+    options = ["".join(n) for k in (1, 2, 3) for n in itertools.product(digits, repeat=k)]
+    prompt = Prompt("Numbers.", "Which?")
+    found = EmbeddedEngine(bytes_llama).choose([prompt], options)
+    tokenizer = AutoTokenizer.from_pretrained(bytes_llama)
+    model = LlamaForCausalLM.from_pretrained(bytes_llama, dtype=torch.float32)
+    chat = [{"role": "system", "content": "Numbers."}, {"role": "user", "content": "Which?"}]
+    text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+    expected = []
+    for length in (1, 2, 3):
+        some = [text + option for option in options if len(option) == length]
+        tokens = tokenizer(some, add_special_tokens=False, return_tensors="pt")["input_ids"]
+        with torch.no_grad():
+            after = model(tokens).logits.double().log_softmax(-1)[:, -length - 1 :]
+        said = after[:, :-1].gather(-1, tokens[:, -length:, None])[..., 0].sum(-1)
+        expected.append(said + after[:, -1, tokenizer.eos_token_id])
+    chances = torch.cat(expected).exp().numpy()
+    mine = np.exp(found.logprob[0]) * (1 - found.leaked[0])
+    np.testing.assert_allclose(mine, chances, atol=1e-6)
+    assert mine.sum() == pytest.approx(chances.sum(), abs=1e-6)
+    assert 0 < mine.sum() < 1
+
+
 @pytest.mark.parametrize("temperature", [0.0, 0.5, 1.0])
 def test_texts_are_drawn_with_the_probabilities_that_choose_gives(small_llama, temperature):
     samples, prompts = 1000, PROMPTS[6:8]
