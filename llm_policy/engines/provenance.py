@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from llm_policy.engines.base import EngineError
 
@@ -69,12 +69,6 @@ def taught_entries(model: str | Path) -> dict[str, str]:
 def was_taught(description: Mapping[str, Any], who: str, mode: str) -> bool:
     """Tell whether the model that an engine describes has learned to answer so: choice or text."""
     return f"{who} in {mode} mode" in str(description.get("taught", "")).split(", ")
-
-
-def taught_mode(description: Mapping[str, Any]) -> Literal["choice", "text"] | None:
-    """Return a mode in which the model has learned to answer as workers, choice first, or None."""
-    modes = ("choice", "text")
-    return next((mode for mode in modes if was_taught(description, "workers", mode)), None)
 
 
 def stated_config(folder: Path) -> dict[str, Any]:

@@ -254,6 +254,7 @@ def test_the_planner_on_a_surrogate_plans_for_models_who_choose_and_for_nobody_e
             evaluations=2,
             planners=("federal", "surrogate"),
             welfare=("rawlsian",),
+            mode="choice",
         )
     rational, models = (set(by_name(rows)) for rows in found.tables.values())
     assert models - rational == {REGISTRY["surrogate"].name}
@@ -495,7 +496,8 @@ FEW = dict(agents=4, evaluations=2, tax_year=1, welfare=("rawlsian",), workers=(
 
 def test_planner_models_have_rows_and_worker_models_tables_of_their_own():
     planners, workers = (Names("one"), Names("two")), (Names("three"), Names("four"))
-    found = run(Players(planners, workers), planners=("federal", "llm"), repetitions=2, **FEW)
+    choices = dict(planners=("federal", "llm"), repetitions=2, mode="choice", uninformed=False)
+    found = run(Players(planners, workers), **choices, **FEW)
     titles = [f"Rawlsian (language-model workers: {engine.name})" for engine in workers]
     assert list(found.tables) == titles
     for title, engine in zip(titles, workers, strict=True):
@@ -512,16 +514,17 @@ def test_planner_models_have_rows_and_worker_models_tables_of_their_own():
         # Four people, asked in the years of each row: its evaluations and two more.
         assert len(engine.asked) == 4 * (3 + 4 + 4)
     for engine in planners:
-        assert len(engine.asked) == 2 * 7  # in each table, of the second year's seven rates
+        assert len(engine.asked) == 2 * 35  # in each table, of seven rates in five orders
 
 
 def test_the_formula_works_under_a_planner_who_is_a_model():
     planner = Names("one")
-    found = run(Players((planner,), (None,)), planners=("federal", "llm"), **FEW)
+    choices = dict(planners=("federal", "llm"), mode="choice", uninformed=False)
+    found = run(Players((planner,), (None,)), **choices, **FEW)
     [(title, rows)] = found.tables.items()
     assert title == "Rawlsian (workers of the formula)"
     assert {row.worker_model for row in rows} == {"formula"}
-    assert len(planner.asked) == 7
+    assert len(planner.asked) == 35  # seven rates, each in five orders of the letters
 
 
 def test_memory_that_is_kept_is_kept_under_every_planner_alike():

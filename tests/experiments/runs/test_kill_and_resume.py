@@ -197,6 +197,8 @@ def test_a_server_that_fails_for_good_costs_no_answer(econjax, play, improviser,
         "fixed",
         "--brackets",
         "three",
+        "--mode",
+        "text",
     )
     ran = econjax("simulate", *choices, "--runs", runs, "--name", "one")
     last = ran.err.splitlines()[-1]

@@ -141,7 +141,7 @@ def test_a_model_plans_every_draw_and_its_questions_are_counted(improviser):
     engine = improviser()
     (score,) = contest_scores(contest, ("llm",), sizes, engine)
     assert score.queries == 3 * 7 * 5  # the first is the law's; 7 brackets, 5 orders of letters
-    assert engine.chosen == 3 * 7 * sizes.populations
+    assert engine.chosen == 3 * 7 * 5 * sizes.populations
 
 
 def test_the_command_prints_tables_and_json(econjax):

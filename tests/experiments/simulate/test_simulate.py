@@ -17,7 +17,9 @@ from experiments.core.config import WelfareName
 from experiments.report.disclosure import nature
 from experiments.runs.directory import read_manifest
 from experiments.simulate.config import SimulateConfig
-from llm_policy.engines.provenance import SHIPPED_FOLDER, TAUGHT_ENTRY, taught_entries
+from experiments.simulate.run import prepare
+from llm_policy.engines.provenance import SHIPPED_FOLDER, taught_entries
+from llm_policy.engines.scripted import ScriptedEngine
 
 AGENTS, STEPS_A_YEAR = 8, 3
 SMALL = ("--agents", AGENTS, "--tax-year", STEPS_A_YEAR)
@@ -28,13 +30,14 @@ CASES = {
     "--tax-years 3",
     "bounded": "--altruistic 0.25 --adversarial 0.25 --satisfaction-counts --most-unread 0.6 "
     "--tax-years 3 --brackets three --answer rates --think",
-    "asks what if": "--queries 2 --people traits --brackets three --warmup 0 --tax-years 2",
+    "asks what if": "--mode text --queries 2 --people traits --brackets three --warmup 0 "
+    "--tax-years 2",
     "one model": "--one-model --mode choice --people roles --planner saez --tax-years 2",
-    "gradient": "--people written --planner gradient --tax-years 2 --brackets three --spending "
-    "federal",
+    "gradient": "--mode text --people written --planner gradient --tax-years 2 --brackets three "
+    "--spending federal",
     "law": "--planner fixed --mode text --tax-years 2 --welfare rawlsian --no-nudges --no-explore "
     "--history 2 --best 0",
-    "democratic": "--scenario democratic --brackets three --tax-years 3 --candidates 3",
+    "democratic": "--scenario democratic --mode text --brackets three --tax-years 3 --candidates 3",
     "terms": "--scenario democratic --brackets three --mode choice --no-platforms --rule borda "
     "--term 2 --term-limit 1 --leader society --tax-years 3",
 }
@@ -375,26 +378,47 @@ def test_what_figures_depend_on_survives_the_manifest():
         agents=12, scenario="democratic", score=("rawlsian",), candidates=None, term=3
     )
     kept = SimulateConfig.fromdict(json.loads(json.dumps(config.asdict())))
-    assert kept == dataclasses.replace(config, mode=config.answers)
+    assert kept == config
     assert SimulateConfig().size == 20
     assert dataclasses.replace(config, tax_years=2, tax_year=5).steps == 10
 
 
-def test_workers_answer_as_their_model_was_taught_if_nothing_else_is_said(tmp_path):
-    assert SimulateConfig().answers == "choice"
-    assert SimulateConfig(mode="text").answers == "text"
-    assert SimulateConfig(think=True).answers == "text"  # nobody thinks before a single token
-    assert SimulateConfig(server="http://a/v1").answers == "text"
-    assert SimulateConfig(model=str(tmp_path)).answers == "text"
-    (tmp_path / "config.json").write_text(json.dumps({TAUGHT_ENTRY: "workers in choice mode"}))
-    assert SimulateConfig(model=str(tmp_path)).answers == "choice"
+class Taught(ScriptedEngine):
+    """Always says 40, and has learned to as workers in choice mode if it was `taught`."""
+
+    def __init__(self, *, taught):
+        self.taught, self.asked = taught, 0
+        super().__init__(
+            lambda prompt: '{"hours": 40}',
+            likelihood=lambda prompt, option: 1.0 if option == "40" else 1e-12,
+        )
+
+    def complete(self, prompts, schema, **options):
+        self.asked += len(prompts)
+        return super().complete(prompts, schema, **options)
+
+    def describe(self):
+        taught = {"taught": "workers in choice mode"} if self.taught else {}
+        return super().describe() | taught
+
+
+@pytest.mark.parametrize("taught", [True, False])
+def test_workers_answer_as_their_model_was_taught_or_as_a_probe_finds_right(taught):
+    def mode(**choices):
+        engine = Taught(taught=taught)
+        setup = prepare(SimulateConfig(agents=8, planner="fixed", **choices), engine)
+        return setup.config.mode, engine.asked
+
+    assert mode() == ("choice", 0 if taught else 6)  # the probe asks six people for texts too
+    assert mode(mode="text") == ("text", 0)
+    assert mode(think=True) == ("text", 0)  # nobody thinks before a choice
 
 
 def test_who_was_not_taught_to_answer_so_is_named_and_the_others_imitate():
     engine = taught_entries(SHIPPED_FOLDER) | {"model": "econjax-small", "noise": False}
     [imitates] = nature(engine).remarks
     assert imitates.startswith("econjax-small IMITATES A KNOWN FORMULA")
-    config = SimulateConfig(scenario="democratic")
+    config = SimulateConfig(scenario="democratic", mode="choice")
     assert nature(engine, config.asked).remarks[0] == imitates  # its hours
     assert "NOT TAUGHT TO ANSWER SO AS PLANNER OR VOTERS" in nature(engine, config.asked).remarks[1]
     [unlearned] = nature(engine, {"workers": "text"}).remarks

@@ -384,6 +384,9 @@ def test_the_template_may_be_a_file_of_its_own(small_llama, tmp_path):
 def test_a_tokenizer_that_cannot_end_an_answer_is_named(small_llama, tmp_path):
     folder = shutil.copytree(small_llama, tmp_path / "model")
     (folder / "tokenizer_config.json").write_text("{}")
+    config = json.loads((folder / "config.json").read_text())
+    EmbeddedEngine(folder)  # config.json says it too
+    (folder / "config.json").write_text(json.dumps(config | {"eos_token_id": None}))
     with pytest.raises(EngineError, match="names no eos_token"):
         EmbeddedEngine(folder)
 
