@@ -1,7 +1,6 @@
 """Which engine answers, from the choices of a run."""
 
 import importlib.util
-import os
 import sys
 from pathlib import Path
 from typing import Literal
@@ -15,11 +14,11 @@ from llm_policy.engines.embedded.random_weights import (
     shape_name,
     tiny_model_name,
 )
-from llm_policy.engines.gguf.folder import PACKAGED, is_local, local_model
+from llm_policy.engines.gguf.folder import PACKAGED, is_local, local_model, model_cache
 from llm_policy.engines.models import provider, resolve
 from llm_policy.engines.provenance import model_folder
 
-_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "econjax"
+_CACHE = model_cache().parent
 _RANDOM = "random:"
 
 
