@@ -1,7 +1,7 @@
 """What is chosen of an audit. Light, for the command line."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from experiments.core.config import (
     EconomyConfig,
@@ -9,9 +9,6 @@ from experiments.core.config import (
     WelfareName,
     require_at_least,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -24,6 +21,8 @@ class AuditConfig(EconomyConfig, ModelConfig):
     """rational: workers are told their utility; bounded: they have personas."""
     samples: int = 16
     """Texts asked for each worker, and for each question to the planner."""
+    elections: int = 4
+    """Elections that the workers vote in, to see whether places on a list count."""
     welfare: WelfareName = "atkinson"
     """Welfare function that the planner is told to maximise."""
     temperature: float | None = 1.0
@@ -48,3 +47,4 @@ class AuditConfig(EconomyConfig, ModelConfig):
         EconomyConfig.check(self)
         ModelConfig.check(self)
         require_at_least(1, "samples", self.samples)
+        require_at_least(1, "elections", self.elections)

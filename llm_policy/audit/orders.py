@@ -62,6 +62,24 @@ def ballot_order(elections: Sequence[Election]) -> OrderEffect:
     return order_effect(counts, expected)
 
 
+def candidate_order(elections: Sequence[Election]) -> OrderEffect:
+    """Return how often voters name first the first, second ... candidate of an election.
+
+    Where each voter's list has an order of its own, what place does to a vote makes no candidate.
+    """
+    most = max((len(election.candidates) for election in elections), default=0)
+    counts, expected = np.zeros(most, int), np.zeros(most)
+    for election in elections:
+        listed, named = (
+            len(election.candidates),
+            [ballot[0] for ballot in election.ballots if ballot],
+        )
+        expected[:listed] += len(named) / listed
+        for candidate in named:
+            counts[election.candidates.index(candidate)] += 1
+    return order_effect(counts, expected)
+
+
 def planner_order(
     rng: np.random.Generator, planner: ChoicePlanner, states: Sequence[ChoicePlannerState]
 ) -> OrderEffect:

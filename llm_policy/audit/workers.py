@@ -230,12 +230,16 @@ class WorkersQuestion:
         return ScoredHours(*scored, asker.most_leaked)
 
     def write(
-        self, samples: int
+        self, samples: int, *, style: Style | None = None, engine: Engine | None = None
     ) -> tuple[Float[np.ndarray, "n samples"], Bool[np.ndarray, "n samples"]]:
-        """Return the hours of as many texts of each worker, and which could be read."""
+        """Return the hours of as many texts of each worker, and which could be read.
+
+        They may be asked in another style, in words all the same, or by another engine.
+        """
         workers = self.workers
-        said = workers.engine.complete(
-            text_prompts(workers, self.situation, self.memory),
+        written = replace(style or workers.style, mode="text")
+        said = (engine or workers.engine).complete(
+            self._prompts(written, workers.choice_set),
             schema(hours_answer(workers.most)),
             samples=samples,
             max_tokens=ANSWER_TOKENS,

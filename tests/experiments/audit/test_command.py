@@ -5,7 +5,8 @@ from dataclasses import asdict, replace
 import pytest
 from rich.console import Console
 
-from experiments.audit.command import AuditConfig, audit, figures, print_audit
+from experiments.audit.command import AuditConfig, audit
+from experiments.audit.tables import figures, print_audit
 from llm_policy.engines.scripted import ScriptedEngine
 
 SMALL = AuditConfig(agents=6, samples=3)
