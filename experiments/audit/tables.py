@@ -10,7 +10,7 @@ from rich.table import Table
 
 from experiments.report.disclosure import Askers, nature
 from llm_policy.audit.echoes import Echo
-from llm_policy.audit.effects import Effect, Effects, Response
+from llm_policy.audit.effects import Effect, Effects, TaxResponse
 from llm_policy.audit.orders import OrderEffect
 from llm_policy.audit.planner import Recall
 from llm_policy.audit.workers import Distance, Shift, WorkerAudit
@@ -113,7 +113,7 @@ _LEGEND = (
 )
 
 
-def _effect_lines(kind: str, found: Sequence[Effect], response: Response) -> list[AuditFigure]:
+def _effect_lines(kind: str, found: Sequence[Effect], response: TaxResponse) -> list[AuditFigure]:
     """Return how far each change moves hours, above the noise, and how they respond to taxes."""
     lines = [
         AuditFigure(

@@ -37,7 +37,7 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Response:
+class TaxResponse:
     """The elasticity of mean hours to the net-of-tax rate, and its standard error over workers.
 
     All net-of-tax rates fall to `LESS` times themselves, at the same rebate and memory: so it is
@@ -56,8 +56,8 @@ class Effects:
 
     texts: tuple[Effect, ...]
     choices: tuple[Effect, ...]
-    text_response: Response
-    choice_response: Response
+    text_response: TaxResponse
+    choice_response: TaxResponse
 
 
 def effects(
@@ -156,13 +156,13 @@ def _effect(name: str, plain: _Hours, other: _Hours) -> Effect:
     return Effect(name, workers, float(change.mean()), _error(change), *sizes.tolist())
 
 
-def _response(hours: Sequence[_Hours], best: Sequence[Float[np.ndarray, " n"]]) -> Response:
+def _response(hours: Sequence[_Hours], best: Sequence[Float[np.ndarray, " n"]]) -> TaxResponse:
     """Return the response of hours to the first two laws."""
     plain, other = (asked.mean for asked in hours[:2])
     both = np.isfinite(plain) & np.isfinite(other)
     elasticity, error = _elasticity(plain[both], other[both])
     at_best, _ = _elasticity(*best)
-    return Response(elasticity, error, at_best or 0.0)
+    return TaxResponse(elasticity, error, at_best or 0.0)
 
 
 def _elasticity(
