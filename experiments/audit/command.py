@@ -66,7 +66,7 @@ def audit(
     """Ask workers after one step of 40 hours under the law, and a planner after one tax year.
 
     The planner's tax year is that of rational workers under the law; about letters it is asked
-    after each of `YEARS` of a random walk. The workers vote in elections without platforms.
+    after each of `_WALKED` of a random walk. The workers vote in elections without platforms.
 
     Raises:
         ValueError: a choice that makes no audit, or prompts that do not fit into the model's
@@ -101,7 +101,7 @@ def audit(
     )
 
 
-YEARS = 4
+_WALKED = 4
 
 
 def _society(
@@ -156,7 +156,7 @@ def _audit_letters(
 ) -> OrderEffect:
     """Ask the planner after each tax year of a walk that it does not choose."""
     aim, key = WELFARE[config.welfare], jax.random.key(config.seed)
-    walked = plan(key, WalkPlanner(law), RationalEvaluator(economy, aim.welfare), steps=YEARS)
+    walked = plan(key, WalkPlanner(law), RationalEvaluator(economy, aim.welfare), steps=_WALKED)
     planner = ChoicePlanner(engine, law, goal=aim.words)
     states = [planner.init(key)]
     for schedule, report in zip(walked.schedules, walked.reports, strict=True):
