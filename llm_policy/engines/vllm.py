@@ -46,7 +46,8 @@ class VLLMEngine:
     vLLM takes: leave room for JAX (`XLA_PYTHON_CLIENT_MEM_FRACTION`). Every other option is vLLM's
     own; `load_format="dummy"` draws the weights at random instead of reading them. On a machine
     without a GPU the model runs eagerly, in bfloat16 unless `dtype` says otherwise. Answers are not
-    repeatable: a seed per request stops the CPU backend. Record them in a journal.
+    repeatable: vLLM 0.32.0 on a CPU dies of a request with a seed whose prompt it reads in parts.
+    Record them in a journal.
 
     Raises:
         EngineError: the model does not exist, vLLM cannot start with it, or its chat template takes
