@@ -20,6 +20,10 @@ from econjax._compiled import compiled
 class AbstractSchedule(eqx.Module):
     """A tax function T of annual income, in dollars.
 
+    The tax of a loss is that of no income, T(0) = 0, and the marginal rate below 0 is 0: no
+    schedule pays for losses or takes from them. At 0 the marginal rate is that of the first dollar.
+    An income of nan owes nan.
+
     Settling, best responses, equilibria and calibration take any schedule of this module. What
     speaks of brackets (planners, bracket statistics, the Saez formulas) takes a `BracketSchedule`.
     """
@@ -43,10 +47,10 @@ class AbstractSchedule(eqx.Module):
 class BracketSchedule(AbstractSchedule):
     """A piecewise-linear schedule: within a bracket, every dollar is taxed at the bracket's rate.
 
-    Bracket j taxes the income from `thresholds[j]` up to the next threshold; the last has no end.
-    `thresholds` are dollars a year, rise strictly and start at 0. `rates` are shares of a dollar in
-    [-1, 1] and need not rise. Both are pytree leaves: differentiate with respect to them, or `vmap`
-    over a batch of schedules.
+    Bracket j taxes the income from `thresholds[j]` up to the next threshold; the last has no end,
+    which may be written as one more threshold of `inf`. `thresholds` are dollars a year, rise
+    strictly and start at 0. `rates` are shares of a dollar in [-1, 1] and need not rise. Both are
+    pytree leaves: differentiate with respect to them, or `vmap` over a batch of schedules.
 
     Raises:
         ValueError: unequal lengths, not one-dimensional, or an illegal value. Inside `jit`, where
@@ -58,6 +62,7 @@ class BracketSchedule(AbstractSchedule):
 
     def __init__(self, thresholds: ArrayLike, rates: ArrayLike):
         thresholds, rates = as_float(thresholds), as_float(rates)
+        thresholds = _without_end(thresholds, rates)
         if thresholds.ndim != 1 or rates.shape != thresholds.shape or thresholds.size == 0:
             raise ValueError(
                 "A schedule needs at least one bracket and as many rates as thresholds, in two "
@@ -68,7 +73,8 @@ class BracketSchedule(AbstractSchedule):
         self.thresholds = require(
             thresholds,
             (edges[0] == 0) & (edges[1:] > edges[:-1]).all() & (abs(edges) < jnp.inf).all(),
-            "Thresholds are dollars a year, finite, rising strictly from 0. Write the first as 0.",
+            "Thresholds are dollars a year, finite, rising strictly from 0. Write the first as 0, "
+            "and a bracket from inf, which nobody reaches, not at all.",
         )
         self.rates = require(
             rates,
@@ -77,7 +83,10 @@ class BracketSchedule(AbstractSchedule):
         )
 
     def tax(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        """Return T(income), dollars a year, for incomes of any shape; inf as the largest number."""
+        """Return T(income), dollars a year, for incomes of any shape; inf as the largest number.
+
+        At a threshold the derivative is the rate of the bracket below, at 0 that of the first.
+        """
         return _tax(_finite(income), self.thresholds, self.rates)
 
     def marginal_rate(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -91,7 +100,7 @@ class LogLinearSchedule(AbstractSchedule):
     The two-parameter function of Benabou (2002) and Heathcote, Storesletten and Violante (2017):
     lambda is `scale` (dollars^progressivity), p or tau is `progressivity`: 0 for a flat tax of 1 -
     scale, above 0 where the average rate rises. Low incomes receive money. At an income of 0 the
-    marginal rate of a progressive schedule is -inf.
+    marginal rate is -inf if the schedule is progressive and 1 if it is regressive.
 
     Raises:
         ValueError: the scale is not positive, or the progressivity is not below 1.
@@ -110,17 +119,28 @@ class LogLinearSchedule(AbstractSchedule):
         )
 
     def tax(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        """Return T(income) = income - scale * income^(1 - p), dollars a year, for any shape."""
-        income = as_float(income)
-        earns = income > 0
-        log_income = jnp.log(jnp.where(earns, _finite(income), 1))
-        kept = self.scale * jnp.exp((1 - self.progressivity) * log_income)
-        return income - jnp.where(earns, kept, 0)
+        """Return T(income) = income - scale * income^(1 - p), dollars a year, for any shape.
+
+        Where the slope is infinite, at an income of 0 under a progressive schedule, the derivative
+        given is 1.
+        """
+        income = _finite(income)
+        income = jnp.where(income < 0, 0, income)
+        return income - self.scale * income * self._per_dollar(income, at_zero=0)
 
     def marginal_rate(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return 1 - scale * (1 - p) * income^(-p)."""
-        income = as_float(income)
-        return 1 - self.scale * (1 - self.progressivity) * income**-self.progressivity
+        income = _finite(income)
+        kept = self.scale * (1 - self.progressivity) * self._per_dollar(income, at_zero=jnp.inf)
+        return jnp.where(income < 0, 0, 1 - kept)
+
+    def _per_dollar(
+        self, income: Float[Array, "*shape"], *, at_zero: float
+    ) -> Float[Array, "*shape"]:
+        """Return income^(-p); at 0, where it is infinite if p > 0, then `at_zero`."""
+        p, none = self.progressivity, income <= 0
+        first = jnp.where(p == 0, 1, jnp.where(p > 0, at_zero, 0))
+        return jnp.where(none, first, jnp.exp(-p * jnp.log(jnp.where(none, 1, income))))
 
 
 @jax.custom_jvp
@@ -134,7 +154,7 @@ def _owed(
     def add(owed: Float[Array, "*shape"], row: tuple[Float[Array, ""], Float[Array, ""]]):
         return owed + row[0] * jax.nn.relu(income - row[1])
 
-    return fold(add, rates[0] * income, (jnp.diff(rates), thresholds[1:]))
+    return fold(add, rates[0] * jax.nn.relu(income), (jnp.diff(rates), thresholds[1:]))
 
 
 @partial(_owed.defjvp, symbolic_zeros=True)
@@ -144,7 +164,8 @@ def _owed_jvp(primals, tangents):
     by_income, by_thresholds, by_rates = (None if _is_zero(t) else t for t in tangents)
     moved = jnp.zeros_like(income)
     if by_income is not None:
-        moved = by_income * _last_rate(rates, thresholds, lambda at: income > at, income.shape)
+        slope = _last_rate(rates, thresholds, lambda at: income > at, income.shape)
+        moved = by_income * jnp.where(income < 0, 0, slope)
     if by_thresholds is None and by_rates is None:
         return _owed(*primals), moved
     by_thresholds = jnp.zeros_like(thresholds) if by_thresholds is None else by_thresholds
@@ -158,7 +179,7 @@ def _owed_jvp(primals, tangents):
         ), None
 
     rows = (thresholds[1:], jnp.diff(by_rates), jnp.diff(rates) * by_thresholds[1:])
-    return _owed(*primals), jax.lax.scan(add, moved + by_rates[0] * income, rows)[0]
+    return _owed(*primals), jax.lax.scan(add, moved + by_rates[0] * jax.nn.relu(income), rows)[0]
 
 
 _tax = compiled(_owed)
@@ -170,7 +191,8 @@ def _rate_above(
     thresholds: Float[Array, " brackets"],
     rates: Float[Array, " brackets"],
 ) -> Float[Array, "*shape"]:
-    return _last_rate(rates, thresholds, lambda threshold: income >= threshold, income.shape)
+    rate = _last_rate(rates, thresholds, lambda threshold: income >= threshold, income.shape)
+    return jnp.where(income >= 0, rate, jnp.where(income < 0, 0, income))
 
 
 def _last_rate(
@@ -185,6 +207,19 @@ def _last_rate(
         return jnp.where(passes(row[1]), row[0], rate)
 
     return fold(pass_on, jnp.broadcast_to(rates[0], shape), (rates[1:], thresholds[1:]))
+
+
+def _without_end(
+    thresholds: Float[Array, "..."], rates: Float[Array, "..."]
+) -> Float[Array, "..."]:
+    """Return the thresholds where brackets begin, if the end of the last one is given too."""
+    if thresholds.ndim != 1 or rates.ndim != 1 or not 1 < thresholds.size == rates.size + 1:
+        return thresholds
+    return require(
+        thresholds,
+        seen(thresholds)[-1] == jnp.inf,
+        "One threshold more than rates is the end of the last bracket, inf.",
+    )[:-1]
 
 
 def _is_zero(tangent) -> bool:

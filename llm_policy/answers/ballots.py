@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from econjax.measures.voting import approval, borda, plurality
-from llm_policy.answers.reading import read_field, read_numbers
+from llm_policy.answers.reading import Unread, is_number, numbers_in, reading, value_in
 
 Rule = Literal["plurality", "borda", "approval"]
 
@@ -24,16 +24,24 @@ def ballot_answer(rule: Rule, candidates: int) -> dict[str, Any]:
 
 
 def read_ballot(text: str, rule: Rule, candidates: int) -> tuple[int, ...] | None:
-    """Return the places, from 0, on a text's ballot, none if it abstains; None if unreadable."""
+    """Return what `ballot_in` reads, or None."""
+    return ballot_in(text, rule, candidates).value
+
+
+@reading
+def ballot_in(text: str, rule: Rule, candidates: int) -> tuple[int, ...]:
+    """Return the places, from 0, on a text's ballot, none if it abstains."""
     name = FIELDS[rule]
-    field = read_field(text, name)
-    if rule == "plurality" and field == 0 and not isinstance(field, bool):
+    said = value_in(text, name)
+    if rule == "plurality" and is_number(said, 0):
         return ()
-    if isinstance(field, list) == (rule == "plurality"):
-        return None
-    chosen = read_numbers(text, name, options=candidates)
-    if chosen is None or (rule == "borda" and len(chosen) not in (0, candidates)):
-        return None
+    if isinstance(said, list) == (rule == "plurality"):
+        raise Unread("one candidate is asked for" if rule == "plurality" else "a list is asked for")
+    chosen, why = numbers_in(text, name, options=candidates)
+    if chosen is None:
+        raise Unread(why)
+    if rule == "borda" and len(chosen) not in (0, candidates):
+        raise Unread(f"{len(chosen)} of {candidates} candidates are ranked")
     return tuple(chosen.tolist())
 
 

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from llm_policy.answers.reading import Tally
+from llm_policy.answers.reading import Reading, Tally, column
 from llm_policy.engines.base import Engine, EngineError, Prompt, Schema
 
-Reader = Callable[[Sequence[str]], tuple[Float[np.ndarray, " n"], Bool[np.ndarray, " n"]]]
-"""Reads texts into numbers, and says which could be read."""
+Reader = Callable[[str], Reading[float]]
+"""Reads a text into a number, or says why it cannot."""
 
 
 MOST_LEAKED = 0.5
@@ -61,13 +61,18 @@ class Asker:
                 [prompts[i] for i in left.tolist()], schema, max_tokens=max_tokens
             )
             texts = [completion.texts[0] for completion in completions]
-            values[left], fine = read(texts)
-            understood[left] = fine
-            self.tally.count(fine)
+            readings = [read(text) for text in texts]
+            values[left], understood[left] = column(readings)
+            self.tally.count(understood[left], [why for _, why in readings])
             unreadable = next(
-                (text for text, ok in zip(texts, fine, strict=True) if not ok), unreadable
+                (
+                    f"one was {text!r:.200}: {why}"
+                    for text, (value, why) in zip(texts, readings, strict=True)
+                    if value is None
+                ),
+                unreadable,
             )
-        self.require(understood, f"after {self.attempts} attempts", f"one was {unreadable!r}")
+        self.require(understood, f"after {self.attempts} attempts", unreadable)
         return values, understood
 
     def choose(

@@ -2,21 +2,26 @@
 
 from typing import Any, Literal
 
-import msgspec
 import numpy as np
 from jaxtyping import Float
 
 from econjax import BracketSchedule
 from llm_policy.answers.reading import (
+    Unread,
+    as_rates,
     changes_answer,
+    changes_in,
     rates_answer,
-    read_changes,
-    read_field,
-    read_rates,
+    rates_in,
+    reading,
+    value_in,
 )
 
 Answer = Literal["changes", "rates"]
 """What a proposal names: changes of rates in percentage points, or the rates in per cent."""
+
+_FIELDS: dict[Answer, str] = {"changes": "changes", "rates": "rates_percent"}
+_STANDS = {"true": True, "yes": True, "false": False, "no": False}
 
 
 def proposal_answer(answer: Answer, brackets: int) -> dict[str, Any]:
@@ -32,16 +37,51 @@ def question_answer(answer: Answer, brackets: int) -> dict[str, Any]:
 
 
 def read_proposal(text: str, current: BracketSchedule, answer: Answer) -> BracketSchedule | None:
-    """Return the schedule that a text proposes to follow `current`, or None.
+    """Return what `proposal_in` reads, or None."""
+    return proposal_in(text, current, answer).value
+
+
+@reading
+def proposal_in(text: str, current: BracketSchedule, answer: Answer) -> BracketSchedule:
+    """Return the schedule that a text proposes to follow `current`.
 
     A change past 0 or 1 ends there; a rate without a change stays as it is.
     """
-    brackets = len(current.rates)
+    return _proposed(text, current, answer)
+
+
+@reading
+def question_in(
+    text: str, current: BracketSchedule, answer: Answer
+) -> tuple[BracketSchedule, bool]:
+    """Return the schedule that a text asks about or proposes, and whether it asks."""
+    asked = value_in(text, "what_if", _FIELDS[answer])
+    if asked is None:
+        return _proposed(text, current, answer), False
+    rates = as_rates(asked, len(current.rates))
+    return BracketSchedule(current.thresholds, rates.tolist()), True
+
+
+@reading
+def platform_in(text: str, current: BracketSchedule, answer: Answer) -> tuple[float, ...]:
+    """Return the rates that a worker promises who stands for election, none if it does not."""
+    said = value_in(text, "stands")
+    stands = _STANDS.get(said.strip().lower()) if isinstance(said, str) else said
+    if stands is not True and stands is not False:
+        raise Unread('"stands" is neither true nor false')
+    if not stands:
+        return ()
+    return tuple(np.asarray(_proposed(text, current, answer).rates, float).tolist())
+
+
+def _proposed(text: str, current: BracketSchedule, answer: Answer) -> BracketSchedule:
+    read = changes_in if answer == "changes" else rates_in
+    found, why = read(text, len(current.rates))
+    if found is None:
+        raise Unread(why)
     if answer == "changes":
-        changes = read_changes(text, brackets)
-        return None if changes is None else changed(current, changes)
-    rates = read_rates(text, brackets)
-    return None if rates is None else BracketSchedule(current.thresholds, rates.tolist())
+        return changed(current, found)
+    return BracketSchedule(current.thresholds, found.tolist())
 
 
 def changed(current: BracketSchedule, changes: Float[np.ndarray, " brackets"]) -> BracketSchedule:
@@ -52,13 +92,6 @@ def changed(current: BracketSchedule, changes: Float[np.ndarray, " brackets"]) -
     rates = np.asarray(current.rates, float)
     after = np.where(changes == 0, rates, np.clip(rates + changes, 0, 1).round(4))
     return BracketSchedule(current.thresholds, after.tolist())
-
-
-def read_question(text: str, current: BracketSchedule) -> BracketSchedule | None:
-    """Return the schedule that a text asks about, or None."""
-    field = msgspec.json.encode({"rates_percent": read_field(text, "what_if")}).decode()
-    rates = read_rates(field, len(current.rates))
-    return None if rates is None else BracketSchedule(current.thresholds, rates.tolist())
 
 
 def answer_tokens(numbers: int, *, think: bool) -> int:

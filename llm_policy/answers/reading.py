@@ -1,14 +1,20 @@
-"""From text to arrays and a mask. Reading never raises: what cannot be read is counted."""
+"""From text to values, one way for every kind of answer.
 
+Reading never raises: what cannot be read is counted, with the reason. `docs/language.md` has the
+table of what is read and what is not.
+"""
+
+import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
-import msgspec
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from llm_policy.answers.objects import objects_in
 from llm_policy.engines.base import Schema
 
 STEPS = (-20, -10, 0, 10, 20)
@@ -47,17 +53,57 @@ def rates_answer(brackets: int) -> dict[str, Any]:
     return {"rates_percent": _several({"type": "number", "minimum": 0, "maximum": 100}, brackets)}
 
 
+_Value = TypeVar("_Value")
+_Arguments = ParamSpec("_Arguments")
+
+
+class Reading(NamedTuple, Generic[_Value]):
+    """What an answer says, or None and why it cannot be read."""
+
+    value: _Value | None
+    why: str = ""
+
+
+class Unread(Exception):
+    """An answer cannot be read, for the reason given. No function of this package lets it out."""
+
+
+def reading(
+    read: Callable[_Arguments, _Value],
+) -> Callable[_Arguments, Reading[_Value]]:
+    """Return a reader that gives the reason where `read` raises `Unread`."""
+
+    @functools.wraps(read)
+    def readable(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Reading[_Value]:
+        try:
+            return Reading(read(*args, **kwargs))
+        except Unread as unread:
+            return Reading(None, str(unread))
+
+    return readable
+
+
 @dataclass
 class Tally:
-    """How many answers were asked for, and how many were read; one asked again counts again."""
+    """How many answers were asked for, and how many were read; one asked again counts again.
+
+    `reasons` counts why the others were not.
+    """
 
     asked: int = 0
     read: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
 
-    def count(self, understood: Bool[np.ndarray, " n"]) -> None:
-        """Count a batch of answers."""
+    def count(self, understood: Bool[np.ndarray, " n"], reasons: Iterable[str] = ()) -> None:
+        """Count a batch of answers, and the reasons of those not understood."""
         self.asked += len(understood)
         self.read += int(understood.sum())
+        self.reasons.update(reason for reason in reasons if reason)
+
+    @property
+    def unread(self) -> str:
+        """The commonest reasons why answers could not be read, in words; none if there are none."""
+        return "; ".join(f"{count:,} x {why}" for why, count in self.reasons.most_common(3))
 
 
 def read_hours(
@@ -67,101 +113,170 @@ def read_hours(
 
     Hours that could not be read are 0 and must not be used.
     """
-    return _read_column(texts, _Hours, lambda answer: _number(answer.hours, most, _WEEKLY_HOURS))
+    return column([hours_in(text, most) for text in texts])
 
 
 def read_satisfied(texts: Sequence[str]) -> tuple[Float[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
     """Return 1 for a yes and 0 for a no, and which texts could be read."""
-    words = {"yes": 1.0, "no": 0.0}
-    return _read_column(
-        texts, _Satisfied, lambda answer: words.get(answer.satisfied.strip().lower())
-    )
+    return column([satisfied_in(text) for text in texts])
+
+
+def column(
+    readings: Sequence[Reading[float]],
+) -> tuple[Float[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
+    """Return one number per answer, 0 where there is none, and where there is one."""
+    understood = np.array([value is not None for value, _ in readings], bool)
+    return np.array([value or 0.0 for value, _ in readings], float), understood
+
+
+@reading
+def hours_in(text: str, most: float = 100) -> float:
+    """Return the weekly hours that a text names: a number from 0 to `most`."""
+    said = value_in(text, "hours")
+    hours = _amount(said, _WEEKLY_HOURS)
+    if hours is None:
+        raise Unread(f"{_shown(said)} is no number of weekly hours")
+    if not 0 <= hours <= most:
+        raise Unread(f"{_shown(said)} is not from 0 to {most:g} hours")
+    return float(hours)
+
+
+@reading
+def satisfied_in(text: str) -> float:
+    """Return 1 if a text says yes, 0 if no."""
+    said = value_in(text, "satisfied")
+    word = said.strip().lower() if isinstance(said, str) else ""
+    if word not in ("yes", "no"):
+        raise Unread(f"{_shown(said)} is neither yes nor no")
+    return float(word == "yes")
+
+
+@reading
+def changes_in(text: str, brackets: int) -> Float[np.ndarray, " brackets"]:
+    """Return a planner's changes of rates as shares, -0.2 to 0.2."""
+    listed = _list_in(value_in(text, "changes"), brackets, "changes")
+    changes = [_amount(said, _POINTS) for said in listed]
+    for said, change in zip(listed, changes, strict=True):
+        if change not in STEPS:
+            offered = ", ".join(map(str, STEPS))
+            raise Unread(f"a change of {_shown(said)} points is none of those offered, {offered}")
+    return np.array(changes, float) / 100
+
+
+@reading
+def rates_in(text: str, brackets: int) -> Float[np.ndarray, " brackets"]:
+    """Return a planner's rates as shares, 0 to 1."""
+    return as_rates(value_in(text, "rates_percent"), brackets)
+
+
+def as_rates(listed: Any, brackets: int) -> Float[np.ndarray, " brackets"]:
+    """Return a list of per cents as shares.
+
+    Raises:
+        Unread: another number of them, or one that is not from 0 to 100 %.
+    """
+    listed = _list_in(listed, brackets, "rates")
+    rates = [_amount(said, _PERCENT) for said in listed]
+    for said, rate in zip(listed, rates, strict=True):
+        if rate is None or not 0 <= rate <= 100:
+            raise Unread(f"a rate of {_shown(said)} is not from 0 to 100 per cent")
+    return np.array(rates, float) / 100
+
+
+@reading
+def numbers_in(text: str, name: str, *, options: int) -> Int[np.ndarray, " chosen"]:
+    """Return the distinct whole numbers, 1 to `options`, listed or given under `name`, less 1."""
+    listed = value_in(text, name)
+    listed = listed if isinstance(listed, list) else [listed]
+    numbers = [_amount(said, _CANDIDATE) for said in listed]
+    for said, number in zip(listed, numbers, strict=True):
+        if number not in range(1, options + 1):
+            raise Unread(f"{_shown(said)} is none of the numbers 1 to {options}")
+    if len(set(numbers)) < len(numbers):
+        raise Unread("a number is listed twice")
+    return np.array(numbers, int) - 1
 
 
 def read_changes(text: str, brackets: int) -> Float[np.ndarray, " brackets"] | None:
-    """Return a planner's changes as shares (-0.2 to 0.2), None if the text holds no such list."""
-    answer = _decode(text, _Changes)
-    if answer is None or len(answer.changes) != brackets or not set(answer.changes) <= set(STEPS):
-        return None
-    return np.array(answer.changes, float) / 100
+    """Return what `changes_in` reads, or None."""
+    return changes_in(text, brackets).value
 
 
 def read_rates(text: str, brackets: int) -> Float[np.ndarray, " brackets"] | None:
-    """Return a planner's rates as shares (0 to 1), None if the text lists no such per cents."""
-    answer = _decode(text, _Rates)
-    if answer is None or len(answer.rates_percent) != brackets:
-        return None
-    rates = [_number(rate, 100, _PERCENT) for rate in answer.rates_percent]
-    return None if None in rates else np.array(rates, float) / 100
+    """Return what `rates_in` reads, or None."""
+    return rates_in(text, brackets).value
 
 
 def read_numbers(text: str, name: str, *, options: int) -> Int[np.ndarray, " chosen"] | None:
-    """Return the distinct whole numbers, 1 to `options`, listed or given under `name`, less 1.
-
-    None if the text holds nothing of the kind.
-    """
-    listed = read_field(text, name)
-    listed = listed if isinstance(listed, list) else [listed]
-    whole = all(isinstance(number, int) and not isinstance(number, bool) for number in listed)
-    if not whole or len(set(listed)) < len(listed) or not set(listed) <= set(range(1, options + 1)):
-        return None
-    return np.array(listed, int) - 1
+    """Return what `numbers_in` reads, or None."""
+    return numbers_in(text, name, options=options).value
 
 
 def read_field(text: str, name: str) -> Any:
-    """Return the value under `name` in the JSON object of a text; None if there is none."""
-    answer = _decode(text, dict[str, Any])
-    return None if answer is None else answer.get(name)
+    """Return the value under `name` in the one JSON object of a text that has it, or None."""
+    return reading(value_in)(text, name).value
 
 
-class _Hours(msgspec.Struct):
-    hours: float | str
+def value_in(text: str, name: str, *others: str) -> Any:
+    """Return the value under `name` in the one JSON object of a text that has it, or the `others`.
+
+    None if the object has only others.
+
+    Raises:
+        Unread: there is no such object, or more than one.
+    """
+    objects = objects_in(text)
+    answers = [one for one in objects.found if not one.keys().isdisjoint((name, *others))]
+    if len(answers) == 1:
+        return answers[0].get(name)
+    if answers:
+        raise Unread(f'"{name}" is answered {len(answers)} times')
+    if objects.cut:
+        raise Unread("the answer ends within its braces")
+    raise Unread(f'no JSON object names "{name}"' if objects.found else "there is no JSON object")
 
 
-class _Satisfied(msgspec.Struct):
-    satisfied: str
+def is_number(said: Any, number: float) -> bool:
+    """Return whether a value is this number, of a candidate, as `numbers_in` reads numbers."""
+    return _amount(said, _CANDIDATE) == number
 
 
-class _Changes(msgspec.Struct):
-    changes: list[float]
+_AMOUNT = r"\s*([+-]?[0-9]{1,9}(?:\.[0-9]{1,40})?)\s*"
 
 
-class _Rates(msgspec.Struct):
-    rates_percent: list[float | str]
+def _with_unit(before: str, after: str) -> re.Pattern[str]:
+    return re.compile(rf"\s*(?:{before})?{_AMOUNT}(?:{after})?\s*", re.IGNORECASE)
 
 
-_Answer = TypeVar("_Answer")
-_AMOUNT = r"\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*"
-_WEEKLY_HOURS = re.compile(_AMOUNT + r"(?:h|hours?(?: (?:a|per) week)?)?\s*")
-_PERCENT = re.compile(_AMOUNT + r"(?:%|per ?cent)?\s*")
+_WEEKLY_HOURS = _with_unit("", "h|hours?(?: (?:a|per) week)?")
+_PERCENT = _with_unit("", "%|per ?cent")
+_POINTS = _with_unit("", "(?:percentage )?points?|pp|%")
+_CANDIDATE = _with_unit("candidate", "")
+
+
+def _amount(said: Any, quoted: re.Pattern[str]) -> float | int | None:
+    """Return a number, which may be `quoted` and then have its unit; None if it is none."""
+    if isinstance(said, bool):
+        return None
+    if isinstance(said, str):
+        match = quoted.fullmatch(said)
+        return float(match[1]) if match else None
+    return said if isinstance(said, int | float) else None
+
+
+def _list_in(said: Any, count: int, what: str) -> list[Any]:
+    if not isinstance(said, list):
+        raise Unread(f"{_shown(said)} is no list of {count} {what}")
+    if len(said) != count:
+        raise Unread(f"{len(said)} {what} are listed, not {count}")
+    return said
+
+
+def _shown(said: Any) -> str:
+    """Return a value as it was said, a long one shortened."""
+    shown = "null" if said is None else str(said).lower() if isinstance(said, bool) else repr(said)
+    return shown if len(shown) <= 40 else f"{shown[:37]}..."
 
 
 def _several(item: Mapping[str, Any], count: int) -> dict[str, Any]:
     return {"type": "array", "items": item, "minItems": count, "maxItems": count}
-
-
-def _number(value: float | str, most: float, quoted: re.Pattern[str]) -> float | None:
-    """Return a number from 0 to `most`, which may be `quoted` and then have its unit, or None."""
-    if isinstance(value, str):
-        match = quoted.fullmatch(value)
-        value = float(match[1]) if match else -1.0
-    return float(value) if 0 <= value <= most else None
-
-
-def _read_column(
-    texts: Sequence[str], kind: type[_Answer], read: Callable[[_Answer], float | None]
-) -> tuple[Float[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
-    """Return one number per text, 0 where there is none, and where there is one."""
-    answers = [_decode(text, kind) for text in texts]
-    values = [None if answer is None else read(answer) for answer in answers]
-    understood = np.array([value is not None for value in values], bool)
-    return np.array([value or 0.0 for value in values], float), understood
-
-
-def _decode(text: str, kind: type[_Answer]) -> _Answer | None:
-    """Decode the outermost braces of a text: models like to wrap JSON in words or fences."""
-    start, end = text.find("{"), text.rfind("}")
-    try:
-        return msgspec.json.decode(text[start : end + 1].encode("utf-8", "replace"), type=kind)
-    except (msgspec.MsgspecError, RecursionError):
-        return None

@@ -10,10 +10,10 @@ from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
 from econjax.planning import Report
-from llm_policy.answers.ballots import ballot_answer, count_ballots, read_ballot
+from llm_policy.answers.ballots import ballot_answer, ballot_in, count_ballots
 from llm_policy.answers.orders import balanced_orders
-from llm_policy.answers.proposals import answer_tokens, proposal_answer, read_proposal
-from llm_policy.answers.reading import Tally, read_field, schema
+from llm_policy.answers.proposals import answer_tokens, platform_in, proposal_answer
+from llm_policy.answers.reading import Reading, Tally, schema
 from llm_policy.elections.state import DemocracyState, Election, TaxYear, as_seen_by
 from llm_policy.engines.base import Engine, EngineError, Prompt
 from llm_policy.planners.text import LLMPlanner, LLMPlannerState, as_trial
@@ -176,16 +176,12 @@ class Democracy:
         properties = {"stands": {"type": "boolean"}} | proposal_answer(
             self.style.answer, len(current.rates)
         )
-
-        def read(text: str) -> tuple[float, ...] | None:
-            if read_field(text, "stands") is False:
-                return ()
-            proposal = read_proposal(text, current, self.style.answer)
-            if read_field(text, "stands") is not True or proposal is None:
-                return None
-            return tuple(np.asarray(proposal.rates, float).tolist())
-
-        answers = self._ask(prompts, properties, read, numbers=len(current.rates) + 1)
+        answers = self._ask(
+            prompts,
+            properties,
+            lambda text: platform_in(text, current, self.style.answer),
+            numbers=len(current.rates) + 1,
+        )
         platforms = {i: rates for i, rates in zip(eligible, answers, strict=True) if rates}
         return platforms, answers.count(None)
 
@@ -216,7 +212,7 @@ class Democracy:
         answers = self._ask(
             prompts,
             ballot_answer(rule, count),
-            lambda text: read_ballot(text, rule, count),
+            lambda text: ballot_in(text, rule, count),
             numbers=1 if rule == "plurality" else count,
         )
         ballots = [
@@ -237,13 +233,13 @@ class Democracy:
         self,
         prompts: Sequence[Prompt],
         properties: Mapping[str, Any],
-        read: Callable[[str], _Answer | None],
+        read: Callable[[str], Reading[_Answer]],
         *,
         numbers: int,
     ) -> list[_Answer | None]:
         """Return an answer to each prompt, None where none of the attempts could be read."""
         answers: list[_Answer | None] = [None] * len(prompts)
-        think, text = self.style.think, ""
+        think, unreadable = self.style.think, ""
         for _ in range(self.attempts):
             open_ = [i for i, answer in enumerate(answers) if answer is None]
             if not open_:
@@ -253,15 +249,20 @@ class Democracy:
                 schema(properties, thought=think),
                 max_tokens=answer_tokens(numbers, think=think),
             )
-            for i, completion in zip(open_, completions, strict=True):
-                answers[i] = read(completion.texts[0])
-                text = completion.texts[0] if answers[i] is None else text
-            self.tally.count(np.array([answers[i] is not None for i in open_]))
+            readings = [read(completion.texts[0]) for completion in completions]
+            for i, completion, (answer, why) in zip(open_, completions, readings, strict=True):
+                answers[i] = answer
+                if answer is None:
+                    unreadable = f"{completion.texts[0]!r:.200}: {why}"
+            self.tally.count(
+                np.array([answer is not None for answer, _ in readings]),
+                [why for _, why in readings],
+            )
         unread = answers.count(None)
         if unread > self.most_unread * len(prompts):
             raise EngineError(
                 f"{unread} of {len(prompts)} voters could not be understood in {self.attempts} "
-                f"attempts, more than {self.most_unread:.0%}; one said {text!r}. Use a model that "
-                "follows a schema."
+                f"attempts, more than {self.most_unread:.0%}; one said {unreadable}. Use a model "
+                "that follows a schema."
             )
         return answers

@@ -13,11 +13,11 @@ from econjax.welfare import AbstractWelfare
 from llm_policy.answers.proposals import (
     answer_tokens,
     proposal_answer,
+    proposal_in,
     question_answer,
-    read_proposal,
-    read_question,
+    question_in,
 )
-from llm_policy.answers.reading import Tally, read_field, schema
+from llm_policy.answers.reading import Reading, Tally, schema
 from llm_policy.engines.base import Engine, EngineError, Prompt
 from llm_policy.memory.planner import History, Trial, recalled, records
 from llm_policy.prompts.planner import NO_QUESTIONS, PlannerStyle, Questions, planner_prompt
@@ -121,7 +121,7 @@ class LLMPlanner:
         """
         if len(state.trials) < self.warmup:
             return state.current, state
-        schedule, text, queries = self._proposal(state)
+        schedule, unreadable, queries = self._proposal(state)
         state = state._replace(queries=state.queries + queries)
         if schedule is not None:
             schedule = self.bounds.keep(schedule)
@@ -130,7 +130,7 @@ class LLMPlanner:
         if state.unread > self.most_unread * max(len(state.trials), 10):
             raise EngineError(
                 f"The planner's answers could not be read in {state.unread} of "
-                f"{len(state.trials) + 1} tax years; the last was {text!r}. Use a model that "
+                f"{len(state.trials) + 1} tax years; the last was {unreadable}. Use a model that "
                 "follows a schema."
             )
         return state.current, state
@@ -180,23 +180,28 @@ class LLMPlanner:
         ), self._answer_tokens(asks=self.queries > 0)
 
     def _proposal(self, state: LLMPlannerState) -> tuple[BracketSchedule | None, str, int]:
-        """Return the schedule proposed or None, the last answer, and how many what-ifs it took."""
-        questions, text, failures = Questions(self.queries), "", 0
+        """Return the schedule proposed, or None and why, and how many what-ifs it took."""
+        questions, unreadable, failures = Questions(self.queries), "", 0
         while failures < self.attempts:
             text = self._complete(state, questions)
-            asks = questions.left > 0 and read_field(text, "what_if") is not None
-            if asks:
-                schedule = read_question(text, state.current)
-            else:
-                schedule = read_proposal(text, state.current, self.style.answer)
-            self.tally.count(np.array([schedule is not None]))
-            if schedule is None:
-                failures += 1
+            (said, why), asks = self._read(text, state.current, may_ask=questions.left > 0)
+            self.tally.count(np.array([said is not None]), [why])
+            if said is None:
+                failures, unreadable = failures + 1, f"{text!r:.200}: {why}"
             elif asks and self.what_if is not None:
-                questions = questions.hear(as_trial(schedule, self.what_if(schedule)))
+                questions = questions.hear(as_trial(said, self.what_if(said)))
             else:
-                return schedule, text, len(questions.heard)
-        return None, text, len(questions.heard)
+                return said, "", len(questions.heard)
+        return None, unreadable, len(questions.heard)
+
+    def _read(
+        self, text: str, current: BracketSchedule, *, may_ask: bool
+    ) -> tuple[Reading[BracketSchedule], bool]:
+        """Return the schedule that an answer names, and whether it asks about it."""
+        if not may_ask:
+            return proposal_in(text, current, self.style.answer), False
+        said, why = question_in(text, current, self.style.answer)
+        return (Reading(None, why), False) if said is None else (Reading(said[0]), said[1])
 
     def _complete(self, state: LLMPlannerState, questions: Questions) -> str:
         """Ask once."""

@@ -19,8 +19,8 @@ from llm_policy.answers.reading import (
     SATISFIED_ANSWER,
     Tally,
     hours_answer,
-    read_hours,
-    read_satisfied,
+    hours_in,
+    satisfied_in,
     schema,
 )
 from llm_policy.engines.base import Engine, EngineError, Prompt
@@ -137,7 +137,7 @@ class LLMWorkers:
             hours = np.where(understood, np.array(self.choice_set.values, float)[places], 0.0)
         else:
             answer = schema(hours_answer(self.most), thought=self.style.think)
-            read = functools.partial(read_hours, most=self.most)
+            read = functools.partial(hours_in, most=self.most)
             hours, understood = self.asker.write(asked, answer, read, max_tokens=self.answer_tokens)
         labor, present, outside = (
             np.nan_to_num(self.fixed),
@@ -187,7 +187,7 @@ class LLMWorkers:
         else:
             prompts = self._satisfaction_prompts(situation, memory, asked, WRITTEN)
             said, known = self.asker.write(
-                prompts, schema(SATISFIED_ANSWER), read_satisfied, max_tokens=16
+                prompts, schema(SATISFIED_ANSWER), satisfied_in, max_tokens=16
             )
         answer[asked] = np.where(known, said, np.nan)
         return answer

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from llm_policy.answers.elicitation import Asker
-from llm_policy.answers.reading import SATISFIED_ANSWER, Tally, read_satisfied, schema
+from llm_policy.answers.reading import SATISFIED_ANSWER, Tally, satisfied_in, schema
 from llm_policy.engines.base import Choices, EngineError, Prompt
 from llm_policy.engines.scripted import ScriptedEngine
 
@@ -52,7 +52,7 @@ def silent(*dumb, until=99):
 def write(say, prompts=PROMPTS, **limits):
     engine, tally = Asked(say), Tally()
     asker = Asker(engine, tally=tally, **limits)
-    said, known = asker.write(prompts, schema(SATISFIED_ANSWER), read_satisfied, max_tokens=16)
+    said, known = asker.write(prompts, schema(SATISFIED_ANSWER), satisfied_in, max_tokens=16)
     return said.tolist(), known.tolist(), engine.batches, (tally.asked, tally.read)
 
 
