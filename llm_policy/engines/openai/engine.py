@@ -6,7 +6,7 @@ import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import httpx2
 import numpy as np
@@ -157,20 +157,28 @@ class OpenAIEngine:
         scored = {**_scored(tree), "logprobs": True, "top_logprobs": TOP_LOGPROBS}
         return self._choose_firsts(prompts, options, _names(tree), scored)
 
-    def greet(self, mode: str) -> None:
+    def greet(self, mode: Literal["text", "choice", "auto"]) -> None:
         """Ask a small question as a run in `mode` will, so that refusals are known before work.
 
-        In mode "text" that is two texts, in "choice" scores too, which in "auto" may be missing.
-        What the server refuses is then in `describe()`.
+        Text mode needs texts, choice mode scores, auto either. What the server refuses is then in
+        `describe()`.
 
         Raises:
-            EngineError: the server does not answer what the mode needs.
+            EngineError: the server does not answer as the mode needs.
         """
-        with contextlib.suppress(*([EngineError] if mode == "choice" else [])):
-            self.complete([_HELLO], _HELLO_SCHEMA, samples=2, max_tokens=16)
-        if mode != "text":
-            with contextlib.suppress(*([] if mode == "choice" else [EngineError])):
-                self.choose([_HELLO], ["4", "5"])
+        failures: dict[str, EngineError] = {}
+        for way in ("text", "choice")[: 1 if mode == "text" else 2]:
+            try:
+                if way == "text":
+                    self.complete([_HELLO], _HELLO_SCHEMA, samples=2, max_tokens=32)
+                else:
+                    self.choose([_HELLO], ["4", "5"])
+            except EngineError as error:
+                failures[way] = error
+        if mode in failures:
+            raise failures[mode]
+        if len(failures) == 2:
+            raise failures["text"]
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Return each text's number of tokens: exact on a vLLM server, estimated on others."""
