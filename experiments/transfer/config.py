@@ -45,6 +45,12 @@ class TransferConfig(EconomyConfig, ModelConfig):
         """All planners of a table."""
         return with_uninformed(self.planners)
 
+    @property
+    def questions(self) -> int:
+        """About how many questions the model is asked as workers."""
+        years = 2 * len(self.roster) * (self.evaluations[1] + self.checks)
+        return self.seeds * len(self.welfare) * years * self.tax_year * self.size
+
     def check(self) -> None:
         """Check all that can be checked before any work.
 

@@ -67,6 +67,9 @@ PROVIDERS = {
     "ollama": Provider("http://localhost:11434/v1", "OLLAMA_API_KEY", {"reasoning_effort": "none"}),
 }
 
+PAID = frozenset({"openai", "openrouter", "gemini"})
+"""The providers that take money for an answer."""
+
 
 def resolve(name: str) -> ModelAlias:
     """Return what the short `name` stands for; any other name is a full name and stays as it is."""

@@ -1,9 +1,10 @@
 """Several engines or servers of the same model that answer one batch together."""
 
+import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from llm_policy.engines._scores import join
 from llm_policy.engines.base import (
@@ -16,6 +17,8 @@ from llm_policy.engines.base import (
     Schema,
 )
 
+_LOG = logging.getLogger(__name__)
+
 _SMALL = 64
 """Prompts that are worth a call of their own."""
 
@@ -26,8 +29,9 @@ class Parallel:
     """The same protocol over `engines` of one model: whichever is free takes the next prompts.
 
     Prompts with the same `shared` text stay together, so that each engine's prefix cache is of use;
-    answers come in the order of the batch, whoever gave them. When an engine fails, the others
-    finish the prompts they have in hand.
+    answers come in the order of the batch, whoever gave them. An engine that fails where others
+    answer is asked no more, and they take over what it left: `describe()["lost"]` says why. Where
+    all fail, the failure is an error.
 
     Raises:
         EngineError: there is no engine, or their descriptions differ in more than the url.
@@ -37,6 +41,7 @@ class Parallel:
         if not engines:
             raise EngineError("Parallel has no engine: give at least one.")
         self._engines = list(engines)
+        self._lost: dict[int, str] = {}
         self._description = _common([engine.describe() for engine in engines])
 
     def complete(
@@ -65,12 +70,26 @@ class Parallel:
         return self._share(prompts, lambda engine, part: engine.choose(part, options), join)
 
     def count(self, texts: Sequence[str]) -> list[int]:
-        """Return the number of tokens of each text, as the first engine counts them."""
-        return self._engines[0].count(texts)
+        """Return the number of tokens of each text, as the first engine counts them.
+
+        Raises:
+            EngineError: none can count.
+        """
+        failed: dict[int, EngineError] = {}
+        for number, engine in self._left(failed):
+            try:
+                counts = engine.count(texts)
+            except EngineError as error:
+                failed[number] = error
+            else:
+                self._lose(failed)
+                return counts
+        raise next(iter(failed.values()))
 
     def describe(self) -> dict[str, str | int | float | bool]:
-        """Return what every engine says of itself, and all their urls."""
-        return dict(self._description)
+        """Return what every engine says of itself, all their urls, and which were lost, if any."""
+        lost = {"lost": "; ".join(self._lost.values())} if self._lost else {}
+        return self._description | lost
 
     def close(self) -> None:
         """Close every engine. No call may follow."""
@@ -86,31 +105,52 @@ class Parallel:
         """Let engines `ask` for one part of the batch after another; `merge` what they answer."""
         waiting = deque(_parts(prompts, len(self._engines)))
         answered: list[tuple[list[int], _Answers]] = []
-        failures: list[Exception] = []
+        failed: dict[int, EngineError] = {}
+        mistakes: list[Exception] = []
 
-        def work(engine: Engine) -> None:
-            while (part := _next(waiting)) is not None:
+        def work(numbered: tuple[int, Engine]) -> None:
+            number, engine = numbered
+            while number not in failed and (part := _next(waiting)) is not None:
                 try:
                     answered.append((part, ask(engine, [prompts[place] for place in part])))
+                except EngineError as error:
+                    failed[number] = error
+                    done = set()
+                    if isinstance(error, Interrupted):
+                        done = {part[place] for place in error.done}
+                        answered.append((sorted(done, key=part.index), cast(Any, error.answers)))
+                    waiting.append([place for place in part if place not in done])
                 except Exception as error:
                     waiting.clear()
-                    failures.append(error)
-                    if isinstance(error, Interrupted):
-                        done = [part[place] for place in error.done]
-                        answered.append((done, cast(_Answers, error.answers)))
+                    mistakes.append(error)
 
         with ThreadPoolExecutor(len(self._engines)) as pool:
             try:
-                list(pool.map(work, self._engines))
+                while waiting and (left := self._left(failed)):
+                    list(pool.map(work, left))
+                unanswered = bool(waiting)
             finally:
                 waiting.clear()
+        failure = next(iter([*mistakes, *(failed.values() if unanswered else ())]), None)
         places = [place for part, _ in answered for place in part]
-        if failures and not places:
-            raise failures[0]
+        if failure is not None and not places:
+            raise failure
         merged = merge([answers for _, answers in answered], places)
-        if failures:
-            raise Interrupted(str(failures[0]), sorted(places), merged) from failures[0]
+        if failure is not None:
+            raise Interrupted(str(failure), sorted(places), merged) from failure
+        self._lose(failed)
         return merged
+
+    def _left(self, failed: Mapping[int, EngineError]) -> list[tuple[int, Engine]]:
+        """Return the engines, with their numbers, that have not failed."""
+        numbered = enumerate(self._engines)
+        return [(n, engine) for n, engine in numbered if n not in failed and n not in self._lost]
+
+    def _lose(self, failed: Mapping[int, EngineError]) -> None:
+        """Take note of engines that failed where others did not."""
+        for number, error in failed.items():
+            self._lost[number] = str(error)
+            _LOG.warning("%s The other servers go on.", error)
 
 
 def _common(
@@ -122,7 +162,7 @@ def _common(
         differ = [
             f"{name} is {first.get(name)!r} and {other.get(name)!r}"
             for name in first | other
-            if name != "url" and first.get(name) != other.get(name)
+            if name not in ("url", "refused") and first.get(name) != other.get(name)
         ]
         if differ:
             raise EngineError(

@@ -141,9 +141,12 @@ def test_a_server_is_an_address_or_a_provider_with_its_own_key():
         start_engine(model="tiny", server="localhost:8000", **COMMON)
 
 
-def test_a_model_that_only_a_provider_has_needs_no_server():
-    engine = start_engine(model="gpt-4o-mini", server=None, **COMMON)
-    assert engine.names == ("https://api.openai.com/v1", "gpt-4o-mini")
+def test_a_model_that_costs_money_is_asked_only_where_its_server_is_named():
+    with pytest.raises(EngineError, match=r"gpt-4o is a model of openai.*add --server openai"):
+        start_engine(model="gpt-4o", server=None, **COMMON)
+    assert Client.made == []
+    for server, url in (("openai", "https://api.openai.com/v1"), ("http://a/v1", "http://a/v1")):
+        assert start_engine(model="gpt-4o-mini", server=server, **COMMON).names[0] == url
     engine = start_engine(model="gpt-4o-mini", server="openrouter", **COMMON)
     assert engine.names[0] == "https://openrouter.ai/api/v1"
 

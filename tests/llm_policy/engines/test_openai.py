@@ -124,8 +124,8 @@ def test_the_key_is_sent_and_never_shown(monkeypatch):
         seen.append(headers["Authorization"])
         return (400, {"error": {"message": f"your key {KEY} is fine, the rest is not"}})
 
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    with fake_engine(chat) as engine:
+    monkeypatch.setenv("SERVER_KEY", KEY)
+    with fake_engine(chat, key_variable="SERVER_KEY") as engine:
         with pytest.raises(EngineError) as error:
             engine.complete(PROMPTS[:1], {})
         assert KEY not in json.dumps(engine.describe()) + repr(engine)

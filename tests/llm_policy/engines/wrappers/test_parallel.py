@@ -89,10 +89,8 @@ def test_engines_answer_at_the_same_time():
     assert len(Parallel(engines).complete(PROMPTS[:2], {})) == 2
 
 
-@pytest.mark.parametrize(
-    "failure", [EngineError("The server fell over: start it."), ValueError("odd")]
-)
-def test_when_one_engine_fails_the_answers_of_the_others_are_kept(failure):
+def test_when_an_engine_cannot_be_asked_so_the_answers_of_the_others_are_kept():
+    failure = ValueError("odd")
     good, bad = Recorded(seconds=0.03), Recorded(failure=failure, calls=1)
     with pytest.raises(Interrupted) as error:
         Parallel([good, bad]).complete(PROMPTS, {})
@@ -106,6 +104,39 @@ def test_when_one_engine_fails_the_answers_of_the_others_are_kept(failure):
     assert len(good.parts) == 1, "it finishes what it has in hand, and takes no more"
 
 
+@pytest.mark.parametrize("calls", [0, 1])
+@pytest.mark.parametrize("answered", [0, 3])
+@pytest.mark.parametrize("seconds", [0.0, 0.03])
+@pytest.mark.parametrize("dead", [1, 2])
+def test_when_engines_die_the_others_go_on_and_it_is_said(calls, answered, seconds, dead, caplog):
+    """Whether the living engine has long ended or is slow, and whatever the dead had answered."""
+    failure = EngineError("http://b/v1 does not answer.")
+    bad = [Recorded(failure=failure, calls=calls, answered=answered) for _ in range(dead)]
+    good = Recorded(seconds=seconds)
+    several = Parallel([*bad, good])
+    for _ in range(3):
+        assert several.complete(PROMPTS, {}) == Recorded().complete(PROMPTS, {})
+    lost = [one for one in bad if len(one.parts) == calls]
+    assert caplog.text.count("http://b/v1 does not answer. The other servers go on.") == len(lost)
+    assert several.describe().get("lost", "").count("http://b/v1") == len(lost)
+    assert lost
+    assert several.count(["a", "b"]) == good.count(["a", "b"])
+    scored = several.choose(PROMPTS, ["A", "B"])
+    np.testing.assert_array_equal(scored.logprob, Recorded().choose(PROMPTS, ["A", "B"]).logprob)
+
+
+def test_a_question_that_none_can_answer_costs_no_engine():
+    class Wordless(Recorded):
+        def choose(self, prompts, options):
+            raise EngineError("no scores")
+
+    several = Parallel([Wordless(), Wordless()])
+    with pytest.raises(EngineError, match="no scores"):
+        several.choose(PROMPTS, ["A", "B"])
+    assert len(several.complete(PROMPTS, {})) == len(PROMPTS)
+    assert "lost" not in several.describe()
+
+
 def test_what_an_engine_had_answered_when_it_failed_is_kept():
     bad = Recorded(failure=EngineError("gone"), answered=3)
     with pytest.raises(Interrupted, match="gone") as error:
@@ -117,7 +148,7 @@ def test_what_an_engine_had_answered_when_it_failed_is_kept():
 
 
 def test_scores_that_were_given_before_a_failure_are_kept():
-    good, bad = Recorded(seconds=0.03), Recorded(failure=EngineError("gone"))
+    good, bad = Recorded(seconds=0.03), Recorded(failure=ValueError("gone"))
     with pytest.raises(Interrupted) as error:
         Parallel([good, bad]).choose(PROMPTS, ["A", "B"])
     expected = Recorded().choose([PROMPTS[place] for place in error.value.done], ["A", "B"])

@@ -11,7 +11,7 @@ Request = Callable[[Mapping[str, Any]], list[int]]
 """Sends the body of a request to the server's tokenizer and returns the tokens of its reply."""
 
 
-class Encoded(NamedTuple):
+class EncodedOptions(NamedTuple):
     """The tokens of options as answers, and what may end an answer."""
 
     answers: list[list[int]]
@@ -27,21 +27,21 @@ class ServedTokens:
 
     def text(self, text: str) -> list[int]:
         """Return the tokens of a text, without special tokens."""
-        return self._request({"prompt": text, "add_special_tokens": False})
+        return self._request(text_body(text))
 
-    def prompt(self, prompt: Prompt) -> list[int]:
-        """Return the tokens of a prompt, ready for the model to answer."""
-        return self._chat(prompt, None, add_generation_prompt=True)
+    def prompt_body(self, prompt: Prompt) -> dict[str, Any]:
+        """Return the request for the tokens of a prompt, ready for the model to answer."""
+        return self._chat_body(prompt, None, add_generation_prompt=True)
 
-    def encoded(self, options: Sequence[str]) -> Encoded:
+    def encoded(self, options: Sequence[str]) -> EncodedOptions:
         """Return the tokens of each option as an answer that follows a prompt.
 
         A template that gives an answer other surroundings than a prompt asks for leaves each option
         its own tokens, and no end.
         """
-        before = self.prompt(_ASKED)
+        before = self._request(self.prompt_body(_ASKED))
         answers = [self._answer(before, option) for option in options]
-        return Encoded(answers, self._end(before, options[0]))
+        return EncodedOptions(answers, self._end(before, options[0]))
 
     def _answer(self, before: list[int], option: str) -> list[int]:
         if option not in self._known:
@@ -62,8 +62,16 @@ class ServedTokens:
         return tuple(ended[len(said) : len(said) + 1])
 
     def _chat(self, prompt: Prompt, answer: str | None, **how: bool) -> list[int]:
+        return self._request(self._chat_body(prompt, answer, **how))
+
+    def _chat_body(self, prompt: Prompt, answer: str | None, **how: bool) -> dict[str, Any]:
         said = {"system": prompt.shared, "user": prompt.personal, "assistant": answer}
         messages = [
             {"role": role, "content": text} for role, text in said.items() if text is not None
         ]
-        return self._request({"messages": messages, "chat_template_kwargs": self._template, **how})
+        return {"messages": messages, "chat_template_kwargs": self._template, **how}
+
+
+def text_body(text: str) -> dict[str, Any]:
+    """Return the request for the tokens of a text, without special tokens."""
+    return {"prompt": text, "add_special_tokens": False}

@@ -1,0 +1,100 @@
+"""Many requests at the same time, from one thread that waits for them."""
+
+import asyncio
+import queue
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+_T = TypeVar("_T")
+_Asked = TypeVar("_Asked")
+
+
+class Came(NamedTuple, Generic[_T]):
+    """What came for the one at a place: an answer, or what went wrong."""
+
+    place: int
+    answer: _T | None = None
+    error: Exception | None = None
+
+
+class Loop:
+    """An event loop in a thread of its own, which any other thread may wait for."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def wait(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Return what the work returns; an interrupt of the waiting thread cancels it."""
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def each(
+        self,
+        asked: Sequence[_Asked],
+        ask: Callable[[_Asked], Awaitable[_T]],
+        *,
+        together: int,
+        first: bool = False,
+    ) -> Generator[list[Came[_T]], None, None]:
+        """Yield what `ask` returns or raises for each, all that has come since the last time.
+
+        At most `together` are asked at a time; with `first` the first one goes alone. Once
+        something was raised nothing more is begun, and what had been begun is waited for. To close
+        the generator cancels whatever is left.
+        """
+        news: queue.SimpleQueue[Came[_T] | None] = queue.SimpleQueue()
+        work = _ask_all(asked, ask, news.put, together=together, first=first)
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        future.add_done_callback(lambda _: news.put(None))
+        try:
+            more = True
+            while more:
+                some = [news.get()]
+                while not news.empty():
+                    some.append(news.get_nowait())
+                more = None not in some
+                if fresh := [one for one in some if one is not None]:
+                    yield fresh
+            future.result()
+        finally:
+            future.cancel()
+
+    def close(self) -> None:
+        """End the thread. No call may follow."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+
+async def _ask_all(
+    asked: Sequence[_Asked],
+    ask: Callable[[_Asked], Awaitable[_T]],
+    put: Callable[[Came[_T]], None],
+    *,
+    together: int,
+    first: bool,
+) -> None:
+    waiting = deque(enumerate(asked))
+
+    async def work(most: int) -> None:
+        while waiting and most:
+            place, one = waiting.popleft()
+            most -= 1
+            try:
+                put(Came(place, await ask(one)))
+            except Exception as error:
+                waiting.clear()
+                put(Came(place, error=error))
+
+    if first:
+        await work(1)
+    await asyncio.gather(*(work(len(asked)) for _ in range(min(together, len(waiting)))))
