@@ -6,18 +6,28 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import numpy as np
 import openai
 
+from llm_policy.engines._arrivals import arrivals
 from llm_policy.engines._options import OptionTree, option_tree
 from llm_policy.engines._scores import check_distinct, choices
 from llm_policy.engines._served import ServedTokens
-from llm_policy.engines.base import Choices, Completion, EngineError, Interrupted, Prompt, Schema
+from llm_policy.engines.base import (
+    Choices,
+    Completion,
+    EngineError,
+    Hear,
+    Interrupted,
+    Prompt,
+    Schema,
+)
 from llm_policy.engines.models import resolve
 from llm_policy.engines.provenance import is_noise, taught_entries, weights_of
 
@@ -89,6 +99,7 @@ class OpenAIEngine:
         timeout: float = 600.0,
         max_retries: int = 5,
     ) -> None:
+        self.hear: Hear | None = None
         self.url = _public(url)
         if not url.startswith(("http://", "https://")):
             raise EngineError(f"{self.url!r} is no address of a server: write http://HOST:PORT/v1.")
@@ -254,21 +265,26 @@ class OpenAIEngine:
         ask: Callable[[Prompt], _T],
         pack: Callable[[list[_T]], _Answers],
     ) -> _Answers:
-        """Return the answers to all prompts, in order; after a failure nothing more is sent."""
-        pool = ThreadPoolExecutor(self._concurrency)
-        try:
-            futures = [pool.submit(ask, prompt) for prompt in prompts]
-            wait(futures, return_when=FIRST_EXCEPTION)
-        finally:
-            pool.shutdown(cancel_futures=True)
-        ended = {place: future for place, future in enumerate(futures) if not future.cancelled()}
-        failures = [error for future in ended.values() if (error := future.exception())]
+        """Return the answers to all prompts, in order, and tell of each as it comes.
+
+        After a failure nothing more is sent, and what was sent is waited for.
+        """
+        answers: dict[int, _T] = {}
+        failures: list[Exception] = []
+        with closing(arrivals(prompts, ask, together=self._concurrency)) as coming:
+            for come in coming:
+                fresh = {one.place: cast(_T, one.answer) for one in come if one.error is None}
+                failures += [one.error for one in come if one.error is not None]
+                answers |= fresh
+                if self.hear is not None and fresh:
+                    self.hear(list(fresh), pack(list(fresh.values())))
+        done = sorted(answers)
+        packed = pack([answers[place] for place in done])
         if not failures:
-            return pack([future.result() for future in futures])
-        done = [place for place, future in ended.items() if not future.exception()]
+            return packed
         if not done or not isinstance(failures[0], EngineError):
             raise failures[0]
-        raise Interrupted(str(failures[0]), done, pack([futures[place].result() for place in done]))
+        raise Interrupted(str(failures[0]), done, packed)
 
     def _chat(self, prompt: Prompt, body: dict[str, Any], read: Callable[[Any], _T]) -> _T:
         """Return what `read` finds in the reply to one prompt."""

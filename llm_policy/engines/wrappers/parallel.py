@@ -2,24 +2,36 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar, cast
+from contextlib import closing
+from functools import partial
+from itertools import chain
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
+from llm_policy.engines._arrivals import in_threads
 from llm_policy.engines._scores import join
 from llm_policy.engines.base import (
     Choices,
     Completion,
     Engine,
     EngineError,
+    Hear,
     Interrupted,
     Prompt,
     Schema,
+    Telling,
 )
 
 _SMALL = 64
 """Prompts that are worth a call of their own."""
 
 _Answers = TypeVar("_Answers", list[Completion], Choices)
+
+
+class _Told(NamedTuple, Generic[_Answers]):
+    """What came for some places of the batch."""
+
+    places: list[int]
+    answers: _Answers
 
 
 class Parallel:
@@ -36,6 +48,7 @@ class Parallel:
     def __init__(self, engines: Sequence[Engine]) -> None:
         if not engines:
             raise EngineError("Parallel has no engine: give at least one.")
+        self.hear: Hear | None = None
         self._engines = list(engines)
         self._description = _common([engine.describe() for engine in engines])
 
@@ -85,25 +98,37 @@ class Parallel:
     ) -> _Answers:
         """Let engines `ask` for one part of the batch after another; `merge` what they answer."""
         waiting = deque(_parts(prompts, len(self._engines)))
-        answered: list[tuple[list[int], _Answers]] = []
+        answered: list[_Told[_Answers]] = []
         failures: list[Exception] = []
 
-        def work(engine: Engine) -> None:
+        def work(engine: Engine, put: Callable[[_Told[_Answers]], None]) -> None:
             while (part := _next(waiting)) is not None:
+                tells = isinstance(engine, Telling)
+                if tells:
+                    engine.hear = partial(_put_told, put, part)
                 try:
-                    answered.append((part, ask(engine, [prompts[place] for place in part])))
+                    told = _Told(part, ask(engine, [prompts[place] for place in part]))
                 except Exception as error:
                     waiting.clear()
                     failures.append(error)
-                    if isinstance(error, Interrupted):
-                        done = [part[place] for place in error.done]
-                        answered.append((done, cast(_Answers, error.answers)))
+                    if not isinstance(error, Interrupted):
+                        continue
+                    done = [part[place] for place in error.done]
+                    told = _Told(done, cast(_Answers, error.answers))
+                finally:
+                    if tells:
+                        engine.hear = None
+                answered.append(told)
+                if not tells:
+                    put(told)
 
-        with ThreadPoolExecutor(len(self._engines)) as pool:
-            try:
-                list(pool.map(work, self._engines))
-            finally:
-                waiting.clear()
+        try:
+            with closing(in_threads([partial(work, engine) for engine in self._engines])) as news:
+                for told in chain.from_iterable(news):
+                    if self.hear is not None:
+                        self.hear(told.places, told.answers)
+        finally:
+            waiting.clear()
         places = [place for part, _ in answered for place in part]
         if failures and not places:
             raise failures[0]
@@ -149,6 +174,13 @@ def _parts(prompts: Sequence[Prompt], engines: int) -> list[list[int]]:
         parts.append(order[:size])
         order = order[size:]
     return parts
+
+
+def _put_told(
+    put: Callable[[Any], None], part: list[int], places: Sequence[int], answers: Any
+) -> None:
+    """Pass on what an engine tells of a part, by the places in the whole batch."""
+    put(_Told([part[place] for place in places], answers))
 
 
 def _next(waiting: deque[list[int]]) -> list[int] | None:
