@@ -1,11 +1,11 @@
 """Which engine answers, from the choices of a run."""
 
 import importlib.util
-import sys
 from pathlib import Path
 from typing import Literal
 
 from experiments.core.config import EngineName, ModelConfig
+from experiments.report.console import NOTES
 from experiments.report.disclosure import SHIPPED
 from llm_policy.engines.base import Engine, EngineError
 from llm_policy.engines.embedded.random_weights import (
@@ -75,10 +75,7 @@ def start_engine(
         return _embed(model, temperature, seed)
     name, is_random = model.removeprefix(_RANDOM), model.startswith(_RANDOM)
     folder = name if is_random else _folder(model)
-    print(
-        f"Starting vLLM with the model {model}: half a minute, or more if it is large.",
-        file=sys.stderr,
-    )
+    NOTES.print(f"Starting vLLM with the model {model}: half a minute, or more if it is large.")
     try:
         from llm_policy.engines.vllm import VLLMEngine
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from llm_policy.answers.reading import Tally
-from llm_policy.engines.base import Engine, EngineError, Prompt, Schema
+from llm_policy.engines.base import Engine, Prompt, Schema, Unread
 
 Reader = Callable[[Sequence[str]], tuple[Float[np.ndarray, " n"], Bool[np.ndarray, " n"]]]
 """Reads texts into numbers, and says which could be read."""
@@ -17,6 +17,8 @@ Reader = Callable[[Sequence[str]], tuple[Float[np.ndarray, " n"], Bool[np.ndarra
 
 MOST_LEAKED = 0.5
 """The probability on none of the options that a choice may have at most: an even bet."""
+SHOWN = 200
+"""Characters of an answer that an error shows."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,13 @@ class Asker:
             unreadable = next(
                 (text for text, ok in zip(texts, fine, strict=True) if not ok), unreadable
             )
-        self.require(understood, f"after {self.attempts} attempts", f"one was {unreadable!r}")
+        self.require(
+            understood,
+            f"after {self.attempts} attempts",
+            f"one was {unreadable[:SHOWN]!r}",
+            prompts=prompts,
+            times=self.attempts,
+        )
         return values, understood
 
     def choose(
@@ -94,6 +102,7 @@ class Asker:
             "as a choice",
             f"{leaked:.0%} of the probability is on none of the options",
             remedy=f"At most {self.most_leaked:.0%} may be: use text mode.",
+            prompts=prompts,
         )
         return places, understood, choices.leaked
 
@@ -103,17 +112,22 @@ class Asker:
         when: str,
         example: str,
         remedy: str = "Use a model that follows a schema.",
+        *,
+        prompts: Sequence[Prompt] = (),
+        times: int = 1,
     ) -> None:
-        """Check that few enough of a batch are left out.
+        """Check that few enough of a batch are left out, whose `prompts` were asked so often.
 
         Raises:
-            EngineError: too many are.
+            Unread: too many are.
         """
         unread = np.mean(~understood) if understood.size else 0.0
         if unread > self.most_unread:
-            raise EngineError(
+            raise Unread(
                 f"{unread:.0%} of the workers' answers could not be read {when} (at most "
-                f"{self.most_unread:.0%}); {example}. {remedy}"
+                f"{self.most_unread:.0%}); {example}. {remedy}",
+                [prompt for prompt, fine in zip(prompts, understood, strict=False) if not fine],
+                times,
             )
 
 

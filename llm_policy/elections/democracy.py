@@ -11,11 +11,12 @@ from jaxtyping import Array, Float, Key
 from econjax import BracketSchedule
 from econjax.planning import Report
 from llm_policy.answers.ballots import ballot_answer, count_ballots, read_ballot
+from llm_policy.answers.elicitation import SHOWN
 from llm_policy.answers.orders import balanced_orders
 from llm_policy.answers.proposals import answer_tokens, proposal_answer, read_proposal
 from llm_policy.answers.reading import Tally, read_field, schema
 from llm_policy.elections.state import DemocracyState, Election, TaxYear, as_seen_by
-from llm_policy.engines.base import Engine, EngineError, Prompt
+from llm_policy.engines.base import Engine, Prompt, Unread
 from llm_policy.planners.text import LLMPlanner, LLMPlannerState, as_trial
 from llm_policy.prompts.election import OWN_GOAL, ElectionRules, stand_prompts, vote_prompts
 from llm_policy.prompts.planner import PlannerStyle
@@ -259,9 +260,11 @@ class Democracy:
             self.tally.count(np.array([answers[i] is not None for i in open_]))
         unread = answers.count(None)
         if unread > self.most_unread * len(prompts):
-            raise EngineError(
+            raise Unread(
                 f"{unread} of {len(prompts)} voters could not be understood in {self.attempts} "
-                f"attempts, more than {self.most_unread:.0%}; one said {text!r}. Use a model that "
-                "follows a schema."
+                f"attempts, more than {self.most_unread:.0%}; one said {text[:SHOWN]!r}. Use a "
+                "model that follows a schema.",
+                [prompt for prompt, answer in zip(prompts, answers, strict=True) if answer is None],
+                self.attempts,
             )
         return answers

@@ -26,7 +26,7 @@ from llm_policy.engines.base import (
     Schema,
     Telling,
 )
-from llm_policy.engines.wrappers.store import Answer, Store
+from llm_policy.engines.wrappers.store import Recorded, Store
 
 _HASH_BYTES = 16
 _WHEREABOUTS = {"url"}
@@ -41,9 +41,9 @@ class _Batch:
     parameters: str
     prompts: Sequence[Prompt]
     ask: Callable[[Engine, list[Prompt]], Sequence[Completion] | Choices]
-    read: Callable[[list[Answer]], Any]
+    read: Callable[[list[Recorded]], Any]
     keys: list[bytes] = field(default_factory=list)
-    answers: dict[int, Answer] = field(default_factory=dict)
+    answers: dict[int, Recorded] = field(default_factory=dict)
 
 
 class Journal:
@@ -60,7 +60,8 @@ class Journal:
 
     `calls` (prompts), the tokens and `seconds` (inside the engine) count the answers given since
     construction, replayed ones at their recorded cost; a choice costs one answer token. `asked`
-    counts those of them that the file did not hold.
+    counts those of them that the file did not hold. `latest` is when it was last asked, on the
+    clock of `time.perf_counter`.
 
     Raises:
         Damaged: the file lost answers that were recorded, or a row does not match its checksum.
@@ -76,6 +77,7 @@ class Journal:
             )
         self.calls = self.prompt_tokens = self.cached_tokens = self.answer_tokens = 0
         self.asked = 0
+        self.latest = 0.0
         self.seconds = 0.0
         self._engine = engine
         self._path = Path(path)
@@ -117,7 +119,7 @@ class Journal:
         def ask(engine: Engine, prompts: list[Prompt]) -> Choices:
             return engine.choose(prompts, options)
 
-        def read(answers: list[Answer]) -> Choices:
+        def read(answers: list[Recorded]) -> Choices:
             return _choices(answers, len(options))
 
         return self._answer(_Batch("choose", json.dumps(list(options)), prompts, ask, read))
@@ -177,6 +179,7 @@ class Journal:
 
     def _answer(self, batch: _Batch) -> Any:
         """Return the answer to every prompt, in order: what the file lacks is asked."""
+        self.latest = time.perf_counter()
         batch.keys = self._keys(batch)
         batch.answers = self._find(batch.keys)
         missing = [place for place in range(len(batch.keys)) if place not in batch.answers]
@@ -206,7 +209,7 @@ class Journal:
             here[key] += 1
         return keys
 
-    def _find(self, keys: list[bytes]) -> dict[int, Answer]:
+    def _find(self, keys: list[bytes]) -> dict[int, Recorded]:
         """Return recorded answers by place; a file that has given all it had is not searched."""
         if not self._not_given:
             return {}
@@ -247,7 +250,7 @@ class Journal:
         if failure is not None:
             raise failure
 
-    def _record(self, batch: _Batch, fresh: dict[int, Answer]) -> None:
+    def _record(self, batch: _Batch, fresh: dict[int, Recorded]) -> None:
         """Write answers with their keys and prompts, all or none, and add them to the batch's."""
         if not fresh:
             return
@@ -291,17 +294,17 @@ def _told(engine: Engine, hear: Hear) -> Iterator[None]:
         engine.hear = None
 
 
-def _recordable(said: Sequence[Completion] | Choices, seconds: float) -> list[Answer]:
+def _recordable(said: Sequence[Completion] | Choices, seconds: float) -> list[Recorded]:
     """Return an engine's answers as the file holds them, each of which took `seconds`."""
     if isinstance(said, Choices):
         scores = np.column_stack([said.logprob, said.leaked]).astype("<f8")
         tokens = zip(said.prompt_tokens.tolist(), said.cached_tokens.tolist(), strict=True)
         return [
-            Answer(row.tobytes(), *read, 1, seconds)
+            Recorded(row.tobytes(), *read, 1, seconds)
             for row, read in zip(scores, tokens, strict=True)
         ]
     return [
-        Answer(
+        Recorded(
             json.dumps(a.texts),
             int(a.prompt_tokens),
             int(a.cached_tokens),
@@ -312,14 +315,14 @@ def _recordable(said: Sequence[Completion] | Choices, seconds: float) -> list[An
     ]
 
 
-def _completions(answers: list[Answer]) -> list[Completion]:
+def _completions(answers: list[Recorded]) -> list[Completion]:
     return [
         Completion(tuple(json.loads(said)), prompt_tokens, answer_tokens, cached_tokens)
         for said, prompt_tokens, cached_tokens, answer_tokens, _ in answers
     ]
 
 
-def _choices(answers: list[Answer], options: int) -> Choices:
+def _choices(answers: list[Recorded], options: int) -> Choices:
     said: Any = (answer.said for answer in answers)
     scores = (
         np.frombuffer(b"".join(said), "<f8").astype(np.float64).reshape(len(answers), options + 1)

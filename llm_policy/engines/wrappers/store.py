@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from llm_policy.engines.base import EngineError, Prompt
-from llm_policy.engines.wrappers._sealing import (
+from llm_policy.engines.wrappers.sealing import (
     Witness,
     connect,
     count_path,
@@ -58,7 +58,7 @@ _LATEST = (
 _MARKED = "FROM calls WHERE key IN (SELECT key FROM unread)"
 
 
-class Answer(NamedTuple):
+class Recorded(NamedTuple):
     """One answer as the file holds it."""
 
     said: str | bytes
@@ -112,9 +112,9 @@ class Store:
         """Return what the engine that was recorded said of itself."""
         return _described(self._database)
 
-    def answers(self, keys: Sequence[bytes]) -> dict[bytes, Answer]:
+    def answers(self, keys: Sequence[bytes]) -> dict[bytes, Recorded]:
         """Return the answers that there are, by key."""
-        return {key: Answer(*answer) for key, *answer in self._select(_FIND, keys)}
+        return {key: Recorded(*answer) for key, *answer in self._select(_FIND, keys)}
 
     def counts(self, keys: Sequence[bytes]) -> dict[bytes, int]:
         """Return the numbers of tokens that there are, by the key of the text."""
@@ -127,7 +127,7 @@ class Store:
             _insert(database, "counts", rows)
 
     def add(
-        self, verb: str, parameters: str, calls: Sequence[tuple[bytes, Prompt, Answer]]
+        self, verb: str, parameters: str, calls: Sequence[tuple[bytes, Prompt, Recorded]]
     ) -> None:
         """Write answers with their keys and prompts, all or none."""
         with self._writing() as database:
