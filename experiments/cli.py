@@ -12,20 +12,22 @@ from experiments.core.commands import BENCHMARKS, COMMANDS, parse
 def main() -> None:
     """Run a command; what the user can mend is told in one line.
 
-    The exit code is then 2, or 130 if interrupted.
+    The exit code is then 2, or 128 and the number of the signal that ended it.
     """
     name, config = parse(sys.argv[1:])
+    from experiments.core.signals import leave, stoppable
     from experiments.report.console import NOTES, Mistake
+    from experiments.report.plain import one_line
     from llm_policy.engines.base import EngineError
 
-    try:
-        _run(name, config)
-    except (Mistake, EngineError, OSError) as error:
-        NOTES.print(f"econjax: {error}", style="red", markup=False)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        NOTES.print("econjax: interrupted.")
-        sys.exit(130)
+    with stoppable():
+        try:
+            _run(name, config)
+        except (Mistake, EngineError, OSError) as error:
+            NOTES.print(f"econjax: {one_line(error)}", style="red")
+            sys.exit(2)
+        except KeyboardInterrupt as stop:
+            leave(stop)
 
 
 def _run(name: str, config: Any) -> None:

@@ -5,8 +5,6 @@ import json
 import time
 from pathlib import Path
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
 from econjax import us_federal
 from experiments.compare.config import CompareConfig
 from experiments.compare.figures import plot_schedules, plot_welfare
@@ -15,7 +13,8 @@ from experiments.compare.run import Players, compare
 from experiments.compare.tables import print_comparison
 from experiments.core.config import FORMULA
 from experiments.core.session import Session
-from experiments.report.console import NOTES, results
+from experiments.report.console import progress_bar, results
+from experiments.report.plain import plain
 from experiments.runs.directory import METRICS, write_table
 
 
@@ -59,19 +58,13 @@ def _players(config: CompareConfig, session: Session | None) -> Players:
 
 
 def _with_progress(config: CompareConfig, players: Players) -> Comparison:
-    columns = (
-        TextColumn("{task.description:<50}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=NOTES) as progress:
+    with progress_bar(width=50) as progress:
         tasks = {}
 
         def on_progress(table: str, planner: str, done: int, total: int | None) -> None:
             name = f"{table}: {planner}"
             if name not in tasks:
-                tasks[name] = progress.add_task(name, total=total)
+                tasks[name] = progress.add_task(plain(name), total=total)
             progress.update(tasks[name], completed=done, total=total, visible=done != total)
 
         return compare(config, players, on_progress)

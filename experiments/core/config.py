@@ -6,10 +6,10 @@ JAX is imported where it computes, not to parse.
 import dataclasses
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar
 
 from experiments.report.disclosure import SHIPPED
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 EngineName = Literal["auto", "embedded", "vllm"]
 ModeName = Literal["auto", "text", "choice"]
+MOST_AGENTS = 10**8
+"""Workers whose incomes are a few gigabytes."""
 FORMULA = "formula"
 """Names, as a model of workers, the formula that econjax-small was taught, with no model."""
 WelfareName = Literal["atkinson", "rawlsian", "utilitarian"]
@@ -111,6 +113,8 @@ class EconomyConfig:
 
         us_federal(self.year, self.status)
         require_at_least(2, "agents", self.agents)
+        if self.size > MOST_AGENTS:
+            raise ValueError(f"--agents must be at most {MOST_AGENTS:,}; got {self.agents}.")
         if not 0 < self.elasticity <= 10:
             raise ValueError(
                 f"--elasticity must be positive, 10 at most (25 % is 0.25); got {self.elasticity}."
@@ -227,6 +231,11 @@ class RunConfig(EconomyConfig, ModelConfig):
         """
         EconomyConfig.check(self)
         ModelConfig.check(self)
+        for name, value in vars(self).items():
+            if not all(text.isprintable() for text in _texts(value)):
+                raise ValueError(
+                    f"--{name.replace('_', '-')} holds a character that cannot be printed."
+                )
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"--seed must be from 0 to {2**63 - 1}; got {self.seed}.")
         if not 0 <= self.most_leaked <= 1:
@@ -275,8 +284,8 @@ class RunConfig(EconomyConfig, ModelConfig):
         return self
 
     def tolerant(self) -> Self:
-        """Return the choices without a limit on unreadable answers: a finished run has met it."""
-        return self
+        """Return the choices without limits: a finished run has met those that it had."""
+        return dataclasses.replace(self, **dict.fromkeys(COSTS))
 
     def asdict(self) -> dict:
         """Return the choices that figures depend on, ready for JSON."""
@@ -285,27 +294,63 @@ class RunConfig(EconomyConfig, ModelConfig):
 
     @classmethod
     def fromdict(cls, choices: dict[str, Any]) -> Self:
-        """Return the configuration that `asdict` described.
+        """Return the configuration that `asdict` described, held to what the command line takes.
+
+        `choices` are as JSON has them; limits may stand among them.
 
         Raises:
-            ValueError: it was written by a version with other choices.
+            ValueError: it was written by a version with other choices, or a value is no choice.
         """
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in choices.items()
-        }
-        try:
-            return cls(**values)
-        except TypeError as error:
+        known = set(cls().asdict())
+        strange, missing = set(choices) - known - set(LIMITS), known - set(choices)
+        if strange or missing:
+            differs = f"has {min(strange)!r}" if strange else f"lacks {min(missing)!r}"
             raise ValueError(
-                f"The manifest was written by another version of econjax: {error}."
-            ) from error
+                f"The manifest was written by another version of econjax, or edited: it {differs}. "
+                "Put back the file, or use that version."
+            )
+        return as_typed(cls, choices, "The manifest")
 
 
-LIMITS = ("limit_tokens", "limit_dollars", "limit_seconds", "prices")
+COSTS = ("limit_tokens", "limit_dollars", "limit_seconds")
+LIMITS = (*COSTS, "prices")
 SERVERS = ("server", "planner_server", "worker_server", "key_variable")
 NO_MATTER = ("name", "runs", "json", *SERVERS, *LIMITS)
 """A run's place, how it is printed, what it may cost, and addresses, maybe with a password."""
+
+
+_Typed = TypeVar("_Typed")
+
+
+def as_typed(kind: type[_Typed], values: Any, where: str) -> _Typed:
+    """Return values, as JSON has them, as a dataclass or another type that they must be of.
+
+    Raises:
+        ValueError: one is of another type or not among the choices, or a text cannot be printed.
+    """
+    import msgspec
+
+    try:
+        found = msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        what, _, place = str(error).partition(" - at ")
+        at = f", at {place.strip('`').removeprefix('$.')}" if place else ""
+        raise ValueError(
+            f"{where} does not hold what a run writes: {what}{at}. Mend it."
+        ) from error
+    for text in _texts(values):
+        if not text.isprintable():
+            raise ValueError(f"{where} holds {text!r}, which cannot be printed. Mend it.")
+    return found
+
+
+def _texts(values: Any) -> Iterator[str]:
+    """Yield every text in values as JSON has them, names too."""
+    if isinstance(values, str):
+        yield values
+    elif isinstance(values, dict | list | tuple):
+        for value in [*values, *values.values()] if isinstance(values, dict) else values:
+            yield from _texts(value)
 
 
 def require_at_least(least: int, name: str, value: int | None) -> None:

@@ -1,7 +1,6 @@
 """Which engine answers, from the choices of a run."""
 
 import importlib.util
-import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -100,10 +99,7 @@ def _start_vllm(model: str, **options: Any) -> Engine:
     """Return a model that vLLM answers for in this process."""
     name, is_random = model.removeprefix(_RANDOM), model.startswith(_RANDOM)
     folder = name if is_random else _folder(model)
-    print(
-        f"Starting vLLM with the model {model}: half a minute, or more if it is large.",
-        file=sys.stderr,
-    )
+    NOTES.print(f"Starting vLLM with the model {model}: half a minute, or more if it is large.")
     try:
         from llm_policy.engines.vllm import VLLMEngine
 

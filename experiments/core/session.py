@@ -5,18 +5,20 @@ from dataclasses import dataclass
 from experiments.report.disclosure import Askers, nature
 from llm_policy.engines.wrappers.budget import Budget
 from llm_policy.engines.wrappers.dedupe import Dedupe
+from llm_policy.engines.wrappers.journal import Journal
 from llm_policy.workers.llm import LLMWorkers
 
 
 @dataclass(frozen=True)
 class Session:
-    """The engine, which asks no prompt of a batch twice, and the budget that counts within it.
+    """The engine, which asks no prompt of a batch twice, its budget, and the journal of both.
 
     `others` are those of further models of the run, whose budgets share their limits.
     """
 
     engine: Dedupe
     budget: Budget
+    journal: Journal
     others: tuple["Session", ...] = ()
 
     @property

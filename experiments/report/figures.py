@@ -6,6 +6,10 @@ import matplotlib
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.text import Text
+
+from experiments.report.files import whole
+from experiments.report.plain import plain
 
 
 def panels_of(count: int):
@@ -19,10 +23,17 @@ def panels_of(count: int):
 
 
 def save_figure(figure, panels, path: Path) -> None:
-    """Write the figure with the legend of the panel with most lines, which holds the others'."""
+    """Write the figure with the legend of the panel with most lines, which holds the others'.
+
+    Every text is drawn as it is: what looks like a formula or a control character is neither.
+    """
     lines = max(
         (panel.get_legend_handles_labels() for panel in panels), key=lambda found: len(found[1])
     )
     figure.legend(*lines, fontsize="small", loc="outside right upper")
-    figure.savefig(path, dpi=130)
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+        text.set_text(plain(text.get_text()))
+    with whole(path) as file:
+        figure.savefig(file, dpi=130)
     plt.close(figure)

@@ -31,6 +31,10 @@ class ResumeConfig:
     """Dollars per million tokens read, and per million tokens written."""
     most_unread: float | None = None
     """Another limit than the simulation began with on the share of answers that cannot be read."""
+    ask_again: bool = False
+    """Ask again what stopped the run because too many answers could not be read."""
+    mend: bool = False
+    """Go on although the journal lost answers, or holds damaged ones: they are asked again."""
     json: bool = False
     """Print the result as JSON on standard output instead of tables."""
 

@@ -1,24 +1,31 @@
 """A run is a directory: what was run, what came out, every model call.
 
-Nothing in it is ever overwritten.
+Nothing in it is ever overwritten, but for limits that a run goes on under.
 """
 
 import hashlib
 import importlib.metadata
 import importlib.resources
 import json
+import math
 import os
 import platform
+import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import jax
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from experiments.core.config import as_typed
+from experiments.report.files import whole
+from experiments.report.plain import one_line, plain
+
+MANIFEST = "manifest.json"
 METRICS = "metrics.parquet"
 """The file that a run ends with: one that has it is finished."""
 
@@ -27,10 +34,16 @@ def new_run_path(runs: Path, name: str | None, *, command: str) -> Path:
     """Return the path of a new run directory, named by command and time without a name.
 
     Raises:
-        ValueError: the named run exists.
+        ValueError: the named run exists, or the name is none of a folder within `runs`.
     """
+    if name is not None and not _is_name(name):
+        raise ValueError(
+            f"--name {name!r} is no name of a run: a name has 1 to {_LONGEST} bytes, begins with "
+            "no dot, and holds no slash and nothing that cannot be printed. --runs names the "
+            "folder."
+        )
     path = runs / (name or f"{command}-{datetime.now():%Y%m%d-%H%M%S}")
-    if path.exists():
+    if path.exists() or path.is_symlink():
         raise ValueError(
             f"The run directory {path} exists. Choose another --name, or move it away."
         )
@@ -44,18 +57,19 @@ def make_run(
     config: Mapping[str, Any],
     limits: Mapping[str, Any],
     engine: Mapping[str, Any] | None,
+    fill: Callable[[Path], None] = lambda folder: None,
 ) -> None:
     """Make a run directory that tells its command, choices, versions, hardware and model.
 
-    `limits` are what the run may cost. The directory and its manifest appear at once, so that
-    whatever is cut short can be resumed.
+    `limits` are what the run may cost. The directory appears at once with its manifest and what
+    `fill` puts there, so that whatever is cut short can be resumed.
     """
     manifest = {
         "command": command,
         "config": config,
         "limits": limits,
         "engine": engine,
-        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "started": _now(),
         "versions": {"python": platform.python_version()} | _versions(),
         "hardware": {
             "machine": platform.machine(),
@@ -63,31 +77,84 @@ def make_run(
             "devices": [device.device_kind for device in jax.devices()],
         },
         "git_commit": _git_commit(),
-        "prompts": _digest_of_prompts(),
+        "prompts": digest_of_prompts(),
     }
     partial = path.with_name(f".{path.name}")
-    partial.mkdir(parents=True, exist_ok=True)
-    (partial / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    if partial.is_symlink():
+        partial.unlink()
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    fill(partial)
+    (partial / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     partial.rename(path)
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """Return a run's "command", its "config", its "limits", and what "engine" answered.
+    """Return a run's "command", "config" and "limits", what "engine" answered, and what it knew.
+
+    The last are the "versions" of packages and the digest of the "prompts", empty where unknown.
 
     Raises:
         ValueError: the folder holds no run.
     """
-    manifest = path / "manifest.json"
+    manifest = path / MANIFEST
     if not manifest.is_file():
         raise ValueError(
             f"{path} holds no run: there is no {manifest}. Give the path that the run printed."
         )
     try:
-        found = json.loads(manifest.read_text("utf-8"))
+        found = _json(manifest.read_text("utf-8"))
         known = {name: found[name] for name in ("command", "config", "limits")}
-        return known | {"engine": found.get("engine")}
-    except (ValueError, LookupError, TypeError) as error:
-        raise ValueError(f"{manifest} is no manifest of a run ({error}).") from error
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise ValueError(
+            f"{manifest} is no manifest of a run ({one_line(error)}). Put back what the run wrote."
+        ) from error
+    rest = {name: found[name] for name in _EMPTY if found.get(name) is not None}
+    whole_of_it = known | {"engine": found.get("engine")} | _EMPTY | rest
+    return dict(as_typed(_Manifest, whole_of_it, str(manifest)))
+
+
+def renew_manifest(path: Path, *, config: Mapping[str, Any], limits: Mapping[str, Any]) -> None:
+    """Write what a run goes on with into its manifest: choices that change, limits, the version."""
+    manifest = path / MANIFEST
+    found = _json(manifest.read_text("utf-8"))
+    found["config"] |= config
+    found |= {"limits": limits, "prompts": digest_of_prompts()}
+    now = {"at": _now(), "econjax": importlib.metadata.version("econjax"), "limits": limits}
+    found["resumed"] = [*found.get("resumed", []), now]
+    with whole(manifest) as file:
+        file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+_Description = dict[str, str | int | float | bool]
+
+
+class _Manifest(TypedDict):
+    command: str
+    config: dict[str, Any]
+    limits: dict[str, Any]
+    engine: dict[str, str | int | float | bool | list[_Description]] | None
+    versions: dict[str, str]
+    prompts: str
+    resumed: list[dict[str, Any]]
+
+
+_EMPTY: dict[str, Any] = {"versions": {}, "prompts": "", "resumed": []}
+
+
+def _json(text: str) -> Any:
+    """Return what a text in JSON says, whose numbers are all finite."""
+
+    def number(text: str) -> float:
+        if not math.isfinite(value := float(text)):
+            raise ValueError(f"{text} is no finite number")
+        return value
+
+    return json.loads(text, parse_constant=number, parse_float=number)
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]] | pa.Table) -> None:
@@ -95,14 +162,20 @@ def write_table(path: Path, rows: Sequence[Mapping[str, Any]] | pa.Table) -> Non
 
     Equal rows give equal bytes.
     """
-    partial = path.with_name(f".{path.name}")
     table = (
         rows if isinstance(rows, pa.Table) else pa.Table.from_pylist([dict(row) for row in rows])
     )
-    pq.write_table(table, partial)
-    os.replace(partial, path)
+    with whole(path) as file:
+        pq.write_table(table, file)
 
 
+def _is_name(name: str) -> bool:
+    """Return whether a text can be the name of a folder, and of nothing elsewhere."""
+    fits = 0 < len(name.encode(errors="replace")) <= _LONGEST
+    return fits and plain(name) == name and not name.startswith(".") and not set(name) & set("/\\")
+
+
+_LONGEST = 200
 _PACKAGES = (
     "econjax",
     "jax",
@@ -129,7 +202,7 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _digest_of_prompts() -> str:
+def digest_of_prompts() -> str:
     """Return a digest of all code with words: equal digests, equal prompts to equal numbers."""
     sources = importlib.resources.files("llm_policy.prompts").iterdir()
     texts = sorted((file.name, file.read_bytes()) for file in sources if file.name.endswith(".py"))

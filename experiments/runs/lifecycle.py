@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import pkgutil
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,13 +13,24 @@ from experiments.core.commands import COMMANDS
 from experiments.core.config import SERVERS, RunConfig
 from experiments.core.engines import engine_of
 from experiments.core.session import Session
+from experiments.core.signals import advising
 from experiments.report.console import NOTES, Mistake, mistakes
+from experiments.report.files import require_own_files
 from experiments.runs.config import ReplayConfig, ResumeConfig
-from experiments.runs.directory import METRICS, make_run, new_run_path, read_manifest
-from llm_policy.engines.base import Engine, EngineError
+from experiments.runs.directory import (
+    METRICS,
+    digest_of_prompts,
+    make_run,
+    new_run_path,
+    read_manifest,
+    renew_manifest,
+)
+from llm_policy.engines.base import Engine, EngineError, Unread
 from llm_policy.engines.wrappers.budget import Budget
 from llm_policy.engines.wrappers.dedupe import Dedupe
 from llm_policy.engines.wrappers.journal import Journal
+from llm_policy.engines.wrappers.sealing import Damaged
+from llm_policy.engines.wrappers.store import Description, Store, mend
 
 
 def start(command: str, config: RunConfig) -> None:
@@ -35,7 +45,8 @@ def start(command: str, config: RunConfig) -> None:
         path = new_run_path(config.runs, config.name, command=command)
     engines = _start_engines(config)
     try:
-        _make(path, command, config, [engine.describe() for engine in engines])
+        descriptions = [engine.describe for engine in engines]
+        _make(path, command, config, [describe() for describe in descriptions], descriptions)
     except BaseException:
         _close(engines)
         raise
@@ -56,30 +67,22 @@ def resume(choices: ResumeConfig) -> None:
         Mistake: the directory holds no run, or a finished one.
         EngineError: the engine cannot answer.
     """
-    given = {
-        name: value for name, value in dataclasses.asdict(choices).items() if value is not None
-    }
-    overrides = {name: value for name, value in given.items() if name != "run"}
     with mistakes():
         command, old = _read(choices.run)
         if (choices.run / METRICS).exists():
             raise ValueError(
                 f"{choices.run} is finished. To repeat it: econjax replay {choices.run}"
             )
-        if "most_unread" in overrides and "most_unread" not in old.asdict():
-            raise ValueError(f"--most-unread is for simulations; {choices.run} is a {command}.")
-        if alien := sorted({"planner_server", "worker_server"} & set(overrides) - _fields(old)):
-            flag = alien[0].replace("_", "-")
-            raise ValueError(f"--{flag} is for comparisons; {choices.run} is a {command}.")
-        config = dataclasses.replace(old, **overrides)
+        require_own_files(choices.run)
+        config = dataclasses.replace(old, **_overrides(choices, command, old))
         config.check()
-        for asked, engine in zip(config.models(), _engines_of(choices.run), strict=True):
-            if asked.server is None and "url" in engine:
-                raise ValueError(
-                    f"{choices.run} asked the server {engine['url']} for {asked.model}: give it "
-                    "again, with --server, or --planner-server or --worker-server if it had those."
-                )
-    with _open_session(_start_engines(config), choices.run, config) as session:
+        _check_servers(choices.run, config)
+    engines = _start_engines(config)
+    with _open_session(engines, choices.run, config, mending=choices.mend) as session:
+        before = read_manifest(choices.run)["prompts"]
+        changed = {name: new for name, new in config.asdict().items() if new != old.asdict()[name]}
+        renew_manifest(choices.run, config=changed, limits=config.limits())
+        _say_what_is_kept(before, session, ask_again=choices.ask_again)
         _do(command, config, choices.run, session)
 
 
@@ -101,10 +104,12 @@ def replay(choices: ReplayConfig) -> None:
         config.check()
         name = choices.name or f"{choices.run.name}-replay"
         path = new_run_path(choices.run.parent, name, command=command)
-    with _open_session([None] * len(config.models()), choices.run, config) as session:
+        _descriptions(choices.run, config)
+    nobody, tolerant = [None] * len(config.models()), config.tolerant()
+    with _open_session(nobody, choices.run, tolerant) as session:
         _make(path, command, config, [one.describe() for one in session.all] if session else [])
         try:
-            _work(command)(config.tolerant(), path, session)
+            _work(command)(tolerant, path, session)
         except BaseException:
             shutil.rmtree(path)
             raise
@@ -125,16 +130,85 @@ def _work(command: str) -> Callable[[Any, Path, Session | None], None]:
     return pkgutil.resolve_name(COMMANDS[command].run)
 
 
-def _make(path: Path, command: str, config: RunConfig, engines: list[dict[str, Any]]) -> None:
-    """Make the directory of a run, whose manifest describes the other engines in the first."""
+def _make(
+    path: Path,
+    command: str,
+    config: RunConfig,
+    engines: list[dict[str, Any]],
+    recorded: Sequence[Callable[[], Description]] = (),
+) -> None:
+    """Make the directory of a run, whose manifest describes the other engines in the first.
+
+    It holds an empty journal for each engine that is `recorded`.
+    """
+
+    def fill(folder: Path) -> None:
+        for place, describe in enumerate(recorded):
+            Store(_journal(folder, place), describe).close()
+
     engine = engines[0] | ({"others": engines[1:]} if engines[1:] else {}) if engines else None
-    make_run(path, command=command, config=config.asdict(), limits=config.limits(), engine=engine)
+    choices, limits = config.asdict(), config.limits()
+    make_run(path, command=command, config=choices, limits=limits, engine=engine, fill=fill)
 
 
-def _engines_of(path: Path) -> list[dict[str, Any]]:
-    """Return the descriptions of the engines that a run asked."""
+def _journal(run: Path, place: int) -> Path:
+    """Return the journal of one of a run's engines: the second's is journal-2.sqlite."""
+    return run / (f"journal-{place + 1}.sqlite" if place else "journal.sqlite")
+
+
+def _descriptions(path: Path, config: RunConfig) -> list[dict[str, Any]]:
+    """Return the descriptions of the engines that a run asked, as many as its models."""
     engine = read_manifest(path)["engine"]
-    return [engine, *engine.get("others", [])] if engine else []
+    engines = [engine, *engine.get("others", [])] if engine else []
+    if len(engines) != len(config.models()):
+        raise ValueError(
+            f"The manifest of {path} describes {len(engines)} engines, and its choices ask "
+            f"{len(config.models())}. Mend it."
+        )
+    return engines
+
+
+def _check_servers(path: Path, config: RunConfig) -> None:
+    """Check that whoever asked a server names one again."""
+    for asked, engine in zip(config.models(), _descriptions(path, config), strict=True):
+        if asked.server is None and "url" in engine:
+            raise ValueError(
+                f"{path} asked the server {engine['url']} for {asked.model}: give it "
+                "again, with --server, or --planner-server or --worker-server if it had those."
+            )
+
+
+def _overrides(choices: ResumeConfig, command: str, old: RunConfig) -> dict[str, Any]:
+    """Return what a run is to go on with, in place of what it began with."""
+    given = {
+        name: value for name, value in dataclasses.asdict(choices).items() if value is not None
+    }
+    found = {name: value for name, value in given.items() if name not in _OF_A_RESUME}
+    if "most_unread" in found and "most_unread" not in old.asdict():
+        raise ValueError(f"--most-unread is for simulations; {choices.run} is a {command}.")
+    if alien := sorted({"planner_server", "worker_server"} & set(found) - _fields(old)):
+        flag = alien[0].replace("_", "-")
+        raise ValueError(f"--{flag} is for comparisons; {choices.run} is a {command}.")
+    return found
+
+
+_OF_A_RESUME = ("run", "ask_again", "mend")
+
+
+def _say_what_is_kept(before: str, session: Session | None, *, ask_again: bool) -> None:
+    """Say how many answers are kept, and what is known to keep some from being used."""
+    if session is None:
+        return
+    dropped = sum(each.journal.drop_unread() for each in session.all) if ask_again else 0
+    kept = sum(each.journal.kept for each in session.all)
+    NOTES.print(f"Answers kept: {kept:,}.")
+    if ask_again:
+        NOTES.print(f"Asked again, because they could not be read: {dropped:,} answers.")
+    if before and before != (now := digest_of_prompts()):
+        NOTES.print(
+            f"This version has other prompts than the one before (digest {now}, not {before}): "
+            "whatever is asked in other words is asked anew."
+        )
 
 
 def _fields(config: RunConfig) -> set[str]:
@@ -175,14 +249,22 @@ def _do(command: str, config: RunConfig, path: Path, session: Session | None) ->
     server = "".join(f" --{name.replace('_', '-')} ..." for name in SERVERS if _has(config, name))
     on = f"Answers so far are kept; to go on: econjax resume {path}{server}"
     try:
-        _work(command)(config, path, session)
-    except KeyboardInterrupt:
-        NOTES.print(f"econjax: interrupted. {on}", markup=False)
-        sys.exit(130)
+        with advising(on):
+            _work(command)(config, path, session)
     except EngineError as error:
-        raise EngineError(
-            f"{error} {on} (a limit that was met is raised there: see --help)"
-        ) from error
+        more = "a limit that was met is raised there: see --help"
+        if isinstance(error, Unread) and session is not None:
+            latest = max(session.all, key=lambda each: each.journal.latest)
+            latest.journal.mark_unread(error.prompts, error.times)
+            more += "; --ask-again asks again for what could not be read"
+        raise EngineError(f"{error} {on} ({more})") from error
+    for each in session.all if session else ():
+        each.journal.finish()
+        if unused := each.journal.unused:
+            NOTES.print(
+                f"Answers of {each.describe()['model']} that were kept and not used: {unused:,}, "
+                "because this version or these choices ask otherwise."
+            )
 
 
 def _has(config: RunConfig, name: str) -> bool:
@@ -191,21 +273,18 @@ def _has(config: RunConfig, name: str) -> bool:
 
 @contextlib.contextmanager
 def _open_session(
-    engines: Sequence[Engine | None], run: Path, config: RunConfig
+    engines: Sequence[Engine | None], run: Path, config: RunConfig, *, mending: bool = False
 ) -> Iterator[Session | None]:
-    """Open a journal for each engine and put the wrappers around it; nothing without an engine.
-
-    The first one's journal is journal.sqlite, the second's journal-2.sqlite.
-    """
+    """Open a journal for each engine and put the wrappers around it; nothing without an engine."""
     purse: list[Budget] = []
     with contextlib.ExitStack() as stack:
         sessions = []
-        for place, engine in enumerate(engines, start=1):
-            file = run / ("journal.sqlite" if place == 1 else f"journal-{place}.sqlite")
+        for place, engine in enumerate(engines):
             try:
-                source = stack.enter_context(contextlib.closing(Journal(engine, file)))
-            except EngineError:
-                _close(engines[place - 1 :])
+                journal = _open_journal(engine, _journal(run, place), mending=mending)
+                source = stack.enter_context(contextlib.closing(journal))
+            except BaseException:
+                _close(engines[place:])
                 raise
             budget = Budget(
                 source,
@@ -216,6 +295,21 @@ def _open_session(
                 clock=partial(getattr, source, "seconds"),
                 purse=purse,
             )
-            sessions.append(Session(Dedupe(budget), budget))
+            sessions.append(Session(Dedupe(budget), budget, source))
         first, *others = sessions or [None]
         yield first and dataclasses.replace(first, others=tuple(others))
+
+
+def _open_journal(engine: Engine | None, file: Path, *, mending: bool) -> Journal:
+    """Return the journal of an engine, which a run began with its directory."""
+    try:
+        if engine is not None and not (file.is_file() and file.stat().st_size):
+            raise Damaged(file, "is missing" if not file.exists() else "is empty")
+        return Journal(engine, file)
+    except Damaged:
+        if engine is None or not mending:
+            raise
+        kept = mend(file, engine.describe)
+        NOTES.print(f"The journal {file} is mended; what there was of it is in {file}-damaged.")
+        NOTES.print(f"Answers in it that were sound: {kept:,}.")
+        return Journal(engine, file)

@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from experiments.core.session import Session
-from experiments.report.console import NOTES, mistakes, results
+from experiments.report.console import NOTES, mistakes, progress_bar, results
+from experiments.report.files import whole
 from experiments.runs.directory import METRICS, write_table
 from experiments.simulate.config import PEOPLE, SimulateConfig
 from experiments.simulate.figures import plot_simulation
@@ -32,8 +31,8 @@ def run_simulate(config: SimulateConfig, path: Path, session: Session | None) ->
         setup = prepare(config, session.engine)
     config = setup.config
     if setup.people is not None:
-        save_personas(path / f".{PEOPLE}", setup.people)
-        os.replace(path / f".{PEOPLE}", path / PEOPLE)
+        with whole(path / PEOPLE) as file:
+            save_personas(file, setup.people)
     usage = foresee(setup, session.engine, config.prices)
     NOTES.print(
         f"The workers' answers, with full memories and none asked again, will take {usage}."
@@ -44,9 +43,8 @@ def run_simulate(config: SimulateConfig, path: Path, session: Session | None) ->
     )
     write_table(path / "workers.parquet", pa.concat_tables(done.workers))
     plot_simulation(done.metrics, config.scores, path / "welfare.png")
-    (path / "government.json").write_text(
-        json.dumps(done.government, indent=2) + "\n", encoding="utf-8"
-    )
+    with whole(path / "government.json") as file:
+        file.write_text(json.dumps(done.government, indent=2) + "\n", encoding="utf-8")
     write_table(path / METRICS, done.metrics)
     if config.json:
         years = [_year(config, done, number) for number in range(1, config.tax_years + 1)]
@@ -72,13 +70,7 @@ def run_simulate(config: SimulateConfig, path: Path, session: Session | None) ->
 
 def _with_progress(config: SimulateConfig, setup: Setup) -> tuple[Simulation, list[float]]:
     """Return the simulation, and the seconds that each step took."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=NOTES) as progress:
+    with progress_bar() as progress:
         task, times = progress.add_task("steps of labor", total=config.steps), [time.perf_counter()]
 
         def on_step(steps: int) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
-from experiments.core.config import RunConfig, WelfareName, require_at_least, require_some
+from experiments.core.config import COSTS, RunConfig, WelfareName, require_at_least, require_some
 
 if TYPE_CHECKING:
     from econjax import BracketSchedule
@@ -201,8 +201,8 @@ class SimulateConfig(RunConfig):
         return dataclasses.replace(self, score=chosen)
 
     def tolerant(self) -> Self:
-        """Return the choices without a limit on unreadable answers: a finished run has met it."""
-        return dataclasses.replace(self, most_unread=1.0)
+        """Return the choices without limits, nor on unreadable answers: it met them all."""
+        return dataclasses.replace(self, most_unread=1.0, **dict.fromkeys(COSTS))
 
     @property
     def scores(self) -> tuple[WelfareName, ...]:

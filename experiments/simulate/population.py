@@ -9,10 +9,18 @@ from jaxtyping import Array, Float, Key
 from econjax import Economy
 from experiments.simulate.config import SimulateConfig
 from llm_policy.answers.reading import Tally
-from llm_policy.engines.base import Engine, EngineError
+from llm_policy.engines.base import Engine, Unread
 from llm_policy.personas.draw import draw_personas
 from llm_policy.personas.files import load_personas
-from llm_policy.personas.text import People, roles, templated, traits, written
+from llm_policy.personas.text import (
+    ATTEMPTS,
+    People,
+    roles,
+    templated,
+    traits,
+    writing_prompts,
+    written,
+)
 from llm_policy.prompts.objectives import Objective, mix
 from llm_policy.prompts.welfare import WELFARE
 from llm_policy.workers.llm import LLMWorkers
@@ -44,9 +52,12 @@ def cast_people(
     people = written(engine, personas)
     unread = 1 - people.written.mean()
     if unread > config.most_unread:
-        raise EngineError(
+        facts = [text for text, own in zip(people.texts, people.written, strict=True) if not own]
+        raise Unread(
             f"{unread:.0%} of the personas that the model wrote cannot be used (at most "
-            f"{config.most_unread:.0%}): use another model, or --people template."
+            f"{config.most_unread:.0%}): use another model, or --people template.",
+            writing_prompts(facts),
+            ATTEMPTS,
         )
     return people
 

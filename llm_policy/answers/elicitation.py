@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from llm_policy.answers.reading import Reading, Tally, column
-from llm_policy.engines.base import Engine, EngineError, Prompt, Schema
+from llm_policy.engines.base import Engine, Prompt, Schema, Unread
 
 Reader = Callable[[str], Reading[float]]
 """Reads a text into a number, or says why it cannot."""
@@ -72,7 +72,13 @@ class Asker:
                 ),
                 unreadable,
             )
-        self.require(understood, f"after {self.attempts} attempts", unreadable)
+        self.require(
+            understood,
+            f"after {self.attempts} attempts",
+            unreadable,
+            prompts=prompts,
+            times=self.attempts,
+        )
         return values, understood
 
     def choose(
@@ -99,6 +105,7 @@ class Asker:
             "as a choice",
             f"{leaked:.0%} of the probability is on none of the options",
             remedy=f"At most {self.most_leaked:.0%} may be: use text mode.",
+            prompts=prompts,
         )
         return places, understood, choices.leaked
 
@@ -108,17 +115,22 @@ class Asker:
         when: str,
         example: str,
         remedy: str = "Use a model that follows a schema.",
+        *,
+        prompts: Sequence[Prompt] = (),
+        times: int = 1,
     ) -> None:
-        """Check that few enough of a batch are left out.
+        """Check that few enough of a batch are left out, whose `prompts` were asked so often.
 
         Raises:
-            EngineError: too many are.
+            Unread: too many are.
         """
         unread = np.mean(~understood) if understood.size else 0.0
         if unread > self.most_unread:
-            raise EngineError(
+            raise Unread(
                 f"{unread:.0%} of the workers' answers could not be read {when} (at most "
-                f"{self.most_unread:.0%}); {example}. {remedy}"
+                f"{self.most_unread:.0%}); {example}. {remedy}",
+                [prompt for prompt, fine in zip(prompts, understood, strict=False) if not fine],
+                times,
             )
 
 

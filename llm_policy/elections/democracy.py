@@ -15,7 +15,7 @@ from llm_policy.answers.orders import balanced_orders
 from llm_policy.answers.proposals import answer_tokens, platform_in, proposal_answer
 from llm_policy.answers.reading import Reading, Tally, schema
 from llm_policy.elections.state import DemocracyState, Election, TaxYear, as_seen_by
-from llm_policy.engines.base import Engine, EngineError, Prompt
+from llm_policy.engines.base import Engine, Prompt, Unread
 from llm_policy.planners.text import LLMPlanner, LLMPlannerState, as_trial
 from llm_policy.prompts.election import OWN_GOAL, ElectionRules, stand_prompts, vote_prompts
 from llm_policy.prompts.planner import PlannerStyle
@@ -260,9 +260,11 @@ class Democracy:
             )
         unread = answers.count(None)
         if unread > self.most_unread * len(prompts):
-            raise EngineError(
+            raise Unread(
                 f"{unread} of {len(prompts)} voters could not be understood in {self.attempts} "
                 f"attempts, more than {self.most_unread:.0%}; one said {unreadable}. Use a model "
-                "that follows a schema."
+                "that follows a schema.",
+                [prompt for prompt, answer in zip(prompts, answers, strict=True) if answer is None],
+                self.attempts,
             )
         return answers

@@ -1,8 +1,8 @@
 """The batch-first protocol between prompts and language models, its records and its errors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -96,6 +96,21 @@ class Engine(Protocol):
         ...
 
 
+Hear = Callable[[Sequence[int], Sequence[Completion] | Choices], None]
+"""Takes places in a batch, and the completions or the rows of `Choices` that came for them."""
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """An engine that tells `hear`, where there is one, of answers as they come.
+
+    It is called in the thread that asked, and once for every answer of the batch. What was told
+    stays told, however the call ends: by an error, or by an interrupt, which then waits for nobody.
+    """
+
+    hear: Hear | None
+
+
 class EngineError(RuntimeError):
     """An engine cannot answer at all; the message names the engine and the remedy."""
 
@@ -113,3 +128,12 @@ class Interrupted(EngineError):
         super().__init__(message)
         self.done = list(done)
         self.answers = answers
+
+
+class Unread(EngineError):
+    """Too many answers could not be read: the last `times` to each of `prompts`."""
+
+    def __init__(self, message: str, prompts: Sequence[Prompt], times: int = 1) -> None:
+        super().__init__(message)
+        self.prompts = list(prompts)
+        self.times = times

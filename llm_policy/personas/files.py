@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Shaped
@@ -15,14 +15,19 @@ from llm_policy.personas.text import People
 
 
 def save_personas(path: Path | str, people: People) -> None:
-    """Write a row per worker: its text, whether a model wrote it, and its persona if it has one."""
-    columns: dict[str, Sequence] = {"text": people.texts, "written": _YES.write(people.written)}
+    """Write a row per worker: its text, whether a model wrote it, and its persona if it has one.
+
+    A text that a spreadsheet would take for a formula stands behind an apostrophe, as does one that
+    begins with an apostrophe.
+    """
+    texts = [_QUOTE + text if text.startswith(_FORMULAS) else text for text in people.texts]
+    columns: dict[str, Sequence] = {"text": texts, "written": _YES.write(people.written)}
     if people.personas is not None:
         columns |= {
             name: words.write(getattr(people.personas, name)) for name, words in _columns().items()
         }
         columns["skill"] = people.personas.skill.tolist()
-    with Path(path).open("w", encoding="utf-8", newline="") as file:
+    with Path(path).open("w", newline="", **_ENCODING) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(zip(*columns.values(), strict=True))
@@ -40,11 +45,23 @@ def load_personas(path: Path | str, population: Population | None = None) -> Peo
         OSError: there is no such file.
     """
     rows = _rows(Path(path))
-    texts, written = tuple(row["text"] for row in rows), _read(path, rows, "written", _YES)
+    texts = tuple(_unquoted(row["text"]) for row in rows)
+    written = _read(path, rows, "written", _YES)
     people = People(texts, written, _personas(path, rows) if "skill" in rows[0] else None)
     if population is not None:
         _check(path, people, population)
     return people
+
+
+def _unquoted(text: str) -> str:
+    """Return a text without the apostrophe that keeps it from being a formula."""
+    return text[1:] if text.startswith(_QUOTE) and text[1:].startswith(_FORMULAS) else text
+
+
+_QUOTE = "'"
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", _QUOTE)
+"""What a spreadsheet may take for the beginning of a formula, and what hides one."""
+_ENCODING: Any = {"encoding": "utf-8", "errors": "surrogatepass"}  # a model may write half a letter
 
 
 class _Words(NamedTuple):
@@ -82,7 +99,7 @@ def _columns() -> dict[str, _Words]:
 
 def _rows(path: Path) -> list[dict[str, str]]:
     """Return the rows of a file that has all the columns, of texts at least."""
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(newline="", **_ENCODING) as file:
         reader = csv.DictReader(file)
         rows, given = list(reader), set(reader.fieldnames or ())
     personal = (*_columns(), "skill")

@@ -33,8 +33,12 @@ def templated(personas: Personas) -> People:
     return People(tuple(describe(personas)), np.zeros(len(personas), bool), personas)
 
 
+ATTEMPTS = 3
+"""How often a model is asked for a persona."""
+
+
 def written(
-    engine: Engine, personas: Personas, *, attempts: int = 3, max_tokens: int = 200
+    engine: Engine, personas: Personas, *, attempts: int = ATTEMPTS, max_tokens: int = 200
 ) -> People:
     """Return people whose texts a model wrote: two or three sentences from the facts of `describe`.
 
@@ -51,7 +55,7 @@ def written(
         asked = np.flatnonzero(~done)
         if not asked.size:
             break
-        prompts = [Prompt(_RULES, people.texts[i]) for i in asked]
+        prompts = writing_prompts([people.texts[i] for i in asked])
         for i, answer in zip(
             asked, engine.complete(prompts, _ANSWER, max_tokens=max_tokens), strict=True
         ):
@@ -59,6 +63,11 @@ def written(
             if text is not None:
                 texts[i], done[i] = text, True
     return replace(people, texts=tuple(texts), written=done)
+
+
+def writing_prompts(facts: Sequence[str]) -> list[Prompt]:
+    """Return what asks a model to write a persona, from the text of `describe` for each."""
+    return [Prompt(_RULES, text) for text in facts]
 
 
 def roles(key: Key[Array, ""], n: int, *, shares: Mapping[str, float] = ROLE_SHARES) -> People:

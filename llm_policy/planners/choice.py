@@ -17,7 +17,7 @@ from llm_policy.answers.elicitation import MOST_LEAKED, is_answer
 from llm_policy.answers.orders import average_over_orders
 from llm_policy.answers.proposals import changed
 from llm_policy.answers.reading import STEPS, Tally
-from llm_policy.engines.base import Engine, EngineError, Prompt
+from llm_policy.engines.base import Engine, Prompt, Unread
 from llm_policy.memory.planner import History, records
 from llm_policy.planners.text import LLMPlannerState, as_recalled, as_trial
 from llm_policy.prompts.planner import (
@@ -141,10 +141,11 @@ class ChoicePlanner:
         heard = is_answer(leaked, self.most_leaked)
         self.tally.count(np.repeat(heard, orders.shape[1]))
         if not heard.all():
-            raise EngineError(
+            raise Unread(
                 f"The model gives {leaked.max():.0%} of its probability to none of the changes of "
                 f"a rate, and at most {self.most_leaked:.0%} may be: use text mode, or a model "
-                "that answers with a letter."
+                "that answers with a letter.",
+                [prompts[place] for place in np.flatnonzero(~np.repeat(heard, orders.shape[1]))],
             )
         by_letter = choices.logprob.reshape(len(states), *orders.shape)
         logprob = average_over_orders(by_letter, orders)

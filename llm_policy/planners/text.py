@@ -18,7 +18,7 @@ from llm_policy.answers.proposals import (
     question_in,
 )
 from llm_policy.answers.reading import Reading, Tally, schema
-from llm_policy.engines.base import Engine, EngineError, Prompt
+from llm_policy.engines.base import Engine, Prompt, Unread
 from llm_policy.memory.planner import History, Trial, recalled, records
 from llm_policy.prompts.planner import NO_QUESTIONS, PlannerStyle, Questions, planner_prompt
 from llm_policy.prompts.welfare import goal_of
@@ -121,6 +121,7 @@ class LLMPlanner:
         """
         if len(state.trials) < self.warmup:
             return state.current, state
+        prompt = self.prompt(state, Questions(self.queries))
         schedule, unreadable, queries = self._proposal(state)
         state = state._replace(queries=state.queries + queries)
         if schedule is not None:
@@ -128,10 +129,12 @@ class LLMPlanner:
             return schedule, state._replace(current=schedule)
         state = state._replace(unread=state.unread + 1)
         if state.unread > self.most_unread * max(len(state.trials), 10):
-            raise EngineError(
+            raise Unread(
                 f"The planner's answers could not be read in {state.unread} of "
                 f"{len(state.trials) + 1} tax years; the last was {unreadable}. Use a model that "
-                "follows a schema."
+                "follows a schema.",
+                [prompt],
+                self.attempts,
             )
         return state.current, state
 

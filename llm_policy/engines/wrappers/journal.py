@@ -5,14 +5,13 @@ It replays the file without a model.
 
 import hashlib
 import json
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -21,46 +20,17 @@ from llm_policy.engines.base import (
     Completion,
     Engine,
     EngineError,
+    Hear,
     Interrupted,
     Prompt,
     Schema,
+    Telling,
 )
+from llm_policy.engines.wrappers.store import Recorded, Store
 
-_APPLICATION = 0x65636A78  # in the file's header: this database is a journal
-_FORMAT = 2
-# `answer` is a JSON list of texts, or the log probabilities and then the leak as little-endian
-# float64.
-_TABLES = f"""
-BEGIN;
-CREATE TABLE engine (description TEXT NOT NULL);
-CREATE TABLE texts (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
-CREATE TABLE counts (key BLOB PRIMARY KEY, tokens INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE calls (
-    key BLOB NOT NULL UNIQUE, verb TEXT NOT NULL, parameters INTEGER NOT NULL REFERENCES texts,
-    shared INTEGER NOT NULL REFERENCES texts, personal TEXT NOT NULL, answer NOT NULL,
-    prompt_tokens INTEGER NOT NULL, cached_tokens INTEGER NOT NULL, answer_tokens INTEGER NOT NULL,
-    seconds REAL NOT NULL
-);
-PRAGMA application_id = {_APPLICATION};
-PRAGMA user_version = {_FORMAT};
-"""
-_FIND = (
-    "SELECT key, answer, prompt_tokens, cached_tokens, answer_tokens, seconds "
-    "FROM calls WHERE key IN"
-)
 _HASH_BYTES = 16
 _WHEREABOUTS = {"url"}
 """What may differ between the engine that began a journal and the one that goes on with it."""
-
-
-class _Answer(NamedTuple):
-    """One answer as the file holds it."""
-
-    said: str | bytes
-    prompt_tokens: int
-    cached_tokens: int
-    answer_tokens: int
-    seconds: float
 
 
 @dataclass
@@ -71,9 +41,9 @@ class _Batch:
     parameters: str
     prompts: Sequence[Prompt]
     ask: Callable[[Engine, list[Prompt]], Sequence[Completion] | Choices]
-    read: Callable[[list[_Answer]], Any]
+    read: Callable[[list[Recorded]], Any]
     keys: list[bytes] = field(default_factory=list)
-    answers: dict[int, _Answer] = field(default_factory=dict)
+    answers: dict[int, Recorded] = field(default_factory=dict)
 
 
 class Journal:
@@ -82,15 +52,19 @@ class Journal:
     The k-th time that a run asks the same question (verb, prompt and parameters) it gets the k-th
     recorded answer, bit for bit. Without an engine nothing is asked: a missing answer is an error.
 
-    What is missing is asked `chunk` prompts at a time, and each chunk is one transaction: a run
-    that was killed loses at most the chunk it was waiting for, and leaves a `-wal` file that
-    belongs to the journal. What an engine answered before it failed is recorded too, and goes on in
-    an `Interrupted`; its batch counts as not asked, so that asking it again asks only for the rest.
+    What is missing is asked `chunk` prompts at a time, and each answer of an engine that is
+    `Telling` is recorded as it comes, each chunk of any other in one transaction: a run that was
+    killed loses at most what it was waiting for, and leaves files `-wal` and `-count` that belong
+    to the journal. What an engine answered before it failed is recorded too, and goes on in an
+    `Interrupted`; its batch counts as not asked, so that asking it again asks only for the rest.
 
     `calls` (prompts), the tokens and `seconds` (inside the engine) count the answers given since
-    construction, replayed ones at their recorded cost; a choice costs one answer token.
+    construction, replayed ones at their recorded cost; a choice costs one answer token. `asked`
+    counts those of them that the file did not hold. `latest` is when it was last asked, on the
+    clock of `time.perf_counter`.
 
     Raises:
+        Damaged: the file lost answers that were recorded, or a row does not match its checksum.
         EngineError: the file is no journal, is another engine's, or is missing and there is no
         engine.
         ValueError: `chunk` is not positive.
@@ -102,13 +76,21 @@ class Journal:
                 f"A journal asks at least one prompt at a time: chunk cannot be {chunk}."
             )
         self.calls = self.prompt_tokens = self.cached_tokens = self.answer_tokens = 0
+        self.asked = 0
+        self.latest = 0.0
         self.seconds = 0.0
         self._engine = engine
         self._path = Path(path)
         self._chunk = chunk
         self._asked: Counter[bytes] = Counter()
-        self._database = _open(self._path, engine)
-        (self._not_given,) = self._database.execute("SELECT count(*) FROM calls").fetchone()
+        self._store = Store(self._path, None if engine is None else engine.describe)
+        self._not_given = len(self._store)
+        if engine is not None:
+            try:
+                _check_same(self._store.description(), engine.describe(), self._path)
+            except BaseException:
+                self._store.close()
+                raise
 
     def complete(
         self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
@@ -137,7 +119,7 @@ class Journal:
         def ask(engine: Engine, prompts: list[Prompt]) -> Choices:
             return engine.choose(prompts, options)
 
-        def read(answers: list[_Answer]) -> Choices:
+        def read(answers: list[Recorded]) -> Choices:
             return _choices(answers, len(options))
 
         return self._answer(_Batch("choose", json.dumps(list(options)), prompts, ask, read))
@@ -149,30 +131,55 @@ class Journal:
             EngineError: a number is missing and there is no engine, or the file cannot be written.
         """
         keys = [hashlib.sha256(text.encode()).digest()[:_HASH_BYTES] for text in texts]
-        known = dict(self._select("SELECT key, tokens FROM counts WHERE key IN", keys))
+        known = self._store.counts(keys)
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         if new:
             unknown = list(new.values())
-            fresh = self._live("count", unknown).count(unknown)
-            known |= zip(new, fresh, strict=True)
-            with self._writing() as database:
-                database.executemany(
-                    "INSERT INTO counts VALUES (?, ?)", zip(new, fresh, strict=True)
-                )
+            fresh = dict(zip(new, self._live("count", unknown).count(unknown), strict=True))
+            self._store.add_counts(fresh.items())
+            known |= fresh
         return [known[key] for key in keys]
 
     def describe(self) -> dict[str, str | int | float | bool]:
         """Return the description of the engine whose answers the file holds."""
-        return _description(self._database)
+        return self._store.description()
+
+    @property
+    def kept(self) -> int:
+        """How many answers the file holds."""
+        return len(self._store)
+
+    @property
+    def unused(self) -> int:
+        """How many answers of the file were not given since construction."""
+        return self._not_given
+
+    def mark_unread(self, prompts: Sequence[Prompt], times: int) -> None:
+        """Mark the last so many answers to each prompt as ones that could not be read."""
+        self._store.mark_unread(prompts, times)
+
+    def drop_unread(self) -> int:
+        """Forget the marked answers, so that they are asked again, and return their number.
+
+        It comes before the first question.
+        """
+        dropped = self._store.drop_unread()
+        self._not_given -= dropped
+        return dropped
+
+    def finish(self) -> None:
+        """Say that all that a run asks has been asked: a replay misses what is lost from now on."""
+        self._store.finish()
 
     def close(self) -> None:
         """Close the file and the engine. No call may follow."""
-        self._database.close()
+        self._store.close()
         if self._engine is not None:
             self._engine.close()
 
     def _answer(self, batch: _Batch) -> Any:
         """Return the answer to every prompt, in order: what the file lacks is asked."""
+        self.latest = time.perf_counter()
         batch.keys = self._keys(batch)
         batch.answers = self._find(batch.keys)
         missing = [place for place in range(len(batch.keys)) if place not in batch.answers]
@@ -202,18 +209,12 @@ class Journal:
             here[key] += 1
         return keys
 
-    def _find(self, keys: list[bytes]) -> dict[int, _Answer]:
+    def _find(self, keys: list[bytes]) -> dict[int, Recorded]:
         """Return recorded answers by place; a file that has given all it had is not searched."""
         if not self._not_given:
             return {}
-        recorded = {key: _Answer(*answer) for key, *answer in self._select(_FIND, keys)}
+        recorded = self._store.answers(keys)
         return {place: recorded[key] for place, key in enumerate(keys) if key in recorded}
-
-    def _select(self, statement: str, keys: list[bytes]) -> Iterator[Any]:
-        """Return the rows with one of these keys; a thousand are looked up at a time."""
-        for start in range(0, len(keys), 1000):
-            some = keys[start : start + 1000]
-            yield from self._database.execute(f"{statement} ({','.join('?' * len(some))})", some)
 
     def _ask_in_chunks(self, engine: Engine, batch: _Batch, missing: list[int]) -> None:
         """Add what the batch lacks to its answers; a failure takes those that there are with it."""
@@ -226,36 +227,38 @@ class Journal:
             raise Interrupted(str(error), sorted(batch.answers), self._give(batch)) from error
 
     def _ask(self, engine: Engine, batch: _Batch, places: list[int]) -> None:
-        """Ask for a chunk, record what comes, whole or not, and add it to the batch's answers."""
+        """Ask for a chunk, and record what comes, when it comes, whole or not."""
         failure = None
-        start = time.perf_counter()
-        try:
-            said = batch.ask(engine, [batch.prompts[place] for place in places])
-        except Interrupted as error:
-            failure, said, places = error, error.answers, [places[i] for i in error.done]
-        seconds = (time.perf_counter() - start) / max(len(places), 1)
-        fresh = dict(zip(places, _recordable(said, seconds), strict=True))
-        self._record(batch, fresh)
-        batch.answers |= fresh
+        since = time.perf_counter()
+
+        def hear(rows: Sequence[int], said: Sequence[Completion] | Choices) -> None:
+            nonlocal since
+            now = time.perf_counter()
+            seconds, since = (now - since) / max(len(rows), 1), now
+            heard = dict(
+                zip((places[row] for row in rows), _recordable(said, seconds), strict=True)
+            )
+            self._record(batch, {at: heard[at] for at in heard if at not in batch.answers})
+
+        with _told(engine, hear):
+            try:
+                said = batch.ask(engine, [batch.prompts[place] for place in places])
+                rows = range(len(places))
+            except Interrupted as error:
+                failure, said, rows = error, error.answers, error.done
+        hear(rows, said)
         if failure is not None:
             raise failure
 
-    def _record(self, batch: _Batch, answers: dict[int, _Answer]) -> None:
-        """Write a chunk of answers with their keys and prompts, all or none."""
-        with self._writing() as database:
-            parameters = _text_id(database, batch.parameters)
-            texts = dict.fromkeys(batch.prompts[place].shared for place in answers)
-            ids = {text: _text_id(database, text) for text in texts}
-            asked = (
-                (batch.keys[place], *batch.prompts[place], answer)
-                for place, answer in answers.items()
-            )
-            rows = (
-                (key, batch.verb, parameters, ids[shared], personal, *answer)
-                for key, shared, personal, answer in asked
-            )
-            database.executemany("INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-        self._not_given += len(answers)
+    def _record(self, batch: _Batch, fresh: dict[int, Recorded]) -> None:
+        """Write answers with their keys and prompts, all or none, and add them to the batch's."""
+        if not fresh:
+            return
+        calls = [(batch.keys[at], batch.prompts[at], answer) for at, answer in fresh.items()]
+        self._store.add(batch.verb, batch.parameters, calls)
+        batch.answers |= fresh
+        self._not_given += len(fresh)
+        self.asked += len(fresh)
 
     def _give(self, batch: _Batch) -> Any:
         """Return the batch's answers in order, as the protocol has them, and count their cost."""
@@ -277,42 +280,49 @@ class Journal:
             )
         return self._engine
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Keep what is written within, all or none."""
-        try:
-            with self._database:
-                yield self._database
-        except sqlite3.Error as error:
-            remedy = "one run at a time, on a disk with room"
-            raise EngineError(
-                f"Cannot write to the journal {self._path} ({error}): {remedy}."
-            ) from error
+
+@contextmanager
+def _told(engine: Engine, hear: Hear) -> Iterator[None]:
+    """Let `hear` be told within of answers as they come, by an engine that tells."""
+    if not isinstance(engine, Telling):
+        yield
+        return
+    engine.hear = hear
+    try:
+        yield
+    finally:
+        engine.hear = None
 
 
-def _recordable(said: Sequence[Completion] | Choices, seconds: float) -> list[_Answer]:
+def _recordable(said: Sequence[Completion] | Choices, seconds: float) -> list[Recorded]:
     """Return an engine's answers as the file holds them, each of which took `seconds`."""
     if isinstance(said, Choices):
         scores = np.column_stack([said.logprob, said.leaked]).astype("<f8")
         tokens = zip(said.prompt_tokens.tolist(), said.cached_tokens.tolist(), strict=True)
         return [
-            _Answer(row.tobytes(), *read, 1, seconds)
+            Recorded(row.tobytes(), *read, 1, seconds)
             for row, read in zip(scores, tokens, strict=True)
         ]
     return [
-        _Answer(json.dumps(a.texts), a.prompt_tokens, a.cached_tokens, a.answer_tokens, seconds)
+        Recorded(
+            json.dumps(a.texts),
+            int(a.prompt_tokens),
+            int(a.cached_tokens),
+            int(a.answer_tokens),
+            seconds,
+        )
         for a in said
     ]
 
 
-def _completions(answers: list[_Answer]) -> list[Completion]:
+def _completions(answers: list[Recorded]) -> list[Completion]:
     return [
         Completion(tuple(json.loads(said)), prompt_tokens, answer_tokens, cached_tokens)
         for said, prompt_tokens, cached_tokens, answer_tokens, _ in answers
     ]
 
 
-def _choices(answers: list[_Answer], options: int) -> Choices:
+def _choices(answers: list[Recorded], options: int) -> Choices:
     said: Any = (answer.said for answer in answers)
     scores = (
         np.frombuffer(b"".join(said), "<f8").astype(np.float64).reshape(len(answers), options + 1)
@@ -323,62 +333,6 @@ def _choices(answers: list[_Answer], options: int) -> Choices:
         prompt_tokens=np.array([answer.prompt_tokens for answer in answers], np.int64),
         cached_tokens=np.array([answer.cached_tokens for answer in answers], np.int64),
     )
-
-
-def _text_id(database: sqlite3.Connection, text: str) -> int:
-    """Return the number of a text that many calls share, stored once."""
-    database.execute("INSERT OR IGNORE INTO texts (text) VALUES (?)", [text])
-    return database.execute("SELECT id FROM texts WHERE text = ?", [text]).fetchone()[0]
-
-
-def _open(path: Path, engine: Engine | None) -> sqlite3.Connection:
-    """Return the database at `path`, made if it is new and there is an engine to fill it."""
-    if engine is None and not path.is_file():
-        raise EngineError(
-            f"There is no journal {path} to replay: correct the path, or give an engine."
-        )
-    try:
-        database = sqlite3.connect(path)
-        try:
-            _prepare(database, path, engine)
-        except BaseException:
-            database.close()
-            raise
-        return database
-    except sqlite3.OperationalError as error:
-        remedy = "its folder must exist and be writable, and no other run may write to it"
-        raise EngineError(f"Cannot open the journal {path} ({error}): {remedy}.") from error
-    except sqlite3.DatabaseError as error:
-        raise EngineError(f"{path} is not a journal ({error}): give another path.") from error
-
-
-def _prepare(database: sqlite3.Connection, path: Path, engine: Engine | None) -> None:
-    """Make the tables of a new journal, or check that an old one is a journal of the same engine.
-
-    A write-ahead log keeps every committed chunk when the process is killed, without waiting for
-    the disk.
-    """
-    (mark,) = database.execute("PRAGMA application_id").fetchone()
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if engine is not None and not tables:
-        database.execute(
-            "PRAGMA page_size = 16384"
-        )  # prompts of about 1,500 characters leave less unused
-        database.execute("PRAGMA journal_mode = WAL")
-        with database:
-            database.executescript(_TABLES)
-            database.execute("INSERT INTO engine VALUES (?)", [json.dumps(engine.describe())])
-    elif mark != _APPLICATION:
-        raise EngineError(f"{path} is not a journal: give another path.")
-    elif version != _FORMAT:
-        raise EngineError(
-            f"The journal {path} has another version's format ({version}, not {_FORMAT}): give "
-            "another path, or replay it with the version of econjax that its manifest names."
-        )
-    elif engine is not None:
-        _check_same(_description(database), engine.describe(), path)
-    database.execute("PRAGMA synchronous = NORMAL")
 
 
 def _check_same(old: dict[str, Any], new: dict[str, Any], path: Path) -> None:
@@ -393,8 +347,3 @@ def _check_same(old: dict[str, Any], new: dict[str, Any], path: Path) -> None:
             f"{name}: {old.get(name)!r} then, {new.get(name)!r} now" for name in differ
         )
         raise EngineError(f"The journal {path} is another engine's ({change}): give another path.")
-
-
-def _description(database: sqlite3.Connection) -> dict[str, str | int | float | bool]:
-    """Return what the engine that was recorded said of itself."""
-    return json.loads(database.execute("SELECT description FROM engine").fetchone()[0])

@@ -1,6 +1,7 @@
 """Several runs that ask one engine, side by side: their prompts reach it in batches."""
 
 import queue
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import fields
@@ -24,14 +25,14 @@ def in_step(
     """
     inbox = _Inbox(len(runs))
     with ThreadPoolExecutor(max(len(runs), 1)) as pool:
-        callers = [_Caller(engine, inbox.put, place) for place in range(len(runs))]
-        futures = [
-            pool.submit(run, cast(Engine, caller))
-            for run, caller in zip(runs, callers, strict=True)
-        ]
-        for future in futures:
-            future.add_done_callback(lambda _: inbox.put(None))
         try:
+            callers = [_Caller(engine, inbox, place) for place in range(len(runs))]
+            futures = [
+                pool.submit(run, cast(Engine, caller))
+                for run, caller in zip(runs, callers, strict=True)
+            ]
+            for future in futures:
+                future.add_done_callback(lambda _: inbox.put(None))
             for number, batch in enumerate(inbox.batches(), start=1):
                 for future in futures:
                     if future.done():
@@ -39,9 +40,7 @@ def in_step(
                 progress(f"batch {number}, {len(batch)} questions")
                 _answer(engine, batch)
         except BaseException as error:
-            for batch in inbox.batches():
-                for question in batch:
-                    question.reply.set_exception(error)
+            inbox.refuse(error)
             raise
     return [future.result() for future in futures]
 
@@ -62,7 +61,32 @@ class _Inbox:
         self._going = going
         self._waiting: list[_Question] = []
         self._news: queue.SimpleQueue[_Question | None] = queue.SimpleQueue()
-        self.put = self._news.put
+        self._lock = threading.Lock()
+        self._open: set[Future[Any]] = set()
+        self._refusal: BaseException | None = None
+
+    def put(self, question: "_Question | None") -> None:
+        """Take a question, or the news that a run has ended.
+
+        Raises:
+            BaseException: why no question is answered any more.
+        """
+        with self._lock:
+            if question is not None:
+                if self._refusal is not None:
+                    raise self._refusal
+                self._open.add(question.reply)
+                question.reply.add_done_callback(self._open.discard)
+            self._news.put(question)
+
+    def refuse(self, why: BaseException) -> None:
+        """Answer with an error all that is or will be asked."""
+        with self._lock:
+            self._refusal = why
+            left = list(self._open)
+        for reply in left:
+            if not reply.done():
+                reply.set_exception(why)
 
     def batches(self) -> Iterator[list[_Question]]:
         """Yield the questions of all runs that go on, whenever all wait, until all have ended."""
@@ -79,8 +103,8 @@ class _Inbox:
 class _Caller:
     """The engine as the run at a `place` meets it: its questions wait for those of the others."""
 
-    def __init__(self, engine: Engine, put: Callable[[_Question], None], place: int) -> None:
-        self._put, self._place = put, place
+    def __init__(self, engine: Engine, inbox: _Inbox, place: int) -> None:
+        self._inbox, self._place = inbox, place
         self.count, self.describe = engine.count, engine.describe
 
     def complete(
@@ -93,7 +117,7 @@ class _Caller:
 
     def _wait(self, prompts: Sequence[Prompt], how: dict[str, Any]) -> Any:
         question = _Question(self._place, prompts, how, Future())
-        self._put(question)
+        self._inbox.put(question)
         return question.reply.result()
 
 

@@ -3,18 +3,23 @@
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar, cast
+from contextlib import closing
+from functools import partial
+from itertools import chain
+from typing import Any, Generic, NamedTuple, TypeVar
 
+from llm_policy.engines._arrivals import in_threads
 from llm_policy.engines._scores import join
 from llm_policy.engines.base import (
     Choices,
     Completion,
     Engine,
     EngineError,
+    Hear,
     Interrupted,
     Prompt,
     Schema,
+    Telling,
 )
 
 _LOG = logging.getLogger(__name__)
@@ -23,6 +28,13 @@ _SMALL = 64
 """Prompts that are worth a call of their own."""
 
 _Answers = TypeVar("_Answers", list[Completion], Choices)
+
+
+class _Told(NamedTuple, Generic[_Answers]):
+    """What came for some places of the batch, None for none."""
+
+    places: list[int]
+    answers: _Answers | None
 
 
 class Parallel:
@@ -40,6 +52,7 @@ class Parallel:
     def __init__(self, engines: Sequence[Engine]) -> None:
         if not engines:
             raise EngineError("Parallel has no engine: give at least one.")
+        self.hear: Hear | None = None
         self._engines = list(engines)
         self._lost: dict[int, str] = {}
         self._description = _common([engine.describe() for engine in engines])
@@ -104,38 +117,48 @@ class Parallel:
     ) -> _Answers:
         """Let engines `ask` for one part of the batch after another; `merge` what they answer."""
         waiting = deque(_parts(prompts, len(self._engines)))
-        answered: list[tuple[list[int], _Answers]] = []
+        answered: list[_Told[_Answers]] = []
         failed: dict[int, EngineError] = {}
         mistakes: list[Exception] = []
 
-        def work(numbered: tuple[int, Engine]) -> None:
-            number, engine = numbered
+        def work(number: int, engine: Engine, put: Callable[[_Told[_Answers]], None]) -> None:
+            tells = isinstance(engine, Telling)
             while number not in failed and (part := _next(waiting)) is not None:
+                if tells:
+                    engine.hear = partial(_put_told, put, part)
                 try:
-                    answered.append((part, ask(engine, [prompts[place] for place in part])))
+                    told = _Told(part, ask(engine, [prompts[place] for place in part]))
                 except EngineError as error:
                     failed[number] = error
-                    done = set()
-                    if isinstance(error, Interrupted):
-                        done = {part[place] for place in error.done}
-                        answered.append((sorted(done, key=part.index), cast(Any, error.answers)))
-                    waiting.append([place for place in part if place not in done])
+                    told = _told_before(error, part)
+                    waiting.append([place for place in part if place not in told.places])
                 except Exception as error:
                     waiting.clear()
                     mistakes.append(error)
+                    return
+                finally:
+                    if tells:
+                        engine.hear = None
+                if told.answers is not None:
+                    answered.append(told)
+                    if not tells:
+                        put(told)
 
-        with ThreadPoolExecutor(len(self._engines)) as pool:
-            try:
-                while waiting and (left := self._left(failed)):
-                    list(pool.map(work, left))
-                unanswered = bool(waiting)
-            finally:
-                waiting.clear()
+        try:
+            while waiting and (left := self._left(failed)):
+                workers = [partial(work, number, engine) for number, engine in left]
+                with closing(in_threads(workers)) as news:
+                    for told in chain.from_iterable(news):
+                        if self.hear is not None and told.answers is not None:
+                            self.hear(told.places, told.answers)
+            unanswered = bool(waiting)
+        finally:
+            waiting.clear()
         failure = next(iter([*mistakes, *(failed.values() if unanswered else ())]), None)
         places = [place for part, _ in answered for place in part]
         if failure is not None and not places:
             raise failure
-        merged = merge([answers for _, answers in answered], places)
+        merged = merge([answers for _, answers in answered if answers is not None], places)
         if failure is not None:
             raise Interrupted(str(failure), sorted(places), merged) from failure
         self._lose(failed)
@@ -189,6 +212,20 @@ def _parts(prompts: Sequence[Prompt], engines: int) -> list[list[int]]:
         parts.append(order[:size])
         order = order[size:]
     return parts
+
+
+def _told_before(error: EngineError, part: list[int]) -> _Told[Any]:
+    """Return what an engine had answered of a part when it failed."""
+    if not isinstance(error, Interrupted):
+        return _Told([], None)
+    return _Told([part[place] for place in error.done], error.answers)
+
+
+def _put_told(
+    put: Callable[[Any], None], part: list[int], places: Sequence[int], answers: Any
+) -> None:
+    """Pass on what an engine tells of a part, by the places in the whole batch."""
+    put(_Told([part[place] for place in places], answers))
 
 
 def _next(waiting: deque[list[int]]) -> list[int] | None:
