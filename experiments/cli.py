@@ -14,7 +14,11 @@ def main() -> None:
 
     The exit code is then 2, or 130 if interrupted.
     """
-    name, config = parse(sys.argv[1:])
+    try:
+        name, config = parse(sys.argv[1:])
+    except ValueError as error:
+        print(f"econjax: {error}", file=sys.stderr)
+        sys.exit(2)
     from experiments.report.console import NOTES, Mistake
     from llm_policy.engines.base import EngineError
 

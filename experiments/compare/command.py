@@ -7,7 +7,6 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from econjax import us_federal
 from experiments.compare.config import CompareConfig
 from experiments.compare.figures import plot_schedules, plot_welfare
 from experiments.compare.rows import Comparison
@@ -24,8 +23,7 @@ def run_compare(config: CompareConfig, path: Path, session: Session | None) -> N
     started = time.perf_counter()
     comparison = _with_progress(config, _players(config, session))
     write_table(path / "timings.parquet", _timings(comparison))
-    law = us_federal(config.year, config.status)
-    plot_schedules(comparison, law, path / "schedules.png")
+    plot_schedules(comparison, config.status_quo(), path / "schedules.png")
     plot_welfare(comparison, path / "welfare.png")
     write_table(path / METRICS, comparison.metrics)
     if config.json:
@@ -36,11 +34,11 @@ def run_compare(config: CompareConfig, path: Path, session: Session | None) -> N
         result |= {"sizes": comparison.sizes, "tables": tables}
         print(json.dumps(result, indent=2, allow_nan=False))
         return
-    console = results()
+    console = results(config)
     remarks = _remarks(config)
     for each in session.all if session else ():
         remarks += each.remarks(comparison.asked, comparison.workers)
-    print_comparison(comparison, console, remarks=remarks)
+    print_comparison(comparison, console, remarks=remarks, subsistence=config.subsistence)
     console.print(
         f"{time.perf_counter() - started:.0f} s for the comparison. Run directory: {path}"
     )
@@ -86,10 +84,7 @@ def _timings(comparison: Comparison) -> list[dict]:
 
 
 def _remarks(config: CompareConfig) -> list[str]:
-    remarks = [
-        "Workers are on the quantile grid of ACS-2023 incomes, calibrated to "
-        f"{config.year} {config.status} law, elasticity {config.elasticity:g}, seed {config.seed}."
-    ]
+    remarks = [f"{config.source.words()} Seed {config.seed}."]
     if "llm" in config.workers:
         remarks.append(
             "Language-model workers: ± is the standard error of the mean of "

@@ -28,7 +28,8 @@ class CompareConfig(RunConfig):
     """Who works, in tables of their own: exact best responses, and language models that read
     personas."""
     agents: int | None = None
-    """Workers on the quantile grid; 10,000 rational ones and 20 language models if not given."""
+    """Workers on the quantile grid; if not given 20 language models, and 10,000 rational ones or
+    every record of a data file."""
     welfare: tuple[WelfareName, ...] = ("atkinson", "rawlsian")
     """Welfare functions to maximise, each in a comparison of its own."""
     planners: tuple[PlannerName, ...] = COMPARED
@@ -162,9 +163,13 @@ class CompareConfig(RunConfig):
         return dataclasses.replace(
             self,
             workers=(workers,),
-            agents=self.agents or agents,
+            agents=self.agents or (None if self._takes_all(workers) else agents),
             evaluations=self.evaluations or evaluations,
         )
+
+    def _takes_all(self, workers: WorkersName) -> bool:
+        """Whether there are as many workers as a data file has records."""
+        return workers == "rational" and self.has_own_incomes
 
     def asdict(self) -> dict[str, Any]:
         """Return the choices that figures depend on, ready for JSON."""

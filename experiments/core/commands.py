@@ -10,6 +10,7 @@ import importlib.metadata
 import pkgutil
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Union
 
 import tyro
@@ -107,6 +108,7 @@ COMMANDS = {
     ),
 }
 BENCHMARK = "benchmark"
+ECONOMY_FLAG = "--economy"
 BENCHMARKS = {
     "core": Command(
         "Time taxes, responses and welfare gradients against NumPy and the machine's own limits.",
@@ -156,6 +158,7 @@ def parse(arguments: Sequence[str]) -> tuple[str, Any]:
 
     Raises:
         SystemExit: help or the version was asked for (code 0); the arguments make no command (2).
+        ValueError: an economy file that cannot be read.
     """
     if list(arguments) == ["--version"]:
         print(importlib.metadata.version("econjax"))
@@ -163,15 +166,15 @@ def parse(arguments: Sequence[str]) -> tuple[str, Any]:
     _suggest(arguments)
     named = _named(arguments)
     commands = {name: command.kind(loaded=name in named) for name, command in COMMANDS.items()}
+    defaults = _said_by_file(arguments, commands)
     benchmarks = {
         name: command.kind(loaded={BENCHMARK, name} <= named)
         for name, command in BENCHMARKS.items()
     }
     lines = {name: command.summary for name, command in (COMMANDS | BENCHMARKS).items()}
     kinds = commands | {BENCHMARK: _choice(benchmarks, lines)}
-    config = tyro.cli(
-        _choice(kinds, lines | {BENCHMARK: _BENCHMARK}), prog="econjax", args=arguments
-    )
+    every = _choice(kinds, lines | {BENCHMARK: _BENCHMARK}, defaults)
+    config = tyro.cli(every, prog="econjax", args=arguments)
     [name] = (name for name, kind in (commands | benchmarks).items() if type(config) is kind)
     return name, config
 
@@ -199,12 +202,39 @@ def _named(arguments: Sequence[str]) -> set[str]:
     return set(arguments)
 
 
-def _choice(kinds: Mapping[str, Any], lines: Mapping[str, str]) -> Any:
+def _said_by_file(arguments: Sequence[str], kinds: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the choices of the command that its economy file says, where it is given one.
+
+    Raises:
+        ValueError: the file is none that can be read.
+    """
+    of_file = getattr(kinds.get(arguments[0]) if arguments else None, "of_file", None)
+    if of_file is None:
+        return {}
+    said = [*arguments[1:], ""]
+    for place, argument in enumerate(arguments[1:]):
+        flag, equals, value = argument.partition("=")
+        if flag == ECONOMY_FLAG:
+            return {arguments[0]: of_file(Path(value if equals else said[place + 1]))}
+    return {}
+
+
+def _choice(
+    kinds: Mapping[str, Any], lines: Mapping[str, str], defaults: Mapping[str, Any] | None = None
+) -> Any:
     """Return the type of which tyro makes a choice of subcommands, each with its line of help."""
+    said = defaults or {}
     # Of more than one member: the types are known only when the program runs.
     return Union[  # noqa: UP007
         tuple(
-            Annotated[kind, tyro.conf.subcommand(name, description=lines[name])]
+            Annotated[
+                kind,
+                tyro.conf.subcommand(
+                    name, description=lines[name], default=said.get(name, tyro.MISSING)
+                )
+                if name in said
+                else tyro.conf.subcommand(name, description=lines[name]),
+            ]
             for name, kind in kinds.items()
         )
     ]

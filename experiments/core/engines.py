@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from experiments.core.config import EngineName, ModelConfig
+from experiments.core.config import EconomyConfig, EngineName, ModelConfig
+from experiments.economies.document import Money
 from experiments.report.disclosure import SHIPPED
 from llm_policy.engines.base import Engine, EngineError
 from llm_policy.engines.embedded.random_weights import (
@@ -17,6 +18,7 @@ from llm_policy.engines.embedded.random_weights import (
 from llm_policy.engines.gguf.folder import PACKAGED, is_local, local_model, model_cache
 from llm_policy.engines.models import provider, resolve
 from llm_policy.engines.provenance import model_folder
+from llm_policy.engines.wrappers.currency import Renamed
 
 _CACHE = model_cache().parent
 _RANDOM = "random:"
@@ -38,6 +40,14 @@ def engine_of(config: ModelConfig) -> Engine:
         quantization=config.quantization,
         tensor_parallel=config.tensor_parallel,
     )
+
+
+def spoken(engine: Engine, config: EconomyConfig) -> Engine:
+    """Return an engine whose prompts speak the economy's currency: itself for dollars."""
+    currency = config.currency
+    if currency.name == Money().name:
+        return engine
+    return Renamed(engine, name=currency.name, scale=1, symbol=currency.symbol)
 
 
 def start_engine(

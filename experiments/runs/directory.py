@@ -44,11 +44,12 @@ def make_run(
     config: Mapping[str, Any],
     limits: Mapping[str, Any],
     engine: Mapping[str, Any] | None,
+    files: Mapping[str, bytes] | None = None,
 ) -> None:
     """Make a run directory that tells its command, choices, versions, hardware and model.
 
-    `limits` are what the run may cost. The directory and its manifest appear at once, so that
-    whatever is cut short can be resumed.
+    `limits` are what the run may cost, `files` what it keeps, by path within the directory. The
+    directory, its manifest and these appear at once, so that whatever is cut short can be resumed.
     """
     manifest = {
         "command": command,
@@ -68,6 +69,9 @@ def make_run(
     partial = path.with_name(f".{path.name}")
     partial.mkdir(parents=True, exist_ok=True)
     (partial / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    for name, data in (files or {}).items():
+        (partial / name).parent.mkdir(parents=True, exist_ok=True)
+        (partial / name).write_bytes(data)
     partial.rename(path)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from experiments.core.commands import COMMANDS
 from experiments.core.config import SERVERS, RunConfig
-from experiments.core.engines import engine_of
+from experiments.core.engines import engine_of, spoken
 from experiments.core.session import Session
 from experiments.report.console import NOTES, Mistake, mistakes
 from experiments.runs.config import ReplayConfig, ResumeConfig
@@ -128,7 +128,14 @@ def _work(command: str) -> Callable[[Any, Path, Session | None], None]:
 def _make(path: Path, command: str, config: RunConfig, engines: list[dict[str, Any]]) -> None:
     """Make the directory of a run, whose manifest describes the other engines in the first."""
     engine = engines[0] | ({"others": engines[1:]} if engines[1:] else {}) if engines else None
-    make_run(path, command=command, config=config.asdict(), limits=config.limits(), engine=engine)
+    make_run(
+        path,
+        command=command,
+        config=config.asdict(),
+        limits=config.limits(),
+        engine=engine,
+        files=config.carried(),
+    )
 
 
 def _engines_of(path: Path) -> list[dict[str, Any]]:
@@ -216,6 +223,6 @@ def _open_session(
                 clock=partial(getattr, source, "seconds"),
                 purse=purse,
             )
-            sessions.append(Session(Dedupe(budget), budget))
+            sessions.append(Session(Dedupe(spoken(budget, config)), budget))
         first, *others = sessions or [None]
         yield first and dataclasses.replace(first, others=tuple(others))
