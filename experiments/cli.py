@@ -6,7 +6,7 @@ import pkgutil
 import sys
 from typing import Any
 
-from experiments.core.commands import BENCHMARKS, COMMANDS, parse
+from experiments.core.commands import EVERY_COMMAND, parse
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def _run(name: str, config: Any) -> None:
 
     jax.config.update("jax_enable_x64", getattr(config, "precision", "float64") == "float64")
     keep_compilations()
-    command = (COMMANDS | BENCHMARKS)[name]
+    command = EVERY_COMMAND[name]
     if command.leaves_run:
         from experiments.runs.lifecycle import start
 

@@ -138,6 +138,15 @@ class EconomySource:
             return gb2(agents or 10_000)
         return distribution.population(agents or 10_000, key)
 
+    def columns(self) -> dict[str, np.ndarray]:
+        """Return what a data file says of each worker of `population()`, beside the income."""
+        if self.records is None:
+            return {}
+        if self.agents is None:
+            return dict(self.records.columns)
+        places = self.records.places(self.agents)
+        return {name: values[places] for name, values in self.records.columns.items()}
+
     def distribution(self) -> AbstractDistribution:
         """Return the distribution of incomes, where they are one.
 
