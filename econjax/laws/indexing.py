@@ -1,7 +1,7 @@
 """Indexing: a schedule moved to another year, its thresholds raised as prices or wages rose."""
 
 import math
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
@@ -36,18 +36,13 @@ def indexed(
     `US_FEDERAL_STEPS`, or up, or to the nearest. On the host, in float64: not within `jit`.
 
     Raises:
-        ValueError: a factor that is not positive, a negative step, an unknown rule, or thresholds
-            that no longer rise once rounded.
+        ValueError: a factor that is not positive, a negative step, or thresholds that no longer
+            rise once rounded.
     """
     if not 0 < factor < math.inf:
         raise ValueError(f"factor is new prices over old ones, positive: 1.03, say; got {factor}.")
     if not 0 <= step < math.inf:
         raise ValueError(f"step is dollars to round to a multiple of, or 0; got {step}.")
-    if rounding not in _WAYS or of not in get_args(Rounded):
-        raise ValueError(
-            f"Rounding is {', '.join(_WAYS)} of {' or '.join(get_args(Rounded))}; got "
-            f"{rounding!r} of {of!r}."
-        )
     old = np.asarray(schedule.thresholds, np.float64)
     fixed = old if of == "increase" else np.zeros_like(old)
     moved = old * factor - fixed

@@ -32,7 +32,7 @@ def schedule_parts(schedule: AbstractSchedule) -> dict[str, Any]:
     raise TypeError(f"No form for {type(schedule).__name__}: saved are {', '.join(_KINDS)}.")
 
 
-def schedule_from(parts: Mapping[str, Any]) -> AbstractSchedule:
+def schedule_from(parts: Any) -> AbstractSchedule:
     """Return the schedule that `schedule_parts` described; without a "kind" it is of brackets.
 
     Raises:

@@ -55,6 +55,9 @@ class CompareConfig(RunConfig):
     repetitions: int = 4
     """Independent tax years that language-model workers live under each recommended schedule, from
     which standard errors and what cannot be told apart are known."""
+    seeds: int = 1
+    """How often everything is done, with --seed and the seeds after it: personas, draws and
+    planners differ, and a table shows means over seeds with intervals."""
     keep_memory: bool = False
     """Let language-model workers remember the tax years before, under every planner alike: all
     start from the same 40 hours, and the order of a planner's schedules is part of its result."""
@@ -71,7 +74,7 @@ class CompareConfig(RunConfig):
             ValueError: a choice that makes no comparison.
         """
         RunConfig.check(self)
-        for name in ("evaluations", "tax_year", "repetitions"):
+        for name in ("evaluations", "tax_year", "repetitions", "seeds"):
             require_at_least(1, name, getattr(self, name))
         require_some("workers", self.workers, get_args(WorkersName))
         require_some("welfare", self.welfare, get_args(WelfareName))

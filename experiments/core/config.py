@@ -182,7 +182,9 @@ class EconomyConfig:
             )
         if not isinstance(self.spending, str) and not math.isfinite(self.spending):
             raise ValueError(f"--spending is money a head; got {self.spending}.")
-        self.source.check()
+        names = getattr(self, "welfare", ())
+        aims = [self.aim(name).welfare for name in ((names,) if isinstance(names, str) else names)]
+        self.source.check(aims)
 
     def economy(self) -> "Economy":
         """Return the economy, as exact as JAX's default precision."""

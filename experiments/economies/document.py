@@ -186,7 +186,7 @@ def _document(path: Path, text: str) -> Document:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise _broken(path, error) from error
+        raise _broken(path, text, error) from error
     try:
         document = msgspec.convert(raw, Document)
     except msgspec.ValidationError as error:
@@ -196,10 +196,10 @@ def _document(path: Path, text: str) -> Document:
     return document
 
 
-def _broken(path: Path, error: Exception) -> ValueError:
+def _broken(path: Path, text: str, error: Exception) -> ValueError:
     """Return what tomllib found, with the line in front."""
     found = re.fullmatch(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", str(error))
-    where = f", line {found[2]}" if found and found[2] else ""
+    where = f", line {found[2] or len(text.splitlines())}" if found else ""
     what = found[1] if found else str(error)
     return ValueError(
         f"{path}{where}: no TOML: {what}. Texts stand in quotation marks, numbers without units."

@@ -57,7 +57,7 @@ def copies_of(file: Path | None, named: Mapping[str, Path]) -> dict[str, bytes]:
     text = b"" if file is None else file.read_bytes()
     kept, index = {ECONOMY: text}, {}
     for place, (said, path) in enumerate(sorted(named.items()), start=1):
-        copy, data = f"{place}-{path.name}", path.read_bytes()
+        copy, data = f"{place}-{Path(said).stem}{path.suffix}", path.read_bytes()
         kept[copy] = data
         index[said] = _entry(copy, path, data)
     if file is not None:

@@ -1,5 +1,6 @@
 """An economy as flags and a file say it: the law, the people, what they want, what is spent."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +35,7 @@ from econjax.populations import (
     Pareto,
     Uniform,
 )
+from econjax.welfare import AbstractWelfare, require_dollars
 from experiments.economies.cps import cps_file, cps_words
 from experiments.economies.defaults import FROM_FILE
 from experiments.economies.document import Brackets, Document, Source, read_document
@@ -78,15 +80,21 @@ class EconomySource:
     @cached_property
     def document(self) -> Document:
         """What the economy file says; nothing without one."""
-        return Document() if self.file is None else read_document(self.file)
+        if self.file is None:
+            return Document()
+        Kept.of(self.file)  # a run's copies are as they were, or nothing is read
+        return read_document(self.file)
 
-    def check(self) -> None:
+    def check(self, aims: Sequence[AbstractWelfare] = ()) -> None:
         """Make the economy once, so that whatever is wrong is said before any work.
 
         Raises:
-            ValueError: a choice, a file or data that make no economy.
+            ValueError: a choice, a file or data that make no economy, or aims that have no meaning
+                in it.
         """
-        self.economy()
+        economy = self.economy()
+        for welfare in aims:
+            require_dollars(economy, welfare)
 
     def schedule(self) -> BracketSchedule:
         """Return the law as it stands.
@@ -290,7 +298,7 @@ class EconomySource:
                 "one of both.",
             )
         with _at(self, *keys, "thresholds"):
-            return BracketSchedule(said.thresholds, said.rates)
+            return BracketSchedule(list(said.thresholds), list(said.rates))
 
     @property
     def files(self) -> dict[str, Path]:

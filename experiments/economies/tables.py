@@ -174,10 +174,10 @@ def _is_number(text: str, decimal: str) -> bool:
 
 def _remedy(text: str) -> str:
     """Return how to write what was meant as a number."""
-    if re.fullmatch(r"\s*-?\d{1,3}(\.\d{3})*,\d+\s*", text):
-        return 'write 1234.50 for 1.234,50, or say decimal = "," under [incomes].'
     if re.fullmatch(r"\s*-?\d{1,3}(,\d{3})+(\.\d+)?\s*", text):
         return "write it without thousands separators."
+    if re.fullmatch(r"\s*-?\d{1,3}(\.\d{3})*,\d+\s*", text):
+        return 'write 1234.50 for 1.234,50, or say decimal = "," under [incomes].'
     if re.search(r"\d", text):
         return "write the number alone, without currency or other signs."
     return "write a number."

@@ -14,6 +14,7 @@ from experiments.core.commands import COMMANDS
 from experiments.core.config import SERVERS, RunConfig
 from experiments.core.engines import engine_of, spoken
 from experiments.core.session import Session
+from experiments.economies.kept import changed_since
 from experiments.report.console import NOTES, Mistake, mistakes
 from experiments.runs.config import ReplayConfig, ResumeConfig
 from experiments.runs.directory import METRICS, make_run, new_run_path, read_manifest
@@ -79,6 +80,11 @@ def resume(choices: ResumeConfig) -> None:
                     f"{choices.run} asked the server {engine['url']} for {asked.model}: give it "
                     "again, with --server, or --planner-server or --worker-server if it had those."
                 )
+    for name in changed_since(choices.run):
+        NOTES.print(
+            f"{name} has changed since the run began, which goes on with its own copy.",
+            markup=False,
+        )
     with _open_session(_start_engines(config), choices.run, config) as session:
         _do(command, config, choices.run, session)
 
