@@ -6,7 +6,7 @@ import pkgutil
 import sys
 from typing import Any
 
-from experiments.core.commands import BENCHMARKS, COMMANDS, parse
+from experiments.core.commands import EVERY_COMMAND, parse
 
 
 def main() -> None:
@@ -14,7 +14,11 @@ def main() -> None:
 
     The exit code is then 2, or 128 and the number of the signal that ended it.
     """
-    name, config = parse(sys.argv[1:])
+    try:
+        name, config = parse(sys.argv[1:])
+    except ValueError as error:
+        print(f"econjax: {error}", file=sys.stderr)
+        sys.exit(2)
     from experiments.core.signals import leave, stoppable
     from experiments.report.console import NOTES, Mistake
     from experiments.report.plain import one_line
@@ -38,7 +42,7 @@ def _run(name: str, config: Any) -> None:
 
     jax.config.update("jax_enable_x64", getattr(config, "precision", "float64") == "float64")
     keep_compilations()
-    command = (COMMANDS | BENCHMARKS)[name]
+    command = EVERY_COMMAND[name]
     if command.leaves_run:
         from experiments.runs.lifecycle import start
 

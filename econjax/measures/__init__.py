@@ -1,4 +1,4 @@
-"""Measures of an outcome: progressivity, elasticities, votes.
+"""Measures of an outcome: progressivity, elasticities, votes, winners and losers.
 
 The names of `__all__`, each imported from its module when it is first used.
 """

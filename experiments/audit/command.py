@@ -10,12 +10,12 @@ import jax
 import numpy as np
 
 from baselines.search.uninformed import WalkPlanner
-from econjax import Economy, us_federal
+from econjax import Economy
 from econjax.planning import RationalEvaluator, hear, plan
 from econjax.schedule import BracketSchedule
 from experiments.audit.config import AuditConfig
 from experiments.audit.tables import Audit, print_audit
-from experiments.core.engines import engine_of
+from experiments.core.engines import engine_of, spoken
 from experiments.report.console import NOTES, mistakes, results
 from llm_policy.audit.echoes import echoes
 from llm_policy.audit.effects import effects
@@ -37,7 +37,6 @@ from llm_policy.personas.draw import describe, draw_personas
 from llm_policy.planners.choice import ChoicePlanner
 from llm_policy.planners.text import LLMPlanner
 from llm_policy.prompts.election import ElectionRules
-from llm_policy.prompts.welfare import WELFARE
 from llm_policy.prompts.workers import Situation, Style
 from llm_policy.workers.llm import LLMWorkers
 from llm_policy.workers.society import Society, State
@@ -52,12 +51,15 @@ def run_audit(config: AuditConfig) -> None:
     """
     with mistakes():
         config.check()
-    with contextlib.closing(engine_of(config)) as engine, NOTES.status("") as status:
+    with (
+        contextlib.closing(spoken(engine_of(config), config)) as engine,
+        NOTES.status("") as status,
+    ):
         found = audit(config, engine, status.update)
     if config.json:
         print(json.dumps(dataclasses.asdict(found), indent=2, allow_nan=False))
     else:
-        print_audit(found, results())
+        print_audit(found, results(config))
 
 
 def audit(
@@ -74,7 +76,7 @@ def audit(
         EngineError: the engine cannot answer.
     """
     config.check()
-    law, economy = us_federal(config.year, config.status), config.economy()
+    law, economy = config.status_quo(), config.economy()
     on_stage(f"asking {config.size:,} workers in many ways")
     society, state = _society(config, engine, economy, law)
     situation = Situation(law, 1, {}, state.rebate, "explore")
@@ -112,7 +114,7 @@ def _society(
     workers = LLMWorkers(
         engine, economy, personas, scenario=config.scenario, style=Style(mode="choice")
     )
-    society = Society(workers, WELFARE[config.welfare].welfare)
+    society = Society(workers, config.aim(config.welfare).welfare)
     return society, society.begin(law)
 
 
@@ -129,7 +131,7 @@ def _personas(config: AuditConfig, economy: Economy) -> list[str]:
 def _audit_planner(
     config: AuditConfig, engine: Engine, economy: Economy, law: BracketSchedule
 ) -> Recall:
-    aim = WELFARE[config.welfare]
+    aim = config.aim(config.welfare)
     planner = LLMPlanner(engine, law, goal=aim.words)
     report = RationalEvaluator(economy, aim.welfare).value(law)
     state = hear(planner, planner.init(jax.random.key(config.seed)), law, report)
@@ -140,7 +142,7 @@ def _elections(
     config: AuditConfig, engine: Engine, society: Society, state: State
 ) -> list[Election]:
     """Let the workers vote, one election after the other, each as if it were the first."""
-    law, aim = us_federal(config.year, config.status), WELFARE[config.welfare]
+    law, aim = config.status_quo(), config.aim(config.welfare)
     shared, voters = society.voters(state)
     rules = ElectionRules(candidates=5)
     democracy = Democracy(engine, law, rules=rules, goal=aim.words, attempts=1, most_unread=1.0)
@@ -155,7 +157,7 @@ def _audit_letters(
     config: AuditConfig, engine: Engine, economy: Economy, law: BracketSchedule
 ) -> OrderEffect:
     """Ask the planner after each tax year of a walk that it does not choose."""
-    aim, key = WELFARE[config.welfare], jax.random.key(config.seed)
+    aim, key = config.aim(config.welfare), jax.random.key(config.seed)
     walked = plan(key, WalkPlanner(law), RationalEvaluator(economy, aim.welfare), steps=_WALKED)
     planner = ChoicePlanner(engine, law, goal=aim.words)
     states = [planner.init(key)]

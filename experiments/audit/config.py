@@ -34,9 +34,9 @@ class AuditConfig(EconomyConfig, ModelConfig):
     """Print the figures as JSON on standard output instead of a table."""
 
     @property
-    def size(self) -> int:
-        """The number of workers."""
-        return self.agents or 20
+    def usual(self) -> int:
+        """The number of workers if none is given."""
+        return 20
 
     @property
     def questions(self) -> int:

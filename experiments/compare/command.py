@@ -2,14 +2,17 @@
 
 import dataclasses
 import json
+import re
 import time
 from pathlib import Path
 
-from econjax import us_federal
+from econjax import BracketSchedule
+from econjax.laws import save_schedule
 from experiments.compare.config import CompareConfig
 from experiments.compare.figures import plot_schedules, plot_welfare
 from experiments.compare.rows import Comparison
 from experiments.compare.run import Players, compare
+from experiments.compare.seeds import over_seeds, print_seeds
 from experiments.compare.tables import print_comparison
 from experiments.core.config import FORMULA
 from experiments.core.session import Session
@@ -21,28 +24,51 @@ from experiments.runs.directory import METRICS, write_table
 def run_compare(config: CompareConfig, path: Path, session: Session | None) -> None:
     """Compare, write what came out into the run directory, print."""
     started = time.perf_counter()
-    comparison = _with_progress(config, _players(config, session))
-    write_table(path / "timings.parquet", _timings(comparison))
-    law = us_federal(config.year, config.status)
-    plot_schedules(comparison, law, path / "schedules.png")
+    players = _players(config, session)
+    every = [
+        _with_progress(dataclasses.replace(config, seed=config.seed + one), players)
+        for one in range(config.seeds)
+    ]
+    comparison = every[0]
+    write_table(path / "timings.parquet", [row for one in every for row in _timings(one)])
+    plot_schedules(comparison, config.status_quo(), path / "schedules.png")
     plot_welfare(comparison, path / "welfare.png")
-    write_table(path / METRICS, comparison.metrics)
+    _save_schedules(comparison, config, path / "schedules")
+    write_table(path / METRICS, [row for one in every for row in one.metrics])
     if config.json:
         tables = {
             w: [dataclasses.asdict(row) for row in rows] for w, rows in comparison.tables.items()
         }
         result = {"run": str(path), "engine": session and session.describe()}
         result |= {"sizes": comparison.sizes, "tables": tables}
+        if config.seeds > 1:
+            result["seeds"] = {
+                title: [dataclasses.asdict(row) for row in rows]
+                for title, rows in over_seeds(every).items()
+            }
         print(json.dumps(result, indent=2, allow_nan=False))
         return
-    console = results()
+    console = results(config)
     remarks = _remarks(config)
     for each in session.all if session else ():
         remarks += each.remarks(comparison.asked, comparison.workers)
-    print_comparison(comparison, console, remarks=remarks)
+    print_comparison(comparison, console, remarks=remarks, subsistence=config.subsistence)
+    if config.seeds > 1:
+        print_seeds(over_seeds(every), config.seeds, console)
     console.print(
         f"{time.perf_counter() - started:.0f} s for the comparison. Run directory: {path}"
     )
+
+
+def _save_schedules(comparison: Comparison, config: CompareConfig, folder: Path) -> None:
+    """Write what each planner recommends, and the law, as JSON, for `econjax reform`."""
+    law = config.status_quo()
+    folder.mkdir(exist_ok=True)
+    save_schedule(law, folder / "law.json")
+    for title, rows in comparison.tables.items():
+        for row in rows:
+            name = re.sub(r"[^a-z0-9]+", "-", f"{title} {row.planner}".lower()).strip("-")
+            save_schedule(BracketSchedule(law.thresholds, list(row.rates)), folder / f"{name}.json")
 
 
 def _players(config: CompareConfig, session: Session | None) -> Players:
@@ -79,10 +105,7 @@ def _timings(comparison: Comparison) -> list[dict]:
 
 
 def _remarks(config: CompareConfig) -> list[str]:
-    remarks = [
-        "Workers are on the quantile grid of ACS-2023 incomes, calibrated to "
-        f"{config.year} {config.status} law, elasticity {config.elasticity:g}, seed {config.seed}."
-    ]
+    remarks = [f"{config.source.words()} Seed {config.seed}."]
     if "llm" in config.workers:
         remarks.append(
             "Language-model workers: ± is the standard error of the mean of "

@@ -29,7 +29,8 @@ class CompareConfig(RunConfig):
     """Who works, in tables of their own: exact best responses, and language models that read
     personas."""
     agents: int | None = None
-    """Workers on the quantile grid; 10,000 rational ones and 20 language models if not given."""
+    """Workers on the quantile grid; if not given 20 language models, and 10,000 rational ones or
+    every record of a data file."""
     welfare: tuple[WelfareName, ...] = ("atkinson", "rawlsian")
     """Welfare functions to maximise, each in a comparison of its own."""
     planners: tuple[PlannerName, ...] = COMPARED
@@ -55,6 +56,9 @@ class CompareConfig(RunConfig):
     repetitions: int = 4
     """Independent tax years that language-model workers live under each recommended schedule, from
     which standard errors and what cannot be told apart are known."""
+    seeds: int = 1
+    """How often everything is done, with --seed and the seeds after it: personas, draws and
+    planners differ, and a table shows means over seeds with intervals."""
     keep_memory: bool = False
     """Let language-model workers remember the tax years before, under every planner alike: all
     start from the same 40 hours, and the order of a planner's schedules is part of its result."""
@@ -71,7 +75,7 @@ class CompareConfig(RunConfig):
             ValueError: a choice that makes no comparison.
         """
         RunConfig.check(self)
-        for name in ("evaluations", "tax_year", "repetitions"):
+        for name in ("evaluations", "tax_year", "repetitions", "seeds"):
             require_at_least(1, name, getattr(self, name))
         require_some("workers", self.workers, get_args(WorkersName))
         require_some("welfare", self.welfare, get_args(WelfareName))
@@ -174,9 +178,13 @@ class CompareConfig(RunConfig):
         return dataclasses.replace(
             self,
             workers=(workers,),
-            agents=self.agents or agents,
+            agents=self.agents or (None if self._takes_all(workers) else agents),
             evaluations=self.evaluations or evaluations,
         )
+
+    def _takes_all(self, workers: WorkersName) -> bool:
+        """Whether there are as many workers as a data file has records."""
+        return workers == "rational" and self.has_own_incomes
 
     def asdict(self) -> dict[str, Any]:
         """Return the choices that figures depend on, ready for JSON."""

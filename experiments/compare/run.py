@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from baselines.optimum import best_found
-from econjax import BracketSchedule, Economy, us_federal
+from econjax import BracketSchedule, Economy
 from econjax.planning import CLIMBS, Evaluator, RationalEvaluator, Report, plan
 from experiments.compare.config import CompareConfig
 from experiments.compare.rows import (
@@ -23,7 +23,7 @@ from experiments.compare.rows import (
 )
 from experiments.core.config import FORMULA
 from experiments.core.modes import mode_for
-from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext
+from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext, titled
 from experiments.report.disclosure import nature
 from llm_policy.answers.elicitation import MOST_LEAKED
 from llm_policy.answers.reading import Tally
@@ -32,7 +32,6 @@ from llm_policy.engines.base import Engine
 from llm_policy.formula.policy import TaughtWorkers
 from llm_policy.personas.draw import describe, draw_personas
 from llm_policy.planners.choice import ChoicePlanner
-from llm_policy.prompts.welfare import WELFARE
 from llm_policy.prompts.workers import Mode, Style
 from llm_policy.surrogate.recording import RecordedWorkers, person_features
 from llm_policy.workers.evaluator import ModelEvaluator, mean_year
@@ -73,7 +72,7 @@ def compare(
     """
     config.check()
     cast = _cast(config, players)
-    law, key, tally = us_federal(config.year, config.status), jax.random.key(config.seed), Tally()
+    law, key, tally = config.status_quo(), jax.random.key(config.seed), Tally()
     asked = _modes(config, cast, law, jax.random.fold_in(key, 0))
     config = replace(config, mode=asked.get("workers", "choice"))
     config.check()
@@ -88,15 +87,16 @@ def compare(
             for name in config.welfare:
                 setting = PlanningContext(
                     law=law,
-                    elasticity=config.elasticity,
+                    elasticity=config.told,
                     engine=cast.planners[0] if cast.planners else None,
-                    aim=WELFARE[name],
+                    aim=config.aim(name),
                     tally=tally,
                     evaluations=some.evaluations or 1,
                     mode=asked.get("planner", "choice"),
                     most_leaked=config.most_leaked,
                     workers=recorded,
                     steps=config.tax_year,
+                    subsistence=config.subsistence,
                 )
                 planned = jax.random.fold_in(key, 1)
                 contest = _Contest(
@@ -136,7 +136,7 @@ def _modes(
     config: CompareConfig, cast: Players, law: BracketSchedule, key: Key[Array, ""]
 ) -> dict[str, Mode]:
     """Return in which mode those answer who are language models, workers and planner."""
-    goal, modes = WELFARE[config.welfare[0]].words, {}
+    goal, modes = config.aim(config.welfare[0]).words, {}
     if "llm" in config.workers:
         economy = config.among("llm").economy()
         texts = describe(draw_personas(key, economy.population))
@@ -276,7 +276,7 @@ class _Contest:
         if self.crew.workers is None:
             rows.append(self._optimiser(max(rows, key=lambda row: row.equivalent)))
         best = max(rows, key=lambda row: row.equivalent)
-        start = next((row.equivalent for row in rows if row.planner == STATUS_QUO), None)
+        start = next((row.equivalent for row in rows if row.planner == self.config.law_title), None)
         if start is None:
             evaluate, law = self._evaluator(_SEARCH), self.setting.law
             start = float(self._measure(evaluate, law).report.equivalent)
@@ -292,7 +292,7 @@ class _Contest:
         ]
 
     def _planner(self, entry: PlannerSpec, engine: Engine | None) -> ComparisonRow:
-        name, model = entry.name, None
+        name, model = titled(entry, self.config.law_title), None
         if entry.is_model and engine is not None:
             described = engine.describe()
             model = str(described["model"])
@@ -385,7 +385,8 @@ class _Contest:
         welfare = self.setting.aim.welfare
         if self.crew.workers is None:
             return RationalEvaluator(self.economy, welfare)
-        society, key = Society(self.crew.workers, welfare), jax.random.fold_in(self.key, place)
+        key, floor = jax.random.fold_in(self.key, place), self.config.subsistence
+        society = Society(self.crew.workers, welfare, subsistence=floor)
         begun = society.begin(self.setting.law) if self.config.keep_memory else None
         return ModelEvaluator(society, steps=self.config.tax_year, key=key, begun=begun)
 

@@ -11,7 +11,13 @@ from experiments.compare.rows import Comparison, ComparisonRow
 from llm_policy.workers.lived import SUBSISTENCE
 
 
-def print_comparison(comparison: Comparison, console: Console, *, remarks: list[str]) -> None:
+def print_comparison(
+    comparison: Comparison,
+    console: Console,
+    *,
+    remarks: list[str],
+    subsistence: float = SUBSISTENCE,
+) -> None:
     """Print the tables, the `remarks`, and what the columns mean.
 
     What does not fit the terminal's width goes on in a further table below; no figure is cut.
@@ -34,7 +40,7 @@ def print_comparison(comparison: Comparison, console: Console, *, remarks: list[
                     "that this welfare function counts it as."
                 )
     models = any(row.errors for rows in comparison.tables.values() for row in rows)
-    for remark in (*_LEGEND, *(_LEGEND_OF_MODELS if models else ()), *remarks):
+    for remark in (*_LEGEND, *(_legend_of_models(subsistence) if models else ()), *remarks):
         console.print(remark)
 
 
@@ -78,10 +84,17 @@ _LEGEND = [
 ]
 
 
+def _legend_of_models(subsistence: float) -> list[str]:
+    """Return what columns mean among workers who may err."""
+    guideline = " (US poverty guideline)" if subsistence == SUBSISTENCE else ""
+    floor = f", nor than ${subsistence:,.0f}{guideline}" if subsistence else ""
+    return [text.format(floor=floor) for text in _LEGEND_OF_MODELS]
+
+
 _LEGEND_OF_MODELS = [
     "Among language models, equivalent is welfare as lived, over independent tax years with the "
-    "same draws for all planners: nobody's year counts as less than no work would have brought, "
-    f"nor than ${SUBSISTENCE:,.0f} (US poverty guideline), unless the worker's own best is less. "
+    "same draws for all planners: nobody's year counts as less than no work would have "
+    "brought{floor}, unless the worker's own best is less. "
     "≈: not told apart from the best row (95 %, paired by year).",
     "all best: welfare if the same people chose best under the same schedule. errors: dollars a "
     "year lost against each worker's own best, on average and without a bound; top 10th: the share "

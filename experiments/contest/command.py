@@ -12,12 +12,12 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
-from econjax import Economy, us_federal
+from econjax import Economy
 from econjax.planning import plan
 from experiments.contest.config import ContestConfig
-from experiments.core.config import EconomyConfig, with_uninformed
-from experiments.core.engines import engine_of
-from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext
+from experiments.core.config import with_uninformed
+from experiments.core.engines import engine_of, spoken
+from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext, titled
 from experiments.report.console import NOTES, mistakes, results
 from experiments.report.disclosure import nature
 from experiments.report.intervals import Measured, mean_of
@@ -25,7 +25,7 @@ from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine
 from llm_policy.formula.policy import TaughtWorkers
 from llm_policy.personas.draw import Personas, describe, draw_personas
-from llm_policy.prompts.welfare import WELFARE, WelfareSpec
+from llm_policy.prompts.welfare import WelfareSpec
 from llm_policy.surrogate.expectation import recorded_value
 from llm_policy.surrogate.recording import RecordedWorkers, person_features
 from llm_policy.workers.evaluator import ModelEvaluator
@@ -84,13 +84,13 @@ def compete(
     if SURROGATE not in entrants or config.seeds < 2:
         raise ValueError(f"A contest has the entrant {SURROGATE.name!r} and two seeds at least.")
     rows = []
-    for aim in (WELFARE[name] for name in config.welfare):
+    for aim in map(config.aim, config.welfare):
         runs: dict[PlannerSpec, list[_Run]] = {entry: [] for entry in entrants}
         for seed in range(config.seeds):
             for entry, found in runs.items():
                 found.append(_run(engine, config, aim, seed, entry))
                 progress(f"{aim.name}, seed {seed}, {entry.name}: {found[-1].equivalent:,.0f}")
-        rows += [_row(aim, entry, runs) for entry in entrants]
+        rows += [_row(aim, entry, runs, config.law_title) for entry in entrants]
     return tuple(rows)
 
 
@@ -105,20 +105,22 @@ def run_contest(config: ContestConfig) -> None:
         config.check()
     with contextlib.ExitStack() as stack:
         asked = config.workers == "llm"
-        engine = stack.enter_context(contextlib.closing(engine_of(config))) if asked else None
+        engine = None
+        if asked:
+            engine = stack.enter_context(contextlib.closing(spoken(engine_of(config), config)))
         described = None if engine is None else nature(engine.describe())
         rows = compete(engine, config, progress=NOTES.print)
     if config.json:
         print(json.dumps([asdict(row) for row in rows], indent=2, allow_nan=False))
         return
-    console = results()
+    console = results(config)
     who = (
         "workers of the formula that econjax-small was taught"
         if described is None
         else described.workers
     )
     sizes = f"{config.evaluations} tax years of {config.steps} questions for every planner"
-    title = f"{config.agents} {who}, {sizes}, {config.seeds} seeds"
+    title = f"{config.size:,} {who}, {sizes}, {config.seeds} seeds"
     console.print(contest_table(rows, title), crop=False)
     console.print(
         "Dollars a year of equivalent, expected from the probabilities of the workers' answers in "
@@ -160,12 +162,12 @@ def _run(
 ) -> _Run:
     key = jax.random.key(seed)
     people_key, plan_key, search_key, final_key = jax.random.split(key, 4)
-    economy = EconomyConfig(agents=config.agents, elasticity=config.elasticity).economy()
+    economy, floor = config.economy(), config.subsistence
     workers = _workers(engine, economy, draw_personas(people_key, economy.population))
-    society, tally, law = Society(workers, aim.welfare), Tally(), us_federal(2024, "single")
+    society, tally = Society(workers, aim.welfare, subsistence=floor), Tally()
     started = time.perf_counter()
     setting = PlanningContext(
-        law=law,
+        law=config.status_quo(),
         elasticity=None,
         engine=engine,
         aim=aim,
@@ -173,6 +175,7 @@ def _run(
         evaluations=config.evaluations,
         workers=workers,
         steps=config.steps,
+        subsistence=floor,
     )
     planner = entry.planner(setting)
     evaluate = ModelEvaluator(society, steps=config.steps, key=search_key)
@@ -180,7 +183,9 @@ def _run(
     found = plan(plan_key, planner, evaluate, steps=steps).recommended
     queries, seconds = workers.queries, time.perf_counter() - started
     ModelEvaluator(society, steps=config.steps, key=final_key).value(found)
-    value = recorded_value(economy, aim.welfare, workers.years[-1], workers.hours)
+    value = recorded_value(
+        economy, aim.welfare, workers.years[-1], workers.hours, subsistence=floor
+    )
     return _Run(entry.observes(planner), value, queries, tally.asked, seconds)
 
 
@@ -191,7 +196,10 @@ def _workers(engine: Engine | None, economy: Economy, personas: Personas) -> Rec
 
 
 def _row(
-    aim: WelfareSpec, entry: PlannerSpec, runs: Mapping[PlannerSpec, Sequence[_Run]]
+    aim: WelfareSpec,
+    entry: PlannerSpec,
+    runs: Mapping[PlannerSpec, Sequence[_Run]],
+    law: str,
 ) -> ContestRow:
     values, own = (np.array([run.equivalent for run in runs[who]]) for who in (SURROGATE, entry))
     lead = None if entry is SURROGATE else mean_of(values - own)
@@ -201,7 +209,7 @@ def _row(
     )
     return ContestRow(
         welfare=aim.name,
-        planner=entry.name,
+        planner=titled(entry, law),
         observes=runs[entry][0].observes,
         equivalents=tuple(own.tolist()),
         mean=mean_of(own),

@@ -1,10 +1,10 @@
 """What is chosen of a contest. Light, for the command line."""
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from experiments.core.config import (
+    EconomyConfig,
     ModelConfig,
     WelfareName,
     require_at_least,
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ContestConfig(ModelConfig):
+class ContestConfig(EconomyConfig, ModelConfig):
     """Let planners ask the same language-model workers equally often, one by surrogate gradient."""
 
     workers: Literal["llm", "formula"] = "llm"
     """Who works: language models that read personas, or the formula that econjax-small was
     taught (then no model is asked, and none plans)."""
-    agents: int = 40
+    agents: int | None = 40
     """Workers, each asked once in a step."""
     evaluations: int = 12
     """Tax years that every planner may ask for."""
@@ -30,8 +30,6 @@ class ContestConfig(ModelConfig):
     """Steps of labor in a tax year."""
     seeds: int = 20
     """How often everything is done: personas, draws and planners differ."""
-    elasticity: float = 0.25
-    """Elasticity that the prices of effort in the workers' prompts come from."""
     welfare: tuple[WelfareName, ...] = ("rawlsian", "atkinson")
     """Welfare functions to maximise."""
     json: bool = False
@@ -48,9 +46,8 @@ class ContestConfig(ModelConfig):
         Raises:
             ValueError: a choice that makes no contest.
         """
+        EconomyConfig.check(self)
         ModelConfig.check(self)
-        for name, least in {"agents": 2, "evaluations": 1, "steps": 1, "seeds": 2}.items():
+        for name, least in {"evaluations": 1, "steps": 1, "seeds": 2}.items():
             require_at_least(least, name, getattr(self, name))
         require_some("welfare", self.welfare, get_args(WelfareName))
-        if not 0 < self.elasticity < math.inf:
-            raise ValueError(f"--elasticity must be a positive number; got {self.elasticity}.")

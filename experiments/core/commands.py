@@ -7,9 +7,11 @@ show.
 import dataclasses
 import difflib
 import importlib.metadata
+import itertools
 import pkgutil
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Union
 
 import tyro
@@ -100,13 +102,32 @@ COMMANDS = {
         "experiments.optimum.config:OptimumConfig",
         "experiments.optimum.command:run_optimum",
     ),
+    "reform": Command(
+        "Show who wins, who loses, and how much, where one schedule takes the place of another.",
+        "experiments.reform.config:ReformConfig",
+        "experiments.reform.command:run_reform",
+    ),
     "parity": Command(
         "Print the welfare of the LLM Economist's economies at 40 hours and 2024 federal rates.",
         "experiments.parity.config:ParityConfig",
         "experiments.parity.command:run_parity",
     ),
 }
+ECONOMY = "economy"
+ECONOMY_COMMANDS = {
+    "init": Command(
+        "Write an economy file, in which every key stands with what it means.",
+        "experiments.economy.config:InitConfig",
+        "experiments.economy.command:run_init",
+    ),
+    "describe": Command(
+        "Describe the people of an economy, and the law, beside published figures.",
+        "experiments.economy.config:DescribeConfig",
+        "experiments.economy.command:run_describe",
+    ),
+}
 BENCHMARK = "benchmark"
+ECONOMY_FLAG = "--economy"
 BENCHMARKS = {
     "core": Command(
         "Time taxes, responses and welfare gradients against NumPy and the machine's own limits.",
@@ -146,9 +167,15 @@ BENCHMARKS = {
         "experiments.benchmarks.against:print_against",
     ),
 }
-_BENCHMARK = (
-    "Measure how fast, and with how much memory, parts of the project are, and against what."
-)
+GROUPS = {
+    BENCHMARK: (
+        "Measure how fast, and with how much memory, parts of the project are, and against what.",
+        BENCHMARKS,
+    ),
+    ECONOMY: ("Write and describe economy files, which --economy takes.", ECONOMY_COMMANDS),
+}
+"""Commands of commands, each with its line of help."""
+EVERY_COMMAND = COMMANDS | BENCHMARKS | ECONOMY_COMMANDS
 
 
 def parse(arguments: Sequence[str]) -> tuple[str, Any]:
@@ -156,35 +183,40 @@ def parse(arguments: Sequence[str]) -> tuple[str, Any]:
 
     Raises:
         SystemExit: help or the version was asked for (code 0); the arguments make no command (2).
+        ValueError: an economy file that cannot be read.
     """
     if list(arguments) == ["--version"]:
         print(importlib.metadata.version("econjax"))
         sys.exit(0)
     _suggest(arguments)
     named = _named(arguments)
-    commands = {name: command.kind(loaded=name in named) for name, command in COMMANDS.items()}
-    benchmarks = {
-        name: command.kind(loaded={BENCHMARK, name} <= named)
-        for name, command in BENCHMARKS.items()
+    kinds = {name: command.kind(loaded=name in named) for name, command in COMMANDS.items()}
+    lines = {name: command.summary for name, command in EVERY_COMMAND.items()}
+    inner = {
+        group: {
+            name: command.kind(loaded={group, name} <= named) for name, command in commands.items()
+        }
+        for group, (_, commands) in GROUPS.items()
     }
-    lines = {name: command.summary for name, command in (COMMANDS | BENCHMARKS).items()}
-    kinds = commands | {BENCHMARK: _choice(benchmarks, lines)}
-    config = tyro.cli(
-        _choice(kinds, lines | {BENCHMARK: _BENCHMARK}), prog="econjax", args=arguments
-    )
-    [name] = (name for name, kind in (commands | benchmarks).items() if type(config) is kind)
+    all_kinds = kinds | {name: kind for some in inner.values() for name, kind in some.items()}
+    said = _said_by_file(arguments, all_kinds)
+    groups = {group: _choice(some, lines, said) for group, some in inner.items()}
+    lines |= {group: line for group, (line, _) in GROUPS.items()}
+    every = _choice(kinds | groups, lines, said)
+    config = tyro.cli(every, prog="econjax", args=arguments)
+    [name] = (name for name, kind in all_kinds.items() if type(config) is kind)
     return name, config
 
 
 def _suggest(arguments: Sequence[str]) -> None:
     """End with a word on what may have been meant, where a command is misspelt."""
-    inner = arguments[:1] == [BENCHMARK]
-    known = BENCHMARKS if inner else [*COMMANDS, BENCHMARK]
-    given = arguments[inner : inner + 1]
+    group = arguments[0] if arguments and arguments[0] in GROUPS else ""
+    known = GROUPS[group][1] if group else [*COMMANDS, *GROUPS]
+    given = arguments[bool(group) : bool(group) + 1]
     if not given or given[0] in known:
         return
     if close := difflib.get_close_matches(given[0], known, n=1):
-        whole = f"{BENCHMARK} {close[0]}" if inner else close[0]
+        whole = f"{group} {close[0]}".strip()
         print(
             f"econjax: there is no command {given[0]}. Did you mean econjax {whole}?",
             file=sys.stderr,
@@ -195,16 +227,43 @@ def _suggest(arguments: Sequence[str]) -> None:
 def _named(arguments: Sequence[str]) -> set[str]:
     """Return the names of the commands that the arguments may mean: all, to write completions."""
     if any(argument.startswith("--tyro-") for argument in arguments):
-        return {*COMMANDS, BENCHMARK, *BENCHMARKS}
+        return {*EVERY_COMMAND, *GROUPS}
     return set(arguments)
 
 
-def _choice(kinds: Mapping[str, Any], lines: Mapping[str, str]) -> Any:
+def _said_by_file(arguments: Sequence[str], kinds: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the choices of the command that its economy file says, where it is given one.
+
+    Raises:
+        ValueError: the file is none that can be read.
+    """
+    name = next((argument for argument in arguments[:2] if argument not in GROUPS), None)
+    of_file = getattr(kinds.get(name), "of_file", None) if name else None
+    if name is None or of_file is None:
+        return {}
+    for argument, following in itertools.pairwise([*arguments, ""]):
+        flag, equals, value = argument.partition("=")
+        if flag == ECONOMY_FLAG:
+            return {name: of_file(Path(value if equals else following))}
+    return {}
+
+
+def _choice(
+    kinds: Mapping[str, Any], lines: Mapping[str, str], defaults: Mapping[str, Any] | None = None
+) -> Any:
     """Return the type of which tyro makes a choice of subcommands, each with its line of help."""
+    said = defaults or {}
     # Of more than one member: the types are known only when the program runs.
     return Union[  # noqa: UP007
         tuple(
-            Annotated[kind, tyro.conf.subcommand(name, description=lines[name])]
+            Annotated[
+                kind,
+                tyro.conf.subcommand(
+                    name, description=lines[name], default=said.get(name, tyro.MISSING)
+                )
+                if name in said
+                else tyro.conf.subcommand(name, description=lines[name]),
+            ]
             for name, kind in kinds.items()
         )
     ]

@@ -138,4 +138,4 @@ def _delete(path: Path) -> None:
 
 
 def _tell(what: str) -> None:
-    NOTES.print(f"econjax: {what}. {VARIABLE} names another folder, or is off.", markup=False)
+    NOTES.print(f"econjax: {what}. {VARIABLE} names another folder, or is off.")

@@ -9,12 +9,18 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
+import tyro
+
+from experiments.economies.defaults import file_defaults
 from experiments.report.disclosure import SHIPPED
 
 if TYPE_CHECKING:
-    from econjax import Economy
+    from econjax import BracketSchedule, Economy
+    from experiments.economies.document import Money
+    from experiments.economies.source import EconomySource
+    from llm_policy.prompts.welfare import WelfareSpec
 
 EngineName = Literal["auto", "embedded", "vllm"]
 ModeName = Literal["auto", "text", "choice"]
@@ -87,21 +93,82 @@ class AskedModel(NamedTuple):
 class EconomyConfig:
     """Rational workers on the ACS-2023 income quantile grid, calibrated to 40 hours under a law."""
 
+    economy_file: Annotated[Path | None, tyro.conf.arg(name="economy", metavar="FILE")] = None
+    """An economy file, which `econjax economy init` writes: incomes, law, currency, preferences,
+    welfare. What it says is the default of the choices here, which override it."""
+    incomes: str = "acs-2023"
+    """Incomes at 40 hours: acs-2023, cps-2023 or ssa-2022 (fitted distributions), cps (wages of US
+    tax units of the law's year and status, with econjax[cps]), or a CSV or Parquet file with a
+    column income; "file" is what the economy file says."""
     agents: int | None = None
-    """Workers on the quantile grid; 10,000 if not given."""
+    """Workers on the quantile grid; if not given 10,000, or every record of a data file."""
     elasticity: float = 0.25
     """Elasticity of income with respect to the net-of-tax rate."""
+    law: str = "us_federal"
+    """The law that workers are calibrated to and planners start from: us_federal, or a JSON file
+    that holds a schedule; "file" is what the economy file says."""
     year: int = 2024
-    """Tax year of the federal law that workers are calibrated to and planners start from."""
+    """Tax year of the federal law."""
     status: str = "single"
-    """Filing status under that law: single, joint, separate or head_of_household."""
-    spending: Literal["none", "federal"] = "none"
-    """Public spending: none, so that rebates return all revenue, or what the law collects today."""
+    """Filing status under the law; the federal one knows single, joint, separate and
+    head_of_household."""
+    spending: Literal["none", "federal", "law"] | float = "none"
+    """Public spending: none, so that rebates return all revenue; law (or federal), what the law
+    collects today; or money a head and year."""
+    aversion: float = 1.0
+    """Aversion to inequality of Atkinson welfare."""
+
+    @classmethod
+    def of_file(cls, path: Path, **choices: Any) -> Self:
+        """Return the choices that an economy file says, but for those that are given.
+
+        Raises:
+            ValueError: the file is none that can be read.
+        """
+        return cls(**(file_defaults(cls, path) | choices))
+
+    @property
+    def source(self) -> "EconomySource":
+        """What the economy is made of."""
+        from experiments.economies.source import EconomySource
+
+        return EconomySource(
+            file=None if self.economy_file is None else Path(self.economy_file),
+            incomes=self.incomes,
+            law=self.law,
+            year=self.year,
+            status=self.status,
+            agents=self.asked_for,
+            elasticity=self.elasticity,
+            spending=self.spending,
+        )
 
     @property
     def size(self) -> int:
         """The number of workers."""
-        return self.agents or 10_000
+        return self.asked_for or self.source.size
+
+    @property
+    def usual(self) -> int | None:
+        """The number of workers if none is given, None for every record of a data file."""
+        return None if self.has_own_incomes else 10_000
+
+    @property
+    def asked_for(self) -> int | None:
+        """The number of workers, None for every record of a data file."""
+        return self.agents or self.usual
+
+    @property
+    def has_own_incomes(self) -> bool:
+        """Whether incomes may come from data, of which the number of workers then depends."""
+        return self.incomes != "acs-2023"
+
+    @property
+    def currency(self) -> "Money":
+        """What money is called."""
+        from experiments.economies.document import Money
+
+        return Money() if self.economy_file is None else self.source.document.currency
 
     def check(self) -> None:
         """Check all that can be checked before any work.
@@ -109,9 +176,6 @@ class EconomyConfig:
         Raises:
             ValueError: a choice that makes no economy.
         """
-        from econjax import us_federal
-
-        us_federal(self.year, self.status)
         require_at_least(2, "agents", self.agents)
         if self.size > MOST_AGENTS:
             raise ValueError(f"--agents must be at most {MOST_AGENTS:,}; got {self.agents}.")
@@ -119,18 +183,57 @@ class EconomyConfig:
             raise ValueError(
                 f"--elasticity must be positive, 10 at most (25 % is 0.25); got {self.elasticity}."
             )
+        if not 0 <= self.aversion < math.inf:
+            raise ValueError(
+                f"--aversion must be 0 or more (Rawls: --welfare rawlsian); got {self.aversion}."
+            )
+        if not isinstance(self.spending, str) and not math.isfinite(self.spending):
+            raise ValueError(f"--spending is money a head; got {self.spending}.")
+        names = getattr(self, "welfare", ())
+        aims = [self.aim(name).welfare for name in ((names,) if isinstance(names, str) else names)]
+        self.source.check(aims)
 
     def economy(self) -> "Economy":
         """Return the economy, as exact as JAX's default precision."""
-        from econjax import Economy, Quasilinear, calibrate, equilibrium, gb2, us_federal
+        return self.source.economy()
 
-        law = us_federal(self.year, self.status)
-        population, preferences = calibrate(gb2(self.size), law), Quasilinear(self.elasticity)
-        economy = Economy(population=population, preferences=preferences)
-        if self.spending == "none":
-            return economy
-        revenue = equilibrium(economy, law).rebate
-        return Economy(population=population, preferences=preferences, spending=revenue)
+    def status_quo(self) -> "BracketSchedule":
+        """Return the law as it stands."""
+        return self.source.schedule()
+
+    @property
+    def told(self) -> float | None:
+        """The elasticity that planners may be told: None where workers have no common one."""
+        plain = self.economy_file is None and not self.has_own_incomes
+        return self.elasticity if plain else self.source.told
+
+    @property
+    def law_title(self) -> str:
+        """The law in words for a table."""
+        return "US federal" if self.law == "us_federal" else self.source.law_title
+
+    @property
+    def subsistence(self) -> float:
+        """The least that a year of a language-model worker counts as, in money a year."""
+        from llm_policy.workers.lived import SUBSISTENCE
+
+        said = None if self.economy_file is None else self.source.document.welfare.subsistence
+        if said is not None:
+            return said
+        return SUBSISTENCE if self.currency.name == "dollars" else 0.0
+
+    def aim(self, name: str) -> "WelfareSpec":
+        """Return the welfare function of a name, with the aversion that was chosen."""
+        from llm_policy.prompts.welfare import welfare_aim
+
+        return welfare_aim(name, self.aversion)
+
+    def carried(self) -> dict[str, bytes]:
+        """Return the files that a run keeps of the economy, by name: none where nothing is one."""
+        from experiments.economies.kept import copies_of
+
+        source = self.source
+        return copies_of(source.file, source.files)
 
 
 @dataclass(frozen=True)
@@ -269,7 +372,8 @@ class RunConfig(EconomyConfig, ModelConfig):
 
     def of_run(self, path: Path) -> Self:
         """Return the choices with what a run kept in its directory in place of its sources."""
-        return self
+        kept = path / KEPT_ECONOMY
+        return dataclasses.replace(self, economy_file=kept) if kept.is_file() else self
 
     def scored(self, score: tuple[str, ...]) -> Self:
         """Return the choices with other welfare functions to score the run under.
@@ -289,7 +393,11 @@ class RunConfig(EconomyConfig, ModelConfig):
 
     def asdict(self) -> dict:
         """Return the choices that figures depend on, ready for JSON."""
-        choices = dataclasses.asdict(self) | {"agents": self.size}
+        file = self.economy_file
+        choices = dataclasses.asdict(self) | {
+            "agents": self.asked_for,
+            "economy_file": None if file is None else str(file),
+        }
         return {name: value for name, value in choices.items() if name not in NO_MATTER}
 
     @classmethod
@@ -315,6 +423,8 @@ class RunConfig(EconomyConfig, ModelConfig):
 COSTS = ("limit_tokens", "limit_dollars", "limit_seconds")
 LIMITS = (*COSTS, "prices")
 SERVERS = ("server", "planner_server", "worker_server", "key_variable")
+KEPT_ECONOMY = Path("economy", "economy.toml")
+"""Where a run directory keeps its economy file."""
 NO_MATTER = ("name", "runs", "json", *SERVERS, *LIMITS)
 """A run's place, how it is printed, what it may cost, and addresses, maybe with a password."""
 
@@ -331,7 +441,7 @@ def as_typed(kind: type[_Typed], values: Any, where: str) -> _Typed:
     import msgspec
 
     try:
-        found = msgspec.convert(values, kind)
+        found = msgspec.convert(values, kind, dec_hook=lambda known, value: known(value))
     except msgspec.ValidationError as error:
         what, _, place = str(error).partition(" - at ")
         at = f", at {place.strip('`').removeprefix('$.')}" if place else ""

@@ -4,8 +4,9 @@ import importlib.util
 from pathlib import Path
 from typing import Any, Literal
 
-from experiments.core.config import EngineName, ModelConfig, ModeName, RunConfig
+from experiments.core.config import EconomyConfig, EngineName, ModelConfig, ModeName, RunConfig
 from experiments.core.costs import bills
+from experiments.economies.document import Money
 from experiments.report.console import NOTES
 from experiments.report.disclosure import SHIPPED
 from llm_policy.engines.base import Engine, EngineError
@@ -18,6 +19,7 @@ from llm_policy.engines.embedded.random_weights import (
 from llm_policy.engines.gguf.folder import PACKAGED, is_local, local_model, model_cache
 from llm_policy.engines.models import provider, resolve
 from llm_policy.engines.provenance import model_folder
+from llm_policy.engines.wrappers.currency import Renamed
 
 _CACHE = model_cache().parent
 _RANDOM = "random:"
@@ -32,7 +34,7 @@ def engine_of(config: ModelConfig) -> Engine:
         EngineError: no such model, no such server, or what the engine needs is not installed.
     """
     for bill in bills(config):
-        NOTES.print(bill, markup=False)
+        NOTES.print(bill)
     return start_engine(
         model=config.model,
         server=config.server,
@@ -45,6 +47,14 @@ def engine_of(config: ModelConfig) -> Engine:
         key_variable=config.key_variable,
         greet=config.mode if isinstance(config, RunConfig) else "auto",
     )
+
+
+def spoken(engine: Engine, config: EconomyConfig) -> Engine:
+    """Return an engine whose prompts speak the economy's currency: itself for dollars."""
+    currency = config.currency
+    if currency.name == Money().name:
+        return engine
+    return Renamed(engine, name=currency.name, scale=1, symbol=currency.symbol)
 
 
 def start_engine(

@@ -33,5 +33,5 @@ def mode_for(
     right = right_mode(found, most_leaked=config.most_leaked)
     for engine, one in zip(untaught, found, strict=True):
         name = engine.describe()["model"]
-        NOTES.print(f"Probe of {name} {one}. Mode: {right}.", markup=False, highlight=False)
+        NOTES.print(f"Probe of {name} {one}. Mode: {right}.")
     return right

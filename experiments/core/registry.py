@@ -38,6 +38,7 @@ from llm_policy.prompts.welfare import WelfareSpec
 from llm_policy.prompts.workers import Mode
 from llm_policy.surrogate.recording import RecordedWorkers
 from llm_policy.surrogate.refit import SurrogateRefit
+from llm_policy.workers.lived import SUBSISTENCE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +62,7 @@ class PlanningContext:
     workers: RecordedWorkers | None = None
     steps: int = 1
     bounds: RateBounds = USUAL_BOUNDS
+    subsistence: float = SUBSISTENCE
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,11 @@ class PlannerSpec:
         return ", ".join((*planner.observes, *["told the elasticity"] * told)) or "nothing"
 
 
+def titled(entry: PlannerSpec, law: str) -> str:
+    """Return a planner's name for people, where the law as it stands has a title of its own."""
+    return law if entry is REGISTRY["federal"] else entry.name
+
+
 def language_model(setting: PlanningContext, history: History = "kept") -> Planner:
     """Return a language model as planner, who reads its history as it was or not.
 
@@ -123,9 +130,10 @@ def surrogate_planner(
     *,
     steps: int,
     bounds: RateBounds = USUAL_BOUNDS,
+    subsistence: float = SUBSISTENCE,
 ) -> TrustRegionPlanner:
     """Return the planner that climbs on a surrogate of workers with `steps` of labor a tax year."""
-    refit = SurrogateRefit(workers, welfare, steps, begun=len(workers.years))
+    refit = SurrogateRefit(workers, welfare, steps, len(workers.years), subsistence)
     return TrustRegionPlanner(law, refit, bounds=bounds)
 
 
@@ -154,6 +162,7 @@ def _surrogate(setting: PlanningContext) -> TrustRegionPlanner:
         setting.aim.welfare,
         steps=setting.steps,
         bounds=setting.bounds,
+        subsistence=setting.subsistence,
     )
 
 

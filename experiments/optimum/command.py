@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 
 from baselines.optimum import best_found, evolve
-from econjax import BracketSchedule, us_federal
+from econjax import BracketSchedule
 from econjax.optimal.mirrlees import mirrlees_bound
 from econjax.planning import RationalEvaluator, Report
 from experiments.optimum.config import OptimumConfig
@@ -59,7 +59,7 @@ def run_optimum(config: OptimumConfig) -> None:
     if config.json:
         print(json.dumps(dataclasses.asdict(found), indent=2, allow_nan=False))
     else:
-        print_optimum(found, results())
+        print_optimum(found, results(config))
 
 
 def find_optimum(config: OptimumConfig) -> Optimum:
@@ -69,11 +69,7 @@ def find_optimum(config: OptimumConfig) -> Optimum:
         ValueError: a choice that makes no search.
     """
     config.check()
-    law, economy, welfare = (
-        us_federal(config.year, config.status),
-        config.economy(),
-        config.function,
-    )
+    law, economy, welfare = config.status_quo(), config.economy(), config.function
     climber, searcher = (RationalEvaluator(economy, welfare) for _ in range(2))
     starts = [law] + [
         BracketSchedule(law.thresholds, jnp.full_like(law.rates, rate))

@@ -1,12 +1,12 @@
 """What is chosen of a search for the optimum. Light, for the command line."""
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from experiments.core.config import (
     EconomyConfig,
     ModelConfig,
+    WelfareName,
     WorkersName,
 )
 
@@ -24,10 +24,8 @@ class OptimumConfig(EconomyConfig, ModelConfig):
     workers: WorkersName = "rational"
     """Who works: exact best responses, or language models that read personas (100 of them if
     --agents is not given)."""
-    welfare: Literal["atkinson", "rawlsian"] = "atkinson"
+    welfare: WelfareName = "atkinson"
     """Welfare function to maximise."""
-    aversion: float = 1.0
-    """Aversion to inequality of the Atkinson function."""
     generations: int = 40
     """Generations of the gradient-free search among rational workers."""
     seed: int = 0
@@ -45,19 +43,13 @@ class OptimumConfig(EconomyConfig, ModelConfig):
         ModelConfig.check(self)
         if self.generations < 1:
             raise ValueError(f"--generations must be at least 1; got {self.generations}.")
-        if not 0 <= self.aversion < math.inf:
-            raise ValueError(
-                f"--aversion must be 0 or more (Rawls: --welfare rawlsian); got {self.aversion}."
-            )
 
     @property
-    def size(self) -> int:
-        """The number of workers."""
-        return self.agents or (100 if self.workers == "llm" else 10_000)
+    def usual(self) -> int | None:
+        """The number of workers if none is given."""
+        return 100 if self.workers == "llm" else super().usual
 
     @property
     def function(self) -> "AbstractWelfare":
         """The welfare function."""
-        from econjax import Atkinson, Rawlsian
-
-        return Rawlsian() if self.welfare == "rawlsian" else Atkinson(self.aversion)
+        return self.aim(self.welfare).welfare

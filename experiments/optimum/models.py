@@ -13,10 +13,10 @@ from rich.console import Console
 from baselines.optimum import climb
 from baselines.search.evolution import EvolutionPlanner
 from baselines.search.random import FlatSearch
-from econjax import BracketSchedule, us_federal
+from econjax import BracketSchedule
 from econjax.planning import Evaluator, RationalEvaluator, plan
 from experiments.compare.run import people
-from experiments.core.engines import engine_of
+from experiments.core.engines import engine_of, spoken
 from experiments.core.registry import surrogate_planner
 from experiments.optimum.config import OptimumConfig
 from experiments.report.console import NOTES, results
@@ -84,6 +84,8 @@ def find_model_optimum(
     law: BracketSchedule,
     search: Search,
     progress: Callable[[str], None] = lambda what: None,
+    *,
+    status_quo: str = "US federal",
 ) -> ModelOptimum:
     """Search from rational workers' optimum, in two ways, then enact what looks best once more.
 
@@ -104,13 +106,19 @@ def find_model_optimum(
     climbed = {}
     if isinstance(society.workers, RecordedWorkers):
         progress(f"gradients on a surrogate, {search.climbs} tax years")
-        planner = surrogate_planner(rational, society.workers, society.welfare, steps=search.steps)
+        planner = surrogate_planner(
+            rational,
+            society.workers,
+            society.welfare,
+            steps=search.steps,
+            subsistence=society.subsistence or 0.0,
+        )
         climbed["gradient on a surrogate"] = plan(
             hunt, planner, evaluate, steps=search.climbs
         ).recommended
     schedules = {
         "best among rational workers": rational,
-        "US federal": law,
+        status_quo: law,
         "best flat rate among rational workers": _flat(
             RationalEvaluator(economy, society.welfare), law
         ),
@@ -156,17 +164,25 @@ def run_model_optimum(config: OptimumConfig) -> None:
         EngineError: the engine cannot answer, or too few of its answers can be read.
     """
     people_key, key = jax.random.split(jax.random.key(config.seed))
-    with contextlib.closing(engine_of(config)) as engine, NOTES.status("") as status:
+    with (
+        contextlib.closing(spoken(engine_of(config), config)) as engine,
+        NOTES.status("") as status,
+    ):
         workers = people(config.economy(), engine, people_key, tally=Tally())
-        law = us_federal(config.year, config.status)
+        law = config.status_quo()
         found = find_model_optimum(
-            key, Society(workers, config.function), law, SEARCH, status.update
+            key,
+            Society(workers, config.function, subsistence=config.subsistence),
+            law,
+            SEARCH,
+            status.update,
+            status_quo=config.law_title,
         )
         remarks = nature(engine.describe()).remarks
     if config.json:
         print(json.dumps(asdict(found), indent=2, allow_nan=False))
         return
-    console = results()
+    console = results(config)
     print_model_optimum(found, SEARCH, config.size, console)
     for remark in remarks:
         console.print(remark)

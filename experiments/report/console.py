@@ -2,8 +2,8 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -25,13 +25,19 @@ class _PlainStatus(Status):
 
 
 class PlainConsole(Console):
-    """A console that interprets no text: neither Rich nor the terminal follows what it prints."""
+    """A console that interprets no text: neither Rich nor the terminal follows what it prints.
 
-    def __init__(self, **choices: Any) -> None:
+    `words` stand in the place of others, such as the name of another currency.
+    """
+
+    def __init__(self, *, words: Mapping[str, str] | None = None, **choices: Any) -> None:
         super().__init__(**choices, markup=False, emoji=False, highlight=False)
+        self._words = dict(words or {})
 
     def render_str(self, text: str, **choices: Any) -> Text:
         """Return what every string becomes that is printed, alone or in a table."""
+        for old, new in self._words.items():
+            text = text.replace(old, new)
         return super().render_str(plain(text), **choices)
 
     def status(self, status: RenderableType, **choices: Any) -> Status:
@@ -42,9 +48,27 @@ class PlainConsole(Console):
 NOTES = PlainConsole(stderr=True, soft_wrap=True)
 
 
-def results() -> Console:
-    """Return a console on standard output, wide where that is a file."""
-    return PlainConsole(width=None if sys.stdout.isatty() else 230)
+class Place(Protocol):
+    """Where an economy is: what money and the law are called."""
+
+    @property
+    def currency(self) -> Any:
+        """Money, with a `symbol` and a `name` in the plural."""
+        ...
+
+    @property
+    def law_title(self) -> str:
+        """The law in words for a table."""
+        ...
+
+
+def results(economy: Place | None = None) -> Console:
+    """Return a console on standard output, wide where that is a file.
+
+    It speaks of the money and the law of an economy, if one is given.
+    """
+    words = {} if economy is None else _words(economy)
+    return PlainConsole(words=words, width=None if sys.stdout.isatty() else 230)
 
 
 def progress_bar(*, width: int = 0) -> Progress:
@@ -63,6 +87,14 @@ def progress_bar(*, width: int = 0) -> Progress:
 
 def _as_it_is(what: RenderableType) -> RenderableType:
     return Text(plain(what)) if isinstance(what, str) else what
+
+
+def _words(economy: Place) -> dict[str, str]:
+    """Return what stands for the words of tables that are of the United States."""
+    currency, law = economy.currency, economy.law_title
+    money = {"$": currency.symbol, "dollars": currency.name, "Dollars": currency.name.capitalize()}
+    titles = {} if law == "US federal" else {"US→best": "law→best", "US federal": law}
+    return titles | {old: new for old, new in money.items() if old != new}
 
 
 class Mistake(Exception):

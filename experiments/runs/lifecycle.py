@@ -11,9 +11,10 @@ from typing import Any
 
 from experiments.core.commands import COMMANDS
 from experiments.core.config import SERVERS, RunConfig
-from experiments.core.engines import engine_of
+from experiments.core.engines import engine_of, spoken
 from experiments.core.session import Session
 from experiments.core.signals import advising
+from experiments.economies.kept import changed_since
 from experiments.report.console import NOTES, Mistake, mistakes
 from experiments.report.files import require_own_files
 from experiments.runs.config import ReplayConfig, ResumeConfig
@@ -77,6 +78,8 @@ def resume(choices: ResumeConfig) -> None:
         config = dataclasses.replace(old, **_overrides(choices, command, old))
         config.check()
         _check_servers(choices.run, config)
+    for name in changed_since(choices.run):
+        NOTES.print(f"{name} has changed since the run began, which goes on with its own copy.")
     engines = _start_engines(config)
     with _open_session(engines, choices.run, config, mending=choices.mend) as session:
         before = read_manifest(choices.run)["prompts"]
@@ -139,10 +142,13 @@ def _make(
 ) -> None:
     """Make the directory of a run, whose manifest describes the other engines in the first.
 
-    It holds an empty journal for each engine that is `recorded`.
+    It holds its economy, and an empty journal for each engine that is `recorded`.
     """
 
     def fill(folder: Path) -> None:
+        for name, data in config.carried().items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(data)
         for place, describe in enumerate(recorded):
             Store(_journal(folder, place), describe).close()
 
@@ -295,7 +301,7 @@ def _open_session(
                 clock=partial(getattr, source, "seconds"),
                 purse=purse,
             )
-            sessions.append(Session(Dedupe(budget), budget, source))
+            sessions.append(Session(Dedupe(spoken(budget, config)), budget, source))
         first, *others = sessions or [None]
         yield first and dataclasses.replace(first, others=tuple(others))
 

@@ -1,11 +1,13 @@
 """What is chosen of a scoreboard. Light, for the command line."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from experiments.core.config import (
     MODEL_PLANNERS,
     QUESTIONS_OF_A_PLANNER,
+    EconomyConfig,
     ModelConfig,
     PlannerName,
     WelfareName,
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 ECONOMY_NAMES = ("acs", "elastic", "lognormal", "thick-tail", "mixed")
 """The economies of the scoreboard."""
+OWN_ECONOMY = "own"
+"""The economy of an economy file and of flags."""
 RATIONAL: tuple[PlannerName, ...] = tuple(
     name for name in get_args(PlannerName) if name != "surrogate"
 )
@@ -25,14 +29,15 @@ RATIONAL: tuple[PlannerName, ...] = tuple(
 
 
 @dataclass(frozen=True)
-class ScoreboardConfig(ModelConfig):
+class ScoreboardConfig(EconomyConfig, ModelConfig):
     """Let planners plan on several economies, each drawn several times, and print their regret."""
 
     economies: tuple[str, ...] = ECONOMY_NAMES
-    """Economies, each calibrated to 2024 federal law."""
+    """Economies, each calibrated to 2024 federal law; own is that of --economy and of the flags of
+    an economy (--incomes, --law, --elasticity, ...), which concern no other."""
     populations: int = 10
     """How many times each is drawn: all planners meet the same draws."""
-    agents: int = 10_000
+    agents: int | None = 10_000
     """Workers in each draw."""
     welfare: tuple[WelfareName, ...] = ("atkinson", "rawlsian")
     """Welfare functions to maximise."""
@@ -53,10 +58,12 @@ class ScoreboardConfig(ModelConfig):
         Raises:
             ValueError: a choice that makes no scoreboard.
         """
+        EconomyConfig.check(self)
         ModelConfig.check(self)
-        for name, least in (("populations", 2), ("agents", 2), ("evaluations", 1)):
+        for name, least in (("populations", 2), ("evaluations", 1)):
             require_at_least(least, name, getattr(self, name))
-        require_some("economies", self.economies, ECONOMY_NAMES)
+        require_some("economies", self.economies, (*ECONOMY_NAMES, OWN_ECONOMY))
+        self._check_own()
         require_some("welfare", self.welfare, get_args(WelfareName))
         require_some("planners", self.planners, RATIONAL)
         if self.vary == "aversion" and self.asks_a_model:
@@ -64,6 +71,20 @@ class ScoreboardConfig(ModelConfig):
                 "No words tell a language model of every aversion: leave llm out of --planners, "
                 "llm-forgetful and llm-shuffled too."
             )
+
+    def _check_own(self) -> None:
+        """Refuse choices of an economy that is not among those of the scoreboard.
+
+        Raises:
+            ValueError: there are some.
+        """
+        if OWN_ECONOMY in self.economies:
+            return
+        fields = {one.name: one for one in dataclasses.fields(EconomyConfig)}
+        for name in fields.keys() - {"agents", "aversion"}:
+            if getattr(self, name) != fields[name].default:
+                flag = "economy" if name == "economy_file" else name
+                raise ValueError(f"--{flag} is for the economy own: add --economies {OWN_ECONOMY}.")
 
     @property
     def questions(self) -> int:

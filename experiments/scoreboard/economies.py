@@ -1,5 +1,6 @@
 """Calibrated economies by name: where incomes come from, the law, how workers respond."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import jax
@@ -13,6 +14,7 @@ from econjax.populations.distributions import (
     Lognormal,
     LognormalPareto,
 )
+from experiments.core.config import EconomyConfig
 
 YEAR = 2024
 """Of the federal law to which all are calibrated."""
@@ -32,6 +34,8 @@ class Kind:
     elasticity: float = 0.25
     spread: float = 0.0
 
+    law_title = "US federal"
+
     @property
     def law(self) -> BracketSchedule:
         """The federal schedule, in whose brackets planners set rates."""
@@ -49,6 +53,30 @@ class Kind:
             population=calibrate(population, self.law, preferences=preferences),
             preferences=preferences,
         )
+
+
+@dataclass(frozen=True)
+class OwnKind:
+    """The economy of a user's choices, of which workers can be drawn many times."""
+
+    name: str
+    choices: EconomyConfig
+    elasticity: float
+
+    @property
+    def law(self) -> BracketSchedule:
+        """The law, in whose brackets planners set rates."""
+        return self.choices.status_quo()
+
+    @property
+    def law_title(self) -> str:
+        """The law in words."""
+        return self.choices.law_title
+
+    def economy(self, key: Key[Array, ""], agents: int) -> Economy:
+        """Return the economy of `agents` workers drawn with the key."""
+        source = dataclasses.replace(self.choices.source, elasticity=self.elasticity)
+        return source.economy(agents, key)
 
 
 ECONOMIES = {

@@ -15,10 +15,10 @@ from baselines.optimum import best_found
 from econjax import Atkinson, BracketSchedule
 from econjax.planning import Planner, RationalEvaluator, plan
 from experiments.core.config import PlannerName
-from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext
+from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext, titled
 from experiments.report.intervals import Measured, bootstrap
-from experiments.scoreboard.config import ScoreboardConfig
-from experiments.scoreboard.economies import ECONOMIES, Kind
+from experiments.scoreboard.config import OWN_ECONOMY, ScoreboardConfig
+from experiments.scoreboard.economies import ECONOMIES, Kind, OwnKind
 from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine
 from llm_policy.engines.wrappers.lockstep import in_step
@@ -27,7 +27,8 @@ from llm_policy.prompts.welfare import WELFARE, WelfareSpec
 
 def contests(config: ScoreboardConfig) -> "list[Contest]":
     """Return the contests; planners told elasticities are told the truth unless that varies."""
-    kind, aim = ECONOMIES[config.economies[0]], WELFARE[config.welfare[0]]
+    kinds = {name: _kind(name, config) for name in config.economies}
+    kind, aim = kinds[config.economies[0]], config.aim(config.welfare[0])
     if config.vary == "elasticity":
         return [
             Contest(replace(kind, elasticity=size, name=f"{kind.name}, elasticity {size:g}"), aim)
@@ -38,10 +39,17 @@ def contests(config: ScoreboardConfig) -> "list[Contest]":
     if config.vary == "told":
         return [Contest(kind, aim, told) for told in _ELASTICITIES]
     return [
-        Contest(ECONOMIES[name], WELFARE[welfare])
+        Contest(kinds[name], config.aim(welfare))
         for welfare in config.welfare
         for name in config.economies
     ]
+
+
+def _kind(name: str, config: ScoreboardConfig) -> Kind | OwnKind:
+    if name != OWN_ECONOMY:
+        return ECONOMIES[name]
+    file = config.economy_file
+    return OwnKind(file.stem if file else f"incomes {config.incomes}", config, config.elasticity)
 
 
 class Contest(NamedTuple):
@@ -51,7 +59,7 @@ class Contest(NamedTuple):
     there.
     """
 
-    kind: Kind
+    kind: Kind | OwnKind
     aim: WelfareSpec
     told: float | None = None
 
@@ -242,7 +250,7 @@ def _score(
 
     return Score(
         contest=contest,
-        planner=entry.name,
+        planner=titled(entry, contest.kind.law_title),
         observes=runs[0].observes,
         equivalent=float(reached.mean()),
         regret=bootstrap([regrets.tolist()]),

@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 
 from econjax.bounds import USUAL_BOUNDS
-from experiments.core.engines import engine_of
+from experiments.core.engines import engine_of, spoken
 from experiments.report.console import NOTES, mistakes, results
 from experiments.report.intervals import Measured
 from experiments.scoreboard.config import ScoreboardConfig
@@ -42,13 +42,13 @@ def run_scoreboard(config: ScoreboardConfig) -> None:
     """
     with mistakes():
         config.check()
-    sizes = ContestSize(config.populations, config.agents, config.evaluations)
-    console, scores = results(), []
+    sizes = ContestSize(config.populations, config.agents or config.size, config.evaluations)
+    console, scores = results(config), []
     if not config.json:
         console.print(_words(sizes))
     with contextlib.ExitStack() as stack:
         engine = (
-            stack.enter_context(contextlib.closing(engine_of(config)))
+            stack.enter_context(contextlib.closing(spoken(engine_of(config), config)))
             if config.asks_a_model
             else None
         )

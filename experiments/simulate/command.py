@@ -56,7 +56,7 @@ def run_simulate(config: SimulateConfig, path: Path, session: Session | None) ->
         result |= {"tax_years": years, "government": done.government}
         print(json.dumps(result, indent=2, allow_nan=False))
         return
-    console = results()
+    console = results(config)
     _print(config, done, console)
     for remark in (
         *_remarks(config, setup, done),

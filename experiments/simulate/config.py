@@ -108,9 +108,9 @@ class SimulateConfig(RunConfig):
     """Democratic: whose good a leader is told to maximise."""
 
     @property
-    def size(self) -> int:
-        """The number of workers."""
-        return self.agents or 20
+    def usual(self) -> int:
+        """The number of workers if none is given."""
+        return 20
 
     @property
     def steps(self) -> int:
@@ -188,11 +188,11 @@ class SimulateConfig(RunConfig):
 
     def of_run(self, path: Path) -> Self:
         """Return the choices with the people that a run kept, where it took over others'."""
-        kept = path / PEOPLE
+        kept, own = path / PEOPLE, super().of_run(path)
         return (
-            dataclasses.replace(self, population=str(kept))
-            if self.population and kept.is_file()
-            else self
+            dataclasses.replace(own, population=str(kept))
+            if own.population and kept.is_file()
+            else own
         )
 
     def scored(self, score: tuple[str, ...]) -> Self:
@@ -226,9 +226,9 @@ class SimulateConfig(RunConfig):
         """Return the first schedule."""
         import jax.numpy as jnp
 
-        from econjax import BracketSchedule, us_federal
+        from econjax import BracketSchedule
 
-        law = us_federal(self.year, self.status)
+        law = self.status_quo()
         own = self.thresholds or _THRESHOLDS.get(self.brackets)
         thresholds = law.thresholds if own is None else jnp.asarray(own)
         rates = (

@@ -21,7 +21,6 @@ from llm_policy.engines.base import Engine
 from llm_policy.planners.text import LLMPlanner
 from llm_policy.prompts.election import ElectionRules
 from llm_policy.prompts.planner import PlannerStyle
-from llm_policy.prompts.welfare import WELFARE
 from llm_policy.workers.evaluator import with_gradient
 from llm_policy.workers.society import Society, State
 
@@ -68,7 +67,7 @@ def form_government(
             engine,
             start,
             rules=rules_of(config),
-            goal=WELFARE[config.welfare].words,
+            goal=config.aim(config.welfare).words,
             style=_style(config),
             most_unread=config.most_unread,
             tally=tally,
@@ -80,9 +79,9 @@ def form_government(
     if config.planner != "llm":
         setting = PlanningContext(
             law=start,
-            elasticity=config.elasticity,
+            elasticity=config.told,
             engine=engine,
-            aim=WELFARE[config.welfare],
+            aim=config.aim(config.welfare),
             tally=tally,
         )
         return _Planned(REGISTRY[config.planner].planner(setting), rational)
@@ -101,7 +100,7 @@ def planner_of(
     return LLMPlanner(
         engine,
         config.schedule(),
-        goal=WELFARE[config.welfare].words,
+        goal=config.aim(config.welfare).words,
         style=_style(config),
         person=person,
         warmup=config.warmup,

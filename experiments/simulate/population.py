@@ -22,7 +22,6 @@ from llm_policy.personas.text import (
     written,
 )
 from llm_policy.prompts.objectives import Objective, mix
-from llm_policy.prompts.welfare import WELFARE
 from llm_policy.workers.llm import LLMWorkers
 
 _FIXED_HOURS = (40, 60)
@@ -86,7 +85,7 @@ def cast_workers(
         scenario="rational" if people is None else "bounded",
         style=config.style(),
         aims=mix(mix_key, agents, shares),
-        welfare=WELFARE[config.welfare].definition,
+        welfare=config.aim(config.welfare).definition,
         asks_satisfaction=people is not None,
         fixed=_fixed_hours(hours_key, agents) if config.one_model else None,
         most_unread=config.most_unread,

@@ -22,7 +22,6 @@ from llm_policy.audit.probe import Probe, probe_workers
 from llm_policy.engines.base import Engine, EngineError
 from llm_policy.engines.wrappers.budget import Usage, estimate
 from llm_policy.personas.text import People
-from llm_policy.prompts.welfare import WELFARE
 from llm_policy.prompts.workers import Mode
 from llm_policy.workers.society import Society, State, Step
 
@@ -83,7 +82,7 @@ def prepare(config: SimulateConfig, engine: Engine) -> Setup:
     workers = cast_workers(config, economy, people, engine, cast_key, tally)
     society = Society(
         workers,
-        WELFARE[config.welfare].welfare,
+        config.aim(config.welfare).welfare,
         satisfaction_counts=config.satisfaction_counts,
         subsistence=None,  # scores are welfare of the utilities in workers.parquet, as they are
     )
@@ -173,7 +172,9 @@ class _Recorder:
 
     def __call__(self, number: int, step: Step, report: Report) -> None:
         scores = {
-            name: float(self.society.report(step, self.schedule, WELFARE[name].welfare).equivalent)
+            name: float(
+                self.society.report(step, self.schedule, self.config.aim(name).welfare).equivalent
+            )
             for name in self.config.scores
         }
         figures = {name: float(getattr(report, name)) for name in _FIGURES}

@@ -14,6 +14,7 @@ MODULES = (
     "econjax.bounds",
     "econjax.dynamics",
     "econjax.inequality",
+    "econjax.laws",
     "econjax.measures",
     "econjax.optimal",
     "econjax.planning",

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Key
 
-from econjax import BracketSchedule, us_federal
+from econjax import BracketSchedule
 from econjax.planning import Evaluator, RationalEvaluator, plan
 from experiments.compare.run import people
 from experiments.core.config import (
@@ -16,13 +16,12 @@ from experiments.core.config import (
     WelfareName,
     WorkersName,
 )
-from experiments.core.registry import REGISTRY, PlanningContext
+from experiments.core.registry import REGISTRY, PlanningContext, titled
 from experiments.report.disclosure import nature
 from experiments.report.intervals import Measured, bootstrap
 from experiments.transfer.config import TransferConfig
 from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine
-from llm_policy.prompts.welfare import WELFARE
 from llm_policy.surrogate.recording import RecordedWorkers
 from llm_policy.workers.evaluator import ModelEvaluator
 from llm_policy.workers.llm import LLMWorkers
@@ -65,7 +64,7 @@ def transfer(
             for name in config.roster:
                 for source in _sources(name):
                     progress(
-                        f"seed {seed + 1} of {config.seeds}, {WELFARE[welfare].name}: "
+                        f"seed {seed + 1} of {config.seeds}, {config.aim(welfare).name}: "
                         f"{REGISTRY[name].name}"
                     )
                     schedule = place.learned(name, welfare, source)
@@ -74,8 +73,8 @@ def transfer(
                         found.setdefault((welfare, name, source, target), []).append(worth)
     return [
         Transfer(
-            WELFARE[welfare].name,
-            _name(name, engine),
+            config.aim(welfare).name,
+            _name(name, engine, config.law_title),
             source,
             {target: bootstrap([found[welfare, name, source, target]]) for target in KINDS},
             {
@@ -116,7 +115,7 @@ class _Place:
     tally: Tally = field(default_factory=Tally)
 
     def __post_init__(self) -> None:
-        self.law = us_federal(self.config.year, self.config.status)
+        self.law = self.config.status_quo()
         self.economy = self.config.economy()
         key = jax.random.fold_in(self.key, 0)
         self.workers: LLMWorkers = people(self.economy, self.engine, key, tally=self.tally)
@@ -126,19 +125,20 @@ class _Place:
     ) -> BracketSchedule:
         """Return what a planner recommends after meeting workers of one kind."""
         tries = self.config.evaluations[KINDS.index(source)]
-        aim = WELFARE[welfare]
+        aim = self.config.aim(welfare)
         workers = (
             self.workers if source == "llm" and isinstance(self.workers, RecordedWorkers) else None
         )
         setting = PlanningContext(
             law=self.law,
-            elasticity=self.config.elasticity,
+            elasticity=self.config.told,
             engine=self.engine,
             aim=aim,
             tally=self.tally,
             evaluations=tries,
             workers=workers,
             steps=self.config.tax_year,
+            subsistence=self.config.subsistence,
         )
         steps = REGISTRY[name].evaluations or tries
         evaluate = self._evaluator(_Seat(welfare, source), 1)
@@ -152,16 +152,18 @@ class _Place:
         return float(np.mean([float(evaluate.value(schedule).equivalent) for _ in range(checks)]))
 
     def _evaluator(self, seat: _Seat, purpose: int) -> Evaluator:
-        welfare = WELFARE[seat.welfare].welfare
+        welfare = self.config.aim(seat.welfare).welfare
         if seat.workers == "rational":
             return RationalEvaluator(self.economy, welfare)
         key = jax.random.fold_in(self.key, purpose)
-        return ModelEvaluator(Society(self.workers, welfare), steps=self.config.tax_year, key=key)
+        society = Society(self.workers, welfare, subsistence=self.config.subsistence)
+        return ModelEvaluator(society, steps=self.config.tax_year, key=key)
 
 
 def _difference(own: Sequence[float], other: Sequence[float]) -> Measured:
     return bootstrap([(np.asarray(own) - np.asarray(other)).tolist()])
 
 
-def _name(name: PlannerName, engine: Engine) -> str:
-    return REGISTRY[name].title(nature(engine.describe()))
+def _name(name: PlannerName, engine: Engine, law: str) -> str:
+    entry = REGISTRY[name]
+    return entry.title(nature(engine.describe())) if entry.is_model else titled(entry, law)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.core.config import WorkersName
-from experiments.core.engines import engine_of
+from experiments.core.engines import engine_of, spoken
 from experiments.report.console import NOTES, mistakes, results
 from experiments.report.disclosure import nature
 from experiments.transfer.config import TransferConfig
@@ -26,13 +26,16 @@ def run_transfer(config: TransferConfig) -> None:
     """
     with mistakes():
         config.check()
-    with contextlib.closing(engine_of(config)) as engine, NOTES.status("") as status:
+    with (
+        contextlib.closing(spoken(engine_of(config), config)) as engine,
+        NOTES.status("") as status,
+    ):
         found = transfer(config, engine, status.update)
         described = nature(engine.describe())
     if config.json:
         print(json.dumps([dataclasses.asdict(one) for one in found], indent=2, allow_nan=False))
         return
-    console = results()
+    console = results(config)
     print_transfer(found, described.workers, config, console)
     for remark in described.remarks:
         console.print(remark)

@@ -46,6 +46,31 @@ WELFARE: dict[str, WelfareSpec] = {
 }
 
 
+def welfare_aim(name: str, aversion: float = 1.0) -> WelfareSpec:
+    """Return a welfare function of `WELFARE`, Atkinson's with another aversion than 1 if said.
+
+    What a language model is told of an aversion a is what it means: a dollar counts 2^a times as
+    much for somebody whose life is worth half as much.
+
+    Raises:
+        ValueError: an unknown name, or an aversion that is negative or infinite.
+    """
+    if name not in WELFARE:
+        raise ValueError(f"Welfare is one of {', '.join(WELFARE)}; got {name!r}.")
+    if name != "atkinson" or aversion == 1:
+        return WELFARE[name]
+    counts = f"one more dollar counts {2**aversion:.3g} times as much for whoever has half as much"
+    return WelfareSpec(
+        f"Atkinson, aversion {aversion:g}",
+        Atkinson(aversion),
+        "Your aim is what everyone's life is worth to them in dollars, after tax, rebate and the "
+        f"effort of work, added up so that {counts}. The result of a schedule is the amount that, "
+        "given equally to all, would be as good.",
+        "Welfare is the amount in dollars a year that, given equally to all, would be as good as "
+        f"what a year is worth to each, where {counts}.",
+    )
+
+
 def goal_of(welfare: AbstractWelfare | None) -> str:
     """Return what a planner is told to maximise, in the words of `WELFARE`.
 

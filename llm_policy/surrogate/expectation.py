@@ -72,6 +72,7 @@ def forecast(
     schedule: AbstractSchedule,
     *,
     steps: int,
+    subsistence: float | None = SUBSISTENCE,
 ) -> Float[Array, ""]:
     """Return the expected equivalent of a tax year of `steps` that begins with 40 hours for all.
 
@@ -87,7 +88,11 @@ def forecast(
         found = jax.vmap(decide, out_axes=1)(weeks, pulls)
         joint = share[:, :, None] * found
         probabilities = joint.sum(axis=1)
-        values.append(expected_equivalent(economy, welfare, schedule, probabilities, hours))
+        values.append(
+            expected_equivalent(
+                economy, welfare, schedule, probabilities, hours, subsistence=subsistence
+            )
+        )
         utility = jax.lax.stop_gradient(_offered(economy, schedule, probabilities, hours)[0])
         share = _moved(joint, before, utility, hours)
         weeks, pulls = (
@@ -103,22 +108,30 @@ def recorded_value(
     welfare: AbstractWelfare,
     year: Sequence[Heard],
     hours: Float[Array, " options"],
+    *,
+    subsistence: float | None = SUBSISTENCE,
 ) -> float:
     """Return the expected equivalent of a recorded tax year, given what its workers remembered.
 
     It has the same mean as the report of that year and none of the chance of its last draws.
     Whoever was not understood in a step has no weight in it.
     """
-    values = [_worth(economy, welfare, step, hours) for step in year]
+    values = [_worth(economy, welfare, step, hours, subsistence) for step in year]
     return float(np.mean(values))
 
 
 def _worth(
-    economy: Economy, welfare: AbstractWelfare, step: Heard, hours: Float[Array, " options"]
+    economy: Economy,
+    welfare: AbstractWelfare,
+    step: Heard,
+    hours: Float[Array, " options"],
+    subsistence: float | None,
 ) -> float:
     weight = np.where(step.known, np.asarray(economy.population.weight), 0)
     some = eqx.tree_at(lambda e: e.population.weight, economy, jnp.asarray(weight / weight.sum()))
-    return float(_expected(some, welfare, step.schedule, step.probabilities, hours))
+    return float(
+        _expected(some, welfare, step.schedule, step.probabilities, hours, subsistence=subsistence)
+    )
 
 
 _expected = eqx.filter_jit(expected_equivalent)

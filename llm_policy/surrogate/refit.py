@@ -20,6 +20,7 @@ from econjax.welfare import AbstractWelfare
 from llm_policy.surrogate.expectation import forecast, recorded_value
 from llm_policy.surrogate.network import Surrogate, fit
 from llm_policy.surrogate.recording import RecordedWorkers
+from llm_policy.workers.lived import SUBSISTENCE
 
 
 class Scheduled(Protocol):
@@ -41,13 +42,20 @@ class RefittedSurrogate:
     economy: Economy
     welfare: AbstractWelfare
     steps: int
+    subsistence: float | None = SUBSISTENCE
 
     def predict(
         self, schedule: BracketSchedule
     ) -> tuple[Float[Array, ""], Float[Array, " brackets"]]:
         """Return the expected equivalent of a tax year, and its gradient in the rates."""
         return _predict(
-            self.surrogate, self.person, self.economy, self.welfare, schedule, self.steps
+            self.surrogate,
+            self.person,
+            self.economy,
+            self.welfare,
+            schedule,
+            self.steps,
+            self.subsistence,
         )
 
 
@@ -63,6 +71,7 @@ class SurrogateRefit:
     welfare: AbstractWelfare
     steps: int
     begun: int
+    subsistence: float | None = SUBSISTENCE
 
     @property
     def observes(self) -> tuple[Observation, ...]:
@@ -84,7 +93,9 @@ class SurrogateRefit:
         return RefittedSurrogate(
             values=(
                 *(model.values if model else ()),
-                recorded_value(economy, self.welfare, last, self.workers.hours),
+                recorded_value(
+                    economy, self.welfare, last, self.workers.hours, subsistence=self.subsistence
+                ),
             ),
             surrogate=fit(
                 key,
@@ -96,6 +107,7 @@ class SurrogateRefit:
             economy=economy,
             welfare=self.welfare,
             steps=self.steps,
+            subsistence=self.subsistence,
         )
 
 
@@ -110,9 +122,12 @@ def _predict(
     welfare: AbstractWelfare,
     schedule: BracketSchedule,
     steps: int,
+    subsistence: float | None,
 ) -> tuple[Float[Array, ""], Float[Array, " brackets"]]:
     def value(rates: Float[Array, " brackets"]) -> Float[Array, ""]:
         moved = eqx.tree_at(lambda s: s.rates, schedule, rates)
-        return forecast(surrogate, person, economy, welfare, moved, steps=steps)
+        return forecast(
+            surrogate, person, economy, welfare, moved, steps=steps, subsistence=subsistence
+        )
 
     return jax.value_and_grad(value)(schedule.rates)

@@ -9,10 +9,14 @@ from llm_policy.engines.base import Choices, Completion, Engine, Prompt, Schema
 
 
 class Currency(NamedTuple):
-    """A currency: its name in the plural, and how many of it a dollar is worth."""
+    """A currency: its name in the plural, how many of it a dollar is worth, a symbol if it has one.
+
+    A symbol takes the place of "$", directly before the number; without one amounts bear the name.
+    """
 
     name: str
     scale: float
+    symbol: str = ""
 
 
 CURRENCIES = (Currency("crowns", 7), Currency("florins", 31), Currency("talers", 437))
@@ -24,16 +28,17 @@ class Renamed:
 
     "$11,600", "11,600 dollars" and "$11.6k" are multiplied by `scale` and rounded to whole units
     ("81,200 crowns"), and the words dollar and dollars become the currency's; a singular drops the
-    s of the plural `name`. Per cents, hours, step numbers and pure numbers stay, and so do the
-    ratios of thresholds. Options and answers are not rewritten. A `scale` that is no whole number
-    rounds small amounts and shifts relative prices.
+    s of the plural `name`. With a `symbol`, "$11,600" becomes that and the number. Per cents,
+    hours, step numbers and pure numbers stay, and so do the ratios of thresholds. Options and
+    answers are not rewritten. A `scale` that is no whole number rounds small amounts and shifts
+    relative prices.
 
     Raises:
         ValueError: a name that is not a word of letters or is the dollar's, or a scale that is not
         positive.
     """
 
-    def __init__(self, engine: Engine, *, name: str, scale: float) -> None:
+    def __init__(self, engine: Engine, *, name: str, scale: float, symbol: str = "") -> None:
         if not name.isalpha() or _DOLLAR.search(name):
             raise ValueError(
                 f'A currency\'s name is another word than dollars, such as "crowns"; got {name!r}.'
@@ -42,7 +47,7 @@ class Renamed:
             raise ValueError(
                 f"A currency's scale, units per dollar, is positive and finite; got {scale}."
             )
-        self._engine, self._currency = engine, Currency(name, scale)
+        self._engine, self._currency = engine, Currency(name, scale, symbol)
 
     def complete(
         self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
@@ -99,6 +104,8 @@ def rename(text: str, currency: Currency) -> str:
         whole = round(
             float(number.replace(",", "")) * _SIZES[(size or "").lower()] * currency.scale
         )
+        if symbol and currency.symbol:
+            return f"{sign if whole else ''}{currency.symbol}{whole:,}"
         return f"{sign if whole else ''}{whole:,} {singular if whole == 1 else currency.name}"
 
     def name(match: re.Match[str]) -> str:

@@ -11,7 +11,7 @@ import pytest
 from baselines.learned.training import TrainingOptions
 from baselines.learned.two_level import TwoLevel
 from experiments.benchmarks.config import LearningBenchmarkConfig
-from experiments.core.commands import BENCHMARKS, COMMANDS, parse
+from experiments.core.commands import COMMANDS, GROUPS, parse
 from experiments.core.config import WelfareName
 from experiments.core.registry import REGISTRY
 from experiments.scoreboard.config import ECONOMY_NAMES, RATIONAL, ScoreboardConfig
@@ -19,7 +19,9 @@ from experiments.scoreboard.economies import ECONOMIES
 from llm_policy.prompts.welfare import WELFARE
 
 EVERY = {(name,): command for name, command in COMMANDS.items()} | {
-    ("benchmark", name): command for name, command in BENCHMARKS.items()
+    (group, name): command
+    for group, (_, commands) in GROUPS.items()
+    for name, command in commands.items()
 }
 LIGHT = """
 import contextlib, io, sys
@@ -57,7 +59,11 @@ def test_a_command_is_what_its_line_says(name):
 
 
 def test_help_and_typing_errors_import_nothing_that_computes():
-    helps = ["--help", "benchmark --help", *(f"{' '.join(name)} --help" for name in EVERY)]
+    helps = [
+        "--help",
+        *(f"{group} --help" for group in GROUPS),
+        *(f"{' '.join(name)} --help" for name in EVERY),
+    ]
     errors = [
         "",
         "nonsense",
@@ -78,7 +84,8 @@ def test_help_and_typing_errors_import_nothing_that_computes():
 
 
 def test_the_help_has_a_line_for_every_command_and_none_of_python(capsys):
-    for arguments, commands in ((["--help"], COMMANDS), (["benchmark", "--help"], BENCHMARKS)):
+    groups = [([group, "--help"], commands) for group, (_, commands) in GROUPS.items()]
+    for arguments, commands in ((["--help"], COMMANDS), *groups):
         code, out, _ = asked(arguments, capsys)
         words = " ".join(out.replace("│", " ").split())
         assert code == 0
@@ -89,7 +96,11 @@ def test_the_help_has_a_line_for_every_command_and_none_of_python(capsys):
 
 @pytest.mark.parametrize(
     ("given", "meant"),
-    [(["comprae"], "econjax compare?"), (["benchmark", "engine"], "econjax benchmark engines?")],
+    [
+        (["comprae"], "econjax compare?"),
+        (["benchmark", "engine"], "econjax benchmark engines?"),
+        (["economy", "int"], "econjax economy init?"),
+    ],
 )
 def test_a_misspelt_command_is_told_which_is_near(given, meant, capsys):
     code, out, err = asked(given, capsys)

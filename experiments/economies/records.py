@@ -1,0 +1,211 @@
+"""People from data: what is done with losses, zeros and top codes, and the workers they make."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import msgspec
+import numpy as np
+from jaxtyping import Array, Key
+
+from econjax import REFERENCE_HOURS, Population
+from econjax.populations import shares
+from experiments.economies.document import Columns, Incomes
+from experiments.economies.tables import place_of, read_columns
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+    Column = Float[np.ndarray, " records"]
+
+
+@dataclass(frozen=True)
+class Microdata:
+    """People of a data file, one entry per record, with what was done to them in words.
+
+    `income` is money a year at 40 hours a week, `weight` shares that sum to 1, and `people` what
+    the weights summed to; `columns` holds whatever else the file says of them. `remarks` say how
+    many people, and how much money, each rule concerned.
+    """
+
+    income: "Column"
+    weight: "Column"
+    people: float
+    columns: Mapping[str, np.ndarray]
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """The number of records."""
+        return self.income.size
+
+    def population(
+        self, agents: int | None = None, key: Key[Array, ""] | None = None
+    ) -> Population:
+        """Return a worker for each record or, with `agents`, so many of equal weight.
+
+        These are the records at the mid-points of the quantile grid of income or, with a key,
+        independent draws; what else the file says of a record goes with it.
+        """
+        if agents is None:
+            return self._population(np.arange(self.count), self.weight)
+        return self._population(self.places(agents, key), None)
+
+    def places(self, agents: int, key: Key[Array, ""] | None = None) -> np.ndarray:
+        """Return the records that so many workers of equal weight are: as `population` says."""
+        order = np.argsort(self.income, kind="stable")
+        reached = np.cumsum(self.weight[order])
+        rounding = (4 + reached.size) * np.finfo(np.float64).eps
+        at = np.searchsorted(reached / reached[-1], shares(agents, key) * (1 - rounding))
+        return order[at]
+
+    def _population(self, places: np.ndarray, weight: Any) -> Population:
+        own = {name: self.columns[name][places] for name in _OF_WORKERS if name in self.columns}
+        return Population(self.income[places] / REFERENCE_HOURS, weight=weight, **own)
+
+
+_OF_WORKERS = ("taste", "elasticity", "fixed_cost")
+
+
+def records_of(path: Path, incomes: Incomes) -> Microdata:
+    """Return the people of a data file by the rules of an economy file.
+
+    Raises:
+        ValueError: the file cannot be read (`read_columns`), a value is illegal, or nobody is left:
+            one line, with the file's where it is one record's fault.
+    """
+    stamp = path.stat().st_mtime_ns if path.is_file() else 0
+    return _records(path, msgspec.json.encode(incomes), stamp)
+
+
+@functools.lru_cache(maxsize=2)
+def _records(path: Path, rules: bytes, stamp: int) -> Microdata:
+    incomes = msgspec.json.decode(rules, type=Incomes)
+    names = {name: getattr(incomes.columns, name) for name in Columns.__struct_fields__}
+    columns = read_columns(path, names, separator=incomes.separator, decimal=incomes.decimal)
+    _check(path, columns)
+    income = columns.pop("income")
+    weight = columns.pop("weight", np.ones_like(income))
+    found = Microdata(income, weight, float(weight.sum()), columns)
+    for rule in (_only, _losses, _zeros, _top_code):
+        found = rule(path, found, incomes)
+    people = float(found.weight.sum())
+    return replace(found, weight=found.weight / people, people=people)
+
+
+def _check(path: Path, columns: Mapping[str, np.ndarray]) -> None:
+    """Refuse values that no rule mends."""
+    least = {"weight": (0, True), "taste": (0, False), "elasticity": (0, False)}
+    least |= {"fixed_cost": (0, True), "age": (0, True)}
+    for name, (bound, may_equal) in least.items():
+        if name in columns:
+            bad = columns[name] < bound if may_equal else columns[name] <= bound
+            if bad.any():
+                entry = int(np.argmax(bad))
+                words = "0 or more" if may_equal else "above 0"
+                raise ValueError(
+                    f"{place_of(path, entry)}: {name} is {columns[name][entry]:g}: it must be "
+                    f"{words}: mend it, or drop the line."
+                )
+    if "weight" in columns and not columns["weight"].sum() > 0:
+        raise ValueError(f"{path}: all weights are 0: say how many people each line stands for.")
+
+
+def _only(path: Path, found: Microdata, incomes: Incomes) -> Microdata:
+    if not incomes.only:
+        return found
+    if "status" not in found.columns:
+        raise ValueError(f"{path}, line 1: there is no column of status to choose `only` by.")
+    known = sorted(set(found.columns["status"]))
+    if strangers := [name for name in incomes.only if name not in known]:
+        raise ValueError(
+            f"{path}: nobody's status is {strangers[0]}; there are {', '.join(known)}."
+        )
+    return _keep(
+        path,
+        found,
+        np.isin(found.columns["status"], incomes.only),
+        "of another status were left out",
+    )
+
+
+def _losses(path: Path, found: Microdata, incomes: Incomes) -> Microdata:
+    lost = found.income < 0
+    if not lost.any():
+        return found
+    if incomes.losses == "refuse":
+        entry = int(np.argmax(lost))
+        raise ValueError(
+            f"{place_of(path, entry)}: income is {found.income[entry]:g}, a loss ({lost.sum():,} "
+            'in the file): say losses = "clip" (to 0) or "drop" under [incomes].'
+        )
+    if incomes.losses == "drop":
+        return _keep(path, found, ~lost, "with losses were dropped")
+    return replace(
+        found,
+        income=np.where(lost, 0.0, found.income),
+        remarks=(*found.remarks, _remark(found, lost, "with losses count as earning nothing")),
+    )
+
+
+def _zeros(path: Path, found: Microdata, incomes: Incomes) -> Microdata:
+    zero = found.income == 0
+    if not zero.any():
+        return found
+    if incomes.zeros == "drop":
+        return _keep(path, found, ~zero, "without income were dropped")
+    return replace(
+        found,
+        remarks=(
+            *found.remarks,
+            _remark(found, zero, "without income do not work, receive the rebate and count"),
+        ),
+    )
+
+
+def _top_code(path: Path, found: Microdata, incomes: Incomes) -> Microdata:
+    """Spread incomes at or above the top code over a Pareto tail, by its quantile mid-points."""
+    top, index = incomes.top_code, incomes.pareto_index
+    if top is None or index is None:
+        return found
+    coded = np.flatnonzero(found.income >= top)
+    if not coded.size or not found.weight[coded].sum() > 0:
+        raise ValueError(f"{path}: nobody earns the top_code of {top:,.0f}: leave it out.")
+    order = coded[np.argsort(found.income[coded], kind="stable")]
+    reached = np.cumsum(found.weight[order])
+    middle = (reached - found.weight[order] / 2) / reached[-1]
+    income = found.income.copy()
+    income[order] = top * (1 - middle) ** (-1 / index)
+    words = f"at or above {top:,.0f} were spread over a Pareto tail of index {index:g}"
+    at_top = np.isin(np.arange(found.count), coded)
+    return replace(found, income=income, remarks=(*found.remarks, _remark(found, at_top, words)))
+
+
+def _keep(path: Path, found: Microdata, kept: np.ndarray, words: str) -> Microdata:
+    if not found.weight[kept].sum() > 0:
+        raise ValueError(f"{path}: nobody is left: all {found.count:,} records {words}.")
+    return Microdata(
+        found.income[kept],
+        found.weight[kept],
+        found.people,
+        {name: column[kept] for name, column in found.columns.items()},
+        (*found.remarks, _remark(found, ~kept, words)),
+    )
+
+
+def _remark(found: Microdata, who: np.ndarray, words: str) -> str:
+    share = found.weight[who].sum() / found.weight.sum()
+    money = float(found.weight[who] @ found.income[who])
+    return (
+        f"{who.sum():,} of {found.count:,} records ({share:.1%} of people; {money:,.0f} in all) "
+        f"{words}."
+    )
+
+
+def as_groups(labels: np.ndarray) -> tuple[tuple[str, ...], Array]:
+    """Return the names of groups, in order, and each record's number among them."""
+    names, places = np.unique(labels.astype(str), return_inverse=True)
+    return tuple(names.tolist()), jnp.asarray(places)

@@ -1,0 +1,1 @@
+"""Commands on economy files: write one, and describe the people it makes."""

@@ -1,0 +1,1 @@
+"""Winners and losers of moving from one schedule to another."""
