@@ -10,11 +10,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float, fold, require, require_scalar, seen
 from econjax._compiled import compiled
+from econjax._groups import by_group, select, spread
+from econjax.population import Population
 
 
 class AbstractSchedule(eqx.Module):
@@ -30,6 +32,14 @@ class AbstractSchedule(eqx.Module):
         if isinstance(found, MethodType) and found.__self__ is self and not name.startswith("__"):
             return jax.tree_util.Partial(found.__func__, self)
         return found
+
+    def of(self, workers: Population) -> "AbstractSchedule":
+        """Return the schedule for incomes of these workers, in their order: each by its group.
+
+        Raises:
+            ValueError: a schedule of several groups, and workers who belong to none or to others.
+        """
+        return self
 
     @abc.abstractmethod
     def tax(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -48,26 +58,34 @@ class BracketSchedule(AbstractSchedule):
     [-1, 1] and need not rise. Both are pytree leaves: differentiate with respect to them, or `vmap`
     over a batch of schedules.
 
+    Workers of several groups, as by filing status, may each have a schedule of their own, all of as
+    many brackets: `thresholds` are then [groups, brackets], and `rates` are too, or [brackets],
+    where the groups' thresholds differ and their rates do not. `of(population)` taxes everybody by
+    the own group's, `of_group(number)` is the schedule of one.
+
     Raises:
-        ValueError: unequal lengths, not one-dimensional, or an illegal value. Inside `jit`, where
-            values are not yet known, an illegal value raises when the compiled function runs.
+        ValueError: shapes that do not fit, or an illegal value. Inside `jit`, where values are not
+            yet known, an illegal value raises when the compiled function runs.
     """
 
-    thresholds: Float[Array, " brackets"]
-    rates: Float[Array, " brackets"]
+    thresholds: Float[Array, "*groups brackets"]
+    rates: Float[Array, "*own brackets"]
 
     def __init__(self, thresholds: ArrayLike, rates: ArrayLike):
         thresholds, rates = as_float(thresholds), as_float(rates)
-        if thresholds.ndim != 1 or rates.shape != thresholds.shape or thresholds.size == 0:
+        fits = rates.shape in (thresholds.shape, thresholds.shape[-1:])
+        if thresholds.ndim not in (1, 2) or not fits or thresholds.size == 0:
             raise ValueError(
                 "A schedule needs at least one bracket and as many rates as thresholds, in two "
-                f"flat lists; got thresholds of shape {thresholds.shape} and rates of shape "
-                f"{rates.shape}."
+                "flat lists, or in two lists with one of them for each group; got thresholds of "
+                f"shape {thresholds.shape} and rates of shape {rates.shape}."
             )
         edges = seen(thresholds)
         self.thresholds = require(
             thresholds,
-            (edges[0] == 0) & (edges[1:] > edges[:-1]).all() & (abs(edges) < jnp.inf).all(),
+            (edges[..., 0] == 0).all()
+            & (edges[..., 1:] > edges[..., :-1]).all()
+            & (abs(edges) < jnp.inf).all(),
             "Thresholds are dollars a year, finite, rising strictly from 0. Write the first as 0.",
         )
         self.rates = require(
@@ -76,12 +94,54 @@ class BracketSchedule(AbstractSchedule):
             "Rates are shares of a dollar between -1 and 1: 35 % is 0.35, not 35.",
         )
 
+    @property
+    def groups(self) -> int | None:
+        """How many groups have a schedule of their own; None where there is one for everybody."""
+        return self.thresholds.shape[0] if self.thresholds.ndim == 2 else None
+
+    def of(self, workers: Population) -> AbstractSchedule:
+        """Return the schedule for incomes of these workers, in their order: each by its group."""
+        if self.groups is None:
+            return self
+        return _OfWorkers(*self.each_group(), self.group_of(workers))
+
+    def of_group(self, number: int) -> "BracketSchedule":
+        """Return the schedule of one group, or of everybody where there are none."""
+        if self.groups is None:
+            return self
+        thresholds, rates = self.each_group()
+        return BracketSchedule(thresholds[number], rates[number])
+
+    def each_group(
+        self,
+    ) -> tuple[Float[Array, "*groups brackets"], Float[Array, "*groups brackets"]]:
+        """Return thresholds, and a rate for each of them."""
+        return self.thresholds, jnp.broadcast_to(self.rates, self.thresholds.shape)
+
+    def group_of(self, workers: Population) -> Int[Array, " agents"] | None:
+        """Return everybody's group where groups have schedules of their own, else None.
+
+        Raises:
+            ValueError: there are such, and workers belong to none or to others.
+        """
+        if self.groups is None:
+            return None
+        if workers.group is None or workers.groups > self.groups:
+            has = "none" if workers.group is None else f"{workers.groups}"
+            raise ValueError(
+                f"The schedule is of {self.groups} groups and the population has {has}: give "
+                "Population a `group` for each worker, a whole number below that."
+            )
+        return workers.group
+
     def tax(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return T(income), dollars a year, for incomes of any shape; inf as the largest number."""
+        _require_one_group(self)
         return _tax(_finite(income), self.thresholds, self.rates)
 
     def marginal_rate(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return the tax on the next dollar; at a threshold, the rate of the bracket above it."""
+        _require_one_group(self)
         return _rate_above(as_float(income), self.thresholds, self.rates)
 
 
@@ -121,6 +181,46 @@ class LogLinearSchedule(AbstractSchedule):
         """Return 1 - scale * (1 - p) * income^(-p)."""
         income = as_float(income)
         return 1 - self.scale * (1 - self.progressivity) * income**-self.progressivity
+
+
+class _OfWorkers(AbstractSchedule):
+    """The schedules of several groups, for incomes of workers whose groups are known."""
+
+    thresholds: Float[Array, "groups brackets"]
+    rates: Float[Array, "groups brackets"]
+    group: Int[Array, " agents"]
+
+    def tax(self, income: Float[Array, "*more agents"]) -> Float[Array, "*more agents"]:
+        """Return everybody's tax: what is owed where the own bracket starts, and its rate on."""
+        income = _finite(income)
+        income = jnp.where(income < 0, 0, income)
+        wide = self.rates[:, :-1] * jnp.diff(self.thresholds)
+        owed = jnp.pad(jnp.cumsum(wide, axis=1), ((0, 0), (1, 0)))
+        chosen = self._row(lambda start: income > start, income.shape)
+        flat = [by_group(values) for values in (owed, self.rates, self.thresholds)]
+        owed, rate, start = select(flat, chosen)
+        return owed + rate * (income - start)
+
+    def marginal_rate(self, income: Float[Array, "*more agents"]) -> Float[Array, "*more agents"]:
+        """Return the tax on everybody's next dollar."""
+        income = as_float(income)
+        chosen = self._row(lambda start: income >= start, income.shape)
+        return jnp.where(income < 0, 0, select([by_group(self.rates)], chosen)[0])
+
+    def _row(
+        self,
+        passes: Callable[[Float[Array, " agents"]], Bool[Array, "*more agents"]],
+        shape: tuple[int, ...],
+    ) -> Int[Array, "*more agents"]:
+        """Return the row, in the order of `by_group`, of the last bracket that an income passes."""
+        groups = self.thresholds.shape[0]
+        starts = self.thresholds.T[1:]
+        count = fold(
+            lambda count, start: count + passes(spread(start, self.group)),
+            jnp.zeros(shape, int),
+            starts,
+        )
+        return count * groups + self.group
 
 
 @jax.custom_jvp
@@ -185,6 +285,14 @@ def _last_rate(
         return jnp.where(passes(row[1]), row[0], rate)
 
     return fold(pass_on, jnp.broadcast_to(rates[0], shape), (rates[1:], thresholds[1:]))
+
+
+def _require_one_group(schedule: BracketSchedule) -> None:
+    if schedule.groups is not None:
+        raise ValueError(
+            f"This schedule is of {schedule.groups} groups: ask `of(population)` for the taxes of "
+            "workers, or `of_group(number)` for the schedule of one."
+        )
 
 
 def _is_zero(tangent) -> bool:
