@@ -8,10 +8,11 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Bool, Float, Int
 
 from econjax._arrays import UNROLLED, fold
-from econjax._groups import select, spread
+from econjax._groups import row_of, spread
 from econjax.economy import Economy, income_and_tax
 from econjax.population import REFERENCE_HOURS, Population
 from econjax.schedule import AbstractSchedule, BracketSchedule, LogLinearSchedule
@@ -349,11 +350,46 @@ def _pick(economy: Economy, schedule: BracketSchedule, chosen: Int[Array, "*shap
     table = _brackets(schedule)
     group = schedule.group_of(economy.population)
     if group is not None:
-        flat = jax.tree.map(lambda values: values.reshape(-1), table)
-        return select(flat, chosen * table.rate.shape[1] + group)
+        return jax.tree.map(lambda values: row_of(values, chosen, group), table)
     if table.rate.shape[0] > UNROLLED:
         return jax.tree.map(lambda values: values[chosen], table)
-    return select(table, chosen)
+    return _select(table, chosen)
+
+
+@jax.custom_jvp
+def _select(table: Bracket, chosen: Int[Array, "*shape"]) -> Bracket:
+    def select(own: Bracket, row: tuple[Bracket, Int[Array, ""]]) -> Bracket:
+        return jax.tree.map(
+            lambda below, value: jnp.where(chosen >= row[1], value, below), own, row[0]
+        )
+
+    lowest = jax.tree.map(lambda values: jnp.broadcast_to(values[0], chosen.shape), table)
+    higher = jax.tree.map(lambda values: values[1:], table)
+    return fold(select, lowest, (higher, jnp.arange(1, table.rate.shape[0])))
+
+
+@partial(_select.defjvp, symbolic_zeros=True)
+def _select_jvp(primals, tangents):
+    """As a sum of steps, whose transpose is a masked sum per bracket of all that moves at once."""
+    table, chosen = primals
+    moving = [t for t in tangents[0] if not isinstance(t, SymbolicZero)]
+    own = _select(table, chosen)
+    if not moving:
+        return own, jax.tree.map(jnp.zeros_like, own)
+
+    @partial(jax.checkpoint, prevent_cse=False)
+    def add(
+        moves: list[Float[Array, "*shape"]], row: tuple[list[Float[Array, ""]], Int[Array, ""]]
+    ):
+        above = chosen >= row[1]
+        return [move + step * above for move, step in zip(moves, row[0], strict=True)], None
+
+    rows = ([jnp.diff(t) for t in moving], jnp.arange(1, table.rate.shape[0]))
+    moves = iter(jax.lax.scan(add, [jnp.broadcast_to(t[0], chosen.shape) for t in moving], rows)[0])
+    still = jnp.zeros(chosen.shape, table.rate.dtype)
+    return own, Bracket(
+        *(still if isinstance(t, SymbolicZero) else next(moves) for t in tangents[0])
+    )
 
 
 def _choose(economy: Economy, schedule: BracketSchedule, rebate: Float[Array, ""]) -> Choices:

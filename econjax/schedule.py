@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float, fold, require, require_scalar, seen
 from econjax._compiled import compiled
-from econjax._groups import by_group, select, spread
+from econjax._groups import row_of, spread
 from econjax.population import Population
 
 
@@ -196,31 +196,29 @@ class _OfWorkers(AbstractSchedule):
         income = jnp.where(income < 0, 0, income)
         wide = self.rates[:, :-1] * jnp.diff(self.thresholds)
         owed = jnp.pad(jnp.cumsum(wide, axis=1), ((0, 0), (1, 0)))
-        chosen = self._row(lambda start: income > start, income.shape)
-        flat = [by_group(values) for values in (owed, self.rates, self.thresholds)]
-        owed, rate, start = select(flat, chosen)
+        row = self._row(lambda start: income > start, income.shape)
+        owed, rate, start = (
+            row_of(values.T, row, self.group) for values in (owed, self.rates, self.thresholds)
+        )
         return owed + rate * (income - start)
 
     def marginal_rate(self, income: Float[Array, "*more agents"]) -> Float[Array, "*more agents"]:
         """Return the tax on everybody's next dollar."""
         income = as_float(income)
-        chosen = self._row(lambda start: income >= start, income.shape)
-        return jnp.where(income < 0, 0, select([by_group(self.rates)], chosen)[0])
+        row = self._row(lambda start: income >= start, income.shape)
+        return jnp.where(income < 0, 0, row_of(self.rates.T, row, self.group))
 
     def _row(
         self,
         passes: Callable[[Float[Array, " agents"]], Bool[Array, "*more agents"]],
         shape: tuple[int, ...],
     ) -> Int[Array, "*more agents"]:
-        """Return the row, in the order of `by_group`, of the last bracket that an income passes."""
-        groups = self.thresholds.shape[0]
-        starts = self.thresholds.T[1:]
-        count = fold(
-            lambda count, start: count + passes(spread(start, self.group)),
-            jnp.zeros(shape, int),
-            starts,
-        )
-        return count * groups + self.group
+        """Return the number of the last bracket that everybody's income passes."""
+
+        def add(count: Int[Array, "*more agents"], start: Float[Array, " groups"]):
+            return count + passes(spread(start, self.group))
+
+        return fold(add, jnp.zeros(shape, int), self.thresholds.T[1:])
 
 
 @jax.custom_jvp
