@@ -44,8 +44,8 @@ class Choices(NamedTuple):
     """What discrete choices follow from: nothing of it has a derivative.
 
     `entries` are the log types that enter each bracket but the lowest (of each group, where groups
-    have schedules of their own), None where a type does not say all; `brackets` the number of the bracket that holds each worker's best point, 0 where there
-    are none.
+    have schedules of their own), None where a type does not say all; `brackets` the number of the
+    bracket that holds each worker's best point, 0 where there are none.
     """
 
     entries: Float[Array, "borders _"] | None
@@ -230,15 +230,15 @@ def brackets_of(economy: Economy, schedule: AbstractSchedule) -> BracketSchedule
     schedule = _with_brackets(schedule)
     if economy.population.other_income is None:
         return schedule
-    lowest = jnp.full_like(schedule.thresholds[..., :1], -0.25 * jnp.finfo(schedule.rates.dtype).max)
+    lowest = jnp.full_like(
+        schedule.thresholds[..., :1], -0.25 * jnp.finfo(schedule.rates.dtype).max
+    )
     thresholds = jnp.concatenate([lowest, schedule.thresholds], axis=-1)
     rates = jnp.concatenate([jnp.zeros_like(schedule.rates[..., :1]), schedule.rates], axis=-1)
     return eqx.tree_at(lambda s: (s.thresholds, s.rates), schedule, (thresholds, rates))
 
 
-def _border_starts(
-    economy: Economy, schedule: AbstractSchedule
-) -> Float[Array, "borders _"]:
+def _border_starts(economy: Economy, schedule: AbstractSchedule) -> Float[Array, "borders _"]:
     """Return the income at each border, the same for all or each worker's own."""
     if isinstance(schedule, LogLinearSchedule):
         return jnp.zeros((1 - first_border(economy.population), 1))
@@ -456,9 +456,7 @@ def _compare(
         best, chosen = held
         bracket = _own(economy, schedule, jax.tree.map(lambda values: values[j], table))
         point = _optimum(economy, bracket, rebate)
-        better = _reached(economy, bracket) & (
-            (chosen < 0) | (advantage(economy, point, best) > 0)
-        )
+        better = _reached(economy, bracket) & ((chosen < 0) | (advantage(economy, point, best) > 0))
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), point, best)
         return best, jnp.where(better, j, chosen)
 
@@ -493,7 +491,9 @@ def _reached(economy: Economy, bracket: Bracket) -> Bool[Array, " agents"]:
     """Return who can be in a bracket: neither past it without work, nor too far below it."""
     workers = economy.population
     reached = _in_all(workers, _reach(economy)) >= bracket.start
-    return reached if workers.other_income is None else reached & (workers.other_income < bracket.end)
+    return (
+        reached if workers.other_income is None else reached & (workers.other_income < bracket.end)
+    )
 
 
 def _best(

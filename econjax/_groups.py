@@ -24,7 +24,9 @@ def spread(
 
 
 def row_of(
-    table: Float[Array, "rows groups"], row: Int[Array, "*more agents"], group: Int[Array, " agents"]
+    table: Float[Array, "rows groups"],
+    row: Int[Array, "*more agents"],
+    group: Int[Array, " agents"],
 ) -> Float[Array, "*more agents"]:
     """Return everybody's entry of a table, in a row of their own: by a gather.
 

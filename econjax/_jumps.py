@@ -176,7 +176,7 @@ _NODES = 129
 def _entries(
     economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""]
 ) -> Float[Array, "borders agents"]:
-    """Return `entry_types`, where many elasticities or other incomes differ from a table over these.
+    """Return `entry_types`; where many elasticities or other incomes differ, from a table of them.
 
     A type depends on the elasticity almost linearly, and on other income but where that reaches a
     border; what lies between two entries of the table is off by far less than the density is.
@@ -191,7 +191,10 @@ def _entries(
     each = {} if group is None else {"group": jnp.repeat(jnp.arange(groups), _NODES)}
     name = "elasticity" if workers.other_income is None else "other_income"
     few = Population(
-        skill=jnp.ones(groups * _NODES, nodes.dtype), groups=groups, **{name: jnp.tile(nodes, groups)}, **each
+        skill=jnp.ones(groups * _NODES, nodes.dtype),
+        groups=groups,
+        **{name: jnp.tile(nodes, groups)},
+        **each,
     )
     table = entry_types(eqx.tree_at(lambda e: e.population, economy, few), schedule, rebate)
     before = jnp.clip(place.astype(int), 0, _NODES - 2)
@@ -214,7 +217,7 @@ def _is_one_number(economy: Economy) -> bool:
 def _nodes(
     values: Float[Array, " agents"], *, even: bool
 ) -> tuple[Float[Array, " nodes"], Float[Array, " agents"]]:
-    """Return the nodes of a table over values, even or at quantiles, and everybody's place in it."""
+    """Return the nodes of a table over values, even or at quantiles, and everybody's place."""
     if even:
         least, most = jnp.min(values), jnp.max(values)
         place = (_NODES - 1) * (values - least) / jnp.maximum(most - least, 1e-9)
@@ -253,7 +256,7 @@ def _falls(economy: Economy, schedule: AbstractSchedule) -> Bool[Array, "borders
     falls = jnp.zeros((0, 1), bool)
     if isinstance(schedule, BracketSchedule):
         rates = brackets_of(economy, schedule).rates
-        falls = (jnp.diff(rates) < 0).reshape(-1, rates.shape[-1] - 1).T
+        falls = jnp.atleast_2d(jnp.diff(rates) < 0).T
         if rates.ndim == 2 and not is_shared(economy):
             falls = spread(falls, schedule.group_of(economy.population))
     home = jnp.ones_like(falls, shape=(1, falls.shape[1]))

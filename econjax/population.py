@@ -125,7 +125,9 @@ def _grouped(group: ArrayLike | None, groups: int | None) -> tuple[Int[Array, ".
     """Return everybody's group as integers, and how many groups there are."""
     if group is None:
         if groups not in (None, 1):
-            raise ValueError(f"Say which of the {groups} groups each worker belongs to, by `group`.")
+            raise ValueError(
+                f"Say which of the {groups} groups each worker belongs to, by `group`."
+            )
         return None, 1
     given = jnp.asarray(group)
     number = given.astype(jnp.int32)
