@@ -71,10 +71,11 @@ def evolve(
     Storn and Price (1997), as scipy has it, on rates within the `bounds`; 128 schedules a
     generation for seven brackets.
     """
-    loss = _loss(evaluate, thresholds)
+    like = BracketSchedule(thresholds, jnp.zeros_like(thresholds))
+    loss = _loss(evaluate, like)
     found = optimize.differential_evolution(
         loss,
-        bounds.interior(thresholds.shape[0]),
+        bounds.interior_of(like.rates),
         popsize=10,
         maxiter=generations,
         tol=1e-7,
@@ -82,9 +83,7 @@ def evolve(
         polish=False,
         init="sobol",
     )
-    return simplex(
-        evaluate, BracketSchedule(thresholds, jnp.asarray(found.x)), most=1200, bounds=bounds
-    )
+    return simplex(evaluate, _with_rates(like, found.x), most=1200, bounds=bounds)
 
 
 def adapt(
@@ -116,8 +115,8 @@ def simplex(
 
     Rates stay within the `bounds`; those of the schedule that are not are moved there first.
     """
-    box = bounds.interior(schedule.rates.size)
-    centre = np.clip(np.asarray(schedule.rates, float), *box.T)
+    box = bounds.interior_of(schedule.rates)
+    centre = np.clip(np.asarray(schedule.rates, float).ravel(), *box.T)
     start = np.vstack([centre, centre + 0.01 * np.diag(np.where(centre > 0.95, -1.0, 1.0))])
     options = {
         "initial_simplex": start,
@@ -127,17 +126,22 @@ def simplex(
         "xatol": 1e-7,
     }
     found = optimize.minimize(
-        _loss(evaluate, schedule.thresholds),
+        _loss(evaluate, schedule),
         centre,
         method="Nelder-Mead",
         bounds=box,
         options=options,
     )
-    return BestFound(BracketSchedule(schedule.thresholds, jnp.asarray(found.x)), -float(found.fun))
+    return BestFound(_with_rates(schedule, found.x), -float(found.fun))
 
 
-def _loss(evaluate: Evaluator, thresholds: Float[Array, " brackets"]):
+def _loss(evaluate: Evaluator, like: BracketSchedule):
     def loss(rates: np.ndarray) -> float:
-        return -float(evaluate.value(BracketSchedule(thresholds, jnp.asarray(rates))).equivalent)
+        return -float(evaluate.value(_with_rates(like, rates)).equivalent)
 
     return loss
+
+
+def _with_rates(schedule: BracketSchedule, rates: np.ndarray) -> BracketSchedule:
+    """Return the schedule with other rates, given as one list."""
+    return BracketSchedule(schedule.thresholds, jnp.asarray(rates).reshape(schedule.rates.shape))

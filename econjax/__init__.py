@@ -9,7 +9,7 @@ from econjax.bounds import RateBounds
 from econjax.dynamics.simulation import simulate
 from econjax.economy import Economy, Outcome, settle
 from econjax.inequality import gini
-from econjax.law import us_federal
+from econjax.law import FILING_STATUSES, added, phased_credit, us_federal
 from econjax.optimal.formulas import top_rate
 from econjax.optimal.mirrlees import mirrlees_bound
 from econjax.optimal.saez import converged_saez, saez_rates
@@ -18,6 +18,7 @@ from econjax.population import REFERENCE_HOURS, Population
 from econjax.populations.calibration import calibrate
 from econjax.populations.empirical import from_incomes, from_quantiles
 from econjax.populations.fitting import fit_gb2
+from econjax.populations.microdata import from_microdata
 from econjax.populations.sampling import (
     gb2,
     lognormal,
@@ -39,6 +40,7 @@ from econjax.schedule import AbstractSchedule, BracketSchedule, LogLinearSchedul
 from econjax.statistics import bracket_statistics
 from econjax.welfare import (
     AbstractWelfare,
+    AmongWorkers,
     Atkinson,
     InverseIncome,
     Rawlsian,
@@ -50,11 +52,13 @@ from econjax.welfare import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "FILING_STATUSES",
     "GHH",
     "REFERENCE_HOURS",
     "AbstractPreferences",
     "AbstractSchedule",
     "AbstractWelfare",
+    "AmongWorkers",
     "Atkinson",
     "BracketSchedule",
     "Economy",
@@ -73,6 +77,7 @@ __all__ = [
     "Report",
     "Utilitarian",
     "WeightedUtilitarian",
+    "added",
     "best_response",
     "bracket_statistics",
     "calibrate",
@@ -81,6 +86,7 @@ __all__ = [
     "equilibrium",
     "fit_gb2",
     "from_incomes",
+    "from_microdata",
     "from_quantiles",
     "gb2",
     "gini",
@@ -91,6 +97,7 @@ __all__ = [
     "lognormal_pareto",
     "mirrlees_bound",
     "pareto",
+    "phased_credit",
     "plan",
     "saez_rates",
     "settle",

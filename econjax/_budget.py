@@ -12,7 +12,8 @@ from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Bool, Float, Int
 
 from econjax._arrays import UNROLLED, fold
-from econjax.economy import Economy
+from econjax._groups import row_of, spread
+from econjax.economy import Economy, income_and_tax
 from econjax.population import REFERENCE_HOURS, Population
 from econjax.schedule import AbstractSchedule, BracketSchedule, LogLinearSchedule
 
@@ -27,7 +28,10 @@ class Point(NamedTuple):
 
 
 class Bracket(NamedTuple):
-    """A bracket (or one for each worker): its rate, its ends, and the tax owed where it starts."""
+    """A bracket (or one for each worker): its rate, its ends, and the tax owed where it starts.
+
+    As a table of them, brackets come first: [brackets], or [brackets, groups].
+    """
 
     rate: Float[Array, "..."]
     log_net_rate: Float[Array, "..."]
@@ -39,12 +43,12 @@ class Bracket(NamedTuple):
 class Choices(NamedTuple):
     """What discrete choices follow from: nothing of it has a derivative.
 
-    `entries` are the log types that enter each bracket but the lowest, None where a type does not
-    say all; `brackets` the number of the bracket that holds each worker's best point, 0 where there
-    are none.
+    `entries` are the log types that enter each bracket but the lowest (of each group, where groups
+    have schedules of their own), None where a type does not say all; `brackets` the number of the
+    bracket that holds each worker's best point, 0 where there are none.
     """
 
-    entries: Float[Array, " borders"] | None
+    entries: Float[Array, "borders _"] | None
     brackets: Int[Array, " agents"]
 
 
@@ -52,7 +56,7 @@ def choices(economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, "
     """Return which brackets workers choose."""
     if isinstance(schedule, LogLinearSchedule):
         return Choices(None, jnp.zeros(economy.population.skill.shape, int))
-    known = jax.lax.stop_gradient((economy, _with_brackets(schedule), rebate))
+    known = jax.lax.stop_gradient((economy, brackets_of(economy, schedule), rebate))
     return jax.lax.stop_gradient(_choose(*known))
 
 
@@ -65,13 +69,17 @@ def best_point(
     """Return the best point of every worker who works within the bracket chosen."""
     if isinstance(schedule, LogLinearSchedule):
         return _log_linear_optimum(economy, schedule, rebate)
-    return _optimum(economy, _pick(_brackets(_with_brackets(schedule)), brackets), rebate)
+    return _optimum(economy, _pick(economy, brackets_of(economy, schedule), brackets), rebate)
 
 
-def home(rebate: Float[Array, ""], workers: Population) -> Point:
+def home(economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""]) -> Point:
     """Return the point at which nobody works."""
+    workers = economy.population
     zero = jnp.zeros_like(workers.skill)
-    return Point(zero, zero, zero, zero + rebate)
+    if workers.other_income is None and workers.credit is None:
+        return Point(zero, zero, zero, zero + rebate)
+    income, tax = income_and_tax(workers, schedule, zero)
+    return Point(zero, income, tax, income - tax + rebate)
 
 
 def advantage(economy: Economy, point: Point, over: Point) -> Float[Array, " agents"]:
@@ -91,21 +99,18 @@ def entry_types(
     none.
     """
     workers = economy.population
-    starts = (
-        jnp.zeros(1)
-        if isinstance(schedule, LogLinearSchedule)
-        else _with_brackets(schedule).thresholds
-    )
-    starts = starts[first_border(workers) :, None]
+    starts = _border_starts(economy, schedule)
     cost = jnp.zeros_like(workers.skill) if workers.fixed_cost is None else workers.fixed_cost
-    centre = jnp.log(jnp.maximum(jnp.maximum(starts, cost[None, :]), 1e-6) / REFERENCE_HOURS)
+    least = 0.0 if workers.other_income is None else workers.other_income[None]
+    earned = jnp.maximum(starts, starts - least)
+    centre = jnp.log(jnp.maximum(jnp.maximum(earned, cost[None, :]), 1e-6) / REFERENCE_HOURS)
 
     def is_above(log_types: Float[Array, "borders agents"]) -> Bool[Array, "borders agents"]:
         (low, high), _, ahead = sides(economy, schedule, rebate, log_types)
         # Next to a border where rates rise the lead is of second order and drowns in rounding;
         # whoever is at the border if confined below it wants more if the upper optimum is beyond
         # it.
-        return (ahead > 0) | ((low.income >= starts) & (high.income > starts) & (starts > 0))
+        return (ahead > 0) | ((low.income >= starts) & (high.income > starts) & (starts > least))
 
     def halve(_, ends):
         low, high = ends
@@ -115,7 +120,11 @@ def entry_types(
 
     lowest, highest = centre - 12, centre + 60  # however far tastes and rates push a type
     low, high = jax.lax.fori_loop(0, jnp.finfo(centre.dtype).nmant + 6, halve, (lowest, highest))
-    return jnp.where(high < highest, (low + high) / 2, jnp.inf)
+    exists = high < highest
+    if workers.other_income is not None:  # whoever has more without working is above at once
+        border = jnp.arange(first_border(workers), first_border(workers) + starts.shape[0])
+        exists = exists & ((starts > least) | (border == 0)[:, None])
+    return jnp.where(exists, (low + high) / 2, jnp.inf)
 
 
 def sides(
@@ -167,9 +176,9 @@ def lead_between(
         if isinstance(schedule, LogLinearSchedule):
             at_work = _log_linear_optimum(moved, schedule, rebate)
         else:
-            table = _brackets(_with_brackets(schedule))
-            at_work = _optimum(moved, _pick(table, jnp.maximum(option - 1, 0)), rebate)
-        at_home = home(rebate, economy.population)
+            bracket = _pick(moved, _with_brackets(schedule), jnp.maximum(option - 1, 0))
+            at_work = _optimum(moved, bracket, rebate)
+        at_home = home(economy, schedule, rebate)
         return jax.tree.map(lambda work, rest: jnp.where(option > 0, work, rest), at_work, at_home)
 
     def at_border(log_type: Float[Array, " agents"], option: Int[Array, "sides=2 agents"]):
@@ -195,16 +204,47 @@ def first_border(workers: Population) -> int:
     return 0 if workers.fixed_cost is not None else 1
 
 
-def is_shared(workers: Population) -> bool:
-    """Return whether one type, of skill and taste together, says all about a worker."""
-    return workers.elasticity is None and workers.fixed_cost is None
+def is_shared(economy: Economy) -> bool:
+    """Return whether one type, of skill and taste together, says all about a worker of a group."""
+    workers = economy.population
+    own = (workers.elasticity, workers.fixed_cost, workers.other_income)
+    same_budget = workers.credit is None or not economy.preferences.income_effects
+    return same_budget and all(values is None for values in own)
 
 
-def one_worker(economy: Economy) -> Economy:
-    """Return the economy of a single worker of taste 1 with no longest week."""
+def one_worker(economy: Economy, schedule: AbstractSchedule) -> Economy:
+    """Return the economy of one worker of taste 1, or one of each group, with no longest week."""
     dtype = economy.population.skill.dtype
-    alone = (Population(skill=jnp.ones(1, dtype)), jnp.asarray(jnp.inf, dtype))
+    groups = schedule.groups if isinstance(schedule, BracketSchedule) else None
+    each = {} if groups is None else {"group": jnp.arange(groups), "groups": groups}
+    alone = (Population(skill=jnp.ones(groups or 1, dtype), **each), jnp.asarray(jnp.inf, dtype))
     return eqx.tree_at(lambda e: (e.population, e.max_labor), economy, alone)
+
+
+def brackets_of(economy: Economy, schedule: AbstractSchedule) -> BracketSchedule:
+    """Return the brackets in which workers choose: with other income also that of losses, untaxed.
+
+    Raises:
+        TypeError: a schedule that has no brackets.
+    """
+    schedule = _with_brackets(schedule)
+    if economy.population.other_income is None:
+        return schedule
+    lowest = jnp.full_like(
+        schedule.thresholds[..., :1], -0.25 * jnp.finfo(schedule.rates.dtype).max
+    )
+    thresholds = jnp.concatenate([lowest, schedule.thresholds], axis=-1)
+    rates = jnp.concatenate([jnp.zeros_like(schedule.rates[..., :1]), schedule.rates], axis=-1)
+    return eqx.tree_at(lambda s: (s.thresholds, s.rates), schedule, (thresholds, rates))
+
+
+def _border_starts(economy: Economy, schedule: AbstractSchedule) -> Float[Array, "borders _"]:
+    """Return the income at each border, the same for all or each worker's own."""
+    if isinstance(schedule, LogLinearSchedule):
+        return jnp.zeros((1 - first_border(economy.population), 1))
+    starts = _with_brackets(schedule).thresholds[..., first_border(economy.population) :]
+    group = schedule.group_of(economy.population)
+    return starts[:, None] if group is None else spread(starts.T, group)
 
 
 def _with_brackets(schedule: AbstractSchedule) -> BracketSchedule:
@@ -217,23 +257,47 @@ def _with_brackets(schedule: AbstractSchedule) -> BracketSchedule:
 
 
 def _brackets(schedule: BracketSchedule) -> Bracket:
+    """Return the table of brackets."""
     starts, rates = schedule.thresholds, schedule.rates
+    if schedule.groups is None:
+        return _table(starts, rates, jnp.append(starts[1:], jnp.inf), schedule.tax(starts))
+    starts, rates = (values.T for values in schedule.each_group())
+    owed = jnp.cumsum(rates[:-1] * jnp.diff(starts, axis=0), axis=0)
+    ends = jnp.concatenate([starts[1:], jnp.full_like(starts[:1], jnp.inf)])
+    return _table(starts, rates, ends, jnp.concatenate([jnp.zeros_like(starts[:1]), owed]))
+
+
+def _table(starts, rates, ends, owed) -> Bracket:
     log_net = jnp.where(rates < 1, jnp.log(jnp.where(rates < 1, 1 - rates, 1)), -jnp.inf)
-    return Bracket(rates, log_net, starts, jnp.append(starts[1:], jnp.inf), schedule.tax(starts))
+    return Bracket(rates, log_net, starts, ends, owed)
+
+
+def _own(economy: Economy, schedule: BracketSchedule, bracket: Bracket) -> Bracket:
+    """Return a bracket for each worker, of the own group, where groups have their own schedules."""
+    group = schedule.group_of(economy.population)
+    return bracket if group is None else jax.tree.map(lambda v: spread(v, group), bracket)
 
 
 def _optimum(economy: Economy, bracket: Bracket, rebate: Float[Array, ""]) -> Point:
     """Return the best point within a bracket, or as far towards it as the longest week reaches."""
-    at_zero = rebate - (bracket.owed - bracket.rate * bracket.start) - _cost(economy.population)
-    hours = economy.preferences.linear_labor(bracket.log_net_rate, at_zero, economy.population)
-    unlimited = jnp.clip(_earned(economy, hours), bracket.start, bracket.end)
-    income = jnp.minimum(unlimited, _reach(economy))
+    workers = economy.population
+    at_zero = rebate - (bracket.owed - bracket.rate * bracket.start) - _cost(workers)
+    if workers.other_income is not None:
+        at_zero = at_zero + (1 - bracket.rate) * workers.other_income
+    hours = economy.preferences.linear_labor(bracket.log_net_rate, at_zero, workers)
+    unlimited = jnp.clip(_in_all(workers, _earned(economy, hours)), bracket.start, bracket.end)
+    income = jnp.minimum(unlimited, _in_all(workers, _reach(economy)))
     return _point(economy, income, bracket.owed + bracket.rate * (income - bracket.start), rebate)
 
 
 def _log_linear_optimum(
     economy: Economy, schedule: LogLinearSchedule, rebate: Float[Array, ""]
 ) -> Point:
+    if economy.population.other_income is not None:
+        raise ValueError(
+            "Best hours beside other income are known under a BracketSchedule only, not under a "
+            "LogLinearSchedule: make the population without `other_income`, or use brackets."
+        )
     at_zero = rebate - _cost(economy.population)
     hours = economy.preferences.log_linear_labor(
         schedule.scale, schedule.progressivity, at_zero, economy.population
@@ -248,13 +312,25 @@ def _point(
     tax: Float[Array, " agents"],
     rebate: Float[Array, ""],
 ) -> Point:
-    skill = economy.population.skill
-    labor = jnp.where(skill > 0, income / jnp.where(skill > 0, skill, 1), 0)
-    return Point(labor, income, tax, income - tax + rebate - _cost(economy.population))
+    workers, skill = economy.population, economy.population.skill
+    earned = income
+    if workers.other_income is not None:
+        earned = jax.nn.relu(income - workers.other_income)
+    labor = jnp.where(skill > 0, earned / jnp.where(skill > 0, skill, 1), 0)
+    tax = tax if workers.credit is None else tax - workers.credit
+    cost = jnp.zeros((), skill.dtype) if workers.fixed_cost is None else workers.fixed_cost
+    return Point(labor, income, tax, income - tax + rebate - cost)
 
 
 def _cost(workers: Population) -> Float[Array, "..."]:
-    return jnp.zeros((), workers.skill.dtype) if workers.fixed_cost is None else workers.fixed_cost
+    """Return what working costs, less the credit: what every point at work is lower by."""
+    cost = jnp.zeros((), workers.skill.dtype) if workers.fixed_cost is None else workers.fixed_cost
+    return cost if workers.credit is None else cost - workers.credit
+
+
+def _in_all(workers: Population, earned: Float[Array, " agents"]) -> Float[Array, " agents"]:
+    """Return income with what labor does not bring."""
+    return earned if workers.other_income is None else earned + workers.other_income
 
 
 def _earned(economy: Economy, hours: Float[Array, " agents"]) -> Float[Array, " agents"]:
@@ -269,8 +345,12 @@ def _reach(economy: Economy) -> Float[Array, " agents"]:
     return jnp.where(limited | (skill == 0), reach, jnp.inf)
 
 
-def _pick(table: Bracket, chosen: Int[Array, "*shape"]) -> Bracket:
+def _pick(economy: Economy, schedule: BracketSchedule, chosen: Int[Array, "*shape"]) -> Bracket:
     """Return everybody's bracket: if few, by chains of selections, which fuse unlike a gather."""
+    table = _brackets(schedule)
+    group = schedule.group_of(economy.population)
+    if group is not None:
+        return jax.tree.map(lambda values: row_of(values, chosen, group), table)
     if table.rate.shape[0] > UNROLLED:
         return jax.tree.map(lambda values: values[chosen], table)
     return _select(table, chosen)
@@ -320,16 +400,21 @@ def _choose(economy: Economy, schedule: BracketSchedule, rebate: Float[Array, ""
     compared.
     """
     lowest = jnp.zeros(economy.population.skill.shape, int)
-    if schedule.rates.shape[0] == 1:
+    if schedule.rates.shape[-1] == 1:
         return Choices(None, lowest)
-    if not is_shared(economy.population):
+    if not is_shared(economy):
         return Choices(None, _compare(economy, schedule, rebate, none=lowest - 1))
-    entries = entry_types(one_worker(economy), schedule, rebate)[:, 0]
+    entries = entry_types(one_worker(economy, schedule), schedule, rebate)
     log_type = economy.preferences.log_type(economy.population)
-    chosen = fold(lambda passed, entry: passed + (log_type > entry), lowest, entries)
+    group = schedule.group_of(economy.population)
+
+    def passes(entry: Float[Array, " _"]) -> Bool[Array, " agents"]:
+        return log_type > (entry[0] if group is None else spread(entry, group))
+
+    chosen = fold(lambda passed, entry: passed + passes(entry), lowest, entries)
 
     def mend(chosen: Int[Array, " agents"]) -> Int[Array, " agents"]:
-        own = _pick(_brackets(schedule), chosen)
+        own = _pick(economy, schedule, chosen)
         free = eqx.tree_at(
             lambda e: e.max_labor, economy, jnp.full_like(economy.max_labor, jnp.inf)
         )
@@ -369,16 +454,14 @@ def _compare(
 
     def challenge(j: Int[Array, ""] | int, held: tuple[Point, Int[Array, " agents"]]):
         best, chosen = held
-        bracket = jax.tree.map(lambda values: values[j], table)
+        bracket = _own(economy, schedule, jax.tree.map(lambda values: values[j], table))
         point = _optimum(economy, bracket, rebate)
-        better = (_reach(economy) >= bracket.start) & (
-            (chosen < 0) | (advantage(economy, point, best) > 0)
-        )
+        better = _reached(economy, bracket) & ((chosen < 0) | (advantage(economy, point, best) > 0))
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), point, best)
         return best, jnp.where(better, j, chosen)
 
     return jax.lax.fori_loop(
-        0, table.rate.shape[0], challenge, (home(rebate, economy.population), none)
+        0, table.rate.shape[0], challenge, (home(economy, schedule, rebate), none)
     )[1]
 
 
@@ -393,15 +476,24 @@ def _options(
     """Return home and the best point of each bracket, and whether the longest week reaches them."""
     if isinstance(schedule, LogLinearSchedule):
         points = jax.tree.map(lambda x: x[None], _log_linear_optimum(economy, schedule, rebate))
-        starts = jnp.zeros((1, 1))
+        reached = _reach(economy)[None] >= 0
     else:
-        table = _brackets(_with_brackets(schedule))
+        schedule = _with_brackets(schedule)
+        table = jax.vmap(partial(_own, economy, schedule))(_brackets(schedule))
         points = jax.vmap(lambda bracket: _optimum(economy, bracket, rebate))(table)
-        starts = table.start[:, None]
-    at_home = home(rebate, economy.population)
+        reached = jax.vmap(partial(_reached, economy))(table)
+    at_home = home(economy, schedule, rebate)
     points = jax.tree.map(lambda one, more: jnp.concatenate([one[None], more]), at_home, points)
-    reached = _reach(economy)[None] >= starts
     return points, jnp.concatenate([jnp.ones_like(reached[:1]), reached])
+
+
+def _reached(economy: Economy, bracket: Bracket) -> Bool[Array, " agents"]:
+    """Return who can be in a bracket: neither past it without work, nor too far below it."""
+    workers = economy.population
+    reached = _in_all(workers, _reach(economy)) >= bracket.start
+    return (
+        reached if workers.other_income is None else reached & (workers.other_income < bracket.end)
+    )
 
 
 def _best(

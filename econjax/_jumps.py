@@ -8,7 +8,16 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from econjax._arrays import split_moving
-from econjax._budget import entry_types, first_border, is_shared, lead_between, one_worker, sides
+from econjax._budget import (
+    brackets_of,
+    entry_types,
+    first_border,
+    is_shared,
+    lead_between,
+    one_worker,
+    sides,
+)
+from econjax._groups import spread
 from econjax.economy import Economy
 from econjax.population import Population
 from econjax.schedule import AbstractSchedule, BracketSchedule
@@ -35,7 +44,7 @@ def arriving_revenue(
     schedule: AbstractSchedule,
     rebate: Float[Array, ""],
     bandwidth: Float[Array, ""] | None,
-    entries: Float[Array, " borders"] | None,
+    entries: Float[Array, "borders _"] | None,
 ) -> Float[Array, ""]:
     """Return 0, with the derivative of revenue that is due to workers who jump over a border.
 
@@ -57,24 +66,26 @@ def _arriving_revenue_jvp(primals, tangents):
     zero = jnp.zeros_like(rebate)
     if falls.shape[0] == 0:
         return zero, zero
-    met = jax.lax.stop_gradient((_met(economy), schedule, rebate))
-    at = _entries(*met) if entries is None else entries[:, None]
-    exists = falls[:, None] & jnp.isfinite(at)
+    met = jax.lax.stop_gradient((*_met(economy, schedule), rebate))
+    at = _entries(*met) if entries is None else entries
+    exists = falls & jnp.isfinite(at)
     at = jnp.where(exists, at, 0)  # far types overflow
     (low, high), options, _ = sides(*met, at)
     slope, lift = _slope_and_lift(primals[:3], tangents[:3], at, options)
     # Whoever jumps over several borders at once is met at each of them: count the last one only.
-    stretch = jnp.cumsum(falls)[:, None]
-    last = (
-        stretch[jnp.maximum(options[:, 1] - first_border(economy.population) - 1, 0), 0] == stretch
-    )
+    stretch = jnp.cumsum(falls, axis=0)
+    arrives = jnp.maximum(options[:, 1] - first_border(economy.population) - 1, 0)
+    column = 0 if stretch.shape[1] == 1 else jnp.arange(stretch.shape[1])
+    last = stretch[arrives, column] == stretch
     counted = exists & last & (slope > 0)
     moved = jnp.zeros_like(at) if lift is None else lift / jnp.where(counted, slope, 1)
     gain = jnp.where(counted, high.tax - low.tax, 0)
     types, type_moves = eqx.filter_jvp(_log_types, (economy,), tangents[:1])
-    total = _arriving(economy, types, bandwidth, at, gain * moved, counted)
+    group = _group_met(economy, schedule)
+    total = _arriving(economy, types, bandwidth, at, gain * moved, counted, group)
     if type_moves is None:
         return zero, total
+    at, gain = spread(at, group), spread(gain, group)
     return zero, total + _arriving(economy, types, bandwidth, at, gain * type_moves[None], counted)
 
 
@@ -89,7 +100,7 @@ def _slope_and_lift(
 
     def ahead(moving, at: Float[Array, "borders met"]) -> Float[Array, "borders met"]:
         economy, schedule, rebate = eqx.combine(moving, still)
-        return lead_between(_met(economy), schedule, rebate, at, options)
+        return lead_between(*_met(economy, schedule), rebate, at, options)
 
     _, tangent = jax.linearize(ahead, moving, at)
     slope = tangent(jax.tree.map(jnp.zeros_like, moving), jnp.ones_like(at))
@@ -103,10 +114,12 @@ def _arriving(
     at: Float[Array, "borders met"],
     brought: Float[Array, "borders _"],
     counted: Bool[Array, "borders met"],
+    group: Int[Array, " agents"] | None = None,
 ) -> Float[Array, ""]:
     """Return the sum over workers and borders of the density at the border times what each brings.
 
-    Where they share a type, nobody need be counted unless somebody jumps.
+    Where they share a type, nobody need be counted unless somebody jumps. With a `group`, those met
+    at the borders are one of each.
     """
     weight = economy.population.weight
 
@@ -126,22 +139,34 @@ def _arriving(
     known = kernel()
 
     @partial(jax.checkpoint, prevent_cse=False)
-    def add(total: Float[Array, ""], border: tuple[Float[Array, " met"], Float[Array, " agents"]]):
-        return total + jnp.sum(_density(border[0], types, weight, *known) * border[1]), None
+    def add(total: Float[Array, ""], border: tuple[Float[Array, " met"], Float[Array, " met"]]):
+        at, brought = (spread(values, group) for values in border)
+        return total + jnp.sum(_density(at, types, weight, *known) * brought), None
 
     return jax.lax.scan(add, jnp.zeros_like(weight[0]), (at, brought))[0]
 
 
-def _met(economy: Economy) -> Economy:
-    """Return the economy of those who are met at a border: one for all who share a type, or each.
+def _met(economy: Economy, schedule: AbstractSchedule) -> tuple[Economy, AbstractSchedule]:
+    """Return the economy of those who are met at a border, and the brackets they choose from.
 
-    There is no longest week, but where fixed costs differ: with one, a type would not say all.
+    It is one worker for all who share a type (of a group), or each. There is no longest week, but
+    where fixed costs differ: with one, a type would not say all.
     """
-    if is_shared(economy.population):
-        return one_worker(economy)
+    if isinstance(schedule, BracketSchedule):
+        schedule = brackets_of(economy, schedule)
+    if is_shared(economy):
+        return one_worker(economy, schedule), schedule
     if economy.population.fixed_cost is not None:
-        return economy
-    return eqx.tree_at(lambda e: e.max_labor, economy, jnp.full_like(economy.max_labor, jnp.inf))
+        return economy, schedule
+    unlimited = jnp.full_like(economy.max_labor, jnp.inf)
+    return eqx.tree_at(lambda e: e.max_labor, economy, unlimited), schedule
+
+
+def _group_met(economy: Economy, schedule: AbstractSchedule) -> Int[Array, " agents"] | None:
+    """Return everybody's group where those met at borders are one of each, else None."""
+    if not (isinstance(schedule, BracketSchedule) and is_shared(economy)):
+        return None
+    return schedule.group_of(economy.population)
 
 
 _NODES = 129
@@ -151,27 +176,55 @@ _NODES = 129
 def _entries(
     economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""]
 ) -> Float[Array, "borders agents"]:
-    """Return `entry_types`, where many elasticities differ from a table over these.
+    """Return `entry_types`; where many elasticities or other incomes differ, from a table of them.
 
-    A type depends on the elasticity almost linearly; what lies between two entries of the table is
-    off by far less than the density is.
+    A type depends on the elasticity almost linearly, and on other income but where that reaches a
+    border; what lies between two entries of the table is off by far less than the density is.
     """
     workers = economy.population
-    if workers.elasticity is None or workers.fixed_cost is not None or workers.agents <= _NODES:
+    own = [v for v in (workers.elasticity, workers.other_income) if v is not None]
+    if len(own) != 1 or not _is_one_number(economy) or workers.agents <= _NODES:
         return entry_types(economy, schedule, rebate)
-    least, most = jnp.min(workers.elasticity), jnp.max(workers.elasticity)
-    nodes = Population(
-        skill=jnp.ones(_NODES, workers.skill.dtype), elasticity=jnp.linspace(least, most, _NODES)
+    nodes, place = _nodes(own[0], even=workers.other_income is None)
+    group = schedule.group_of(workers) if isinstance(schedule, BracketSchedule) else None
+    groups = 1 if group is None else schedule.groups
+    each = {} if group is None else {"group": jnp.repeat(jnp.arange(groups), _NODES)}
+    name = "elasticity" if workers.other_income is None else "other_income"
+    few = Population(
+        skill=jnp.ones(groups * _NODES, nodes.dtype),
+        groups=groups,
+        **{name: jnp.tile(nodes, groups)},
+        **each,
     )
-    table = entry_types(eqx.tree_at(lambda e: e.population, economy, nodes), schedule, rebate)
-    place = (_NODES - 1) * (workers.elasticity - least) / jnp.maximum(most - least, 1e-9)
+    table = entry_types(eqx.tree_at(lambda e: e.population, economy, few), schedule, rebate)
     before = jnp.clip(place.astype(int), 0, _NODES - 2)
     part = (place - before)[None]
+    before = before if group is None else before + _NODES * group
     low, high = table[:, before], table[:, before + 1]
     between = low + part * (high - low)
     return jnp.where(
         jnp.isfinite(between), between, jnp.inf
     )  # there is none next to where there is none
+
+
+def _is_one_number(economy: Economy) -> bool:
+    """Return whether one number more than the type, and the group, says all about a worker."""
+    workers = economy.population
+    free = workers.credit is None or not economy.preferences.income_effects
+    return free and workers.fixed_cost is None
+
+
+def _nodes(
+    values: Float[Array, " agents"], *, even: bool
+) -> tuple[Float[Array, " nodes"], Float[Array, " agents"]]:
+    """Return the nodes of a table over values, even or at quantiles, and everybody's place."""
+    if even:
+        least, most = jnp.min(values), jnp.max(values)
+        place = (_NODES - 1) * (values - least) / jnp.maximum(most - least, 1e-9)
+        return jnp.linspace(least, most, _NODES), place
+    ranks = jnp.linspace(0, values.shape[0] - 1, _NODES).astype(int)
+    nodes = jnp.sort(values)[ranks]
+    return nodes, jnp.interp(values, nodes, jnp.arange(_NODES, dtype=values.dtype))
 
 
 def _density(
@@ -198,14 +251,16 @@ def _density(
     return jnp.where(within, 15 / 16 / (bandwidth * covered), 0) * weight * kernel
 
 
-def _falls(economy: Economy, schedule: AbstractSchedule) -> Bool[Array, " borders"]:
-    """Return at which borders workers jump."""
-    falls = (
-        jnp.diff(schedule.rates) < 0
-        if isinstance(schedule, BracketSchedule)
-        else jnp.zeros(0, bool)
-    )
-    return falls if economy.population.fixed_cost is None else jnp.append(True, falls)
+def _falls(economy: Economy, schedule: AbstractSchedule) -> Bool[Array, "borders _"]:
+    """Return at which borders workers jump: all, those of a group, or each."""
+    falls = jnp.zeros((0, 1), bool)
+    if isinstance(schedule, BracketSchedule):
+        rates = brackets_of(economy, schedule).rates
+        falls = jnp.atleast_2d(jnp.diff(rates) < 0).T
+        if rates.ndim == 2 and not is_shared(economy):
+            falls = spread(falls, schedule.group_of(economy.population))
+    home = jnp.ones_like(falls, shape=(1, falls.shape[1]))
+    return falls if economy.population.fixed_cost is None else jnp.concatenate([home, falls])
 
 
 def _log_types(economy: Economy) -> Float[Array, " agents"]:

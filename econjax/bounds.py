@@ -77,8 +77,12 @@ class RateBounds:
         """Return the same where something of a dollar must be kept: rates of 99.9 % at most."""
         return np.minimum(self.box(brackets), MOST)
 
+    def interior_of(self, rates: Float[Array, "*groups brackets"]) -> Float[np.ndarray, "rates 2"]:
+        """Return `interior` for all rates of a schedule, of one group after the other."""
+        return np.tile(self.interior(rates.shape[-1]), (rates.size // rates.shape[-1], 1))
+
     def keep(self, schedule: BracketSchedule) -> BracketSchedule:
-        """Return the nearest schedule within the bounds."""
+        """Return the nearest schedule within the bounds, which are those of every group."""
         return BracketSchedule(schedule.thresholds, self.nearest(schedule.rates))
 
     def __str__(self) -> str:
@@ -89,9 +93,9 @@ class RateBounds:
         )
         return f"from {floor} % to {cap} %" + ", never falling" * self.rising
 
-    def nearest(self, rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
+    def nearest(self, rates: Float[Array, "*groups brackets"]) -> Float[Array, "*groups brackets"]:
         """Return the legal rates nearest to the given ones, which are themselves if legal."""
-        return nearest(rates, *self.each(rates.shape[0]), rising=self.rising)
+        return nearest(rates, *self.each(rates.shape[-1]), rising=self.rising)
 
 
 MOST = 0.999
@@ -102,12 +106,12 @@ USUAL_BOUNDS, INTERIOR = RateBounds(), RateBounds(cap=MOST)
 
 @eqx.filter_jit
 def nearest(
-    values: Float[Array, " brackets"],
+    values: Float[Array, "*groups brackets"],
     floor: Float[Array, " brackets"],
     cap: Float[Array, " brackets"],
     *,
     rising: bool,
-) -> Float[Array, " brackets"]:
+) -> Float[Array, "*groups brackets"]:
     """Return the nearest values (least squares) between floor and cap, not falling if `rising`.
 
     Bounds of rising values must not fall. Then entry i is the highest over a <= i of the lowest
@@ -117,6 +121,8 @@ def nearest(
     """
     if not rising:
         return jnp.clip(values, floor, cap)
+    if values.ndim > 1:
+        return jax.vmap(lambda own: nearest(own, floor, cap, rising=True))(values)
     places = jnp.arange(values.shape[0])
     first, last = places[:, None], places[None, :]
     total = jnp.append(jnp.zeros_like(values[:1]), jnp.cumsum(values))

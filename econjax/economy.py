@@ -48,8 +48,10 @@ class Outcome(eqx.Module):
     """What a year brought every worker.
 
     The budget balances: the sum of weight * (income - consumption) is the economy's spending. Labor
-    is in hours a week, utility in utils, the rest in dollars a year; `floored` is the share of
-    workers whose consumption fell below the economy's floor (their consumption is shown as it is).
+    is in hours a week, utility in utils, the rest in dollars a year. `income` is all that is taxed,
+    what labor does not bring included; `tax` is less credits, negative where these are more.
+    `floored` is the share of workers whose consumption fell below the economy's floor (their
+    consumption is shown as it is).
     """
 
     labor: Float[Array, " agents"]
@@ -75,7 +77,8 @@ def settle(
     derivative of revenue that hours do not tell: that of workers who jump.
 
     Raises:
-        ValueError: `labor` does not have one entry per worker.
+        ValueError: `labor` does not have one entry per worker, or a schedule of more than one group
+            that is not of the population's.
     """
     population = economy.population
     labor = as_float(labor)
@@ -83,8 +86,7 @@ def settle(
         raise ValueError(
             f"labor needs one entry for each of {population.agents} workers; got {labor.shape}."
         )
-    income = population.skill * labor
-    tax = schedule.tax(income)
+    income, tax = income_and_tax(population, schedule, labor)
     rebate = jnp.sum(population.weight * tax) - economy.spending
     rebate = rebate if arriving is None else rebate + arriving
     consumption = income - tax + rebate
@@ -98,6 +100,16 @@ def settle(
         rebate=rebate,
         floored=jnp.sum(population.weight * below),
     )
+
+
+def income_and_tax(
+    population: Population, schedule: AbstractSchedule, labor: Float[Array, " agents"]
+) -> tuple[Float[Array, " agents"], Float[Array, " agents"]]:
+    """Return everybody's income, what labor does not bring included, and the tax less credits."""
+    income = population.skill * labor
+    income = income if population.other_income is None else income + population.other_income
+    tax = schedule.of(population).tax(income)
+    return income, tax if population.credit is None else tax - population.credit
 
 
 def utility_of(

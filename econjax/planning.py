@@ -73,7 +73,7 @@ class Report(eqx.Module):
     utility_spread: Float[Array, ""]
     brackets: BracketStatistics
     # No default of the class: a report without it refuses to tell it.
-    gradient: Float[Array, " brackets"] | None = eqx.field(default_factory=lambda: None)
+    gradient: Float[Array, "*groups brackets"] | None = eqx.field(default_factory=lambda: None)
 
     if not TYPE_CHECKING:  # a misspelt name stays an error of types
 
@@ -346,8 +346,8 @@ _report = eqx.filter_jit(summarise)
 @eqx.filter_jit
 def _outcome_and_pullback(
     economy: Economy, schedule: BracketSchedule
-) -> tuple[Outcome, Callable[[Outcome], tuple[Float[Array, " brackets"]]]]:
-    def outcome(rates: Float[Array, " brackets"]) -> Outcome:
+) -> tuple[Outcome, Callable[[Outcome], tuple[Float[Array, "*groups brackets"]]]]:
+    def outcome(rates: Float[Array, "*groups brackets"]) -> Outcome:
         return equilibrium(economy, eqx.tree_at(lambda s: s.rates, schedule, rates)).outcome
 
     return jax.vjp(outcome, schedule.rates)
@@ -364,6 +364,6 @@ def _report_and_slope(
 
 @eqx.filter_jit
 def _pull(
-    to_rates: Callable[[Outcome], tuple[Float[Array, " brackets"]]], by_outcome: Outcome
-) -> Float[Array, " brackets"]:
+    to_rates: Callable[[Outcome], tuple[Float[Array, "*groups brackets"]]], by_outcome: Outcome
+) -> Float[Array, "*groups brackets"]:
     return to_rates(by_outcome)[0]

@@ -5,7 +5,7 @@ import dataclasses
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float, is_concrete
@@ -19,14 +19,22 @@ class Population(eqx.Module):
 
     `skill` is in dollars of annual income per weekly hour, `taste` is the dimensionless scale of
     the disutility of labor (1 for everyone if not given), `weight` is the share of the population
-    that a worker stands for (equal if not given). Two may be left out: `elasticity`, each worker's
-    own, in place of the one of the preferences, and `fixed_cost`, what working at all costs, in
-    dollars a year (child care, the way to work; part of consumption, but it brings no utility), so
-    that some stay home.
+    that a worker stands for (equal if not given). Those without skill do not work. These may be
+    left out: `elasticity`, each worker's own, in place of the one of the preferences; `fixed_cost`,
+    what working at all costs, in dollars a year (child care, the way to work; part of consumption,
+    but it brings no utility), so that some stay home; `other_income`, what labor does not bring
+    (pensions, capital), in dollars a year, taxed with what it brings, negative if a loss; `credit`,
+    a lump sum that the worker's tax is lower by, in dollars a year, paid out where the tax is less
+    (for dependents, say).
+
+    `group` is the number, from 0, of the group that a worker belongs to, as by filing status: a
+    schedule of several groups taxes each by its own. `groups` is how many there are: one more than
+    the highest number, if not given.
 
     Raises:
-        ValueError: unequal lengths, a negative or infinite value, an elasticity of 0, or weights
-            that do not sum to 1. Values are checked where they are known, so not inside `jit`.
+        ValueError: unequal lengths, a negative or infinite value, an elasticity of 0, a group that
+            is no whole number below `groups`, or weights that do not sum to 1. Values are checked
+            where they are known, so not inside `jit`, where `groups` must be given.
     """
 
     skill: Float[Array, " agents"]
@@ -34,6 +42,10 @@ class Population(eqx.Module):
     weight: Float[Array, " agents"]
     elasticity: Float[Array, " agents"] | None
     fixed_cost: Float[Array, " agents"] | None
+    other_income: Float[Array, " agents"] | None
+    credit: Float[Array, " agents"] | None
+    group: Int[Array, " agents"] | None
+    groups: int = eqx.field(static=True)
 
     def __init__(
         self,
@@ -43,6 +55,10 @@ class Population(eqx.Module):
         weight: ArrayLike | None = None,
         elasticity: ArrayLike | None = None,
         fixed_cost: ArrayLike | None = None,
+        other_income: ArrayLike | None = None,
+        credit: ArrayLike | None = None,
+        group: ArrayLike | None = None,
+        groups: int | None = None,
     ):
         self.skill = _normal(as_float(skill))
         self.taste = jnp.ones_like(self.skill) if taste is None else _normal(as_float(taste))
@@ -51,8 +67,14 @@ class Population(eqx.Module):
         )
         self.elasticity = None if elasticity is None else as_float(elasticity)
         self.fixed_cost = None if fixed_cost is None else as_float(fixed_cost)
-        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        given = {name: values for name, values in fields.items() if values is not None}
+        self.other_income = None if other_income is None else as_float(other_income)
+        self.credit = None if credit is None else as_float(credit)
+        self.group, self.groups = _grouped(group, groups)
+        given = {
+            field.name: values
+            for field in dataclasses.fields(self)
+            if field.name != "groups" and (values := getattr(self, field.name)) is not None
+        }
         for name, values in given.items():
             if values.ndim != 1 or values.shape != self.skill.shape or values.size == 0:
                 shapes = {field: array.shape for field, array in given.items()}
@@ -60,7 +82,7 @@ class Population(eqx.Module):
                     f"{', '.join(given)} are flat arrays of one length; got shapes {shapes}."
                 )
             if is_concrete(values):
-                _require_nonnegative(name, np.asarray(values))
+                _require_finite(name, np.asarray(values), signed=name == "other_income")
         if (
             self.elasticity is not None
             and is_concrete(self.elasticity)
@@ -90,10 +112,36 @@ def _normal(values: Float[Array, "..."]) -> Float[Array, "..."]:
     return jnp.where(jnp.abs(values) < jnp.finfo(values.dtype).tiny, 0, values)
 
 
-def _require_nonnegative(name: str, values: Float[np.ndarray, " agents"]) -> None:
-    bad = ~(np.isfinite(values) & (values >= 0))
+def _require_finite(name: str, values: np.ndarray, *, signed: bool) -> None:
+    """Refuse what is not finite, and unless `signed` what is negative."""
+    bad = ~(np.isfinite(values) & (signed | (values >= 0)))
+    if bad.any():
+        where = int(np.argmax(bad))
+        legal = "finite" if signed else "finite and 0 or more"
+        raise ValueError(f"{name} must be {legal}: mend entry {where}, {values[where]}.")
+
+
+def _grouped(group: ArrayLike | None, groups: int | None) -> tuple[Int[Array, "..."] | None, int]:
+    """Return everybody's group as integers, and how many groups there are."""
+    if group is None:
+        if groups not in (None, 1):
+            raise ValueError(
+                f"Say which of the {groups} groups each worker belongs to, by `group`."
+            )
+        return None, 1
+    given = jnp.asarray(group)
+    number = given.astype(jnp.int32)
+    if not is_concrete(given):
+        if groups is None:
+            raise ValueError("Inside jit the values of `group` are not known: say how many groups.")
+        return number, groups
+    values = np.asarray(given)
+    most = int(values.max(initial=0)) + 1 if groups is None else groups
+    bad = ~((values >= 0) & (values < most) & (values == np.asarray(number)))
     if bad.any():
         where = int(np.argmax(bad))
         raise ValueError(
-            f"{name} must be finite and 0 or more: mend entry {where}, {values[where]}."
+            f"group holds whole numbers from 0 to {most - 1}: mend entry {where}, "
+            f"{values.flat[where]}."
         )
+    return number, most

@@ -10,7 +10,7 @@ from econjax._arrays import as_float, is_concrete, require, require_scalar, spli
 from econjax._budget import Choices, advantage, best_point, choices, home
 from econjax._compiled import compiled
 from econjax._jumps import arriving_revenue
-from econjax.economy import Economy, Outcome, settle, spendable
+from econjax.economy import Economy, Outcome, income_and_tax, settle, spendable
 from econjax.schedule import AbstractSchedule
 
 
@@ -51,7 +51,7 @@ def _best_hours(
     point = best_point(economy, schedule, rebate, chosen.brackets)
     if economy.population.fixed_cost is None:
         return point.labor
-    goes = advantage(economy, point, home(rebate, economy.population)) > 0
+    goes = advantage(economy, point, home(economy, schedule, rebate)) > 0
     return jnp.where(jax.lax.stop_gradient(goes), point.labor, 0)
 
 
@@ -351,8 +351,8 @@ def _ahead(
     """Return how much better some hours are than others, in dollars; -inf past the longest week."""
 
     def consumption(labor: Float[Array, " agents"]) -> Float[Array, " agents"]:
-        income = economy.population.skill * labor
-        return spendable(economy, income - schedule.tax(income) + rebate, labor)
+        income, tax = income_and_tax(economy.population, schedule, labor)
+        return spendable(economy, income - tax + rebate, labor)
 
     ahead = economy.preferences.advantage(
         consumption(labor), labor, (consumption(over), over), economy.population

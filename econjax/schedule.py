@@ -10,11 +10,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float, fold, require, require_scalar, seen
 from econjax._compiled import compiled
+from econjax._groups import row_of, spread
+from econjax.population import Population
 
 
 class AbstractSchedule(eqx.Module):
@@ -35,6 +37,14 @@ class AbstractSchedule(eqx.Module):
             return jax.tree_util.Partial(found.__func__, self)
         return found
 
+    def of(self, workers: Population) -> "AbstractSchedule":
+        """Return the schedule for incomes of these workers, in their order: each by its group.
+
+        Raises:
+            ValueError: a schedule of several groups, and workers who belong to none or to others.
+        """
+        return self
+
     @abc.abstractmethod
     def tax(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return T(income), in dollars a year, for incomes of any shape."""
@@ -52,27 +62,35 @@ class BracketSchedule(AbstractSchedule):
     strictly and start at 0. `rates` are shares of a dollar in [-1, 1] and need not rise. Both are
     pytree leaves: differentiate with respect to them, or `vmap` over a batch of schedules.
 
+    Workers of several groups, as by filing status, may each have a schedule of their own, all of as
+    many brackets: `thresholds` are then [groups, brackets], and `rates` are too, or [brackets],
+    where the groups' thresholds differ and their rates do not. `of(population)` taxes everybody by
+    the own group's, `of_group(number)` is the schedule of one.
+
     Raises:
-        ValueError: unequal lengths, not one-dimensional, or an illegal value. Inside `jit`, where
-            values are not yet known, an illegal value raises when the compiled function runs.
+        ValueError: shapes that do not fit, or an illegal value. Inside `jit`, where values are not
+            yet known, an illegal value raises when the compiled function runs.
     """
 
-    thresholds: Float[Array, " brackets"]
-    rates: Float[Array, " brackets"]
+    thresholds: Float[Array, "*groups brackets"]
+    rates: Float[Array, "*own brackets"]
 
     def __init__(self, thresholds: ArrayLike, rates: ArrayLike):
         thresholds, rates = as_float(thresholds), as_float(rates)
         thresholds = _without_end(thresholds, rates)
-        if thresholds.ndim != 1 or rates.shape != thresholds.shape or thresholds.size == 0:
+        fits = rates.shape in (thresholds.shape, thresholds.shape[-1:])
+        if thresholds.ndim not in (1, 2) or not fits or thresholds.size == 0:
             raise ValueError(
                 "A schedule needs at least one bracket and as many rates as thresholds, in two "
-                f"flat lists; got thresholds of shape {thresholds.shape} and rates of shape "
-                f"{rates.shape}."
+                "flat lists, or in two lists with one of them for each group; got thresholds of "
+                f"shape {thresholds.shape} and rates of shape {rates.shape}."
             )
         edges = seen(thresholds)
         self.thresholds = require(
             thresholds,
-            (edges[0] == 0) & (edges[1:] > edges[:-1]).all() & (abs(edges) < jnp.inf).all(),
+            (edges[..., 0] == 0).all()
+            & (edges[..., 1:] > edges[..., :-1]).all()
+            & (abs(edges) < jnp.inf).all(),
             "Thresholds are dollars a year, finite, rising strictly from 0. Write the first as 0, "
             "and a bracket from inf, which nobody reaches, not at all.",
         )
@@ -82,15 +100,57 @@ class BracketSchedule(AbstractSchedule):
             "Rates are shares of a dollar between -1 and 1: 35 % is 0.35, not 35.",
         )
 
+    @property
+    def groups(self) -> int | None:
+        """How many groups have a schedule of their own; None where there is one for everybody."""
+        return self.thresholds.shape[0] if self.thresholds.ndim == 2 else None
+
+    def of(self, workers: Population) -> AbstractSchedule:
+        """Return the schedule for incomes of these workers, in their order: each by its group."""
+        if self.groups is None:
+            return self
+        return _OfWorkers(*self.each_group(), self.group_of(workers))
+
+    def of_group(self, number: int) -> "BracketSchedule":
+        """Return the schedule of one group, or of everybody where there are none."""
+        if self.groups is None:
+            return self
+        thresholds, rates = self.each_group()
+        return BracketSchedule(thresholds[number], rates[number])
+
+    def each_group(
+        self,
+    ) -> tuple[Float[Array, "*groups brackets"], Float[Array, "*groups brackets"]]:
+        """Return thresholds, and a rate for each of them."""
+        return self.thresholds, jnp.broadcast_to(self.rates, self.thresholds.shape)
+
+    def group_of(self, workers: Population) -> Int[Array, " agents"] | None:
+        """Return everybody's group where groups have schedules of their own, else None.
+
+        Raises:
+            ValueError: there are such, and workers belong to none or to others.
+        """
+        if self.groups is None:
+            return None
+        if workers.group is None or workers.groups > self.groups:
+            has = "none" if workers.group is None else f"{workers.groups}"
+            raise ValueError(
+                f"The schedule is of {self.groups} groups and the population has {has}: give "
+                "Population a `group` for each worker, a whole number below that."
+            )
+        return workers.group
+
     def tax(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return T(income), dollars a year, for incomes of any shape; inf as the largest number.
 
         At a threshold the derivative is the rate of the bracket below, at 0 that of the first.
         """
+        _require_one_group(self)
         return _tax(_finite(income), self.thresholds, self.rates)
 
     def marginal_rate(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return the tax on the next dollar; at a threshold, the rate of the bracket above it."""
+        _require_one_group(self)
         return _rate_above(as_float(income), self.thresholds, self.rates)
 
 
@@ -141,6 +201,44 @@ class LogLinearSchedule(AbstractSchedule):
         p, none = self.progressivity, income <= 0
         first = jnp.where(p == 0, 1, jnp.where(p > 0, at_zero, 0))
         return jnp.where(none, first, jnp.exp(-p * jnp.log(jnp.where(none, 1, income))))
+
+
+class _OfWorkers(AbstractSchedule):
+    """The schedules of several groups, for incomes of workers whose groups are known."""
+
+    thresholds: Float[Array, "groups brackets"]
+    rates: Float[Array, "groups brackets"]
+    group: Int[Array, " agents"]
+
+    def tax(self, income: Float[Array, "*more agents"]) -> Float[Array, "*more agents"]:
+        """Return everybody's tax: what is owed where the own bracket starts, and its rate on."""
+        income = _finite(income)
+        income = jnp.where(income < 0, 0, income)
+        wide = self.rates[:, :-1] * jnp.diff(self.thresholds)
+        owed = jnp.pad(jnp.cumsum(wide, axis=1), ((0, 0), (1, 0)))
+        row = self._row(lambda start: income > start, income.shape)
+        owed, rate, start = (
+            row_of(values.T, row, self.group) for values in (owed, self.rates, self.thresholds)
+        )
+        return owed + rate * (income - start)
+
+    def marginal_rate(self, income: Float[Array, "*more agents"]) -> Float[Array, "*more agents"]:
+        """Return the tax on everybody's next dollar."""
+        income = as_float(income)
+        row = self._row(lambda start: income >= start, income.shape)
+        return jnp.where(income < 0, 0, row_of(self.rates.T, row, self.group))
+
+    def _row(
+        self,
+        passes: Callable[[Float[Array, " agents"]], Bool[Array, "*more agents"]],
+        shape: tuple[int, ...],
+    ) -> Int[Array, "*more agents"]:
+        """Return the number of the last bracket that everybody's income passes."""
+
+        def add(count: Int[Array, "*more agents"], start: Float[Array, " groups"]):
+            return count + passes(spread(start, self.group))
+
+        return fold(add, jnp.zeros(shape, int), self.thresholds.T[1:])
 
 
 @jax.custom_jvp
@@ -220,6 +318,14 @@ def _without_end(
         seen(thresholds)[-1] == jnp.inf,
         "One threshold more than rates is the end of the last bracket, inf.",
     )[:-1]
+
+
+def _require_one_group(schedule: BracketSchedule) -> None:
+    if schedule.groups is not None:
+        raise ValueError(
+            f"This schedule is of {schedule.groups} groups: ask `of(population)` for the taxes of "
+            "workers, or `of_group(number)` for the schedule of one."
+        )
 
 
 def _is_zero(tangent) -> bool:

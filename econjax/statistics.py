@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from econjax._compiled import compiled
+from econjax._groups import spread
 from econjax.economy import Economy, Outcome, utility_of
 from econjax.schedule import BracketSchedule
 from econjax.welfare import AbstractWelfare
@@ -20,20 +22,23 @@ class BracketStatistics(eqx.Module):
     `share` of the population has its last dollar in the bracket; `base` is the income in the
     bracket, in dollars a year; `weighted_base` is the same with every worker counted at its
     marginal welfare weight, the value of a dollar of its consumption (mean 1; NaN where no worker's
-    counts, all being below a floor); `active` is the whole income of those strictly inside the
+    counts, all being below a floor); `active` is all that labor brings to those strictly inside the
     bracket, who alone respond to its
-    rate: workers bunched at a threshold do not, nor do those who already work the longest week.
+    rate: workers bunched at a threshold do not, nor do those who already work the longest week. No
+    part of other income is active.
     `elasticity` is the mean elasticity with which that income best-responds (everybody's, where
     nobody is active), and `elasticity_variance` the variance around it; None with income effects,
-    as an elasticity then depends on the budget, and of workers whose responses nobody knows.
+    as an elasticity then depends on the budget, and of workers whose responses nobody knows. Of a
+    schedule of several groups, entries are as its rates: of each group's bracket, or, where groups
+    have rates in common, of all workers whose last dollar that rate taxes.
     """
 
-    share: Float[Array, " brackets"]
-    base: Float[Array, " brackets"]
-    weighted_base: Float[Array, " brackets"]
-    active: Float[Array, " brackets"]
-    elasticity: Float[Array, " brackets"] | None = None
-    elasticity_variance: Float[Array, " brackets"] | None = None
+    share: Float[Array, "*groups brackets"]
+    base: Float[Array, "*groups brackets"]
+    weighted_base: Float[Array, "*groups brackets"]
+    active: Float[Array, "*groups brackets"]
+    elasticity: Float[Array, "*groups brackets"] | None = None
+    elasticity_variance: Float[Array, "*groups brackets"] | None = None
 
 
 def bracket_statistics(
@@ -81,7 +86,11 @@ def _elasticities(
 
 def shares_and_bases(
     economy: Economy, schedule: BracketSchedule, outcome: Outcome
-) -> tuple[Float[Array, " brackets"], Float[Array, " brackets"], Float[Array, " brackets"]]:
+) -> tuple[
+    Float[Array, "*groups brackets"],
+    Float[Array, "*groups brackets"],
+    Float[Array, "*groups brackets"],
+]:
     """Return `share`, `base` and `active` of `BracketStatistics`."""
     share, base, active = _shares_and_bases(economy, schedule, outcome)
     return share, base, active
@@ -90,7 +99,7 @@ def shares_and_bases(
 @compiled
 def _shares_and_bases(
     economy: Economy, schedule: BracketSchedule, outcome: Outcome
-) -> tuple[Float[Array, " brackets"], ...]:
+) -> tuple[Float[Array, "*groups brackets"], ...]:
     return _within_brackets(
         economy,
         schedule,
@@ -104,26 +113,64 @@ def _within_brackets(
     schedule: BracketSchedule,
     outcome: Outcome,
     row: Callable[..., tuple[Float[Array, ""], ...]],
-) -> tuple[Float[Array, " brackets"], ...]:
+) -> tuple[Float[Array, "*groups brackets"], ...]:
     """Return what `row` does for each bracket, stacked.
 
     Its arguments are `share` and `base` of `BracketStatistics`, each worker's part of `active`, and
     its dollars in the bracket.
     """
     income, weight = outcome.income, economy.population.weight
+    earned = income
+    if economy.population.other_income is not None:
+        earned = economy.population.skill * outcome.labor
     # A worker at a threshold, up to rounding, has its last dollar in the bracket below.
     rounding = 32 * jnp.finfo(income.dtype).eps
-    responds = (income > 0) & (outcome.labor < economy.max_labor * (1 - rounding))
+    responds = (earned > 0) & (outcome.labor < economy.max_labor * (1 - rounding))
 
     @partial(jax.checkpoint, prevent_cse=False)
-    def within(bracket: tuple[Int[Array, ""], Float[Array, ""], Float[Array, ""]]):
-        j, start, end = bracket
-        above = (income > start * (1 + rounding)) | (j == 0)
+    def within(bracket: _Bracket):
+        start, end, belongs = _of_workers(economy, schedule, bracket)
+        above = (income > start * (1 + rounding)) | (bracket.j == 0)
         last = above & (income <= end * (1 + rounding))
         inside = above & (income < end * (1 - rounding)) & responds
         dollars = jnp.where(above, jnp.clip(income, start, end) - start, 0)
-        responding = jnp.where(inside, weight * income, 0)
+        if belongs is not None:
+            last, inside, dollars = last & belongs, inside & belongs, dollars * belongs
+        responding = jnp.where(inside, weight * earned, 0)
         return row(jnp.sum(weight * last), jnp.sum(weight * dollars), responding, dollars)
 
-    starts, ends = schedule.thresholds, jnp.append(schedule.thresholds[1:], jnp.inf)
-    return jax.lax.map(within, (jnp.arange(starts.shape[0]), starts, ends))
+    found = jax.lax.map(within, _rows(schedule))
+    return jax.tree.map(lambda values: values.reshape(schedule.rates.shape), found)
+
+
+class _Bracket(NamedTuple):
+    """A bracket's number and ends, of one schedule or of each group; whose it is, if one's only."""
+
+    j: Int[Array, ""]
+    start: Float[Array, "*groups"]
+    end: Float[Array, "*groups"]
+    whose: Int[Array, ""] | None
+
+
+def _rows(schedule: BracketSchedule) -> _Bracket:
+    """Return the brackets of which there are statistics, stacked, in the order of the rates."""
+    starts = schedule.thresholds
+    ends = jnp.concatenate([starts[..., 1:], jnp.full_like(starts[..., :1], jnp.inf)], axis=-1)
+    numbers = jnp.arange(starts.shape[-1])
+    if schedule.rates.ndim == 1:
+        return _Bracket(numbers, starts.T, ends.T, None)
+    groups, brackets = starts.shape
+    whose = jnp.repeat(jnp.arange(groups), brackets)
+    return _Bracket(jnp.tile(numbers, groups), starts.reshape(-1), ends.reshape(-1), whose)
+
+
+def _of_workers(
+    economy: Economy, schedule: BracketSchedule, bracket: _Bracket
+) -> tuple[Float[Array, "*agents"], Float[Array, "*agents"], Bool[Array, " agents"] | None]:
+    """Return where the bracket starts and ends for each worker, and who belongs to its group."""
+    group = schedule.group_of(economy.population)
+    if group is None:
+        return bracket.start, bracket.end, None
+    if bracket.whose is None:
+        return spread(bracket.start, group), spread(bracket.end, group), None
+    return bracket.start, bracket.end, group == bracket.whose

@@ -215,6 +215,37 @@ class InverseIncome(AbstractWelfare):
         return self(population, outcome)
 
 
+class AmongWorkers(AbstractWelfare):
+    """Another welfare function, of those with skill only: the others receive the rebate, no more.
+
+    Their marginal weight is 0, and the equivalent is that of the workers.
+    """
+
+    welfare: AbstractWelfare
+
+    @property
+    def needs_dollars(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether the function of the workers does."""
+        return self.welfare.needs_dollars
+
+    @property
+    def constant_aversion(self) -> Float[Array, ""] | None:
+        """None: that of the workers is not everybody's."""
+        return None
+
+    def __call__(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
+        """Return the welfare of those with skill."""
+        return self.welfare(_workers(population), outcome)
+
+    def equivalent(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
+        """Return the utility that would be as good if every worker had it."""
+        return self.welfare.equivalent(_workers(population), outcome)
+
+    def floored(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
+        """Return the share of the workers whom the function had to floor."""
+        return self.welfare.floored(_workers(population), outcome)
+
+
 def require_dollars(economy: Economy, welfare: AbstractWelfare) -> None:
     """Refuse a welfare function that needs utility in dollars where the economy's is not.
 
@@ -298,6 +329,12 @@ def _utility(population: Population, outcome: Outcome) -> Float[Array, " agents"
             f"{population.agents}: evaluate an outcome with the population it was settled for."
         )
     return outcome.utility
+
+
+def _workers(population: Population) -> Population:
+    """Return the population with no weight on those without skill."""
+    weight = jnp.where(population.skill > 0, population.weight, 0)
+    return eqx.tree_at(lambda p: p.weight, population, weight / jnp.sum(weight))
 
 
 @jax.custom_jvp

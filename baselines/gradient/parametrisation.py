@@ -70,7 +70,7 @@ class LogNetRates(AbstractCoordinates):
     def nearest(self, position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
         """Return the projection in coordinates in which bounds are limits and order is order."""
         floor, cap = (
-            -jnp.log1p(-jnp.minimum(end, MOST)) for end in self.bounds.each(position.shape[0])
+            -jnp.log1p(-jnp.minimum(end, MOST)) for end in self.bounds.each(position.shape[-1])
         )
         return nearest(position, floor, cap, rising=self.bounds.rising)
 
@@ -118,22 +118,25 @@ class Squashed(AbstractCoordinates):
     def position(self, rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
         """Return the log odds of each rate's way from the least to the highest."""
         rates = self.bounds.nearest(rates)
-        least, cap = self.bounds.each(rates.shape[0])
+        least, cap = self.bounds.each(rates.shape[-1])
         if self.bounds.rising:
-            least = least.at[1:].set(jnp.maximum(least[1:], rates[:-1]))
+            least = jnp.broadcast_to(least, rates.shape)
+            least = least.at[..., 1:].set(jnp.maximum(least[1:], rates[..., :-1]))
         way = jnp.clip((rates - least) / jnp.where(cap > least, cap - least, 1), 1e-4, 1 - 1e-4)
         return self.nearest(jnp.log(way) - jnp.log1p(-way))
 
     def rates(self, position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
         """Return the rates, from the lowest bracket up."""
-        way, (floor, cap) = jax.nn.sigmoid(position), self.bounds.each(position.shape[0])
+        way, (floor, cap) = jax.nn.sigmoid(position), self.bounds.each(position.shape[-1])
         if not self.bounds.rising:
             return floor + (cap - floor) * way
-        rates = [floor[0] + (cap[0] - floor[0]) * way[0]]
-        for least, highest, share in zip(floor[1:], cap[1:], way[1:], strict=True):
+        rates = [floor[0] + (cap[0] - floor[0]) * way[..., 0]]
+        for least, highest, share in zip(
+            floor[1:], cap[1:], jnp.moveaxis(way, -1, 0)[1:], strict=True
+        ):
             least = jnp.maximum(least, rates[-1])
             rates.append(least + (highest - least) * share)
-        return jnp.stack(rates)
+        return jnp.stack(rates, axis=-1)
 
     def nearest(self, position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
         """Return the position, cut to [-8, 8]."""

@@ -80,10 +80,10 @@ class SaezPlanner(NamedTuple):
     from every report (workers who differ sort themselves anew), and iterates: at the fixed point
     every bracket's condition holds with the marginal weights of the welfare function itself. Where
     rates fall with income, workers who jump over a threshold are counted as `inferred_jump` infers
-    them from the report; without `jumps` they are left out, and the fixed point is then near the
-    optimum, not at it. The formula is of smooth populations, and a finite one has steps: once the
-    iteration has brought nothing for `patience` evaluations, the rest are trials of `LocalSearch`.
-    It recommends the best rates tried.
+    them from the report; without `jumps`, and of groups with schedules of their own, they are left
+    out, and the fixed point is then near the optimum, not at it. The formula is of smooth
+    populations, and a finite one has steps: once the iteration has brought nothing for `patience`
+    evaluations, the rest are trials of `LocalSearch`. It recommends the best rates tried.
     """
 
     start: BracketSchedule
@@ -184,7 +184,7 @@ def _jump(
     """
     active = report.brackets.active
     mean = float(jnp.sum(active * square) / jnp.maximum(jnp.sum(active), 1e-9))
-    if mean == 0:  # nobody responds
+    if mean == 0 or schedule.groups is not None:  # nobody responds, or deciles say too little
         return jnp.zeros_like(active)
     return inferred_jump(schedule, report, mean**0.5) * square / mean
 

@@ -54,7 +54,9 @@ class EvolutionPlanner(NamedTuple):
         """Propose one individual, drawn with the key."""
         strategy = copy.deepcopy(state.strategy)
         strategy.reseed_rng(int(jax.random.bits(key, dtype=jnp.uint32)))
-        rates = self.bounds.nearest(jnp.asarray(-np.expm1(-strategy.ask()), float))
+        rates = self.bounds.nearest(
+            jnp.asarray(-np.expm1(-strategy.ask()), float).reshape(self.start.rates.shape)
+        )
         return BracketSchedule(self.start.thresholds, rates), state
 
     def tell(
@@ -90,12 +92,12 @@ class EvolutionPlanner(NamedTuple):
         return CMA(mean=mean, sigma=self.spread, bounds=bounds, population_size=size, seed=0)
 
     def _box(self, schedule: BracketSchedule) -> Float[np.ndarray, "brackets 2"]:
-        return -np.log1p(-self.bounds.interior(schedule.rates.size))
+        return -np.log1p(-self.bounds.interior_of(schedule.rates))
 
     def _position(self, schedule: BracketSchedule) -> Float[np.ndarray, " brackets"]:
         box, rates = (
-            self.bounds.interior(schedule.rates.size),
-            np.asarray(schedule.rates, np.float64),
+            self.bounds.interior_of(schedule.rates),
+            np.asarray(schedule.rates, np.float64).ravel(),
         )
         return np.clip(-np.log1p(-np.clip(rates, *box.T)), *self._box(schedule).T)
 

@@ -22,9 +22,9 @@ def saez_rates(
     statistics: BracketStatistics,
     *,
     elasticity: ArrayLike | None = None,
-    current: Float[Array, " brackets"],
-    jump: Float[Array, " brackets"] | float = 0.0,
-) -> Float[Array, " brackets"]:
+    current: Float[Array, "*groups brackets"],
+    jump: Float[Array, "*groups brackets"] | float = 0.0,
+) -> Float[Array, "*groups brackets"]:
     """Return the rates that the first-order condition of each bracket implies for given statistics.
 
     rate / (1 - rate) = (base - weighted_base + jump) / (elasticity * active): the perturbation of
@@ -58,7 +58,8 @@ def elasticity_or_reported(
         ValueError: an elasticity that is not positive, another number of them, or none at all.
     """
     elasticity = _believed(statistics, elasticity)
-    if elasticity.shape not in ((), statistics.active.shape):
+    shape = statistics.active.shape
+    if elasticity.shape not in ((), shape[-1:], shape):
         raise ValueError(
             f"elasticity is one number, or one for each of {statistics.active.size} brackets; got "
             f"shape {elasticity.shape}."
@@ -67,10 +68,10 @@ def elasticity_or_reported(
 
 
 def damped_step(
-    rates: Float[Array, " brackets"],
-    implied: Float[Array, " brackets"],
-    step: Float[Array, " brackets"] | float = 0.5,
-) -> Float[Array, " brackets"]:
+    rates: Float[Array, "*groups brackets"],
+    implied: Float[Array, "*groups brackets"],
+    step: Float[Array, "*groups brackets"] | float = 0.5,
+) -> Float[Array, "*groups brackets"]:
     """Return rates moved a share of the way, in log net-of-tax rates, to those the formula implies.
 
     Raises:
@@ -87,7 +88,7 @@ def damped_step(
 
 def jump_revenue(
     economy: Economy, schedule: BracketSchedule, *, bandwidth: ArrayLike | None = None
-) -> Float[Array, " brackets"]:
+) -> Float[Array, "*groups brackets"]:
     """Return the derivative of revenue in each rate that is due to workers who jump, in dollars.
 
     0 where rates rise with income; `equilibrium` says how those who jump are counted, with which
@@ -105,8 +106,8 @@ def jump_revenue(
 @compiled
 def _jump_revenue(
     economy: Economy, schedule: BracketSchedule, bandwidth: Float[Array, ""] | None
-) -> Float[Array, " brackets"]:
-    def arriving(rates: Float[Array, " brackets"]) -> Float[Array, ""]:
+) -> Float[Array, "*groups brackets"]:
+    def arriving(rates: Float[Array, "*groups brackets"]) -> Float[Array, ""]:
         at = BracketSchedule(schedule.thresholds, rates)
         return arriving_revenue(economy, at, jnp.zeros_like(economy.spending), bandwidth, None)
 
@@ -178,7 +179,7 @@ def _converged(
     tolerance: Float[Array, ""],
     most_steps: Int[Array, ""],
 ) -> SaezFixedPoint:
-    def implied(rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
+    def implied(rates: Float[Array, "*groups brackets"]) -> Float[Array, "*groups brackets"]:
         schedule = BracketSchedule(start.thresholds, rates)
         outcome = equilibrium(economy, schedule).outcome
         statistics = bracket_statistics(economy, schedule, outcome, welfare)
@@ -207,7 +208,7 @@ def _converged(
         )
 
     rates = jnp.clip(start.rates, -1, 1 - _LEAST_KEPT)
-    half, far = jnp.full_like(rates, 0.5), jnp.full_like(rates[0], jnp.inf)
+    half, far = jnp.full_like(rates, 0.5), jnp.full_like(economy.spending, jnp.inf)
     found = jax.lax.while_loop(
         should_continue, step, _Search(rates, rates, half, rates, far, jnp.zeros((), int))
     )
@@ -219,10 +220,10 @@ _LEAST_KEPT = 1e-3
 
 
 class _Search(NamedTuple):
-    rates: Float[Array, " brackets"]
-    target: Float[Array, " brackets"]
-    share: Float[Array, " brackets"]
-    best: Float[Array, " brackets"]
+    rates: Float[Array, "*groups brackets"]
+    target: Float[Array, "*groups brackets"]
+    share: Float[Array, "*groups brackets"]
+    best: Float[Array, "*groups brackets"]
     best_gap: Float[Array, ""]
     steps: Int[Array, ""]
 
@@ -238,9 +239,9 @@ def _believed(statistics: BracketStatistics, elasticity: ArrayLike | None) -> Fl
 def _implied(
     statistics: BracketStatistics,
     elasticity: Float[Array, "..."],
-    current: Float[Array, " brackets"],
-    jump: Float[Array, " brackets"] | float,
-) -> Float[Array, " brackets"]:
+    current: Float[Array, "*groups brackets"],
+    jump: Float[Array, "*groups brackets"] | float,
+) -> Float[Array, "*groups brackets"]:
     lump = statistics.base - statistics.weighted_base
     lump = jnp.where(jnp.abs(lump) <= 1e3 * jnp.finfo(lump.dtype).eps * statistics.base, 0, lump)
     responds = statistics.active > 0
