@@ -113,7 +113,9 @@ def entry_types(
         above = is_above(middle)
         return jnp.where(above, low, middle), jnp.where(above, middle, high)
 
-    lowest, highest = centre - 12, centre + 60  # however far tastes and rates push a type
+    # However far tastes and rates push a type, short of what the format cannot hold.
+    highest = jnp.minimum(centre + 60, jnp.log(jnp.finfo(centre.dtype).max) - 8)
+    lowest = jnp.minimum(centre, highest) - 12
     low, high = jax.lax.fori_loop(0, jnp.finfo(centre.dtype).nmant + 6, halve, (lowest, highest))
     return jnp.where(high < highest, (low + high) / 2, jnp.inf)
 
@@ -371,9 +373,8 @@ def _compare(
         best, chosen = held
         bracket = jax.tree.map(lambda values: values[j], table)
         point = _optimum(economy, bracket, rebate)
-        better = (_reach(economy) >= bracket.start) & (
-            (chosen < 0) | (advantage(economy, point, best) > 0)
-        )
+        reached = (j == 0) | (point.income > bracket.start)
+        better = reached & ((chosen < 0) | (advantage(economy, point, best) > 0))
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), point, best)
         return best, jnp.where(better, j, chosen)
 
@@ -390,18 +391,22 @@ def _minus_one(chosen: Int[Array, " agents"]) -> Int[Array, " agents"]:
 def _options(
     economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""]
 ) -> tuple[Point, Bool[Array, "options agents"]]:
-    """Return home and the best point of each bracket, and whether the longest week reaches them."""
+    """Return home and the best point of each bracket, and which points are reached.
+
+    Those where a bracket starts belong to the bracket below: either it holds a better one, or the
+    longest week ends before.
+    """
     if isinstance(schedule, LogLinearSchedule):
         points = jax.tree.map(lambda x: x[None], _log_linear_optimum(economy, schedule, rebate))
-        starts = jnp.zeros((1, 1))
+        beyond = points.income[:0] > 0
     else:
         table = _brackets(_with_brackets(schedule))
         points = jax.vmap(lambda bracket: _optimum(economy, bracket, rebate))(table)
-        starts = table.start[:, None]
+        beyond = points.income[1:] > table.start[1:, None]
     at_home = home(rebate, economy.population)
     points = jax.tree.map(lambda one, more: jnp.concatenate([one[None], more]), at_home, points)
-    reached = _reach(economy)[None] >= starts
-    return points, jnp.concatenate([jnp.ones_like(reached[:1]), reached])
+    always = jnp.ones_like(points.income[:2], bool)  # home, and the lowest bracket
+    return points, jnp.concatenate([always, beyond])
 
 
 def _best(
