@@ -13,7 +13,7 @@ from baselines.gradient.parametrisation import LogNetRates
 from baselines.search.evolution import EvolutionPlanner
 from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
-from econjax.planning import Evaluator, plan
+from econjax.planning import Evaluator, plan, worth
 
 
 class BestFound(NamedTuple):
@@ -54,8 +54,8 @@ def climb(
     planners = [GradientPlanner(start, coordinates=where) for start in starts]
     plans = [plan(key, planner, evaluate, steps=steps) for planner in planners]
     tried = [pair for p in plans for pair in zip(p.schedules, p.reports, strict=True)]
-    schedule, report = max(tried, key=lambda pair: float(pair[1].equivalent))
-    return BestFound(schedule, float(report.equivalent))
+    schedule, report = max(tried, key=lambda pair: worth(pair[1]))
+    return BestFound(schedule, worth(report))
 
 
 def evolve(
@@ -133,11 +133,21 @@ def simplex(
         bounds=box,
         options=options,
     )
-    return BestFound(BracketSchedule(schedule.thresholds, jnp.asarray(found.x)), -float(found.fun))
+    return BestFound(
+        BracketSchedule(schedule.thresholds, jnp.asarray(found.x)), _equivalent(found.fun)
+    )
+
+
+def _equivalent(loss: float) -> float:
+    return -float(loss) if loss < _INFINITE else -np.inf
 
 
 def _loss(evaluate: Evaluator, thresholds: Float[Array, " brackets"]):
     def loss(rates: np.ndarray) -> float:
-        return -float(evaluate.value(BracketSchedule(thresholds, jnp.asarray(rates))).equivalent)
+        schedule = BracketSchedule(thresholds, jnp.asarray(rates))
+        return min(-worth(evaluate.value(schedule)), _INFINITE)
 
     return loss
+
+
+_INFINITE = 1e30  # a loss that is worse than any and that methods can compute with
