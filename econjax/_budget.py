@@ -251,8 +251,23 @@ def _point(
     rebate: Float[Array, ""],
 ) -> Point:
     skill = economy.population.skill
-    labor = jnp.where(skill > 0, income / jnp.where(skill > 0, skill, 1), 0)
+    labor = jnp.where(skill > 0, _hours_for(income, jnp.where(skill > 0, skill, 1)), 0)
     return Point(labor, income, tax, income - tax + rebate - _cost(economy.population))
+
+
+@jax.custom_jvp
+def _hours_for(
+    income: Float[Array, " agents"], skill: Float[Array, " agents"]
+) -> Float[Array, " agents"]:
+    return income / skill
+
+
+@_hours_for.defjvp
+def _hours_for_jvp(primals, tangents):
+    """Without the square of the skill, which the least skills do not have."""
+    (income, skill), (more, abler) = primals, tangents
+    hours = income / skill
+    return hours, (more - hours * abler) / skill
 
 
 def _cost(workers: Population) -> Float[Array, "..."]:

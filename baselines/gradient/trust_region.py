@@ -131,7 +131,7 @@ class TrustRegionPlanner(NamedTuple):
         model = self.refit(jax.random.fold_in(state.key, len(trials)), trials, state.model)
         if not state.trials:
             return TrustRegionState(trials, model, 0, state.radius, state.key)
-        values = to_learn_from(model.values)
+        values = to_learn_from(np.asarray(model.values, float))
         gain = float(values[-1] - values[state.centre])
         radius = state.radius
         if gain <= 0 or gain < 0.25 * state.promised:
