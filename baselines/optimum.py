@@ -13,7 +13,7 @@ from baselines.gradient.parametrisation import LogNetRates
 from baselines.search.evolution import EvolutionPlanner
 from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
-from econjax.planning import Evaluator, plan
+from econjax.planning import Evaluator, plan, worth
 
 
 class BestFound(NamedTuple):
@@ -54,8 +54,8 @@ def climb(
     planners = [GradientPlanner(start, coordinates=where) for start in starts]
     plans = [plan(key, planner, evaluate, steps=steps) for planner in planners]
     tried = [pair for p in plans for pair in zip(p.schedules, p.reports, strict=True)]
-    schedule, report = max(tried, key=lambda pair: float(pair[1].equivalent))
-    return BestFound(schedule, float(report.equivalent))
+    schedule, report = max(tried, key=lambda pair: worth(pair[1]))
+    return BestFound(schedule, worth(report))
 
 
 def evolve(
@@ -132,12 +132,16 @@ def simplex(
         bounds=box,
         options=options,
     )
-    return BestFound(_with_rates(schedule, found.x), -float(found.fun))
+    return BestFound(_with_rates(schedule, found.x), _equivalent(found.fun))
+
+
+def _equivalent(loss: float) -> float:
+    return -float(loss) if loss < _INFINITE else -np.inf
 
 
 def _loss(evaluate: Evaluator, like: BracketSchedule):
     def loss(rates: np.ndarray) -> float:
-        return -float(evaluate.value(_with_rates(like, rates)).equivalent)
+        return min(-worth(evaluate.value(_with_rates(like, rates))), _INFINITE)
 
     return loss
 
@@ -145,3 +149,6 @@ def _loss(evaluate: Evaluator, like: BracketSchedule):
 def _with_rates(schedule: BracketSchedule, rates: np.ndarray) -> BracketSchedule:
     """Return the schedule with other rates, given as one list."""
     return BracketSchedule(schedule.thresholds, jnp.asarray(rates).reshape(schedule.rates.shape))
+
+
+_INFINITE = 1e30  # a loss that is worse than any and that methods can compute with

@@ -36,9 +36,16 @@ def seen(values: Array) -> Array | np.ndarray:
 
 
 def require_scalar(
-    name: str, value: ArrayLike, *, positive: bool = False, least: float = -np.inf
+    name: str,
+    value: ArrayLike,
+    *,
+    positive: bool = False,
+    least: float = -np.inf,
+    finite: bool = True,
 ) -> Float[Array, ""]:
     """Return a value as one float, `least` or more, and above 0 if it must be `positive`.
+
+    Infinity is legal only where it need not be `finite`.
 
     Raises:
         ValueError: not one number, or outside the bounds (or, under `jit`, when the function runs).
@@ -48,9 +55,14 @@ def require_scalar(
         raise ValueError(
             f"{name} is one number; got an array of shape {number.shape}. Use vmap for several."
         )
+    known = seen(number)
     if positive:
-        return require(number, seen(number) > 0, f"{name} must be a positive number.")
-    return require(number, seen(number) >= least, f"{name} must be a number, {least:g} or more.")
+        number = require(number, known > 0, f"{name} must be a positive number.")
+    else:
+        number = require(number, known >= least, f"{name} must be a number, {least:g} or more.")
+    if not finite:
+        return number
+    return require(number, abs(known) < np.inf, f"{name} must be a finite number.")
 
 
 def require(values: Float[Array, "..."], ok: ArrayLike, remedy: str) -> Float[Array, "..."]:

@@ -118,7 +118,9 @@ def entry_types(
         above = is_above(middle)
         return jnp.where(above, low, middle), jnp.where(above, middle, high)
 
-    lowest, highest = centre - 12, centre + 60  # however far tastes and rates push a type
+    # However far tastes and rates push a type, short of what the format cannot hold.
+    highest = jnp.minimum(centre + 60, jnp.log(jnp.finfo(centre.dtype).max) - 8)
+    lowest = jnp.minimum(centre, highest) - 12
     low, high = jax.lax.fori_loop(0, jnp.finfo(centre.dtype).nmant + 6, halve, (lowest, highest))
     exists = high < highest
     if workers.other_income is not None:  # whoever has more without working is above at once
@@ -316,10 +318,24 @@ def _point(
     earned = income
     if workers.other_income is not None:
         earned = jax.nn.relu(income - workers.other_income)
-    labor = jnp.where(skill > 0, earned / jnp.where(skill > 0, skill, 1), 0)
+    labor = jnp.where(skill > 0, _hours_for(earned, jnp.where(skill > 0, skill, 1)), 0)
     tax = tax if workers.credit is None else tax - workers.credit
-    cost = jnp.zeros((), skill.dtype) if workers.fixed_cost is None else workers.fixed_cost
-    return Point(labor, income, tax, income - tax + rebate - cost)
+    return Point(labor, income, tax, income - tax + rebate - _cost(workers))
+
+
+@jax.custom_jvp
+def _hours_for(
+    income: Float[Array, " agents"], skill: Float[Array, " agents"]
+) -> Float[Array, " agents"]:
+    return income / skill
+
+
+@_hours_for.defjvp
+def _hours_for_jvp(primals, tangents):
+    """Without the square of the skill, which the least skills do not have."""
+    (income, skill), (more, abler) = primals, tangents
+    hours = income / skill
+    return hours, (more - hours * abler) / skill
 
 
 def _cost(workers: Population) -> Float[Array, "..."]:
@@ -456,7 +472,8 @@ def _compare(
         best, chosen = held
         bracket = _own(economy, schedule, jax.tree.map(lambda values: values[j], table))
         point = _optimum(economy, bracket, rebate)
-        better = _reached(economy, bracket) & ((chosen < 0) | (advantage(economy, point, best) > 0))
+        reached = _reached(economy, bracket, point.income, lowest=j == 0)
+        better = reached & ((chosen < 0) | (advantage(economy, point, best) > 0))
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), point, best)
         return best, jnp.where(better, j, chosen)
 
@@ -473,27 +490,38 @@ def _minus_one(chosen: Int[Array, " agents"]) -> Int[Array, " agents"]:
 def _options(
     economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""]
 ) -> tuple[Point, Bool[Array, "options agents"]]:
-    """Return home and the best point of each bracket, and whether the longest week reaches them."""
+    """Return home and the best point of each bracket, and which points are reached."""
     if isinstance(schedule, LogLinearSchedule):
         points = jax.tree.map(lambda x: x[None], _log_linear_optimum(economy, schedule, rebate))
-        reached = _reach(economy)[None] >= 0
+        reached = jnp.ones_like(points.income, bool)
     else:
         schedule = _with_brackets(schedule)
         table = jax.vmap(partial(_own, economy, schedule))(_brackets(schedule))
         points = jax.vmap(lambda bracket: _optimum(economy, bracket, rebate))(table)
-        reached = jax.vmap(partial(_reached, economy))(table)
+        reached = jax.vmap(
+            lambda bracket, income, lowest: _reached(economy, bracket, income, lowest=lowest)
+        )(table, points.income, jnp.arange(len(points.income)) == 0)
     at_home = home(economy, schedule, rebate)
     points = jax.tree.map(lambda one, more: jnp.concatenate([one[None], more]), at_home, points)
     return points, jnp.concatenate([jnp.ones_like(reached[:1]), reached])
 
 
-def _reached(economy: Economy, bracket: Bracket) -> Bool[Array, " agents"]:
-    """Return who can be in a bracket: neither past it without work, nor too far below it."""
-    workers = economy.population
-    reached = _in_all(workers, _reach(economy)) >= bracket.start
-    return (
-        reached if workers.other_income is None else reached & (workers.other_income < bracket.end)
-    )
+def _reached(
+    economy: Economy,
+    bracket: Bracket,
+    income: Float[Array, " agents"],
+    *,
+    lowest: Bool[Array, ""],
+) -> Bool[Array, " agents"]:
+    """Return whose best income in a bracket is within: not at its start, nor past it without work.
+
+    Those where a bracket starts belong to the bracket below: either it holds a better one, or the
+    longest week ends before. Who has an income without work is within the bracket of that.
+    """
+    reached, other = lowest | (income > bracket.start), economy.population.other_income
+    if other is None:
+        return reached
+    return (reached | (other >= bracket.start)) & (other < bracket.end)
 
 
 def _best(

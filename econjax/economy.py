@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, require_scalar
+from econjax._arrays import as_float, require, require_scalar, seen
 from econjax.population import Population
 from econjax.preferences import AbstractPreferences
 from econjax.schedule import AbstractSchedule
@@ -19,7 +19,8 @@ class Economy(eqx.Module):
     (`jnp.inf`: no limit).
 
     Raises:
-        ValueError: a field that is not one number, or a longest week that is not positive.
+        ValueError: a field that is not one number, or not finite where infinity means nothing; a
+            longest week that is not positive.
     """
 
     population: Population
@@ -40,8 +41,11 @@ class Economy(eqx.Module):
         self.population = population
         self.preferences = preferences
         self.spending = require_scalar("spending", spending)
-        self.max_labor = require_scalar("max_labor", max_labor, positive=True)
-        self.consumption_floor = require_scalar("consumption_floor", consumption_floor)
+        self.max_labor = require_scalar("max_labor", max_labor, positive=True, finite=False)
+        floor = require_scalar("consumption_floor", consumption_floor, finite=False)
+        self.consumption_floor = require(
+            floor, seen(floor) < jnp.inf, "consumption_floor is dollars a year, or -inf for none."
+        )
 
 
 class Outcome(eqx.Module):

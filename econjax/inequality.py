@@ -124,7 +124,7 @@ def require_aversion(aversion: ArrayLike) -> Float[Array, ""]:
     Raises:
         ValueError: anything else (under `jit`, when the function runs).
     """
-    aversion = require_scalar("aversion", aversion, least=0)
+    aversion = require_scalar("aversion", aversion, least=0, finite=False)
     return require(
         aversion,
         seen(aversion) < jnp.inf,

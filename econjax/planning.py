@@ -1,6 +1,7 @@
 """Planners ask and tell; one counted evaluator is the only road to the economy."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import (
@@ -16,7 +17,9 @@ from typing import (
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key
+from numpy.typing import ArrayLike
 
 from econjax._arrays import is_none
 from econjax.economy import Economy, Outcome
@@ -116,6 +119,9 @@ def observed(report: Report, observes: Collection[Observation]) -> Report:
 @runtime_checkable
 class Planner(Protocol):
     """Whoever sets the schedule. `state` is the planner's own; only the functions below read it.
+
+    An equivalent of -inf is worse than any other, and so is nan: a planner ranks such a schedule
+    last and goes on. It raises nothing but for a report that lacks what it observes.
 
     `observes` declares the parts of a report that `tell` reads: it hears no others. A planner that
     observes "gradient" is answered by evaluations with gradients.
@@ -288,6 +294,24 @@ def require_law(law: object) -> BracketSchedule:
     return law
 
 
+def worth(report: Report) -> float:
+    """Return the equivalent by which a schedule ranks, in dollars; -inf, the last, if it is nan."""
+    value = float(report.equivalent)
+    return -math.inf if math.isnan(value) else value
+
+
+def to_learn_from(values: ArrayLike) -> Float[np.ndarray, " tries"]:
+    """Return equivalents as finite numbers in the same order, for methods that compute with them.
+
+    What is infinitely bad, or nan, is as far below the worst of the others as that is below the
+    best.
+    """
+    values = np.asarray(values, np.float64)
+    known = values[np.isfinite(values)]
+    worst, best = (known.min(), known.max()) if known.size else (0.0, 0.0)
+    return np.where(np.isfinite(values), values, worst - max(best - worst, 1.0))
+
+
 class Incumbent(eqx.Module):
     """The best schedule a planner has seen so far: what most planners recommend."""
 
@@ -298,6 +322,11 @@ class Incumbent(eqx.Module):
     def none(cls, schedule: BracketSchedule) -> "Incumbent":
         """Return an incumbent that any evaluated schedule replaces."""
         return cls(schedule, jnp.asarray(-jnp.inf))
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing better than -inf was heard of any schedule."""
+        return bool(self.equivalent == -jnp.inf)
 
     def or_better(self, schedule: BracketSchedule, report: Report) -> "Incumbent":
         """Return the better of this incumbent and a schedule just evaluated."""

@@ -19,13 +19,14 @@ class Population(eqx.Module):
 
     `skill` is in dollars of annual income per weekly hour, `taste` is the dimensionless scale of
     the disutility of labor (1 for everyone if not given), `weight` is the share of the population
-    that a worker stands for (equal if not given). Those without skill do not work. These may be
-    left out: `elasticity`, each worker's own, in place of the one of the preferences; `fixed_cost`,
-    what working at all costs, in dollars a year (child care, the way to work; part of consumption,
-    but it brings no utility), so that some stay home; `other_income`, what labor does not bring
-    (pensions, capital), in dollars a year, taxed with what it brings, negative if a loss; `credit`,
-    a lump sum that the worker's tax is lower by, in dollars a year, paid out where the tax is less
-    (for dependents, say).
+    that a worker stands for (equal if not given). Those without skill do not work; a skill or taste
+    of next to 0 (1e-31 in float32, 1e-292 in float64) is 0. These may be left out: `elasticity`,
+    each worker's own, in place of the one of the preferences; `fixed_cost`, what working at all
+    costs, in dollars a year (child care, the way to work; part of consumption, but it brings no
+    utility), so that some stay home; `other_income`, what labor does not bring (pensions, capital),
+    in dollars a year, taxed with what it brings, negative if a loss; `credit`, a lump sum that the
+    worker's tax is lower by, in dollars a year, paid out where the tax is less (for dependents,
+    say).
 
     `group` is the number, from 0, of the group that a worker belongs to, as by filing status: a
     schedule of several groups taxes each by its own. `groups` is how many there are: one more than
@@ -108,8 +109,12 @@ class Population(eqx.Module):
 
 
 def _normal(values: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Return values with subnormal numbers as 0, as compiled code may or may not see them."""
-    return jnp.where(jnp.abs(values) < jnp.finfo(values.dtype).tiny, 0, values)
+    """Return values with the least as 0: compiled code may or may not see subnormal numbers.
+
+    What is next to them has no reciprocal, so that derivatives would be nan.
+    """
+    limits = jnp.finfo(values.dtype)
+    return jnp.where(jnp.abs(values) < limits.tiny / limits.eps, 0, values)
 
 
 def _require_finite(name: str, values: np.ndarray, *, signed: bool) -> None:

@@ -95,7 +95,7 @@ class Quasilinear(AbstractPreferences):
     elasticities have those.
 
     Raises:
-        ValueError: the elasticity is not positive.
+        ValueError: the elasticity is not positive and finite.
     """
 
     elasticity: Float[Array, ""]
@@ -132,7 +132,7 @@ class Quasilinear(AbstractPreferences):
     ) -> Agents:
         """Return L0 * (net rate / taste)^e hours; nothing is worked where nothing is kept."""
         log_kept = log_net_rate - jnp.log(_positive_taste(workers))
-        hours = REFERENCE_HOURS * jnp.exp(self.elasticity_of(workers) * log_kept)
+        hours = REFERENCE_HOURS * _exp(self.elasticity_of(workers) * log_kept)
         return jnp.where((workers.taste > 0) | (log_net_rate == -jnp.inf), hours, jnp.inf)
 
     def log_linear_labor(
@@ -150,7 +150,7 @@ class Quasilinear(AbstractPreferences):
         log_skill, _ = _log_skill(workers)
         log_taste = jnp.log(_positive_taste(workers))
         kept = jnp.log(scale * (1 - progressivity)) - progressivity * log_skill - log_taste
-        hours = jnp.exp((kept + inverse * jnp.log(REFERENCE_HOURS)) / (inverse + progressivity))
+        hours = _exp((kept + inverse * jnp.log(REFERENCE_HOURS)) / (inverse + progressivity))
         return _without_end(hours, workers)
 
     def log_type(self, workers: Population) -> Agents:
@@ -176,7 +176,7 @@ class GHH(AbstractPreferences):
     Huffman 1988). Hours are those of `Quasilinear`. Where c is not above v, utility is -inf.
 
     Raises:
-        ValueError: a parameter is not positive.
+        ValueError: a parameter is not positive and finite.
     """
 
     curvature: Float[Array, ""]
@@ -245,7 +245,7 @@ class Isoelastic(AbstractPreferences):
     worth $149 at $50,000. Utility is -inf where consumption is not positive.
 
     Raises:
-        ValueError: a parameter is not positive, or the exponent is not above 1.
+        ValueError: a parameter is not positive and finite, or the exponent is not above 1.
     """
 
     curvature: Float[Array, ""]
@@ -346,7 +346,7 @@ class Isoelastic(AbstractPreferences):
         ) * jnp.log(self.unit)
         known = jnp.log(power) + self.exponent * log_skill - marginal + per_income * log_scale
         log_x = _log_root(per_income - 1, self.curvature, virtual_income, known)
-        hours = jnp.exp((log_x - log_scale) / power - log_skill)
+        hours = _exp((log_x - log_scale) / power - log_skill)
         return jnp.where(works, _without_end(hours, workers), 0)
 
 
@@ -411,6 +411,11 @@ def _power(
     positive = base > 0
     log = jnp.log(jnp.where(positive, base, 1))
     return jnp.where(positive, jnp.exp(jnp.minimum(exponent * log, most)), 0)
+
+
+def _exp(log_hours: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Return hours, cut where nobody has so many, so that no gradient is 0 * inf."""
+    return jnp.exp(jnp.minimum(log_hours, 0.5 * jnp.log(jnp.finfo(log_hours.dtype).max)))
 
 
 def _log_skill(workers: Population) -> tuple[Agents, Bool[Array, " agents"]]:

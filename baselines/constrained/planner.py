@@ -1,5 +1,6 @@
 """The best schedule within bounds of rates that is heard to keep what it is required to bring."""
 
+import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ from baselines.gradient.parametrisation import LogNetRates
 from baselines.search.local import LocalSearch
 from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
-from econjax.planning import CLIMBS, Observation, Report, require_law
+from econjax.planning import CLIMBS, Observation, Report, require_law, worth
 
 Vector = Float[np.ndarray, " brackets"]
 
@@ -88,7 +89,7 @@ class ConstrainedPlanner(NamedTuple):
         start = require_law(self.start)
         position = np.asarray(self._coordinates.position(start.rates), float)
         nothing = np.zeros(0)
-        near = LocalSearch.begin(self.patience, reach=0.003)
+        near = LocalSearch.begin(self.patience, _REACH)
         return ConstrainedState(
             None, position, nothing, (self._schedule(position), -np.inf, np.inf), near
         )
@@ -105,21 +106,46 @@ class ConstrainedPlanner(NamedTuple):
     def tell(
         self, state: ConstrainedState, schedule: BracketSchedule, report: Report
     ) -> ConstrainedState:
-        """Learn from a report, and find the next point."""
+        """Learn from a report, and find the next point.
+
+        Where it was infinitely bad, which has no gradient, the next is nearer to the best.
+        """
+        if worth(report) == -math.inf:
+            return self._retreat(state)
         if report.gradient is None or not jnp.all(jnp.isfinite(report.gradient)):
             raise ValueError(
                 f"No step can be taken from rates {schedule.rates} with gradient {report.gradient}."
             )
         best = self._better(state.best, schedule, report)
         gains = best is not state.best
-        near = state.near.heard(gains)
-        if state.near.searches:
+        before = LocalSearch.begin(self.patience, _REACH) if state.model is None else state.near
+        near = before.heard(gains)
+        if before.searches:
             return state._replace(best=best, near=near)
         heard = self._heard(schedule, report)
         if state.model is None:
             model, miss = self._first_model(heard, schedule, report), np.zeros_like(heard.margins)
         else:
             model, miss = learn(state.model, heard), np.abs(heard.margins - state.expected)
+        return self._onward(model, miss, best, near)
+
+    def _retreat(self, state: ConstrainedState) -> ConstrainedState:
+        if state.model is None:
+            return state._replace(near=state.near.lost())
+        near = state.near.heard(False)
+        if state.near.searches:
+            return state._replace(near=near)
+        nearer = state.model._replace(radius=state.model.radius / 4)
+        return self._onward(nearer, np.zeros_like(state.expected), state.best, near)
+
+    def _onward(
+        self,
+        model: LocalModel,
+        miss: Float[np.ndarray, " margins"],
+        best: tuple[BracketSchedule, float, float],
+        near: LocalSearch,
+    ) -> ConstrainedState:
+        """Return the best step of the model, margins having been missed by so much."""
         spare = np.clip(miss, 1e-6, 1e-3)
         step, short = best_step(model, self._bounds(), rising=self.bounds.rising, spare=spare)
         if short > 1e-6:
@@ -167,6 +193,9 @@ class ConstrainedPlanner(NamedTuple):
         slopes = slopes * np.exp(-heard.position - heard.value)
         steepness = max(float(np.max(np.abs(heard.slope))), 1e-6)
         return LocalModel(heard, slopes, 2 * steepness * np.eye(heard.position.size), 0.5, 10.0)
+
+
+_REACH = 0.003
 
 
 def learn(model: LocalModel, heard: Point) -> LocalModel:

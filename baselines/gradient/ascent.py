@@ -1,6 +1,7 @@
 """Gradient ascent on the equivalent, with an optimiser from optax, from one start or several."""
 
 import functools
+import math
 from typing import NamedTuple
 
 import equinox as eqx
@@ -11,7 +12,7 @@ from jaxtyping import Array, Float, Key
 from baselines.gradient.parametrisation import AbstractCoordinates, LogNetRates
 from baselines.search.local import PATIENCE, LocalSearch
 from econjax import BracketSchedule
-from econjax.planning import CLIMBS, Incumbent, Report, require_law
+from econjax.planning import CLIMBS, Incumbent, Report, require_law, worth
 
 
 @functools.cache
@@ -88,12 +89,24 @@ class GradientPlanner(NamedTuple):
     def tell(
         self, state: GradientState, schedule: BracketSchedule, report: Report
     ) -> GradientState:
-        """Take a step along the gradient heard, or keep the trial point if it is better."""
+        """Take a step along the gradient heard, or keep the trial point if it is better.
+
+        From an infinitely bad point, which has no gradient, it goes half of the way back to the
+        best.
+
+        Raises:
+            ValueError: no gradient was heard, or one that is not finite of a finite equivalent.
+        """
+        if worth(report) == -math.inf:
+            return self._retreat(state)
         if report.gradient is None or not jnp.all(jnp.isfinite(report.gradient)):
             raise ValueError(
                 f"No step can be taken from rates {schedule.rates} with gradient {report.gradient}."
             )
         gains = bool(report.equivalent > state.incumbent.equivalent)
+        if state.incumbent.is_lost and state.near.searches:  # the first to climb from
+            begun = self.coordinates.position(schedule.rates)
+            state = state._replace(position=begun, near=LocalSearch.begin(self.patience))
         incumbent = state.incumbent.or_better(schedule, report)
         if state.near.searches:
             return state._replace(incumbent=incumbent, near=state.near.heard(gains))
@@ -106,6 +119,13 @@ class GradientPlanner(NamedTuple):
     def recommend(self, state: GradientState) -> BracketSchedule:
         """Recommend the best schedule seen."""
         return state.incumbent.schedule
+
+    def _retreat(self, state: GradientState) -> GradientState:
+        if state.incumbent.is_lost:
+            return state._replace(near=state.near.lost())
+        best = self.coordinates.position(state.incumbent.schedule.rates)
+        back = state.position if state.near.searches else (state.position + best) / 2
+        return state._replace(position=back, near=state.near.heard(False))
 
 
 class MultiStart(NamedTuple):

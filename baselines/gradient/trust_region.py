@@ -10,7 +10,7 @@ from scipy import optimize
 
 from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
-from econjax.planning import VALUE, Observation, Report, require_law
+from econjax.planning import VALUE, Observation, Report, require_law, to_learn_from
 
 
 class TriedSchedule(NamedTuple):
@@ -131,13 +131,14 @@ class TrustRegionPlanner(NamedTuple):
         model = self.refit(jax.random.fold_in(state.key, len(trials)), trials, state.model)
         if not state.trials:
             return TrustRegionState(trials, model, 0, state.radius, state.key)
-        gain = model.values[-1] - model.values[state.centre]
+        values = to_learn_from(np.asarray(model.values, float))
+        gain = float(values[-1] - values[state.centre])
         radius = state.radius
         if gain <= 0 or gain < 0.25 * state.promised:
             radius = max(self.least, radius / 2)
         elif gain > 0.75 * state.promised and state.stretched:
             radius = min(self.most, 2 * radius)
-        return TrustRegionState(trials, model, int(np.argmax(model.values)), radius, state.key)
+        return TrustRegionState(trials, model, int(np.argmax(values)), radius, state.key)
 
     def recommend(self, state: TrustRegionState) -> BracketSchedule:
         """Recommend the best trial, and before all the start."""

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
 from econjax.bounds import MOST, USUAL_BOUNDS, RateBounds
-from econjax.planning import Observation, Report
+from econjax.planning import Observation, Report, worth
 
 Sees = Literal["incomes", "values", "elasticity"]
 """What the network reads beside the aversion: statistics of incomes and hours under the law;
@@ -70,7 +70,7 @@ class Held(NamedTuple):
 
     proposal: BracketSchedule | None
     best: BracketSchedule
-    equivalent: Float[Array, ""] | None
+    equivalent: float | None
 
 
 class AmortisedPlanner(NamedTuple):
@@ -100,8 +100,8 @@ class AmortisedPlanner(NamedTuple):
             aversion, elasticity = jnp.asarray(self.aversion, float), self.elasticity
             told = None if elasticity is None else jnp.asarray(elasticity, float)
             proposal = self.bounds.keep(_propose(self.network, report, aversion, told))
-            return Held(proposal, proposal, report.equivalent)
-        better = state.equivalent is None or report.equivalent >= state.equivalent
+            return Held(proposal, proposal, worth(report))
+        better = state.equivalent is None or worth(report) >= state.equivalent
         return state._replace(best=schedule if better else self.network.law)
 
     def recommend(self, state: Held) -> BracketSchedule:

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from baselines.gradient.parametrisation import LogNetRates
 from econjax import BracketSchedule
-from econjax.planning import VALUE, Incumbent, Report, require_law
+from econjax.planning import VALUE, Incumbent, Report, require_law, to_learn_from
 
 
 class Policy(NamedTuple):
@@ -67,14 +67,8 @@ class PPOPlanner(NamedTuple):
     def tell(self, state: Policy, schedule: BracketSchedule, report: Report) -> Policy:
         """Keep what the draw brought; improve the policy once the batch is full.
 
-        Raises:
-            ValueError: an equivalent that is not finite.
+        An infinitely bad draw is as far below the batch's worst as that is below its best.
         """
-        if not jnp.isfinite(report.equivalent):
-            raise ValueError(
-                f"No policy can learn from rates {schedule.rates} with equivalent "
-                f"{report.equivalent}."
-            )
         state = state._replace(
             heard=state.heard.at[state.filled].set(report.equivalent),
             filled=state.filled + 1,
@@ -82,7 +76,8 @@ class PPOPlanner(NamedTuple):
         )
         if state.filled < self.batch:
             return state
-        mean = _improved(self, state)
+        heard = jnp.asarray(to_learn_from(state.heard), state.heard.dtype)
+        mean = _improved(self, state._replace(heard=heard))
         return state._replace(mean=mean, spread=self.fade * state.spread, filled=jnp.zeros((), int))
 
     def recommend(self, state: Policy) -> BracketSchedule:

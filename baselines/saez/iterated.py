@@ -1,5 +1,6 @@
 """The bracket formula of Saez (2001), once or iterated on the economy until self-consistent."""
 
+import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ from econjax import BracketSchedule
 from econjax.bounds import MOST, USUAL_BOUNDS, RateBounds
 from econjax.optimal.published import llm_economist_rates
 from econjax.optimal.saez import damped_step, elasticity_or_reported, saez_rates
-from econjax.planning import Incumbent, Observation, Report, require_law
+from econjax.planning import Incumbent, Observation, Report, require_law, worth
 
 STATISTICS: tuple[Observation, ...] = ("value", "distribution", "brackets")
 """What the formula is computed from, but for the elasticity."""
@@ -58,11 +59,16 @@ class SaezState(NamedTuple):
         """Return the iteration moved toward what the formula implies at a schedule just evaluated.
 
         A bracket goes half of the way, in log net-of-tax rates; one that overshoots halves its
-        part, which then grows again. A trial near the best is heard only.
+        part, which then grows again. A trial near the best is heard only. From an infinitely bad
+        schedule, whose workers' welfare weights do not exist, it goes half of the way back to the
+        best.
         """
-        near = self.near.heard(bool(report.equivalent > self.incumbent.equivalent))
+        if worth(report) == -math.inf:
+            return self._retreat(schedule)
+        before = LocalSearch.begin(self.near.patience) if self.incumbent.is_lost else self.near
+        near = before.heard(bool(report.equivalent > self.incumbent.equivalent))
         incumbent = self.incumbent.or_better(schedule, report)
-        if self.near.searches:
+        if before.searches:
             return self._replace(incumbent=incumbent, near=near)
         rates = schedule.rates
         implied = implied_rates(schedule, report, elasticity=elasticity, jumps=jumps)
@@ -71,6 +77,18 @@ class SaezState(NamedTuple):
         reached = damped_step(rates, implied, share)
         onward = BracketSchedule(schedule.thresholds, reached)
         return SaezState(onward, reached - rates, share, incumbent, near)
+
+    def _retreat(self, schedule: BracketSchedule) -> "SaezState":
+        if self.incumbent.is_lost:
+            return self._replace(near=self.near.lost())
+        if self.near.searches:
+            return self._replace(near=self.near.heard(False))
+        back = damped_step(schedule.rates, self.incumbent.schedule.rates, 0.5)
+        return self._replace(
+            schedule=BracketSchedule(schedule.thresholds, back),
+            move=back - schedule.rates,
+            near=self.near.heard(False),
+        )
 
 
 class SaezPlanner(NamedTuple):
@@ -145,7 +163,7 @@ class StaticSaezPlanner(NamedTuple):
         self, state: tuple[BracketSchedule, bool], schedule: BracketSchedule, report: Report
     ) -> tuple[BracketSchedule, bool]:
         """Apply the formula to the first report; leave it at that."""
-        if state[1]:
+        if state[1] or worth(report) == -math.inf:
             return state
         implied = implied_rates(schedule, report, elasticity=self.elasticity, jumps=False)
         rates = self.bounds.nearest(damped_step(schedule.rates, implied, 1.0))

@@ -7,23 +7,23 @@ from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
-from econjax.planning import VALUE, Incumbent, Report, require_law
+from econjax.planning import VALUE, Incumbent, Report, require_law, worth
 
 
 class CoordinateSearchState(NamedTuple):
     """Where a sweep stands: around `centre`, worth `value`, with the moves of pass `number`.
 
-    `moves` are pairs of a bracket and its rate, still to be tried; `winners` the best rates found
-    for each bracket on its own and `gains` what they brought; `composite` says whether the winners
-    have been proposed together.
+    `value` is None until it is heard. `moves` are pairs of a bracket and its rate, still to be
+    tried; `winners` the best rates found for each bracket on its own and `values` what they
+    brought; `composite` says whether the winners have been proposed together.
     """
 
     centre: Float[np.ndarray, " brackets"]
-    value: float
+    value: float | None
     number: int
     moves: tuple[tuple[int, float], ...]
     winners: Float[np.ndarray, " brackets"]
-    gains: Float[np.ndarray, " brackets"]
+    values: Float[np.ndarray, " brackets"]
     composite: bool
     incumbent: Incumbent
 
@@ -47,7 +47,7 @@ class CoordinateSearch(NamedTuple):
     def init(self, key: Key[Array, ""]) -> CoordinateSearchState:
         """Return the first pass, whose centre is not yet worth anything."""
         start = self.bounds.keep(require_law(self.start))
-        return self._around(np.asarray(start.rates, float), -np.inf, 0, Incumbent.none(start))
+        return self._around(np.asarray(start.rates, float), None, 0, Incumbent.none(start))
 
     def ask(
         self, key: Key[Array, ""], state: CoordinateSearchState
@@ -56,7 +56,7 @@ class CoordinateSearch(NamedTuple):
         rates = state.centre
         if state.composite:
             rates = state.winners
-        elif np.isfinite(state.value):
+        elif state.value is not None:
             bracket, rate = state.moves[0]
             rates = np.where(np.arange(rates.size) == bracket, rate, rates)
         return BracketSchedule(self.start.thresholds, rates), state
@@ -65,18 +65,19 @@ class CoordinateSearch(NamedTuple):
         self, state: CoordinateSearchState, schedule: BracketSchedule, report: Report
     ) -> CoordinateSearchState:
         """Note what the move brought; go on from the best after the last one."""
-        value, incumbent = float(report.equivalent), state.incumbent.or_better(schedule, report)
+        value, incumbent = worth(report), state.incumbent.or_better(schedule, report)
         if state.composite:
             best = np.asarray(incumbent.schedule.rates, float)
             return self._around(best, float(incumbent.equivalent), state.number + 1, incumbent)
-        if not np.isfinite(state.value):
-            return state._replace(value=value, incumbent=incumbent)
+        if state.value is None:
+            values = np.full_like(state.centre, value)
+            return state._replace(value=value, values=values, incumbent=incumbent)
         (bracket, rate), moves = state.moves[0], state.moves[1:]
-        winners, gains = state.winners.copy(), state.gains.copy()
-        if value - state.value > gains[bracket]:
-            winners[bracket], gains[bracket] = rate, value - state.value
+        winners, values = state.winners.copy(), state.values.copy()
+        if value > values[bracket]:
+            winners[bracket], values[bracket] = rate, value
         return state._replace(
-            moves=moves, winners=winners, gains=gains, composite=not moves, incumbent=incumbent
+            moves=moves, winners=winners, values=values, composite=not moves, incumbent=incumbent
         )
 
     def recommend(self, state: CoordinateSearchState) -> BracketSchedule:
@@ -86,7 +87,7 @@ class CoordinateSearch(NamedTuple):
     def _around(
         self,
         centre: Float[np.ndarray, " brackets"],
-        value: float,
+        value: float | None,
         number: int,
         incumbent: Incumbent,
     ) -> CoordinateSearchState:
@@ -100,6 +101,7 @@ class CoordinateSearch(NamedTuple):
             for sign in (1, -1)
         ]
         moves = tuple((j, rate) for j, rate in dict.fromkeys(rates) if rate != centre[j])
+        values = np.full_like(centre, -np.inf if value is None else value)
         return CoordinateSearchState(
-            centre, value, number, moves, centre, np.zeros_like(centre), not moves, incumbent
+            centre, value, number, moves, centre, values, not moves, incumbent
         )

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
-from econjax.planning import VALUE, Incumbent, Report, require_law
+from econjax.planning import VALUE, Incumbent, Report, require_law, to_learn_from, worth
 
 
 class EvolutionState(NamedTuple):
@@ -64,21 +64,17 @@ class EvolutionPlanner(NamedTuple):
     ) -> EvolutionState:
         """Note the individual; adapt the distribution once the generation is complete.
 
-        Raises:
-            ValueError: an equivalent that is not finite.
+        Of infinitely bad individuals none is better than another.
         """
-        if not jnp.isfinite(report.equivalent):
-            raise ValueError(
-                f"Schedules are ranked by their equivalent: rates {schedule.rates} brought "
-                f"{report.equivalent}."
-            )
         incumbent = state.incumbent.or_better(schedule, report)
-        heard = (*state.heard, (self._position(schedule), -float(report.equivalent)))
+        heard = (*state.heard, (self._position(schedule), -worth(report)))
         if len(heard) < state.strategy.population_size:
             return EvolutionState(state.strategy, heard, incumbent)
         strategy = copy.deepcopy(state.strategy)
-        strategy.tell(list(heard))
-        reach = np.ptp([position for position, _ in heard], axis=0)
+        positions, losses = zip(*heard, strict=True)
+        ranked = -to_learn_from(-np.array(losses))
+        strategy.tell(list(zip(positions, ranked.tolist(), strict=True)))
+        reach = np.ptp(positions, axis=0)
         if strategy.should_stop() or np.all(reach < _NOTHING):
             strategy = self._strategy(incumbent.schedule, 2 * strategy.population_size)
         return EvolutionState(strategy, (), incumbent)

@@ -16,6 +16,9 @@ class LocalSearch(NamedTuple):
     no first-order condition sees. `idle` counts the evaluations since the incumbent last gained
     before it is this strategy's turn; then `reach` is the size of its steps, further off after a
     gain and nearer after a failure.
+
+    Where all that was heard is infinitely bad there is nothing to climb from: it is this strategy's
+    turn at once, with wide steps that grow wider (`lost`).
     """
 
     idle: int
@@ -37,6 +40,10 @@ class LocalSearch(NamedTuple):
     ) -> Float[Array, " brackets"]:
         """Return a random step from the best seen, in the unit of log net-of-tax rates."""
         return self.reach * jax.random.normal(key, like.shape, like.dtype)
+
+    def lost(self) -> "LocalSearch":
+        """Return the strategy after an evaluation, where nothing heard was better than -inf."""
+        return self._replace(idle=self.patience, reach=min(max(2 * self.reach, 0.1), 2.0))
 
     def heard(self, gains: bool) -> "LocalSearch":
         """Return the strategy after an evaluation, which was a gain or not."""

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
-from econjax.planning import VALUE, Incumbent, Report, require_law
+from econjax.planning import VALUE, Incumbent, Report, require_law, worth
 
 
 class RandomSearch(NamedTuple):
@@ -83,7 +83,7 @@ class FlatSearch(NamedTuple):
         self, state: FlatSearchState, schedule: BracketSchedule, report: Report
     ) -> FlatSearchState:
         """Drop the part of the interval beyond the worse point, once both are known."""
-        value, (left, right) = float(report.equivalent), state.values
+        value, (left, right) = worth(report), state.values
         left, right = (value, right) if left is None else (left, value)
         state = state._replace(
             values=(left, right), incumbent=state.incumbent.or_better(schedule, report)

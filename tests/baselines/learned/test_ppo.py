@@ -248,11 +248,17 @@ def test_the_policy_moves_only_after_a_batch_and_then_uphill():
     assert jnp.sum(state.mean - start.mean) > 0
 
 
-def test_rewards_that_are_no_number_are_refused():
-    planner, evaluate = PPOPlanner(LAW), Bandit(np.full(7, 0.5))
-    schedule, state = planner.ask(jax.random.key(0), planner.init(jax.random.key(0)))
-    with pytest.raises(ValueError, match="No policy can learn"):
-        planner.tell(state, schedule, replace(evaluate.report, equivalent=jnp.asarray(jnp.nan)))
+def test_the_policy_moves_away_from_what_is_infinitely_bad():
+    planner, evaluate = PPOPlanner(LAW, batch=8), Bandit(np.full(7, 0.5))
+    state = planner.init(jax.random.key(0))
+    start = state.mean
+    for step in range(8):
+        schedule, state = planner.ask(jax.random.key(step), state)
+        high = bool(schedule.rates[0] > LAW.rates[0])
+        bad = (-jnp.inf, jnp.nan)[step % 2]
+        told = replace(evaluate.report, equivalent=jnp.asarray(bad if high else 1e4))
+        state = planner.tell(state, schedule, told)
+    assert state.mean[0] < start[0]
 
 
 def test_worker_steps_are_those_of_every_episode(monkeypatch):

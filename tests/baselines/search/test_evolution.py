@@ -97,9 +97,16 @@ def test_a_distribution_that_has_shrunk_begins_again_with_twice_the_individuals(
     assert sizes[-1] >= 14
 
 
-def test_a_value_that_is_no_number_is_told():
-    with pytest.raises(ValueError, match=r"ranked by their equivalent.*nan"):
-        plan(KEY, EvolutionPlanner(flat(EDGES)), Valued(lambda rates: np.nan), steps=1)
+@pytest.mark.parametrize("bad", [-np.inf, np.nan])
+def test_what_is_infinitely_bad_is_ranked_last(bad):
+    best = np.array([0.6, 0.2, 0.45])
+
+    def worth(rates):
+        return bowl(best)(rates) if rates[0] > 0.3 else bad
+
+    found = plan(KEY, EvolutionPlanner(flat(EDGES, 0.4)), Valued(worth), steps=400)
+    np.testing.assert_allclose(found.recommended.rates, best, atol=1e-3)
+    assert not all(np.isfinite(report.equivalent) for report in found.reports)
 
 
 def test_the_independent_check_agrees_with_gradients(x64):
