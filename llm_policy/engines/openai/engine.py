@@ -223,8 +223,7 @@ class OpenAIEngine:
 
     def close(self) -> None:
         """Close the connections. No call may follow."""
-        self._loop.wait(self._client.close())
-        self._loop.close()
+        self._loop.close(self._client.close)
 
     def _choose_firsts(
         self,
