@@ -49,7 +49,7 @@ _FIND = (
     "FROM calls WHERE key IN"
 )
 _HASH_BYTES = 16
-_WHEREABOUTS = {"url"}
+_WHEREABOUTS = {"url", "refused", "lost"}
 """What may differ between the engine that began a journal and the one that goes on with it."""
 
 
