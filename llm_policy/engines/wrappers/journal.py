@@ -49,7 +49,9 @@ _FIND = (
     "FROM calls WHERE key IN"
 )
 _HASH_BYTES = 16
-_WHEREABOUTS = {"url", "refused", "lost"}
+_FOUND = ("refused", "lost")
+"""What an engine finds out while it is asked."""
+_WHEREABOUTS = {"url", *_FOUND}
 """What may differ between the engine that began a journal and the one that goes on with it."""
 
 
@@ -162,8 +164,12 @@ class Journal:
         return [known[key] for key in keys]
 
     def describe(self) -> dict[str, str | int | float | bool]:
-        """Return the description of the engine whose answers the file holds."""
-        return _description(self._database)
+        """Return the description of the engine whose answers the file holds.
+
+        What an engine has found out since, of servers that refuse or were lost, is added.
+        """
+        now = {} if self._engine is None else self._engine.describe()
+        return _description(self._database) | {name: now[name] for name in _FOUND if name in now}
 
     def close(self) -> None:
         """Close the file and the engine. No call may follow."""
