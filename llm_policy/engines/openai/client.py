@@ -161,7 +161,8 @@ class Client:
         may_help = status in _AGAIN or status >= 500 or not status
         return Failed(
             f"{self._address.url} {told(status, words, meant)}",
-            words,
+            status=status,
+            words=words,
             again=may_help and not is_spent(words),
             pause=pause,
         )

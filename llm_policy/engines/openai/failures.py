@@ -10,14 +10,22 @@ from llm_policy.engines.base import EngineError
 class Failed(EngineError):
     """A request that a server did not answer.
 
-    `words` are the server's, "" if it said nothing. `again` tells whether the same request may be
-    answered later, after the `pause` in seconds that the server asks for, if it does.
+    `status` and `words` are the server's, 0 and "" if it said nothing. `again` tells whether the
+    same request may be answered later, after the `pause` in seconds that the server asks for, if it
+    does.
     """
 
     def __init__(
-        self, message: str, words: str = "", *, again: bool = True, pause: float | None = None
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        words: str = "",
+        again: bool = True,
+        pause: float | None = None,
     ) -> None:
         super().__init__(message)
+        self.status = status
         self.words = words
         self.again = again
         self.pause = pause

@@ -55,7 +55,10 @@ def test_an_unknown_model_lists_those_there_are():
     "models", ["<html>welcome</html>", {"models": []}, [], (404, "nothing here")]
 )
 def test_what_is_no_such_server_is_said_to_be_none(models):
-    with fake_server(None, models) as url, pytest.raises(EngineError) as error:
+    with (
+        fake_server(lambda *_: (404, "nothing here"), models) as url,
+        pytest.raises(EngineError) as error,
+    ):
         OpenAIEngine(url, "small")
     assert_one_line(error, url, "does the URL end in /v1?")
 

@@ -178,6 +178,22 @@ def test_refusals_are_learned_in_any_order(kinds, engine_on):
     assert all(times <= 1 for times in server.refused.values())
 
 
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 501])
+def test_a_server_that_lists_no_models_is_asked_whether_it_answers(status, engine_on):
+    server = Strict("max_tokens", answer=healthy)
+    models = (status, {"error": {"message": "you may not list models"}})
+    with engine_on(server, models=models, model="mine") as engine:
+        assert engine.describe()["model"] == "mine"
+        write(engine)
+    assert {body["model"] for body in server.seen} == {"mine"}
+    assert server.refused == {"max_tokens": 1}
+    with (
+        pytest.raises(EngineError, match="you may not list models"),
+        engine_on(lambda *_: (404, "no such model"), models=models),
+    ):
+        pass
+
+
 class TestGreeting:
     def test_everything_is_known_before_work(self, engine_on):
         server = Strict(*BY_TEXT, "top_logprobs", answer=healthy)
