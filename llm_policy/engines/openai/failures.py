@@ -36,9 +36,11 @@ _QUOTA = (
     r"out of (tokens|money)"
 )
 
+_SCORES = r"logprobs?|log probabilit"
+
 _BY_WORDS = (
     (
-        r"logprobs?|log probabilit",
+        _SCORES,
         "gives no scores: use --mode text (from Python, complete()), or another model or server.",
     ),
     (
@@ -83,6 +85,11 @@ NO_PROTOCOL = "does not speak OpenAI's protocol ({reason}): does the URL end in 
 def is_spent(words: str) -> bool:
     """Tell whether a server's words say that nothing more is to be had for this key."""
     return re.search(_QUOTA, words, re.IGNORECASE) is not None
+
+
+def is_about_scores(words: str) -> bool:
+    """Tell whether a server's words say that it gives no log probabilities."""
+    return re.search(_SCORES, words, re.IGNORECASE) is not None
 
 
 def meaning(status: int, words: str, *, key_variable: str | None) -> str:

@@ -61,8 +61,11 @@ def test_a_server_that_refuses_everything_at_once_is_asked_for_texts(engine_on):
         [message] = last["messages"]
         assert message["role"] == "user"
         assert message["content"].startswith("You work.\n\nYour skill is")
-        with pytest.raises(EngineError, match="gives no scores: use --mode text"):
-            engine.choose(PROMPTS, ["A", "B"])
+        for _ in range(2):
+            with pytest.raises(EngineError, match="gives no scores: use --mode text"):
+                engine.choose(PROMPTS, ["A", "B"])
+        assert server.refused["scores"] == 1
+        assert engine.describe()["refused"].endswith(", scores")
 
 
 def test_fewer_first_tokens_are_asked_for_where_the_server_allows_no_more(engine_on):
