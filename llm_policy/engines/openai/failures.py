@@ -113,9 +113,10 @@ def meaning(status: int, words: str, *, key_variable: str | None) -> str:
 def told(status: int, words: str, meant: str) -> str:
     """Return a failure in one line: the server's words, and then what they mean."""
     answer = f"answered {status}" if status else "reported a failure"
-    if not words:
-        return f"{answer}: it {meant or 'failed: see its log.'}"
-    return f"{answer}, “{words}”: it {meant}" if meant else f"failed: “{words}” ({answer})"
+    if meant:
+        return f"{answer}, “{words}”: it {meant}" if words else f"{answer}: it {meant}"
+    remedy = "use another model or server." if 400 <= status < 500 else "see its log, or ask later."
+    return f"failed: “{words}” ({answer}): {remedy}" if words else f"{answer}: it failed: {remedy}"
 
 
 def unreachable(error: httpx2.HTTPError) -> str:
