@@ -41,4 +41,8 @@ class Session:
             remarks.append(
                 "Nobody but this model knows its tokens: letters stood for weekly hours."
             )
+        if refused := description.get("refused"):
+            remarks.append(f"The server refuses, and was asked without: {refused}.")
+        if lost := description.get("lost"):
+            remarks.append(f"Of several servers some were lost, and the others went on: {lost}")
         return [*remarks, *nature(description, asked).remarks]

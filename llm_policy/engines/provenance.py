@@ -1,6 +1,7 @@
 """Where a model comes from, a folder or a hub, and what its config.json says of its weights."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,6 @@ def was_taught(description: Mapping[str, Any], who: str, mode: str) -> bool:
 
 
 def stated_config(folder: Path) -> dict[str, Any]:
-    """Return the folder's config.json, or an empty mapping where there is none."""
+    """Return the folder's config.json, or an empty mapping where there is none, nor can be."""
     file = folder / "config.json"
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return json.loads(file.read_text(encoding="utf-8")) if os.path.isfile(file) else {}

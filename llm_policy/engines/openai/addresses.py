@@ -23,6 +23,7 @@ class Address(NamedTuple):
 
     url: str
     host: str
+    port: int | None
     secure: bool
     login: tuple[str, str] | None = None
     query: tuple[tuple[str, str], ...] = ()
@@ -48,22 +49,28 @@ def parse_address(text: str) -> Address:
     Raises:
         EngineError: it names none; in one line, without what may be a password or a key.
     """
-    shown = clean(re.sub(r"^([a-z]*:/*)?.*@", r"\1", re.split("[?#]", text)[0], flags=re.I | re.S))
+    shown = _shown(text)
     try:
         url = httpx2.URL(text.strip())
-    except (httpx2.InvalidURL, ValueError) as error:
-        reason = clean(str(error), (text.strip(),)).rstrip(".")
-        raise EngineError(f"{shown!r} is no address of a server ({reason}): {_HOW}.") from None
+    except (httpx2.InvalidURL, ValueError):
+        raise EngineError(f"{shown!r} is no address of a server: {_HOW}.") from None
     if url.scheme not in ("http", "https"):
         raise EngineError(f"{shown!r} is no address of a server: {_HOW}.")
-    if not url.host or re.search(r"[\s%]", url.host):
+    labels = url.raw_host.decode("ascii", "replace").rstrip(".").split(".")
+    if re.search(r"[\s%]", url.host) or not all(0 < len(label) < 64 for label in labels):
         raise EngineError(f"{shown!r} names no host: {_HOW}.")
+    if "@" in url.path:
+        raise EngineError(
+            f"{shown!r} has an @ in its path: if it ends a name and a password, write / in them as "
+            "%2F, ? as %3F and # as %23."
+        )
     if url.port is not None and not 0 < url.port < 2**16:
         raise EngineError(f"{shown!r} has no port of 1 to 65535: {_HOW}.")
     bare = url.copy_with(username=None, password=None, query=None, fragment=None)
     return Address(
         url=str(bare).rstrip("/"),
         host=url.host,
+        port=url.port,
         secure=url.scheme == "https",
         login=(url.username, url.password) if url.userinfo else None,
         query=tuple(url.params.multi_items()),
@@ -76,13 +83,14 @@ def key_variable_of(address: Address, named: str | None) -> str | None:
     Raises:
         EngineError: a provider's key is named for an address that is not that provider's.
     """
-    hosts = {one.key_variable: httpx2.URL(one.url).host for one in PROVIDERS.values()}
+    places = {one.key_variable: _place(one.url) for one in PROVIDERS.values()}
+    here = (address.host, address.port)
     if named is None:
-        return next((name for name, host in hosts.items() if host == address.host), None)
-    if hosts.get(named, address.host) != address.host:
+        return next((name for name, place in places.items() if place == here), None)
+    if places.get(named, here) != here:
         raise EngineError(
-            f"{named} holds the key of {hosts[named]}, and is not sent to {address.host}: put the "
-            "key of that server into another variable and name it with --key-variable."
+            f"{named} holds the key of {places[named][0]}, and is not sent to {address.url}: put "
+            "that server's key into another variable and name it with --key-variable."
         )
     return named
 
@@ -112,3 +120,14 @@ def key_of(address: Address, variable: str | None, given: str | None = None) -> 
             f"all to read: write https://, reach it through a tunnel, or send it no {what}."
         )
     return key
+
+
+def _shown(text: str) -> str:
+    """Return what of a text that may be an address holds no password: host, number and path."""
+    bare = re.sub(r"^([a-z]*:/*)?.*@", r"\1", re.split("[?#]", text)[0], flags=re.I | re.S)
+    return clean(re.sub(r"(://[^/:\[]*):(?!\d+(?:/|$))[^/]*", r"\1:…", bare))
+
+
+def _place(url: str) -> tuple[str, int | None]:
+    parsed = httpx2.URL(url)
+    return parsed.host, parsed.port

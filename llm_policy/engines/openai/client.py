@@ -39,9 +39,10 @@ class Client:
 
     A request that meets a broken connection, a full server (408, 409, 429), a failure (5xx) or an
     unreadable reply is sent again, after the pause that the server asks for, if that is at most a
-    minute, or up to 8 seconds; not where the server says that the quota is spent. One attempt,
-    from the connection to the last byte of the reply, takes at most `timeout` seconds, and a reply
-    has at most `MOST_REPLY_BYTES`. The environment's proxies count, but not for this machine.
+    minute, or up to 8 seconds; not where the server says that the quota is spent. One attempt, from
+    the connection to the last byte of the reply, takes at most `timeout` seconds, a request at most
+    `retries + 1` of them and the pauses; a reply has at most `MOST_REPLY_BYTES`. The environment's
+    proxies count, but not for this machine.
 
     Raises:
         EngineError: the environment names a proxy that cannot be used.
@@ -161,7 +162,8 @@ class Client:
         may_help = status in _AGAIN or status >= 500 or not status
         return Failed(
             f"{self._address.url} {told(status, words, meant)}",
-            words,
+            status=status,
+            words=words,
             again=may_help and not is_spent(words),
             pause=pause,
         )

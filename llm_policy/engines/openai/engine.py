@@ -16,6 +16,7 @@ from llm_policy.engines._scores import check_distinct, choices
 from llm_policy.engines.base import Choices, Completion, EngineError, Interrupted, Prompt, Schema
 from llm_policy.engines.openai.addresses import key_of, key_variable_of, parse_address
 from llm_policy.engines.openai.client import Client
+from llm_policy.engines.openai.failures import Failed, is_about_scores
 from llm_policy.engines.openai.loop import Loop
 from llm_policy.engines.openai.replies import read_completion
 from llm_policy.engines.openai.scores import NoScores, Scores, read_firsts, read_places
@@ -89,6 +90,7 @@ class OpenAIEngine:
         self._extra = dict(extra or {})
         self._concurrency = concurrency
         self._met: set[str] = set()
+        self._unscored = ""
         self._client = Client(
             address, key, key_variable=variable, timeout=timeout, concurrency=concurrency
         )
@@ -200,7 +202,7 @@ class OpenAIEngine:
         `refused` names what the server refuses of a request, if anything.
         """
         folder = self._server.card.root or self.model
-        refused = self._server.refused
+        refused = (*self._server.refused, *(["scores"] if self._unscored else []))
         return {
             "engine": "openai",
             "version": httpx2.__version__,
@@ -223,8 +225,7 @@ class OpenAIEngine:
 
     def close(self) -> None:
         """Close the connections. No call may follow."""
-        self._loop.wait(self._client.close())
-        self._loop.close()
+        self._loop.close(self._client.close)
 
     def _choose_firsts(
         self,
@@ -237,13 +238,20 @@ class OpenAIEngine:
         body = {"max_tokens": 1, "temperature": 1.0, "logprobs": True, **scored}
 
         async def ask(prompt: Prompt) -> Scores:
+            if self._unscored:
+                raise EngineError(self._unscored)
             try:
                 return await self._server.chat(prompt, body, partial(read_firsts, names=names))
             except NoScores:
-                raise EngineError(
+                self._unscored = (
                     f"{self.url} gives no scores for {self.model!r}: use --mode text (from Python, "
                     "complete())."
-                ) from None
+                )
+            except Failed as error:
+                if not is_about_scores(error.words):
+                    raise
+                self._unscored = str(error)
+            raise EngineError(self._unscored)
 
         return self._batch("choose", prompts, ask, partial(_packed, options=len(options)))
 

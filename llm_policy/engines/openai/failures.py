@@ -10,14 +10,22 @@ from llm_policy.engines.base import EngineError
 class Failed(EngineError):
     """A request that a server did not answer.
 
-    `words` are the server's, "" if it said nothing. `again` tells whether the same request may be
-    answered later, after the `pause` in seconds that the server asks for, if it does.
+    `status` and `words` are the server's, 0 and "" if it said nothing. `again` tells whether the
+    same request may be answered later, after the `pause` in seconds that the server asks for, if it
+    does.
     """
 
     def __init__(
-        self, message: str, words: str = "", *, again: bool = True, pause: float | None = None
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        words: str = "",
+        again: bool = True,
+        pause: float | None = None,
     ) -> None:
         super().__init__(message)
+        self.status = status
         self.words = words
         self.again = again
         self.pause = pause
@@ -28,9 +36,11 @@ _QUOTA = (
     r"out of (tokens|money)"
 )
 
+_SCORES = r"logprobs?|log probabilit"
+
 _BY_WORDS = (
     (
-        r"logprobs?|log probabilit",
+        _SCORES,
         "gives no scores: use --mode text (from Python, complete()), or another model or server.",
     ),
     (
@@ -77,6 +87,11 @@ def is_spent(words: str) -> bool:
     return re.search(_QUOTA, words, re.IGNORECASE) is not None
 
 
+def is_about_scores(words: str) -> bool:
+    """Tell whether a server's words say that it gives no log probabilities."""
+    return re.search(_SCORES, words, re.IGNORECASE) is not None
+
+
 def meaning(status: int, words: str, *, key_variable: str | None) -> str:
     """Return what a reply with an error's status means, and what to do: "" if the words say it."""
     key = f"set {key_variable}, or give api_key" if key_variable else "name it with --key-variable"
@@ -98,9 +113,10 @@ def meaning(status: int, words: str, *, key_variable: str | None) -> str:
 def told(status: int, words: str, meant: str) -> str:
     """Return a failure in one line: the server's words, and then what they mean."""
     answer = f"answered {status}" if status else "reported a failure"
-    if not words:
-        return f"{answer}: it {meant or 'failed: see its log.'}"
-    return f"{answer}, “{words}”: it {meant}" if meant else f"failed: “{words}” ({answer})"
+    if meant:
+        return f"{answer}, “{words}”: it {meant}" if words else f"{answer}: it {meant}"
+    remedy = "use another model or server." if 400 <= status < 500 else "see its log, or ask later."
+    return f"failed: “{words}” ({answer}): {remedy}" if words else f"{answer}: it failed: {remedy}"
 
 
 def unreachable(error: httpx2.HTTPError) -> str:

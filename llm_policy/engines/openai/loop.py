@@ -67,12 +67,14 @@ class Loop:
         finally:
             future.cancel()
 
-    def close(self) -> None:
-        """End the thread. No call may follow."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop.close()
+    def close(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do the `last` of the work and end the thread, once. No other call may follow."""
+        if self._loop.is_closed():
+            return
+        self.wait(last())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
 
 async def _ask_all(

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from llm_policy.engines.base import EngineError, Prompt
@@ -9,7 +10,13 @@ from llm_policy.engines.models import resolve
 from llm_policy.engines.openai.client import Client
 from llm_policy.engines.openai.failures import Failed
 from llm_policy.engines.openai.refusals import Manners
-from llm_policy.engines.openai.replies import Card, read_cards, read_tokens, read_version
+from llm_policy.engines.openai.replies import (
+    Card,
+    read_cards,
+    read_completion,
+    read_tokens,
+    read_version,
+)
 
 _T = TypeVar("_T")
 
@@ -22,6 +29,11 @@ _FOR_VLLM = {
     "repetition_penalty": 1.0,
 }
 """What only vLLM understands: no thinking, and samples from the model's own distribution."""
+
+
+_HELLO = Prompt("Answer with one word.", "Are you there?")
+_NO_LIST = frozenset({400, 403, 404, 405, 501})
+"""What servers answer who list no models, or not with this key."""
 
 
 class Server:
@@ -52,7 +64,12 @@ class Server:
         Raises:
             EngineError: it does not answer, or does not have the model.
         """
-        cards = await self._client.ask("/models", None, read_cards)
+        try:
+            cards = await self._client.ask("/models", None, read_cards)
+        except Failed as error:
+            if error.status not in _NO_LIST or not await self._answers(model):
+                raise
+            cards = {model: Card(model)}
         names = [name for name in (model, resolve(model).name) if _named(cards, name)]
         if not names:
             some = ", ".join(sorted(self._client.cleaned(name) for name in cards)[:20]) or "none"
@@ -103,6 +120,15 @@ class Server:
         """
         whole = {"model": self.model, **body}
         return await self._client.ask(self._beside_v1("tokenize"), whole, read_tokens)
+
+    async def _answers(self, model: str) -> bool:
+        """Tell whether a server that lists no models answers as one; it bills a few tokens."""
+        self.model = model
+        try:
+            await self.chat(_HELLO, {"max_tokens": 1}, partial(read_completion, samples=1))
+        except EngineError:
+            return False
+        return True
 
     async def _vllm_version(self) -> str:
         """Return the version of a vLLM server, or "" if only its /v1 can be reached."""

@@ -29,7 +29,9 @@ from llm_policy.engines.base import (
 from llm_policy.engines.wrappers.store import Recorded, Store
 
 _HASH_BYTES = 16
-_WHEREABOUTS = {"url"}
+_FOUND = ("refused", "lost")
+"""What an engine finds out while it is asked."""
+_WHEREABOUTS = {"url", *_FOUND}
 """What may differ between the engine that began a journal and the one that goes on with it."""
 
 
@@ -141,8 +143,12 @@ class Journal:
         return [known[key] for key in keys]
 
     def describe(self) -> dict[str, str | int | float | bool]:
-        """Return the description of the engine whose answers the file holds."""
-        return self._store.description()
+        """Return the description of the engine whose answers the file holds.
+
+        What an engine has found out since, of servers that refuse or were lost, is added.
+        """
+        now = {} if self._engine is None else self._engine.describe()
+        return self._store.description() | {name: now[name] for name in _FOUND if name in now}
 
     @property
     def kept(self) -> int:

@@ -1,11 +1,8 @@
 import asyncio
 import contextlib
 import json
-import math
 import random
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
 
 import numpy as np
@@ -17,64 +14,10 @@ from llm_policy.engines.embedded.engine import EmbeddedEngine
 from llm_policy.engines.models import PROVIDERS
 from llm_policy.engines.openai import OpenAIEngine
 from llm_policy.engines.wrappers.parallel import Parallel
+from tests.helpers.fake_server import fake_server, reply, scores
 
 KEY = "sk-abcdefghij"
-MODELS = {"data": [{"id": "small"}, {"id": "large"}]}
 PROMPTS = [Prompt("You work.", f"Your skill is {skill}.") for skill in range(20)]
-
-
-def reply(text="{}", samples=1, logprobs=None):
-    choice = {"message": {"content": text}, "logprobs": logprobs}
-    return {"choices": [choice] * samples, "usage": {"prompt_tokens": 7, "completion_tokens": 3}}
-
-
-def scores(**shares):
-    entries = [{"token": token, "logprob": math.log(share)} for token, share in shares.items()]
-    return {"content": [{**entries[0], "top_logprobs": entries}]}
-
-
-@contextlib.contextmanager
-def fake_server(chat, models=MODELS):
-    """Serve `models`, and `chat(body, headers) -> (status, content)`, on the loopback address.
-
-    The content is JSON, or text, or a function that answers in its own way.
-    """
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.answer(*(models if isinstance(models, tuple) else (200, models)))
-
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            self.answer(*chat(body, self.headers))
-
-        def answer(self, status, content):
-            if callable(content):
-                content(self)
-                self.close_connection = True
-                return
-            data = (content if isinstance(content, str) else json.dumps(content)).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.send_header("Retry-After-Ms", "1")
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_):
-            pass
-
-    class Server(ThreadingHTTPServer):
-        request_queue_size = 128
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/v1"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @contextlib.contextmanager
@@ -112,7 +55,10 @@ def test_an_unknown_model_lists_those_there_are():
     "models", ["<html>welcome</html>", {"models": []}, [], (404, "nothing here")]
 )
 def test_what_is_no_such_server_is_said_to_be_none(models):
-    with fake_server(None, models) as url, pytest.raises(EngineError) as error:
+    with (
+        fake_server(lambda *_: (404, "nothing here"), models) as url,
+        pytest.raises(EngineError) as error,
+    ):
         OpenAIEngine(url, "small")
     assert_one_line(error, url, "does the URL end in /v1?")
 
