@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 GRACE_SECONDS = 1.5
 """Seconds that a command has to end by itself."""
@@ -45,11 +45,13 @@ def stoppable() -> Iterator[None]:
     there.setblocking(False)
     before = {number: signal.signal(number, _stop) for number in heeded}
     bell = signal.set_wakeup_fd(there.fileno(), warn_on_full_buffer=False)
+    unraisable, sys.unraisablehook = sys.unraisablehook, _unraisable
     threading.Thread(target=_watch, args=[here], daemon=True).start()
     try:
         yield
     finally:
         signal.set_wakeup_fd(bell)
+        sys.unraisablehook = unraisable
         for number, handler in before.items():
             signal.signal(number, handler)
         there.close()
@@ -77,6 +79,13 @@ def leave(stop: KeyboardInterrupt) -> NoReturn:
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
     raise Stopped(number)
+
+
+def _unraisable(unraisable: Any) -> None:
+    """End where Python would ignore the stop, as in a finaliser; report all else as ever."""
+    if isinstance(unraisable.exc_value, Stopped):
+        _end(unraisable.exc_value.number)
+    sys.__unraisablehook__(unraisable)
 
 
 def _watch(here: socket.socket) -> None:
