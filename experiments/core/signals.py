@@ -30,9 +30,9 @@ class Stopped(KeyboardInterrupt):
 def stoppable() -> Iterator[None]:
     """Let SIGINT, SIGTERM and SIGHUP raise `Stopped` in what runs within, in the main thread.
 
-    Whatever keeps that from happening, such as a compilation, ends the process after `GRACE_SECONDS`
-    seconds, and a second signal at once, with the same line and code as `leave`. A signal that the
-    process ignores, as under nohup, it goes on to ignore.
+    Whatever keeps that from happening, such as a compilation, ends the process after
+    `GRACE_SECONDS`, and a second signal at once, with the same line and code as `leave`. A signal
+    that the process ignores, as under nohup, it goes on to ignore.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

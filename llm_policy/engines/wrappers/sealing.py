@@ -29,7 +29,7 @@ class Damaged(EngineError):
 
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(
-            f"The journal {path} {what}: put back a copy of it, or mend it (resume with --mend), "
+            f"The journal {path} {' '.join(what.split())}: put back a copy of it, or mend it (resume with --mend), "
             "which asks again for what was lost."
         )
 
@@ -83,7 +83,7 @@ def require_sound(database: sqlite3.Connection, path: Path, tables: tuple[str, .
                 )
     (verdict,) = database.execute("PRAGMA integrity_check(1)").fetchone()
     if verdict != "ok":
-        raise Damaged(path, f"is damaged ({' '.join(verdict.split())})")
+        raise Damaged(path, f"is damaged ({verdict})")
 
 
 def count_path(path: Path) -> Path:
