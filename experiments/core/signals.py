@@ -15,7 +15,7 @@ GRACE_SECONDS = 1.5
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 _INTERRUPTED = 130
 _advice = ""
-_said = False
+_stopping = _said = False
 
 
 class Stopped(KeyboardInterrupt):
@@ -37,8 +37,8 @@ def stoppable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    global _advice, _said
-    _advice, _said = "", False
+    global _advice, _stopping, _said
+    _advice, _stopping, _said = "", False, False
     numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
     heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
     here, there = socket.socketpair()
@@ -77,8 +77,12 @@ def leave(stop: KeyboardInterrupt) -> NoReturn:
     sys.exit(_INTERRUPTED)
 
 
-def _stop(number: int, frame: FrameType | None) -> NoReturn:
-    raise Stopped(number)
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Raise at the first signal: at the second, `_watch` ends the process."""
+    global _stopping
+    if not _stopping:
+        _stopping = True
+        raise Stopped(number)
 
 
 def _unraisable(unraisable: Any) -> None:

@@ -1,5 +1,6 @@
 """Panels of a figure, and one legend for all."""
 
+import warnings
 from pathlib import Path
 
 import matplotlib
@@ -34,6 +35,7 @@ def save_figure(figure, panels, path: Path) -> None:
     for text in (*labels, *legend.get_texts()):
         text.set_parse_math(False)
         text.set_text(plain(text.get_text()))
-    with whole(path) as file:
+    with whole(path) as file, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # which is drawn as a box
         figure.savefig(file, dpi=130)
     plt.close(figure)
