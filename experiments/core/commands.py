@@ -16,6 +16,8 @@ from typing import Annotated, Any, NamedTuple, Union
 
 import tyro
 
+from experiments.report.plain import plain
+
 
 class Command(NamedTuple):
     """A command: its line of help, its choices' dataclass, and what runs it, as "module:name".
@@ -218,7 +220,7 @@ def _suggest(arguments: Sequence[str]) -> None:
     if close := difflib.get_close_matches(given[0], known, n=1):
         whole = f"{group} {close[0]}".strip()
         print(
-            f"econjax: there is no command {given[0]}. Did you mean econjax {whole}?",
+            f"econjax: there is no command {plain(given[0])}. Did you mean econjax {whole}?",
             file=sys.stderr,
         )
         sys.exit(2)

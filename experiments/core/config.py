@@ -417,6 +417,9 @@ class RunConfig(EconomyConfig, ModelConfig):
                 f"The manifest was written by another version of econjax, or edited: it {differs}. "
                 "Put back the file, or use that version."
             )
+        for text in _texts(choices):
+            if not text.isprintable():
+                raise ValueError(f"The manifest holds {text!r}, which cannot be printed. Mend it.")
         return as_typed(cls, choices, "The manifest")
 
 
@@ -436,22 +439,18 @@ def as_typed(kind: type[_Typed], values: Any, where: str) -> _Typed:
     """Return values, as JSON has them, as a dataclass or another type that they must be of.
 
     Raises:
-        ValueError: one is of another type or not among the choices, or a text cannot be printed.
+        ValueError: one is of another type or not among the choices.
     """
     import msgspec
 
     try:
-        found = msgspec.convert(values, kind, dec_hook=lambda known, value: known(value))
+        return msgspec.convert(values, kind, dec_hook=lambda known, value: known(value))
     except msgspec.ValidationError as error:
         what, _, place = str(error).partition(" - at ")
         at = f", at {place.strip('`').removeprefix('$.')}" if place else ""
         raise ValueError(
             f"{where} does not hold what a run writes: {what}{at}. Mend it."
         ) from error
-    for text in _texts(values):
-        if not text.isprintable():
-            raise ValueError(f"{where} holds {text!r}, which cannot be printed. Mend it.")
-    return found
 
 
 def _texts(values: Any) -> Iterator[str]:

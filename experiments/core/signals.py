@@ -8,14 +8,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 GRACE_SECONDS = 1.5
 """Seconds that a command has to end by itself."""
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 _INTERRUPTED = 130
 _advice = ""
-_said = False
+_stopping = _said = False
 
 
 class Stopped(KeyboardInterrupt):
@@ -31,25 +31,27 @@ def stoppable() -> Iterator[None]:
     """Let SIGINT, SIGTERM and SIGHUP raise `Stopped` in what runs within, in the main thread.
 
     Whatever keeps that from happening, such as a compilation, ends the process after
-    `GRACE_SECONDS` seconds, and a second signal at once, with the same line and code as `leave`. A
-    signal that the process ignores, as under nohup, it goes on to ignore.
+    `GRACE_SECONDS`, and a second signal at once, with the same line and code as `leave`. A signal
+    that the process ignores, as under nohup, it goes on to ignore.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    global _advice, _said
-    _advice, _said = "", False
+    global _advice, _stopping, _said
+    _advice, _stopping, _said = "", False, False
     numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
     heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
     here, there = socket.socketpair()
     there.setblocking(False)
     before = {number: signal.signal(number, _stop) for number in heeded}
     bell = signal.set_wakeup_fd(there.fileno(), warn_on_full_buffer=False)
+    unraisable, sys.unraisablehook = sys.unraisablehook, _unraisable
     threading.Thread(target=_watch, args=[here], daemon=True).start()
     try:
         yield
     finally:
         signal.set_wakeup_fd(bell)
+        sys.unraisablehook = unraisable
         for number, handler in before.items():
             signal.signal(number, handler)
         there.close()
@@ -75,8 +77,19 @@ def leave(stop: KeyboardInterrupt) -> NoReturn:
     sys.exit(_INTERRUPTED)
 
 
-def _stop(number: int, frame: FrameType | None) -> NoReturn:
-    raise Stopped(number)
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Raise at the first signal: at the second, `_watch` ends the process."""
+    global _stopping
+    if not _stopping:
+        _stopping = True
+        raise Stopped(number)
+
+
+def _unraisable(unraisable: Any) -> None:
+    """End where Python would ignore the stop, as in a finaliser; report all else as ever."""
+    if isinstance(unraisable.exc_value, Stopped):
+        _end(unraisable.exc_value.number)
+    sys.__unraisablehook__(unraisable)
 
 
 def _watch(here: socket.socket) -> None:

@@ -1,12 +1,12 @@
 """Panels of a figure, and one legend for all."""
 
+import warnings
 from pathlib import Path
 
 import matplotlib
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
-from matplotlib.text import Text
 
 from experiments.report.files import whole
 from experiments.report.plain import plain
@@ -25,15 +25,17 @@ def panels_of(count: int):
 def save_figure(figure, panels, path: Path) -> None:
     """Write the figure with the legend of the panel with most lines, which holds the others'.
 
-    Every text is drawn as it is: what looks like a formula or a control character is neither.
+    Titles and labels are drawn as they are: what looks like a formula in them is none.
     """
     lines = max(
         (panel.get_legend_handles_labels() for panel in panels), key=lambda found: len(found[1])
     )
-    figure.legend(*lines, fontsize="small", loc="outside right upper")
-    for text in figure.findobj(Text):
+    legend = figure.legend(*lines, fontsize="small", loc="outside right upper")
+    labels = [label for panel in panels for label in (panel.title, panel.xaxis.label)]
+    for text in (*labels, *legend.get_texts()):
         text.set_parse_math(False)
         text.set_text(plain(text.get_text()))
-    with whole(path) as file:
+    with whole(path) as file, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # which is drawn as a box
         figure.savefig(file, dpi=130)
     plt.close(figure)

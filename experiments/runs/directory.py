@@ -110,8 +110,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
             f"{manifest} is no manifest of a run ({one_line(error)}). Put back what the run wrote."
         ) from error
     rest = {name: found[name] for name in _EMPTY if found.get(name) is not None}
-    whole_of_it = known | {"engine": found.get("engine")} | _EMPTY | rest
-    return dict(as_typed(_Manifest, whole_of_it, str(manifest)))
+    read = known | {"engine": found.get("engine")} | _EMPTY | rest
+    return dict(as_typed(_Manifest, read, str(manifest)))
 
 
 def renew_manifest(path: Path, *, config: Mapping[str, Any], limits: Mapping[str, Any]) -> None:
@@ -126,14 +126,15 @@ def renew_manifest(path: Path, *, config: Mapping[str, Any], limits: Mapping[str
         file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
-_Description = dict[str, str | int | float | bool]
+EngineDescription = dict[str, str | int | float | bool]
+"""What an engine says of itself."""
 
 
 class _Manifest(TypedDict):
     command: str
     config: dict[str, Any]
     limits: dict[str, Any]
-    engine: dict[str, str | int | float | bool | list[_Description]] | None
+    engine: dict[str, str | int | float | bool | list[EngineDescription]] | None
     versions: dict[str, str]
     prompts: str
     resumed: list[dict[str, Any]]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.core.commands import COMMANDS
-from experiments.core.config import SERVERS, RunConfig
+from experiments.core.config import SERVERS, RunConfig, as_typed
 from experiments.core.engines import engine_of, spoken
 from experiments.core.session import Session
 from experiments.core.signals import advising
@@ -20,6 +20,7 @@ from experiments.report.files import require_own_files
 from experiments.runs.config import ReplayConfig, ResumeConfig
 from experiments.runs.directory import (
     METRICS,
+    EngineDescription,
     digest_of_prompts,
     make_run,
     new_run_path,
@@ -105,8 +106,9 @@ def replay(choices: ReplayConfig) -> None:
             )
         config = dataclasses.replace(old, json=choices.json).scored(choices.score)
         config.check()
-        name = choices.name or f"{choices.run.name}-replay"
-        path = new_run_path(choices.run.parent, name, command=command)
+        place = choices.run if choices.run.name not in ("", "..") else choices.run.resolve()
+        name = f"{place.name}-replay" if choices.name is None else choices.name
+        path = new_run_path(place.parent, name, command=command)
         _descriptions(choices.run, config)
     nobody, tolerant = [None] * len(config.models()), config.tolerant()
     with _open_session(nobody, choices.run, tolerant) as session:
@@ -164,8 +166,9 @@ def _journal(run: Path, place: int) -> Path:
 
 def _descriptions(path: Path, config: RunConfig) -> list[dict[str, Any]]:
     """Return the descriptions of the engines that a run asked, as many as its models."""
-    engine = read_manifest(path)["engine"]
-    engines = [engine, *engine.get("others", [])] if engine else []
+    engine, kind = read_manifest(path)["engine"], list[EngineDescription]
+    others = engine.get("others", []) if engine else []
+    engines = [engine, *as_typed(kind, others, f"The manifest of {path}")] if engine else []
     if len(engines) != len(config.models()):
         raise ValueError(
             f"The manifest of {path} describes {len(engines)} engines, and its choices ask "

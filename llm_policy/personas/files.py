@@ -28,7 +28,9 @@ def save_personas(path: Path | str, people: People) -> None:
         }
         columns["skill"] = people.personas.skill.tolist()
     with Path(path).open("w", newline="", **_ENCODING) as file:
-        writer = csv.writer(file, lineterminator="\n")
+        # The writer quotes no line that ends by a carriage return alone, and the reader ends it.
+        quoting = csv.QUOTE_ALL if any("\r" in text for text in texts) else csv.QUOTE_MINIMAL
+        writer = csv.writer(file, lineterminator="\n", quoting=quoting)
         writer.writerow(columns)
         writer.writerows(zip(*columns.values(), strict=True))
 

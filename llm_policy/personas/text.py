@@ -157,7 +157,8 @@ def _read(answer: str, facts: str) -> str | None:
     except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
         return None
     portrait = " ".join(text.description.split())
-    told = re.match(r"You\b", portrait) and len(portrait) <= _MOST_CHARACTERS
+    short = len(portrait) <= _MOST_CHARACTERS and portrait.isprintable()
+    told = re.match(r"You\b", portrait) and short
     return portrait if told and _numbers(portrait) <= _numbers(facts) else None
 
 

@@ -11,21 +11,48 @@ import random
 import time
 
 from experiments import cli
-from experiments.core import engines
+from llm_policy.engines.base import Choices
 from tests.helpers.improviser import Improviser
 
 
 class Slow(Improviser):
-    """Takes a few milliseconds for every batch, and forever after the last."""
+    """Takes a few milliseconds for every batch, and forever after the last; tells each answer."""
 
     left = float(os.environ.get("BATCHES", math.inf))
+    hear = None
 
     def complete(self, prompts, schema, **options):
-        time.sleep(0.03 if self.left > 0 else 600)
+        self._wait()
+        answers = super().complete(prompts, schema, **options)
+        for place, answer in enumerate(answers):
+            self._tell([place], [answer])
+        return answers
+
+    def choose(self, prompts, options):
+        self._wait()
+        scores = super().choose(prompts, options)
+        for place in range(len(prompts)):
+            row = (column[place : place + 1] for column in vars(scores).values())
+            self._tell([place], Choices(*row))
+        return scores
+
+    def _wait(self):
+        time.sleep(0.02 if self.left > 0 else 600)
         self.left -= 1
-        return super().complete(prompts, schema, **options)
+
+    def _tell(self, places, answers):
+        if self.hear is not None:
+            self.hear(places, answers)
+            time.sleep(0.001)
+
+
+def main() -> None:
+    """Run the command line with an improviser where vLLM would start."""
+    from experiments.core import engines
+
+    engines.start_engine = lambda **_: Slow(random.SystemRandom().getrandbits(64))
+    cli.main()
 
 
 if __name__ == "__main__":
-    engines.start_engine = lambda **_: Slow(random.SystemRandom().getrandbits(64))
-    cli.main()
+    main()

@@ -28,9 +28,9 @@ class Damaged(EngineError):
     """A journal lost answers that it held, or holds others than were recorded."""
 
     def __init__(self, path: Path, what: str) -> None:
+        remedy = "put back a copy of it, or mend it (resume with --mend), which asks again"
         super().__init__(
-            f"The journal {path} {what}: put back a copy of it, or mend it (resume with --mend), "
-            "which asks again for what was lost."
+            f"The journal {path} {' '.join(what.split())}: {remedy} for what was lost."
         )
 
 
@@ -83,7 +83,7 @@ def require_sound(database: sqlite3.Connection, path: Path, tables: tuple[str, .
                 )
     (verdict,) = database.execute("PRAGMA integrity_check(1)").fetchone()
     if verdict != "ok":
-        raise Damaged(path, f"is damaged ({' '.join(verdict.split())})")
+        raise Damaged(path, f"is damaged ({verdict})")
 
 
 def count_path(path: Path) -> Path:
