@@ -17,7 +17,7 @@ from experiments.report.disclosure import SHIPPED
 
 if TYPE_CHECKING:
     from econjax import BracketSchedule, Economy
-    from experiments.economies.document import Money
+    from experiments.economies.sections import Money
     from experiments.economies.source import EconomySource
     from llm_policy.prompts.welfare import WelfareSpec
 
@@ -161,7 +161,7 @@ class EconomyConfig:
     @property
     def currency(self) -> "Money":
         """What money is called."""
-        from experiments.economies.document import Money
+        from experiments.economies.sections import Money
 
         return Money() if self.economy_file is None else self.source.document.currency
 
