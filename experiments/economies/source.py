@@ -20,7 +20,6 @@ from econjax import (
     Quasilinear,
     calibrate,
     equilibrium,
-    gb2,
 )
 from econjax.populations import GB2_ACS_2023, AbstractDistribution
 from econjax.welfare import AbstractWelfare, require_dollars
@@ -116,10 +115,7 @@ class EconomySource:
         agents = self.agents if agents is None else agents
         if self.records is not None:
             return self.records.population(agents, key)
-        distribution = self.distribution()
-        if distribution is GB2_ACS_2023 and key is None:
-            return gb2(agents or 10_000)
-        return distribution.population(agents or 10_000, key)
+        return self.distribution().population(agents or 10_000, key)
 
     def columns(self) -> dict[str, np.ndarray]:
         """Return what a data file says of each worker of `population()`, beside the income."""
