@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from experiments.core.config import EconomyConfig, EngineName, ModelConfig
-from experiments.economies.sections import Money
+from experiments.economies.document import Money
 from experiments.report.disclosure import SHIPPED
 from llm_policy.engines.base import Engine, EngineError
 from llm_policy.engines.embedded.random_weights import (

@@ -16,6 +16,7 @@ import msgspec
 
 from experiments.economies.checks import clashes
 from experiments.economies.sections import Document
+from experiments.economies.sections import Money as Money
 
 
 class Source:

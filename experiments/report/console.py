@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, TextIO
@@ -52,13 +51,6 @@ class _Spoken(io.TextIOBase):
 
     def write(self, text: str) -> int:
         for old, new in self._words.items():
-            # What is longer takes from the spaces after it, so that columns stay in line.
-            spare = max(len(new) - len(old), 0)
-            text = (
-                re.sub(f"{re.escape(old)} {{{spare}}}(?= )", lambda _, new=new: new, text)
-                if spare
-                else text
-            )
             text = text.replace(old, new)
         return self._file.write(text)
 
