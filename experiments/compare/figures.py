@@ -10,29 +10,34 @@ from experiments.compare.rows import Comparison
 from experiments.compare.run import OPTIMISER
 from experiments.report.figures import panels_of, save_figure
 
-_INCOMES = np.geomspace(2e3, 1e6, 400)
 
-
-def plot_schedules(comparison: Comparison, law: BracketSchedule, path: Path) -> None:
+def plot_schedules(
+    comparison: Comparison, law: BracketSchedule, path: Path, *, symbol: str = "$"
+) -> None:
     """Draw the marginal rates that each planner recommends, by income, one panel per table."""
     figure, panels = panels_of(len(comparison.tables))
+    thresholds = np.asarray(law.thresholds, float)
+    incomes = np.geomspace(min([2e3, *thresholds[1:2] / 5]), max(1e6, 1.5 * thresholds[-1]), 400)
     for panel, (welfare, rows) in zip(panels, comparison.tables.items(), strict=True):
         for row in rows:
-            rates = np.asarray(row.rates)[
-                np.searchsorted(np.asarray(law.thresholds), _INCOMES, "right") - 1
-            ]
+            rates = np.asarray(row.rates)[np.searchsorted(thresholds, incomes, "right") - 1]
             panel.plot(
-                _INCOMES,
+                incomes,
                 100 * rates,
                 drawstyle="steps-post",
                 label=row.planner,
                 **_style(row.planner),
             )
-        panel.set(xscale="log", xlabel="income, $ a year", ylabel="marginal rate, %", title=welfare)
+        panel.set(
+            xscale="log",
+            xlabel=f"income, {symbol} a year",
+            ylabel="marginal rate, %",
+            title=welfare,
+        )
     save_figure(figure, panels, path)
 
 
-def plot_welfare(comparison: Comparison, path: Path) -> None:
+def plot_welfare(comparison: Comparison, path: Path, *, symbol: str = "$") -> None:
     """Draw welfare by evaluation, one panel per table.
 
     Where evaluations are exact: dollars short of the best row, of the best schedule so far, on a
@@ -56,9 +61,9 @@ def plot_welfare(comparison: Comparison, path: Path) -> None:
         panel.set(xlabel="evaluations", title=welfare)
         panel.xaxis.get_major_locator().set_params(integer=True)
         if exact:
-            panel.set(yscale="log", ylabel="equivalent short of the best, $ a year")
+            panel.set(yscale="log", ylabel=f"equivalent short of the best, {symbol} a year")
         else:
-            panel.set(ylabel="equivalent of each evaluation, $ a year")
+            panel.set(ylabel=f"equivalent of each evaluation, {symbol} a year")
     save_figure(figure, panels, path)
 
 

@@ -4,7 +4,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from experiments.economies.document import Document, read_document
+from experiments.economies.document import read_document
+from experiments.economies.sections import Document
 
 FROM_FILE = "file"
 """The name of incomes, and of a law, that an economy file states itself."""

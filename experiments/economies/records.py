@@ -13,7 +13,7 @@ from jaxtyping import Array, Key
 
 from econjax import REFERENCE_HOURS, Population
 from econjax.populations import shares
-from experiments.economies.document import Columns, Incomes
+from experiments.economies.sections import Columns, Incomes
 from experiments.economies.tables import place_of, read_columns
 
 if TYPE_CHECKING:

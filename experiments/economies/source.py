@@ -20,44 +20,19 @@ from econjax import (
     Quasilinear,
     calibrate,
     equilibrium,
-    gb2,
-    us_federal,
 )
-from econjax.laws import US_FEDERAL_STEPS, indexed, load_schedule
-from econjax.populations import (
-    GB2,
-    GB2_ACS_2023,
-    GB2_CPS_2023,
-    GB2_SSA_2022,
-    AbstractDistribution,
-    Lognormal,
-    LognormalPareto,
-    Pareto,
-    Uniform,
-)
+from econjax.populations import GB2_ACS_2023, AbstractDistribution
 from econjax.welfare import AbstractWelfare, require_dollars
 from experiments.economies.cps import cps_file, cps_words
 from experiments.economies.defaults import FROM_FILE
-from experiments.economies.document import Brackets, Document, Source, read_document
+from experiments.economies.distributions import distribution_of
+from experiments.economies.document import Blame, read_document
 from experiments.economies.kept import Kept
+from experiments.economies.law import LawSource
 from experiments.economies.records import Microdata, records_of
+from experiments.economies.sections import Document, Incomes
 
 CPS = "cps"
-US_FEDERAL = "us_federal"
-DISTRIBUTIONS: dict[str, AbstractDistribution] = {
-    "acs-2023": GB2_ACS_2023,
-    "cps-2023": GB2_CPS_2023,
-    "ssa-2022": GB2_SSA_2022,
-}
-"""Distributions fitted to published tables, by name."""
-PARAMETRIC: dict[str, tuple[Any, tuple[str, ...]]] = {
-    "gb2": (GB2, ("mu", "sigma", "nu", "tau")),
-    "lognormal": (Lognormal, ("median", "sigma")),
-    "pareto": (Pareto, ("minimum", "index")),
-    "lognormal-pareto": (LognormalPareto, ("scale", "sigma", "index")),
-    "uniform": (Uniform, ("low", "high")),
-}
-"""Distributions that an economy file states with parameters."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +67,16 @@ class EconomySource:
             ValueError: a choice, a file or data that make no economy, or aims that have no meaning
                 in it.
         """
+        if self.file is None and FROM_FILE in (self.incomes, self.law):
+            raise ValueError('What "file" says is in an economy file: give one with --economy.')
         economy = self.economy()
         for welfare in aims:
             require_dollars(economy, welfare)
+
+    @property
+    def law_source(self) -> LawSource:
+        """The law, and what it is called."""
+        return LawSource(self.law, self.document.law, self.year, self.status, self.file)
 
     def schedule(self) -> BracketSchedule:
         """Return the law as it stands.
@@ -102,20 +84,12 @@ class EconomySource:
         Raises:
             ValueError: a law that is none, or one that this version cannot do.
         """
-        index = self.document.law.index if self.law == FROM_FILE else None
-        law = self._unindexed()
-        if index is None:
-            return law
-        with _at(self, "law", "index"):
-            return indexed(law, index.factor, step=index.step, rounding=index.rounding, of=index.of)
+        return self.law_source.schedule()
 
     @property
     def law_title(self) -> str:
         """The law in words for a table, such as "US federal"."""
-        said = self.document.law
-        if self.law == US_FEDERAL or (self.law == FROM_FILE and not said.is_own):
-            return "US federal"
-        return said.name or "the law"
+        return self.law_source.title
 
     @cached_property
     def records(self) -> Microdata | None:
@@ -141,10 +115,7 @@ class EconomySource:
         agents = self.agents if agents is None else agents
         if self.records is not None:
             return self.records.population(agents, key)
-        distribution = self.distribution()
-        if distribution is GB2_ACS_2023 and key is None:
-            return gb2(agents or 10_000)
-        return distribution.population(agents or 10_000, key)
+        return self.distribution().population(agents or 10_000, key)
 
     def columns(self) -> dict[str, np.ndarray]:
         """Return what a data file says of each worker of `population()`, beside the income."""
@@ -161,26 +132,8 @@ class EconomySource:
         Raises:
             ValueError: an unknown name, or parameters that are not those of the distribution.
         """
-        said, name = self.document.incomes, self._named_distribution
-        parameters = said.parameters if self.incomes == FROM_FILE else {}
-        if name in PARAMETRIC:
-            made, wanted = PARAMETRIC[name]
-            if set(parameters) != set(wanted):
-                raise self._blame(
-                    ("incomes", "parameters" if parameters else "distribution"),
-                    f"the distribution {name} takes parameters {', '.join(wanted)}; got "
-                    f"{', '.join(parameters) or 'none'}.",
-                )
-            with _at(self, "incomes", "parameters"):
-                return made(**parameters)
-        if name not in DISTRIBUTIONS:
-            known = ", ".join([*DISTRIBUTIONS, CPS])
-            raise self._blame(
-                ("incomes", "distribution"),
-                f"there are no incomes {name!r}: give one of {known}, or a CSV or Parquet file"
-                + (f"; with parameters: {', '.join(PARAMETRIC)}." if self.file else "."),
-            )
-        return DISTRIBUTIONS[name]
+        parameters = self.document.incomes.parameters if self.incomes == FROM_FILE else {}
+        return distribution_of(self._named_distribution, parameters, self._blame)
 
     @property
     def _named_distribution(self) -> str:
@@ -191,7 +144,7 @@ class EconomySource:
         """Return what workers want."""
         said = self.document.preferences
         options = {name: value for name in ("unit",) if (value := said.unit) is not None}
-        with _at(self, "preferences"):
+        with self._blame.at("preferences"):
             if said.kind == "isoelastic":
                 return Isoelastic(
                     said.curvature or 0.0,
@@ -243,12 +196,12 @@ class EconomySource:
         population, said = self.population(agents, key), self.document.calibration
         if said.kind == "40 hours":
             if self.records is not None and "taste" in self.records.columns:
-                raise self._blame(
+                raise self._blame.error(
                     ("calibration", "kind"),
                     "tastes are in the data, so that nothing is left to calibrate: say kind = "
                     '"none" under [calibration], or leave the column out.',
                 )
-            with _at(self, "calibration"):
+            with self._blame.at("calibration"):
                 population = calibrate(population, law, preferences=preferences, rebate=said.rebate)
         economy = Economy(population=population, preferences=preferences)
         spending = self._spending(economy, law)
@@ -261,52 +214,11 @@ class EconomySource:
             return equilibrium(economy, law).rebate
         return self.spending
 
-    def _unindexed(self) -> BracketSchedule:
-        said = self.document.law
-        if self.law == US_FEDERAL or (self.law == FROM_FILE and not said.is_own):
-            deduction = self.law == FROM_FILE and said.deduction
-            return us_federal(self.year, self.status, deduction=deduction)
-        if self.law != FROM_FILE:
-            return _brackets_of(self._path(self.law, self.law))
-        if said.file:
-            return _brackets_of(self._path(said.file, self.law))
-        if said.by_status:
-            return self._of_status(said.by_status)
-        return self._brackets(("law",), Brackets(said.thresholds or (), said.rates or ()))
-
-    def _of_status(self, laws: dict[str, Brackets]) -> BracketSchedule:
-        if self.status not in laws and len(laws) > 1:
-            raise self._blame(
-                ("law", "by_status"),
-                f"several schedules are not solved together yet ({', '.join(laws)}): choose one by "
-                f'status = "{next(iter(laws))}" under [law], or --status.',
-            )
-        chosen = self.status if self.status in laws else next(iter(laws))
-        return self._brackets(("law", "by_status", chosen), laws[chosen])
-
-    def _brackets(self, keys: tuple[str, ...], said: Brackets) -> BracketSchedule:
-        bad_rate = next((rate for rate in said.rates if not abs(rate) <= 1), None)
-        if bad_rate is not None:
-            raise self._blame(
-                (*keys, "rates"),
-                f"a rate is a share of money from -1 to 1: 35 % is 0.35; got {bad_rate}.",
-            )
-        if len(said.rates) != len(said.thresholds):
-            raise self._blame(
-                (*keys, "rates"),
-                f"{len(said.rates)} rates for {len(said.thresholds)} thresholds: each bracket has "
-                "one of both.",
-            )
-        with _at(self, *keys, "thresholds"):
-            return BracketSchedule(list(said.thresholds), list(said.rates))
-
     @property
     def files(self) -> dict[str, Path]:
-        """Where each data or law file is that the economy names."""
-        law = self.document.law.file if self.law == FROM_FILE else self.law
-        named = {} if law in (None, US_FEDERAL) else {law: self._path(law, self.law)}
+        """Where each data or law file is that the economy names, by what it is called."""
         data = self._data()
-        return named if data is None else named | {self._named_data or "": data}
+        return self.law_source.files | ({} if data is None else {self._named_data or "": data})
 
     @property
     def _named_data(self) -> str | None:
@@ -329,7 +241,7 @@ class EconomySource:
         """Return where a file is, which a flag names unless the economy file does."""
         return Kept.of(self.file).path(said, by_flag=flag != FROM_FILE)
 
-    def _rules(self) -> Any:
+    def _rules(self) -> Incomes:
         """Return the rules for the data; those of CPS choose units of the law's status."""
         said = self.document.incomes
         if self._named_data == CPS and not said.only:
@@ -344,8 +256,7 @@ class EconomySource:
         """
         if "status" not in found.columns:
             return
-        own = self.document.law.by_status if self.law == FROM_FILE else {}
-        known = list(own) or (list(US_FEDERAL_STEPS) if self.law_title == "US federal" else [])
+        known = self.law_source.statuses
         there = sorted(set(found.columns["status"]))
         if known and (strangers := [name for name in there if name not in known]):
             raise ValueError(
@@ -359,43 +270,10 @@ class EconomySource:
                 f'status {", ".join(there)}: choose one by only = ["{there[0]}"] under [incomes].'
             )
 
-    def _blame(self, keys: tuple[str, ...], message: str) -> ValueError:
-        """Return an error at a key of the economy file, if there is one."""
-        if self.file is None:
-            return ValueError(message[0].upper() + message[1:])
-        return Source(self.file).at(keys, message)
-
-
-class _at:
-    """A context in which a ValueError is said of a key of the economy file."""
-
-    def __init__(self, source: EconomySource, *keys: str) -> None:
-        self._source, self._keys = source, keys
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, ValueError) and self._source.file is not None:
-            raise self._source._blame(self._keys, str(error)) from error
+    @property
+    def _blame(self) -> Blame:
+        return Blame(self.file)
 
 
 def _looks_like_a_file(said: str) -> bool:
     return Path(said).suffix.lower() in (".csv", ".parquet", ".txt", ".tsv") or "/" in said
-
-
-def _brackets_of(path: Path) -> BracketSchedule:
-    law = load_schedule(path)
-    if not isinstance(law, BracketSchedule):
-        raise ValueError(
-            f"{path} is {type(law).__name__}: planners set rates in brackets; give those."
-        )
-    return law
-
-
-def as_lists(schedule: BracketSchedule) -> tuple[list[float], list[float]]:
-    """Return thresholds and rates as plain numbers."""
-    return (
-        np.asarray(schedule.thresholds, float).tolist(),
-        np.asarray(schedule.rates, float).tolist(),
-    )

@@ -16,7 +16,7 @@ from experiments.compare.config import CompareConfig
 from experiments.core import engines
 from experiments.core.commands import COMMANDS, parse
 from experiments.core.config import EconomyConfig
-from experiments.economies.document import Document
+from experiments.economies.sections import Document
 
 FILE = """
 [currency]
