@@ -17,9 +17,11 @@ def spread(
         return values
     if values.shape[-1] > UNROLLED:
         return values[..., group]
-    own = jnp.broadcast_to(values[..., :1], (*values.shape[:-1], group.shape[0]))
+    shape = (*values.shape[:-1], group.shape[0])
+    own = jnp.broadcast_to(values[..., :1], shape)
     for j in range(1, values.shape[-1]):
-        own = jnp.where(group == j, values[..., j, None], own)
+        belongs = jnp.broadcast_to(group == j, shape)
+        own = jnp.where(belongs, values[..., j : j + 1], own)
     return own
 
 

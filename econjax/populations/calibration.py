@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 from econjax._arrays import is_concrete, require_scalar
-from econjax.economy import Economy
+from econjax.economy import Economy, income_and_tax
 from econjax.population import REFERENCE_HOURS, Population
 from econjax.preferences import AbstractPreferences, Quasilinear
 from econjax.response import best_response
@@ -23,11 +23,11 @@ def calibrate(
     """Return the population with tastes under which everyone works 40 hours under `law`.
 
     Saez (2001, section 5) inverts the worker's first-order condition at the observed income, which
-    is 40 * skill. `preferences` are `Quasilinear` if not given: taste = 1 - T'(income), whatever
-    the elasticity. With income effects the taste depends on the `rebate` that workers receive under
-    the law, in dollars a year (0: all revenue is spent). Workers without skill have taste 1 and do
-    not work. It holds where `law` leaves budget sets convex (rates that rise with income, as
-    today's do).
+    is 40 * skill beside other income. `preferences` are `Quasilinear` if not given: taste = 1 -
+    T'(income), whatever the elasticity. With income effects the taste depends on the `rebate` that
+    workers receive under the law, in dollars a year (0: all revenue is spent). Workers without
+    skill have taste 1 and do not work. It holds where `law` leaves budget sets convex (rates that
+    rise with income, as today's do).
 
     Raises:
         ValueError: where values are known: a law that takes the whole of someone's next dollar,
@@ -35,17 +35,17 @@ def calibrate(
             a fixed cost of working at which someone would rather stay home, or one without
             `preferences`.
     """
-    income = REFERENCE_HOURS * population.skill
-    works = population.skill > 0
-    net_rate = jnp.where(works, 1 - law.marginal_rate(jnp.where(works, income, 1)), 1)
+    works, hours = population.skill > 0, jnp.full_like(population.skill, REFERENCE_HOURS)
+    income, tax = income_and_tax(population, law, hours)
+    marginal_rate = law.of(population).marginal_rate(jnp.where(works, income, 1))
+    net_rate = jnp.where(works, 1 - marginal_rate, 1)
     if is_concrete(net_rate) and not bool(jnp.all(net_rate > 0)):
         raise ValueError(
             f"Nobody's work is explained by a law with a marginal rate of "
             f"{1 - float(jnp.min(net_rate)):.0%}: use rates below 100 %."
         )
     cost = 0.0 if population.fixed_cost is None else population.fixed_cost
-    consumption = income - law.tax(income) + require_scalar("rebate", rebate) - cost
-    hours = jnp.full_like(income, REFERENCE_HOURS)
+    consumption = income - tax + require_scalar("rebate", rebate) - cost
     wants = Quasilinear(1.0) if preferences is None else preferences
     taste = jnp.where(works, wants.revealed_taste(net_rate, consumption, hours, population), 1)
     found = eqx.tree_at(lambda p: p.taste, population, taste)
