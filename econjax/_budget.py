@@ -472,7 +472,7 @@ def _compare(
         best, chosen = held
         bracket = _own(economy, schedule, jax.tree.map(lambda values: values[j], table))
         point = _optimum(economy, bracket, rebate)
-        reached = _reached(economy, bracket, point.income, lowest=j == 0)
+        reached = _reached(economy, bracket, point.income, lowest=jnp.equal(j, 0))
         better = reached & ((chosen < 0) | (advantage(economy, point, best) > 0))
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), point, best)
         return best, jnp.where(better, j, chosen)

@@ -92,14 +92,14 @@ def _added(
     r2: Float[Array, " second"],
 ) -> tuple[Float[Array, " brackets"], Float[Array, " brackets"]]:
     starts = jnp.sort(jnp.concatenate([t1, t2[1:]]))
-    rates = sum(
+    one, other = (
         rates[jnp.searchsorted(thresholds, starts, side="right") - 1]
         for thresholds, rates in ((t1, r1), (t2, r2))
     )
     rising = [starts[0]]
     for start in starts[1:]:
         rising.append(jnp.maximum(start, jnp.nextafter(rising[-1], jnp.inf)))
-    return jnp.stack(rising), rates
+    return jnp.stack(rising), one + other
 
 
 def _brackets(year: int, status: str, *, deduction: bool) -> tuple[list[float], list[float]]:

@@ -38,7 +38,7 @@ class ContestConfig(EconomyConfig, ModelConfig):
     @property
     def questions(self) -> int:
         """About how many questions the model is asked: by eight planners as often."""
-        return self.seeds * len(self.welfare) * 8 * self.evaluations * self.steps * self.agents
+        return self.seeds * len(self.welfare) * 8 * self.evaluations * self.steps * self.size
 
     def check(self) -> None:
         """Check all that can be checked before any work.

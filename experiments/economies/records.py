@@ -63,7 +63,9 @@ class Microdata:
         return order[at]
 
     def _population(self, places: np.ndarray, weight: Any) -> Population:
-        own = {name: self.columns[name][places] for name in _OF_WORKERS if name in self.columns}
+        own: dict[str, Any] = {
+            name: self.columns[name][places] for name in _OF_WORKERS if name in self.columns
+        }
         return Population(self.income[places] / REFERENCE_HOURS, weight=weight, **own)
 
 

@@ -218,7 +218,8 @@ def _told_before(error: EngineError, part: list[int]) -> _Told[Any]:
     """Return what an engine had answered of a part when it failed."""
     if not isinstance(error, Interrupted):
         return _Told([], None)
-    return _Told([part[place] for place in error.done], error.answers)
+    answers: Any = error.answers
+    return _Told([part[place] for place in error.done], answers)
 
 
 def _put_told(
