@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -146,7 +147,8 @@ def _remarks(config: SimulateConfig, setup: Setup, done: Simulation) -> list[str
         f"{asked:,} language-model workers ({config.scenario}), answers in {config.mode} mode, "
         f"{config.tax_year} steps a tax year; equivalents in dollars a year under each welfare "
         f"function, ± the standard error under {config.welfare}, steps taken as dependent.",
-        f"Answers understood: {done.tally.read:,} of {done.tally.asked:,}.",
+        f"Answers understood, voters' too: {done.tally.read:,} of {done.tally.asked:,}."
+        + f" Not understood: {escape(done.tally.unread)}." * bool(done.tally.unread),
     ]
     if setup.people is not None and config.people == "written":
         remarks.append(
