@@ -51,8 +51,9 @@ LAW = BracketSchedule([0, 1e4], [0.1, 0.3])
 INF, NAN = np.inf, np.nan
 
 
-def economy(skill=(500.0, 1000.0), **options):
-    return Economy(population=Population(skill), preferences=Quasilinear(0.3), **options)
+def economy(skill=None, **options):
+    population = Population([500.0, 1000.0] if skill is None else skill)
+    return Economy(population=population, preferences=Quasilinear(0.3), **options)
 
 
 # What is called, and what its one-line error tells.
@@ -95,7 +96,6 @@ REFUSED = {
         "rates below 100 %",
     ),
     "gb2 of nobody": (lambda: gb2(0), "at least one"),
-    "gb2 of half a person": (lambda: gb2(1.5), "whole number"),
     "lognormal inf": (lambda: lognormal(3, median=INF, sigma=1), "median must be positive"),
     "pareto tie": (lambda: pareto(3, minimum=1, index=2, maximum=1), "maximum must exceed"),
     "lognormal-Pareto 0": (lambda: lognormal_pareto(3, scale=0, sigma=1, index=2), "scale"),
@@ -108,7 +108,6 @@ REFUSED = {
     "losses": (lambda: from_incomes([1.0, -5.0]), "leave out -5.0, entry 1; .*`losses`"),
     "nan income": (lambda: from_incomes([1.0, NAN], losses="zero"), "leave out nan"),
     "only losses": (lambda: from_incomes([-5.0], losses="left out"), "positive weight"),
-    "losses otherwise": (lambda: from_incomes([1.0], losses="drop"), "got 'drop'"),
     "no records": (lambda: from_incomes([]), "positive weight"),
     "quantiles all 0": (lambda: from_quantiles(2, shares=[0.1, 0.5], incomes=[0, 0]), "two"),
     "quantiles that fall": (lambda: from_quantiles(2, shares=[0.1, 0.5], incomes=[2, 1]), "fall"),
@@ -209,7 +208,12 @@ def test_quantiles_may_tie_and_begin_at_zero(x64):
 
 @pytest.mark.parametrize(
     "preferences",
-    [Quasilinear(0.25), Quasilinear(1e6), Quasilinear(1e-6), Isoelastic(2, exponent=3, scale=1e-6)],
+    [
+        Quasilinear(0.25),
+        Quasilinear(1e6),
+        Quasilinear(1e-6),
+        Isoelastic(2, exponent=3, scale=1e-6, unit=1e4),
+    ],
     ids=["usual", "next to endless", "next to none", "isoelastic"],
 )
 @pytest.mark.parametrize("edge", [1e-36, 1e-30, 1e30])
@@ -220,19 +224,20 @@ def test_at_the_edge_of_the_format_no_gradient_is_nan(preferences, edge):
     def rebate(schedule, economy):
         return equilibrium(economy, schedule).outcome.rebate
 
-    schedule = BracketSchedule([0, 1e4], [-0.5, 0.4])
+    schedule = BracketSchedule([0, 1e4], [-0.1, 0.4])
     slopes = jax.grad(rebate, argnums=(0, 1))(schedule, economy)
     assert all(np.all(np.isfinite(slope)) for slope in jax.tree.leaves(slopes))
 
 
 def test_a_threshold_that_nobody_reaches_does_not_matter(eps):
     workers = Economy(population=gb2(50), preferences=Quasilinear(0.25))
+    law = BracketSchedule([0, 1e4], [0.1, 0.3])  # in this precision
     ends = [1e12, 1e25, 3e38] if eps > 1e-10 else [1e25, 1e200, 1.7e308]
     for rate in (0.0, 0.9, -1.0):
         for end in ends:
             beyond = BracketSchedule([0, 1e4, end], [0.1, 0.3, rate])
             for function in (equilibrium, lambda e, s: jax.grad(_paid, argnums=1)(e, s).rates[:2]):
-                one, other = function(workers, beyond), function(workers, LAW)
+                one, other = function(workers, beyond), function(workers, law)
                 one, other = (getattr(x, "rebate", x) for x in (one, other))
                 np.testing.assert_allclose(one, other, rtol=200 * eps)
 
