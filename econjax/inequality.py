@@ -25,8 +25,9 @@ def gini(
 
     The population form, which does not change when everyone is duplicated. The `sample` form pairs
     no entry with itself, so it is larger by the factor 1 / (1 - the sum of squared shares of
-    people), which is n/(n-1) for equal ones. At ties, where the Gini is not smooth, the derivative
-    is that of tied workers who stay tied.
+    people), which is n/(n-1) for equal ones. Weights count there by their shares alone, in whatever
+    unit: an entry of weight 2 is one entry. A single entry has 0 in both forms. At ties, where the
+    Gini is not smooth, the derivative is that of tied workers who stay tied.
     """
     values, weight = per_worker(weight, values=values)
     coefficient = _concentration(values, values, weight)

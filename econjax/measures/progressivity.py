@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
-from econjax._arrays import require
+from econjax._arrays import is_concrete, require
 from econjax.inequality import concentration, gini, per_worker, position
 
 
@@ -63,14 +63,21 @@ def kakwani(income: ArrayLike, tax: ArrayLike, weight: ArrayLike | None = None) 
 def suits(income: ArrayLike, tax: ArrayLike, weight: ArrayLike | None = None) -> Float[Array, ""]:
     """Return the Suits (1977) index, in which taxes cumulate over dollars of income, not people.
 
-    From -1 to 1; 0 if proportional. Incomes are 0 or more.
+    From -1 to 1 where taxes too are 0 or more; 0 if proportional. Incomes are 0 or more.
 
     Raises:
-        ValueError: as `kakwani`.
+        ValueError: as `kakwani`; or an income below 0, where it is known (inside `jit` the index is
+            then nan).
     """
     income, tax, weight = per_worker(weight, income=income, tax=tax)
+    legal = jnp.all((income >= 0) | (weight == 0))
+    if is_concrete(legal) and not legal:
+        raise ValueError(
+            f"Taxes cumulate over incomes of 0 or more; the least is {jnp.min(income)}: leave "
+            "losses out, or use `kakwani`, which cumulates over people."
+        )
     taxed, earned = _shares("tax", tax, weight), _shares("income", income, weight)
-    return jnp.sum((taxed - earned) * position(income, earned))
+    return jnp.where(legal, jnp.sum((taxed - earned) * position(income, earned)), jnp.nan)
 
 
 def _shares(

@@ -1,5 +1,7 @@
 """Distributions known from data: published quantiles, and samples of incomes (microdata)."""
 
+from typing import Literal
+
 import numpy as np
 from jaxtyping import Array, Float, Key
 from numpy.typing import ArrayLike
@@ -28,22 +30,29 @@ def from_incomes(
     weight: ArrayLike | None = None,
     n: int | None = None,
     key: Key[Array, ""] | None = None,
+    losses: Literal["refused", "zero", "left out"] = "refused",
 ) -> Population:
     """Return the workers of a sample of incomes, taken to be earned in 40 hours a week.
 
     One worker per record, in the order of the sample; `weight`, equal if not given, is divided by
     its sum. With `n`, that many workers of equal weight instead: the sample's quantile grid, or
-    with a key draws with replacement.
+    with a key draws with replacement. `losses`, incomes below 0, which no hours of work explain,
+    are refused, or count as no income, or are left out with their weight. Who has no income becomes
+    a worker without skill.
 
     Raises:
-        ValueError: an illegal sample (`Empirical`) or n, or a key without n.
+        ValueError: an illegal sample (`Empirical`) or n, a key without n, or another word for
+            `losses`.
     """
-    sample = Empirical(incomes, weight)
+    sample = Empirical(*_without_losses(incomes, weight, losses))
     if n is not None:
         return sample.population(n, key)
     if key is not None:
         raise ValueError("A key draws workers from the sample: say how many with n.")
     return Population(skill=sample.incomes / REFERENCE_HOURS, weight=sample.weight)
+
+
+_WAY_ON = "; from_incomes has `losses` for those below 0"
 
 
 class Quantiles(AbstractDistribution):
@@ -54,9 +63,12 @@ class Quantiles(AbstractDistribution):
     the first and the last quantile the straight line through the nearest two goes on: both tails
     are Pareto.
 
+    Quantiles that are equal say that the people between have the same income. Where the first are
+    0, nobody up to the last such share has an income.
+
     Raises:
-        ValueError: not two flat lists of one length, at least two, rising strictly: shares within
-            (0, 1), incomes positive.
+        ValueError: not two flat lists of one length; shares that do not rise strictly within
+            (0, 1); incomes that fall, or are negative or infinite, or fewer than two above 0.
     """
 
     shares: Float[np.ndarray, " quantiles"]
@@ -69,18 +81,25 @@ class Quantiles(AbstractDistribution):
                 "Quantiles are two flat lists of one length, at least 2; "
                 f"got shapes {self.shares.shape} and {self.incomes.shape}."
             )
-        for name, values, most in (("shares", self.shares, 1.0), ("incomes", self.incomes, np.inf)):
-            if not (values[0] > 0 and values[-1] < most and np.all(np.diff(values) > 0)):
-                raise ValueError(
-                    f"{name} must rise strictly between 0 and {most:g}, neither included; "
-                    f"got {values.tolist()}."
-                )
+        shares, incomes = self.shares, self.incomes
+        if not (shares[0] > 0 and shares[-1] < 1 and np.all(np.diff(shares) > 0)):
+            raise ValueError(
+                f"shares must rise strictly between 0 and 1, neither included; got "
+                f"{shares.tolist()}."
+            )
+        rising = incomes[0] >= 0 and incomes[-1] < np.inf and np.all(np.diff(incomes) >= 0)
+        if not rising or np.sum(incomes > 0) < 2:
+            raise ValueError(
+                "incomes must not fall between 0 and inf, and two must be above 0; got "
+                f"{incomes.tolist()}."
+            )
 
     @property
     def mean(self) -> float:
         """E[z] in dollars by quadrature between quantiles; infinite unless the tail's index > 1."""
-        x = special.logit(self.shares)
-        slope = np.diff(np.log(self.incomes)) / np.diff(x)
+        shares, incomes = self._positive
+        x = special.logit(shares)
+        slope = np.diff(np.log(incomes)) / np.diff(x)
         if slope[-1] >= 1:
             return np.inf
         nodes, weights = np.polynomial.legendre.leggauss(40)
@@ -88,25 +107,39 @@ class Quantiles(AbstractDistribution):
         at = x[:-1, None] + half * (1 + nodes)
         density = special.expit(at) * special.expit(-at)
         between = np.sum(half * weights * density * np.exp(self._log_income(at)))
-        below = self.incomes[0] * _beyond(self.shares[0], slope[0])
-        return float(below + between + self.incomes[-1] * _beyond(1 - self.shares[-1], -slope[-1]))
+        below = incomes[0] * _beyond(shares[0], slope[0])
+        if self._idle > 0:
+            ends = special.logit(self._idle) - x[0]
+            below -= incomes[0] * np.exp(slope[0] * ends) * _beyond(self._idle, slope[0])
+        return float(below + between + incomes[-1] * _beyond(1 - shares[-1], -slope[-1]))
+
+    @property
+    def _positive(self) -> tuple[Float[np.ndarray, " some"], Float[np.ndarray, " some"]]:
+        """The quantiles above 0."""
+        return self.shares[self.incomes > 0], self.incomes[self.incomes > 0]
+
+    @property
+    def _idle(self) -> float:
+        """The share of people without an income."""
+        return float(self.shares[self.incomes == 0].max(initial=0.0))
 
     def _quantile(self, share):
-        return np.exp(self._log_income(special.logit(share)))
+        return np.where(share <= self._idle, 0.0, np.exp(self._log_income(special.logit(share))))
 
     def _cdf(self, income):
         log_income = np.log(income)
         low, high = np.full_like(log_income, -700.0), np.full_like(log_income, 700.0)
         for _ in range(80):  # halvings, until the log odds differ by less than their rounding
             middle = (low + high) / 2
-            below = self._log_income(middle) < log_income
+            below = self._log_income(middle) <= log_income + 4 * np.finfo(np.float64).eps
             low, high = np.where(below, middle, low), np.where(below, high, middle)
-        return special.expit((low + high) / 2)
+        return np.maximum(special.expit((low + high) / 2), self._idle)
 
     def _log_income(self, log_odds):
         from scipy import interpolate  # here: it is slow to import
 
-        x, y = special.logit(self.shares), np.log(self.incomes)
+        shares, incomes = self._positive
+        x, y = special.logit(shares), np.log(incomes)
         slope = np.diff(y) / np.diff(x)
         inner = interpolate.PchipInterpolator(x, y)(np.clip(log_odds, x[0], x[-1]))
         below, above = np.minimum(log_odds - x[0], 0), np.maximum(log_odds - x[-1], 0)
@@ -140,7 +173,7 @@ class Empirical(AbstractDistribution):
             if bad.any():
                 raise ValueError(
                     f"{name} must be finite and 0 or more: mend or leave out {values[bad][0]}, "
-                    f"entry {np.argmax(bad)}."
+                    f"entry {np.argmax(bad)}{_WAY_ON * (name == 'incomes')}."
                 )
         if not weight.sum() > 0:
             raise ValueError(
@@ -164,6 +197,22 @@ class Empirical(AbstractDistribution):
         order = np.argsort(self.incomes, kind="stable")
         reached = np.append(0.0, np.cumsum(self.weight[order]))
         return reached[np.searchsorted(self.incomes[order], income, side="right")] / reached[-1]
+
+
+def _without_losses(
+    incomes: ArrayLike, weight: ArrayLike | None, losses: str
+) -> tuple[ArrayLike, ArrayLike | None]:
+    if losses not in ("refused", "zero", "left out"):
+        raise ValueError(f'losses are "refused", "zero" or "left out"; got {losses!r}.')
+    if losses == "refused":
+        return incomes, weight
+    incomes = np.asarray(incomes, np.float64)
+    if losses == "zero":
+        return np.where(incomes < 0, 0, incomes), weight
+    kept = ~(incomes < 0)
+    if weight is None or np.shape(weight) != kept.shape:
+        return incomes[kept], weight
+    return incomes[kept], np.asarray(weight)[kept]
 
 
 def _beyond(share: float, slope: float) -> float:

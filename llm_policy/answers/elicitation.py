@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from llm_policy.answers.reading import Reading, Tally, column
+from llm_policy.answers.reading import Reading, Tally, as_column
 from llm_policy.engines.base import Engine, Prompt, Schema, Unread
 
 Reader = Callable[[str], Reading[float]]
@@ -62,7 +62,7 @@ class Asker:
             )
             texts = [completion.texts[0] for completion in completions]
             readings = [read(text) for text in texts]
-            values[left], understood[left] = column(readings)
+            values[left], understood[left] = as_column(readings)
             self.tally.count(understood[left], [why for _, why in readings])
             unreadable = next(
                 (

@@ -113,15 +113,15 @@ def read_hours(
 
     Hours that could not be read are 0 and must not be used.
     """
-    return column([hours_in(text, most) for text in texts])
+    return as_column([hours_in(text, most) for text in texts])
 
 
 def read_satisfied(texts: Sequence[str]) -> tuple[Float[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
     """Return 1 for a yes and 0 for a no, and which texts could be read."""
-    return column([satisfied_in(text) for text in texts])
+    return as_column([satisfied_in(text) for text in texts])
 
 
-def column(
+def as_column(
     readings: Sequence[Reading[float]],
 ) -> tuple[Float[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
     """Return one number per answer, 0 where there is none, and where there is one."""
