@@ -139,7 +139,7 @@ def _remarks(config: SimulateConfig, setup: Setup, done: Simulation) -> list[str
         f"{config.tax_year} steps a tax year; equivalents in dollars a year under each welfare "
         f"function, ± the standard error under {config.welfare}, steps taken as dependent.",
         f"Answers understood, voters' too: {done.tally.read:,} of {done.tally.asked:,}."
-        + f" Not understood: {escape(done.tally.unread)}." * bool(done.tally.unread),
+        + f" Not understood: {done.tally.unread}." * bool(done.tally.unread),
     ]
     if setup.people is not None and config.people == "written":
         remarks.append(

@@ -20,6 +20,7 @@ from experiments.simulate.config import SimulateConfig
 from experiments.simulate.run import prepare
 from llm_policy.engines.provenance import SHIPPED_FOLDER, taught_entries
 from llm_policy.engines.scripted import ScriptedEngine
+from llm_policy.engines.wrappers.sealing import sealed
 
 AGENTS, STEPS_A_YEAR = 8, 3
 SMALL = ("--agents", AGENTS, "--tax-year", STEPS_A_YEAR)
@@ -337,6 +338,13 @@ def test_a_population_is_used_again_and_kept_with_the_run(econjax, play, improvi
 
 
 @pytest.mark.parametrize("run", ["law"], indirect=True)
+def reseal(database):
+    """Give all calls the checksums of what they are now, as whoever forges them well would."""
+    for number, *row in database.execute("SELECT rowid, * FROM calls").fetchall():
+        whole = [sealed(*row[:-1])[-1], number]
+        database.execute("UPDATE calls SET checksum = ? WHERE rowid = ?", whole)
+
+
 @pytest.mark.parametrize(
     "forgery",
     [
@@ -353,6 +361,7 @@ def test_a_journal_that_does_not_fit_is_found_out_and_leaves_no_run(
     path = shutil.copytree(run.path, tmp_path / "one")
     with sqlite3.connect(path / "journal.sqlite") as database:
         database.execute(forgery)
+        reseal(database)
     ran = econjax("replay", path)
     assert (ran.code, ran.out) == (2, "")
     assert f"The journal {path / 'journal.sqlite'} lacks" in ran.err.splitlines()[-1]
@@ -368,6 +377,7 @@ def test_a_last_answer_that_was_forged_gives_other_bytes(run, econjax, play, tmp
         forged = json.dumps([json.dumps({"thought": "", "hours": 99})])
         last = "rowid = (SELECT max(rowid) FROM calls)"
         database.execute(f"UPDATE calls SET answer = ? WHERE {last}", [forged])
+        reseal(database)
     ran = econjax("replay", path)
     assert ran.code == 2
     assert f"metrics.parquet is NOT identical to that of {path}" in ran.err.splitlines()[-1]
