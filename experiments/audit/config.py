@@ -3,12 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from experiments.core.config import (
-    EconomyConfig,
-    ModelConfig,
-    WelfareName,
-    require_at_least,
-)
+from experiments.core.checks import require_at_least
+from experiments.core.config import ModelConfig, WelfareName
+from experiments.core.economy import EconomyConfig
 
 
 @dataclass(frozen=True)

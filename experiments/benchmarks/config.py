@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import tyro
 
-from experiments.core.config import ModelConfig, WelfareName, require_at_least, require_some
+from experiments.core.checks import require_at_least, require_some
+from experiments.core.config import ModelConfig, WelfareName
 
 if TYPE_CHECKING:
     from baselines.learned.two_level import TwoLevel

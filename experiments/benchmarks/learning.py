@@ -26,7 +26,7 @@ from econjax import BracketSchedule, Economy, us_federal
 from econjax.planning import RationalEvaluator
 from experiments.benchmarks.config import LearningBenchmarkConfig
 from experiments.benchmarks.timing import compile_for, machine
-from experiments.core.config import EconomyConfig
+from experiments.core.economy import EconomyConfig
 from experiments.report.intervals import Measured, bootstrap
 from llm_policy.prompts.welfare import WELFARE, WelfareSpec
 

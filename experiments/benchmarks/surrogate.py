@@ -18,7 +18,7 @@ from econjax import BracketSchedule, Economy, us_federal
 from econjax.welfare import AbstractWelfare
 from experiments.benchmarks.config import SurrogateBenchmarkConfig
 from experiments.benchmarks.timing import compile_for, machine, take_turns
-from experiments.core.config import EconomyConfig
+from experiments.core.economy import EconomyConfig
 from experiments.core.engines import engine_of
 from llm_policy.engines.base import Engine
 from llm_policy.personas.draw import describe, draw_personas

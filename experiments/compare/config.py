@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from experiments.core.checks import require_at_least, require_some
 from experiments.core.config import (
     COMPARED,
     FORMULA,
@@ -15,8 +16,6 @@ from experiments.core.config import (
     RunConfig,
     WelfareName,
     WorkersName,
-    require_at_least,
-    require_some,
     with_uninformed,
 )
 

@@ -3,13 +3,9 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from experiments.core.config import (
-    EconomyConfig,
-    ModelConfig,
-    WelfareName,
-    require_at_least,
-    require_some,
-)
+from experiments.core.checks import require_at_least, require_some
+from experiments.core.config import ModelConfig, WelfareName
+from experiments.core.economy import EconomyConfig
 
 if TYPE_CHECKING:
     pass

@@ -9,23 +9,14 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self, TypeVar
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 
-import tyro
-
-from experiments.economies.defaults import file_defaults
+from experiments.core.checks import require_at_least
+from experiments.core.economy import EconomyConfig
 from experiments.report.disclosure import SHIPPED
-
-if TYPE_CHECKING:
-    from econjax import BracketSchedule, Economy
-    from experiments.economies.document import Money
-    from experiments.economies.source import EconomySource
-    from llm_policy.prompts.welfare import WelfareSpec
 
 EngineName = Literal["auto", "embedded", "vllm"]
 ModeName = Literal["auto", "text", "choice"]
-MOST_AGENTS = 10**8
-"""Workers whose incomes are a few gigabytes."""
 FORMULA = "formula"
 """Names, as a model of workers, the formula that econjax-small was taught, with no model."""
 WelfareName = Literal["atkinson", "rawlsian", "utilitarian"]
@@ -87,153 +78,6 @@ class AskedModel(NamedTuple):
 
     model: str
     server: str | None
-
-
-@dataclass(frozen=True)
-class EconomyConfig:
-    """Rational workers on the ACS-2023 income quantile grid, calibrated to 40 hours under a law."""
-
-    economy_file: Annotated[Path | None, tyro.conf.arg(name="economy", metavar="FILE")] = None
-    """An economy file, which `econjax economy init` writes: incomes, law, currency, preferences,
-    welfare. What it says is the default of the choices here, which override it."""
-    incomes: str = "acs-2023"
-    """Incomes at 40 hours: acs-2023, cps-2023 or ssa-2022 (fitted distributions), cps (wages of US
-    tax units of the law's year and status, with econjax[cps]), or a CSV or Parquet file with a
-    column income; "file" is what the economy file says."""
-    agents: int | None = None
-    """Workers on the quantile grid; if not given 10,000, or every record of a data file."""
-    elasticity: float = 0.25
-    """Elasticity of income with respect to the net-of-tax rate."""
-    law: str = "us_federal"
-    """The law that workers are calibrated to and planners start from: us_federal, or a JSON file
-    that holds a schedule; "file" is what the economy file says."""
-    year: int = 2024
-    """Tax year of the federal law."""
-    status: str = "single"
-    """Filing status under the law; the federal one knows single, joint, separate and
-    head_of_household."""
-    spending: Literal["none", "federal", "law"] | float = "none"
-    """Public spending: none, so that rebates return all revenue; law (or federal), what the law
-    collects today; or money a head and year."""
-    aversion: float = 1.0
-    """Aversion to inequality of Atkinson welfare."""
-
-    @classmethod
-    def of_file(cls, path: Path, **choices: Any) -> Self:
-        """Return the choices that an economy file says, but for those that are given.
-
-        Raises:
-            ValueError: the file is none that can be read.
-        """
-        return cls(**(file_defaults(cls, path) | choices))
-
-    @property
-    def source(self) -> "EconomySource":
-        """What the economy is made of."""
-        from experiments.economies.source import EconomySource
-
-        return EconomySource(
-            file=None if self.economy_file is None else Path(self.economy_file),
-            incomes=self.incomes,
-            law=self.law,
-            year=self.year,
-            status=self.status,
-            agents=self.asked_for,
-            elasticity=self.elasticity,
-            spending=self.spending,
-        )
-
-    @property
-    def size(self) -> int:
-        """The number of workers."""
-        return self.asked_for or self.source.size
-
-    @property
-    def usual(self) -> int | None:
-        """The number of workers if none is given, None for every record of a data file."""
-        return None if self.has_own_incomes else 10_000
-
-    @property
-    def asked_for(self) -> int | None:
-        """The number of workers, None for every record of a data file."""
-        return self.agents or self.usual
-
-    @property
-    def has_own_incomes(self) -> bool:
-        """Whether incomes may come from data, of which the number of workers then depends."""
-        return self.incomes != "acs-2023"
-
-    @property
-    def currency(self) -> "Money":
-        """What money is called."""
-        from experiments.economies.document import Money
-
-        return Money() if self.economy_file is None else self.source.document.currency
-
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: a choice that makes no economy.
-        """
-        require_at_least(2, "agents", self.agents)
-        if self.size > MOST_AGENTS:
-            raise ValueError(f"--agents must be at most {MOST_AGENTS:,}; got {self.agents}.")
-        if not 0 < self.elasticity <= 10:
-            raise ValueError(
-                f"--elasticity must be positive, 10 at most (25 % is 0.25); got {self.elasticity}."
-            )
-        if not 0 <= self.aversion < math.inf:
-            raise ValueError(
-                f"--aversion must be 0 or more (Rawls: --welfare rawlsian); got {self.aversion}."
-            )
-        if not isinstance(self.spending, str) and not math.isfinite(self.spending):
-            raise ValueError(f"--spending is money a head; got {self.spending}.")
-        names = getattr(self, "welfare", ())
-        aims = [self.aim(name).welfare for name in ((names,) if isinstance(names, str) else names)]
-        self.source.check(aims)
-
-    def economy(self) -> "Economy":
-        """Return the economy, as exact as JAX's default precision."""
-        return self.source.economy()
-
-    def status_quo(self) -> "BracketSchedule":
-        """Return the law as it stands."""
-        return self.source.schedule()
-
-    @property
-    def told(self) -> float | None:
-        """The elasticity that planners may be told: None where workers have no common one."""
-        plain = self.economy_file is None and not self.has_own_incomes
-        return self.elasticity if plain else self.source.told
-
-    @property
-    def law_title(self) -> str:
-        """The law in words for a table."""
-        return "US federal" if self.law == "us_federal" else self.source.law_title
-
-    @property
-    def subsistence(self) -> float:
-        """The least that a year of a language-model worker counts as, in money a year."""
-        from llm_policy.workers.lived import SUBSISTENCE
-
-        said = None if self.economy_file is None else self.source.document.welfare.subsistence
-        if said is not None:
-            return said
-        return SUBSISTENCE if self.currency.name == "dollars" else 0.0
-
-    def aim(self, name: str) -> "WelfareSpec":
-        """Return the welfare function of a name, with the aversion that was chosen."""
-        from llm_policy.prompts.welfare import welfare_aim
-
-        return welfare_aim(name, self.aversion)
-
-    def carried(self) -> dict[str, bytes]:
-        """Return the files that a run keeps of the economy, by name: none where nothing is one."""
-        from experiments.economies.kept import copies_of
-
-        source = self.source
-        return copies_of(source.file, source.files)
 
 
 @dataclass(frozen=True)
@@ -460,18 +304,3 @@ def _texts(values: Any) -> Iterator[str]:
     elif isinstance(values, dict | list | tuple):
         for value in [*values, *values.values()] if isinstance(values, dict) else values:
             yield from _texts(value)
-
-
-def require_at_least(least: int, name: str, value: int | None) -> None:
-    """Check a whole number that may be left out."""
-    if value is not None and value < least:
-        raise ValueError(f"--{name.replace('_', '-')} must be at least {least}; got {value}.")
-
-
-def require_some(name: str, chosen: Sequence[str], options: Sequence[str]) -> None:
-    """Check that some of the options were chosen, each once."""
-    if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(options):
-        wanted = ", ".join(options)
-        raise ValueError(
-            f"--{name} takes some of {wanted}, each once; got {' '.join(chosen) or 'none'}."
-        )

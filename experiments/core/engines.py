@@ -4,8 +4,14 @@ import importlib.util
 from pathlib import Path
 from typing import Any, Literal
 
-from experiments.core.config import EconomyConfig, EngineName, ModelConfig, ModeName, RunConfig
+from experiments.core.config import (
+    EngineName,
+    ModelConfig,
+    ModeName,
+    RunConfig,
+)
 from experiments.core.costs import bills
+from experiments.core.economy import EconomyConfig
 from experiments.economies.document import Money
 from experiments.report.console import NOTES
 from experiments.report.disclosure import SHIPPED

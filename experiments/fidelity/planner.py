@@ -18,7 +18,8 @@ from baselines.search.random import RandomSearch
 from baselines.search.uninformed import RampPlanner, WalkPlanner
 from econjax import BracketSchedule, Economy, us_federal
 from econjax.planning import VALUE, Plan, Planner, RationalEvaluator, Report, plan
-from experiments.core.config import EconomyConfig, WelfareName
+from experiments.core.config import WelfareName
+from experiments.core.economy import EconomyConfig
 from experiments.core.registry import REGISTRY
 from experiments.report.intervals import Measured, mean_of
 from llm_policy.answers.proposals import changed

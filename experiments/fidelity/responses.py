@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from econjax import Atkinson, BracketSchedule, us_federal
 from econjax.preferences import REFERENCE_HOURS
-from experiments.core.config import EconomyConfig
+from experiments.core.economy import EconomyConfig
 from experiments.fidelity.answers import Asked
 from experiments.report.intervals import Measured, mean_of, quantiles
 from llm_policy.answers.choice_sets import probabilities

@@ -3,12 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from experiments.core.config import (
-    EconomyConfig,
-    ModelConfig,
-    WelfareName,
-    WorkersName,
-)
+from experiments.core.config import ModelConfig, WelfareName, WorkersName
+from experiments.core.economy import EconomyConfig
 
 if TYPE_CHECKING:
     from econjax.welfare import AbstractWelfare

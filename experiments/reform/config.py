@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from experiments.core.config import EconomyConfig
+from experiments.core.economy import EconomyConfig
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,15 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
+from experiments.core.checks import require_at_least, require_some
 from experiments.core.config import (
     MODEL_PLANNERS,
     QUESTIONS_OF_A_PLANNER,
-    EconomyConfig,
     ModelConfig,
     PlannerName,
     WelfareName,
-    require_at_least,
-    require_some,
 )
+from experiments.core.economy import EconomyConfig
 
 if TYPE_CHECKING:
     pass

@@ -14,7 +14,7 @@ from econjax.populations.distributions import (
     Lognormal,
     LognormalPareto,
 )
-from experiments.core.config import EconomyConfig
+from experiments.core.economy import EconomyConfig
 
 YEAR = 2024
 """Of the federal law to which all are calibrated."""

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
-from experiments.core.config import COSTS, RunConfig, WelfareName, require_at_least, require_some
+from experiments.core.checks import require_at_least, require_some
+from experiments.core.config import COSTS, RunConfig, WelfareName
 
 if TYPE_CHECKING:
     from econjax import BracketSchedule

@@ -3,16 +3,15 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
+from experiments.core.checks import require_at_least, require_some
 from experiments.core.config import (
     COMPARED,
-    EconomyConfig,
     ModelConfig,
     PlannerName,
     WelfareName,
-    require_at_least,
-    require_some,
     with_uninformed,
 )
+from experiments.core.economy import EconomyConfig
 
 if TYPE_CHECKING:
     pass

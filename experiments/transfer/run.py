@@ -11,11 +11,7 @@ from jaxtyping import Array, Key
 from econjax import BracketSchedule
 from econjax.planning import Evaluator, RationalEvaluator, plan
 from experiments.compare.run import people
-from experiments.core.config import (
-    PlannerName,
-    WelfareName,
-    WorkersName,
-)
+from experiments.core.config import PlannerName, WelfareName, WorkersName
 from experiments.core.registry import REGISTRY, PlanningContext, titled
 from experiments.report.disclosure import nature
 from experiments.report.intervals import Measured, bootstrap

@@ -15,7 +15,7 @@ from econjax.planning import RationalEvaluator
 from experiments.benchmarks import learning, surrogate
 from experiments.benchmarks.learning import LearningBenchmarkConfig
 from experiments.benchmarks.surrogate import SurrogateBenchmarkConfig
-from experiments.core.config import EconomyConfig
+from experiments.core.economy import EconomyConfig
 from llm_policy.formula.policy import TaughtWorkers
 from llm_policy.personas.draw import draw_personas
 

@@ -15,7 +15,7 @@ from experiments.contest.command import (
     compete,
     contest_table,
 )
-from experiments.core.config import EconomyConfig
+from experiments.core.economy import EconomyConfig
 from experiments.core.registry import REGISTRY, surrogate_planner
 from llm_policy.formula.policy import TaughtWorkers
 from llm_policy.personas.draw import draw_personas

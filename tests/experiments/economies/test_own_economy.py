@@ -15,7 +15,7 @@ from econjax.laws import save_schedule
 from experiments.compare.config import CompareConfig
 from experiments.core import engines
 from experiments.core.commands import COMMANDS, parse
-from experiments.core.config import EconomyConfig
+from experiments.core.economy import EconomyConfig
 from experiments.economies.sections import Document
 
 FILE = """

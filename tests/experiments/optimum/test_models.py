@@ -9,7 +9,7 @@ import pytest
 
 from econjax import Atkinson, us_federal
 from experiments.compare.run import people
-from experiments.core.config import EconomyConfig
+from experiments.core.economy import EconomyConfig
 from experiments.optimum import models as optimum_models
 from experiments.optimum.models import Search, bands, find_model_optimum
 from llm_policy.answers.reading import Tally

@@ -16,7 +16,7 @@ from econjax import (
     Utilitarian,
     us_federal,
 )
-from experiments.core.config import EconomyConfig
+from experiments.core.economy import EconomyConfig
 from llm_policy.workers.lived import SUBSISTENCE, lived, own_best, standing
 from tests.helpers.laboratory import settled, solve
 
