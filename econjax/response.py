@@ -266,11 +266,11 @@ def _paid_and_expected(
         a, at_a, b, at_b, _, calls = (
             state  # b is the newest point; the value kept for a may be halved
         )
-        holds = at_a * at_b < 0
-        x = jnp.where(holds, b - at_b * (b - a) / jnp.where(holds, at_b - at_a, 1), b + 2 * (b - a))
+        holds = jnp.sign(at_a) * jnp.sign(at_b) < 0
+        x = jnp.where(holds, b - at_b / jnp.where(holds, at_b - at_a, 1) * (b - a), b + 2 * (b - a))
         x = jnp.where(calls == 0, start, jnp.where(calls == 1, start + at_b, x))
         at_x, chosen = surplus(x)
-        moves = (at_x * at_b < 0) | ~holds
+        moves = (jnp.sign(at_x) * jnp.sign(at_b) < 0) | ~holds
         return jnp.where(moves, b, a), jnp.where(moves, at_b, at_a / 2), x, at_x, chosen, calls + 1
 
     nothing = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(surplus, start)[1])
