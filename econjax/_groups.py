@@ -1,15 +1,15 @@
 """Groups of workers: everybody's entry of a small table, by the group that a worker belongs to."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Shaped
 
 from econjax._arrays import UNROLLED
 
 
 def spread(
-    values: Float[Array, "*rows groups"], group: Int[Array, " agents"] | None
-) -> Float[Array, "*rows agents"]:
-    """Return each worker's entry of `values`; without groups, values as they are.
+    values: Shaped[Array, "*rows"], group: Int[Array, " agents"] | None
+) -> Shaped[Array, "..."]:
+    """Return each worker's entry of `values` [..., groups]; without groups, values as they are.
 
     Where groups are few, by a chain of selections, which fuses unlike a gather.
     """

@@ -85,7 +85,7 @@ def _arriving_revenue_jvp(primals, tangents):
     total = _arriving(economy, types, bandwidth, at, gain * moved, counted, group)
     if type_moves is None:
         return zero, total
-    at, gain = spread(at, group), spread(gain, group)
+    at, gain, counted = (spread(values, group) for values in (at, gain, counted))
     return zero, total + _arriving(economy, types, bandwidth, at, gain * type_moves[None], counted)
 
 

@@ -109,10 +109,15 @@ def settle(
 def income_and_tax(
     population: Population, schedule: AbstractSchedule, labor: Float[Array, " agents"]
 ) -> tuple[Float[Array, " agents"], Float[Array, " agents"]]:
-    """Return everybody's income, what labor does not bring included, and the tax less credits."""
-    income = population.skill * labor
-    income = income if population.other_income is None else income + population.other_income
-    tax = schedule.of(population).tax(income)
+    """Return everybody's income, what labor does not bring included, and the tax less credits.
+
+    The tax of a loss is that of no income.
+    """
+    income = taxed = population.skill * labor
+    if population.other_income is not None:
+        income = income + population.other_income
+        taxed = jnp.where(income < 0, 0, income)
+    tax = schedule.of(population).tax(taxed)
     return income, tax if population.credit is None else tax - population.credit
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
@@ -37,7 +38,7 @@ def us_federal(
         return BracketSchedule(*_brackets(year, status, deduction=deduction))
     rows = [_brackets(year, each, deduction=deduction) for each in status]
     thresholds, rates = zip(*rows, strict=True)
-    return BracketSchedule(thresholds, rates[0])
+    return BracketSchedule(np.array(thresholds), rates[0])
 
 
 def phased_credit(

@@ -78,6 +78,7 @@ def from_microdata(
         ValueError: lengths that differ, a value that is not finite, a negative weight or credit, no
             weight that is left, or an unknown rule.
     """
+    groups = _groups(group, groups, np.shape(earnings))
     given = _columns(earnings, weight=weight, other=other_income, credit=credit)
     if losses not in get_args(LossRule) or without_work not in ("keep", "drop"):
         raise ValueError(
@@ -110,7 +111,7 @@ def from_microdata(
         other_income=None if other_income is None and not other.any() else other[used],
         credit=None if credit is None else given["credit"][used],
         group=None if group is None else np.asarray(group)[used],
-        groups=_groups(group, groups, earned.shape),
+        groups=groups,
     )
     return Microdata(population, np.flatnonzero(used), report)
 

@@ -64,7 +64,6 @@ def test_no_point_of_a_fine_grid_is_better(x64, preferences, least):
     def lost(economy, schedule):
         def utility(labor):
             income, tax = income_and_tax(workers, schedule, labor)
-            tax = jnp.where(income < 0, -workers.credit, tax)
             return utility_of(economy, income - tax + REBATE, labor)
 
         def better(step, best):

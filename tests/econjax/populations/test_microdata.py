@@ -86,7 +86,6 @@ def test_welfare_among_workers_is_that_of_the_workers(x64):
         (lambda: from_microdata([-1.0], losses="drop"), "No record of positive weight is left"),
         (lambda: from_microdata([1.0, 2], weight=[1.0]), r"weight is of shape \(1,\)"),
         (lambda: from_microdata([1.0, 2], group=[1]), "group needs one entry for each record"),
-        (lambda: from_microdata([1.0], losses="ignore"), "got 'ignore' and 'keep'"),
     ],
 )
 def test_what_is_no_microdata_is_refused(make, says):
