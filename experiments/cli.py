@@ -4,9 +4,11 @@ import dataclasses
 import json
 import pkgutil
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from experiments.core.commands import EVERY_COMMAND, parse
+from experiments.core.signals import leave, stoppable
 
 
 def main() -> None:
@@ -14,24 +16,29 @@ def main() -> None:
 
     The exit code is then 2, or 128 and the number of the signal that ended it.
     """
+    with stoppable():
+        try:
+            _main(sys.argv[1:])
+        except KeyboardInterrupt as stop:
+            leave(stop)
+
+
+def _main(arguments: Sequence[str]) -> None:
+    """Run the command of the arguments, or say in one line why that cannot be."""
     try:
-        name, config = parse(sys.argv[1:])
+        name, config = parse(arguments)
     except ValueError as error:
         print(f"econjax: {error}", file=sys.stderr)
         sys.exit(2)
-    from experiments.core.signals import leave, stoppable
     from experiments.report.console import NOTES, Mistake
     from experiments.report.plain import one_line
     from llm_policy.engines.base import EngineError
 
-    with stoppable():
-        try:
-            _run(name, config)
-        except (Mistake, EngineError, OSError) as error:
-            NOTES.print(f"econjax: {one_line(error)}", style="red")
-            sys.exit(2)
-        except KeyboardInterrupt as stop:
-            leave(stop)
+    try:
+        _run(name, config)
+    except (Mistake, EngineError, OSError) as error:
+        NOTES.print(f"econjax: {one_line(error)}", style="red")
+        sys.exit(2)
 
 
 def _run(name: str, config: Any) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Microdata:
+class PeopleRecords:
     """People of a data file, one entry per record, with what was done to them in words.
 
     `income` is money a year at 40 hours a week, `weight` shares that sum to 1, and `people` what
@@ -72,7 +72,7 @@ class Microdata:
 _OF_WORKERS = ("taste", "elasticity", "fixed_cost")
 
 
-def records_of(path: Path, incomes: Incomes) -> Microdata:
+def records_of(path: Path, incomes: Incomes) -> PeopleRecords:
     """Return the people of a data file by the rules of an economy file.
 
     Raises:
@@ -84,14 +84,14 @@ def records_of(path: Path, incomes: Incomes) -> Microdata:
 
 
 @functools.lru_cache(maxsize=2)
-def _records(path: Path, rules: bytes, stamp: int) -> Microdata:
+def _records(path: Path, rules: bytes, stamp: int) -> PeopleRecords:
     incomes = msgspec.json.decode(rules, type=Incomes)
     names = {name: getattr(incomes.columns, name) for name in Columns.__struct_fields__}
     columns = read_columns(path, names, separator=incomes.separator, decimal=incomes.decimal)
     _check(path, columns)
     income = columns.pop("income")
     weight = columns.pop("weight", np.ones_like(income))
-    found = Microdata(income, weight, float(weight.sum()), columns)
+    found = PeopleRecords(income, weight, float(weight.sum()), columns)
     for rule in (_only, _losses, _zeros, _top_code):
         found = rule(path, found, incomes)
     people = float(found.weight.sum())
@@ -116,7 +116,7 @@ def _check(path: Path, columns: Mapping[str, np.ndarray]) -> None:
         raise ValueError(f"{path}: all weights are 0: say how many people each line stands for.")
 
 
-def _only(path: Path, found: Microdata, incomes: Incomes) -> Microdata:
+def _only(path: Path, found: PeopleRecords, incomes: Incomes) -> PeopleRecords:
     if not incomes.only:
         return found
     if "status" not in found.columns:
@@ -134,7 +134,7 @@ def _only(path: Path, found: Microdata, incomes: Incomes) -> Microdata:
     )
 
 
-def _losses(path: Path, found: Microdata, incomes: Incomes) -> Microdata:
+def _losses(path: Path, found: PeopleRecords, incomes: Incomes) -> PeopleRecords:
     lost = found.income < 0
     if not lost.any():
         return found
@@ -153,7 +153,7 @@ def _losses(path: Path, found: Microdata, incomes: Incomes) -> Microdata:
     )
 
 
-def _zeros(path: Path, found: Microdata, incomes: Incomes) -> Microdata:
+def _zeros(path: Path, found: PeopleRecords, incomes: Incomes) -> PeopleRecords:
     zero = found.income == 0
     if not zero.any():
         return found
@@ -168,7 +168,7 @@ def _zeros(path: Path, found: Microdata, incomes: Incomes) -> Microdata:
     )
 
 
-def _top_code(path: Path, found: Microdata, incomes: Incomes) -> Microdata:
+def _top_code(path: Path, found: PeopleRecords, incomes: Incomes) -> PeopleRecords:
     """Spread incomes at or above the top code over a Pareto tail, by its quantile mid-points."""
     top, index = incomes.top_code, incomes.pareto_index
     if top is None or index is None:
@@ -186,10 +186,10 @@ def _top_code(path: Path, found: Microdata, incomes: Incomes) -> Microdata:
     return replace(found, income=income, remarks=(*found.remarks, _remark(found, at_top, words)))
 
 
-def _keep(path: Path, found: Microdata, kept: np.ndarray, words: str) -> Microdata:
+def _keep(path: Path, found: PeopleRecords, kept: np.ndarray, words: str) -> PeopleRecords:
     if not found.weight[kept].sum() > 0:
         raise ValueError(f"{path}: nobody is left: all {found.count:,} records {words}.")
-    return Microdata(
+    return PeopleRecords(
         found.income[kept],
         found.weight[kept],
         found.people,
@@ -198,7 +198,7 @@ def _keep(path: Path, found: Microdata, kept: np.ndarray, words: str) -> Microda
     )
 
 
-def _remark(found: Microdata, who: np.ndarray, words: str) -> str:
+def _remark(found: PeopleRecords, who: np.ndarray, words: str) -> str:
     share = found.weight[who].sum() / found.weight.sum()
     money = float(found.weight[who] @ found.income[who])
     return (

@@ -29,7 +29,7 @@ from experiments.economies.distributions import distribution_of
 from experiments.economies.document import Blame, read_document
 from experiments.economies.kept import Kept
 from experiments.economies.law import LawSource
-from experiments.economies.records import Microdata, records_of
+from experiments.economies.records import PeopleRecords, records_of
 from experiments.economies.sections import Document, Incomes
 
 CPS = "cps"
@@ -92,7 +92,7 @@ class EconomySource:
         return self.law_source.title
 
     @cached_property
-    def records(self) -> Microdata | None:
+    def records(self) -> PeopleRecords | None:
         """The people of a data file; None where incomes are a distribution."""
         path = self._data()
         if path is None:
@@ -248,7 +248,7 @@ class EconomySource:
             return msgspec.structs.replace(said, only=(self.status,))
         return said
 
-    def _require_one_status(self, path: Path, found: Microdata) -> None:
+    def _require_one_status(self, path: Path, found: PeopleRecords) -> None:
         """Refuse data whose statuses have no schedule, or several.
 
         Raises:

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from econjax.measures.voting import approval, borda, plurality
-from llm_policy.answers.reading import Unread, is_number, numbers_in, reading, value_in
+from llm_policy.answers.reading import NoAnswer, is_number, numbers_in, reading, value_in
 
 Rule = Literal["plurality", "borda", "approval"]
 
@@ -36,12 +36,14 @@ def ballot_in(text: str, rule: Rule, candidates: int) -> tuple[int, ...]:
     if rule == "plurality" and is_number(said, 0):
         return ()
     if isinstance(said, list) == (rule == "plurality"):
-        raise Unread("one candidate is asked for" if rule == "plurality" else "a list is asked for")
+        raise NoAnswer(
+            "one candidate is asked for" if rule == "plurality" else "a list is asked for"
+        )
     chosen, why = numbers_in(text, name, options=candidates)
     if chosen is None:
-        raise Unread(why)
+        raise NoAnswer(why)
     if rule == "borda" and len(chosen) not in (0, candidates):
-        raise Unread(f"{len(chosen)} of {candidates} candidates are ranked")
+        raise NoAnswer(f"{len(chosen)} of {candidates} candidates are ranked")
     return tuple(chosen.tolist())
 
 

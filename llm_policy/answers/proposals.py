@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from econjax import BracketSchedule
 from llm_policy.answers.reading import (
-    Unread,
+    NoAnswer,
     as_rates,
     changes_answer,
     changes_in,
@@ -68,7 +68,7 @@ def platform_in(text: str, current: BracketSchedule, answer: Answer) -> tuple[fl
     said = value_in(text, "stands")
     stands = _STANDS.get(said.strip().lower()) if isinstance(said, str) else said
     if stands is not True and stands is not False:
-        raise Unread('"stands" is neither true nor false')
+        raise NoAnswer('"stands" is neither true nor false')
     if not stands:
         return ()
     return tuple(np.asarray(_proposed(text, current, answer).rates, float).tolist())
@@ -78,7 +78,7 @@ def _proposed(text: str, current: BracketSchedule, answer: Answer) -> BracketSch
     read = changes_in if answer == "changes" else rates_in
     found, why = read(text, len(current.rates))
     if found is None:
-        raise Unread(why)
+        raise NoAnswer(why)
     if answer == "changes":
         return changed(current, found)
     return BracketSchedule(current.thresholds, found.tolist())

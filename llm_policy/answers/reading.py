@@ -64,20 +64,20 @@ class Reading(NamedTuple, Generic[_Value]):
     why: str = ""
 
 
-class Unread(Exception):
+class NoAnswer(Exception):
     """An answer cannot be read, for the reason given. No function of this package lets it out."""
 
 
 def reading(
     read: Callable[_Arguments, _Value],
 ) -> Callable[_Arguments, Reading[_Value]]:
-    """Return a reader that gives the reason where `read` raises `Unread`."""
+    """Return a reader that gives the reason where `read` raises `NoAnswer`."""
 
     @functools.wraps(read)
     def readable(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Reading[_Value]:
         try:
             return Reading(read(*args, **kwargs))
-        except Unread as unread:
+        except NoAnswer as unread:
             return Reading(None, str(unread))
 
     return readable
@@ -135,9 +135,9 @@ def hours_in(text: str, most: float = 100) -> float:
     said = value_in(text, "hours")
     hours = _amount(said, _WEEKLY_HOURS)
     if hours is None:
-        raise Unread(f"{_shown(said)} is no number of weekly hours")
+        raise NoAnswer(f"{_shown(said)} is no number of weekly hours")
     if not 0 <= hours <= most:
-        raise Unread(f"{_shown(said)} is not from 0 to {most:g} hours")
+        raise NoAnswer(f"{_shown(said)} is not from 0 to {most:g} hours")
     return float(hours)
 
 
@@ -147,7 +147,7 @@ def satisfied_in(text: str) -> float:
     said = value_in(text, "satisfied")
     word = said.strip().lower() if isinstance(said, str) else ""
     if word not in ("yes", "no"):
-        raise Unread(f"{_shown(said)} is neither yes nor no")
+        raise NoAnswer(f"{_shown(said)} is neither yes nor no")
     return float(word == "yes")
 
 
@@ -159,7 +159,7 @@ def changes_in(text: str, brackets: int) -> Float[np.ndarray, " brackets"]:
     for said, change in zip(listed, changes, strict=True):
         if change not in STEPS:
             offered = ", ".join(map(str, STEPS))
-            raise Unread(f"a change of {_shown(said)} points is none of those offered, {offered}")
+            raise NoAnswer(f"a change of {_shown(said)} points is none of those offered, {offered}")
     return np.array(changes, float) / 100
 
 
@@ -173,13 +173,13 @@ def as_rates(listed: Any, brackets: int) -> Float[np.ndarray, " brackets"]:
     """Return a list of per cents as shares.
 
     Raises:
-        Unread: another number of them, or one that is not from 0 to 100 %.
+        NoAnswer: another number of them, or one that is not from 0 to 100 %.
     """
     listed = _list_in(listed, brackets, "rates")
     rates = [_amount(said, _PERCENT) for said in listed]
     for said, rate in zip(listed, rates, strict=True):
         if rate is None or not 0 <= rate <= 100:
-            raise Unread(f"a rate of {_shown(said)} is not from 0 to 100 per cent")
+            raise NoAnswer(f"a rate of {_shown(said)} is not from 0 to 100 per cent")
     return np.array(rates, float) / 100
 
 
@@ -191,9 +191,9 @@ def numbers_in(text: str, name: str, *, options: int) -> Int[np.ndarray, " chose
     numbers = [_amount(said, _CANDIDATE) for said in listed]
     for said, number in zip(listed, numbers, strict=True):
         if number not in range(1, options + 1):
-            raise Unread(f"{_shown(said)} is none of the numbers 1 to {options}")
+            raise NoAnswer(f"{_shown(said)} is none of the numbers 1 to {options}")
     if len(set(numbers)) < len(numbers):
-        raise Unread("a number is listed twice")
+        raise NoAnswer("a number is listed twice")
     return np.array(numbers, int) - 1
 
 
@@ -223,17 +223,17 @@ def value_in(text: str, name: str, *others: str) -> Any:
     None if the object has only others.
 
     Raises:
-        Unread: there is no such object, or more than one.
+        NoAnswer: there is no such object, or more than one.
     """
     objects = objects_in(text)
     answers = [one for one in objects.found if not one.keys().isdisjoint((name, *others))]
     if len(answers) == 1:
         return answers[0].get(name)
     if answers:
-        raise Unread(f'"{name}" is answered {len(answers)} times')
+        raise NoAnswer(f'"{name}" is answered {len(answers)} times')
     if objects.cut:
-        raise Unread("the answer ends within its braces")
-    raise Unread(f'no JSON object names "{name}"' if objects.found else "there is no JSON object")
+        raise NoAnswer("the answer ends within its braces")
+    raise NoAnswer(f'no JSON object names "{name}"' if objects.found else "there is no JSON object")
 
 
 def is_number(said: Any, number: float) -> bool:
@@ -266,9 +266,9 @@ def _amount(said: Any, quoted: re.Pattern[str]) -> float | int | None:
 
 def _list_in(said: Any, count: int, what: str) -> list[Any]:
     if not isinstance(said, list):
-        raise Unread(f"{_shown(said)} is no list of {count} {what}")
+        raise NoAnswer(f"{_shown(said)} is no list of {count} {what}")
     if len(said) != count:
-        raise Unread(f"{len(said)} {what} are listed, not {count}")
+        raise NoAnswer(f"{len(said)} {what} are listed, not {count}")
     return said
 
 

@@ -52,7 +52,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def as_damage(path: Path) -> Iterator[None]:
     """Take what SQLite cannot read within for damage, and what stands in its way for that.
 
     Raises:

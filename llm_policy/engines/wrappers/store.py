@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from llm_policy.engines.base import EngineError, Prompt
 from llm_policy.engines.wrappers.sealing import (
     Witness,
+    as_damage,
     connect,
     count_path,
-    reading,
     require_all,
     require_sound,
     sealed,
@@ -91,10 +91,10 @@ class Store:
                 raise EngineError(
                     f"There is no journal {path} to replay: correct the path, or give an engine."
                 )
-        with reading(path):
+        with as_damage(path):
             self._database = connect(path)
         try:
-            with reading(path):
+            with as_damage(path):
                 _prepare(self._database, path, description)
                 require_sound(self._database, path, _NAMES)
                 (self._held,) = self._database.execute("SELECT count(*) FROM calls").fetchone()

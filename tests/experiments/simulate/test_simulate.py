@@ -337,7 +337,6 @@ def test_a_population_is_used_again_and_kept_with_the_run(econjax, play, improvi
     assert (ran.code, "is identical" in ran.err) == (0, True), ran.err
 
 
-@pytest.mark.parametrize("run", ["law"], indirect=True)
 def reseal(database):
     """Give all calls the checksums of what they are now, as whoever forges them well would."""
     for number, *row in database.execute("SELECT rowid, * FROM calls").fetchall():
@@ -345,6 +344,7 @@ def reseal(database):
         database.execute("UPDATE calls SET checksum = ? WHERE rowid = ?", whole)
 
 
+@pytest.mark.parametrize("run", ["law"], indirect=True)
 @pytest.mark.parametrize(
     "forgery",
     [
