@@ -150,7 +150,7 @@ class Store:
 
     def drop_unread(self) -> int:
         """Forget the answers that are marked as unread, and return how many these were."""
-        with reading(self.path):
+        with as_damage(self.path):
             (number,) = self._database.execute(f"SELECT count(*) {_MARKED}").fetchone()
         self._count(self._held - number)
         with self._writing() as database:
@@ -188,7 +188,7 @@ class Store:
         """Return the rows with one of these keys; a thousand are looked up at a time."""
         for start in range(0, len(keys), 1000):
             some = keys[start : start + 1000]
-            with reading(self.path):
+            with as_damage(self.path):
                 query = f"{statement} ({','.join('?' * len(some))})"
                 found = self._database.execute(query, some).fetchall()
             yield from found
