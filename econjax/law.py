@@ -93,10 +93,9 @@ def _added(
     r2: Float[Array, " second"],
 ) -> tuple[Float[Array, " brackets"], Float[Array, " brackets"]]:
     starts = jnp.sort(jnp.concatenate([t1, t2[1:]]))
-    rates = sum(
-        rates[jnp.searchsorted(thresholds, starts, side="right") - 1]
-        for thresholds, rates in ((t1, r1), (t2, r2))
-    )
+    rates = jnp.zeros_like(starts)
+    for thresholds, own in ((t1, r1), (t2, r2)):
+        rates += own[jnp.searchsorted(thresholds, starts, side="right") - 1]
     rising = [starts[0]]
     for start in starts[1:]:
         rising.append(jnp.maximum(start, jnp.nextafter(rising[-1], jnp.inf)))

@@ -101,9 +101,8 @@ class BracketSchedule(AbstractSchedule):
 
     def of(self, workers: Population) -> AbstractSchedule:
         """Return the schedule for incomes of these workers, in their order: each by its group."""
-        if self.groups is None:
-            return self
-        return _OfWorkers(*self.each_group(), self.group_of(workers))
+        group = self.group_of(workers)
+        return self if group is None else _OfWorkers(*self.each_group(), group)
 
     def of_group(self, number: int) -> "BracketSchedule":
         """Return the schedule of one group, or of everybody where there are none."""
