@@ -80,11 +80,7 @@ def from_microdata(
     """
     groups = _groups(group, groups, np.shape(earnings))
     given = _columns(earnings, weight=weight, other=other_income, credit=credit)
-    if losses not in get_args(LossRule) or without_work not in ("keep", "drop"):
-        raise ValueError(
-            f"losses are {', '.join(get_args(LossRule))} and without_work is keep or drop; got "
-            f"{losses!r} and {without_work!r}."
-        )
+    _require_rules(losses, without_work)
     earned, other, weights = given["earnings"], given["other_income"], given["weight"]
     lost = np.minimum(earned, 0) + np.minimum(other, 0)
     kept = lost == 0 if losses == "drop" else np.ones(earned.shape, bool)
@@ -114,6 +110,14 @@ def from_microdata(
         groups=groups,
     )
     return Microdata(population, np.flatnonzero(used), report)
+
+
+def _require_rules(losses: str, without_work: str) -> None:
+    if losses not in get_args(LossRule) or without_work not in ("keep", "drop"):
+        raise ValueError(
+            f"losses are {', '.join(get_args(LossRule))} and without_work is keep or drop; got "
+            f"{losses!r} and {without_work!r}."
+        )
 
 
 def _columns(earnings: ArrayLike, **more: ArrayLike | None) -> dict[str, np.ndarray]:
