@@ -187,7 +187,7 @@ def _entries(
         return entry_types(economy, schedule, rebate)
     nodes, place = _nodes(own[0], even=workers.other_income is None)
     group = schedule.group_of(workers) if isinstance(schedule, BracketSchedule) else None
-    groups = schedule.groups or 1
+    groups = (schedule.groups if isinstance(schedule, BracketSchedule) else None) or 1
     each = {} if group is None else {"group": jnp.repeat(jnp.arange(groups), _NODES)}
     name = "elasticity" if workers.other_income is None else "other_income"
     few = Population(

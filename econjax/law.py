@@ -93,14 +93,13 @@ def _added(
     r2: Float[Array, " second"],
 ) -> tuple[Float[Array, " brackets"], Float[Array, " brackets"]]:
     starts = jnp.sort(jnp.concatenate([t1, t2[1:]]))
-    one, other = (
-        rates[jnp.searchsorted(thresholds, starts, side="right") - 1]
-        for thresholds, rates in ((t1, r1), (t2, r2))
-    )
+    rates = jnp.zeros_like(starts)
+    for thresholds, own in ((t1, r1), (t2, r2)):
+        rates += own[jnp.searchsorted(thresholds, starts, side="right") - 1]
     rising = [starts[0]]
     for start in starts[1:]:
         rising.append(jnp.maximum(start, jnp.nextafter(rising[-1], jnp.inf)))
-    return jnp.stack(rising), one + other
+    return jnp.stack(rising), rates
 
 
 def _brackets(year: int, status: str, *, deduction: bool) -> tuple[list[float], list[float]]:
@@ -108,9 +107,7 @@ def _brackets(year: int, status: str, *, deduction: bool) -> tuple[list[float], 
     law = _law_book()
     if str(year) not in law:
         raise ValueError(
-            f"No federal schedule for year {year}; the table holds {min(law)} to {max(law)}. To "
-            "move one to another year by a factor of your own: econjax.laws.indexed, or "
-            "[law.index] in an economy file."
+            f"No federal schedule for year {year}; the table holds {min(law)} to {max(law)}."
         )
     if status not in law[str(year)]:
         raise ValueError(

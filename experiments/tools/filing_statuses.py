@@ -96,9 +96,8 @@ def balanced(units: dict[str, np.ndarray]) -> None:
     for name, seconds in _in_turns(calls).items():
         print(f"{name}: {1e3 * seconds:.1f} ms")
     for name, schedule in (("one group", single), ("four groups", law)):
-        memory = solve.lower(four, schedule).compile().memory_analysis()
-        if memory is not None:
-            print(f"{name}: {memory.temp_size_in_bytes / 2**20:.1f} MiB beside the arguments")
+        memory: Any = solve.lower(four, schedule).compile().memory_analysis()
+        print(f"{name}: {memory.temp_size_in_bytes / 2**20:.1f} MiB beside the arguments")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     print(f"rebate {float(solve(four, law)):,.2f}; peak memory of the process {peak:,.0f} MiB")
 
