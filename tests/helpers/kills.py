@@ -77,6 +77,9 @@ class Case:
             os.waitpid(process, 0)
             self.faults.append("did not end")
             return
+        if ended.code == 0:  # it had ended before the signal came
+            self._finished(ended)
+            return
         self.kills += 1
         self.slowest = max(self.slowest, time.monotonic() - moment)
         self._look(ended, before)
@@ -114,7 +117,7 @@ class Case:
     def _look(self, ended: Ended, before: int) -> None:
         """See what a killed run left."""
         number = getattr(signal, self.signal)
-        if ended.code not in (-number, 128 + number, 0):
+        if ended.code not in (-number, 128 + number):
             self.faults.append(f"code {ended.code}: {ended.said[-300:]}")
         if "Traceback" in ended.said or len(ended.said.splitlines()) > MOST_LINES:
             self.faults.append(ended.said[-1000:])
@@ -142,9 +145,14 @@ class Case:
 
 def start(*arguments: str, log: Path) -> int:
     """Start the command line in a fork that writes all it says into a file; return its number."""
+    from experiments.core.signals import leave, stoppable
+
     sys.stdout.flush()
+    numbers = {getattr(signal, name) for name in SIGNALS}
+    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)  # until the fork heeds them
     process = os.fork()
     if process:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
         return process
     code = 70
     try:
@@ -153,14 +161,17 @@ def start(*arguments: str, log: Path) -> int:
         os.dup2(output, 2)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.argv = ["econjax", *arguments]
-        from tests.helpers.improvising import main
+        with stoppable():
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+            try:
+                from tests.helpers.improvising import main
 
-        main()
+                main()
+            except KeyboardInterrupt as stop:
+                leave(stop)
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0
-    except KeyboardInterrupt:  # before there was a command
-        code = 128 + signal.SIGINT
     except BaseException:
         traceback.print_exc()
     finally:
