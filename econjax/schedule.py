@@ -315,7 +315,8 @@ def _without_end(
     return require(
         thresholds,
         seen(thresholds)[-1] == jnp.inf,
-        "One threshold more than rates is the end of the last bracket, inf.",
+        "A schedule has as many rates as thresholds; one threshold more is the end of the last "
+        "bracket, inf.",
     )[:-1]
 
 
