@@ -9,6 +9,7 @@ process took at most to end; the exit code is 1 if anything was lost or differed
 
 import argparse
 import contextlib
+import faulthandler
 import importlib
 import itertools
 import os
@@ -23,8 +24,8 @@ import traceback
 from pathlib import Path
 from typing import NamedTuple
 
-HEAVY = "equinox flax.linen jax.numpy matplotlib.pyplot openai optax pyarrow.parquet scipy.stats"
-"""Modules that start no threads, so that each process is a fork which has them already."""
+HEAVY = "equinox flax.linen jax.numpy matplotlib.pyplot openai optax"
+"""Modules without native threads, so that each process is a fork which has them already."""
 SMALL = ("--agents", "6", "--tax-years", "3", "--tax-year", "4", "--brackets", "three")
 TABLE = ("--workers", "llm", "--agents", "6", "--evaluations", "3", "--welfare", "rawlsian")
 TABLE = (*TABLE, "--planners", "federal", "llm", "--no-uninformed", "--repetitions", "2")
@@ -73,9 +74,7 @@ class Case:
         os.kill(process, getattr(signal, self.signal))
         ended = self._wait(process, LONGEST)
         if ended is None:
-            os.kill(process, signal.SIGKILL)
-            os.waitpid(process, 0)
-            self.faults.append("did not end")
+            self.faults.append(self._hangs(process))
             return
         if ended.code == 0:  # it had ended before the signal came
             self._finished(ended)
@@ -86,8 +85,9 @@ class Case:
 
     def finish(self) -> None:
         """Let the run go on to its end, and replay it."""
-        ended = self._wait(self._go_on(), LONGEST)
-        self._finished(ended or Ended(-1, LONGEST, "hangs"))
+        process = self._go_on()
+        ended = self._wait(process, LONGEST)
+        self._finished(ended or Ended(-1, LONGEST, self._hangs(process)))
 
     def _begin(self) -> None:
         self.begun += 1
@@ -114,6 +114,12 @@ class Case:
             time.sleep(0.01)
         return None
 
+    def _hangs(self, process: int) -> str:
+        """End a process that hangs, and return where all its threads were."""
+        os.kill(process, signal.SIGABRT)
+        os.waitpid(process, 0)
+        return f"hangs: {self._log.read_text('utf-8', 'replace')[-8000:]}"
+
     def _look(self, ended: Ended, before: int) -> None:
         """See what a killed run left."""
         number = getattr(signal, self.signal)
@@ -134,12 +140,13 @@ class Case:
             self.faults.append(f"ended with {ended.code}: {ended.said[-300:]}")
         else:
             self.lost += len(self.kept.items() - answers(self.path, self.home).items())
-            again = self._wait(start("replay", str(self.path), log=self._log), LONGEST)
-            same = again is not None and again.code == 0 and "is identical" in again.said
+            process = start("replay", str(self.path), log=self._log)
+            again = self._wait(process, LONGEST) or Ended(-1, LONGEST, self._hangs(process))
+            same = again.code == 0 and "is identical" in again.said
             self.replays += 1
             self.differ += not same
             if not same:
-                self.faults.append(f"replay: {again}")
+                self.faults.append(f"replay of {self.path.name}: {again}")
         self._begin()
 
 
@@ -159,6 +166,7 @@ def start(*arguments: str, log: Path) -> int:
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(output, 1)
         os.dup2(output, 2)
+        faulthandler.enable()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.argv = ["econjax", *arguments]
         with stoppable():
@@ -253,6 +261,7 @@ def report(cases: list[Case]) -> int:
 
 
 if __name__ == "__main__":
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # its threads would not be in the forks
     for module in HEAVY.split():
         importlib.import_module(module)
     sys.exit(main())
