@@ -83,8 +83,8 @@ def reform_effects(
         gain=gain,
         mechanical=unchanged.tax - before.tax,
         behavioural=after.tax - unchanged.tax,
-        marginal_before=base.marginal_rate(before.income),
-        marginal_after=reform.marginal_rate(after.income),
+        marginal_before=base.of(economy.population).marginal_rate(before.income),
+        marginal_after=reform.of(economy.population).marginal_rate(after.income),
     )
 
 

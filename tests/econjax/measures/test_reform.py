@@ -44,6 +44,17 @@ def test_parts_of_revenue_add_up_and_the_rebate_returns_them(wants):
         np.testing.assert_allclose(change, rise, rtol=1e-6, atol=1e-6)
 
 
+def test_groups_with_the_same_schedule_are_as_one():
+    with float64():
+        one = moved(economy_of())
+        twice = [
+            (np.stack([starts] * 2), np.stack([rates] * 2)) for starts, rates in (BASE, REFORM)
+        ]
+        two = moved(economy_of(group=np.arange(40) % 2), *twice)
+        for mine, other in zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True):
+            np.testing.assert_allclose(mine, other, rtol=1e-8, atol=1e-6)
+
+
 def test_gains_are_changes_of_utility_where_that_is_money():
     with float64():
         found = moved(economy_of())
