@@ -257,7 +257,7 @@ def test_who_stands_without_a_platform_is_asked_again_and_a_refusal_needs_none()
     says = {
         0: '{"stands": true}',
         1: '{"stands": false}',
-        2: '{"stands": "yes", "changes": [0, 0]}',
+        2: '{"stands": "maybe", "changes": [0, 0]}',
     }
     people = People(stands=lambda i: says.get(i, [0, 0]), votes=lambda i: [5])
     _, state = run(democracy(people, platforms=True, most_unread=0.5), 6, 1)
@@ -415,10 +415,11 @@ def test_the_measures_by_hand():
     [
         ("plurality", '{"vote": 3}', (2,)),
         ("plurality", 'I say {"thought": "{0}", "vote": 1}.', (0,)),
+        ("plurality", '{"vote": "1"}', (0,)),
         ("plurality", '{"vote": 0}', ()),
         *(
             ("plurality", text, None)
-            for text in ('{"vote": 4}', '{"vote": [1]}', '{"vote": false}', '{"vote": "1"}')
+            for text in ('{"vote": 4}', '{"vote": [1]}', '{"vote": false}', '{"vote": "nobody"}')
         ),
         ("borda", '{"ranking": [2, 3, 1]}', (1, 2, 0)),
         ("borda", '{"ranking": []}', ()),
