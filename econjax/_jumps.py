@@ -139,7 +139,7 @@ def _arriving(
     known = kernel()
 
     @partial(jax.checkpoint, prevent_cse=False)
-    def add(total: Float[Array, ""], border: tuple[Float[Array, " met"], Float[Array, " met"]]):
+    def add(total: Float[Array, ""], border: tuple[Float[Array, " #met"], Float[Array, " #met"]]):
         at, brought = (spread(values, group) for values in border)
         return total + jnp.sum(_density(at, types, weight, *known) * brought), None
 

@@ -107,7 +107,9 @@ def _brackets(year: int, status: str, *, deduction: bool) -> tuple[list[float], 
     law = _law_book()
     if str(year) not in law:
         raise ValueError(
-            f"No federal schedule for year {year}; the table holds {min(law)} to {max(law)}."
+            f"No federal schedule for year {year}; the table holds {min(law)} to {max(law)}. To "
+            "move one to another year by a factor of your own: econjax.laws.indexed, or "
+            "[law.index] in an economy file."
         )
     if status not in law[str(year)]:
         raise ValueError(

@@ -153,7 +153,7 @@ BAD = {
     "not from zero": ([1000, 5000], [0.1, 0.2], r"1000", r"start|0"),
     "unequal lengths": ([0, 5000], [0.1, 0.2, 0.3], r"2.*3|3.*2", r"as many rates as thresholds"),
     "no brackets": ([], [], r"0|empty", r"at least one|one bracket|empty"),
-    "two-dimensional": ([[0, 5000]], [[0.1, 0.2]], r"1, 2", r"one|dimension|1"),
+    "three-dimensional": ([[[0, 5000]]], [[[0.1, 0.2]]], r"1, 1, 2", r"two flat lists"),
 }
 
 
