@@ -319,8 +319,8 @@ def _point(
     if workers.other_income is not None:
         earned = jax.nn.relu(income - workers.other_income)
     labor = jnp.where(skill > 0, _hours_for(earned, jnp.where(skill > 0, skill, 1)), 0)
-    tax = tax if workers.credit is None else tax - workers.credit
-    return Point(labor, income, tax, income - tax + rebate - _cost(workers))
+    kept = income - tax + rebate - _cost(workers)
+    return Point(labor, income, tax if workers.credit is None else tax - workers.credit, kept)
 
 
 @jax.custom_jvp
