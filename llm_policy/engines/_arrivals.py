@@ -3,49 +3,9 @@
 import queue
 import threading
 from collections.abc import Callable, Generator, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
-_Thing = TypeVar("_Thing")
-_Answer = TypeVar("_Answer")
 _News = TypeVar("_News")
-
-
-class Arrival(NamedTuple, Generic[_Answer]):
-    """What came for the thing at a place: an answer, or what went wrong."""
-
-    place: int
-    answer: _Answer | None
-    error: Exception | None
-
-
-def arrivals(
-    things: Sequence[_Thing], ask: Callable[[_Thing], _Answer], *, together: int
-) -> Generator[list[Arrival[_Answer]], None, None]:
-    """Yield what `ask` answers or raises for the things, all that has come since the last time.
-
-    At most `together` are asked at a time. Once something was raised nothing more is begun, and
-    what had been begun is waited for. Close it to begin nothing more and wait for nothing.
-    """
-    waiting = iter(range(len(things)))
-    turn = threading.Lock()
-
-    def work(put: Callable[[Arrival[_Answer]], None]) -> None:
-        nonlocal waiting
-        while True:
-            with turn:
-                place = next(waiting, None)
-            if place is None:
-                return
-            try:
-                put(Arrival(place, ask(things[place]), None))
-            except Exception as error:
-                waiting = iter(())
-                put(Arrival(place, None, error))
-
-    try:
-        yield from in_threads([work] * min(together, len(things)))
-    finally:
-        waiting = iter(())
 
 
 def in_threads(
