@@ -3,7 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, suppress
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -11,7 +12,15 @@ import numpy as np
 from llm_policy.engines._chat import Chat
 from llm_policy.engines._options import option_tree
 from llm_policy.engines._scores import choices
-from llm_policy.engines.base import Choices, Completion, EngineError, Interrupted, Prompt, Schema
+from llm_policy.engines.base import (
+    Choices,
+    Completion,
+    EngineError,
+    Hear,
+    Interrupted,
+    Prompt,
+    Schema,
+)
 from llm_policy.engines.provenance import is_noise, model_folder, taught_entries, weights_of
 
 os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")  # a fork would copy JAX's threads
@@ -74,6 +83,7 @@ class VLLMEngine:
         if on_cpu:
             # For the child: kernels it would compile save nothing, cost 15 s and need a compiler.
             os.environ.setdefault("TORCH_COMPILE_DISABLE", "1")
+        self.hear: Hear | None = None
         self.temperature = temperature
         self._forces = on_cpu
         self._llm = _start(
@@ -222,26 +232,54 @@ class VLLMEngine:
             for tokens in self._encode(prompts, longest)
             for question in questions
         ]
-        engine = self._llm.llm_engine
         rows: list[list[str]] = []
         finished: dict[str, Any] = {}
+
+        def answers(places: Sequence[int]) -> _Answers:
+            return read([[finished[name] for name in rows[place]] for place in places])
+
         try:
             # enqueue names a request "7-1f3a", and its output "7"
             queued = self._llm.enqueue(encoded, params * len(prompts), use_tqdm=False)
             names = iter(name.partition("-")[0] for name in queued)
-            rows = [[next(names) for _ in questions] for _ in prompts]
-            while engine.has_unfinished_requests():
-                finished |= {
-                    output.request_id: output for output in engine.step() if output.finished
-                }
+            rows += [[next(names) for _ in questions] for _ in prompts]
+            with closing(self._answered(rows, finished)) as arriving:
+                for places in arriving:
+                    if self.hear is not None:
+                        self.hear(places, answers(places))
         except EngineDeadError as error:
             message = "The vLLM engine has died (its last words are above): start it again."
             done = [place for place, names in enumerate(rows) if finished.keys() >= set(names)]
             if not done:
                 raise EngineError(message) from error
-            some = [[finished[name] for name in rows[place]] for place in done]
-            raise Interrupted(message, done, read(some)) from error
-        return read([[finished[name] for name in names] for names in rows])
+            raise Interrupted(message, done, answers(done)) from error
+        return answers(range(len(rows)))
+
+    def _answered(
+        self, rows: Sequence[Sequence[str]], finished: dict[str, Any]
+    ) -> Generator[list[int]]:
+        """Add outputs to `finished` as they come, and yield the rows that have become complete.
+
+        Whoever stops listening, as by an interrupt, withdraws the rest: nothing waits for it.
+        """
+        engine = self._llm.llm_engine
+        place_of = {name: place for place, names in enumerate(rows) for name in names}
+        left = [len(names) for names in rows]
+        try:
+            while engine.has_unfinished_requests():
+                complete = []
+                for output in engine.step():
+                    if output.finished:
+                        finished[output.request_id] = output
+                        place = place_of[output.request_id]
+                        left[place] -= 1
+                        complete += [place] * (left[place] == 0)
+                if complete:
+                    yield complete
+        finally:
+            if any(left):
+                with suppress(EngineDeadError):
+                    engine.abort_request([name for name in place_of if name not in finished])
 
     def _encode(self, prompts: Sequence[Prompt], answer: int) -> list[list[int]]:
         """Return the tokens of every prompt, after checking that they and their answers fit."""

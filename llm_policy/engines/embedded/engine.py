@@ -15,8 +15,8 @@ from jaxtyping import Float, Int32, UInt32
 
 from llm_policy.engines._chat import Chat
 from llm_policy.engines._options import OptionTree, option_tree
-from llm_policy.engines._scores import choices
-from llm_policy.engines.base import Choices, Completion, EngineError, Prompt, Schema
+from llm_policy.engines._scores import choices, join
+from llm_policy.engines.base import Choices, Completion, EngineError, Hear, Prompt, Schema
 from llm_policy.engines.provenance import SHIPPED_FOLDER, is_noise, taught_entries, weights_of
 
 try:
@@ -61,6 +61,7 @@ _FIRST_BLOCKS = 1 << 12
 _FIRST_BYTES = 400 << 20
 _MOST_BYTES = 4 << 30
 _SCORED = 64  # prompts at once
+_TOLD = 64  # prompts whose answers are told of together
 _OPTIONS = 16  # tokens and nodes to a multiple of
 _TOKENS = 4  # of each answer that are read in one pass
 _ROOM = 32
@@ -97,6 +98,7 @@ class EmbeddedEngine:
         seed: int = 0,
         cache_bytes: int | None = None,
     ) -> None:
+        self.hear: Hear | None = None
         self._name = _NAME if folder is None else str(folder)
         self._folder = SHIPPED_FOLDER if folder is None else Path(folder).expanduser()
         self.temperature = temperature
@@ -137,10 +139,9 @@ class EmbeddedEngine:
         drafts = self._grammars.drafts(schema, count=len(prompts) * samples, max_tokens=max_tokens)
         seeds = self._seeds(prompts, samples)
         begun = drafts[0].tokens if drafts else []
-        known: list[int] = []
+        answers: list[Completion] = []
         for texts in self._sittings([packed(tokens + begun) for tokens in encoded]):
-            first, found = len(known), self._read(texts)
-            known += [text.known for text in found]
+            first, found = len(answers), self._read(texts)
             rows = [(place, row) for place in range(len(texts)) for row in range(samples)]
             rows.sort(key=lambda row: len(texts[row[0]]))
             together = answers_together(len(rows))
@@ -148,16 +149,12 @@ class EmbeddedEngine:
                 places = [(first + place) * samples + row for place, row in turn]
                 asked = [(found[place].places, len(texts[place]) // 4) for place, _ in turn]
                 self._write(asked, [drafts[place] for place in places], seeds[places], together)
-        answers = [drafts[place * samples : (place + 1) * samples] for place in range(len(prompts))]
-        return [
-            Completion(
-                texts=tuple(self._tokenizer.decode(draft.tokens) for draft in answer),
-                prompt_tokens=len(tokens),
-                answer_tokens=sum(len(draft.tokens) for draft in answer),
-                cached_tokens=min(cached, len(tokens)),
-            )
-            for answer, tokens, cached in zip(answers, encoded, known, strict=True)
-        ]
+            answers += [
+                self._completion(drafts[at * samples : (at + 1) * samples], len(encoded[at]), text)
+                for at, text in enumerate(found, start=first)
+            ]
+            self._tell(first, answers[first:])
+        return answers
 
     def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
         """Score the options with the model's own probabilities: temperature 1, nothing filtered.
@@ -170,16 +167,17 @@ class EmbeddedEngine:
         """
         tree = option_tree(options, self._chat.answers(options), ends=self._ends)
         encoded = self._encode(prompts, tree.longest)
-        known: list[int] = []
-        raw = [np.zeros((0, len(options)))]
+        answered = [choices(np.zeros((0, len(options))), [], [])]
+        first = 0
         for texts in self._sittings(list(map(packed, encoded))):
             found = self._read(texts)
-            known += [text.known for text in found]
             length = np.array([len(text) // 4 for text in texts], np.int32)
-            raw += map(
-                tree.log_probabilities, jax.device_get(list(self._score(found, length, tree)))
-            )
-        return choices(np.concatenate(raw), list(map(len, encoded)), known)
+            scores = jax.device_get(list(self._score(found, length, tree)))
+            raw = np.concatenate(list(map(tree.log_probabilities, scores)))
+            answered.append(choices(raw, length.tolist(), [text.known for text in found]))
+            self._tell(first, answered[-1])
+            first += len(texts)
+        return join(answered, range(len(prompts)))
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Return the number of the model's tokens of each text, without special tokens."""
@@ -246,13 +244,28 @@ class EmbeddedEngine:
         self._prefixes = Prefixes(blocks=first, most=most)
         self._pool: Pool | None = None
 
+    def _completion(self, drafts: Sequence[Draft], length: int, text: FoundBlocks) -> Completion:
+        """Return what was written to a prompt of `length` tokens."""
+        return Completion(
+            texts=tuple(self._tokenizer.decode(draft.tokens) for draft in drafts),
+            prompt_tokens=length,
+            answer_tokens=sum(len(draft.tokens) for draft in drafts),
+            cached_tokens=min(text.known, length),
+        )
+
+    def _tell(self, first: int, said: Choices | Sequence[Completion]) -> None:
+        """Tell who listens of the answers to the prompts from place `first` on."""
+        if self.hear is not None:
+            count = len(said.leaked) if isinstance(said, Choices) else len(said)
+            self.hear(range(first, first + count), said)
+
     def _sittings(self, texts: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-        """Yield the texts by turns, of which each fits into the memory."""
+        """Yield the texts by turns, of which each fits into the memory and is told of alone."""
         self._prefixes.touch(reversed(texts))  # what comes first is dropped last
         start = blocks = 0
         for stop, text in enumerate(texts):
             more = blocks_of(len(text) // 4)
-            if blocks + more > self._prefixes.most:
+            if blocks + more > self._prefixes.most or stop - start == _TOLD:
                 yield texts[start:stop]
                 start, blocks = stop, 0
             blocks += more

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
+_TOGETHER_SECONDS = 0.02
+"""For so long arrivals are collected: to wake the thread that waits for each would cost more."""
 _T = TypeVar("_T")
 _Asked = TypeVar("_Asked")
 
@@ -50,19 +52,13 @@ class Loop:
         something was raised nothing more is begun, and what had been begun is waited for. To close
         the generator cancels whatever is left.
         """
-        news: queue.SimpleQueue[Came[_T] | None] = queue.SimpleQueue()
+        news: queue.SimpleQueue[list[Came[_T]] | None] = queue.SimpleQueue()
         work = _ask_all(asked, ask, news.put, together=together, first=first)
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         future.add_done_callback(lambda _: news.put(None))
         try:
-            more = True
-            while more:
-                some = [news.get()]
-                while not news.empty():
-                    some.append(news.get_nowait())
-                more = None not in some
-                if fresh := [one for one in some if one is not None]:
-                    yield fresh
+            while (come := news.get()) is not None:
+                yield come
             future.result()
         finally:
             future.cancel()
@@ -80,23 +76,35 @@ class Loop:
 async def _ask_all(
     asked: Sequence[_Asked],
     ask: Callable[[_Asked], Awaitable[_T]],
-    put: Callable[[Came[_T]], None],
+    put: Callable[[list[Came[_T]]], None],
     *,
     together: int,
     first: bool,
 ) -> None:
     waiting = deque(enumerate(asked))
+    come: list[Came[_T]] = []
+
+    def tell() -> None:
+        if come:
+            put(come.copy())
+            come.clear()
+
+    def arrive(one: Came[_T]) -> None:
+        if not come:
+            asyncio.get_running_loop().call_later(_TOGETHER_SECONDS, tell)
+        come.append(one)
 
     async def work(most: int) -> None:
         while waiting and most:
             place, one = waiting.popleft()
             most -= 1
             try:
-                put(Came(place, await ask(one)))
+                arrive(Came(place, await ask(one)))
             except Exception as error:
                 waiting.clear()
-                put(Came(place, error=error))
+                arrive(Came(place, error=error))
 
     if first:
         await work(1)
     await asyncio.gather(*(work(len(asked)) for _ in range(min(together, len(waiting)))))
+    tell()

@@ -203,3 +203,39 @@ def test_what_the_weights_are_is_said(engine):
         assert said["weights"] == "random noise"
     else:
         assert "imitate documented formulas" in said["weights"]
+
+
+@pytest.mark.parametrize("engine", MODELS, indirect=True)
+@pytest.mark.parametrize("verb", ["complete", "choose"])
+def test_an_interrupt_leaves_what_was_told_and_nothing_to_wait_for(engine, verb):
+    prompts = [Prompt(SHARED, f"Your skill is {place}.") for place in range(80)]
+    told = {}
+
+    def tell(places, answers):
+        assert not told.keys() & set(places)
+        told.update(zip(places, answers if verb == "complete" else answers.logprob, strict=True))
+
+    def stop(places, answers):
+        tell(places, answers)
+        raise KeyboardInterrupt
+
+    def ask():
+        if verb == "complete":
+            return engine.complete(prompts, HOURS)
+        return engine.choose(prompts, OPTIONS).logprob
+
+    engine.hear = stop
+    with pytest.raises(KeyboardInterrupt):
+        ask()
+    kept = dict(told)
+    assert 0 < len(kept) < len(prompts)
+    told.clear()
+    engine.hear = tell
+    whole = ask()
+    engine.hear = None
+    assert sorted(told) == list(range(len(prompts)))
+    if verb == "choose":
+        for place, scores in kept.items():
+            np.testing.assert_allclose(scores, whole[place], atol=TOLERANCE)
+    else:
+        assert [told[place] for place in range(len(prompts))] == whole
