@@ -1,5 +1,6 @@
 """Settings for every test: shapes are checked at run time, and precision is asked for by name."""
 
+import gc
 import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -10,8 +11,13 @@ from typing import Any
 # both to compile as users do; `test_optimised.py` compares the two.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault(
-    "XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1"
+    "XLA_FLAGS",
+    "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1 "
+    "--xla_cpu_parallel_codegen_split_count=1",
 )
+# There is a test process for every core: threads of their own would only wait for each other.
+os.environ.setdefault("NPROC", "1")  # XLA's
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import hypothesis
 import jax
@@ -34,6 +40,10 @@ MAPS, MOST_MAPS = Path("/proc/self/maps"), 20_000
 Each program is a few. Linux ends a process that has 65,530, and 20,000 are about 3 GB.
 """
 
+# Tracing makes millions of objects that live on: to look through them again and again is a tenth of
+# all time.
+gc.set_threshold(200_000, 20, 50)
+
 _compilations: list[str] = []
 
 
@@ -46,10 +56,13 @@ jax.monitoring.register_event_duration_secs_listener(_on_duration)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep slow compilations for the files to come and for the next run, each process its own."""
+    """Keep slow compilations for the other processes and for the next run.
+
+    A size that it keeps to makes JAX lock the folder, which only then takes several processes.
+    """
     assert config.cache is not None
-    folder = config.cache.mkdir(f"jax-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}")
-    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
+    jax.config.update("jax_compilation_cache_max_size", 1 << 30)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 

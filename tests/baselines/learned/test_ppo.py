@@ -1,4 +1,5 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import equinox as eqx
 import jax
@@ -263,7 +264,8 @@ def test_the_policy_moves_away_from_what_is_infinitely_bad():
 
 def test_worker_steps_are_those_of_every_episode(monkeypatch):
     clock = iter([0.0, 8.0, 10.0, 14.0, 20.0, 22.0])
-    monkeypatch.setattr("baselines.learned.one_step.time.perf_counter", lambda: next(clock))
+    watch = SimpleNamespace(perf_counter=lambda: next(clock))
+    monkeypatch.setattr("baselines.learned.one_step.time", watch)
     rate = worker_steps_per_second(
         workers(20), jnp.asarray(THRESHOLDS), Atkinson(1.0), episodes=30, repeats=2
     )
