@@ -116,13 +116,28 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 def renew_manifest(path: Path, *, config: Mapping[str, Any], limits: Mapping[str, Any]) -> None:
     """Write what a run goes on with into its manifest: choices that change, limits, the version."""
-    manifest = path / MANIFEST
-    found = _json(manifest.read_text("utf-8"))
+    found = _json((path / MANIFEST).read_text("utf-8"))
     found["config"] |= config
     found |= {"limits": limits, "prompts": digest_of_prompts()}
     now = {"at": _now(), "econjax": importlib.metadata.version("econjax"), "limits": limits}
     found["resumed"] = [*found.get("resumed", []), now]
-    with whole(manifest) as file:
+    _rewrite(path, found)
+
+
+def note_engines(path: Path, descriptions: Sequence[Mapping[str, Any]]) -> None:
+    """Write what engines found out in a run, such as what a server refuses, into its manifest."""
+    found = _json((path / MANIFEST).read_text("utf-8"))
+    if not descriptions or not found["engine"]:
+        return
+    first, *others = found["engine"], *found["engine"].get("others", [])
+    new = [old | now for old, now in zip([first, *others], descriptions, strict=True)]
+    if new != [first, *others]:
+        found["engine"] = new[0] | ({"others": new[1:]} if others else {})
+        _rewrite(path, found)
+
+
+def _rewrite(path: Path, found: Mapping[str, Any]) -> None:
+    with whole(path / MANIFEST) as file:
         file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 

@@ -24,6 +24,7 @@ from experiments.runs.directory import (
     digest_of_prompts,
     make_run,
     new_run_path,
+    note_engines,
     read_manifest,
     renew_manifest,
 )
@@ -267,6 +268,9 @@ def _do(command: str, config: RunConfig, path: Path, session: Session | None) ->
             latest.journal.mark_unread(error.prompts, error.times)
             more += "; --ask-again asks again for what could not be read"
         raise EngineError(f"{error} {on} ({more})") from error
+    finally:
+        if session is not None:
+            note_engines(path, [each.journal.describe() for each in session.all])
     for each in session.all if session else ():
         each.journal.finish()
         if unused := each.journal.unused:

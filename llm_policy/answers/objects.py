@@ -17,10 +17,14 @@ def objects_in(text: str) -> Objects:
 
     Reasoning stands between tags (`<think>`, `[THINK]` and the like), or before a closing tag whose
     opening one the prompt held; a tag that is never closed is a word. Braces around something else
-    are passed over with all that they hold. A name given twice in one object makes it none.
+    are passed over with all that they hold. A name given twice in one object makes it none. A text
+    that ends within the decimals of an object's last number, six of them or more, says that number:
+    small models go on with digits until they are cut.
     """
     found: list[dict[str, Any]] = []
     at = 0
+    if _CUT_DECIMALS.search(text):
+        text += "}"
     while mark := _MARK.search(text, at):
         at = mark.end()
         if mark[0] == "{":
@@ -70,4 +74,5 @@ _REASONING = r"\s*(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpa
 _CLOSING = re.compile(r"[<\[]/" + _REASONING, re.IGNORECASE)
 _MARK = re.compile(r"\{|[<\[](?P<closes>/?)" + _REASONING, re.IGNORECASE)
 _BRACE = re.compile("[{}]")
+_CUT_DECIMALS = re.compile(r":\s*-?[0-9]{1,9}\.[0-9]{6,}\Z")
 _DECODER = json.JSONDecoder(object_pairs_hook=_each_once, parse_constant=_no_number, strict=False)

@@ -59,6 +59,23 @@ def test_a_server_that_forbids_everything_at_once_ends_with_a_table(
     assert "was asked without: top_p" in ran.out
 
 
+def test_what_a_server_refuses_in_the_middle_of_a_run_is_in_its_manifest(econjax, runs):
+    strict, asked = Strict("max_tokens", answer=follows_prompts), []
+
+    def later(body, headers):
+        asked.append(1)
+        return (follows_prompts if len(asked) < 6 else strict)(body, headers)
+
+    with fake_server(later) as url:
+        ran = econjax(
+            *SIMULATE, "--mode", "text", "--server", url, "--model", "small", "--runs", runs,
+            "--name", "run",
+        )  # fmt: skip
+    assert ran.code == 0, ran.err
+    engine = json.loads((runs / "run" / "manifest.json").read_text())["engine"]
+    assert engine["refused"] == "max_tokens"
+
+
 def test_a_server_without_scores_is_noticed_before_any_work(econjax, runs, assert_told):
     server = Strict("scores", answer=follows_prompts)
     with fake_server(server) as url:
@@ -80,9 +97,11 @@ def test_when_one_of_several_servers_dies_the_others_go_on_and_the_end_says_so(e
     with fake_server(dies) as bad, fake_server(follows_prompts) as good:
         ran = econjax(
             *SIMULATE, "--mode", "text", "--server", f"{bad},{good}", "--model", "small",
-            "--runs", runs,
+            "--runs", runs, "--name", "run",
         )  # fmt: skip
     assert ran.code == 0, ran.err
+    engine = json.loads((runs / "run" / "manifest.json").read_text())["engine"]
+    assert f"{bad} answered 401" in engine["lost"]
     assert f"some were lost, and the others went on: {bad} answered 401" in " ".join(
         ran.out.split()
     )

@@ -16,8 +16,13 @@ DECODER = json.JSONDecoder(strict=False)
 
 
 def said(text, name):
-    """Return what Python's own JSON reader finds under a name, by whatever brace it begins."""
+    """Return what Python's own JSON reader finds under a name, by whatever brace it begins.
+
+    Six decimals at the end of the text are a number that was cut.
+    """
     values = []
+    _, point, end = text.rpartition(".")
+    text += "}" * (bool(point) and len(end) >= 6 and end.isdecimal())
     for start in (place for place, letter in enumerate(text) if letter == "{"):
         try:
             read, _ = DECODER.raw_decode(text, start)

@@ -144,6 +144,21 @@ def test_an_answer_that_is_cut_or_given_twice_under_one_name_is_none(kind):
     assert read(twice).value is None
 
 
+@pytest.mark.parametrize("before", ["", "I think: ", "<think>{</think> ", '{"thought": "less"} '])
+def test_decimals_that_go_on_until_the_answer_is_cut_are_a_number(before):
+    whole = f'{before}{{"hours": 40.58780566219'
+    decimals = len(whole.rpartition(".")[2])
+    for cut in range(decimals + 1):
+        found = hours_in(whole[: len(whole) - cut])
+        if decimals - cut >= 6:
+            assert found.value == pytest.approx(40.58780566219, abs=10.0 ** (cut - decimals))
+        else:
+            assert "ends within its braces" in found.why
+    for more in (",", "e", " or more", " {", '", "hours'):
+        assert hours_in(whole + more).value is None
+    assert rates_in('{"rates_percent": [35.123456789', 2).value is None
+
+
 @pytest.mark.parametrize("number", [2, 2.0, "2", " 2 ", "2.0", "+2", "2.000000000000"])
 def test_a_number_is_the_same_in_every_kind_of_answer(number):
     def answer(name, value):
