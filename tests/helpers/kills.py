@@ -24,7 +24,7 @@ import traceback
 from pathlib import Path
 from typing import NamedTuple
 
-HEAVY = "equinox flax.linen jax.numpy matplotlib.pyplot openai optax"
+HEAVY = "equinox flax.linen jax.numpy matplotlib.pyplot httpx2 optax"
 """Modules without native threads, so that each process is a fork which has them already."""
 SMALL = ("--agents", "6", "--tax-years", "3", "--tax-year", "4", "--brackets", "three")
 TABLE = ("--workers", "llm", "--agents", "6", "--evaluations", "3", "--welfare", "rawlsian")
