@@ -134,8 +134,9 @@ def _arriving(
         reach, height = kernel()
 
         def mass(border: tuple[Float[Array, " met"], Float[Array, " met"]]):
-            own = (spread(values, group) for values in border)
-            return _sums(_density(*own, types, weight, reach), group, at.shape[1])
+            own_at, own_height = (spread(values, group) for values in border)
+            part = _density(own_at, own_height, types, weight, reach)
+            return _sums(part, group, at.shape[1])
 
         return jax.lax.map(mass, (at, height))
 
