@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from baselines import EvolutionPlanner, GradientPlanner
+from baselines.gradient.parametrisation import LogNetRates
 from econjax import (
     FILING_STATUSES,
     AmongWorkers,
@@ -31,9 +32,17 @@ from econjax import (
     from_microdata,
     us_federal,
 )
+from econjax.bounds import MOST, RateBounds
 from econjax.planning import Planner, RationalEvaluator, plan
 
 YEAR, ELASTICITY = 2024, 0.25
+BOUNDS = RateBounds(floor=-1.0, cap=MOST)  # of the formula, which knows no others
+PEOPLE = {
+    "everybody": (False, Atkinson(1.0)),
+    "workers-count": (False, AmongWorkers(Atkinson(1.0))),
+    "workers-only": (True, Atkinson(1.0)),
+}
+"""Whether non-workers are left out, and whose welfare counts."""
 
 
 def main() -> None:
@@ -44,6 +53,9 @@ def main() -> None:
         "--parts", nargs="+", choices=list(PARTS), default=list(PARTS), help="what to compute"
     )
     parser.add_argument(
+        "--people", nargs="+", choices=list(PEOPLE), default=list(PEOPLE), help="of the best rates"
+    )
+    parser.add_argument(
         "--polish", type=int, default=0, help="evaluations of evolution around what is found best"
     )
     chosen = parser.parse_args()
@@ -51,7 +63,8 @@ def main() -> None:
     with np.load(chosen.file) as units:
         columns = {name: units[name] for name in units.files}
     for part in chosen.parts:
-        PARTS[part](columns, **({"polish": chosen.polish} if part == "best" else {}))
+        more = (chosen.people, chosen.polish) if part == "best" else ()
+        PARTS[part](columns, *more)
 
 
 def statutory(units: dict[str, np.ndarray]) -> None:
@@ -103,14 +116,11 @@ def balanced(units: dict[str, np.ndarray]) -> None:
     print(f"rebate {float(solve(four, law)):,.2f}; peak memory of the process {peak:,.0f} MiB")
 
 
-def best(units: dict[str, np.ndarray], polish: int = 0) -> None:
+def best(units: dict[str, np.ndarray], people: list[str], polish: int) -> None:
     """Print the best rates by the formula and by gradients, with and without non-workers."""
     law = us_federal(YEAR, FILING_STATUSES)
-    for name, drop, welfare in (
-        ("everybody counts", False, Atkinson(1.0)),
-        ("workers only count", False, AmongWorkers(Atkinson(1.0))),
-        ("workers only", True, Atkinson(1.0)),
-    ):
+    for name in people:
+        drop, welfare = PEOPLE[name]
         economy = _economy(units, drop=drop)
         for rates in (law.rates, jnp.broadcast_to(law.rates, law.thresholds.shape)):
             start = BracketSchedule(law.thresholds, rates)
@@ -122,13 +132,12 @@ def _compare(evaluate: RationalEvaluator, law: BracketSchedule, polish: int) -> 
     """Print what each planner finds, in how long, and how high the steps of the value are."""
     start = BracketSchedule(law.thresholds, jnp.full_like(law.rates, 0.5))
     economy, welfare = evaluate.economy, evaluate.welfare
+    climber = GradientPlanner(start, coordinates=LogNetRates(BOUNDS))
     formula = _shown(evaluate, "formula", lambda: converged_saez(economy, start, welfare).schedule)
-    climbed = _shown(
-        evaluate, "gradient", lambda: _planned(GradientPlanner(start), evaluate, steps=60)
-    )
+    climbed = _shown(evaluate, "gradient", lambda: _planned(climber, evaluate, steps=60))
     _shown(evaluate, "law", lambda: law)
     for name, found in (("formula", formula), ("gradient", climbed)) if polish else ():
-        near = EvolutionPlanner(found, spread=0.02, size=24)
+        near = EvolutionPlanner(found, spread=0.02, size=24, bounds=BOUNDS)
         _shown(evaluate, f"{name}, evolved", lambda near=near: _planned(near, evaluate, polish))
     print(f"  rates moved by 0.01 points: value moves by {_steps(evaluate, formula):,.2f}")
 
