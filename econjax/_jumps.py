@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from econjax._arrays import split_moving
-from econjax._budget import (
-    brackets_of,
+from econjax._budget import brackets_of
+from econjax._choices import (
     entry_types,
     first_border,
     is_shared,
