@@ -274,9 +274,9 @@ class Isoelastic(AbstractPreferences):
         """Return the difference of utilities in dollars of the other choice's marginal utility."""
         both = (over[0] > 0) & (consumption > 0)
         base = jnp.where(both, over[0], 1)
-        per_util = self.unit * _power(
-            base / self.unit, self.curvature
-        )  # dollars per util at `over`
+        # Cut so that no product is 0 * inf.
+        most = 0.9 * jnp.log(jnp.finfo(base.dtype).max) - jnp.maximum(jnp.log(self.unit), 0)
+        per_util = self.unit * _power(base / self.unit, self.curvature, most=most)  # at `over`
         gain = base * _crra(jnp.where(both, consumption, 1) / base, self.curvature)
         worse = self._disutility(labor, workers) - self._disutility(over[1], workers)
         advantage = gain - per_util * worse
