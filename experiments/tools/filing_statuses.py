@@ -37,7 +37,7 @@ from econjax.planning import Planner, RationalEvaluator, plan
 
 YEAR, ELASTICITY = 2024, 0.25
 BOUNDS = RateBounds(floor=-1.0, cap=MOST)  # of the formula, which knows no others
-PEOPLE = {
+WHO_COUNTS = {
     "everybody": (False, Atkinson(1.0)),
     "workers-count": (False, AmongWorkers(Atkinson(1.0))),
     "workers-only": (True, Atkinson(1.0)),
@@ -53,7 +53,11 @@ def main() -> None:
         "--parts", nargs="+", choices=list(PARTS), default=list(PARTS), help="what to compute"
     )
     parser.add_argument(
-        "--people", nargs="+", choices=list(PEOPLE), default=list(PEOPLE), help="of the best rates"
+        "--people",
+        nargs="+",
+        choices=list(WHO_COUNTS),
+        default=list(WHO_COUNTS),
+        help="of the best rates",
     )
     parser.add_argument(
         "--polish", type=int, default=0, help="evaluations of evolution around what is found best"
@@ -120,7 +124,7 @@ def best(units: dict[str, np.ndarray], people: list[str], polish: int) -> None:
     """Print the best rates by the formula and by gradients, with and without non-workers."""
     law = us_federal(YEAR, FILING_STATUSES)
     for name in people:
-        drop, welfare = PEOPLE[name]
+        drop, welfare = WHO_COUNTS[name]
         economy = _economy(units, drop=drop)
         for rates in (law.rates, jnp.broadcast_to(law.rates, law.thresholds.shape)):
             start = BracketSchedule(law.thresholds, rates)
