@@ -9,7 +9,7 @@ from econjax.bounds import RateBounds
 from econjax.dynamics.simulation import simulate
 from econjax.economy import Economy, Outcome, settle
 from econjax.inequality import gini
-from econjax.law import FILING_STATUSES, added, phased_credit, us_federal
+from econjax.laws.federal import FILING_STATUSES, added, phased_credit, us_federal
 from econjax.optimal.formulas import top_rate
 from econjax.optimal.mirrlees import mirrlees_bound
 from econjax.optimal.saez import converged_saez, saez_rates

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from econjax._arrays import split_moving
-from econjax._budget import (
-    brackets_of,
+from econjax._budget import brackets_of
+from econjax._choices import (
     entry_types,
     first_border,
     is_shared,
@@ -123,27 +123,43 @@ def _arriving(
     """
     weight = economy.population.weight
 
-    def kernel() -> tuple[Float[Array, ""], tuple[Float[Array, ""], Float[Array, ""]]]:
+    def kernel() -> tuple[Float[Array, ""], Float[Array, "borders met"]]:
         reach = default_bandwidth(economy) if bandwidth is None else bandwidth
         counts = (weight > 0) & jnp.isfinite(types)
         lowest = jnp.min(jnp.where(counts, types, jnp.inf))
-        return reach, (lowest, jnp.max(jnp.where(counts, types, -jnp.inf)))
+        highest = jnp.max(jnp.where(counts, types, -jnp.inf))
+        return reach, _height(at, reach, (lowest, highest))
 
-    def masses() -> Float[Array, "borders 1"]:
-        known = kernel()
-        return jax.lax.map(lambda a: jnp.sum(_density(a, types, weight, *known), keepdims=True), at)
+    def masses() -> Float[Array, "borders met"]:
+        reach, height = kernel()
 
-    if brought.shape[1] == 1:
+        def mass(border: tuple[Float[Array, " met"], Float[Array, " met"]]):
+            own_at, own_height = (spread(values, group) for values in border)
+            part = _density(own_at, own_height, types, weight, reach)
+            return _sums(part, group, at.shape[1])
+
+        return jax.lax.map(mass, (at, height))
+
+    if group is not None or brought.shape[1] == 1:
         mass = jax.lax.cond(jnp.any(counted), masses, lambda: jnp.zeros_like(at))
         return jnp.sum(mass * brought)
-    known = kernel()
+    reach, height = kernel()
 
     @partial(jax.checkpoint, prevent_cse=False)
-    def add(total: Float[Array, ""], border: tuple[Float[Array, " #met"], Float[Array, " #met"]]):
-        at, brought = (spread(values, group) for values in border)
-        return total + jnp.sum(_density(at, types, weight, *known) * brought), None
+    def add(total: Float[Array, ""], border: tuple[Float[Array, " #met"], ...]):
+        at, height, brought = border
+        return total + jnp.sum(_density(at, height, types, weight, reach) * brought), None
 
-    return jax.lax.scan(add, jnp.zeros_like(weight[0]), (at, brought))[0]
+    return jax.lax.scan(add, jnp.zeros_like(weight[0]), (at, height, brought))[0]
+
+
+def _sums(
+    values: Float[Array, " agents"], group: Int[Array, " agents"] | None, groups: int
+) -> Float[Array, " groups"]:
+    """Return the sum of all values, or of each group's in one pass."""
+    if group is None:
+        return jnp.sum(values, keepdims=True)
+    return jax.ops.segment_sum(values, group, groups)
 
 
 def _met(economy: Economy, schedule: AbstractSchedule) -> tuple[Economy, AbstractSchedule]:
@@ -228,27 +244,35 @@ def _nodes(
 
 
 def _density(
-    at: Float[Array, " met"],
+    at: Float[Array, " #agents"],
+    height: Float[Array, " #agents"],
     types: Float[Array, " agents"],
     weight: Float[Array, " agents"],
     bandwidth: Float[Array, ""],
-    ends: tuple[Float[Array, ""], Float[Array, ""]],
 ) -> Float[Array, " agents"]:
-    """Return each worker's part in the density of log types at a point.
+    """Return each worker's part in the density of log types at a point: a biweight kernel."""
+    return height * weight * jax.nn.relu(1 - ((at - types) / bandwidth) ** 2) ** 2
 
-    A biweight kernel, cut and rescaled at the lowest and the highest type, the `ends`; there is
-    nobody beyond them.
+
+def _height(
+    at: Float[Array, "borders met"],
+    bandwidth: Float[Array, ""],
+    ends: tuple[Float[Array, ""], Float[Array, ""]],
+) -> Float[Array, "borders met"]:
+    """Return how high a biweight kernel is at its middle, of an integral of 1.
+
+    It is cut and rescaled at the lowest and the highest type, the `ends`; there is nobody beyond
+    them.
     """
     lowest, highest = ends
 
-    def below(distance: Float[Array, " met"]) -> Float[Array, " met"]:
+    def below(distance: Float[Array, "borders met"]) -> Float[Array, "borders met"]:
         u = jnp.clip(distance / bandwidth, -1, 1)
         return 0.5 + (15 * u - 10 * u**3 + 3 * u**5) / 16
 
     within = (at >= lowest) & (at <= highest)
     covered = jnp.where(within, below(highest - at) - below(lowest - at), 1)
-    kernel = jax.nn.relu(1 - ((at - types) / bandwidth) ** 2) ** 2
-    return jnp.where(within, 15 / 16 / (bandwidth * covered), 0) * weight * kernel
+    return jnp.where(within, 15 / 16 / (bandwidth * covered), 0)
 
 
 def _falls(economy: Economy, schedule: AbstractSchedule) -> Bool[Array, "borders _"]:

@@ -49,6 +49,13 @@ class RateBounds:
                 f"{self.cap}: lower a floor or lift a cap."
             )
 
+    def each_of(
+        self, rates: Float[Array, "*groups brackets"]
+    ) -> tuple[Float[Array, "*groups brackets"], Float[Array, "*groups brackets"]]:
+        """Return `each` for all rates of a schedule, in their shape."""
+        floor, cap = self.each(rates.shape[-1])
+        return jnp.broadcast_to(floor, rates.shape), jnp.broadcast_to(cap, rates.shape)
+
     def each(self, brackets: int) -> tuple[Float[Array, " brackets"], Float[Array, " brackets"]]:
         """Return the least and the highest rate that each bracket can have, given the others.
 
@@ -120,7 +127,7 @@ def nearest(
     and rises, to the last bit.
     """
     if not rising:
-        return jnp.clip(values, floor, cap)
+        return jnp.clip(values, *(jnp.broadcast_to(end, values.shape) for end in (floor, cap)))
     if values.ndim > 1:
         return jax.vmap(lambda own: nearest(own, floor, cap, rising=True))(values)
     places = jnp.arange(values.shape[0])

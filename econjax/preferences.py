@@ -272,14 +272,15 @@ class Isoelastic(AbstractPreferences):
         self, consumption: Agents, labor: Agents, over: Choice, workers: Population
     ) -> Agents:
         """Return the difference of utilities in dollars of the other choice's marginal utility."""
-        base = jnp.where(over[0] > 0, over[0], 1)
-        per_util = self.unit * _power(
-            base / self.unit, self.curvature
-        )  # dollars per util at `over`
-        gain = base * _crra(consumption / base, self.curvature)
+        both = (over[0] > 0) & (consumption > 0)
+        base = jnp.where(both, over[0], 1)
+        # Cut so that no product is 0 * inf.
+        most = 0.9 * jnp.log(jnp.finfo(base.dtype).max) - jnp.maximum(jnp.log(self.unit), 0)
+        per_util = self.unit * _power(base / self.unit, self.curvature, most=most)  # at `over`
+        gain = base * _crra(jnp.where(both, consumption, 1) / base, self.curvature)
         worse = self._disutility(labor, workers) - self._disutility(over[1], workers)
         advantage = gain - per_util * worse
-        return jnp.where(over[0] > 0, advantage, jnp.where(consumption > 0, jnp.inf, -jnp.inf))
+        return jnp.where(both, advantage, jnp.where(consumption > 0, jnp.inf, -jnp.inf))
 
     def linear_labor(
         self,
@@ -380,12 +381,14 @@ def _log_root_jvp(primals, tangents):
     first, second, _, known = primals
     log_x = _log_root(*primals)
     log_sum = (known - first * log_x) / second
-    slope = first + second * jnp.exp(log_x - log_sum)
     by_first, by_second, by_shift, by_known = tangents
-    excess = (
-        by_first * log_x + by_second * log_sum + second * by_shift * jnp.exp(-log_sum) - by_known
-    )
-    return log_x, -excess / slope
+    # Both sides of a division, in parts of the larger of X and shift + X, which may be next to 0.
+    larger = jnp.maximum(log_x, log_sum)
+    whole, part = jnp.exp(log_sum - larger), jnp.exp(log_x - larger)
+    most = 0.5 * jnp.log(jnp.finfo(log_x.dtype).max)
+    per_shift = second * jnp.exp(jnp.minimum(-larger, most))
+    excess = (by_first * log_x + by_second * log_sum - by_known) * whole + by_shift * per_shift
+    return log_x, -excess / (first * whole + second * part)
 
 
 def _log_add(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:

@@ -7,7 +7,8 @@ from jaxtyping import Array, Float, Int, Key
 from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float, is_concrete, require, require_scalar, split_moving
-from econjax._budget import Choices, advantage, best_point, choices, home
+from econjax._budget import advantage, best_point, home
+from econjax._choices import Choices, choices
 from econjax._compiled import compiled
 from econjax._jumps import arriving_revenue
 from econjax.economy import Economy, Outcome, income_and_tax, settle, spendable

@@ -55,7 +55,7 @@ class RevenueFloor:
 
     def slopes(self, schedule: BracketSchedule, report: Report) -> Float[np.ndarray, "1 brackets"]:
         """Return the income per head in each bracket."""
-        return np.asarray(report.brackets.base, float)[None]
+        return np.asarray(report.brackets.base, float).reshape(1, -1)
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,20 @@ class LossLimit:
         """Return the income per head in each bracket less that of the worker at the income decile.
 
         Whoever works as much as is best loses with a rate the income taxed at it and no more (the
-        envelope theorem), and deciles of income and utility are taken to be the same people.
+        envelope theorem), and deciles of income and utility are taken to be the same people. Where
+        groups have thresholds of their own, that worker is of each group as often as people are, or
+        as of any other where reports do not tell.
         """
-        starts = np.asarray(schedule.thresholds, float)
-        ends = np.append(starts[1:], np.inf)
-        income = np.asarray(report.income_deciles, float)[:, None]
-        return np.asarray(report.brackets.base, float) - (np.clip(income, starts, ends) - starts)
+        starts = np.atleast_2d(np.asarray(schedule.thresholds, float))
+        ends = np.append(starts[:, 1:], np.full_like(starts[:, :1], np.inf), axis=1)
+        income = np.asarray(report.income_deciles, float)[:, None, None]
+        taxed = np.clip(income, starts, ends) - starts
+        if schedule.rates.ndim == 2:
+            share = np.asarray(report.brackets.share, float).sum(axis=1)
+            taxed = share[:, None] * taxed
+        else:
+            taxed = taxed.mean(axis=1)
+        return np.asarray(report.brackets.base, float).ravel() - taxed.reshape(len(income), -1)
 
 
 @dataclass(frozen=True)
@@ -163,17 +171,25 @@ def certify_plan(
 
 def _rate_margins(schedule: BracketSchedule, bounds: RateBounds) -> dict[str, float]:
     """Return the margins of the bounds, which are as exact as the rates themselves."""
-    rates, count = np.asarray(schedule.rates), schedule.rates.shape[0]
+    if schedule.rates.ndim == 1:
+        return _margins_of(np.asarray(schedule.rates), bounds, "")
+    each = enumerate(np.asarray(schedule.rates))
+    margins = [_margins_of(own, bounds, f" of group {number}") for number, own in each]
+    return {name: margin for own in margins for name, margin in own.items()}
+
+
+def _margins_of(
+    rates: Float[np.ndarray, " brackets"], bounds: RateBounds, whose: str
+) -> dict[str, float]:
     floor, cap = (
         np.broadcast_to(np.asarray(end, rates.dtype), rates.shape)
         for end in (bounds.floor, bounds.cap)
     )
     margins = {}
-    for j in range(count):
-        margins[f"rate of bracket {j + 1} at least {floor[j]:.4g}"] = float(rates[j] - floor[j])
-        margins[f"rate of bracket {j + 1} at most {cap[j]:.4g}"] = float(cap[j] - rates[j])
+    for j in range(rates.size):
+        name = f"rate{whose} of bracket {j + 1}"
+        margins[f"{name} at least {floor[j]:.4g}"] = float(rates[j] - floor[j])
+        margins[f"{name} at most {cap[j]:.4g}"] = float(cap[j] - rates[j])
         if bounds.rising and j > 0:
-            margins[f"rate of bracket {j + 1} at least that of {j}"] = float(
-                rates[j] - rates[j - 1]
-            )
+            margins[f"{name} at least that of {j}"] = float(rates[j] - rates[j - 1])
     return margins

@@ -16,6 +16,7 @@ from econjax.bounds import USUAL_BOUNDS, RateBounds
 from econjax.planning import CLIMBS, Observation, Report, require_law, worth
 
 Vector = Float[np.ndarray, " brackets"]
+"""A number for each rate, of one group after the other where groups have their own."""
 
 
 class Point(NamedTuple):
@@ -87,7 +88,7 @@ class ConstrainedPlanner(NamedTuple):
     def init(self, key: Key[Array, ""]) -> ConstrainedState:
         """Return the start, moved into the bounds."""
         start = require_law(self.start)
-        position = np.asarray(self._coordinates.position(start.rates), float)
+        position = np.asarray(self._coordinates.position(start.rates), float).ravel()
         nothing = np.zeros(0)
         near = LocalSearch.begin(self.patience, _REACH)
         return ConstrainedState(
@@ -101,7 +102,7 @@ class ConstrainedPlanner(NamedTuple):
         if not state.near.searches:
             return self._schedule(state.position), state
         best = self._coordinates.position(state.best[0].rates)
-        return self._schedule(np.asarray(best + state.near.step(key, best), float)), state
+        return self._schedule(np.asarray(best + state.near.step(key, best), float).ravel()), state
 
     def tell(
         self, state: ConstrainedState, schedule: BracketSchedule, report: Report
@@ -147,7 +148,7 @@ class ConstrainedPlanner(NamedTuple):
     ) -> ConstrainedState:
         """Return the best step of the model, margins having been missed by so much."""
         spare = np.clip(miss, 1e-6, 1e-3)
-        step, short = best_step(model, self._bounds(), rising=self.bounds.rising, spare=spare)
+        step, short = best_step(model, self._bounds(), rising=self._rising, spare=spare)
         if short > 1e-6:
             model = model._replace(penalty=min(2 * model.penalty, 1e4))
         expected = model.centre.margins + model.slopes @ step
@@ -161,12 +162,18 @@ class ConstrainedPlanner(NamedTuple):
     def _coordinates(self) -> LogNetRates:
         return LogNetRates(self.bounds)
 
+    @property
+    def _rising(self) -> int:
+        """How many neighbours in the list of rates rise together: a group's; 0 if none must."""
+        return self.start.rates.shape[-1] if self.bounds.rising else 0
+
     def _schedule(self, position: Vector) -> BracketSchedule:
-        near = self._coordinates.nearest(jnp.asarray(position, self.start.rates.dtype))
+        like = self.start.rates
+        near = self._coordinates.nearest(jnp.asarray(position, like.dtype).reshape(like.shape))
         return BracketSchedule(self.start.thresholds, self._coordinates.legal_rates(near))
 
     def _bounds(self) -> tuple[Vector, Vector]:
-        floor, cap = -np.log1p(-self.bounds.interior(self.start.rates.shape[0])).T
+        floor, cap = -np.log1p(-self.bounds.interior_of(self.start.rates)).T
         return floor, cap
 
     def _margins(self, report: Report) -> Float[np.ndarray, " margins"]:
@@ -183,8 +190,8 @@ class ConstrainedPlanner(NamedTuple):
 
     def _heard(self, schedule: BracketSchedule, report: Report) -> Point:
         scale = max(float(report.equivalent), 1.0)
-        rates = np.asarray(schedule.rates, float)
-        slope = np.asarray(report.gradient, float) * (1 - rates) / scale
+        rates = np.asarray(schedule.rates, float).ravel()
+        slope = np.asarray(report.gradient, float).ravel() * (1 - rates) / scale
         return Point(-np.log1p(-rates), np.log(scale), slope, self._margins(report) / scale)
 
     def _first_model(self, heard: Point, schedule: BracketSchedule, report: Report) -> LocalModel:
@@ -228,13 +235,14 @@ def best_step(
     model: LocalModel,
     bounds: tuple[Vector, Vector],
     *,
-    rising: bool,
+    rising: int,
     spare: Float[np.ndarray, " margins"],
 ) -> tuple[Vector, float]:
     """Return the best step by the model, and by how much it still breaks the margins, all together.
 
-    A margin is aimed at with so much to `spare`. The quadratic program is solved by SLSQP (scipy),
-    with one slack for each margin.
+    In the list of rates, every `rising` of them must rise; none if that is 0. A margin is aimed at
+    with so much to `spare`. The quadratic program is solved by SLSQP (scipy), with one slack for
+    each margin.
     """
     centre, brackets, slacks = model.centre, model.centre.position.size, model.centre.margins.size
     low = np.minimum(np.maximum(bounds[0] - centre.position, -model.radius), 0)
@@ -266,7 +274,7 @@ def best_step(
 
 
 def _linear(
-    model: LocalModel, *, rising: bool, spare: Float[np.ndarray, " margins"]
+    model: LocalModel, *, rising: int, spare: Float[np.ndarray, " margins"]
 ) -> tuple[Float[np.ndarray, "rows unknowns"], Float[np.ndarray, " rows"]]:
     """Return rows whose products with the step and slacks must reach the numbers beside them."""
     brackets, slacks = model.centre.position.size, spare.size
@@ -274,8 +282,8 @@ def _linear(
     least = spare - model.centre.margins
     if not rising:
         return rows, least
-    climb = np.diff(np.eye(brackets), axis=0)
-    order = np.hstack([climb, np.zeros((brackets - 1, slacks))])
+    climb = np.kron(np.eye(brackets // rising), np.diff(np.eye(rising), axis=0))
+    order = np.hstack([climb, np.zeros((len(climb), slacks))])
     return np.vstack([rows, order]), np.append(least, -climb @ model.centre.position)
 
 

@@ -118,22 +118,20 @@ class Squashed(AbstractCoordinates):
     def position(self, rates: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
         """Return the log odds of each rate's way from the least to the highest."""
         rates = self.bounds.nearest(rates)
-        least, cap = self.bounds.each(rates.shape[-1])
+        least, cap = self.bounds.each_of(rates)
         if self.bounds.rising:
-            least = jnp.broadcast_to(least, rates.shape)
-            least = least.at[..., 1:].set(jnp.maximum(least[1:], rates[..., :-1]))
+            least = least.at[..., 1:].set(jnp.maximum(least[..., 1:], rates[..., :-1]))
         way = jnp.clip((rates - least) / jnp.where(cap > least, cap - least, 1), 1e-4, 1 - 1e-4)
         return self.nearest(jnp.log(way) - jnp.log1p(-way))
 
     def rates(self, position: Float[Array, " brackets"]) -> Float[Array, " brackets"]:
         """Return the rates, from the lowest bracket up."""
-        way, (floor, cap) = jax.nn.sigmoid(position), self.bounds.each(position.shape[-1])
+        way, (floor, cap) = jax.nn.sigmoid(position), self.bounds.each_of(position)
         if not self.bounds.rising:
             return floor + (cap - floor) * way
-        rates = [floor[0] + (cap[0] - floor[0]) * way[..., 0]]
-        for least, highest, share in zip(
-            floor[1:], cap[1:], jnp.moveaxis(way, -1, 0)[1:], strict=True
-        ):
+        floor, cap, way = (jnp.moveaxis(values, -1, 0) for values in (floor, cap, way))
+        rates = [floor[0] + (cap[0] - floor[0]) * way[0]]
+        for least, highest, share in zip(floor[1:], cap[1:], way[1:], strict=True):
             least = jnp.maximum(least, rates[-1])
             rates.append(least + (highest - least) * share)
         return jnp.stack(rates, axis=-1)

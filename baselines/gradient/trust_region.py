@@ -34,7 +34,7 @@ class SurrogateModel(Protocol):
 
     def predict(
         self, schedule: BracketSchedule
-    ) -> tuple[Float[Array, ""], Float[Array, " brackets"]]:
+    ) -> tuple[Float[Array, ""], Float[Array, "*groups brackets"]]:
         """Return the equivalent that a schedule should bring, and its gradient in the rates."""
         ...
 
@@ -110,17 +110,16 @@ class TrustRegionPlanner(NamedTuple):
         """Propose the start, and after that the best that the model predicts in the box."""
         if state.model is None:
             return self.start, state
-        centre = np.asarray(self.recommend(state).rates, float)
+        like = self.recommend(state)
+        centre = np.asarray(like.rates, float).ravel()
         low, high = (
-            np.clip(centre + way * state.radius, *self.bounds.interior(centre.size).T)
+            np.clip(centre + way * state.radius, *self.bounds.interior_of(like.rates).T)
             for way in (-1, 1)
         )
         rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
-        rates, promised = _climb(
-            state.model, self.start.thresholds, np.clip(centre, low, high), low, high, rng
-        )
+        rates, promised = _climb(state.model, like, np.clip(centre, low, high), low, high, rng)
         stretched = bool(np.abs(rates - centre).max() > 0.99 * state.radius)
-        schedule = BracketSchedule(self.start.thresholds, rates.tolist())
+        schedule = _with_rates(like, rates)
         return schedule, state._replace(promised=promised, stretched=stretched)
 
     def tell(
@@ -150,7 +149,7 @@ _CLIMBS = 3
 
 def _climb(
     model: SurrogateModel,
-    thresholds: Float[Array, " brackets"],
+    like: BracketSchedule,
     centre: np.ndarray,
     low: np.ndarray,
     high: np.ndarray,
@@ -162,8 +161,8 @@ def _climb(
     """
 
     def loss(rates: np.ndarray) -> tuple[float, np.ndarray]:
-        value, slope = model.predict(BracketSchedule(thresholds, rates.tolist()))
-        return -float(value) / scale, -np.asarray(slope, float) / scale
+        value, slope = model.predict(_with_rates(like, rates))
+        return -float(value) / scale, -np.asarray(slope, float).ravel() / scale
 
     scale = 1.0
     here = loss(centre)[0]
@@ -180,3 +179,8 @@ def _climb(
     if -float(best.fun) * scale <= -here:
         return centre, 0.0
     return np.clip(best.x, low, high), -float(best.fun) * scale + here
+
+
+def _with_rates(like: BracketSchedule, rates: np.ndarray) -> BracketSchedule:
+    """Return the schedule with other rates, given as one list."""
+    return BracketSchedule(like.thresholds, rates.reshape(like.rates.shape).tolist())

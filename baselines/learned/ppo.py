@@ -113,26 +113,26 @@ def standardised(reward: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 
 def ascended(
-    mean: Float[Array, " numbers"],
+    mean: Float[Array, "..."],
     spread: Float[Array, ""],
-    drawn: Float[Array, "batch numbers"],
+    drawn: Float[Array, "batch ..."],
     reward: Float[Array, " batch"],
     *,
     epochs: int,
     step: float,
     clip: float,
-) -> Float[Array, " numbers"]:
+) -> Float[Array, "..."]:
     """Return a Gaussian policy's mean after `epochs` ascents of the clipped objective on one batch.
 
     Steps are in units of the spread, so that what they do depends neither on it nor on the reward's
     unit: near the old policy the objective's gradient is the mean of the standardised reward times
     the draws' distance from the mean in spreads.
     """
-    advantage = standardised(reward)
-    old = jnp.sum(log_chance(drawn, mean[None], spread), axis=1)
+    advantage, numbers = standardised(reward), tuple(range(1, drawn.ndim))
+    old = jnp.sum(log_chance(drawn, mean[None], spread), axis=numbers)
 
-    def objective(shift: Float[Array, " numbers"]) -> Float[Array, ""]:
-        now = jnp.sum(log_chance(drawn, (mean + spread * shift)[None], spread), axis=1)
+    def objective(shift: Float[Array, "..."]) -> Float[Array, ""]:
+        now = jnp.sum(log_chance(drawn, (mean + spread * shift)[None], spread), axis=numbers)
         return clipped_objective(now, old, advantage, clip)
 
     shift = jnp.zeros_like(mean)

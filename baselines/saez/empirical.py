@@ -12,7 +12,7 @@ from econjax.planning import Report, require_law
 
 
 class MeasuredElasticity(NamedTuple):
-    """Elasticities of income with respect to the net-of-tax rate, one for each bracket.
+    """Elasticities of income with respect to the net-of-tax rate, one for each rate.
 
     Where `own` is false the bracket's own estimate was not positive, or nobody was in it, and
     `elasticity` is that of all brackets together; 0 if that is not positive either.
@@ -60,7 +60,7 @@ class EmpiricalSaezPlanner(NamedTuple):
     def ask(self, key: Key[Array, ""], state: Study) -> tuple[BracketSchedule, Study]:
         """Propose the next perturbation, or the iteration's rates."""
         if state.measured is None:
-            rates = self._perturbations()[len(state.incomes)]
+            rates = self._perturbations()[len(state.incomes)].reshape(self.start.rates.shape)
             return BracketSchedule(self.start.thresholds, rates), state
         iterates = np.all(state.measured.elasticity > 0)
         return state.iteration.ask(key, self.bounds) if iterates else self.recommend(state), state
@@ -68,7 +68,7 @@ class EmpiricalSaezPlanner(NamedTuple):
     def tell(self, state: Study, schedule: BracketSchedule, report: Report) -> Study:
         """Note the response, or move toward the rates that the formula implies."""
         if state.measured is not None:
-            elasticity = state.measured.elasticity
+            elasticity = state.measured.elasticity.reshape(self.start.rates.shape)
             if not np.all(elasticity > 0):
                 return state
             iteration = state.iteration.onward(
@@ -78,7 +78,7 @@ class EmpiricalSaezPlanner(NamedTuple):
         incumbent = state.iteration.incumbent.or_better(schedule, report)
         bracket = len(state.incomes) // 2
         incomes = (*state.incomes, float(report.income))
-        active = (*state.active, float(report.brackets.active[bracket]))
+        active = (*state.active, float(report.brackets.active.ravel()[bracket]))
         measured = (
             self._measure(incomes, active) if len(incomes) == 2 * self.start.rates.size else None
         )
@@ -90,10 +90,10 @@ class EmpiricalSaezPlanner(NamedTuple):
 
     def _perturbations(self) -> Float[np.ndarray, "tries brackets"]:
         """Return the rates of each try: every bracket's lowered, then raised."""
-        rates = np.asarray(self.start.rates, np.float64)
+        rates = np.asarray(self.start.rates, np.float64).ravel()
         moves = self.size * np.repeat(np.eye(rates.size), 2, axis=0)
         moves[::2] *= -1
-        return np.clip(rates + moves, *self.bounds.interior(rates.size).T)
+        return np.clip(rates + moves, *self.bounds.interior_of(self.start.rates).T)
 
     def _measure(self, incomes: tuple[float, ...], active: tuple[float, ...]) -> MeasuredElasticity:
         brackets = np.repeat(np.arange(self.start.rates.size), 2)

@@ -98,8 +98,8 @@ class SaezPlanner(NamedTuple):
     from every report (workers who differ sort themselves anew), and iterates: at the fixed point
     every bracket's condition holds with the marginal weights of the welfare function itself. Where
     rates fall with income, workers who jump over a threshold are counted as `inferred_jump` infers
-    them from the report; without `jumps`, and of groups with schedules of their own, they are left
-    out, and the fixed point is then near the optimum, not at it. The formula is of smooth
+    them from the report; without `jumps`, and of groups with rates in common, they are left out,
+    and the fixed point is then near the optimum, not at it. The formula is of smooth
     populations, and a finite one has steps: once the iteration has brought nothing for `patience`
     evaluations, the rest are trials of `LocalSearch`. It recommends the best rates tried.
     """
@@ -194,7 +194,7 @@ def implied_rates(
 
 def _jump(
     schedule: BracketSchedule, report: Report, square: Float[Array, "*brackets"]
-) -> Float[Array, " brackets"]:
+) -> Float[Array, "*groups brackets"]:
     """Return `inferred_jump` where the elasticity's mean square is this.
 
     How many jump and how far are both in proportion to the elasticity, so that all are inferred
@@ -202,7 +202,7 @@ def _jump(
     """
     active = report.brackets.active
     mean = float(jnp.sum(active * square) / jnp.maximum(jnp.sum(active), 1e-9))
-    if mean == 0 or schedule.groups is not None:  # nobody responds, or deciles say too little
+    if mean == 0:  # nobody responds
         return jnp.zeros_like(active)
     return inferred_jump(schedule, report, mean**0.5) * square / mean
 

@@ -14,12 +14,39 @@ from econjax.population import REFERENCE_HOURS
 
 def inferred_jump(
     schedule: BracketSchedule, report: Report, elasticity: float
-) -> Float[Array, " brackets"]:
+) -> Float[Array, "*groups brackets"]:
     """Return `jump_revenue` of workers inferred from a report, in dollars per unit of each rate.
 
     0 where rates rise with income, and where the report tells too little. Correct in so far as
-    workers best-respond with that elasticity and without income effects.
+    workers best-respond with that elasticity and without income effects. Workers of several groups
+    are inferred group by group; of groups that have rates in common, a report tells too little.
     """
+    if schedule.groups is None:
+        return _of_one(schedule, report, elasticity)
+    if schedule.rates.ndim == 1:
+        return jnp.zeros_like(schedule.rates)
+    each = (_of_group(schedule, report, elasticity, number) for number in range(schedule.groups))
+    return jnp.stack(list(each))
+
+
+def _of_group(
+    schedule: BracketSchedule, report: Report, elasticity: float, number: int
+) -> Float[Array, " brackets"]:
+    """Return a group's part, from its shares of brackets alone: deciles are of everybody."""
+    people = jnp.sum(report.brackets.share[number])
+    if people == 0:
+        return jnp.zeros_like(schedule.rates[number])
+    own = eqx.tree_at(
+        lambda r: (r.brackets.share, r.income_deciles),
+        report,
+        (report.brackets.share[number] / people, jnp.zeros_like(report.income_deciles)),
+    )
+    return people * _of_one(schedule.of_group(number), own, elasticity)
+
+
+def _of_one(
+    schedule: BracketSchedule, report: Report, elasticity: float
+) -> Float[Array, " brackets"]:
     rates = np.asarray(schedule.rates)
     workers = (
         inferred_population(schedule, report, elasticity) if np.any(np.diff(rates) < 0) else None

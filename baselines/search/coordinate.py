@@ -13,7 +13,8 @@ from econjax.planning import VALUE, Incumbent, Report, require_law, worth
 class CoordinateSearchState(NamedTuple):
     """Where a sweep stands: around `centre`, worth `value`, with the moves of pass `number`.
 
-    `value` is None until it is heard. `moves` are pairs of a bracket and its rate, still to be
+    `value` is None until it is heard. Rates are in one list, of one group after the other where
+    groups have their own. `moves` are pairs of a bracket and its rate, still to be
     tried; `winners` the best rates found for each bracket on its own and `values` what they
     brought; `composite` says whether the winners have been proposed together.
     """
@@ -47,7 +48,7 @@ class CoordinateSearch(NamedTuple):
     def init(self, key: Key[Array, ""]) -> CoordinateSearchState:
         """Return the first pass, whose centre is not yet worth anything."""
         start = self.bounds.keep(require_law(self.start))
-        return self._around(np.asarray(start.rates, float), None, 0, Incumbent.none(start))
+        return self._around(np.asarray(start.rates, float).ravel(), None, 0, Incumbent.none(start))
 
     def ask(
         self, key: Key[Array, ""], state: CoordinateSearchState
@@ -59,6 +60,7 @@ class CoordinateSearch(NamedTuple):
         elif state.value is not None:
             bracket, rate = state.moves[0]
             rates = np.where(np.arange(rates.size) == bracket, rate, rates)
+        rates = rates.reshape(self.start.rates.shape)
         return BracketSchedule(self.start.thresholds, rates), state
 
     def tell(
@@ -67,7 +69,7 @@ class CoordinateSearch(NamedTuple):
         """Note what the move brought; go on from the best after the last one."""
         value, incumbent = worth(report), state.incumbent.or_better(schedule, report)
         if state.composite:
-            best = np.asarray(incumbent.schedule.rates, float)
+            best = np.asarray(incumbent.schedule.rates, float).ravel()
             return self._around(best, float(incumbent.equivalent), state.number + 1, incumbent)
         if state.value is None:
             values = np.full_like(state.centre, value)
@@ -93,7 +95,7 @@ class CoordinateSearch(NamedTuple):
     ) -> CoordinateSearchState:
         halvings = max(number - len(self.passes) + 1, 0)
         steps = self.passes[min(number, len(self.passes) - 1)]
-        box = self.bounds.interior(len(centre))
+        box = self.bounds.interior_of(self.start.rates)
         rates = [
             (j, float(np.clip(rate + sign * step / 2**halvings, *box[j])))
             for j, rate in enumerate(centre)

@@ -29,7 +29,7 @@ class GridSearch(NamedTuple):
     """
 
     law: BracketSchedule
-    rates: Float[Array, "tries brackets"]
+    rates: Float[Array, "tries *groups brackets"]
     observes = VALUE
 
     def init(self, key: Key[Array, ""]) -> GridSearchState:
@@ -74,35 +74,34 @@ def even_grid(
     """
     if tries < 1:
         raise ValueError(f"A grid has at least 1 try; got {tries}.")
-    thresholds = require_law(law).thresholds
-    points = qmc.Halton(thresholds.shape[0], scramble=True, rng=seed).random(tries)
+    like = require_law(law).rates
+    points = qmc.Halton(like.size, scramble=True, rng=seed).random(tries)
     bounds = bounds or USUAL_BOUNDS
-    low, high = bounds.box(thresholds.shape[0]).T
+    low, high = bounds.box(like.shape[-1]).T
+    points = points.reshape(tries, *like.shape)
     rates = jnp.asarray(low + (high - low) * points, float)
     return GridSearch(law, jax.vmap(bounds.nearest)(rates))
 
 
 def factorial_grid(law: BracketSchedule, levels: Sequence[float]) -> GridSearch:
-    """Return the search over every combination of `levels`: len(levels) ** brackets tries.
+    """Return the search over every combination of `levels`: len(levels) ** rates tries.
 
     Raises:
         ValueError: no level, one that is not a share between -1 and 1, or more than a million
         combinations.
     """
-    thresholds = require_law(law).thresholds
-    tries = len(levels) ** thresholds.shape[0]
+    like = require_law(law).rates
+    tries = len(levels) ** like.size
     if not 0 < tries <= 1_000_000:
         raise ValueError(
-            f"{len(levels)} levels for {thresholds.shape[0]} brackets make {tries:,} tries: 1 to "
-            "1,000,000."
+            f"{len(levels)} levels for {like.size} brackets make {tries:,} tries: 1 to 1,000,000."
         )
     if not all(-1 <= level <= 1 for level in levels):
         raise ValueError(
             f"Levels are rates, shares between -1 and 1: 35 % is 0.35; got {list(levels)}."
         )
-    return GridSearch(
-        law, jnp.asarray(list(itertools.product(levels, repeat=thresholds.shape[0])), float)
-    )
+    rates = jnp.asarray(list(itertools.product(levels, repeat=like.size)), float)
+    return GridSearch(law, rates.reshape(tries, *like.shape))
 
 
 def reference_grid(law: BracketSchedule) -> GridSearch:
@@ -111,11 +110,10 @@ def reference_grid(law: BracketSchedule) -> GridSearch:
     Raises:
         ValueError: another number of brackets.
     """
-    thresholds = require_law(law).thresholds
-    if thresholds.shape != (3,):
+    rates = require_law(law).rates
+    if rates.shape != (3,):
         raise ValueError(
-            f"The reference grid is for 3 brackets, there at 0, 90000 and 159100; got "
-            f"{thresholds.size}."
+            f"The reference grid is for 3 brackets, there at 0, 90000 and 159100; got {rates.size}."
         )
     return GridSearch(law, jnp.asarray(list(REFERENCE_RATES.values()), float))
 

@@ -24,7 +24,7 @@ class RandomSearch(NamedTuple):
 
     def ask(self, key: Key[Array, ""], state: Incumbent) -> tuple[BracketSchedule, Incumbent]:
         """Propose a draw."""
-        low, high = self.bounds.each(self.law.rates.size)
+        low, high = self.bounds.each_of(self.law.rates)
         share = jax.random.uniform(key, self.law.rates.shape, self.law.rates.dtype)
         rates = self.bounds.nearest(low + (high - low) * share)
         return BracketSchedule(self.law.thresholds, rates), state
@@ -65,7 +65,7 @@ class FlatSearch(NamedTuple):
             ValueError: bounds that no flat rate keeps.
         """
         incumbent = Incumbent.none(_flat(require_law(self.law), jnp.zeros(())))
-        box = self.bounds.box(self.law.rates.size)
+        box = self.bounds.box(self.law.rates.shape[-1])
         low, high = float(box[:, 0].max()), float(box[:, 1].min())
         if low > high:
             raise ValueError(f"No flat rate is within bounds {self.bounds}.")

@@ -64,6 +64,8 @@ def elasticity_or_reported(
             f"elasticity is one number, or one for each of {statistics.active.size} brackets; got "
             f"shape {elasticity.shape}."
         )
+    if elasticity.ndim == 1:  # of each bracket, in every group
+        elasticity = jnp.broadcast_to(elasticity, shape)
     return require(elasticity, jnp.all(elasticity > 0), "elasticity must be a positive number.")
 
 

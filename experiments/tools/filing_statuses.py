@@ -16,11 +16,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from baselines import GradientPlanner
-from baselines.optimum import simplex
+from baselines import EvolutionPlanner, GradientPlanner
+from baselines.gradient.parametrisation import LogNetRates
 from econjax import (
     FILING_STATUSES,
-    AbstractWelfare,
     AmongWorkers,
     Atkinson,
     BracketSchedule,
@@ -33,9 +32,17 @@ from econjax import (
     from_microdata,
     us_federal,
 )
-from econjax.planning import RationalEvaluator, plan
+from econjax.bounds import MOST, RateBounds
+from econjax.planning import Planner, RationalEvaluator, plan
 
 YEAR, ELASTICITY = 2024, 0.25
+BOUNDS = RateBounds(floor=-1.0, cap=MOST)  # of the formula, which knows no others
+WHO_COUNTS = {
+    "everybody": (False, Atkinson(1.0)),
+    "workers-count": (False, AmongWorkers(Atkinson(1.0))),
+    "workers-only": (True, Atkinson(1.0)),
+}
+"""Whether non-workers are left out, and whose welfare counts."""
 
 
 def main() -> None:
@@ -45,12 +52,23 @@ def main() -> None:
     parser.add_argument(
         "--parts", nargs="+", choices=list(PARTS), default=list(PARTS), help="what to compute"
     )
+    parser.add_argument(
+        "--people",
+        nargs="+",
+        choices=list(WHO_COUNTS),
+        default=list(WHO_COUNTS),
+        help="of the best rates",
+    )
+    parser.add_argument(
+        "--polish", type=int, default=0, help="evaluations of evolution around what is found best"
+    )
     chosen = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     with np.load(chosen.file) as units:
         columns = {name: units[name] for name in units.files}
     for part in chosen.parts:
-        PARTS[part](columns)
+        more = (chosen.people, chosen.polish) if part == "best" else ()
+        PARTS[part](columns, *more)
 
 
 def statutory(units: dict[str, np.ndarray]) -> None:
@@ -102,34 +120,58 @@ def balanced(units: dict[str, np.ndarray]) -> None:
     print(f"rebate {float(solve(four, law)):,.2f}; peak memory of the process {peak:,.0f} MiB")
 
 
-def best(units: dict[str, np.ndarray]) -> None:
+def best(units: dict[str, np.ndarray], people: list[str], polish: int) -> None:
     """Print the best rates by the formula and by gradients, with and without non-workers."""
     law = us_federal(YEAR, FILING_STATUSES)
-    for name, drop, welfare in (
-        ("everybody counts", False, Atkinson(1.0)),
-        ("workers only count", False, AmongWorkers(Atkinson(1.0))),
-        ("workers only", True, Atkinson(1.0)),
-    ):
+    for name in people:
+        drop, welfare = WHO_COUNTS[name]
         economy = _economy(units, drop=drop)
         for rates in (law.rates, jnp.broadcast_to(law.rates, law.thresholds.shape)):
-            _compare(name, economy, welfare, BracketSchedule(law.thresholds, rates))
+            start = BracketSchedule(law.thresholds, rates)
+            print(f"{name}, rates {'in common' if rates.ndim == 1 else 'of each group'}:")
+            _compare(RationalEvaluator(economy, welfare), start, polish)
 
 
-def _compare(name: str, economy: Economy, welfare: AbstractWelfare, law: BracketSchedule) -> None:
-    evaluate = RationalEvaluator(economy, welfare)
+def _compare(evaluate: RationalEvaluator, law: BracketSchedule, polish: int) -> None:
+    """Print what each planner finds, in how long, and how high the steps of the value are."""
     start = BracketSchedule(law.thresholds, jnp.full_like(law.rates, 0.5))
-    formula = converged_saez(economy, start, welfare, tolerance=1e-4).schedule
-    climbed = plan(jax.random.key(0), GradientPlanner(start), evaluate, steps=60).recommended
-    polished = simplex(evaluate, formula, most=200).schedule
-    print(f"{name}, rates {'in common' if law.rates.ndim == 1 else 'of each group'}:")
-    for planner, schedule in (
-        ("law", law),
-        ("formula", formula),
-        ("formula, simplex", polished),
-        ("gradient", climbed),
-    ):
-        value = float(evaluate.value(schedule).equivalent)
-        print(f"  {planner}: {value:,.2f}  {np.round(100 * np.asarray(schedule.rates), 1)}")
+    economy, welfare = evaluate.economy, evaluate.welfare
+    climber = GradientPlanner(start, coordinates=LogNetRates(BOUNDS))
+    formula = _shown(evaluate, "formula", lambda: converged_saez(economy, start, welfare).schedule)
+    climbed = _shown(evaluate, "gradient", lambda: _planned(climber, evaluate, steps=60))
+    _shown(evaluate, "law", lambda: law)
+    for name, found in (("formula", formula), ("gradient", climbed)) if polish else ():
+        near = EvolutionPlanner(found, spread=0.02, size=24, bounds=BOUNDS)
+        _shown(evaluate, f"{name}, evolved", lambda near=near: _planned(near, evaluate, polish))
+    print(f"  rates moved by 0.01 points: value moves by {_steps(evaluate, formula):,.2f}")
+
+
+def _planned(planner: Planner, evaluate: RationalEvaluator, steps: int) -> BracketSchedule:
+    return plan(jax.random.key(0), planner, evaluate, steps=steps).recommended
+
+
+def _shown(
+    evaluate: RationalEvaluator, name: str, find: Callable[[], BracketSchedule]
+) -> BracketSchedule:
+    """Return the schedule found, and print its value, rates and the seconds that it took."""
+    begun = time.perf_counter()
+    schedule = jax.block_until_ready(find())
+    seconds = time.perf_counter() - begun
+    value = float(evaluate.value(schedule).equivalent)
+    rates = np.round(100 * np.asarray(schedule.rates), 1).tolist()
+    print(f"  {name}: {value:,.2f} in {seconds:.0f} s  {rates}", flush=True)
+    return schedule
+
+
+def _steps(evaluate: RationalEvaluator, schedule: BracketSchedule, draws: int = 10) -> float:
+    """Return the standard deviation of the value where all rates move by next to nothing.
+
+    A finite population's value has a step wherever somebody jumps: optima are known no better.
+    """
+    rng, rates = np.random.default_rng(0), np.asarray(schedule.rates)
+    moved = (np.clip(rates + 1e-4 * rng.normal(size=rates.shape), 0, 1) for _ in range(draws))
+    values = (evaluate.value(BracketSchedule(schedule.thresholds, near)) for near in moved)
+    return float(np.std([float(report.equivalent) for report in values]))
 
 
 def _economy(units: dict[str, np.ndarray], *, drop: bool = False) -> Economy:

@@ -213,10 +213,21 @@ def test_quantiles_may_tie_and_begin_at_zero(x64):
         Quasilinear(1e6),
         Quasilinear(1e-6),
         Isoelastic(2, exponent=3, scale=1e-6, unit=1e4),
+        Isoelastic(4, exponent=3, scale=1e-6, unit=1e4),
+        Isoelastic(1, exponent=2, scale=1e-2),
+        Isoelastic(4, exponent=2, scale=1e-6),
     ],
-    ids=["usual", "next to endless", "next to none", "isoelastic"],
+    ids=[
+        "usual",
+        "next to endless",
+        "next to none",
+        "isoelastic",
+        "averse",
+        "isoelastic, in dollars",
+        "averse, in dollars",
+    ],
 )
-@pytest.mark.parametrize("edge", [1e-36, 1e-30, 1e30])
+@pytest.mark.parametrize("edge", [1e-36, 1e-30, 1e2, 1e30])
 def test_at_the_edge_of_the_format_no_gradient_is_nan(preferences, edge):
     population = Population([edge, 500.0, 1000.0])
     economy = Economy(population=population, preferences=preferences)
