@@ -28,7 +28,7 @@ def default_bandwidth(economy: Economy) -> Float[Array, ""]:
 
     People count as 1 / sum of weight^2, so that workers of weight 0 do not matter.
     """
-    types, weight = _log_types(economy), economy.population.weight
+    types, weight = log_types(economy), economy.population.weight
     weight = jnp.where(jnp.isfinite(types), weight, 0)
     types = jnp.where(jnp.isfinite(types), types, 0)
     everyone = jnp.maximum(jnp.sum(weight), jnp.finfo(weight.dtype).tiny)
@@ -80,7 +80,7 @@ def _arriving_revenue_jvp(primals, tangents):
     counted = exists & last & (slope > 0)
     moved = jnp.zeros_like(at) if lift is None else lift / jnp.where(counted, slope, 1)
     gain = jnp.where(counted, high.tax - low.tax, 0)
-    types, type_moves = eqx.filter_jvp(_log_types, (economy,), tangents[:1])
+    types, type_moves = eqx.filter_jvp(log_types, (economy,), tangents[:1])
     group = _group_met(economy, schedule)
     total = _arriving(economy, types, bandwidth, at, gain * moved, counted, group)
     if type_moves is None:
@@ -131,7 +131,7 @@ def _arriving(
 
     def masses() -> Float[Array, "borders 1"]:
         known = kernel()
-        return jax.lax.map(lambda a: jnp.sum(_density(a, types, weight, *known), keepdims=True), at)
+        return jax.lax.map(lambda a: jnp.sum(density(a, types, weight, *known), keepdims=True), at)
 
     if brought.shape[1] == 1:
         mass = jax.lax.cond(jnp.any(counted), masses, lambda: jnp.zeros_like(at))
@@ -141,7 +141,7 @@ def _arriving(
     @partial(jax.checkpoint, prevent_cse=False)
     def add(total: Float[Array, ""], border: tuple[Float[Array, " #met"], Float[Array, " #met"]]):
         at, brought = (spread(values, group) for values in border)
-        return total + jnp.sum(_density(at, types, weight, *known) * brought), None
+        return total + jnp.sum(density(at, types, weight, *known) * brought), None
 
     return jax.lax.scan(add, jnp.zeros_like(weight[0]), (at, brought))[0]
 
@@ -227,7 +227,7 @@ def _nodes(
     return nodes, jnp.interp(values, nodes, jnp.arange(_NODES, dtype=values.dtype))
 
 
-def _density(
+def density(
     at: Float[Array, " met"],
     types: Float[Array, " agents"],
     weight: Float[Array, " agents"],
@@ -263,7 +263,7 @@ def _falls(economy: Economy, schedule: AbstractSchedule) -> Bool[Array, "borders
     return falls if economy.population.fixed_cost is None else jnp.concatenate([home, falls])
 
 
-def _log_types(economy: Economy) -> Float[Array, " agents"]:
+def log_types(economy: Economy) -> Float[Array, " agents"]:
     """Return every worker's log type; far below all others where there is no skill."""
     workers = economy.population
     works = (workers.skill > 0) & (workers.taste > 0)
