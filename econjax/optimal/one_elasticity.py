@@ -327,7 +327,7 @@ def _mass(
     """Return the density of workers' log types at points."""
     weight = economy.population.weight
 
-    def mass(at: Float[Array, ""]) -> Float[Array, ""]:
+    def mass(at: Float[Array, " 1"]) -> Float[Array, ""]:
         return jnp.sum(density(at, known.types, weight, known.bandwidth, known.ends))
 
-    return jax.lax.map(mass, at)
+    return jax.lax.map(mass, at[:, None])

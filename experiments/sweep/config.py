@@ -80,7 +80,9 @@ class SweepConfig:
             ValueError: there are welfare functions to score the run under.
         """
         if score:
-            raise ValueError('--score is for simulations: put the functions under "welfare.functions".')
+            raise ValueError(
+                '--score is for simulations: put the functions under "welfare.functions".'
+            )
         return self
 
     def asdict(self) -> dict[str, Any]:

@@ -44,10 +44,11 @@ class VariedSource(EconomySource):
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """One point of a design: what varies, and what follows from it."""
+    """One point of a design: what varies, the sweep, what it says here, and the economy."""
 
     number: int
     values: Mapping[str, Level]
+    base: SweepDocument
     document: SweepDocument
     source: VariedSource
 
@@ -101,12 +102,11 @@ def checked_points(path: Path) -> tuple[Point, ...]:
     for point in points:
         few = min(point.source.agents or _AGENTS_OF_A_CHECK, _AGENTS_OF_A_CHECK)
         economy = dataclasses.replace(point.source, agents=few).economy()
-        try:
-            require_dollars(economy, point.welfare)
-            if point.document.sweep.planner == "saez" and economy.preferences.income_effects:
-                raise ValueError('the Saez formula knows no income effects: planner = "gradient".')
-        except ValueError as error:
-            raise Source(path).at(("sweep", "planner"), str(error)) from error
+        require_dollars(economy, point.welfare)
+        if point.document.sweep.planner == "saez" and economy.preferences.income_effects:
+            said = f"{type(economy.preferences).__name__} preferences have income effects, which "
+            remedy = 'the Saez formula does not know: write planner = "gradient".'
+            raise Source(path).at(("sweep", "planner"), said + remedy)
     return points
 
 
@@ -149,7 +149,7 @@ def _point(path: Path, base: SweepDocument, number: int, values: dict[str, Level
     document = msgspec.convert(said, SweepDocument)
     for keys, message in clashes(document):
         raise source.at(keys, message)
-    return Point(number, values, document, _source(path, document))
+    return Point(number, values, base, document, _source(path, document))
 
 
 _FUNCTIONS = "welfare.functions"

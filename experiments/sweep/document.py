@@ -38,4 +38,4 @@ class SweepDocument(Document, frozen=True, forbid_unknown_fields=True):
     """A sweep file: `vary` holds values, or a range, by the field that takes them."""
 
     sweep: Sweep = Sweep()
-    vary: dict[str, tuple[Level, ...] | Between] = {}
+    vary: dict[str, tuple[Level, ...] | Between] = msgspec.field(default_factory=dict)
