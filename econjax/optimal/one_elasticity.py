@@ -18,7 +18,6 @@ from econjax._jumps import default_bandwidth, density, log_types
 from econjax.economy import Economy, Outcome
 from econjax.population import REFERENCE_HOURS, Population
 from econjax.preferences import Quasilinear
-from econjax.schedule import BracketSchedule
 from econjax.statistics import BracketStatistics
 from econjax.welfare import AbstractWelfare, Atkinson
 
@@ -28,8 +27,8 @@ Evaluate = Callable[
 """Of rates: bracket statistics, and the derivative of revenue that is due to who jumps."""
 
 
-def is_of_one_elasticity(economy: Economy, schedule: BracketSchedule) -> bool:
-    """Return whether this module knows the workers, and the schedule is one of few brackets.
+def is_of_one_elasticity(economy: Economy, thresholds: Float[Array, "..."]) -> bool:
+    """Return whether this module knows the workers, and they share one schedule of few brackets.
 
     In float64 alone: utilities are compared, where those of neighbours differ by little.
     """
@@ -38,8 +37,8 @@ def is_of_one_elasticity(economy: Economy, schedule: BracketSchedule) -> bool:
     return (
         type(economy.preferences) is Quasilinear
         and all(values is None for values in own)
-        and schedule.groups is None
-        and schedule.rates.size <= UNROLLED
+        and thresholds.ndim == 1
+        and thresholds.size <= UNROLLED
         and economy.spending.dtype == jnp.float64
     )
 
@@ -60,10 +59,12 @@ def statistics_and_jumps(
     return evaluate
 
 
-def outcome_at(economy: Economy, schedule: BracketSchedule) -> Outcome:
-    """Return the outcome of `equilibrium`."""
-    known = _costs(economy, schedule.thresholds)
-    return _outcome(economy, _choose(known, _brackets(known, schedule.rates)))
+def outcomes_at(
+    economy: Economy, thresholds: Float[Array, " brackets"]
+) -> Callable[[Float[Array, " brackets"]], Outcome]:
+    """Return what says the outcome of `equilibrium` at any rates."""
+    known = _costs(economy, thresholds)
+    return lambda rates: _outcome(economy, _choose(known, _brackets(known, rates)))
 
 
 class _Costs(NamedTuple):
@@ -265,11 +266,12 @@ def _sides(known: _Costs, brackets: _Bracket, potential: Float[Array, " borders"
     return _Sides(incomes, costs, best[1], values[1] - values[0])
 
 
-def _indifferent(known: _Costs, brackets: _Bracket) -> Float[Array, " borders"]:
+def _indifferent(known: _Costs, brackets: _Bracket) -> tuple[Float[Array, " borders"], _Sides]:
     """Return the potential income at which a worker is indifferent about each border that falls.
 
-    Newton's method on the lead of the best point above over that below, which rises: it is linear
-    between points within brackets. Bisection where a step would leave the interval.
+    And its best points there. Newton's method on the lead of the one above over that below, which
+    rises: it is linear between points within brackets. Bisection where a step would leave the
+    interval.
     """
     falls, stretch = jnp.diff(brackets.rate) < 0, brackets.stretch
     widest = jax.lax.cummax(stretch, reverse=True)[1:]
@@ -278,11 +280,11 @@ def _indifferent(known: _Costs, brackets: _Bracket) -> Float[Array, " borders"]:
     near = 8 * jnp.finfo(low.dtype).eps
 
     def is_far(state) -> Bool[Array, ""]:
-        _, moved, steps = state
+        *_, moved, steps = state
         return (moved > near) & (steps < _MOST_STEPS)
 
     def closer(state):
-        (low, high, at), _, steps = state
+        (low, high, at), _, _, steps = state
         sides = _sides(known, brackets, at)
         low, high = jnp.where(sides.lead > 0, low, at), jnp.where(sides.lead > 0, at, high)
         slope = (sides.cost[1] - sides.cost[0]) / (known.elasticity * at)
@@ -290,10 +292,13 @@ def _indifferent(known: _Costs, brackets: _Bracket) -> Float[Array, " borders"]:
         within = (slope > 0) & (aim >= low) & (aim <= high)
         aim = jnp.where(within, aim, (low + high) / 2)
         moved = jnp.max(jnp.where(falls, jnp.abs(aim / at - 1), 0))
-        return (low, high, aim), moved, steps + 1
+        return (low, high, aim), sides, moved, steps + 1
 
-    begin = ((low, high, (low + high) / 2), jnp.full_like(low[0], jnp.inf), 0)
-    return jax.lax.while_loop(is_far, closer, begin)[0][2]
+    both = jnp.zeros((2, low.size), low.dtype)
+    nowhere = _Sides(both, both, jnp.ones(low.size, int), low)
+    begin = ((low, high, (low + high) / 2), nowhere, jnp.full_like(low[0], jnp.inf), 0)
+    (*_, at), sides, _, _ = jax.lax.while_loop(is_far, closer, begin)
+    return at, sides
 
 
 _MOST_STEPS = 60
@@ -307,8 +312,7 @@ def _jumps(economy: Economy, known: _Costs, brackets: _Bracket) -> Float[Array, 
     """
     if brackets.rate.size == 1:
         return jnp.zeros_like(brackets.rate)
-    falls, at = jnp.diff(brackets.rate) < 0, _indifferent(known, brackets)
-    sides = _sides(known, brackets, at)
+    falls, (at, sides) = jnp.diff(brackets.rate) < 0, _indifferent(known, brackets)
     starts, ends = (v[:, None, None] for v in (brackets.start, brackets.end))
     dollars = jnp.clip(sides.income[None], starts, ends) - starts
     tax = jnp.tensordot(brackets.rate, dollars, 1)

@@ -221,7 +221,7 @@ def _evaluation(
     economy: Economy, start: BracketSchedule, welfare: AbstractWelfare
 ) -> Callable[[Float[Array, "..."]], tuple[BracketStatistics, Float[Array, "..."]]]:
     """Return what says statistics and the jump term at rates, without a search if it can."""
-    if is_of_one_elasticity(economy, start):
+    if is_of_one_elasticity(economy, start.thresholds):
         return statistics_and_jumps(economy, start.thresholds, welfare)
 
     def evaluate(rates: Float[Array, "..."]) -> tuple[BracketStatistics, Float[Array, "..."]]:

@@ -242,8 +242,8 @@ def _of_sweep(document: SweepDocument) -> list[tuple[bool, tuple[str, ...], str]
             f"most_steps is 1 or more; got {sweep.most_steps}.",
         ),
         (
-            len(set(sweep.beside)) < len(sweep.beside) or "optimal" in sweep.beside,
+            len({*sweep.beside, "optimal", "law"}) < len(sweep.beside) + 2,
             ("sweep", "beside"),
-            'beside names schedules, each once, such as "law", "us_federal:2020" or a JSON file.',
+            "beside names other schedules than the law, each once: us_federal:2020 or a JSON file.",
         ),
     ]

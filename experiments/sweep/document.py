@@ -18,8 +18,9 @@ class Between(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The design, how often each of its points is drawn anew, and whose schedules are compared.
+    """The design, how often each of its points is drawn anew, and who plans.
 
+    `beside` names schedules to compare, besides the law: us_federal:YEAR or a JSON file.
     `seeds` 0 stands for the quantile grid, or every record, without a draw. `tolerance` and
     `most_steps` are those of `converged_saez`; a gradient planner takes `most_steps` too.
     """
@@ -29,7 +30,7 @@ class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seeds: int = 10
     seed: int = 0
     planner: Literal["saez", "gradient"] = "saez"
-    beside: tuple[str, ...] = ("law",)
+    beside: tuple[str, ...] = ()
     tolerance: float = 1e-3
     most_steps: int = 100
 

@@ -127,7 +127,7 @@ def draw(cell: Cell) -> Population:
 
 
 def compared(point: Point, path: Path) -> dict[str, AbstractSchedule]:
-    """Return the schedules to set beside the best one, by name.
+    """Return the schedules to set beside the best one and the law, by name.
 
     Raises:
         ValueError: a name that is none of a schedule.
@@ -136,9 +136,7 @@ def compared(point: Point, path: Path) -> dict[str, AbstractSchedule]:
     place = EconomyConfig(year=law.year or 2024, status=law.status or "single")
     kept = Kept.of(path)
     return {
-        name: point.source.schedule()
-        if name == "law"
-        else load_schedule(str(kept.path(name)))
+        name: load_schedule(str(kept.path(name)))
         if name.endswith(".json")
         else schedule_named(name, place)
         for name in point.document.sweep.beside

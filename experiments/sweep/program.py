@@ -20,7 +20,7 @@ from econjax import (
     equilibrium,
 )
 from econjax.optimal import converged_saez
-from econjax.optimal.one_elasticity import is_of_one_elasticity, outcome_at
+from econjax.optimal.one_elasticity import is_of_one_elasticity, outcomes_at
 from econjax.welfare import AbstractWelfare
 
 
@@ -28,7 +28,7 @@ class Pieces(eqx.Module):
     """What makes an economy of a population, and what is sought in it: a point of a design.
 
     `spending` is money a head; None for what the law collects. With `calibrated`, workers work 40
-    hours under the law at the `rebate`. `beside` are the schedules to compare.
+    hours under the law at the `rebate`. `beside` are schedules to compare, besides the law.
     """
 
     law: BracketSchedule
@@ -60,7 +60,7 @@ class Brought(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The best rates found, how well that went, and what they and the others bring, in order."""
+    """The best rates found, how well that went, and what they, the law and others bring."""
 
     rates: Float[Array, " brackets"]
     gap: Float[Array, ""]
@@ -96,19 +96,19 @@ def solve_all(
 
 
 def solve(population: Population, pieces: Pieces, search: Search) -> Found:
-    """Return the best schedule in the brackets of the law, and what it brings beside others."""
-    economy = economy_of(population, pieces)
+    """Return the best rates in the law's brackets, and what they, the law and others bring."""
+    economy, law = economy_of(population, pieces), pieces.law
     rates, gap, steps, converged = _best(economy, pieces, search)
-    schedules = (BracketSchedule(pieces.law.thresholds, rates), *pieces.beside)
+    respond = _outcomes(economy, law.thresholds)
 
-    def brought(schedule: AbstractSchedule) -> Brought:
-        return _brought(economy, schedule, pieces.welfare)
+    def brought(outcome: Outcome) -> Brought:
+        return _brought(economy, outcome, pieces.welfare)
 
-    if len({shapes_of(schedule) for schedule in schedules}) == 1:  # compiled once for all
-        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *schedules)
-        return Found(rates, gap, steps, converged, jax.lax.map(brought, stacked))
-    each = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(brought(s) for s in schedules))
-    return Found(rates, gap, steps, converged, each)
+    found = jax.lax.map(lambda own: brought(respond(own)), jnp.stack([rates, law.rates]))
+    for other in pieces.beside:
+        more = brought(_settled(economy, other))
+        found = jax.tree.map(lambda some, one: jnp.append(some, one), found, more)
+    return Found(rates, gap, steps, converged, found)
 
 
 def shapes_of(tree: Any) -> tuple[Hashable, ...]:
@@ -124,7 +124,8 @@ def economy_of(population: Population, pieces: Pieces) -> Economy:
         population = calibrate(population, law, preferences=wants, rebate=pieces.rebate)
     if pieces.spending is not None:
         return Economy(population=population, preferences=wants, spending=pieces.spending)
-    collected = _settled(Economy(population=population, preferences=wants), law).rebate
+    free = Economy(population=population, preferences=wants)
+    collected = _settled(free, law).rebate
     return Economy(population=population, preferences=wants, spending=collected)
 
 
@@ -145,13 +146,22 @@ def _best(
 
 
 def _settled(economy: Economy, schedule: AbstractSchedule) -> Outcome:
-    if isinstance(schedule, BracketSchedule) and is_of_one_elasticity(economy, schedule):
-        return outcome_at(economy, schedule)
+    if isinstance(schedule, BracketSchedule):
+        return _outcomes(economy, schedule.thresholds)(schedule.rates)
     return equilibrium(economy, schedule).outcome
 
 
-def _brought(economy: Economy, schedule: AbstractSchedule, welfare: AbstractWelfare) -> Brought:
-    outcome, weight = _settled(economy, schedule), economy.population.weight
+def _outcomes(
+    economy: Economy, thresholds: Float[Array, " brackets"]
+) -> Callable[[Float[Array, " brackets"]], Outcome]:
+    """Return what says the outcome at any rates within these brackets."""
+    if is_of_one_elasticity(economy, thresholds):
+        return outcomes_at(economy, thresholds)
+    return lambda rates: equilibrium(economy, BracketSchedule(thresholds, rates)).outcome
+
+
+def _brought(economy: Economy, outcome: Outcome, welfare: AbstractWelfare) -> Brought:
+    weight = economy.population.weight
     return Brought(
         welfare.equivalent(economy.population, outcome),
         outcome.rebate,

@@ -142,7 +142,7 @@ def _rows(
             "aversion": point.aversion if point.welfare_name == "atkinson" else None,
         }
         beside = compared(point, file)
-        rates = {OPTIMAL: found.rates[place].tolist()}
+        rates = {OPTIMAL: found.rates[place].tolist(), "law": rates_of(point.source.schedule())}
         rates |= {name: rates_of(schedule) for name, schedule in beside.items()}
         for row, name in enumerate(rates):
             searched = name == OPTIMAL
