@@ -276,7 +276,8 @@ def _indifferent(known: _Costs, brackets: _Bracket) -> tuple[Float[Array, " bord
     falls, stretch = jnp.diff(brackets.rate) < 0, brackets.stretch
     widest = jax.lax.cummax(stretch, reverse=True)[1:]
     low = jnp.where(falls, known.starts[1:] / widest, 1)
-    high = jnp.where(falls, known.starts[1:] / stretch[:-1], 2)
+    below = jnp.maximum(stretch[:-1], 1e-6 * widest)  # nothing is earned where all is taken
+    high = jnp.where(falls, known.starts[1:] / below, 2)
     near = 8 * jnp.finfo(low.dtype).eps
 
     def is_far(state) -> Bool[Array, ""]:

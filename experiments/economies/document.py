@@ -68,10 +68,10 @@ class Blame:
             raise (error if self._path is None else self.error(keys, str(error))) from error
 
 
-Kind = TypeVar("Kind", bound=Document)
+FileKind = TypeVar("FileKind", bound=Document)
 
 
-def read_document(path: Path, kind: type[Kind] = Document) -> Kind:
+def read_document(path: Path, kind: type[FileKind] = Document) -> FileKind:
     """Return what an economy file says, or a `kind` of file that says more.
 
     Raises:
@@ -83,7 +83,7 @@ def read_document(path: Path, kind: type[Kind] = Document) -> Kind:
 
 
 @functools.lru_cache(maxsize=4)
-def _document(path: Path, text: str, kind: type[Kind]) -> Kind:
+def _document(path: Path, text: str, kind: type[FileKind]) -> FileKind:
     source = Source(path)
     try:
         raw = tomllib.loads(text)

@@ -11,7 +11,7 @@ from experiments.sweep.design import points_of
 from experiments.sweep.memory import megabytes
 from experiments.sweep.plan import groups_of
 from experiments.sweep.run import Spent, solve_groups
-from experiments.sweep.tables import print_sweep, summary
+from experiments.sweep.tables import print_sweep, swept_means
 
 
 def run_sweep(config: SweepConfig, path: Path, session: Any = None) -> None:
@@ -25,7 +25,7 @@ def run_sweep(config: SweepConfig, path: Path, session: Any = None) -> None:
         groups = groups_of(points, config.file, memory=config.memory * 1e9)
     spent = solve_groups(groups, path, config.file)
     varied = list(points[0].values)
-    rows = summary(path / METRICS, varied)
+    rows = swept_means(path / METRICS, varied)
     if config.json:
         print(json.dumps({"run": str(path), "spent": vars(spent), "rows": rows}, indent=2))
         return

@@ -43,7 +43,7 @@ class VariedSource(EconomySource):
 
 
 @dataclasses.dataclass(frozen=True)
-class Point:
+class DesignPoint:
     """One point of a design: what varies, the sweep, what it says here, and the economy."""
 
     number: int
@@ -83,7 +83,7 @@ def read_sweep(path: Path) -> SweepDocument:
     return document
 
 
-def points_of(path: Path) -> tuple[Point, ...]:
+def points_of(path: Path) -> tuple[DesignPoint, ...]:
     """Return the points of a sweep file's design, in the order of its keys.
 
     Raises:
@@ -92,7 +92,7 @@ def points_of(path: Path) -> tuple[Point, ...]:
     return _points(path, Source(path).text)
 
 
-def checked_points(path: Path) -> tuple[Point, ...]:
+def checked_points(path: Path) -> tuple[DesignPoint, ...]:
     """Return the points, each of which makes an economy of a few workers.
 
     Raises:
@@ -126,7 +126,7 @@ def _digest(said: Any) -> str:
 
 
 @functools.lru_cache(maxsize=2)
-def _points(path: Path, text: str) -> tuple[Point, ...]:
+def _points(path: Path, text: str) -> tuple[DesignPoint, ...]:
     document = read_sweep(path)
     return tuple(
         _point(path, document, number, dict(zip(document.vary, levels, strict=True)))
@@ -134,7 +134,7 @@ def _points(path: Path, text: str) -> tuple[Point, ...]:
     )
 
 
-def _point(path: Path, base: SweepDocument, number: int, values: dict[str, Level]) -> Point:
+def _point(path: Path, base: SweepDocument, number: int, values: dict[str, Level]) -> DesignPoint:
     said = msgspec.to_builtins(base)
     source = Source(path)
     for name, value in values.items():
@@ -144,15 +144,25 @@ def _point(path: Path, base: SweepDocument, number: int, values: dict[str, Level
         try:
             msgspec.convert(said, SweepDocument)
         except msgspec.ValidationError as error:
-            what = f"{name} = {value!r} is no value of an economy file: {error}"
-            raise source.at(("vary", name), what) from error
+            raise source.at(_key(name), _refused(name, value, str(error))) from error
     document = msgspec.convert(said, SweepDocument)
     for keys, message in clashes(document):
         raise source.at(keys, message)
-    return Point(number, values, base, document, _source(path, document))
+    return DesignPoint(number, values, base, document, _source(path, document))
 
 
 _FUNCTIONS = "welfare.functions"
+
+
+def _key(*names: str) -> tuple[str, ...]:
+    """Return the keys of what varies, as a file's lines have them."""
+    return ("vary", *(names[0].split(".") if names else ()))
+
+
+def _refused(name: str, value: Level, error: str) -> str:
+    if "unknown field" in error:
+        return f"an economy file has no {name}: econjax economy init writes one with every key."
+    return f"{name} cannot be {value!r}: {error.partition(' - at ')[0].lower()}."
 
 
 def _source(path: Path, document: SweepDocument) -> VariedSource:
@@ -207,12 +217,12 @@ def _of_sweep(document: SweepDocument) -> list[tuple[bool, tuple[str, ...], str]
     count = size if grid else sweep.points or 0
     alien = [name for name in vary if name.split(".")[0] in ("sweep", "vary")]
     return [
-        (bool(alien), ("vary", *alien[:1]), "what varies is of the economy or of welfare."),
-        (bool(empty), ("vary", *empty[:1]), "give at least one value, or leave the key out."),
-        (bool(bad), ("vary", *bad[:1]), "low is below high, and above 0 on a log scale."),
+        (bool(alien), _key(*alien[:1]), "what varies is of the economy or of welfare."),
+        (bool(empty), _key(*empty[:1]), "give at least one value, or leave the key out."),
+        (bool(bad), _key(*bad[:1]), "low is below high, and above 0 on a log scale."),
         (
             grid and bool(ranges),
-            ("vary", *list(ranges)[:1]),
+            _key(*list(ranges)[:1]),
             'a grid takes values in a list: write some, or design = "halton" under [sweep].',
         ),
         (

@@ -17,23 +17,23 @@ from econjax.laws import load_schedule
 from experiments.core.economy import EconomyConfig
 from experiments.economies.kept import Kept
 from experiments.reform.command import schedule_named
-from experiments.sweep.design import Point
+from experiments.sweep.design import DesignPoint
 from experiments.sweep.memory import batch_within
-from experiments.sweep.program import Pieces, Search, shapes_of
+from experiments.sweep.program import Pieces, SearchRule, shapes_of
 
 
 class Cell(NamedTuple):
     """A point of the design with one draw of its population; no seed: the quantile grid."""
 
-    point: Point
+    point: DesignPoint
     seed: int | None
 
 
 @dataclass(frozen=True)
-class Group:
+class CellGroup:
     """Points whose economies have one shape, and so one program, with the seeds of each."""
 
-    points: tuple[Point, ...]
+    points: tuple[DesignPoint, ...]
     pieces: Pieces
     seeds: tuple[int | None, ...]
     memory: float
@@ -54,10 +54,10 @@ class Group:
         return batch_within(self.memory, self.agents, self.brackets)
 
     @property
-    def search(self) -> Search:
+    def search(self) -> SearchRule:
         """How the best schedules are sought."""
         said = self.points[0].document.sweep
-        return Search(said.planner, said.tolerance, said.most_steps)
+        return SearchRule(said.planner, said.tolerance, said.most_steps)
 
     @cached_property
     def chunks(self) -> tuple[tuple[Cell, ...], ...]:
@@ -79,7 +79,7 @@ class Group:
         chunk, most = self.chunks[number], max(len(self.populations(c)) for c in self.chunks)
         known = self.populations(chunk)
         by_key = {_population(cell): cell for cell in chunk}
-        drawn = [draw(by_key[key]) for key in known]
+        drawn = [draw_workers(by_key[key]) for key in known]
         drawn += drawn[-1:] * (most - len(drawn))
         stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *drawn)
         places = [known.index(_population(cell)) for cell in chunk]
@@ -97,18 +97,18 @@ class Group:
 _WORKERS_OF_A_CHUNK = 4_000_000
 
 
-def groups_of(points: Sequence[Point], path: Path, *, memory: float) -> list[Group]:
+def groups_of(points: Sequence[DesignPoint], path: Path, *, memory: float) -> list[CellGroup]:
     """Return the groups of a sweep, in the order of their first points."""
     said = points[0].document.sweep
     seeds = tuple(range(said.seeds)) or (None,)
-    together: dict[Hashable, list[tuple[Point, Pieces]]] = {}
+    together: dict[Hashable, list[tuple[DesignPoint, Pieces]]] = {}
     for point in points:
         pieces = _pieces(point, path)
         small = point.source.population(2, jax.random.key(0))
         shape = (shapes_of(pieces), shapes_of(small), point.source.size)
         together.setdefault(shape, []).append((point, pieces))
     return [
-        Group(
+        CellGroup(
             tuple(point for point, _ in some),
             jax.tree.map(lambda *leaves: jnp.stack(leaves), *(pieces for _, pieces in some)),
             seeds,
@@ -118,7 +118,7 @@ def groups_of(points: Sequence[Point], path: Path, *, memory: float) -> list[Gro
     ]
 
 
-def draw(cell: Cell) -> Population:
+def draw_workers(cell: Cell) -> Population:
     """Return the workers of a cell, before calibration: the same for equal incomes and seeds."""
     source = cell.point.source
     if cell.seed is None:
@@ -126,7 +126,7 @@ def draw(cell: Cell) -> Population:
     return source.population(source.size, jax.random.key(cell.seed))
 
 
-def compared(point: Point, path: Path) -> dict[str, AbstractSchedule]:
+def compared(point: DesignPoint, path: Path) -> dict[str, AbstractSchedule]:
     """Return the schedules to set beside the best one and the law, by name.
 
     Raises:
@@ -148,7 +148,7 @@ def rates_of(schedule: AbstractSchedule) -> list[float]:
     return np.asarray(schedule.rates).tolist() if isinstance(schedule, BracketSchedule) else []
 
 
-def chunks_of(groups: Sequence[Group]) -> Iterator[tuple[int, Group, int]]:
+def chunks_of(groups: Sequence[CellGroup]) -> Iterator[tuple[int, CellGroup, int]]:
     """Yield every chunk with its number in the sweep, its group, and its number there."""
     number = 0
     for group in groups:
@@ -157,7 +157,7 @@ def chunks_of(groups: Sequence[Group]) -> Iterator[tuple[int, Group, int]]:
             number += 1
 
 
-def _pieces(point: Point, path: Path) -> Pieces:
+def _pieces(point: DesignPoint, path: Path) -> Pieces:
     source, said = point.source, point.document.calibration
     spending = {"none": 0.0}.get(str(source.spending), source.spending)
     return Pieces(

@@ -40,7 +40,7 @@ class Pieces(eqx.Module):
     calibrated: bool = eqx.field(static=True)
 
 
-class Search(NamedTuple):
+class SearchRule(NamedTuple):
     """How the best schedule is sought: by the Saez formula to a tolerance, or along gradients."""
 
     planner: str
@@ -70,7 +70,7 @@ class Found(NamedTuple):
 
 
 def solve_all(
-    search: Search,
+    search: SearchRule,
     batch: int,
 ) -> Callable[[Population, Pieces, Int[Array, " cells"], Int[Array, " cells"]], Found]:
     """Return a function of stacked populations and pieces, and which of each makes every cell.
@@ -95,7 +95,7 @@ def solve_all(
     return solved
 
 
-def solve(population: Population, pieces: Pieces, search: Search) -> Found:
+def solve(population: Population, pieces: Pieces, search: SearchRule) -> Found:
     """Return the best rates in the law's brackets, and what they, the law and others bring."""
     economy, law = economy_of(population, pieces), pieces.law
     rates, gap, steps, converged = _best(economy, pieces, search)
@@ -130,7 +130,7 @@ def economy_of(population: Population, pieces: Pieces) -> Economy:
 
 
 def _best(
-    economy: Economy, pieces: Pieces, search: Search
+    economy: Economy, pieces: Pieces, search: SearchRule
 ) -> tuple[Float[Array, " brackets"], Float[Array, ""], Int[Array, ""], Bool[Array, ""]]:
     if search.planner == "gradient":
         climb = climbed(economy, pieces.law, pieces.welfare, steps=search.most_steps)
@@ -162,9 +162,14 @@ def _outcomes(
 
 def _brought(economy: Economy, outcome: Outcome, welfare: AbstractWelfare) -> Brought:
     weight = economy.population.weight
+    income, tax, labor = (
+        jnp.sum(weight * each) for each in (outcome.income, outcome.tax, outcome.labor)
+    )
     return Brought(
-        welfare.equivalent(economy.population, outcome),
-        outcome.rebate,
-        *(jnp.sum(weight * v) for v in (outcome.income, outcome.tax, outcome.labor)),
-        welfare.floored(economy.population, outcome),
+        equivalent=welfare.equivalent(economy.population, outcome),
+        rebate=outcome.rebate,
+        income=income,
+        tax=tax,
+        labor=labor,
+        floored=welfare.floored(economy.population, outcome),
     )

@@ -37,10 +37,10 @@ class _Lines:
         if now - self._said < _SECONDS_BETWEEN_LINES and self._done < self._total:
             return
         self._said = now
-        NOTES.print(said(self._done, self._total, now - self._began, before=self._before))
+        NOTES.print(how_far(self._done, self._total, now - self._began, before=self._before))
 
 
-def said(done: int, total: int, seconds: float, *, before: int = 0) -> str:
+def how_far(done: int, total: int, seconds: float, *, before: int = 0) -> str:
     """Return a line on how far one has come in so many seconds, having begun with `before`."""
     left = seconds * (total - done) / max(done - before, 1)
     ahead = f", about {left:,.0f} s left" if done < total else ""

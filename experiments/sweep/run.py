@@ -1,6 +1,7 @@
 """Solve what a sweep plans, chunk by chunk, and join what came out: resumable to the same bytes."""
 
 import importlib.metadata
+import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -9,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
 import jax
 import numpy as np
 import pyarrow as pa
@@ -20,11 +20,11 @@ from experiments.report.files import whole
 from experiments.runs.directory import METRICS, write_table
 from experiments.sweep.design import economy_digest, sweep_digest
 from experiments.sweep.memory import expected_peak, megabytes, peak_so_far
-from experiments.sweep.plan import Cell, Group, chunks_of, compared, rates_of
+from experiments.sweep.plan import Cell, CellGroup, chunks_of, compared, rates_of
 from experiments.sweep.program import Brought, Found, solve_all
 from experiments.sweep.progress import showing
 
-PARTS = "parts"
+_PARTS = "parts"
 """The folder of a run with the rows of each chunk, until all are joined."""
 OPTIMAL = "optimal"
 """The name of the best schedule among those compared."""
@@ -42,13 +42,13 @@ class Spent:
     batch: dict[int, int] = field(default_factory=dict)
 
 
-def solve_groups(groups: Sequence[Group], path: Path, file: Path) -> Spent:
+def solve_groups(groups: Sequence[CellGroup], path: Path, file: Path) -> Spent:
     """Write the rows of every chunk that has none into the run directory, then `metrics.parquet`.
 
     Raises:
         Mistake: an economy in which the formula implies no rates.
     """
-    began, spent, parts = time.perf_counter(), Spent(), path / PARTS
+    began, spent, parts = time.perf_counter(), Spent(), path / _PARTS
     parts.mkdir(exist_ok=True)
     schema = _schema(groups)
     left = [c for c in chunks_of(groups) if not _part(parts, c[0]).is_file()]
@@ -77,7 +77,7 @@ def _timings(spent: Spent) -> dict[str, Any]:
 
 
 def _solved(
-    group: Group, chunks: Sequence[tuple[int, int]], ahead: ThreadPoolExecutor, spent: Spent
+    group: CellGroup, chunks: Sequence[tuple[int, int]], ahead: ThreadPoolExecutor, spent: Spent
 ) -> Iterator[tuple[int, Found]]:
     """Yield the number of each chunk and what was found; the next is drawn meanwhile."""
     if not chunks:
@@ -93,11 +93,14 @@ def _solved(
         program = program or _compile(group, arguments, spent)
         try:
             yield number, jax.tree.map(np.asarray, program(*arguments))
-        except eqx.EquinoxRuntimeError as error:
-            raise Mistake(str(error).strip().splitlines()[0]) from error
+        except jax.errors.JaxRuntimeError as error:
+            told = re.search("EquinoxRuntimeError: (.+)", str(error))
+            if told is None:
+                raise
+            raise Mistake(told[1]) from error
 
 
-def _compile(group: Group, arguments: Any, spent: Spent) -> jax.stages.Compiled:
+def _compile(group: CellGroup, arguments: Any, spent: Spent) -> jax.stages.Compiled:
     """Return the group's program, having said how much memory it will take."""
     began = time.perf_counter()
     program = jax.jit(solve_all(group.search, group.batch)).lower(*arguments).compile()
@@ -125,7 +128,7 @@ def _join(parts: Sequence[Path], path: Path, schema: pa.Schema) -> None:
 
 
 def _rows(
-    group: Group, chunk: Sequence[Cell], found: Found, file: Path
+    group: CellGroup, chunk: Sequence[Cell], found: Found, file: Path
 ) -> Iterator[dict[str, Any]]:
     """Yield a row for every cell and schedule."""
     for place, (point, seed) in enumerate(chunk):
@@ -162,7 +165,7 @@ def _rows(
 _BROUGHT = Brought._fields
 
 
-def _schema(groups: Sequence[Group]) -> pa.Schema:
+def _schema(groups: Sequence[CellGroup]) -> pa.Schema:
     """Return the columns of all rows."""
     points = [point for group in groups for point in group.points]
     varied = {

@@ -15,7 +15,7 @@ from experiments.report.intervals import mean_of
 from experiments.sweep.run import OPTIMAL
 
 
-def summary(metrics: Path, varied: Sequence[str]) -> list[dict[str, Any]]:
+def swept_means(metrics: Path, varied: Sequence[str]) -> list[dict[str, Any]]:
     """Return a row for each point and schedule beside the best: means over seeds, with intervals.
 
     `gain` is what the best schedule brings more, in dollars a year of equivalent: its interval is
