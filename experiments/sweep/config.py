@@ -46,12 +46,14 @@ class SweepConfig:
 
     def carried(self) -> dict[str, bytes]:
         """Return the files that a run keeps of the sweep, by name."""
-        from experiments.economies.kept import copies_of
+        from experiments.economies.kept import Kept, copies_of
         from experiments.sweep.design import points_of
 
         named: dict[str, Path] = {}
         for point in points_of(self.file):
             named |= point.source.files
+            schedules = (one for one in point.document.sweep.beside if one.endswith(".json"))
+            named |= {name: Kept.of(self.file).path(name) for name in schedules}
         return copies_of(self.file, named)
 
     def of_run(self, path: Path) -> Self:

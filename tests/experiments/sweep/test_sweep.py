@@ -1,6 +1,7 @@
 """Sweeps: the best of each economy, the same draws for all, the same bytes after a stop."""
 
 import json
+import shutil
 
 import jax
 import numpy as np
@@ -228,15 +229,32 @@ def test_a_file_that_is_not_there_is_told(econjax, runs, tmp_path, assert_told):
     assert_told(econjax("sweep", tmp_path / "none.toml", "--runs", runs), "there is no file")
 
 
-def test_a_gradient_planner_climbs_where_the_formula_knows_nothing(file, econjax, runs):
-    text = MISTAKES["income effects"][0] + (
-        '\n[incomes]\nagents = 50\n[sweep]\nplanner = "gradient"\nseeds = 0\nmost_steps = 12'
+def test_a_gradient_planner_finds_what_the_formula_does(file, econjax, runs):
+    text = (
+        '[incomes]\nagents = 200\n[sweep]\nplanner = "gradient"\nseeds = 1\nmost_steps = 40\n'
+        '[vary]\n"welfare.aversion" = [0.5, 2.0]\n"preferences.elasticity" = [0.25]'
     )
     ran = econjax("sweep", file(text), "--runs", runs, "--name", "climb", "--json")
     assert ran.code == 0, ran.err
-    [row] = json.loads(ran.out)["rows"]
-    assert row["gain"]["value"] > 0
-    assert row["gain"]["low"] is None
+    found = {row["welfare.aversion"]: row for row in json.loads(ran.out)["rows"]}
+    source = points_of(file(text))[0].source
+    with float64():
+        economy = source.economy(200, jax.random.key(0))
+        for aversion, row in found.items():
+            welfare = Atkinson(aversion)
+            best = converged_saez(economy, us_federal(2024, "single"), welfare).schedule
+            outcome = equilibrium(economy, best).outcome
+            worth = float(welfare.equivalent(economy.population, outcome))
+            assert row["optimal"]["value"] == pytest.approx(worth, abs=5)
+            assert row["gain"]["low"] is None
+
+
+def test_a_sweep_takes_no_limits_of_models(swept, econjax, runs, assert_told, small_chunks):
+    folder, _, _ = swept
+    assert_told(econjax("resume", folder), "is finished")
+    shutil.copytree(folder, runs / "open")
+    (runs / "open" / "metrics.parquet").unlink()
+    assert_told(econjax("resume", runs / "open", "--limit-tokens", 5), "--limit-tokens")
 
 
 def test_the_model_of_memory_is_what_the_compiler_lays_out(file):
