@@ -70,21 +70,33 @@ class CellGroup:
             size -= size % len(self.points)
         return tuple(tuple(cells[j : j + size]) for j in range(0, len(cells), size))
 
-    def populations(self, chunk: Sequence[Cell]) -> list[tuple[Hashable, int | None]]:
-        """Return the different populations of a chunk."""
-        return list(dict.fromkeys(_population(cell) for cell in chunk))
+    @cached_property
+    def _drawn_from(self) -> dict[int, Hashable]:
+        """What a draw of workers depends on, beside the seed, by the point's number."""
+        return {point.number: _incomes(point) for point in self.points}
+
+    def _populations(self, chunk: Sequence[Cell]) -> dict[Hashable, Cell]:
+        """Return a cell of each of the different populations of a chunk, in order."""
+        found: dict[Hashable, Cell] = {}
+        for cell in chunk:
+            found.setdefault((self._drawn_from[cell.point.number], cell.seed), cell)
+        return found
+
+    @cached_property
+    def _most_populations(self) -> int:
+        return max(len(self._populations(chunk)) for chunk in self.chunks)
 
     def arguments(self, number: int) -> tuple[Population, Pieces, np.ndarray, np.ndarray]:
         """Return the program's arguments for a chunk: padded, so that all have one shape."""
-        chunk, most = self.chunks[number], max(len(self.populations(c)) for c in self.chunks)
-        known = self.populations(chunk)
-        by_key = {_population(cell): cell for cell in chunk}
-        drawn = [draw_workers(by_key[key]) for key in known]
-        drawn += drawn[-1:] * (most - len(drawn))
+        chunk = self.chunks[number]
+        known = self._populations(chunk)
+        drawn = [draw_workers(cell) for cell in known.values()]
+        drawn += drawn[-1:] * (self._most_populations - len(drawn))
         stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *drawn)
-        places = [known.index(_population(cell)) for cell in chunk]
-        order = {point.number: place for place, point in enumerate(self.points)}
-        points = [order[cell.point.number] for cell in chunk]
+        place = {key: j for j, key in enumerate(known)}
+        row = {point.number: j for j, point in enumerate(self.points)}
+        places = [place[self._drawn_from[cell.point.number], cell.seed] for cell in chunk]
+        points = [row[cell.point.number] for cell in chunk]
         rest = len(self.chunks[0]) - len(chunk)
         return (
             stacked,
@@ -171,8 +183,8 @@ def _pieces(point: DesignPoint, path: Path) -> Pieces:
     )
 
 
-def _population(cell: Cell) -> tuple[Hashable, int | None]:
-    """Return what a cell's draw of workers depends on."""
-    source = cell.point.source
-    incomes = json.dumps(msgspec.to_builtins(cell.point.document.incomes), sort_keys=True)
-    return (incomes, source.incomes, source.year, source.status, source.size), cell.seed
+def _incomes(point: DesignPoint) -> Hashable:
+    """Return what a point's workers depend on, before calibration and beside the seed."""
+    source = point.source
+    incomes = json.dumps(msgspec.to_builtins(point.document.incomes), sort_keys=True)
+    return incomes, source.incomes, source.year, source.status, source.size

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from experiments.report.console import NOTES, Mistake
 from experiments.report.files import whole
 from experiments.runs.directory import METRICS, write_table
-from experiments.sweep.design import economy_digest, sweep_digest
+from experiments.sweep.design import DesignPoint, economy_digest, sweep_digest
 from experiments.sweep.memory import expected_peak, megabytes, peak_so_far
 from experiments.sweep.plan import Cell, CellGroup, chunks_of, compared, rates_of
 from experiments.sweep.program import Brought, Found, solve_all
@@ -131,25 +131,15 @@ def _rows(
     group: CellGroup, chunk: Sequence[Cell], found: Found, file: Path
 ) -> Iterator[dict[str, Any]]:
     """Yield a row for every cell and schedule."""
+    points = {cell.point.number: cell.point for cell in chunk}
+    heads = {number: _head(point, group) for number, point in points.items()}
+    others = {number: _rates_beside(point, file) for number, point in points.items()}
     for place, (point, seed) in enumerate(chunk):
-        said = {
-            "run": sweep_digest(point.base),
-            "command": "sweep",
-            "version": importlib.metadata.version("econjax"),
-            "economy": economy_digest(point.base),
-            "point": point.number,
-            **point.values,
-            "seed": seed,
-            "agents": group.agents,
-            "welfare": point.welfare_name,
-            "aversion": point.aversion if point.welfare_name == "atkinson" else None,
-        }
-        beside = compared(point, file)
-        rates = {OPTIMAL: found.rates[place].tolist(), "law": rates_of(point.source.schedule())}
-        rates |= {name: rates_of(schedule) for name, schedule in beside.items()}
+        rates = {OPTIMAL: found.rates[place].tolist()} | others[point.number]
         for row, name in enumerate(rates):
             searched = name == OPTIMAL
-            yield said | {
+            yield heads[point.number] | {
+                "seed": seed,
                 "schedule": name,
                 "planner": group.search.planner if searched else None,
                 **{
@@ -162,6 +152,28 @@ def _rows(
             }
 
 
+def _head(point: DesignPoint, group: CellGroup) -> dict[str, Any]:
+    """Return what all rows of a point say alike."""
+    return {
+        "run": sweep_digest(point.base),
+        "command": "sweep",
+        "version": importlib.metadata.version("econjax"),
+        "economy": economy_digest(point.base),
+        "point": point.number,
+        **point.values,
+        "agents": group.agents,
+        "welfare": point.welfare_name,
+        "aversion": point.aversion if point.welfare_name == "atkinson" else None,
+    }
+
+
+def _rates_beside(point: DesignPoint, file: Path) -> dict[str, list[float]]:
+    """Return the rates of the law and of the other schedules beside the best one, by name."""
+    others = compared(point, file)
+    law = {"law": rates_of(point.source.schedule())}
+    return law | {name: rates_of(schedule) for name, schedule in others.items()}
+
+
 _BROUGHT = Brought._fields
 
 
@@ -171,11 +183,8 @@ def _schema(groups: Sequence[CellGroup]) -> pa.Schema:
     varied = {
         name: pa.array([point.values[name] for point in points]).type for name in points[0].values
     }
-    beside = [compared(point, point.source.file or Path()) for point in points]
-    most = max(
-        [group.brackets for group in groups]
-        + [len(rates_of(s)) for b in beside for s in b.values()]
-    )
+    beside = [_rates_beside(point, point.source.file or Path()) for point in points]
+    most = max(len(rates) for each in beside for rates in each.values())
     text, number = pa.string(), pa.float64()
     return pa.schema(
         {
