@@ -28,7 +28,7 @@ def default_bandwidth(economy: Economy) -> Float[Array, ""]:
 
     People count as 1 / sum of weight^2, so that workers of weight 0 do not matter.
     """
-    types, weight = _log_types(economy), economy.population.weight
+    types, weight = log_types(economy), economy.population.weight
     weight = jnp.where(jnp.isfinite(types), weight, 0)
     types = jnp.where(jnp.isfinite(types), types, 0)
     everyone = jnp.maximum(jnp.sum(weight), jnp.finfo(weight.dtype).tiny)
@@ -80,7 +80,7 @@ def _arriving_revenue_jvp(primals, tangents):
     counted = exists & last & (slope > 0)
     moved = jnp.zeros_like(at) if lift is None else lift / jnp.where(counted, slope, 1)
     gain = jnp.where(counted, high.tax - low.tax, 0)
-    types, type_moves = eqx.filter_jvp(_log_types, (economy,), tangents[:1])
+    types, type_moves = eqx.filter_jvp(log_types, (economy,), tangents[:1])
     group = _group_met(economy, schedule)
     total = _arriving(economy, types, bandwidth, at, gain * moved, counted, group)
     if type_moves is None:
@@ -128,14 +128,14 @@ def _arriving(
         counts = (weight > 0) & jnp.isfinite(types)
         lowest = jnp.min(jnp.where(counts, types, jnp.inf))
         highest = jnp.max(jnp.where(counts, types, -jnp.inf))
-        return reach, _height(at, reach, (lowest, highest))
+        return reach, peak(at, reach, (lowest, highest))
 
     def masses() -> Float[Array, "borders met"]:
         reach, height = kernel()
 
         def mass(border: tuple[Float[Array, " met"], Float[Array, " met"]]):
             own_at, own_height = (spread(values, group) for values in border)
-            part = _density(own_at, own_height, types, weight, reach)
+            part = density(own_at, own_height, types, weight, reach)
             return _sums(part, group, at.shape[1])
 
         return jax.lax.map(mass, (at, height))
@@ -148,7 +148,7 @@ def _arriving(
     @partial(jax.checkpoint, prevent_cse=False)
     def add(total: Float[Array, ""], border: tuple[Float[Array, " #met"], ...]):
         at, height, brought = border
-        return total + jnp.sum(_density(at, height, types, weight, reach) * brought), None
+        return total + jnp.sum(density(at, height, types, weight, reach) * brought), None
 
     return jax.lax.scan(add, jnp.zeros_like(weight[0]), (at, height, brought))[0]
 
@@ -243,7 +243,7 @@ def _nodes(
     return nodes, jnp.interp(values, nodes, jnp.arange(_NODES, dtype=values.dtype))
 
 
-def _density(
+def density(
     at: Float[Array, " #agents"],
     height: Float[Array, " #agents"],
     types: Float[Array, " agents"],
@@ -254,7 +254,7 @@ def _density(
     return height * weight * jax.nn.relu(1 - ((at - types) / bandwidth) ** 2) ** 2
 
 
-def _height(
+def peak(
     at: Float[Array, "borders met"],
     bandwidth: Float[Array, ""],
     ends: tuple[Float[Array, ""], Float[Array, ""]],
@@ -287,7 +287,7 @@ def _falls(economy: Economy, schedule: AbstractSchedule) -> Bool[Array, "borders
     return falls if economy.population.fixed_cost is None else jnp.concatenate([home, falls])
 
 
-def _log_types(economy: Economy) -> Float[Array, " agents"]:
+def log_types(economy: Economy) -> Float[Array, " agents"]:
     """Return every worker's log type; far below all others where there is no skill."""
     workers = economy.population
     works = (workers.skill > 0) & (workers.taste > 0)

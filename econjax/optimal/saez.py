@@ -1,5 +1,6 @@
 """Rates that each bracket's first-order condition implies, and their fixed point (Saez 2001)."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
@@ -12,6 +13,7 @@ from econjax._arrays import as_float, require, require_scalar
 from econjax._compiled import compiled
 from econjax._jumps import arriving_revenue
 from econjax.economy import Economy
+from econjax.optimal.one_elasticity import is_of_one_elasticity, statistics_and_jumps
 from econjax.response import equilibrium
 from econjax.schedule import BracketSchedule
 from econjax.statistics import BracketStatistics, bracket_statistics
@@ -181,11 +183,10 @@ def _converged(
     tolerance: Float[Array, ""],
     most_steps: Int[Array, ""],
 ) -> SaezFixedPoint:
+    evaluate = _evaluation(economy, start, welfare)
+
     def implied(rates: Float[Array, "*groups brackets"]) -> Float[Array, "*groups brackets"]:
-        schedule = BracketSchedule(start.thresholds, rates)
-        outcome = equilibrium(economy, schedule).outcome
-        statistics = bracket_statistics(economy, schedule, outcome, welfare)
-        jump = jump_revenue(economy, schedule)
+        statistics, jump = evaluate(rates)
         found = _implied(statistics, _believed(statistics, elasticity), rates, jump)
         return jnp.clip(found, -1, 1 - _LEAST_KEPT)
 
@@ -216,6 +217,22 @@ def _converged(
     )
     best = BracketSchedule(start.thresholds, found.best)
     return SaezFixedPoint(best, found.best_gap, found.steps, found.best_gap <= tolerance)
+
+
+def _evaluation(
+    economy: Economy, start: BracketSchedule, welfare: AbstractWelfare
+) -> Callable[[Float[Array, "..."]], tuple[BracketStatistics, Float[Array, "..."]]]:
+    """Return what says statistics and the jump term at rates, without a search if it can."""
+    if is_of_one_elasticity(economy, start.thresholds):
+        return statistics_and_jumps(economy, start.thresholds, welfare)
+
+    def evaluate(rates: Float[Array, "..."]) -> tuple[BracketStatistics, Float[Array, "..."]]:
+        schedule = BracketSchedule(start.thresholds, rates)
+        outcome = equilibrium(economy, schedule).outcome
+        statistics = bracket_statistics(economy, schedule, outcome, welfare)
+        return statistics, jump_revenue(economy, schedule)
+
+    return evaluate
 
 
 _LEAST_KEPT = 1e-3

@@ -104,6 +104,12 @@ COMMANDS = {
         "experiments.optimum.config:OptimumConfig",
         "experiments.optimum.command:run_optimum",
     ),
+    "sweep": Command(
+        "Find the best schedules of thousands of economies at once, and set them beside the law.",
+        "experiments.sweep.config:SweepConfig",
+        "experiments.sweep.command:run_sweep",
+        leaves_run=True,
+    ),
     "reform": Command(
         "Show who wins, who loses, and how much, where one schedule takes the place of another.",
         "experiments.reform.config:ReformConfig",

@@ -19,11 +19,16 @@ def file_defaults(kind: type, path: Path) -> dict[str, Any]:
     """
     document = read_document(path)
     fields = {field.name: field.default for field in dataclasses.fields(kind)}
-    said = {name: value for name, value in _said(document).items() if value is not None}
+    said = choices_said(document)
     if functions := document.welfare.functions:
         said["welfare"] = functions if isinstance(fields.get("welfare"), tuple) else functions[0]
     known = {name: value for name, value in said.items() if name in fields}
     return known | {"economy_file": path} | _of_scoreboard(fields)
+
+
+def choices_said(document: Document) -> dict[str, Any]:
+    """Return the choices of an economy that a file says, by name."""
+    return {name: value for name, value in _said(document).items() if value is not None}
 
 
 def _said(document: Document) -> dict[str, Any]:

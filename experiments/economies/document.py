@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -68,28 +68,31 @@ class Blame:
             raise (error if self._path is None else self.error(keys, str(error))) from error
 
 
-def read_document(path: Path) -> Document:
-    """Return what an economy file says.
+FileKind = TypeVar("FileKind", bound=Document)
+
+
+def read_document(path: Path, kind: type[FileKind] = Document) -> FileKind:
+    """Return what an economy file says, or a `kind` of file that says more.
 
     Raises:
         ValueError: there is no such file, it is no TOML, a key is unknown or of another kind than
             it must be, or two keys cannot stand together: in one line, with the file's.
     """
     source = Source(path)
-    return _document(path, source.text)
+    return _document(path, source.text, kind)
 
 
 @functools.lru_cache(maxsize=4)
-def _document(path: Path, text: str) -> Document:
+def _document(path: Path, text: str, kind: type[FileKind]) -> FileKind:
     source = Source(path)
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _broken(path, text, error) from error
     try:
-        document = msgspec.convert(raw, Document)
+        document = msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
-        raise _misplaced(source, str(error)) from error
+        raise _misplaced(source, str(error), kind) from error
     for keys, message in clashes(document):
         raise source.at(keys, message)
     return document
@@ -105,12 +108,12 @@ def _broken(path: Path, text: str, error: Exception) -> ValueError:
     )
 
 
-def _misplaced(source: Source, text: str) -> ValueError:
+def _misplaced(source: Source, text: str, kind: type[Document]) -> ValueError:
     """Return what msgspec found, in words, at its line."""
     what, _, place = text.partition(" - at ")
     keys = tuple(re.findall(r"\.?([A-Za-z_]\w*)", place.strip("`$")))
     if unknown := re.search(r"unknown field `(.+)`", what):
-        name, known = unknown[1], _known(keys)
+        name, known = unknown[1], _known(keys, kind)
         close = difflib.get_close_matches(name, known, n=1)
         remedy = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}."
         return source.at((*keys, name), f"there is no key {name} here: {remedy}")
@@ -135,9 +138,8 @@ _WORDS = {
 }
 
 
-def _known(keys: tuple[str, ...]) -> list[str]:
+def _known(keys: tuple[str, ...], kind: Any) -> list[str]:
     """Return the keys that may stand in a table of the file."""
-    kind: Any = Document
     for key in keys:
         field = next((f for f in msgspec.structs.fields(kind) if f.name == key), None)
         if field is None:

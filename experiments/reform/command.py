@@ -23,6 +23,7 @@ from econjax.measures import (
     quantile_groups,
     reform_effects,
 )
+from experiments.core.economy import EconomyConfig
 from experiments.economies.records import as_groups
 from experiments.reform.config import ReformConfig
 from experiments.report.console import mistakes, results
@@ -65,7 +66,7 @@ def run_reform(config: ReformConfig) -> None:
     console.print(f"{config.source.words()}\nDirectory: {path}")
 
 
-def schedule_named(name: str, config: ReformConfig) -> AbstractSchedule:
+def schedule_named(name: str, config: EconomyConfig) -> AbstractSchedule:
     """Return the schedule that a word names: "law", "us_federal:YEAR", or a JSON file.
 
     Raises:

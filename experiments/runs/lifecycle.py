@@ -199,6 +199,9 @@ def _overrides(choices: ResumeConfig, command: str, old: RunConfig) -> dict[str,
     if alien := sorted({"planner_server", "worker_server"} & set(found) - _fields(old)):
         flag = alien[0].replace("_", "-")
         raise ValueError(f"--{flag} is for comparisons; {choices.run} is a {command}.")
+    if alien := sorted(set(found) - _fields(old)):
+        flag = alien[0].replace("_", "-")
+        raise ValueError(f"--{flag} is for runs that ask a model; {choices.run} is a {command}.")
     return found
 
 

@@ -1,0 +1,95 @@
+"""Workers of one elasticity: what is found without a search is what the general code finds."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from econjax import (
+    Atkinson,
+    BracketSchedule,
+    Economy,
+    Quasilinear,
+    Rawlsian,
+    calibrate,
+    converged_saez,
+    equilibrium,
+    gb2,
+    us_federal,
+)
+from econjax.optimal import jump_revenue, saez
+from econjax.optimal.one_elasticity import is_of_one_elasticity, outcomes_at, statistics_and_jumps
+from econjax.population import Population
+from econjax.statistics import bracket_statistics
+from econjax.welfare import InverseIncome, Utilitarian
+
+LAW = "single"
+CASES = {
+    "falling and rising": (0.25, [0.6, 0.55, 0.52, 0.55, 0.57, 0.58, 0.59], 100.0),
+    "falling twice in a row": (0.8, [0.7, 0.6, 0.3, 0.5, 0.45, 0.6, 0.2], 100.0),
+    "steep": (0.1, [0.9, -0.2, 0.8, 0.1, 0.7, 0.0, 0.9], 100.0),
+    "subsidies": (1.1, [-0.5, -0.2, 0.1, 0.3, 0.2, 0.1, 0.4], 100.0),
+    "a short week": (0.5, [0.5, 0.4, 0.5, 0.1, 0.4, 0.2, 0.1], 38.0),
+    "confiscation": (0.4, [0.2, 0.3, 1.0, 0.3, 0.4, 0.999, 0.5], 100.0),
+}
+AIMS = (Atkinson(1.0), Atkinson(2.0, floor=20_000.0), Rawlsian(), Utilitarian(), InverseIncome(1e3))
+
+
+@pytest.fixture
+def economy(x64):
+    workers = calibrate(gb2(300, jax.random.key(1)), us_federal(2024, LAW))
+    idle = Population(
+        jnp.append(workers.skill, 0.0),
+        taste=jnp.append(workers.taste, 1.0),
+        weight=jnp.append(jnp.full(300, 0.9 / 300), 0.1),
+    )
+
+    def of(elasticity: float, max_labor: float = 100.0, floor: float = 15_000.0) -> Economy:
+        return Economy(
+            population=idle,
+            preferences=Quasilinear(elasticity),
+            spending=1_000.0,
+            max_labor=max_labor,
+            consumption_floor=floor,
+        )
+
+    return of
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_responses_statistics_and_jumps_are_those_of_the_general_code(economy, case):
+    elasticity, rates, week = CASES[case]
+    law, here = us_federal(2024, LAW), economy(elasticity, week)
+    schedule = BracketSchedule(law.thresholds, rates)
+    assert is_of_one_elasticity(here, law.thresholds)
+    outcome, quick = equilibrium(here, schedule).outcome, outcomes_at(here, law.thresholds)
+    for name, found in vars(quick(schedule.rates)).items():
+        np.testing.assert_allclose(found, getattr(outcome, name), atol=1e-7, rtol=1e-9)
+    jump = jump_revenue(here, schedule)
+    welfare = AIMS[list(CASES).index(case) % len(AIMS)]
+    found, moved = statistics_and_jumps(here, law.thresholds, welfare)(schedule.rates)
+    usual = bracket_statistics(here, schedule, outcome, welfare)
+    for name, values in vars(usual).items():
+        np.testing.assert_allclose(getattr(found, name), values, atol=1e-6, rtol=1e-9)
+    np.testing.assert_allclose(moved, jump, atol=1e-6 * float(jnp.abs(jump).max() + 1))
+
+
+@pytest.mark.parametrize("welfare", [AIMS[1], AIMS[2]], ids=lambda welfare: type(welfare).__name__)
+def test_the_fixed_point_is_that_of_the_general_search(economy, monkeypatch, welfare):
+    law, here = us_federal(2024, LAW), economy(0.3, floor=2_000.0)
+    quick = converged_saez(here, law, welfare)
+    monkeypatch.setattr(saez, "is_of_one_elasticity", lambda *_: False)
+    slow = jax.jit(lambda start: converged_saez(here, start, welfare))(law)
+    assert quick.steps == slow.steps
+    np.testing.assert_allclose(quick.schedule.rates, slow.schedule.rates, atol=1e-9)
+
+
+def test_others_and_other_precision_are_left_to_the_general_code(economy):
+    law = us_federal(2024, LAW)
+    workers = economy(0.3).population
+    own = Population(workers.skill, elasticity=jnp.full_like(workers.skill, 0.3))
+    assert not is_of_one_elasticity(
+        Economy(population=own, preferences=Quasilinear(0.3)), law.thresholds
+    )
+    assert not is_of_one_elasticity(economy(0.3), jnp.arange(17.0))
+    assert not is_of_one_elasticity(economy(0.3), jnp.zeros((2, 7)))
