@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from experiments.core.commands import EVERY_COMMAND, parse
-from experiments.core.signals import leave, stoppable
+from experiments.core.signals import leave, stop_behind, stoppable
 
 
 def main() -> None:
@@ -19,7 +19,9 @@ def main() -> None:
     with stoppable():
         try:
             _main(sys.argv[1:])
-        except KeyboardInterrupt as stop:
+        except BaseException as error:
+            if (stop := stop_behind(error)) is None:
+                raise
             leave(stop)
 
 

@@ -15,7 +15,8 @@ GRACE_SECONDS = 1.5
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 _INTERRUPTED = 130
 _advice = ""
-_stopping = _said = False
+_said = False
+_stopped: "Stopped | None" = None
 
 
 class Stopped(KeyboardInterrupt):
@@ -37,8 +38,8 @@ def stoppable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    global _advice, _stopping, _said
-    _advice, _stopping, _said = "", False, False
+    global _advice, _stopped, _said
+    _advice, _stopped, _said = "", None, False
     numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
     heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
     here, there = socket.socketpair()
@@ -69,6 +70,15 @@ def advising(how_to_go_on: str) -> Iterator[None]:
             _advice = ""
 
 
+def stop_behind(error: BaseException) -> KeyboardInterrupt | None:
+    """Return the stop that an error is, or was when it set out; None where nothing was to stop.
+
+    Where a class is made, as while a module is imported, Python 3.11 raises a RuntimeError in place
+    of whatever a `__set_name__` raised.
+    """
+    return error if isinstance(error, KeyboardInterrupt) else _stopped
+
+
 def leave(stop: KeyboardInterrupt) -> NoReturn:
     """End the command as a signal does: with a line on standard error and 128 and its number."""
     if isinstance(stop, Stopped):
@@ -79,10 +89,10 @@ def leave(stop: KeyboardInterrupt) -> NoReturn:
 
 def _stop(number: int, frame: FrameType | None) -> None:
     """Raise at the first signal: at the second, `_watch` ends the process."""
-    global _stopping
-    if not _stopping:
-        _stopping = True
-        raise Stopped(number)
+    global _stopped
+    if _stopped is None:
+        _stopped = Stopped(number)
+        raise _stopped
 
 
 def _unraisable(unraisable: Any) -> None:

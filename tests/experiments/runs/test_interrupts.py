@@ -100,6 +100,34 @@ def test_who_does_not_hear_the_first_signal_is_ended_by_the_second_or_by_time(
     assert err == f"econjax: {SIGNALS[name]}. Go on so.\n"
 
 
+TURNED = {
+    "while a class is made": """
+class Name:
+    def __set_name__(self, owner, name):
+        signal.raise_signal(signal.SIGTERM)
+def work(arguments):
+    type("Made", (), {"name": Name()})
+""",
+    "by a careful library": """
+def work(arguments):
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except BaseException as error:
+        raise OSError("the line is cut") from error
+""",
+}
+
+
+@pytest.mark.parametrize("how", TURNED)
+def test_a_stop_that_has_become_another_error_is_a_stop(tmp_path, how):
+    code = (
+        f"import signal\nfrom experiments import cli\n{TURNED[how]}\ncli._main = work\ncli.main()"
+    )
+    process = begin("-c", code, cwd=tmp_path)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (143, "", "econjax: stopped by SIGTERM.\n")
+
+
 def test_a_signal_that_is_ignored_stays_ignored(tmp_path):
     ignoring = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
     code = ignoring + DEAF.replace("time.sleep(600)", "signal.raise_signal(signal.SIGHUP)", 1)
