@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from experiments.report.intervals import mean_of
+from experiments.report.rates import Rates
 from llm_policy.prompts.workers import Mode
 from llm_policy.workers.llm import LLMWorkers
 
@@ -31,7 +32,7 @@ class CostOfErrors:
 class ComparisonRow:
     """One planner under one welfare function: what it recommends, what that brings, what it took.
 
-    In dollars a year; `labor` is the mean week in hours. `regret` is the distance to the best row,
+    In dollars a year; `rates` are a list for each group where groups have their own; `labor` is the mean week in hours. `regret` is the distance to the best row,
     `share` the part of the distance from US federal to the best row that was covered (None without
     such a distance), `last` the equivalent of the last schedule evaluated, `understood` the share
     of model answers read (None where no model was asked). `planner_model` and `worker_model` are
@@ -44,7 +45,7 @@ class ComparisonRow:
 
     planner: str
     observes: str
-    rates: tuple[float, ...]
+    rates: Rates
     equivalent: float
     standard_error: float
     last: float

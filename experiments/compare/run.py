@@ -25,6 +25,7 @@ from experiments.core.config import FORMULA
 from experiments.core.modes import mode_for
 from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext, titled
 from experiments.report.disclosure import nature
+from experiments.report.rates import rates_of
 from llm_policy.answers.elicitation import MOST_LEAKED
 from llm_policy.answers.reading import Tally
 from llm_policy.audit.probe import probe_planner, probe_workers
@@ -346,7 +347,7 @@ class _Contest:
         return ComparisonRow(
             planner=name,
             observes=observes,
-            rates=tuple(np.asarray(schedule.rates, float).tolist()),
+            rates=rates_of(schedule),
             equivalent=float(final.equivalent),
             standard_error=float(final.standard_error),
             last=float(last.equivalent),
