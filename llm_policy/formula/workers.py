@@ -75,12 +75,15 @@ class Endowment(NamedTuple):
     """What workers' hours earn and cost them, in dollars a year.
 
     `skill` is what an hour a week earns, `prices` what one more costs in effort at 20, 40 and 60
-    hours (see `effort.price_of_an_hour`), `fixed_cost` what working at all costs.
+    hours (see `effort.price_of_an_hour`), `fixed_cost` what working at all costs, `other_income` what
+    labor does not bring, and `group` whose schedule taxes them, where groups have their own.
     """
 
     skill: Float[np.ndarray, " agents"]
     prices: Float[np.ndarray, "agents 3"]
     fixed_cost: Float[np.ndarray, " agents"]
+    other_income: Float[np.ndarray, " agents"] | float = 0.0
+    group: Int[np.ndarray, " agents"] | None = None
 
 
 def neutral(agents: int) -> Attitudes:
@@ -145,7 +148,7 @@ def perceived_utility(
     scale = who.prices[:, 1] * REFERENCE_HOURS / (1 + power)
     cost = scale[:, None] * (hours / REFERENCE_HOURS) ** (1 + power[:, None])
     income = who.skill[:, None] * hours
-    tax = taxes(schedule, income)
+    tax = taxes(schedule, income + np.expand_dims(who.other_income, -1), who.group)
     full_time = np.maximum(REFERENCE_HOURS * who.skill, 1.0)
     return Reckoning(
         kept=income - tax,
@@ -181,12 +184,16 @@ def satisfied_probabilities(attitudes: Attitudes, now: Records) -> Float[np.ndar
 
 
 def taxes(
-    schedule: BracketSchedule, income: Float[np.ndarray, "*shape"]
+    schedule: BracketSchedule,
+    income: Float[np.ndarray, "*shape"],
+    group: Int[np.ndarray, " agents"] | None = None,
 ) -> Float[np.ndarray, "*shape"]:
-    """Return the tax on incomes, on the host."""
-    floors = np.asarray(schedule.thresholds, float)
-    tops = np.append(floors[1:], np.inf)
+    """Return the tax on incomes, on the host; of [agents, options] by `group` if groups differ."""
+    floors, rates = (np.asarray(values, float) for values in schedule.each_group())
+    if schedule.groups is not None and group is not None:
+        floors, rates = floors[group].T[..., None], rates[group].T[..., None]
+    tops = [*floors[1:], np.inf]
     tax = np.zeros_like(income)
-    for rate, floor, top in zip(np.asarray(schedule.rates, float), floors, tops, strict=True):
+    for rate, floor, top in zip(rates, floors, tops, strict=True):
         tax += rate * np.clip(income - floor, 0, top - floor)
     return tax
