@@ -22,6 +22,7 @@ from experiments.compare.rows import (
     cannot_be_told_apart,
 )
 from experiments.core.config import FORMULA
+from experiments.core.economy import EconomyConfig
 from experiments.core.modes import mode_for
 from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext, titled
 from experiments.report.disclosure import nature
@@ -33,6 +34,7 @@ from llm_policy.engines.base import Engine
 from llm_policy.formula.policy import TaughtWorkers
 from llm_policy.personas.draw import describe, draw_personas
 from llm_policy.planners.choice import ChoicePlanner
+from llm_policy.prompts.planner import PlannerStyle
 from llm_policy.prompts.workers import Mode, Style
 from llm_policy.surrogate.recording import RecordedWorkers, person_features
 from llm_policy.workers.evaluator import ModelEvaluator, mean_year
@@ -98,6 +100,7 @@ def compare(
                     workers=recorded,
                     steps=config.tax_year,
                     subsistence=config.subsistence,
+                    statuses=config.statuses,
                 )
                 planned = jax.random.fold_in(key, 1)
                 contest = _Contest(
@@ -147,7 +150,14 @@ def _modes(
             config,
             works,
             lambda engine: probe_workers(
-                LLMWorkers(engine, economy, texts, style=Style(mode="choice")), law
+                LLMWorkers(
+                    engine,
+                    economy,
+                    texts,
+                    style=Style(mode="choice", statuses=config.statuses),
+                    fixed=config.fixed_hours(economy),
+                ),
+                law,
             ),
         )
     if config.model_plans:
@@ -155,7 +165,9 @@ def _modes(
             "planner",
             config,
             cast.planners,
-            lambda engine: probe_planner(ChoicePlanner(engine, law, goal=goal)),
+            lambda engine: probe_planner(
+                ChoicePlanner(engine, law, goal=goal, style=PlannerStyle(statuses=config.statuses))
+            ),
         )
     return modes
 
@@ -174,7 +186,13 @@ def _crews(
     crews = []
     for engine in cast.workers:
         workers = people(
-            economy, engine, key, tally=tally, mode=asked["workers"], most_leaked=config.most_leaked
+            config,
+            economy,
+            engine,
+            key,
+            tally=tally,
+            mode=asked["workers"],
+            most_leaked=config.most_leaked,
         )
         if engine is None:
             crews.append(_Crew(workers, "workers of the formula", FORMULA))
@@ -191,6 +209,7 @@ def _named(words: str, model: str, engines: Sequence[Engine | None]) -> str:
 
 
 def people(
+    config: EconomyConfig,
     economy: Economy,
     engine: Engine | None,
     key: Key[Array, ""],
@@ -204,17 +223,22 @@ def people(
     They are recorded where they choose. Without an engine they are the formula itself.
     """
     personas = draw_personas(key, economy.population)
+    options: dict[str, Any] = {
+        "style": Style(mode=mode, statuses=config.statuses),
+        "fixed": config.fixed_hours(economy),
+        "tally": tally,
+    }
     if engine is None:
-        return TaughtWorkers(economy, personas, tally=tally)
+        return TaughtWorkers(economy, personas, **options)
     if mode == "text":
-        return LLMWorkers(engine, economy, describe(personas), style=Style(mode=mode), tally=tally)
+        return LLMWorkers(engine, economy, describe(personas), **options)
     return RecordedWorkers(
         engine,
         economy,
         describe(personas),
         person=person_features(personas),
         most_leaked=most_leaked,
-        tally=tally,
+        **options,
     )
 
 

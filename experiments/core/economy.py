@@ -14,6 +14,8 @@ from experiments.core.checks import require_at_least
 from experiments.economies.defaults import file_defaults
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from econjax import BracketSchedule, Economy
     from experiments.economies.document import Money
     from experiments.economies.source import EconomySource
@@ -89,6 +91,22 @@ class EconomyConfig:
 
         own = self.has_own_incomes or self.economy_file is not None
         return tuple(map(status_words, self.source.statuses)) if own else ()
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what tables say of people in groups, kept apart, or with losses that are kept."""
+        own = self.has_own_incomes or self.economy_file is not None
+        return self.source.notes() if own else ()
+
+    def fixed_hours(self, economy: "Economy") -> "np.ndarray | None":
+        """Return 0 for those without work who are kept apart, NaN for whom a model is asked.
+
+        None: all are asked.
+        """
+        import numpy as np
+
+        if self.economy_file is None or self.source.document.incomes.zeros != "apart":
+            return None
+        return np.where(np.asarray(economy.population.skill) == 0, 0.0, np.nan)
 
     @property
     def size(self) -> int:

@@ -133,17 +133,21 @@ class EconomySource:
         if not there or not known:
             return known[0] if known else "single"
         self._require_schedules(known)
-        groups = tuple(name for name in known if name in there)
-        return groups if len(groups) > 1 else groups[0]
+        first, *others = (name for name in known if name in there)
+        return (first, *others) if others else first
 
     def _without_a_column(self, known: Sequence[str]) -> str:
         """Return that nobody's status is known."""
         path = self._data()
-        where = "and incomes of a distribution have no status" if path is None else (
-            f"and {path}, line 1, has no column status"
+        where = (
+            "and incomes of a distribution have no status"
+            if path is None
+            else (f"and {path}, line 1, has no column status")
         )
-        name = "give a data file with one" if path is None else (
-            "name it under [incomes.columns]: status = ..."
+        name = (
+            "give a data file with one"
+            if path is None
+            else ("name it under [incomes.columns]: status = ...")
         )
         return (
             f"there are schedules of {', '.join(known)}, {where}: {name}, or tax all as one by "
@@ -318,7 +322,7 @@ class EconomySource:
         return Kept.of(self.file).path(said, by_flag=flag != FROM_FILE)
 
     def _rules(self) -> Incomes:
-        """Return the rules for the data; those of CPS choose units of a status that is asked for."""
+        """Return the rules for the data; of CPS a status that is asked for chooses units."""
         said = self.document.incomes
         if self._named_data == CPS and not said.only and self.status is not None:
             return msgspec.structs.replace(said, only=(self.status,))

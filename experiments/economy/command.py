@@ -103,13 +103,11 @@ def describe_people(source: EconomySource) -> list[IncomeFigure]:
     return figures + [IncomeFigure(name, float(value), {}) for name, value in more.items()]
 
 
-def _of_columns(
-    population: Population, weight: Float[np.ndarray, " agents"]
-) -> dict[str, float]:
+def _of_columns(population: Population, weight: Float[np.ndarray, " agents"]) -> dict[str, float]:
     """Return the means of what labor does not bring, where people have some."""
     own = {"other income, mean $": population.other_income, "credit, mean $": population.credit}
     return {
-        name: weight @ np.asarray(values, float)
+        name: float(weight @ np.asarray(values, float))
         for name, values in own.items()
         if values is not None
     }

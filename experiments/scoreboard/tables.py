@@ -11,7 +11,7 @@ from rich.table import Table
 
 from econjax.bounds import USUAL_BOUNDS
 from experiments.core.engines import engine_of, spoken
-from experiments.report.console import NOTES, mistakes, results
+from experiments.report.console import NOTES, mistakes, print_notes, results
 from experiments.report.intervals import Measured
 from experiments.scoreboard.config import ScoreboardConfig
 from experiments.scoreboard.run import ContestSize, Score, contest_scores, contests, pooled
@@ -60,6 +60,8 @@ def run_scoreboard(config: ScoreboardConfig) -> None:
             scores += some
             if not config.json:
                 console.print(score_table(contest.title, some), crop=False)
+    if not config.json:
+        print_notes(config, console)
     if config.json:
         rows = [_as_dict(score) for score in scores]
         print(

@@ -75,8 +75,8 @@ class Endowment(NamedTuple):
     """What workers' hours earn and cost them, in dollars a year.
 
     `skill` is what an hour a week earns, `prices` what one more costs in effort at 20, 40 and 60
-    hours (see `effort.price_of_an_hour`), `fixed_cost` what working at all costs, `other_income` what
-    labor does not bring, and `group` whose schedule taxes them, where groups have their own.
+    hours (see `effort.price_of_an_hour`), `fixed_cost` what working at all costs, `other_income`
+    what labor does not bring, and `group` whose schedule taxes them, where groups have their own.
     """
 
     skill: Float[np.ndarray, " agents"]

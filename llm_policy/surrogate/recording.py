@@ -43,9 +43,9 @@ class Seen(eqx.Module):
     """What workers see before they choose among some weekly hours, one row per question.
 
     `person` is who they are, in numbers of about unit size. `kept` is income less tax at each of
-    the hours, beyond that of no work, `effort` what these cost in effort, both as shares of income at 40 hours; `effort` is
-    the power function of hours that meets the prices of an hour at 20 and 60 hours in shape and at
-    40 in height.
+    the hours, beyond that of no work, `effort` what these cost in effort, both as shares of income
+    at 40 hours; `effort` is the power function of hours that meets the prices of an hour at 20 and
+    60 hours in shape and at 40 in height.
     """
 
     person: Float[Array, "rows features"]

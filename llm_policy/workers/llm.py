@@ -323,14 +323,16 @@ CODED = {
 
 def _means(population: Population, statuses: Sequence[str]) -> Means:
     """Return what workers have beside work; groups without names have numbers."""
-    amounts = (
+    other, credit = (
         np.zeros(population.agents) if values is None else np.asarray(values, float)
         for values in (population.other_income, population.credit)
     )
     if population.group is None:
-        return Means(*amounts, [""] * population.agents)
+        return Means(other, credit, [""] * population.agents)
     called = statuses or [f"group {number + 1}" for number in range(population.groups)]
-    return Means(*amounts, [called[number] for number in np.asarray(population.group).tolist()])
+    return Means(
+        other, credit, [called[number] for number in np.asarray(population.group).tolist()]
+    )
 
 
 def _yes_and_no(engine: Engine) -> tuple[str, str]:
