@@ -72,6 +72,12 @@ class EconomySource:
         """
         if self.file is None and FROM_FILE in (self.incomes, self.law):
             raise ValueError('What "file" says is in an economy file: give one with --economy.')
+        if self.group_rates == "own" and self.status is None and not self.statuses:
+            raise self._blame.error(
+                ("law", "group_rates"),
+                "there is one schedule for all: leave out group_rates, or give schedules by status "
+                "and data with a column of it.",
+            )
         economy = self.economy()
         for welfare in aims:
             require_dollars(economy, welfare)

@@ -13,9 +13,8 @@ def schedule_table(schedule: BracketSchedule, statuses: Sequence[str] = ()) -> s
     """Return the brackets and their rates in per cent, one line each (see `rate_names`)."""
     names = rate_names(schedule, statuses)
     rates = np.asarray(schedule.rates).ravel()
-    return "\n".join(
-        f"- {name}: {100 * rate:.4g} %" for name, rate in zip(names, rates, strict=True)
-    )
+    lines = [f"- {name}: {100 * rate:.4g} %" for name, rate in zip(names, rates, strict=True)]
+    return "\n".join((*lines, *filter(None, [groups_text(schedule, statuses)])))
 
 
 def bracket_names(thresholds: Float[np.ndarray, " brackets"]) -> list[str]:
@@ -27,26 +26,36 @@ def bracket_names(thresholds: Float[np.ndarray, " brackets"]) -> list[str]:
 def rate_names(schedule: BracketSchedule, statuses: Sequence[str] = ()) -> list[str]:
     """Return in words what each rate applies to, of one group after the other.
 
-    Where groups have thresholds of their own, `statuses` are their names: "single, $0 to $11,600",
-    or for rates in common "$0 to $11,600 for single, $0 to $23,200 for joint".
+    Where groups have rates of their own, `statuses` are their names: "single, $0 to $11,600". Rates
+    in common are named by the brackets of the first group, and `groups_text` says the others'.
     """
     if schedule.groups is None:
         return bracket_names(np.asarray(schedule.thresholds))
     each = [bracket_names(own) for own in np.asarray(schedule.thresholds)]
-    called = statuses or [f"group {number + 1}" for number in range(len(each))]
-    if schedule.rates.ndim == 2:
-        return [
-            f"{status}, {name}" for status, own in zip(called, each, strict=True) for name in own
-        ]
-    return [_shared_name(dict(zip(called, own, strict=True))) for own in zip(*each, strict=True)]
+    if schedule.rates.ndim == 1:
+        return each[0]
+    called = group_names(schedule, statuses)
+    return [f"{status}, {name}" for status, own in zip(called, each, strict=True) for name in own]
 
 
-def _shared_name(own: dict[str, str]) -> str:
-    """Return a bracket by status, those together for whom it is the same."""
-    who: dict[str, list[str]] = {}
-    for status, name in own.items():
-        who.setdefault(name, []).append(status)
-    return ", ".join(f"{name} for {' and '.join(some)}" for name, some in who.items())
+def groups_text(schedule: BracketSchedule, statuses: Sequence[str] = ()) -> str:
+    """Return whose brackets those of `rate_names` are, and where those of others begin.
+
+    Nothing where all have the same, or where each name says whose it is.
+    """
+    if schedule.groups is None or schedule.rates.ndim == 2:
+        return ""
+    first, *others = group_names(schedule, statuses)
+    begin = [
+        f"those of {status} begin at {', '.join(map(dollars, own))}"
+        for status, own in zip(others, np.asarray(schedule.thresholds)[1:], strict=True)
+    ]
+    return "; ".join((f"These are the brackets of the tax status {first}", *begin)) + "."
+
+
+def group_names(schedule: BracketSchedule, statuses: Sequence[str]) -> Sequence[str]:
+    """Return the names of groups, which are numbers if there are none."""
+    return statuses or [f"group {number + 1}" for number in range(schedule.groups or 1)]
 
 
 def per_cent(rates: Sequence[float]) -> str:

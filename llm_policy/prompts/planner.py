@@ -14,7 +14,7 @@ from llm_policy.answers.proposals import Answer, listed_rates
 from llm_policy.answers.reading import STEPS
 from llm_policy.engines.base import Prompt
 from llm_policy.memory.planner import Record, Trial, is_in_force, last_two, records
-from llm_policy.prompts.numbers import dollars, per_cent, rate_names
+from llm_policy.prompts.numbers import dollars, groups_text, per_cent, rate_names
 
 LetterOrder = Literal["balanced", "fixed"]
 """How the changes are listed where a planner answers with one letter."""
@@ -143,7 +143,7 @@ def bracket_prompts(
             goal=goal, count=len(names), brackets="; ".join(names), change=_CHANGE["changes"]
         )
     ]
-    lines += _of_groups(current)
+    lines += _of_groups(current, style)
     lines += [_EXPLORE] * style.explore + [_EXPLOIT] * style.exploit
     orders, fixed = letter_orders(style, len(names)), style.letters == "fixed"
     lines.append(_LETTERS.format(meaning=f": {_meaning(orders[0, 0])}" if fixed else ""))
@@ -279,7 +279,7 @@ def _rules(current: BracketSchedule, goal: str, style: PlannerStyle, queries: in
             goal=goal, count=len(names), brackets="; ".join(names), change=_CHANGE[style.answer]
         )
     ]
-    lines += _of_groups(current)
+    lines += _of_groups(current, style)
     lines += [_EXPLORE] * style.explore + [_EXPLOIT] * style.exploit
     lines.append(f"Answer with JSON only: {form(style, len(names))}.")
     if queries:
@@ -298,13 +298,14 @@ def _in_force(current: BracketSchedule) -> str:
     return f"Current rates, from the lowest bracket: {per_cent(listed_rates(current))}."
 
 
-def _of_groups(current: BracketSchedule) -> list[str]:
+def _of_groups(current: BracketSchedule, style: PlannerStyle) -> list[str]:
     """Return what is set where people have schedules by status; nothing where all have the same."""
     if current.groups is None:
         return []
-    if current.rates.ndim == 1:
-        return ["The law gives each tax status its own brackets; you set one rate for all of them."]
-    return ["You set the rates of each tax status: they follow one status after the other."]
+    if current.rates.ndim == 2:
+        return ["You set the rates of each tax status: they follow one status after the other."]
+    others = groups_text(current, style.statuses)
+    return [f"{others} You set one list of rates for all of them."]
 
 
 def _differences(current: Float[np.ndarray, " brackets"], trials: Sequence[Trial]) -> list[str]:
