@@ -114,14 +114,14 @@ class LawSource:
                     "give all as many, by splitting one in two of the same rate.",
                 )
         rates = jnp.stack([law.rates for law in each])
-        common = bool(jnp.all(rates == rates[0]))
+        common = bool(jnp.all(rates == rates[:1]))
         thresholds = jnp.stack([law.thresholds for law in each])
         return BracketSchedule(thresholds, rates[0] if common else rates)
 
     def _brackets_of_status(self, laws: dict[str, Brackets], status: str) -> BracketSchedule:
         if status not in laws:
             raise self._blame.error(
-                ("law", "by_status"),
+                ("law", "status"),
                 f"the status {status} has no schedule, only {', '.join(laws)} have: add "
                 f"[law.by_status.{status}], or choose another by status under [law] or --status.",
             )

@@ -135,7 +135,8 @@ class EconomySource:
         known, found = self._law_of("single").statuses, self._records
         there = () if found is None else found.statuses
         if not there and self.law == FROM_FILE and len(self.document.law.by_status) > 1:
-            raise self._blame.error(("law", "by_status"), self._without_a_column(known))
+            keys = "law", "by_status", known[0]
+            raise self._blame.error(keys, self._without_a_column(known))
         if not there or not known:
             return known[0] if known else "single"
         self._require_schedules(known)

@@ -56,6 +56,7 @@ ROLE_ATTITUDES = {
     "near retirement": (0.6, 0.0),
 }
 """Each role's taste for leisure, in multiples of `LEISURE`, and degree of wanting lower taxes."""
+_LEAST_PRICE = 1e-9  # dollars: effort costs nothing whose hours earn nothing
 CONTENT, BURDEN, MOOD = 1.0, 5.0, 4.0
 """Log odds of satisfaction: at no net tax, lost per share of income paid, per unit of aversion."""
 
@@ -144,7 +145,8 @@ def perceived_utility(
     now = latest(memory)
     known = np.nan_to_num(now.step)
     trust = (1 / (1 + known / ATTITUDE_PATIENCE))[:, None]
-    power = np.log(who.prices[:, 2] / who.prices[:, 0]) / np.log(3)
+    low, high = (np.maximum(who.prices[:, place], _LEAST_PRICE) for place in (0, 2))
+    power = np.log(high / low) / np.log(3)
     scale = who.prices[:, 1] * REFERENCE_HOURS / (1 + power)
     cost = scale[:, None] * (hours / REFERENCE_HOURS) ** (1 + power[:, None])
     income = who.skill[:, None] * hours
