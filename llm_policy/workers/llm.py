@@ -329,7 +329,9 @@ def _means(population: Population, statuses: Sequence[str]) -> Means:
     )
     if population.group is None:
         return Means(other, credit, [""] * population.agents)
-    called = statuses or [f"group {number + 1}" for number in range(population.groups)]
+    called: Sequence[str] = statuses or [
+        f"group {number + 1}" for number in range(population.groups)
+    ]
     return Means(
         other, credit, [called[number] for number in np.asarray(population.group).tolist()]
     )
