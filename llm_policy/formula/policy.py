@@ -61,10 +61,12 @@ class _Formula(ScriptedEngine):
 
 
 def _beside_work(economy: Economy) -> tuple[Any, Any]:
-    """Return everybody's other income, and group if there are some."""
+    """Return everybody's other income and group, if there are some."""
     other, group = economy.population.other_income, economy.population.group
-    income = 0.0 if other is None else np.asarray(other, float)
-    return income, None if group is None else np.asarray(group)
+    return (
+        None if other is None else np.asarray(other, float),
+        None if group is None else np.asarray(group),
+    )
 
 
 def _says_nothing(prompt: Prompt) -> str:

@@ -83,7 +83,7 @@ class Endowment(NamedTuple):
     skill: Float[np.ndarray, " agents"]
     prices: Float[np.ndarray, "agents 3"]
     fixed_cost: Float[np.ndarray, " agents"]
-    other_income: Float[np.ndarray, " agents"] | float = 0.0
+    other_income: Float[np.ndarray, " agents"] | None = None
     group: Int[np.ndarray, " agents"] | None = None
 
 
@@ -150,7 +150,8 @@ def perceived_utility(
     scale = who.prices[:, 1] * REFERENCE_HOURS / (1 + power)
     cost = scale[:, None] * (hours / REFERENCE_HOURS) ** (1 + power[:, None])
     income = who.skill[:, None] * hours
-    tax = taxes(schedule, income + np.expand_dims(who.other_income, -1), who.group)
+    taxed = income if who.other_income is None else income + who.other_income[:, None]
+    tax = taxes(schedule, taxed, who.group)
     full_time = np.maximum(REFERENCE_HOURS * who.skill, 1.0)
     return Reckoning(
         kept=income - tax,

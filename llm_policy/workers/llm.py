@@ -329,12 +329,9 @@ def _means(population: Population, statuses: Sequence[str]) -> Means:
     )
     if population.group is None:
         return Means(other, credit, [""] * population.agents)
-    called: Sequence[str] = statuses or [
-        f"group {number + 1}" for number in range(population.groups)
-    ]
-    return Means(
-        other, credit, [called[number] for number in np.asarray(population.group).tolist()]
-    )
+    called = list(statuses) or [f"group {number + 1}" for number in range(population.groups)]
+    status = [called[number] for number in np.asarray(population.group).tolist()]
+    return Means(other, credit, status)
 
 
 def _yes_and_no(engine: Engine) -> tuple[str, str]:
