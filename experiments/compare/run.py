@@ -22,7 +22,6 @@ from experiments.compare.rows import (
     cannot_be_told_apart,
 )
 from experiments.core.config import FORMULA
-from experiments.core.economy import EconomyConfig
 from experiments.core.modes import mode_for
 from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext, titled
 from experiments.report.disclosure import nature
@@ -186,13 +185,14 @@ def _crews(
     crews = []
     for engine in cast.workers:
         workers = people(
-            config,
             economy,
             engine,
             key,
             tally=tally,
             mode=asked["workers"],
             most_leaked=config.most_leaked,
+            statuses=config.statuses,
+            fixed=config.fixed_hours(economy),
         )
         if engine is None:
             crews.append(_Crew(workers, "workers of the formula", FORMULA))
@@ -209,7 +209,6 @@ def _named(words: str, model: str, engines: Sequence[Engine | None]) -> str:
 
 
 def people(
-    config: EconomyConfig,
     economy: Economy,
     engine: Engine | None,
     key: Key[Array, ""],
@@ -217,15 +216,18 @@ def people(
     tally: Tally,
     mode: Mode = "choice",
     most_leaked: float = MOST_LEAKED,
+    statuses: tuple[str, ...] = (),
+    fixed: np.ndarray | None = None,
 ) -> LLMWorkers:
     """Return language models as the workers of an economy, each with a persona drawn with the key.
 
-    They are recorded where they choose. Without an engine they are the formula itself.
+    They are recorded where they choose. Without an engine they are the formula itself. `statuses`
+    are the names of their groups, and nobody is asked who has `fixed` hours, not NaN.
     """
     personas = draw_personas(key, economy.population)
     options: dict[str, Any] = {
-        "style": Style(mode=mode, statuses=config.statuses),
-        "fixed": config.fixed_hours(economy),
+        "style": Style(mode=mode, statuses=statuses),
+        "fixed": fixed,
         "tally": tally,
     }
     if engine is None:

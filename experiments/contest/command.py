@@ -162,7 +162,14 @@ def _run(
     key = jax.random.key(seed)
     people_key, plan_key, search_key, final_key = jax.random.split(key, 4)
     economy, floor = config.economy(), config.subsistence
-    workers = people(config, economy, engine, people_key, tally=Tally())
+    workers = people(
+        economy,
+        engine,
+        people_key,
+        tally=Tally(),
+        statuses=config.statuses,
+        fixed=config.fixed_hours(economy),
+    )
     assert isinstance(workers, RecordedWorkers)
     society, tally = Society(workers, aim.welfare, subsistence=floor), Tally()
     started = time.perf_counter()

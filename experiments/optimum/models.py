@@ -168,7 +168,15 @@ def run_model_optimum(config: OptimumConfig) -> None:
         contextlib.closing(spoken(engine_of(config), config)) as engine,
         NOTES.status("") as status,
     ):
-        workers = people(config, config.economy(), engine, people_key, tally=Tally())
+        economy = config.economy()
+        workers = people(
+            economy,
+            engine,
+            people_key,
+            tally=Tally(),
+            statuses=config.statuses,
+            fixed=config.fixed_hours(economy),
+        )
         law = config.status_quo()
         found = find_model_optimum(
             key,

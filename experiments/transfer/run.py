@@ -115,7 +115,12 @@ class _Place:
         self.economy = self.config.economy()
         key = jax.random.fold_in(self.key, 0)
         self.workers: LLMWorkers = people(
-            self.config, self.economy, self.engine, key, tally=self.tally
+            self.economy,
+            self.engine,
+            key,
+            tally=self.tally,
+            statuses=self.config.statuses,
+            fixed=self.config.fixed_hours(self.economy),
         )
 
     def learned(
