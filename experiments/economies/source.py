@@ -28,10 +28,10 @@ from experiments.economies.defaults import FROM_FILE
 from experiments.economies.distributions import distribution_of
 from experiments.economies.document import Blame, read_document
 from experiments.economies.kept import Kept
-from experiments.economies.law import LawSource, status_words
+from experiments.economies.law import LawSource
 from experiments.economies.records import PeopleRecords, records_of
 from experiments.economies.sections import Document, GroupRates, Incomes
-from experiments.economies.tables import place_of
+from experiments.economies.statuses import require_schedules, taxed_how, without_a_column
 
 CPS = "cps"
 
@@ -133,33 +133,15 @@ class EconomySource:
         if self.status is not None:
             return self.status
         known, found = self._law_of("single").statuses, self._records
-        there = () if found is None else found.statuses
+        path, there = self._data(), () if found is None else found.statuses
         if not there and self.law == FROM_FILE and len(self.document.law.by_status) > 1:
             keys = "law", "by_status", known[0]
-            raise self._blame.error(keys, self._without_a_column(known))
-        if not there or not known:
+            raise self._blame.error(keys, without_a_column(path, known))
+        if found is None or path is None or not there or not known:
             return known[0] if known else "single"
-        self._require_schedules(known)
+        require_schedules(path, found, known)
         first, *others = (name for name in known if name in there)
         return (first, *others) if others else first
-
-    def _without_a_column(self, known: Sequence[str]) -> str:
-        """Return that nobody's status is known."""
-        path = self._data()
-        where = (
-            "and incomes of a distribution have no status"
-            if path is None
-            else (f"and {path}, line 1, has no column status")
-        )
-        name = (
-            "give a data file with one"
-            if path is None
-            else ("name it under [incomes.columns]: status = ...")
-        )
-        return (
-            f"there are schedules of {', '.join(known)}, {where}: {name}, or tax all as one by "
-            f'status = "{known[0]}" under [law], or --status.'
-        )
 
     @property
     def size(self) -> int:
@@ -254,16 +236,7 @@ class EconomySource:
         if found is None or not self.statuses:
             several = found is not None and self.status is None and len(found.statuses) > 1
             return ("Everybody is taxed by one schedule, whatever the status.",) * several
-        shares = ", ".join(
-            f"{status_words(name)} {share:.1%}"
-            for name, share in zip(found.groups, found.group_shares, strict=True)
-        )
-        rates = self.schedule().rates
-        how = "one list of rates for all" if rates.ndim == 1 else "rates for each"
-        return (
-            f"Schedules by status ({shares} of people), each with thresholds of its own; planners "
-            f"set {how}.",
-        )
+        return (taxed_how(found, self.schedule()),)
 
     def _wants(self) -> str:
         said = self.document.preferences
@@ -334,24 +307,6 @@ class EconomySource:
         if self._named_data == CPS and not said.only and self.status is not None:
             return msgspec.structs.replace(said, only=(self.status,))
         return said
-
-    def _require_schedules(self, known: Sequence[str]) -> None:
-        """Refuse people of a status that the law has no schedule for.
-
-        Raises:
-            ValueError: there are some, with the line of the first.
-        """
-        path, found = self._data(), self._records
-        if path is None or found is None or set(found.statuses) <= set(known):
-            return
-        strange = ~np.isin(found.columns["status"], known)
-        place = int(np.argmax(strange))
-        raise ValueError(
-            f"{place_of(path, int(found.entry[place]))}: the status "
-            f"{found.columns['status'][place]} has no schedule in the law, which knows "
-            f"{', '.join(known)}: add it under [law.by_status], choose others by `only` under "
-            f'[incomes], or tax all as one by status = "{known[0]}" under [law], or --status.'
-        )
 
     @property
     def _blame(self) -> Blame:

@@ -127,7 +127,7 @@ def test_one_schedule_leaves_all_as_it_was(config_of):
             PAIRS.replace("status", "who"),
             ALONE + PAIR,
             "line 4: there are schedules of alone, pair, and {folder}/people.csv, line 1, has no "
-            "column status: name it under [incomes.columns]: status = ..., or tax all as one by",
+            "column status: name it under [incomes.columns], or tax all as one by",
         ),
         (
             PAIRS,
