@@ -97,7 +97,7 @@ def _words(economy: Place) -> dict[str, str]:
     return titles | {old: new for old, new in money.items() if old != new}
 
 
-class People(Protocol):
+class Noted(Protocol):
     """An economy whose people may need a word."""
 
     def notes(self) -> Sequence[str]:
@@ -105,7 +105,7 @@ class People(Protocol):
         ...
 
 
-def print_notes(economy: People, console: Console) -> None:
+def print_notes(economy: Noted, console: Console) -> None:
     """Print what is to be said of an economy's people, if anything is."""
     for note in economy.notes():
         console.print(note)

@@ -81,8 +81,8 @@ def test_a_command_knows_who_is_taxed_how(command, home, econjax, brief_fits, mo
     names = ("single", "joint", "separate", "head of household") if us else ("england", "scotland")
     assert f"Schedules by status ({names[0]} " in said
     assert all(name in said for name in names)
-    assert ("$" in said) == us
-    assert ("£" in said) != us
+    if command != "audit":  # which tells of no money
+        assert ("$" in said, "£" in said) == (us, not us)
     if us:
         assert "do not work: they are kept apart" in said
     if command == "compare":
