@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 
 from baselines.optimum import best_found, evolve
-from econjax import BracketSchedule
+from econjax import AbstractWelfare, BracketSchedule, Economy
 from econjax.optimal.mirrlees import mirrlees_bound
 from econjax.planning import RationalEvaluator, Report
 from experiments.optimum.config import OptimumConfig
@@ -89,10 +89,7 @@ def find_optimum(config: OptimumConfig) -> Optimum:
     )
     best = max((climbed, searched), key=lambda found: found.equivalent)
     report = RationalEvaluator(economy, welfare).value_and_grad(best.schedule)
-    try:
-        bound, reason = mirrlees_bound(economy, welfare).equivalent, ""
-    except ValueError as error:
-        bound, reason = None, str(error)
+    bound, reason = _bound(economy, welfare, law)
     return Optimum(
         rates=rates_of(best.schedule),
         equivalent=float(report.equivalent),
@@ -107,6 +104,18 @@ def find_optimum(config: OptimumConfig) -> Optimum:
         bound=bound,
         no_bound=reason,
     )
+
+
+def _bound(
+    economy: Economy, welfare: AbstractWelfare, law: BracketSchedule
+) -> tuple[float | None, str]:
+    """Return what no schedule can pass, or None and why."""
+    if law.groups is not None:
+        return None, "each status has a schedule of its own, and the bound is for one for all."
+    try:
+        return mirrlees_bound(economy, welfare).equivalent, ""
+    except ValueError as error:
+        return None, str(error)
 
 
 def _per_point(report: Report) -> tuple[float, ...]:
