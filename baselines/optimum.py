@@ -60,8 +60,9 @@ def climb(
 
 def evolve(
     evaluate: Evaluator,
-    thresholds: Float[Array, " brackets"],
+    thresholds: Float[Array, "*groups brackets"],
     *,
+    common: bool = False,
     seed: int = 0,
     generations: int = 40,
     bounds: RateBounds = USUAL_BOUNDS,
@@ -69,9 +70,10 @@ def evolve(
     """Return the best of differential evolution, then a simplex, from scratch, without gradients.
 
     Storn and Price (1997), as scipy has it, on rates within the `bounds`; 128 schedules a
-    generation for seven brackets.
+    generation for seven brackets. Rates in `common` are the same in all groups.
     """
-    like = BracketSchedule(thresholds, jnp.zeros_like(thresholds))
+    shape = thresholds.shape[-1:] if common else thresholds.shape
+    like = BracketSchedule(thresholds, jnp.zeros(shape, thresholds.dtype))
     loss = _loss(evaluate, like)
     found = optimize.differential_evolution(
         loss,

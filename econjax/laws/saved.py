@@ -19,7 +19,8 @@ _KINDS = {
 def schedule_parts(schedule: AbstractSchedule) -> dict[str, Any]:
     """Return the schedule as plain values: its "kind", and the fields of that kind.
 
-    Of "brackets" they are "thresholds" (dollars a year, from 0) and "rates" (shares), of
+    Of "brackets" they are "thresholds" (dollars a year, from 0) and "rates" (shares), lists of
+    lists where groups have their own, of
     "log-linear" "scale" and "progressivity".
 
     Raises:
@@ -78,9 +79,11 @@ def load_schedule(path: Path | str) -> AbstractSchedule:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _numbers(name: str, value: Any) -> float | list[float]:
-    """Return a number or a list of finite numbers, as JSON holds them."""
+def _numbers(name: str, value: Any) -> Any:
+    """Return a number, a list of finite numbers or a list of such for each group, as JSON holds."""
     several = value if isinstance(value, list) else [value]
+    if several and all(isinstance(one, list) for one in several):
+        return [_numbers(name, own) for own in several]
     for one in several:
         if isinstance(one, bool) or not isinstance(one, int | float) or not math.isfinite(one):
             raise ValueError(f"{name} are plain numbers, such as 11600 or 0.22; got {one!r}.")

@@ -16,7 +16,7 @@ from econjax.schedule import BracketSchedule
 from experiments.audit.config import AuditConfig
 from experiments.audit.tables import Audit, print_audit
 from experiments.core.engines import engine_of, spoken
-from experiments.report.console import NOTES, mistakes, results
+from experiments.report.console import NOTES, mistakes, print_notes, results
 from llm_policy.audit.echoes import echoes
 from llm_policy.audit.effects import effects
 from llm_policy.audit.orders import (
@@ -37,6 +37,7 @@ from llm_policy.personas.draw import describe, draw_personas
 from llm_policy.planners.choice import ChoicePlanner
 from llm_policy.planners.text import LLMPlanner
 from llm_policy.prompts.election import ElectionRules
+from llm_policy.prompts.planner import PlannerStyle
 from llm_policy.prompts.workers import Situation, Style
 from llm_policy.workers.llm import LLMWorkers
 from llm_policy.workers.society import Society, State
@@ -59,7 +60,9 @@ def run_audit(config: AuditConfig) -> None:
     if config.json:
         print(json.dumps(dataclasses.asdict(found), indent=2, allow_nan=False))
     else:
-        print_audit(found, results(config))
+        console = results(config)
+        print_audit(found, console)
+        print_notes(config, console)
 
 
 def audit(
@@ -112,7 +115,12 @@ def _society(
     """Return workers who choose, and their state after a step of 40 hours under the law."""
     personas = _personas(config, economy) if config.scenario == "bounded" else None
     workers = LLMWorkers(
-        engine, economy, personas, scenario=config.scenario, style=Style(mode="choice")
+        engine,
+        economy,
+        personas,
+        scenario=config.scenario,
+        style=_asked(config),
+        fixed=config.fixed_hours(economy),
     )
     society = Society(workers, config.aim(config.welfare).welfare)
     return society, society.begin(law)
@@ -121,7 +129,16 @@ def _society(
 def _strangers(config: AuditConfig, engine: Engine, economy: Economy) -> LLMWorkers:
     """Return the same workers, each with the persona of the next: of the nearest lower skill."""
     first, *rest = _personas(config, economy)
-    return LLMWorkers(engine, economy, [*rest, first], style=Style(mode="choice"))
+    fixed = config.fixed_hours(economy)
+    return LLMWorkers(engine, economy, [*rest, first], style=_asked(config), fixed=fixed)
+
+
+def _asked(config: AuditConfig) -> Style:
+    return Style(mode="choice", statuses=config.statuses)
+
+
+def _plans(config: AuditConfig) -> PlannerStyle:
+    return PlannerStyle(statuses=config.statuses)
 
 
 def _personas(config: AuditConfig, economy: Economy) -> list[str]:
@@ -132,7 +149,7 @@ def _audit_planner(
     config: AuditConfig, engine: Engine, economy: Economy, law: BracketSchedule
 ) -> Recall:
     aim = config.aim(config.welfare)
-    planner = LLMPlanner(engine, law, goal=aim.words)
+    planner = LLMPlanner(engine, law, goal=aim.words, style=_plans(config))
     report = RationalEvaluator(economy, aim.welfare).value(law)
     state = hear(planner, planner.init(jax.random.key(config.seed)), law, report)
     return recall(planner, state, samples=config.samples)
@@ -145,7 +162,15 @@ def _elections(
     law, aim = config.status_quo(), config.aim(config.welfare)
     shared, voters = society.voters(state)
     rules = ElectionRules(candidates=5)
-    democracy = Democracy(engine, law, rules=rules, goal=aim.words, attempts=1, most_unread=1.0)
+    democracy = Democracy(
+        engine,
+        law,
+        rules=rules,
+        goal=aim.words,
+        style=_plans(config),
+        attempts=1,
+        most_unread=1.0,
+    )
     elections = []
     for key in jax.random.split(jax.random.key(config.seed), config.elections):
         _, after = democracy.decide(key, democracy.init(key), shared=shared, voters=voters)
@@ -159,7 +184,7 @@ def _audit_letters(
     """Ask the planner after each tax year of a walk that it does not choose."""
     aim, key = config.aim(config.welfare), jax.random.key(config.seed)
     walked = plan(key, WalkPlanner(law), RationalEvaluator(economy, aim.welfare), steps=_WALKED)
-    planner = ChoicePlanner(engine, law, goal=aim.words)
+    planner = ChoicePlanner(engine, law, goal=aim.words, style=_plans(config))
     states = [planner.init(key)]
     for schedule, report in zip(walked.schedules, walked.reports, strict=True):
         states.append(planner.tell(states[-1], schedule, report))

@@ -32,7 +32,13 @@ def run_compare(config: CompareConfig, path: Path, session: Session | None) -> N
     comparison = every[0]
     write_table(path / "timings.parquet", [row for one in every for row in _timings(one)])
     symbol = config.currency.symbol
-    plot_schedules(comparison, config.status_quo(), path / "schedules.png", symbol=symbol)
+    plot_schedules(
+        comparison,
+        config.status_quo(),
+        path / "schedules.png",
+        symbol=symbol,
+        statuses=config.statuses,
+    )
     plot_welfare(comparison, path / "welfare.png", symbol=symbol)
     _save_schedules(comparison, config, path / "schedules")
     write_table(path / METRICS, [row for one in every for row in one.metrics])

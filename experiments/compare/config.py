@@ -16,6 +16,7 @@ from experiments.core.config import (
     RunConfig,
     WelfareName,
     WorkersName,
+    check_planners,
     with_uninformed,
 )
 
@@ -89,6 +90,7 @@ class CompareConfig(RunConfig):
             )
 
         self._check_models()
+        check_planners(self, self.planners)
         if self.keep_memory and "surrogate" in self.planners:
             raise ValueError(
                 "The planner surrogate predicts tax years that begin anew: leave out "

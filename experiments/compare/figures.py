@@ -1,5 +1,7 @@
 """Figures of a comparison: the schedules recommended, and welfare by evaluation."""
 
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +14,28 @@ from experiments.report.figures import panels_of, save_figure
 
 
 def plot_schedules(
-    comparison: Comparison, law: BracketSchedule, path: Path, *, symbol: str = "$"
+    comparison: Comparison,
+    law: BracketSchedule,
+    path: Path,
+    *,
+    symbol: str = "$",
+    statuses: Sequence[str] = (),
 ) -> None:
-    """Draw the marginal rates that each planner recommends, by income, one panel per table."""
-    figure, panels = panels_of(len(comparison.tables))
-    thresholds = np.asarray(law.thresholds, float)
-    incomes = np.geomspace(min([2e3, *thresholds[1:2] / 5]), max(1e6, 1.5 * thresholds[-1]), 400)
-    for panel, (welfare, rows) in zip(panels, comparison.tables.items(), strict=True):
-        for row in rows:
-            rates = np.asarray(row.rates)[np.searchsorted(thresholds, incomes, "right") - 1]
+    """Draw the marginal rates that each planner recommends, by income, one panel per table.
+
+    Where `statuses` have schedules of their own, each has a panel in every table.
+    """
+    groups = range(max(len(statuses), 1))
+    places = list(itertools.product(comparison.tables, groups))
+    figure, panels = panels_of(len(places))
+    every = np.atleast_2d(np.asarray(law.thresholds, float))
+    lowest, highest = every[:, 1:2].min(initial=1e4), every[:, -1].max()
+    incomes = np.geomspace(min(2e3, lowest / 5), max(1e6, 1.5 * highest), 400)
+    for panel, (welfare, group) in zip(panels, places, strict=True):
+        thresholds = every[group]
+        for row in comparison.tables[welfare]:
+            own = np.broadcast_to(np.asarray(row.rates), every.shape)[group]
+            rates = own[np.searchsorted(thresholds, incomes, "right") - 1]
             panel.plot(
                 incomes,
                 100 * rates,
@@ -32,7 +47,7 @@ def plot_schedules(
             xscale="log",
             xlabel=f"income, {symbol} a year",
             ylabel="marginal rate, %",
-            title=welfare,
+            title=", ".join((welfare, *statuses[group : group + 1])),
         )
     save_figure(figure, panels, path)
 

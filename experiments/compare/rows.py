@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from experiments.report.intervals import mean_of
+from experiments.report.rates import Rates
 from llm_policy.prompts.workers import Mode
 from llm_policy.workers.llm import LLMWorkers
 
@@ -31,11 +32,12 @@ class CostOfErrors:
 class ComparisonRow:
     """One planner under one welfare function: what it recommends, what that brings, what it took.
 
-    In dollars a year; `labor` is the mean week in hours. `regret` is the distance to the best row,
-    `share` the part of the distance from US federal to the best row that was covered (None without
-    such a distance), `last` the equivalent of the last schedule evaluated, `understood` the share
-    of model answers read (None where no model was asked). `planner_model` and `worker_model` are
-    the language models that planned and worked.
+    In dollars a year; `rates` are a list for each group where groups have their own; `labor` is the
+    mean week in hours. `regret` is the distance to the best row, `share` the part of the distance
+    from US federal to the best row that was covered (None without such a distance), `last` the
+    equivalent of the last schedule evaluated, `understood` the share of model answers read (None
+    where no model was asked). `planner_model` and `worker_model` are the language models that
+    planned and worked.
 
     Among language models `equivalent` is welfare as lived, the mean of independent `years` under
     the schedule, `at_best` what the same people would bring if each chose best, and `errors` what
@@ -44,7 +46,7 @@ class ComparisonRow:
 
     planner: str
     observes: str
-    rates: tuple[float, ...]
+    rates: Rates
     equivalent: float
     standard_error: float
     last: float

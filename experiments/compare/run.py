@@ -25,6 +25,7 @@ from experiments.core.config import FORMULA
 from experiments.core.modes import mode_for
 from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext, titled
 from experiments.report.disclosure import nature
+from experiments.report.rates import rates_of
 from llm_policy.answers.elicitation import MOST_LEAKED
 from llm_policy.answers.reading import Tally
 from llm_policy.audit.probe import probe_planner, probe_workers
@@ -32,6 +33,7 @@ from llm_policy.engines.base import Engine
 from llm_policy.formula.policy import TaughtWorkers
 from llm_policy.personas.draw import describe, draw_personas
 from llm_policy.planners.choice import ChoicePlanner
+from llm_policy.prompts.planner import PlannerStyle
 from llm_policy.prompts.workers import Mode, Style
 from llm_policy.surrogate.recording import RecordedWorkers, person_features
 from llm_policy.workers.evaluator import ModelEvaluator, mean_year
@@ -97,6 +99,7 @@ def compare(
                     workers=recorded,
                     steps=config.tax_year,
                     subsistence=config.subsistence,
+                    statuses=config.statuses,
                 )
                 planned = jax.random.fold_in(key, 1)
                 contest = _Contest(
@@ -146,7 +149,14 @@ def _modes(
             config,
             works,
             lambda engine: probe_workers(
-                LLMWorkers(engine, economy, texts, style=Style(mode="choice")), law
+                LLMWorkers(
+                    engine,
+                    economy,
+                    texts,
+                    style=Style(mode="choice", statuses=config.statuses),
+                    fixed=config.fixed_hours(economy),
+                ),
+                law,
             ),
         )
     if config.model_plans:
@@ -154,7 +164,9 @@ def _modes(
             "planner",
             config,
             cast.planners,
-            lambda engine: probe_planner(ChoicePlanner(engine, law, goal=goal)),
+            lambda engine: probe_planner(
+                ChoicePlanner(engine, law, goal=goal, style=PlannerStyle(statuses=config.statuses))
+            ),
         )
     return modes
 
@@ -173,7 +185,14 @@ def _crews(
     crews = []
     for engine in cast.workers:
         workers = people(
-            economy, engine, key, tally=tally, mode=asked["workers"], most_leaked=config.most_leaked
+            economy,
+            engine,
+            key,
+            tally=tally,
+            mode=asked["workers"],
+            most_leaked=config.most_leaked,
+            statuses=config.statuses,
+            fixed=config.fixed_hours(economy),
         )
         if engine is None:
             crews.append(_Crew(workers, "workers of the formula", FORMULA))
@@ -197,23 +216,31 @@ def people(
     tally: Tally,
     mode: Mode = "choice",
     most_leaked: float = MOST_LEAKED,
+    statuses: tuple[str, ...] = (),
+    fixed: np.ndarray | None = None,
 ) -> LLMWorkers:
     """Return language models as the workers of an economy, each with a persona drawn with the key.
 
-    They are recorded where they choose. Without an engine they are the formula itself.
+    They are recorded where they choose. Without an engine they are the formula itself. `statuses`
+    are the names of their groups, and nobody is asked who has `fixed` hours, not NaN.
     """
     personas = draw_personas(key, economy.population)
+    options: dict[str, Any] = {
+        "style": Style(mode=mode, statuses=statuses),
+        "fixed": fixed,
+        "tally": tally,
+    }
     if engine is None:
-        return TaughtWorkers(economy, personas, tally=tally)
+        return TaughtWorkers(economy, personas, **options)
     if mode == "text":
-        return LLMWorkers(engine, economy, describe(personas), style=Style(mode=mode), tally=tally)
+        return LLMWorkers(engine, economy, describe(personas), **options)
     return RecordedWorkers(
         engine,
         economy,
         describe(personas),
         person=person_features(personas),
         most_leaked=most_leaked,
-        tally=tally,
+        **options,
     )
 
 
@@ -346,7 +373,7 @@ class _Contest:
         return ComparisonRow(
             planner=name,
             observes=observes,
-            rates=tuple(np.asarray(schedule.rates, float).tolist()),
+            rates=rates_of(schedule),
             equivalent=float(final.equivalent),
             standard_error=float(final.standard_error),
             last=float(last.equivalent),

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from econjax.bounds import USUAL_BOUNDS
 from experiments.compare.rows import Comparison, ComparisonRow
+from experiments.report.rates import rates_text
 from llm_policy.workers.lived import SUBSISTENCE
 
 
@@ -113,7 +114,7 @@ def _cells(row: ComparisonRow) -> dict[str, str]:
         "regret $": f"{row.regret:,.2f}",
         "US→best %": "-" if row.share is None else f"{100 * row.share:.2f}",
         **_cells_of_errors(row),
-        "rates, % by bracket": " ".join(f"{100 * rate:4.1f}" for rate in row.rates),
+        "rates, % by bracket": rates_text(row.rates, "4.1f"),
         "last $": f"{row.last:,.2f}",
         "Gini": f"{row.gini:.4f}",
         "hours": f"{row.labor:.2f}",

@@ -12,22 +12,20 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
-from econjax import Economy
 from econjax.planning import plan
+from experiments.compare.run import people
 from experiments.contest.config import ContestConfig
 from experiments.core.config import with_uninformed
 from experiments.core.engines import engine_of, spoken
 from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext, titled
-from experiments.report.console import NOTES, mistakes, results
+from experiments.report.console import NOTES, mistakes, print_notes, results
 from experiments.report.disclosure import nature
 from experiments.report.intervals import Measured, mean_of
 from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine
-from llm_policy.formula.policy import TaughtWorkers
-from llm_policy.personas.draw import Personas, describe, draw_personas
 from llm_policy.prompts.welfare import WelfareSpec
 from llm_policy.surrogate.expectation import recorded_value
-from llm_policy.surrogate.recording import RecordedWorkers, person_features
+from llm_policy.surrogate.recording import RecordedWorkers
 from llm_policy.workers.evaluator import ModelEvaluator
 from llm_policy.workers.society import Society
 
@@ -128,6 +126,7 @@ def run_contest(config: ContestConfig) -> None:
         "paired by seed, with 95 % intervals. All hear values that are expected from the "
         "probabilities; the surrogate planner alone sees these, and what workers are told."
     )
+    print_notes(config, console)
     for remark in () if described is None else described.remarks:
         console.print(remark)
 
@@ -163,7 +162,15 @@ def _run(
     key = jax.random.key(seed)
     people_key, plan_key, search_key, final_key = jax.random.split(key, 4)
     economy, floor = config.economy(), config.subsistence
-    workers = _workers(engine, economy, draw_personas(people_key, economy.population))
+    workers = people(
+        economy,
+        engine,
+        people_key,
+        tally=Tally(),
+        statuses=config.statuses,
+        fixed=config.fixed_hours(economy),
+    )
+    assert isinstance(workers, RecordedWorkers)
     society, tally = Society(workers, aim.welfare, subsistence=floor), Tally()
     started = time.perf_counter()
     setting = PlanningContext(
@@ -176,6 +183,7 @@ def _run(
         workers=workers,
         steps=config.steps,
         subsistence=floor,
+        statuses=config.statuses,
     )
     planner = entry.planner(setting)
     evaluate = ModelEvaluator(society, steps=config.steps, key=search_key)
@@ -187,12 +195,6 @@ def _run(
         economy, aim.welfare, workers.years[-1], workers.hours, subsistence=floor
     )
     return _Run(entry.observes(planner), value, queries, tally.asked, seconds)
-
-
-def _workers(engine: Engine | None, economy: Economy, personas: Personas) -> RecordedWorkers:
-    if engine is None:
-        return TaughtWorkers(economy, personas)
-    return RecordedWorkers(engine, economy, describe(personas), person=person_features(personas))
 
 
 def _row(

@@ -62,6 +62,8 @@ MODEL_PLANNERS: tuple[PlannerName, ...] = ("llm", "llm-forgetful", "llm-shuffled
 """The planners who are language models."""
 QUESTIONS_OF_A_PLANNER = 35
 """What a planner in choice mode is asked of a try: of seven brackets, in five orders of letters."""
+ONE_SCHEDULE: tuple[PlannerName, ...] = ("amortised",)
+"""The planners who were trained where all are taxed by one schedule."""
 UNINFORMED: tuple[PlannerName, ...] = ("ramp", "walk", "llm-forgetful", "llm-shuffled")
 """The planners who know nothing: a language model that plans must stand beside them."""
 
@@ -71,6 +73,20 @@ def with_uninformed(planners: Sequence[PlannerName]) -> tuple[PlannerName, ...]:
     if not set(planners) & set(MODEL_PLANNERS):
         return tuple(planners)
     return (*planners, *(name for name in UNINFORMED if name not in planners))
+
+
+def check_planners(config: EconomyConfig, planners: Sequence[PlannerName]) -> None:
+    """Refuse planners who cannot plan for groups with schedules of their own.
+
+    Raises:
+        ValueError: there is one, and there are groups.
+    """
+    strangers = [name for name in planners if name in ONE_SCHEDULE]
+    if strangers and config.statuses:
+        raise ValueError(
+            f"The planner {strangers[0]} knows one schedule for all, and each status has its own "
+            "here: leave it out of --planners, or tax all as one by --status."
+        )
 
 
 class AskedModel(NamedTuple):

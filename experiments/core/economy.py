@@ -14,6 +14,8 @@ from experiments.core.checks import require_at_least
 from experiments.economies.defaults import file_defaults
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from econjax import BracketSchedule, Economy
     from experiments.economies.document import Money
     from experiments.economies.source import EconomySource
@@ -32,8 +34,8 @@ class EconomyConfig:
     welfare. What it says is the default of the choices here, which override it."""
     incomes: str = "acs-2023"
     """Incomes at 40 hours: acs-2023, cps-2023 or ssa-2022 (fitted distributions), cps (wages of US
-    tax units of the law's year and status, with econjax[cps]), or a CSV or Parquet file with a
-    column income; "file" is what the economy file says."""
+    tax units of the law's year, and of --status if it is given, with econjax[cps]), or a CSV or
+    Parquet file with a column income; "file" is what the economy file says."""
     agents: int | None = None
     """Workers on the quantile grid; if not given 10,000, or every record of a data file."""
     elasticity: float = 0.25
@@ -43,9 +45,13 @@ class EconomyConfig:
     that holds a schedule; "file" is what the economy file says."""
     year: int = 2024
     """Tax year of the federal law."""
-    status: str = "single"
-    """Filing status under the law; the federal one knows single, joint, separate and
-    head_of_household."""
+    status: str | None = None
+    """Filing status as which all are taxed; the federal law knows single, joint, separate and
+    head_of_household. If not given, everybody is taxed by the own status where the data say it, and
+    as single where they do not."""
+    group_rates: Literal["common", "own"] | None = None
+    """Of people taxed by their own status: whether planners set one list of rates for all, on the
+    thresholds of each status, or the rates of each; if not given as the law has them."""
     spending: Literal["none", "federal", "law"] | float = "none"
     """Public spending: none, so that rebates return all revenue; law (or federal), what the law
     collects today; or money a head and year."""
@@ -75,7 +81,32 @@ class EconomyConfig:
             agents=self.asked_for,
             elasticity=self.elasticity,
             spending=self.spending,
+            group_rates=self.group_rates,
         )
+
+    @property
+    def statuses(self) -> tuple[str, ...]:
+        """The statuses, in words, that have a schedule each; none where all have the same."""
+        from experiments.economies.law import status_words
+
+        own = self.has_own_incomes or self.economy_file is not None
+        return tuple(map(status_words, self.source.statuses)) if own else ()
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what tables say of people in groups, kept apart, or with losses that are kept."""
+        own = self.has_own_incomes or self.economy_file is not None
+        return self.source.notes() if own else ()
+
+    def fixed_hours(self, economy: "Economy") -> "np.ndarray | None":
+        """Return 0 for those without work who are kept apart, NaN for whom a model is asked.
+
+        None: all are asked.
+        """
+        import numpy as np
+
+        if self.economy_file is None or self.source.document.incomes.zeros != "apart":
+            return None
+        return np.where(np.asarray(economy.population.skill) == 0, 0.0, np.nan)
 
     @property
     def size(self) -> int:
@@ -158,9 +189,11 @@ class EconomyConfig:
 
     def aim(self, name: str) -> "WelfareSpec":
         """Return the welfare function of a name, with the aversion that was chosen."""
-        from llm_policy.prompts.welfare import welfare_aim
+        from llm_policy.prompts.welfare import among_workers, welfare_aim
 
-        return welfare_aim(name, self.aversion)
+        aim = welfare_aim(name, self.aversion)
+        said = None if self.economy_file is None else self.source.document.welfare.counts
+        return among_workers(aim) if said == "workers" else aim
 
     def carried(self) -> dict[str, bytes]:
         """Return the files that a run keeps of the economy, by name: none where nothing is one."""

@@ -34,6 +34,7 @@ from llm_policy.engines.base import Engine
 from llm_policy.memory.planner import History
 from llm_policy.planners.choice import ChoicePlanner
 from llm_policy.planners.text import LLMPlanner
+from llm_policy.prompts.planner import PlannerStyle
 from llm_policy.prompts.welfare import WelfareSpec
 from llm_policy.prompts.workers import Mode
 from llm_policy.surrogate.recording import RecordedWorkers
@@ -48,7 +49,8 @@ class PlanningContext:
     Without an elasticity, Saez reads each bracket's from the reports. `evaluations` is how many
     there will be. `tally` counts the answers of models, whoever asks them, and `mode` is how a
     model that plans gives them: one token for each bracket, or a text. `workers` are the language
-    models who work, in `steps` of each evaluation, where their choices are recorded.
+    models who work, in `steps` of each evaluation, where their choices are recorded. `statuses` are
+    the names of groups that have schedules of their own.
     """
 
     law: BracketSchedule
@@ -63,6 +65,7 @@ class PlanningContext:
     steps: int = 1
     bounds: RateBounds = USUAL_BOUNDS
     subsistence: float = SUBSISTENCE
+    statuses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,7 @@ def language_model(setting: PlanningContext, history: History = "kept") -> Plann
         setting.law,
         goal=setting.aim.words,
         tally=setting.tally,
+        style=PlannerStyle(statuses=setting.statuses),
         bounds=setting.bounds,
         history=history,
     )

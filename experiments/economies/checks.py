@@ -41,12 +41,6 @@ def _of_incomes(incomes: Incomes) -> list[_Clash]:
             ("incomes", "top_code"),
             f"top_code is an amount above 0; got {incomes.top_code}.",
         ),
-        (
-            "apart" in (incomes.zeros, incomes.losses),
-            ("incomes", "zeros" if incomes.zeros == "apart" else "losses"),
-            "people without work are not kept apart yet: keep them as workers who earn nothing "
-            '(zeros = "keep", losses = "clip"), or drop them.',
-        ),
     ]
 
 

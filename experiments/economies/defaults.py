@@ -37,6 +37,7 @@ def _said(document: Document) -> dict[str, Any]:
         "incomes": FROM_FILE if incomes.file or incomes.distribution else None,
         "agents": incomes.agents,
         "law": FROM_FILE if law.is_own or law.index or law.deduction else None,
+        "group_rates": law.group_rates,
         "year": law.year,
         "status": law.status,
         "elasticity": document.preferences.elasticity,

@@ -27,15 +27,37 @@ class PeopleRecords:
     """People of a data file, one entry per record, with what was done to them in words.
 
     `income` is money a year at 40 hours a week, `weight` shares that sum to 1, and `people` what
-    the weights summed to; `columns` holds whatever else the file says of them. `remarks` say how
-    many people, and how much money, each rule concerned.
+    the weights summed to; `columns` holds whatever else the file says of them, and `entry` is the
+    number of each record in the file, from 0. `remarks` say how many people, and how much money,
+    each rule concerned. People are in groups by status where `groups` names some, in their order.
     """
 
     income: "Column"
     weight: "Column"
     people: float
     columns: Mapping[str, np.ndarray]
+    entry: np.ndarray
     remarks: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def statuses(self) -> tuple[str, ...]:
+        """The statuses that people have, in alphabetical order; none without such a column."""
+        return tuple(np.unique(self.columns.get("status", np.array([], str))).tolist())
+
+    @functools.cached_property
+    def group(self) -> np.ndarray:
+        """The number of everybody's group, 0 where there is but one."""
+        if not self.groups:
+            return np.zeros(self.count, np.int32)
+        order = np.argsort(self.groups)
+        places = np.searchsorted(np.array(self.groups)[order], self.columns["status"])
+        return order[places].astype(np.int32)
+
+    @property
+    def group_shares(self) -> "Column":
+        """The share of people in each group."""
+        return np.bincount(self.group, self.weight, max(len(self.groups), 1))
 
     @property
     def count(self) -> int:
@@ -47,8 +69,8 @@ class PeopleRecords:
     ) -> Population:
         """Return a worker for each record or, with `agents`, so many of equal weight.
 
-        These are the records at the mid-points of the quantile grid of income or, with a key,
-        independent draws; what else the file says of a record goes with it.
+        These are the records at the mid-points of the quantile grid of income, one group after the
+        other, or, with a key, independent draws; what else the file says of a record goes with it.
         """
         if agents is None:
             return self._population(np.arange(self.count), self.weight)
@@ -56,7 +78,7 @@ class PeopleRecords:
 
     def places(self, agents: int, key: Key[Array, ""] | None = None) -> np.ndarray:
         """Return the records that so many workers of equal weight are: as `population` says."""
-        order = np.argsort(self.income, kind="stable")
+        order = np.lexsort((self.income, self.group))
         reached = np.cumsum(self.weight[order])
         rounding = (4 + reached.size) * np.finfo(np.float64).eps
         at = np.searchsorted(reached / reached[-1], shares(agents, key) * (1 - rounding))
@@ -66,10 +88,12 @@ class PeopleRecords:
         own: dict[str, Any] = {
             name: self.columns[name][places] for name in _OF_WORKERS if name in self.columns
         }
+        if self.groups:
+            own |= {"group": self.group[places], "groups": len(self.groups)}
         return Population(self.income[places] / REFERENCE_HOURS, weight=weight, **own)
 
 
-_OF_WORKERS = ("taste", "elasticity", "fixed_cost")
+_OF_WORKERS = ("taste", "elasticity", "fixed_cost", "other_income", "credit")
 
 
 def records_of(path: Path, incomes: Incomes) -> PeopleRecords:
@@ -91,7 +115,7 @@ def _records(path: Path, rules: bytes, stamp: int) -> PeopleRecords:
     _check(path, columns)
     income = columns.pop("income")
     weight = columns.pop("weight", np.ones_like(income))
-    found = PeopleRecords(income, weight, float(weight.sum()), columns)
+    found = PeopleRecords(income, weight, float(weight.sum()), columns, np.arange(income.size))
     for rule in (_only, _losses, _zeros, _top_code):
         found = rule(path, found, incomes)
     people = float(found.weight.sum())
@@ -101,7 +125,7 @@ def _records(path: Path, rules: bytes, stamp: int) -> PeopleRecords:
 def _check(path: Path, columns: Mapping[str, np.ndarray]) -> None:
     """Refuse values that no rule mends."""
     least = {"weight": (0, True), "taste": (0, False), "elasticity": (0, False)}
-    least |= {"fixed_cost": (0, True), "age": (0, True)}
+    least |= {"fixed_cost": (0, True), "credit": (0, True), "age": (0, True)}
     for name, (bound, may_equal) in least.items():
         if name in columns:
             bad = columns[name] < bound if may_equal else columns[name] <= bound
@@ -135,21 +159,33 @@ def _only(path: Path, found: PeopleRecords, incomes: Incomes) -> PeopleRecords:
 
 
 def _losses(path: Path, found: PeopleRecords, incomes: Incomes) -> PeopleRecords:
-    lost = found.income < 0
+    """Keep the rule on losses, of work or of what else brings income."""
+    zero = np.zeros_like(found.income)
+    other = found.columns.get("other_income", zero)
+    lost = np.minimum(found.income, 0) + np.minimum(other, 0)
     if not lost.any():
         return found
+    who = lost < 0
     if incomes.losses == "refuse":
-        entry = int(np.argmax(lost))
+        place = int(np.argmax(who))
+        what = "income" if found.income[place] < 0 else "other_income"
         raise ValueError(
-            f"{place_of(path, entry)}: income is {found.income[entry]:g}, a loss ({lost.sum():,} "
-            'in the file): say losses = "clip" (to 0) or "drop" under [incomes].'
+            f"{place_of(path, int(found.entry[place]))}: {what} is {lost[place]:g}, a loss "
+            f'({who.sum():,} in the file): say losses = "clip" (to 0), "drop" or "keep" under '
+            "[incomes]."
         )
     if incomes.losses == "drop":
-        return _keep(path, found, ~lost, "with losses were dropped")
+        return _keep(path, found, ~who, "with losses were dropped", lost)
+    words, other = "with losses count as earning nothing", np.maximum(other, 0)
+    if incomes.losses == "keep":
+        words = "with losses keep them: such years bring less, and the tax of a loss is 0"
+        other = found.columns.get("other_income", zero) + np.minimum(found.income, 0)
+    own = {"other_income": other} if other.any() or "other_income" in found.columns else {}
     return replace(
         found,
-        income=np.where(lost, 0.0, found.income),
-        remarks=(*found.remarks, _remark(found, lost, "with losses count as earning nothing")),
+        income=np.maximum(found.income, 0),
+        columns={**found.columns, **own},
+        remarks=(*found.remarks, _remark(found, who, words, lost)),
     )
 
 
@@ -157,15 +193,14 @@ def _zeros(path: Path, found: PeopleRecords, incomes: Incomes) -> PeopleRecords:
     zero = found.income == 0
     if not zero.any():
         return found
+    other = found.columns.get("other_income", found.income)
     if incomes.zeros == "drop":
-        return _keep(path, found, ~zero, "without income were dropped")
-    return replace(
-        found,
-        remarks=(
-            *found.remarks,
-            _remark(found, zero, "without income do not work, receive the rebate and count"),
-        ),
-    )
+        return _keep(path, found, ~zero, "without income were dropped", other)
+    words = {
+        "keep": "without income do not work, receive the rebate and count",
+        "apart": "do not work: they are kept apart, are asked nothing and receive the rebate",
+    }[incomes.zeros]
+    return replace(found, remarks=(*found.remarks, _remark(found, zero, words, other)))
 
 
 def _top_code(path: Path, found: PeopleRecords, incomes: Incomes) -> PeopleRecords:
@@ -186,7 +221,13 @@ def _top_code(path: Path, found: PeopleRecords, incomes: Incomes) -> PeopleRecor
     return replace(found, income=income, remarks=(*found.remarks, _remark(found, at_top, words)))
 
 
-def _keep(path: Path, found: PeopleRecords, kept: np.ndarray, words: str) -> PeopleRecords:
+def _keep(
+    path: Path,
+    found: PeopleRecords,
+    kept: np.ndarray,
+    words: str,
+    money: "Column | None" = None,
+) -> PeopleRecords:
     if not found.weight[kept].sum() > 0:
         raise ValueError(f"{path}: nobody is left: all {found.count:,} records {words}.")
     return PeopleRecords(
@@ -194,15 +235,20 @@ def _keep(path: Path, found: PeopleRecords, kept: np.ndarray, words: str) -> Peo
         found.weight[kept],
         found.people,
         {name: column[kept] for name, column in found.columns.items()},
-        (*found.remarks, _remark(found, ~kept, words)),
+        found.entry[kept],
+        (*found.remarks, _remark(found, ~kept, words, money)),
     )
 
 
-def _remark(found: PeopleRecords, who: np.ndarray, words: str) -> str:
+def _remark(
+    found: PeopleRecords, who: np.ndarray, words: str, money: "Column | None" = None
+) -> str:
+    """Return how many records a rule concerned, and their `money`, incomes if not said."""
     share = found.weight[who].sum() / found.weight.sum()
-    money = float(found.weight[who] @ found.income[who])
+    amounts = found.income if money is None else money
+    total = float(found.weight[who] @ amounts[who])
     return (
-        f"{who.sum():,} of {found.count:,} records ({share:.1%} of people; {money:,.0f} in all) "
+        f"{who.sum():,} of {found.count:,} records ({share:.1%} of people; {total:,.0f} in all) "
         f"{words}."
     )
 

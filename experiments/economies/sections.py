@@ -8,6 +8,8 @@ from typing import Literal
 import msgspec
 
 WelfareFunction = Literal["atkinson", "rawlsian", "utilitarian"]
+GroupRates = Literal["common", "own"]
+"""Whether planners set one list of rates for all statuses, or a list for each."""
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,6 +32,8 @@ class Columns(_Section, frozen=True):
     taste: str | None = None
     elasticity: str | None = None
     fixed_cost: str | None = None
+    other_income: str | None = None
+    credit: str | None = None
     age: str | None = None
     group: str | None = None
 
@@ -45,7 +49,7 @@ class Incomes(_Section, frozen=True):
     separator: str = ","
     decimal: Literal[".", ","] = "."
     zeros: Literal["keep", "drop", "apart"] = "keep"
-    losses: Literal["refuse", "clip", "drop", "apart"] = "refuse"
+    losses: Literal["refuse", "clip", "drop", "keep"] = "refuse"
     top_code: float | None = None
     pareto_index: float | None = None
     only: tuple[str, ...] = ()
@@ -78,6 +82,7 @@ class Law(_Section, frozen=True):
     rates: tuple[float, ...] | None = None
     file: str | None = None
     by_status: dict[str, Brackets] = {}
+    group_rates: GroupRates | None = None
     index: Index | None = None
 
     @property
@@ -100,10 +105,12 @@ class Preferences(_Section, frozen=True):
 class Welfare(_Section, frozen=True):
     """What planners maximise, and the aversion to inequality of Atkinson welfare.
 
-    `subsistence` is the least that a year of a worker who may err counts as, in money a year.
+    `counts` says of whom it is. `subsistence` is the least that a year of a worker who may err
+    counts as, in money a year.
     """
 
     functions: tuple[WelfareFunction, ...] = ()
+    counts: Literal["everyone", "workers"] = "everyone"
     aversion: float | None = None
     subsistence: float | None = None
 

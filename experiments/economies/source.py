@@ -1,7 +1,7 @@
 """An economy as flags and a file say it: the law, the people, what they want, what is spent."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -30,7 +30,8 @@ from experiments.economies.document import Blame, read_document
 from experiments.economies.kept import Kept
 from experiments.economies.law import LawSource
 from experiments.economies.records import PeopleRecords, records_of
-from experiments.economies.sections import Document, Incomes
+from experiments.economies.sections import Document, GroupRates, Incomes
+from experiments.economies.statuses import require_schedules, taxed_how, without_a_column
 
 CPS = "cps"
 
@@ -40,17 +41,19 @@ class EconomySource:
     """What an economy is made of. Whatever it returns is as exact as JAX's default precision.
 
     `file` is an economy file or None, `incomes` and `law` are names, paths, or `FROM_FILE`;
-    `agents` None stands for every record of a data file, or 10,000 of a distribution.
+    `agents` None stands for every record of a data file, or 10,000 of a distribution. All are taxed
+    as of the `status`; None: as of their own, where the data and the law have several.
     """
 
     file: Path | None
     incomes: str
     law: str
     year: int
-    status: str
+    status: str | None
     agents: int | None
     elasticity: float
     spending: Literal["none", "federal", "law"] | float
+    group_rates: GroupRates | None = None
 
     @cached_property
     def document(self) -> Document:
@@ -69,6 +72,12 @@ class EconomySource:
         """
         if self.file is None and FROM_FILE in (self.incomes, self.law):
             raise ValueError('What "file" says is in an economy file: give one with --economy.')
+        if self.group_rates == "own" and self.status is None and not self.statuses:
+            raise self._blame.error(
+                ("law", "group_rates"),
+                "there is one schedule for all: leave out group_rates, or give schedules by status "
+                "and data with a column of it.",
+            )
         economy = self.economy()
         for welfare in aims:
             require_dollars(economy, welfare)
@@ -76,7 +85,12 @@ class EconomySource:
     @property
     def law_source(self) -> LawSource:
         """The law, and what it is called."""
-        return LawSource(self.law, self.document.law, self.year, self.status, self.file)
+        return self._law_of(self.tax_status)
+
+    def _law_of(self, status: str | tuple[str, ...]) -> LawSource:
+        return LawSource(
+            self.law, self.document.law, self.year, status, self.file, self.group_rates
+        )
 
     def schedule(self) -> BracketSchedule:
         """Return the law as it stands.
@@ -94,12 +108,40 @@ class EconomySource:
     @cached_property
     def records(self) -> PeopleRecords | None:
         """The people of a data file; None where incomes are a distribution."""
+        found = self._records
+        return found and replace(found, groups=self.statuses)
+
+    @cached_property
+    def _records(self) -> PeopleRecords | None:
+        """The people before they are in groups."""
         path = self._data()
-        if path is None:
-            return None
-        found = records_of(path, self._rules())
-        self._require_one_status(path, found)
-        return found
+        return None if path is None else records_of(path, self._rules())
+
+    @property
+    def statuses(self) -> tuple[str, ...]:
+        """The statuses that are groups with a schedule each; none where all have the same."""
+        return () if isinstance(self.tax_status, str) else self.tax_status
+
+    @cached_property
+    def tax_status(self) -> str | tuple[str, ...]:
+        """The one status that all are taxed as, or those in the data, in the order of the law.
+
+        Raises:
+            ValueError: schedules by status, and data without a column of it; or people of a status
+                that has none.
+        """
+        if self.status is not None:
+            return self.status
+        known, found = self._law_of("single").statuses, self._records
+        path, there = self._data(), () if found is None else found.statuses
+        if not there and self.law == FROM_FILE and len(self.document.law.by_status) > 1:
+            keys = "law", "by_status", known[0]
+            raise self._blame.error(keys, without_a_column(path, known))
+        if found is None or path is None or not there or not known:
+            return known[0] if known else "single"
+        require_schedules(path, found, known)
+        first, *others = (name for name in known if name in there)
+        return (first, *others) if others else first
 
     @property
     def size(self) -> int:
@@ -174,9 +216,27 @@ class EconomySource:
             who = f"Workers are those of {self._named_data}"
         remarks = self.records.remarks if self.records else ()
         fitted = self.document.calibration.kind == "40 hours"
-        law = f"{self.year} {self.status}" if self.law_title == "US federal" else self.law_title
+        federal, status = self.law_title == "US federal", self.tax_status
+        law = f"{self.year} {'federal' if self.statuses else status}" if federal else self.law_title
         how = f", calibrated to {law} law" if fitted else ""
-        return " ".join((f"{who}{how}, {self._wants()}.", *remarks))
+        return " ".join((f"{who}{how}, {self._wants()}.", *remarks, *self._of_groups()))
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what is to be said of people in groups, kept apart or with losses, everywhere."""
+        said = self.document.incomes
+        if self.records is None or not (
+            self.statuses or said.zeros == "apart" or said.losses == "keep"
+        ):
+            return ()
+        return (*self.records.remarks, *self._of_groups())
+
+    def _of_groups(self) -> tuple[str, ...]:
+        """Return who is taxed how, in words; nothing where there is one schedule and one status."""
+        found = self.records
+        if found is None or not self.statuses:
+            several = found is not None and self.status is None and len(found.statuses) > 1
+            return ("Everybody is taxed by one schedule, whatever the status.",) * several
+        return (taxed_how(found, self.schedule()),)
 
     def _wants(self) -> str:
         said = self.document.preferences
@@ -242,33 +302,11 @@ class EconomySource:
         return Kept.of(self.file).path(said, by_flag=flag != FROM_FILE)
 
     def _rules(self) -> Incomes:
-        """Return the rules for the data; those of CPS choose units of the law's status."""
+        """Return the rules for the data; of CPS a status that is asked for chooses units."""
         said = self.document.incomes
-        if self._named_data == CPS and not said.only:
+        if self._named_data == CPS and not said.only and self.status is not None:
             return msgspec.structs.replace(said, only=(self.status,))
         return said
-
-    def _require_one_status(self, path: Path, found: PeopleRecords) -> None:
-        """Refuse data whose statuses have no schedule, or several.
-
-        Raises:
-            ValueError: a status without a schedule, or several statuses.
-        """
-        if "status" not in found.columns:
-            return
-        known = self.law_source.statuses
-        there = sorted(set(found.columns["status"]))
-        if known and (strangers := [name for name in there if name not in known]):
-            raise ValueError(
-                f"{path}: the status {strangers[0]} has no schedule in the law, which knows "
-                f"{', '.join(known)}: add it under [law.by_status], or choose others by `only` "
-                "under [incomes]."
-            )
-        if len(there) > 1:
-            raise ValueError(
-                f"{path}: several schedules are not solved together yet, and there are people of "
-                f'status {", ".join(there)}: choose one by only = ["{there[0]}"] under [incomes].'
-            )
 
     @property
     def _blame(self) -> Blame:

@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 
 Column = np.ndarray
 
-NUMBER_COLUMNS = ("income", "weight", "taste", "elasticity", "fixed_cost", "age")
+NUMBER_COLUMNS = (
+    *("income", "weight", "taste", "elasticity", "fixed_cost", "other_income", "credit", "age"),
+)
 WORD_COLUMNS = ("status", "group")
 
 

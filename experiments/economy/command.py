@@ -13,9 +13,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from econjax import REFERENCE_HOURS, best_response, gini
+from econjax import REFERENCE_HOURS, Population, best_response, gini
+from econjax.economy import income_and_tax
 from econjax.inequality import top_share
 from econjax.populations import IncomeTable, us_incomes
+from experiments.economies.law import status_words
 from experiments.economies.source import EconomySource
 from experiments.economy.config import DescribeConfig, InitConfig
 from experiments.report.console import NOTES, mistakes, results
@@ -75,7 +77,11 @@ def describe_people(source: EconomySource) -> list[IncomeFigure]:
         IncomeFigure(name, value, {who: some[name] for who, some in known.items() if name in some})
         for name, value in _of_incomes(income, weight).items()
     ]
-    tax = np.asarray(law.tax(jnp.asarray(income)), float)
+    usual = jnp.full_like(economy.population.skill, REFERENCE_HOURS)
+    taxed, tax = (
+        np.asarray(values, float) for values in income_and_tax(economy.population, law, usual)
+    )
+    marginal = law.of(economy.population).marginal_rate(jnp.maximum(jnp.asarray(taxed), 0))
     hours = np.asarray(best_response(economy, law), float)
     idle = weight @ (income == 0)
     off = weight @ ((income > 0) & (np.abs(hours - REFERENCE_HOURS) > 0.01))
@@ -83,11 +89,28 @@ def describe_people(source: EconomySource) -> list[IncomeFigure]:
         "people without income, %": 100 * idle,
         "workers whose best week under the law is not 40 hours, %": 100 * off,
         "tax under the law, mean $": weight @ tax,
-        "marginal rate, mean %": 100 * weight @ np.asarray(law.marginal_rate(jnp.asarray(income))),
+        "marginal rate, mean %": 100 * weight @ np.asarray(marginal, float),
     }
+    more |= _of_columns(economy.population, weight)
+    if source.statuses:
+        shares = np.bincount(np.asarray(economy.population.group), weight, len(source.statuses))
+        more |= {
+            f"people of status {status_words(name)}, %": 100 * share
+            for name, share in zip(source.statuses, shares, strict=True)
+        }
     if source.records is not None:
         more = {"people": source.records.people, "records": source.records.count} | more
     return figures + [IncomeFigure(name, float(value), {}) for name, value in more.items()]
+
+
+def _of_columns(population: Population, weight: Float[np.ndarray, " agents"]) -> dict[str, float]:
+    """Return the means of what labor does not bring, where people have some."""
+    own = {"other income, mean $": population.other_income, "credit, mean $": population.credit}
+    return {
+        name: float(weight @ np.asarray(values, float))
+        for name, values in own.items()
+        if values is not None
+    }
 
 
 def print_figures(figures: Sequence[IncomeFigure], source: EconomySource, console: Console) -> None:

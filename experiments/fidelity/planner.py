@@ -16,7 +16,7 @@ from rich.table import Table
 from baselines.optimum import best_found
 from baselines.search.random import RandomSearch
 from baselines.search.uninformed import RampPlanner, WalkPlanner
-from econjax import BracketSchedule, Economy, us_federal
+from econjax import BracketSchedule, Economy
 from econjax.planning import VALUE, Plan, Planner, RationalEvaluator, Report, plan
 from experiments.core.config import WelfareName
 from experiments.core.economy import EconomyConfig
@@ -126,7 +126,7 @@ def planner_fidelity(
         raise ValueError(f"Give at least 2 seeds and 2 evaluations; got {seeds} and {evaluations}.")
     config = EconomyConfig(agents=agents)
     config.check()
-    law, economy = us_federal(config.year, config.status), config.economy()
+    law, economy = config.status_quo(), config.economy()
     contests = [_Contest(WELFARE[name], law, economy, evaluations) for name in welfare]
     cases = [
         (contest, name, seed) for contest in contests for name in _MODELS for seed in range(seeds)

@@ -9,11 +9,12 @@ import numpy as np
 from rich.console import Console
 
 from baselines.optimum import best_found, evolve
-from econjax import BracketSchedule
+from econjax import AbstractWelfare, BracketSchedule, Economy
 from econjax.optimal.mirrlees import mirrlees_bound
 from econjax.planning import RationalEvaluator, Report
 from experiments.optimum.config import OptimumConfig
-from experiments.report.console import NOTES, mistakes, results
+from experiments.report.console import NOTES, mistakes, print_notes, results
+from experiments.report.rates import Rates, rates_of, rates_text
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,12 @@ class Optimum:
     `gradients` is what multi-start gradient ascent and a simplex around its best found, `search`
     what differential evolution and a simplex found without gradients, and their counts the
     evaluations spent. `slopes` are dollars of equivalent per percentage point of each rate at the
-    best, `share` is the share of people in each bracket. `bound` is what no schedule of any form
-    can pass on these workers, or None, and then `no_bound` says why.
+    best, `share` is the share of people in each bracket, both of one group after the other where
+    groups have rates of their own. `bound` is what no schedule of any form can pass on these
+    workers, or None, and then `no_bound` says why.
     """
 
-    rates: tuple[float, ...]
+    rates: Rates
     equivalent: float
     rebate: float
     status_quo: float
@@ -59,7 +61,9 @@ def run_optimum(config: OptimumConfig) -> None:
     if config.json:
         print(json.dumps(dataclasses.asdict(found), indent=2, allow_nan=False))
     else:
-        print_optimum(found, results(config))
+        console = results(config)
+        print_optimum(found, console)
+        print_notes(config, console)
 
 
 def find_optimum(config: OptimumConfig) -> Optimum:
@@ -76,15 +80,18 @@ def find_optimum(config: OptimumConfig) -> Optimum:
         for rate in (0.0, 0.3, 0.5, 0.8)
     ]
     climbed = best_found(climber, starts)
-    searched = evolve(searcher, law.thresholds, seed=config.seed, generations=config.generations)
+    searched = evolve(
+        searcher,
+        law.thresholds,
+        common=law.rates.ndim == 1,
+        seed=config.seed,
+        generations=config.generations,
+    )
     best = max((climbed, searched), key=lambda found: found.equivalent)
     report = RationalEvaluator(economy, welfare).value_and_grad(best.schedule)
-    try:
-        bound, reason = mirrlees_bound(economy, welfare).equivalent, ""
-    except ValueError as error:
-        bound, reason = None, str(error)
+    bound, reason = _bound(economy, welfare, law)
     return Optimum(
-        rates=tuple(np.asarray(best.schedule.rates, float).tolist()),
+        rates=rates_of(best.schedule),
         equivalent=float(report.equivalent),
         rebate=float(report.rebate),
         status_quo=float(RationalEvaluator(economy, welfare).value(law).equivalent),
@@ -93,20 +100,32 @@ def find_optimum(config: OptimumConfig) -> Optimum:
         search=searched.equivalent,
         search_counts=searcher.counts,
         slopes=_per_point(report),
-        share=tuple(np.asarray(report.brackets.share, float).tolist()),
+        share=tuple(np.asarray(report.brackets.share, float).ravel().tolist()),
         bound=bound,
         no_bound=reason,
     )
 
 
+def _bound(
+    economy: Economy, welfare: AbstractWelfare, law: BracketSchedule
+) -> tuple[float | None, str]:
+    """Return what no schedule can pass, or None and why."""
+    if law.groups is not None:
+        return None, "each status has a schedule of its own, and the bound is for one for all."
+    try:
+        return mirrlees_bound(economy, welfare).equivalent, ""
+    except ValueError as error:
+        return None, str(error)
+
+
 def _per_point(report: Report) -> tuple[float, ...]:
     assert report.gradient is not None
-    return tuple((np.asarray(report.gradient, float) / 100).tolist())
+    return tuple((np.asarray(report.gradient, float).ravel() / 100).tolist())
 
 
 def print_optimum(found: Optimum, console: Console) -> None:
     """Print the schedule and one line for each method and check."""
-    rates = " ".join(f"{100 * rate:.1f}" for rate in found.rates)
+    rates = rates_text(found.rates)
     spent = {
         name: f"{counts['gradient']:,} gradients and {counts['value']:,} values"
         for name, counts in (("climb", found.gradient_counts), ("search", found.search_counts))

@@ -19,9 +19,10 @@ from experiments.compare.run import people
 from experiments.core.engines import engine_of, spoken
 from experiments.core.registry import surrogate_planner
 from experiments.optimum.config import OptimumConfig
-from experiments.report.console import NOTES, results
+from experiments.report.console import NOTES, print_notes, results
 from experiments.report.disclosure import nature
 from experiments.report.intervals import DRAWS, Measured, quantiles
+from experiments.report.rates import Rates, rates_of, rates_text
 from llm_policy.answers.reading import Tally
 from llm_policy.surrogate.recording import RecordedWorkers
 from llm_policy.workers.evaluator import ModelEvaluator
@@ -53,7 +54,7 @@ class Candidate:
     """A schedule, where it comes from, and its equivalents in dollars a year, one per check."""
 
     name: str
-    rates: tuple[float, ...]
+    rates: Rates
     equivalents: tuple[float, ...]
 
     @property
@@ -130,8 +131,7 @@ def find_model_optimum(
         progress(f"{search.checks} tax years under: {name}")
         again = ModelEvaluator(society, steps=search.steps, key=races)
         worth = [float(again.value(schedule).equivalent) for _ in range(search.checks)]
-        rates = tuple(np.asarray(schedule.rates, float).tolist())
-        candidates.append(Candidate(name, rates, tuple(worth)))
+        candidates.append(Candidate(name, rates_of(schedule), tuple(worth)))
     candidates.sort(key=lambda candidate: -candidate.mean)
     years = np.array([candidate.equivalents for candidate in candidates])
     band, behind = bands(years)
@@ -168,7 +168,15 @@ def run_model_optimum(config: OptimumConfig) -> None:
         contextlib.closing(spoken(engine_of(config), config)) as engine,
         NOTES.status("") as status,
     ):
-        workers = people(config.economy(), engine, people_key, tally=Tally())
+        economy = config.economy()
+        workers = people(
+            economy,
+            engine,
+            people_key,
+            tally=Tally(),
+            statuses=config.statuses,
+            fixed=config.fixed_hours(economy),
+        )
         law = config.status_quo()
         found = find_model_optimum(
             key,
@@ -184,6 +192,7 @@ def run_model_optimum(config: OptimumConfig) -> None:
         return
     console = results(config)
     print_model_optimum(found, SEARCH, config.size, console)
+    print_notes(config, console)
     for remark in remarks:
         console.print(remark)
 
@@ -210,7 +219,7 @@ def print_model_optimum(found: ModelOptimum, search: Search, agents: int, consol
 
 
 def _rates(candidate: Candidate) -> str:
-    return " ".join(f"{100 * rate:.1f}" for rate in candidate.rates)
+    return rates_text(candidate.rates)
 
 
 def _flat(evaluate: Evaluator, law: BracketSchedule) -> BracketSchedule:

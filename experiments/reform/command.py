@@ -14,7 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from econjax import AbstractSchedule, Economy, us_federal
+from econjax import AbstractSchedule, BracketSchedule, Economy, us_federal
 from econjax.laws import load_schedule, save_schedule
 from econjax.measures import (
     GroupEffects,
@@ -80,8 +80,14 @@ def schedule_named(name: str, config: EconomyConfig) -> AbstractSchedule:
             raise ValueError(
                 f"The federal law is us_federal:YEAR, such as us_federal:2026; got {name}."
             )
-        return us_federal(int(year or config.year), config.status)
-    return load_schedule(name)
+        return us_federal(int(year or config.year), config.source.tax_status)
+    found, groups = load_schedule(name), len(config.statuses)
+    if isinstance(found, BracketSchedule) and found.groups not in (None, groups):
+        raise ValueError(
+            f"{name} holds schedules of {found.groups} groups, and the people are of "
+            f"{groups or 'one schedule'}: give the data and the law that it was made with."
+        )
+    return found
 
 
 def reform_rows(

@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from rich.console import Console, RenderableType
@@ -95,6 +95,20 @@ def _words(economy: Place) -> dict[str, str]:
     money = {"$": currency.symbol, "dollars": currency.name, "Dollars": currency.name.capitalize()}
     titles = {} if law == "US federal" else {"US→best": "law→best", "US federal": law}
     return titles | {old: new for old, new in money.items() if old != new}
+
+
+class Noted(Protocol):
+    """An economy whose people may need a word."""
+
+    def notes(self) -> Sequence[str]:
+        """Return what is to be said of them wherever figures of theirs are."""
+        ...
+
+
+def print_notes(economy: Noted, console: Console) -> None:
+    """Print what is to be said of an economy's people, if anything is."""
+    for note in economy.notes():
+        console.print(note)
 
 
 class Mistake(Exception):

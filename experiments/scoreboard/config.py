@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Literal, get_args
 from experiments.core.checks import require_at_least, require_some
 from experiments.core.config import (
     MODEL_PLANNERS,
+    ONE_SCHEDULE,
     QUESTIONS_OF_A_PLANNER,
     ModelConfig,
     PlannerName,
     WelfareName,
+    check_planners,
 )
 from experiments.core.economy import EconomyConfig
 
@@ -41,7 +43,8 @@ class ScoreboardConfig(EconomyConfig, ModelConfig):
     welfare: tuple[WelfareName, ...] = ("atkinson", "rawlsian")
     """Welfare functions to maximise."""
     planners: tuple[PlannerName, ...] = RATIONAL
-    """Planners to run."""
+    """Planners to run; all if none are named, but those who know one schedule for all where people
+    are taxed by their own status."""
     evaluations: int = 40
     """Evaluations of every planner that learns from them."""
     vary: Literal["nothing", "elasticity", "aversion", "told"] = "nothing"
@@ -65,6 +68,7 @@ class ScoreboardConfig(EconomyConfig, ModelConfig):
         self._check_own()
         require_some("welfare", self.welfare, get_args(WelfareName))
         require_some("planners", self.planners, RATIONAL)
+        check_planners(self, self.roster)
         if self.vary == "aversion" and self.asks_a_model:
             raise ValueError(
                 "No words tell a language model of every aversion: leave llm out of --planners, "
@@ -84,6 +88,13 @@ class ScoreboardConfig(EconomyConfig, ModelConfig):
             if getattr(self, name) != fields[name].default:
                 flag = "economy" if name == "economy_file" else name
                 raise ValueError(f"--{flag} is for the economy own: add --economies {OWN_ECONOMY}.")
+
+    @property
+    def roster(self) -> tuple[PlannerName, ...]:
+        """The planners; of all there are, those who can plan for the statuses of the economy."""
+        if self.planners != RATIONAL or not self.statuses:
+            return self.planners
+        return tuple(name for name in self.planners if name not in ONE_SCHEDULE)
 
     @property
     def questions(self) -> int:

@@ -34,7 +34,7 @@ class Kind:
     elasticity: float = 0.25
     spread: float = 0.0
 
-    law_title = "US federal"
+    law_title, statuses = "US federal", ()
 
     @property
     def law(self) -> BracketSchedule:
@@ -72,6 +72,11 @@ class OwnKind:
     def law_title(self) -> str:
         """The law in words."""
         return self.choices.law_title
+
+    @property
+    def statuses(self) -> tuple[str, ...]:
+        """The statuses that have a schedule each."""
+        return self.choices.statuses
 
     def economy(self, key: Key[Array, ""], agents: int) -> Economy:
         """Return the economy of `agents` workers drawn with the key."""

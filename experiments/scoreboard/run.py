@@ -208,6 +208,7 @@ def _runs(
             aim=contest.aim,
             tally=tally,
             evaluations=sizes.evaluations,
+            statuses=contest.kind.statuses,
         )
         planner: Planner = entry.planner(setting)
         steps = entry.evaluations or sizes.evaluations

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from econjax.bounds import USUAL_BOUNDS
 from experiments.core.engines import engine_of, spoken
-from experiments.report.console import NOTES, mistakes, results
+from experiments.report.console import NOTES, mistakes, print_notes, results
 from experiments.report.intervals import Measured
 from experiments.scoreboard.config import ScoreboardConfig
 from experiments.scoreboard.run import ContestSize, Score, contest_scores, contests, pooled
@@ -56,10 +56,15 @@ def run_scoreboard(config: ScoreboardConfig) -> None:
         wanted = contests(config)
         for place, contest in enumerate(wanted):
             status.update(f"{place + 1} of {len(wanted)}, {contest.title}")
-            some = contest_scores(contest, config.planners, sizes, engine)
+            some = contest_scores(contest, config.roster, sizes, engine)
             scores += some
             if not config.json:
                 console.print(score_table(contest.title, some), crop=False)
+    left_out = sorted(set(config.planners) - set(config.roster))
+    if not config.json:
+        print_notes(config, console)
+        if left_out:
+            console.print(f"Left out, for it knows one schedule for all: {', '.join(left_out)}.")
     if config.json:
         rows = [_as_dict(score) for score in scores]
         print(

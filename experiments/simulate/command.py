@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.core.session import Session
-from experiments.report.console import NOTES, mistakes, progress_bar, results
+from experiments.report.console import NOTES, mistakes, print_notes, progress_bar, results
 from experiments.report.files import whole
+from experiments.report.rates import rates_text
 from experiments.runs.directory import METRICS, write_table
 from experiments.simulate.config import PEOPLE, SimulateConfig
 from experiments.simulate.figures import plot_simulation
@@ -58,6 +59,7 @@ def run_simulate(config: SimulateConfig, path: Path, session: Session | None) ->
         return
     console = results(config)
     _print(config, done, console)
+    print_notes(config, console)
     for remark in (
         *_remarks(config, setup, done),
         *session.remarks(config.asked, setup.society.workers),
@@ -120,7 +122,7 @@ def _print(config: SimulateConfig, done: Simulation, console: Console) -> None:
         table.add_row(
             str(number),
             *([leader] if elected else []),
-            " ".join(f"{100 * rate:4.1f}" for rate in year["rates"]),
+            rates_text(year["rates"], "4.1f"),
             *(f"{year[name]:,.0f}" for name in config.scores),
             f"{year['standard_error']:,.0f}",
             f"{year['labor']:.1f}",

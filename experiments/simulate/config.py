@@ -178,6 +178,7 @@ class SimulateConfig(RunConfig):
                 "Rational workers are not asked for satisfaction: leave out --satisfaction-counts."
             )
         self.style()
+        self.schedule()
 
     @property
     def asked(self) -> dict[str, str]:
@@ -221,6 +222,7 @@ class SimulateConfig(RunConfig):
             best=self.best,
             nudges=self.nudges,
             explore=self.explore,
+            statuses=self.statuses,
         )
 
     def schedule(self) -> "BracketSchedule":
@@ -231,6 +233,14 @@ class SimulateConfig(RunConfig):
 
         law = self.status_quo()
         own = self.thresholds or _THRESHOLDS.get(self.brackets)
+        if own is None and law.groups is not None:
+            rates = law.rates if self.start is None else jnp.full_like(law.rates, self.start)
+            return BracketSchedule(law.thresholds, rates)
+        if self.start is None and law.groups is not None:
+            raise ValueError(
+                "Brackets of your own are one schedule for all, and the law has one for each "
+                "status: say at which rate they begin, by --start, or tax all as one by --status."
+            )
         thresholds = law.thresholds if own is None else jnp.asarray(own)
         rates = (
             law.marginal_rate(thresholds)

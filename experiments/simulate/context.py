@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 import jax.numpy as jnp
-import numpy as np
 
 from econjax import BracketSchedule
 from econjax.planning import Report
 from experiments.simulate.config import SimulateConfig
 from experiments.simulate.government import planner_of, rules_of
+from llm_policy.answers.proposals import listed_rates
 from llm_policy.engines.base import Engine, Prompt
 from llm_policy.prompts.election import OWN_GOAL, vote_prompts
 from llm_policy.prompts.planner import PlannerStyle
@@ -60,14 +60,14 @@ def _vote(
     """Return the longest ballot with the longest voter, and the tokens of an answer."""
     rules, count = rules_of(config), min(config.candidates or len(voters), len(voters))
     law = BracketSchedule(start.thresholds, jnp.full_like(start.rates, 0.12344))
-    rates = tuple(np.asarray(law.rates, float).tolist())
+    rates = listed_rates(law)
     [prompt] = vote_prompts(
         law,
         [max(voters, key=len)],
         list(range(count)),
         rules=rules,
         goal=OWN_GOAL,
-        style=PlannerStyle(think=config.think),
+        style=PlannerStyle(think=config.think, statuses=config.statuses),
         economy=shared,
         platforms=[rates] * count if config.platforms else [],
         past=list(range(count)),
@@ -76,4 +76,4 @@ def _vote(
 
 
 def _most(prompts: list[Prompt]) -> Prompt:
-    return max(prompts, key=lambda prompt: len(prompt.personal))
+    return max(prompts, key=lambda prompt: len(prompt.shared) + len(prompt.personal))

@@ -83,6 +83,7 @@ def form_government(
             engine=engine,
             aim=config.aim(config.welfare),
             tally=tally,
+            statuses=config.statuses,
         )
         return _Planned(REGISTRY[config.planner].planner(setting), rational)
     return _Planned(planner_of(config, engine, rational.what_if, tally=tally), rational)
@@ -131,6 +132,7 @@ def _style(config: SimulateConfig) -> PlannerStyle:
         exploit=config.exploit,
         reflect=config.reflect,
         observe=config.observe,
+        statuses=config.statuses,
     )
 
 

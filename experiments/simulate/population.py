@@ -87,7 +87,7 @@ def cast_workers(
         aims=mix(mix_key, agents, shares),
         welfare=config.aim(config.welfare).definition,
         asks_satisfaction=people is not None,
-        fixed=_fixed_hours(hours_key, agents) if config.one_model else None,
+        fixed=_fixed_hours(hours_key, agents) if config.one_model else config.fixed_hours(economy),
         most_unread=config.most_unread,
         most_leaked=config.most_leaked,
         tally=tally,

@@ -257,7 +257,7 @@ def _take(crowd: Crowd, population: Population, members: Int[np.ndarray, " group
         crowd.workers,
         jax.tree.map(lambda values: values[members], population),
         [crowd.workers.constants[i] for i in members],
-        formula.Endowment(*(values[members] for values in crowd.endowment)),
+        jax.tree.map(lambda values: values[members], crowd.endowment),
         formula.Attitudes(*(values[members] for values in crowd.attitudes)),
     )
 

@@ -9,6 +9,7 @@ from experiments.core.config import (
     ModelConfig,
     PlannerName,
     WelfareName,
+    check_planners,
     with_uninformed,
 )
 from experiments.core.economy import EconomyConfig
@@ -63,3 +64,4 @@ class TransferConfig(EconomyConfig, ModelConfig):
         require_at_least(1, "evaluations", min(self.evaluations))
         require_some("welfare", self.welfare, get_args(WelfareName))
         require_some("planners", self.planners, get_args(PlannerName))
+        check_planners(self, self.planners)

@@ -114,7 +114,14 @@ class _Place:
         self.law = self.config.status_quo()
         self.economy = self.config.economy()
         key = jax.random.fold_in(self.key, 0)
-        self.workers: LLMWorkers = people(self.economy, self.engine, key, tally=self.tally)
+        self.workers: LLMWorkers = people(
+            self.economy,
+            self.engine,
+            key,
+            tally=self.tally,
+            statuses=self.config.statuses,
+            fixed=self.config.fixed_hours(self.economy),
+        )
 
     def learned(
         self, name: PlannerName, welfare: WelfareName, source: WorkersName
@@ -135,6 +142,7 @@ class _Place:
             workers=workers,
             steps=self.config.tax_year,
             subsistence=self.config.subsistence,
+            statuses=self.config.statuses,
         )
         steps = REGISTRY[name].evaluations or tries
         evaluate = self._evaluator(_Seat(welfare, source), 1)

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from experiments.core.config import WorkersName
 from experiments.core.engines import engine_of, spoken
-from experiments.report.console import NOTES, mistakes, results
+from experiments.report.console import NOTES, mistakes, print_notes, results
 from experiments.report.disclosure import nature
 from experiments.transfer.config import TransferConfig
 from experiments.transfer.run import KINDS, Transfer, transfer
@@ -37,6 +37,7 @@ def run_transfer(config: TransferConfig) -> None:
         return
     console = results(config)
     print_transfer(found, described.workers, config, console)
+    print_notes(config, console)
     for remark in described.remarks:
         console.print(remark)
 

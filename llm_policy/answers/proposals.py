@@ -1,5 +1,6 @@
 """How a model names the next schedule, and how its answer is read. Reading never raises."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -58,8 +59,7 @@ def question_in(
     asked = value_in(text, "what_if", _FIELDS[answer])
     if asked is None:
         return _proposed(text, current, answer), False
-    rates = as_rates(asked, len(current.rates))
-    return BracketSchedule(current.thresholds, rates.tolist()), True
+    return with_listed(current, as_rates(asked, current.rates.size).tolist()), True
 
 
 @reading
@@ -71,27 +71,38 @@ def platform_in(text: str, current: BracketSchedule, answer: Answer) -> tuple[fl
         raise NoAnswer('"stands" is neither true nor false')
     if not stands:
         return ()
-    return tuple(np.asarray(_proposed(text, current, answer).rates, float).tolist())
+    return listed_rates(_proposed(text, current, answer))
 
 
 def _proposed(text: str, current: BracketSchedule, answer: Answer) -> BracketSchedule:
     read = changes_in if answer == "changes" else rates_in
-    found, why = read(text, len(current.rates))
+    found, why = read(text, current.rates.size)
     if found is None:
         raise NoAnswer(why)
     if answer == "changes":
         return changed(current, found)
-    return BracketSchedule(current.thresholds, found.tolist())
+    return with_listed(current, found.tolist())
 
 
-def changed(current: BracketSchedule, changes: Float[np.ndarray, " brackets"]) -> BracketSchedule:
-    """Return a schedule after changes, in shares.
+def changed(current: BracketSchedule, changes: Float[np.ndarray, " rates"]) -> BracketSchedule:
+    """Return a schedule after changes, in shares, of its rates as listed.
 
     Past 0 or 1 a rate ends there; a change of 0 leaves it as it is.
     """
-    rates = np.asarray(current.rates, float)
+    rates = np.asarray(listed_rates(current), float)
     after = np.where(changes == 0, rates, np.clip(rates + changes, 0, 1).round(4))
-    return BracketSchedule(current.thresholds, after.tolist())
+    return with_listed(current, after.tolist())
+
+
+def listed_rates(schedule: BracketSchedule) -> tuple[float, ...]:
+    """Return the rates from the lowest bracket up, of one group after the other, as shares."""
+    return tuple(np.asarray(schedule.rates, float).ravel().tolist())
+
+
+def with_listed(schedule: BracketSchedule, rates: Sequence[float]) -> BracketSchedule:
+    """Return the schedule with other rates, as `listed_rates` lists them."""
+    own = np.reshape(np.asarray(rates, float), schedule.rates.shape)
+    return BracketSchedule(schedule.thresholds, own.tolist())
 
 
 def answer_tokens(numbers: int, *, think: bool) -> int:

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from llm_policy.answers.proposals import answer_tokens, proposal_answer, read_proposal
+from llm_policy.answers.proposals import (
+    answer_tokens,
+    listed_rates,
+    proposal_answer,
+    read_proposal,
+)
 from llm_policy.answers.reading import schema
 from llm_policy.audit.workers import check_audit, mean_if_any
 from llm_policy.engines.base import Completion, Engine
@@ -73,7 +78,7 @@ def _propose(
     planner: LLMPlanner, engine: Engine, state: LLMPlannerState, samples: int, *, times: int = 1
 ) -> list[Float[np.ndarray, "answers brackets"]]:
     """Return the changes of rates, in percentage points, of each time that a planner is asked."""
-    answer, brackets, think = planner.style.answer, len(state.current.rates), planner.style.think
+    answer, brackets, think = planner.style.answer, state.current.rates.size, planner.style.think
     said = engine.complete(
         [planner.prompt(state)] * times,
         schema(proposal_answer(answer, brackets), thought=think),
@@ -87,8 +92,8 @@ def _changes(
     planner: LLMPlanner, state: LLMPlannerState, said: Completion
 ) -> Float[np.ndarray, "answers brackets"]:
     read = (read_proposal(text, state.current, planner.style.answer) for text in said.texts)
-    now = np.asarray(state.current.rates, float)
-    rows = [np.asarray(schedule.rates, float) - now for schedule in read if schedule is not None]
+    now = np.asarray(listed_rates(state.current), float)
+    rows = [np.asarray(listed_rates(schedule)) - now for schedule in read if schedule is not None]
     return np.round(100 * np.array(rows).reshape(-1, len(now)), 2)
 
 

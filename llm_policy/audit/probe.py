@@ -24,7 +24,7 @@ from llm_policy.audit.workers import (
 from llm_policy.engines.base import EngineError
 from llm_policy.planners.choice import ChoicePlanner, ChoicePlannerState
 from llm_policy.planners.text import LLMPlanner, LLMPlannerState
-from llm_policy.prompts.planner import LETTERS, letter_orders
+from llm_policy.prompts.planner import LETTERS, PlannerStyle, letter_orders
 from llm_policy.prompts.workers import Mode
 from llm_policy.workers.llm import LLMWorkers
 from llm_policy.workers.society import Society
@@ -144,7 +144,7 @@ def probe_planner(planner: ChoicePlanner, *, samples: int = 8) -> Probe:
         heard = planner.engine.choose(prompts, LETTERS)
     except (EngineError, ValueError) as error:
         return replace(written, refused=str(error))
-    orders = letter_orders(planner.style, len(planner.start.rates))
+    orders = letter_orders(planner.style, planner.start.rates.size)
     logprob = heard.logprob.reshape(orders.shape)
     meant = np.exp(np.take_along_axis(logprob, np.argsort(orders, axis=-1), axis=-1))
     mean = np.exp(average_over_orders(logprob, orders))[:, None]
@@ -160,8 +160,9 @@ def probe_planner(planner: ChoicePlanner, *, samples: int = 8) -> Probe:
 
 def _proposals(planner: ChoicePlanner, samples: int) -> list[bool]:
     """Return which of some texts of a planner, who has seen nothing, propose a schedule."""
-    writer = LLMPlanner(planner.engine, planner.start, goal=planner.goal)
-    answer, brackets = writer.style.answer, len(planner.start.rates)
+    style = PlannerStyle(statuses=planner.style.statuses)
+    writer = LLMPlanner(planner.engine, planner.start, goal=planner.goal, style=style)
+    answer, brackets = writer.style.answer, planner.start.rates.size
     [said] = planner.engine.complete(
         [writer.prompt(LLMPlannerState(planner.start))],
         schema(proposal_answer(answer, brackets), thought=writer.style.think),

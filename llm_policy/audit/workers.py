@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int
 from scipy.stats import binom
 
 from econjax import BracketSchedule, Economy, best_response
-from econjax.economy import spendable
+from econjax.economy import income_and_tax, spendable
 from llm_policy.answers.choice_sets import ChoiceSet, letters, probabilities
 from llm_policy.answers.elicitation import is_answer
 from llm_policy.answers.reading import hours_answer, read_hours, schema
@@ -264,6 +264,7 @@ def _prompts(
         choice_set=choice_set,
         unit=workers.unit,
         most=workers.most,
+        group=workers.group,
     )
     return [prompts[i] for i in workers.asked]
 
@@ -364,8 +365,8 @@ def _best_and_lost(
     def choice(
         labor: Float[Array, " agents"],
     ) -> tuple[Float[Array, " agents"], Float[Array, " agents"]]:
-        income = economy.population.skill * labor
-        kept = spendable(economy, income - schedule.tax(income) + rebate, labor)
+        income, tax = income_and_tax(economy.population, schedule, labor)
+        kept = spendable(economy, income - tax + rebate, labor)
         return jnp.maximum(kept, economy.consumption_floor), labor
 
     def lost(labor: Float[Array, " agents"]) -> Float[Array, " agents"]:

@@ -12,7 +12,12 @@ from econjax import BracketSchedule
 from econjax.planning import Report
 from llm_policy.answers.ballots import ballot_answer, ballot_in, count_ballots
 from llm_policy.answers.orders import balanced_orders
-from llm_policy.answers.proposals import answer_tokens, platform_in, proposal_answer
+from llm_policy.answers.proposals import (
+    answer_tokens,
+    platform_in,
+    proposal_answer,
+    with_listed,
+)
 from llm_policy.answers.reading import Reading, Tally, schema
 from llm_policy.elections.state import DemocracyState, Election, TaxYear, as_seen_by
 from llm_policy.engines.base import Engine, Prompt, Unread
@@ -88,7 +93,7 @@ class Democracy:
                 platform = election.platforms[election.candidates.index(election.winner)]
         leader, schedule = state.elections[-1].winner, state.current
         if platform is not None:
-            schedule = BracketSchedule(schedule.thresholds, list(platform))
+            schedule = with_listed(schedule, platform)
         elif leader is not None:
             schedule, state = self._govern(key, state, f"{shared}\n{voters[leader]}", leader)
         return schedule, state._replace(current=schedule, leaders=(*state.leaders, leader))
@@ -174,13 +179,13 @@ class Democracy:
             current, asked, rules=self.rules, goal=self.goal, style=self.style, economy=shared
         )
         properties = {"stands": {"type": "boolean"}} | proposal_answer(
-            self.style.answer, len(current.rates)
+            self.style.answer, current.rates.size
         )
         answers = self._ask(
             prompts,
             properties,
             lambda text: platform_in(text, current, self.style.answer),
-            numbers=len(current.rates) + 1,
+            numbers=current.rates.size + 1,
         )
         platforms = {i: rates for i, rates in zip(eligible, answers, strict=True) if rates}
         return platforms, answers.count(None)

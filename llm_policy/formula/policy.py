@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int
 
 from econjax import Economy
 from llm_policy.engines.base import Choices, EngineError, Prompt
@@ -29,6 +30,7 @@ class TaughtWorkers(RecordedWorkers):
         RecordedWorkers.__init__(
             self, self._formula, economy, describe(personas), person=person, **options
         )
+        self._formula.asked = self.asked
 
     def prompts(self, situation: Situation, memory: Memory) -> list[Prompt]:
         """Return the question for hours, one prompt per worker."""
@@ -40,21 +42,31 @@ class _Formula(ScriptedEngine):
     """Scores the hours for all workers by the formula, in the situation that it was told."""
 
     now: tuple[Situation, Memory]
+    asked: Int[np.ndarray, " asked"]
 
     def __init__(self, economy: Economy, personas: Personas) -> None:
         ScriptedEngine.__init__(self, _says_nothing)
         skill, cost = np.asarray(economy.population.skill, float), economy.population.fixed_cost
         fixed = np.zeros_like(skill) if cost is None else np.asarray(cost, float)
-        self._means = Endowment(skill, price_of_an_hour(economy), fixed)
+        self._means = Endowment(skill, price_of_an_hour(economy), fixed, *_beside_work(economy))
         self._mind = of_personas(personas)
 
     def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
         situation, memory = self.now
         found = hours_probabilities(
             self._means, self._mind, situation.schedule, memory, situation.phase
-        )
+        )[self.asked]
         none = np.zeros(len(prompts), np.int64)
         return Choices(np.log(np.maximum(found, 1e-300)), np.zeros(len(prompts)), none, none)
+
+
+def _beside_work(economy: Economy) -> tuple[Any, Any]:
+    """Return everybody's other income and group, if there are some."""
+    other, group = economy.population.other_income, economy.population.group
+    return (
+        None if other is None else np.asarray(other, float),
+        None if group is None else np.asarray(group),
+    )
 
 
 def _says_nothing(prompt: Prompt) -> str:

@@ -56,6 +56,7 @@ ROLE_ATTITUDES = {
     "near retirement": (0.6, 0.0),
 }
 """Each role's taste for leisure, in multiples of `LEISURE`, and degree of wanting lower taxes."""
+_LEAST_PRICE = 1e-9  # dollars: effort costs nothing whose hours earn nothing
 CONTENT, BURDEN, MOOD = 1.0, 5.0, 4.0
 """Log odds of satisfaction: at no net tax, lost per share of income paid, per unit of aversion."""
 
@@ -75,12 +76,15 @@ class Endowment(NamedTuple):
     """What workers' hours earn and cost them, in dollars a year.
 
     `skill` is what an hour a week earns, `prices` what one more costs in effort at 20, 40 and 60
-    hours (see `effort.price_of_an_hour`), `fixed_cost` what working at all costs.
+    hours (see `effort.price_of_an_hour`), `fixed_cost` what working at all costs, `other_income`
+    what labor does not bring, and `group` whose schedule taxes them, where groups have their own.
     """
 
     skill: Float[np.ndarray, " agents"]
     prices: Float[np.ndarray, "agents 3"]
     fixed_cost: Float[np.ndarray, " agents"]
+    other_income: Float[np.ndarray, " agents"] | None = None
+    group: Int[np.ndarray, " agents"] | None = None
 
 
 def neutral(agents: int) -> Attitudes:
@@ -141,11 +145,13 @@ def perceived_utility(
     now = latest(memory)
     known = np.nan_to_num(now.step)
     trust = (1 / (1 + known / ATTITUDE_PATIENCE))[:, None]
-    power = np.log(who.prices[:, 2] / who.prices[:, 0]) / np.log(3)
+    low, high = (np.maximum(who.prices[:, place], _LEAST_PRICE) for place in (0, 2))
+    power = np.log(high / low) / np.log(3)
     scale = who.prices[:, 1] * REFERENCE_HOURS / (1 + power)
     cost = scale[:, None] * (hours / REFERENCE_HOURS) ** (1 + power[:, None])
     income = who.skill[:, None] * hours
-    tax = taxes(schedule, income)
+    taxed = income if who.other_income is None else income + who.other_income[:, None]
+    tax = taxes(schedule, taxed, who.group)
     full_time = np.maximum(REFERENCE_HOURS * who.skill, 1.0)
     return Reckoning(
         kept=income - tax,
@@ -181,12 +187,16 @@ def satisfied_probabilities(attitudes: Attitudes, now: Records) -> Float[np.ndar
 
 
 def taxes(
-    schedule: BracketSchedule, income: Float[np.ndarray, "*shape"]
+    schedule: BracketSchedule,
+    income: Float[np.ndarray, "*shape"],
+    group: Int[np.ndarray, " agents"] | None = None,
 ) -> Float[np.ndarray, "*shape"]:
-    """Return the tax on incomes, on the host."""
-    floors = np.asarray(schedule.thresholds, float)
-    tops = np.append(floors[1:], np.inf)
+    """Return the tax on incomes, on the host; of [agents, options] by `group` if groups differ."""
+    floors, rates = (np.asarray(values, float) for values in schedule.each_group())
+    if schedule.groups is not None and group is not None:
+        floors, rates = floors[group].T[..., None], rates[group].T[..., None]
+    tops = [*floors[1:], np.inf]
     tax = np.zeros_like(income)
-    for rate, floor, top in zip(np.asarray(schedule.rates, float), floors, tops, strict=True):
+    for rate, floor, top in zip(rates, floors, tops, strict=True):
         tax += rate * np.clip(income - floor, 0, top - floor)
     return tax

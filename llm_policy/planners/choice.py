@@ -15,7 +15,7 @@ from econjax.planning import VALUE, Observation, Report, require_law
 from econjax.welfare import AbstractWelfare
 from llm_policy.answers.elicitation import MOST_LEAKED, is_answer
 from llm_policy.answers.orders import average_over_orders
-from llm_policy.answers.proposals import changed
+from llm_policy.answers.proposals import changed, with_listed
 from llm_policy.answers.reading import STEPS, Tally
 from llm_policy.engines.base import Engine, Prompt, Unread
 from llm_policy.memory.planner import History, records
@@ -78,10 +78,10 @@ class ChoicePlanner:
         rates and of no tax year; the planner recommends the best that it saw all the same.
 
         Raises:
-            ValueError: a bias of another shape than brackets x changes.
+            ValueError: a bias of another shape than rates x changes.
         """
         self.engine, self.start = engine, require_law(start)
-        shape = len(start.rates), len(STEPS)
+        shape = start.rates.size, len(STEPS)
         self.goal = goal_of(welfare) if goal is None else goal
         self.bias = jnp.zeros(shape) if bias is None else jnp.asarray(bias)
         if self.bias.shape != shape:
@@ -128,7 +128,7 @@ class ChoicePlanner:
     def recommend(self, state: ChoicePlannerState) -> BracketSchedule:
         """Recommend the schedule with the best mean; before all the start."""
         best = records(state.seen.trials)
-        return BracketSchedule(self.start.thresholds, list(best[0].rates)) if best else self.start
+        return with_listed(self.start, best[0].rates) if best else self.start
 
     def decide(
         self, keys: Sequence[Key[Array, ""]], states: Sequence[ChoicePlannerState]
@@ -136,7 +136,7 @@ class ChoicePlanner:
         """Return several planners' states after their next choice, all asked in one batch."""
         prompts = [prompt for state in states for prompt in self.prompts(state)]
         choices = self.engine.choose(prompts, LETTERS)
-        orders = letter_orders(self.style, len(self.start.rates))
+        orders = letter_orders(self.style, self.start.rates.size)
         leaked = choices.leaked.reshape(-1, orders.shape[1]).mean(axis=1)
         heard = is_answer(leaked, self.most_leaked)
         self.tally.count(np.repeat(heard, orders.shape[1]))

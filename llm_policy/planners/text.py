@@ -12,10 +12,12 @@ from econjax.planning import VALUE, Observation, Report, require_law
 from econjax.welfare import AbstractWelfare
 from llm_policy.answers.proposals import (
     answer_tokens,
+    listed_rates,
     proposal_answer,
     proposal_in,
     question_answer,
     question_in,
+    with_listed,
 )
 from llm_policy.answers.reading import Reading, Tally, schema
 from llm_policy.engines.base import Engine, Prompt, Unread
@@ -148,7 +150,7 @@ class LLMPlanner:
     def recommend(self, state: LLMPlannerState) -> BracketSchedule:
         """Recommend the schedule of the best mean: of equals the first, before all the start."""
         best = records(state.trials)
-        return BracketSchedule(self.start.thresholds, list(best[0].rates)) if best else self.start
+        return with_listed(self.start, best[0].rates) if best else self.start
 
     def prompt(self, state: LLMPlannerState, questions: Questions = NO_QUESTIONS) -> Prompt:
         """Return the question that the model is asked."""
@@ -166,7 +168,7 @@ class LLMPlanner:
 
     def longest_question(self, report: Report) -> tuple[Prompt, int]:
         """Return a run's longest prompt and its answer's tokens, memory and questions full."""
-        rates = np.full(len(self.start.rates), 0.12344)
+        rates = np.full(self.start.rates.size, 0.12344)
         trials = [
             Trial(
                 tuple((rates + place / 1e4).tolist()),
@@ -177,7 +179,7 @@ class LLMPlanner:
             for _ in range(10)
         ]
         heard = Questions(self.queries, tuple(trials[:1] * self.queries))
-        current = BracketSchedule(self.start.thresholds, rates)
+        current = with_listed(self.start, rates.tolist())
         return self.prompt(
             LLMPlannerState(current, tuple(trials), report), heard
         ), self._answer_tokens(asks=self.queries > 0)
@@ -208,7 +210,7 @@ class LLMPlanner:
 
     def _complete(self, state: LLMPlannerState, questions: Questions) -> str:
         """Ask once."""
-        brackets, asks = len(state.current.rates), questions.left > 0
+        brackets, asks = state.current.rates.size, questions.left > 0
         answer = question_answer if asks else proposal_answer
         [completion] = self.engine.complete(
             [self.prompt(state, questions)],
@@ -218,7 +220,7 @@ class LLMPlanner:
         return completion.texts[0]
 
     def _answer_tokens(self, *, asks: bool) -> int:
-        brackets = len(self.start.rates)
+        brackets = self.start.rates.size
         return answer_tokens(2 * brackets if asks else brackets, think=self.style.think)
 
 
@@ -232,5 +234,5 @@ def as_recalled(state: LLMPlannerState, history: History) -> LLMPlannerState:
 
 def as_trial(schedule: BracketSchedule, report: Report) -> Trial:
     """Return what is remembered of a tax year."""
-    rates = tuple(np.asarray(schedule.rates, float).tolist())
+    rates = listed_rates(schedule)
     return Trial(rates, float(report.equivalent), float(report.standard_error))

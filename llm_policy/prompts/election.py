@@ -68,9 +68,9 @@ def stand_prompts(
     economy: str,
 ) -> list[Prompt]:
     """Return the question whether to stand, and with which rates, one per voter."""
-    answer = form(style, len(current.rates), before='"stands": true or false, ')
+    answer = form(style, current.rates.size, before='"stands": true or false, ')
     lines = [
-        *_opening(current, rules, goal, economy),
+        *_opening(current, rules, goal, economy, style),
         "You may stand for election. A candidate promises rates, and as winner sets them in the "
         "first tax year of the term.",
         f"Answer with JSON only: {answer}. If you do not stand, the numbers do not count.",
@@ -105,7 +105,7 @@ def vote_prompts(
     if orders is None:
         orders = np.tile(np.arange(count), (len(voters), 1))
     lists = [tuple(order) for order in orders.tolist()]
-    opening = [*_opening(current, rules, goal, economy), "The candidates:"]
+    opening = [*_opening(current, rules, goal, economy, style), "The candidates:"]
     known = [
         _known(worker, past, platforms[place] if platforms else None)
         for place, worker in enumerate(candidates)
@@ -144,14 +144,16 @@ _BALLOTS: dict[Rule, str] = {
 }
 
 
-def _opening(current: BracketSchedule, rules: ElectionRules, goal: str, economy: str) -> list[str]:
+def _opening(
+    current: BracketSchedule, rules: ElectionRules, goal: str, economy: str, style: PlannerStyle
+) -> list[str]:
     term = "tax year" if rules.term == 1 else f"{rules.term} tax years"
     return [
         _OPENING.format(term=term),
         _AIMS[rules.leader].format(goal=goal),
         economy,
         "The rates now, by bracket of annual income:",
-        schedule_table(current),
+        schedule_table(current, style.statuses),
     ]
 
 

@@ -10,11 +10,11 @@ from jaxtyping import Array, Float, Int
 from econjax import BracketSchedule
 from econjax.planning import VALUE, Observation, Report
 from llm_policy.answers.orders import balanced_orders
-from llm_policy.answers.proposals import Answer
+from llm_policy.answers.proposals import Answer, listed_rates
 from llm_policy.answers.reading import STEPS
 from llm_policy.engines.base import Prompt
 from llm_policy.memory.planner import Record, Trial, is_in_force, last_two, records
-from llm_policy.prompts.numbers import bracket_names, dollars, per_cent
+from llm_policy.prompts.numbers import dollars, groups_text, per_cent, rate_names
 
 LetterOrder = Literal["balanced", "fixed"]
 """How the changes are listed where a planner answers with one letter."""
@@ -30,7 +30,8 @@ class PlannerStyle:
     describes the people of the last tax year. `letters` is how a planner who answers with one
     letter finds the changes listed: "balanced" (each question is asked in as many orders as there
     are changes, so that each change is each letter once) or "fixed" (once, from the lowest change).
-    None is as the model was taught, and balanced where it was not.
+    None is as the model was taught, and balanced where it was not. `statuses` are the names of
+    groups that have schedules of their own.
 
     Raises:
         ValueError: an unknown answer, or an unknown order of letters.
@@ -43,6 +44,7 @@ class PlannerStyle:
     reflect: bool = True
     observe: bool = True
     letters: LetterOrder | None = None
+    statuses: tuple[str, ...] = ()
 
     @property
     def observes(self) -> tuple[Observation, ...]:
@@ -135,19 +137,20 @@ def bracket_prompts(
     its `letter_orders`. All share what the planner reads, the meaning of the letters too where it
     is fixed. The line of a bracket says how its rate in the best schedule so far differs.
     """
-    names = bracket_names(np.asarray(current.thresholds))
+    names = rate_names(current, style.statuses)
     lines = [
         _RULES.format(
             goal=goal, count=len(names), brackets="; ".join(names), change=_CHANGE["changes"]
         )
     ]
+    lines += _of_groups(current, style)
     lines += [_EXPLORE] * style.explore + [_EXPLOIT] * style.exploit
     orders, fixed = letter_orders(style, len(names)), style.letters == "fixed"
     lines.append(_LETTERS.format(meaning=f": {_meaning(orders[0, 0])}" if fixed else ""))
     lines += told_lines(current, trials, style=style, shown=shown, report=report, person=person)
     lines.append(_in_force(current))
     shared = "\n".join(lines)
-    differences = _differences(100 * np.asarray(current.rates, float), trials)
+    differences = _differences(100 * np.asarray(listed_rates(current), float), trials)
     return [
         Prompt(shared, f"Bracket {name}: {difference}\n{'' if fixed else legend}{_ONE_RATE}")
         for name, difference, own in zip(names, differences, orders, strict=True)
@@ -167,18 +170,20 @@ def told_lines(
     """Return what a planner is told of itself, of the last tax year and of what was tried."""
     lines = [person] if person else []
     if report is not None and style.observe:
-        lines.append(observation_text(current, report))
+        lines.append(observation_text(current, report, style.statuses))
     lines += _memory_lines(trials, shown)
     pair = last_two(trials) if style.reflect else None
     if pair:
-        lines.append(reflection_text(*pair, names=bracket_names(np.asarray(current.thresholds))))
+        lines.append(reflection_text(*pair, names=rate_names(current, style.statuses)))
     return lines
 
 
-def observation_text(schedule: BracketSchedule, report: Report) -> str:
+def observation_text(
+    schedule: BracketSchedule, report: Report, statuses: Sequence[str] = ()
+) -> str:
     """Return a tax year's people: how many per bracket, and the spread of income and utility."""
-    names = bracket_names(np.asarray(schedule.thresholds))
-    shares = np.asarray(report.brackets.share, float).tolist()
+    names = rate_names(schedule, statuses)
+    shares = np.asarray(report.brackets.share, float).ravel().tolist()
     lines = ["The last tax year. Workers by annual income, one # for 5 of 100 workers:"]
     lines += [
         f"- {name}: {'#' * round(20 * share)} {100 * share:.1f} of 100 workers"
@@ -267,13 +272,14 @@ _QUESTIONS = {
 
 
 def _rules(current: BracketSchedule, goal: str, style: PlannerStyle, queries: int) -> str:
-    names = bracket_names(np.asarray(current.thresholds))
+    names = rate_names(current, style.statuses)
     name = {"changes": "changes", "rates": "rates_percent"}[style.answer]
     lines = [
         _RULES.format(
             goal=goal, count=len(names), brackets="; ".join(names), change=_CHANGE[style.answer]
         )
     ]
+    lines += _of_groups(current, style)
     lines += [_EXPLORE] * style.explore + [_EXPLOIT] * style.exploit
     lines.append(f"Answer with JSON only: {form(style, len(names))}.")
     if queries:
@@ -289,8 +295,17 @@ def _meaning(order: Int[np.ndarray, " changes"]) -> str:
 
 
 def _in_force(current: BracketSchedule) -> str:
-    rates = np.asarray(current.rates, float).tolist()
-    return f"Current rates, from the lowest bracket: {per_cent(rates)}."
+    return f"Current rates, from the lowest bracket: {per_cent(listed_rates(current))}."
+
+
+def _of_groups(current: BracketSchedule, style: PlannerStyle) -> list[str]:
+    """Return what is set where people have schedules by status; nothing where all have the same."""
+    if current.groups is None:
+        return []
+    if current.rates.ndim == 2:
+        return ["You set the rates of each tax status: they follow one status after the other."]
+    others = groups_text(current, style.statuses)
+    return [f"{others} You set one list of rates for all of them."]
 
 
 def _differences(current: Float[np.ndarray, " brackets"], trials: Sequence[Trial]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from econjax import Atkinson, Rawlsian, Utilitarian
+from econjax import AmongWorkers, Atkinson, Rawlsian, Utilitarian
 from econjax.welfare import AbstractWelfare
 
 
@@ -68,6 +68,17 @@ def welfare_aim(name: str, aversion: float = 1.0) -> WelfareSpec:
         "given equally to all, would be as good.",
         "Welfare is the amount in dollars a year that, given equally to all, would be as good as "
         f"what a year is worth to each, where {counts}.",
+    )
+
+
+def among_workers(spec: WelfareSpec) -> WelfareSpec:
+    """Return the welfare function of those who can work: the others receive the rebate, no more."""
+    only = "Only those count who can work; the others receive the rebate."
+    return WelfareSpec(
+        f"{spec.name}, among workers",
+        AmongWorkers(spec.welfare),
+        f"{spec.words} {only}",
+        f"{spec.definition} {only}",
     )
 
 

@@ -5,15 +5,16 @@ then what never changes about a worker, then its steps, to which one is added at
 changes with every step comes last.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from econjax import BracketSchedule
 from llm_policy.answers.choice_sets import ChoiceSet, legend
+from llm_policy.answers.proposals import listed_rates
 from llm_policy.engines.base import Prompt
 from llm_policy.memory.workers import Memory, Records, latest, nudge, recent
 from llm_policy.prompts.numbers import dollars, money, per_cent, schedule_table
@@ -27,7 +28,8 @@ class Style:
     """How workers are asked.
 
     `mode` is how they answer: "text" (JSON, any hours from 0 to 100) or "choice" (the probabilities
-    of 11 hours, of which one is drawn). `think` lets them write a thought before the answer (text
+    of 11 hours, of which one is drawn). `statuses` are the names of groups that have schedules of
+    their own. `think` lets them write a thought before the answer (text
     mode). They reread `history` latest steps (or up to half as many more, see `memory.recent`) and
     `best` best ones; the rest switches sentences off. `phrasing` picks one of two wordings,
     `reverse` lists the options from the last to the first: an audit varies both.
@@ -45,6 +47,7 @@ class Style:
     explore: bool = True
     phrasing: Literal[0, 1] = 0
     reverse: bool = False
+    statuses: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check what is not known, or does not go together."""
@@ -62,6 +65,17 @@ class Style:
                 f"Workers reread at least 1 latest step and 0 best ones; got {self.history} and "
                 f"{self.best}."
             )
+
+
+class Means(NamedTuple):
+    """What workers have beside work: income that labor does not bring, and a credit on the tax.
+
+    In dollars a year. `status` is their tax status, "" where the law knows none.
+    """
+
+    other_income: Float[np.ndarray, " agents"]
+    credit: Float[np.ndarray, " agents"]
+    status: Sequence[str]
 
 
 class Situation(NamedTuple):
@@ -83,41 +97,74 @@ def labor_prompts(
     choice_set: ChoiceSet,
     unit: str,
     most: float = 100,
+    group: Int[np.ndarray, " agents"] | None = None,
 ) -> list[Prompt]:
     """Return the question how long to work next, one prompt per worker.
 
     `constants` are each worker's own lines that do not change (see `worker_lines`), `unit` is "$"
     where results are in dollars, else their unit in words, and `most` the longest week in hours.
+    Of schedules by `group` a worker reads the own group's.
     """
-    shared = [_RULES[style.phrasing], law_text(situation), _form(style, choice_set, most)]
-    if style.explore:
-        shared.insert(1, _EXPLORE)
+
+    def shared(own: Situation) -> str:
+        explore = [_EXPLORE] if style.explore else []
+        lines = _RULES[style.phrasing], *explore, law_text(own), _form(style, choice_set, most)
+        return "\n".join(lines)
+
     late = style.explore and situation.phase == "exploit"
     ask = (_EXPLOIT if late else "") + _QUESTIONS[style.phrasing]
     offers = [""] * len(constants)
     if style.mode == "choice" and choice_set.order is not None:
         offers = [f"{text}.\n" for text in legend(choice_set, reverse=style.reverse)]
     told = memory_lines(style, memory, unit=unit)
-    common = "\n".join(shared)
+    common = _for_each(shared, situation, group, len(constants))
     return [
-        Prompt(common, f"{constant}\n{offer}{lines}{ask}")
-        for constant, offer, lines in zip(constants, offers, told, strict=True)
+        Prompt(own, f"{constant}\n{offer}{lines}{ask}")
+        for own, constant, offer, lines in zip(common, constants, offers, told, strict=True)
     ]
 
 
 def satisfaction_prompts(
-    situation: Situation, constants: Sequence[str], memory: Memory, *, unit: str, form: str
+    situation: Situation,
+    constants: Sequence[str],
+    memory: Memory,
+    *,
+    unit: str,
+    form: str,
+    group: Int[np.ndarray, " agents"] | None = None,
 ) -> list[Prompt]:
     """Return the question whether the taxes of the step that has just passed satisfy each worker.
 
-    `form` says how to answer.
+    `form` says how to answer. Of schedules by `group` a worker reads the own group's.
     """
-    shared = f"{_SATISFACTION}\n{economy_text(situation)}\n{form}"
+
+    def shared(own: Situation) -> str:
+        return f"{_SATISFACTION}\n{economy_text(own)}\n{form}"
+
+    common = _for_each(shared, situation, group, len(constants))
     told = _lines(latest(memory), unit, headed=False)
     return [
-        Prompt(shared, f"{constant}\n{line}Are you satisfied with the taxes and the rebate?")
-        for constant, line in zip(constants, told, strict=True)
+        Prompt(own, f"{constant}\n{line}Are you satisfied with the taxes and the rebate?")
+        for own, constant, line in zip(common, constants, told, strict=True)
     ]
+
+
+def _for_each(
+    text: Callable[[Situation], str],
+    situation: Situation,
+    group: Int[np.ndarray, " agents"] | None,
+    agents: int,
+) -> list[str]:
+    """Return what each worker reads of a situation, in which laws are those of the own group."""
+    if group is None:
+        return [text(situation)] * agents
+    each = {number: text(_of_group(situation, number)) for number in set(group.tolist())}
+    return [each[number] for number in group.tolist()]
+
+
+def _of_group(situation: Situation, number: int) -> Situation:
+    past = {year: law.of_group(number) for year, law in situation.past.items()}
+    return situation._replace(schedule=situation.schedule.of_group(number), past=past)
 
 
 def worker_lines(
@@ -126,28 +173,41 @@ def worker_lines(
     skill: Float[np.ndarray, " agents"],
     effort: Sequence[str],
     fixed_cost: Float[np.ndarray, " agents"] | None,
+    means: Means | None = None,
 ) -> list[str]:
-    """Return what never changes about each worker: person, skill, effort, aim.
+    """Return what never changes about each worker: person, skill, other means, effort, aim.
 
     `skill` is in dollars of annual income per weekly hour, `fixed_cost` in dollars a year.
     """
     people = [""] * len(aims) if personas is None else [f"{text}\n" for text in personas]
     per_hour, forty = money(skill), money(40 * skill)
-    stay = [""] * len(aims)
+    stay = rest = [""] * len(aims)
     if fixed_cost is not None:
-        stay = [
-            f" Working at all costs you {cost} a year, which steps do not show."
-            if cost != "$0"
-            else ""
-            for cost in money(fixed_cost)
-        ]
+        stay = _amounts(fixed_cost, " Working at all costs you {} a year, which steps do not show.")
+    if means is not None:
+        rest = _rest(means)
     return [
         f"{person}Each weekly hour that you work all year earns you {hour} a year before tax: "
-        f"{income} at 40 hours. {price}{home} {aim}"
-        for person, hour, income, price, home, aim in zip(
-            people, per_hour, forty, effort, stay, aims, strict=True
+        f"{income} at 40 hours.{more} {price}{home} {aim}"
+        for person, hour, income, more, price, home, aim in zip(
+            people, per_hour, forty, rest, effort, stay, aims, strict=True
         )
     ]
+
+
+def _rest(means: Means) -> list[str]:
+    """Return a worker's status, other income and credit, of which some have none."""
+    columns = (
+        [f" Your tax status is {status}." if status else "" for status in means.status],
+        _amounts(means.other_income, " Beside work you have an income of {} a year, taxed too."),
+        _amounts(means.credit, " Your tax is lower by a credit of {} a year."),
+    )
+    return ["".join(texts) for texts in zip(*columns, strict=True)]
+
+
+def _amounts(amounts: Float[np.ndarray, " agents"], words: str) -> list[str]:
+    """Return a sentence on each worker's amount, none where it is 0."""
+    return [words.format(said) if said != "$0" else "" for said in money(amounts)]
 
 
 def price_lines(prices: Float[np.ndarray, "agents 3"]) -> list[str]:
@@ -163,13 +223,13 @@ def price_lines(prices: Float[np.ndarray, "agents 3"]) -> list[str]:
     ]
 
 
-def law_text(situation: Situation) -> str:
-    """Return the law, and the laws of earlier tax years."""
+def law_text(situation: Situation, statuses: Sequence[str] = ()) -> str:
+    """Return the law, and the laws of earlier tax years; of several groups, `statuses` by name."""
     rules = "Annual income tax; each rate applies only to the income within its bracket"
     year = f" (tax year {situation.tax_year})" if situation.tax_year else ""
-    lines = [f"{rules}{year}:", schedule_table(situation.schedule)]
+    lines = [f"{rules}{year}:", schedule_table(situation.schedule, statuses)]
     lines += [
-        f"In tax year {year} the rates were {per_cent(np.asarray(schedule.rates).tolist())}."
+        f"In tax year {year} the rates were {per_cent(listed_rates(schedule))}."
         for year, schedule in sorted(situation.past.items())
     ]
     lines.append(
@@ -179,9 +239,9 @@ def law_text(situation: Situation) -> str:
     return "\n".join(lines)
 
 
-def economy_text(situation: Situation) -> str:
+def economy_text(situation: Situation, statuses: Sequence[str] = ()) -> str:
     """Return the law, earlier tax years' laws, and the last rebate: what is the same for all."""
-    return f"{law_text(situation)} The last one was {dollars(situation.rebate)} a year."
+    return f"{law_text(situation, statuses)} The last one was {dollars(situation.rebate)} a year."
 
 
 def memory_lines(style: Style, memory: Memory, *, unit: str) -> list[str]:

@@ -10,13 +10,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from econjax import Economy, Outcome, Rawlsian
-from econjax.economy import utility_of
+from econjax.economy import income_and_tax, utility_of
 from econjax.preferences import REFERENCE_HOURS
 from econjax.schedule import AbstractSchedule
 from econjax.welfare import AbstractWelfare
 from llm_policy.surrogate.network import Surrogate
 from llm_policy.surrogate.recording import Heard, Remembered, see
-from llm_policy.workers.lived import SUBSISTENCE, own_best, standing
+from llm_policy.workers.lived import SUBSISTENCE, on_offer, own_best, standing
 
 
 def expected_equivalent(
@@ -50,8 +50,7 @@ def expected_equivalent(
         lambda p: p.weight, split, (population.weight[:, None] * probabilities).ravel()
     )
     labor = jnp.broadcast_to(hours[None], probabilities.shape).ravel()
-    income = split.skill * labor
-    tax = schedule.tax(income)
+    income, tax = income_and_tax(split, schedule, labor)
     outcome = Outcome(
         labor=labor,
         income=income,
@@ -180,8 +179,8 @@ def _offered(
 ) -> tuple[Float[Array, "agents options"], Float[Array, ""]]:
     """Return what each of the hours is worth to each worker at the expected rebate, and that."""
     population = economy.population
-    income = population.skill[:, None] * hours[None]
-    tax = schedule.tax(income)
+    labor = jnp.broadcast_to(hours[None], probabilities.shape)
+    income, tax = on_offer(population, schedule, labor)
     rebate = population.weight @ (probabilities * tax).sum(axis=1) - economy.spending
     consumption = income - tax + rebate
     utility = jax.vmap(lambda c, h: utility_of(economy, c, jnp.full_like(c, h)), (1, 0), 1)(

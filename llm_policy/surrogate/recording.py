@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from econjax import BracketSchedule, Economy, Utilitarian
+from econjax.economy import income_and_tax
 from econjax.preferences import REFERENCE_HOURS
 from econjax.schedule import AbstractSchedule
 from llm_policy.engines.base import Choices, Completion, Engine, Prompt, Schema
@@ -20,6 +21,7 @@ from llm_policy.prompts.disutility import PRICED_HOURS as PRICED_HOURS
 from llm_policy.prompts.disutility import prices
 from llm_policy.prompts.workers import Situation, Style
 from llm_policy.workers.chances import Chances
+from llm_policy.workers.lived import on_offer
 from llm_policy.workers.llm import Answers, LLMWorkers
 from llm_policy.workers.society import Society
 
@@ -41,9 +43,9 @@ class Seen(eqx.Module):
     """What workers see before they choose among some weekly hours, one row per question.
 
     `person` is who they are, in numbers of about unit size. `kept` is income less tax at each of
-    the hours, `effort` what these cost in effort, both as shares of income at 40 hours; `effort` is
-    the power function of hours that meets the prices of an hour at 20 and 60 hours in shape and at
-    40 in height.
+    the hours, beyond that of no work, `effort` what these cost in effort, both as shares of income
+    at 40 hours; `effort` is the power function of hours that meets the prices of an hour at 20 and
+    60 hours in shape and at 40 in height.
     """
 
     person: Float[Array, "rows features"]
@@ -106,14 +108,16 @@ def see(
     """Return what an economy's workers see under a schedule: pure, differentiable in its rates."""
     skill = economy.population.skill[:, None]
     full_time = jnp.maximum(REFERENCE_HOURS * skill, 1.0)
-    income = skill * hours[None]
+    labor = jnp.broadcast_to(hours[None], (skill.shape[0], hours.shape[0]))
+    kept = jnp.subtract(*on_offer(economy.population, schedule, labor))
+    idle = jnp.subtract(*income_and_tax(economy.population, schedule, jnp.zeros_like(skill[:, 0])))
     price = prices(economy) / full_time
     low, middle, high = (jnp.maximum(column, 1e-9)[:, None] for column in price.T)
     power = 1 + jnp.log(high / low) / np.log(PRICED_HOURS[2] / PRICED_HOURS[0])
     return Seen(
         person=person,
         log_skill=jnp.log(jnp.maximum(skill[:, 0], 1.0) / 1000),
-        kept=(income - schedule.tax(income)) / full_time,
+        kept=(kept - idle[:, None]) / full_time,
         effort=middle * REFERENCE_HOURS / power * (hours[None] / REFERENCE_HOURS) ** power,
         memory=memory,
     )
@@ -123,11 +127,12 @@ class RecordedWorkers(LLMWorkers):
     """`LLMWorkers` in choice mode, overheard: every step's chances of hours are kept in `years`.
 
     They answer as they would otherwise, and `queries` counts the questions for hours. A tax year
-    begins where a society does, with workers who remember one step, and with a year's number.
+    begins where a society does, with workers who remember one step, and with a year's number. Of
+    `fixed` hours there may be those on offer: their chance is 1, and they teach nothing.
 
     Raises:
-        ValueError: as `LLMWorkers`, text mode, workers who are no models, or features of other
-        people.
+        ValueError: as `LLMWorkers`, text mode, fixed hours that are not on offer, or features of
+        other people.
     """
 
     def __init__(
@@ -144,8 +149,11 @@ class RecordedWorkers(LLMWorkers):
         self._overheard = _Overheard(engine)
         style = style or Style(mode="choice")
         LLMWorkers.__init__(self, self._overheard, economy, personas, style=style, **options)
-        if self.style.mode != "choice" or len(self.asked) < economy.population.agents:
-            raise ValueError("Recorded workers are all models that answer in choice mode.")
+        fixed = self.fixed[~np.isnan(self.fixed)]
+        if self.style.mode != "choice" or not np.isin(fixed, self.choice_set.values).all():
+            raise ValueError(
+                "Recorded workers answer in choice mode, or work fixed hours that are on offer."
+            )
         if person.shape[0] != economy.population.agents:
             raise ValueError(
                 f"There are {economy.population.agents} workers and features of {person.shape[0]}."
@@ -165,7 +173,12 @@ class RecordedWorkers(LLMWorkers):
         answers = LLMWorkers.labor(self, key, situation, memory)
         found = np.exp(self._overheard.choices.logprob)
         if self.choice_set.order is not None:
-            found = np.take_along_axis(found, np.argsort(self.choice_set.order, axis=1), axis=1)
+            order = np.argsort(self.choice_set.order[self.asked], axis=1)
+            found = np.take_along_axis(found, order, axis=1)
+        if len(found) < len(self.fixed):
+            surely = 1.0 * (self.fixed[:, None] == np.array(self.choice_set.values))
+            surely[self.asked] = found
+            found = surely
         seen = see(
             self.economy, self.person, situation.schedule, remembered(memory, situation), self.hours
         )
@@ -176,7 +189,7 @@ class RecordedWorkers(LLMWorkers):
         self.years[-1].append(
             Heard(situation.schedule, seen, probabilities, np.asarray(answers.understood))
         )
-        self.queries += len(found)
+        self.queries += len(self.asked)
         return answers
 
     def recording(self, years: Sequence[int] | None = None) -> Recording:
@@ -190,7 +203,7 @@ class RecordedWorkers(LLMWorkers):
         if not steps:
             raise ValueError("Nothing is recorded yet: let these workers live a tax year first.")
         agents = self.economy.population.agents
-        weight = np.asarray(self.economy.population.weight) * agents
+        weight = np.asarray(self.economy.population.weight) * agents * np.isnan(self.fixed)
         return Recording(
             seen=jax.tree.map(
                 lambda *parts: jnp.concatenate(parts), *(step.seen for _, step in steps)
@@ -199,7 +212,7 @@ class RecordedWorkers(LLMWorkers):
             weight=jnp.asarray(np.concatenate([weight * step.known for _, step in steps])),
             year=np.repeat([number for number, _ in steps], agents),
             hours=self.hours,
-            queries=agents * len(steps),
+            queries=len(self.asked) * len(steps),
         )
 
 

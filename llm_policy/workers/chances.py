@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from econjax import BracketSchedule, Economy, settle
 from econjax.welfare import AbstractWelfare
-from llm_policy.workers.lived import LivedStep, counted, felt, lived, own_best, standing
+from llm_policy.workers.lived import LivedStep, counted, felt, lived, on_offer, own_best, standing
 
 BATCHES, DRAWS = 8, 32
 """Independent batches of draws that stand for an expectation, and the draws in each."""
@@ -201,7 +201,8 @@ def _expected(
 def _expected_rebate(
     economy: Economy, schedule: BracketSchedule, chances: Chances
 ) -> Float[Array, ""]:
-    tax = schedule.tax(economy.population.skill[:, None] * chances.hours[None])
+    labor = jnp.broadcast_to(chances.hours[None], chances.probabilities.shape)
+    tax = on_offer(economy.population, schedule, labor)[1]
     return economy.population.weight @ (chances.probabilities * tax).sum(axis=1) - economy.spending
 
 

@@ -9,6 +9,7 @@ without any work would have brought, nor than a subsistence, unless the worker's
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import equinox as eqx
@@ -16,8 +17,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from econjax import BracketSchedule, Economy, Outcome, best_response
-from econjax.economy import utility_of
+from econjax import BracketSchedule, Economy, Outcome, Population, best_response
+from econjax.economy import income_and_tax, utility_of
 from econjax.planning import Report, summarise
 from econjax.schedule import AbstractSchedule
 from econjax.welfare import AbstractWelfare
@@ -80,13 +81,23 @@ def standing(
     if it was above. What the worker then pays in taxes, T' instead of T, is money that everybody
     gets or lacks: w (T' - T) dollars of rebate a head are real, and no mistake of measurement.
     """
-    income = economy.population.skill * best
-    worth = utility_of(economy, income - schedule.tax(income) + rebate, best)
     nothing = jnp.zeros_like(best)
-    leaving = utility_of(economy, rebate - schedule.tax(nothing), nothing)
+
+    def utility(labor: Float[Array, " agents"]) -> Float[Array, " agents"]:
+        income, tax = income_and_tax(economy.population, schedule, labor)
+        return utility_of(economy, income - tax + rebate, labor)
+
+    worth, leaving = utility(best), utility(nothing)
     floor = subsistence if economy.preferences.utility_in_dollars else -jnp.inf
     least = jnp.minimum(worth, jnp.maximum(leaving, floor))
     return Standing(worth, least, jnp.maximum(jnp.abs(worth), floor))
+
+
+def on_offer(
+    population: Population, schedule: AbstractSchedule, labor: Float[Array, "agents options"]
+) -> tuple[Float[Array, "agents options"], Float[Array, "agents options"]]:
+    """Return everybody's income at each of some hours, and the tax less credits."""
+    return jax.vmap(partial(income_and_tax, population, schedule), 1, 1)(labor)
 
 
 def counted(

@@ -28,6 +28,7 @@ from llm_policy.memory.workers import Memory, Records, nothing, remember
 from llm_policy.prompts.disutility import price_of_an_hour, utility_in_words
 from llm_policy.prompts.objectives import OBJECTIVES, in_words
 from llm_policy.prompts.workers import (
+    Means,
     Situation,
     Style,
     labor_prompts,
@@ -99,6 +100,8 @@ class LLMWorkers:
         self.aims = _aims(aims, agents, welfare)
         self.fixed = _fixed(fixed, agents, self.most)
         self.asks_satisfaction = asks_satisfaction
+        group = economy.population.group
+        self.group = None if group is None else np.asarray(group)
         self.unit = "$" if economy.preferences.utility_in_dollars else "utils"
         self.asked = np.flatnonzero(np.isnan(self.fixed))
         self.constants = self._constants(personas, welfare)
@@ -161,6 +164,7 @@ class LLMWorkers:
             choice_set=self.choice_set,
             unit=self.unit,
             most=self.most,
+            group=self.group,
         )
 
     def satisfied(
@@ -199,7 +203,7 @@ class LLMWorkers:
             ValueError: they do not fit into the model's context.
         """
         prompts = self.prompts(*self.worst_case(schedule))
-        longest = max(prompts, key=lambda prompt: len(prompt.personal))
+        longest = max(prompts, key=lambda prompt: len(prompt.shared) + len(prompt.personal))
         length = sum(self.engine.count(longest)) + self.answer_tokens + TEMPLATE_TOKENS
         room = int(self.engine.describe()["context"])
         if 0 < room < length:
@@ -262,7 +266,9 @@ class LLMWorkers:
         halved, own = self.asks_satisfaction, "that utility" if formula else _OWN[self.unit]
         words = [in_words(aim, own=own, welfare=welfare, halved=halved) for aim in OBJECTIVES]
         skill = np.asarray(population.skill, float)
-        return worker_lines(personas, [words[aim] for aim in self.aims], skill, effort, fixed_cost)
+        aims = [words[aim] for aim in self.aims]
+        means = _means(population, self.style.statuses)
+        return worker_lines(personas, aims, skill, effort, fixed_cost, means)
 
     def _menu(self) -> ChoiceSet:
         hours = [value for value in HOURS if value <= self.most]
@@ -278,7 +284,9 @@ class LLMWorkers:
     def _satisfaction_prompts(
         self, situation: Situation, memory: Memory, asked: Int[np.ndarray, " asked"], form: str
     ) -> list[Prompt]:
-        prompts = satisfaction_prompts(situation, self.constants, memory, unit=self.unit, form=form)
+        prompts = satisfaction_prompts(
+            situation, self.constants, memory, unit=self.unit, form=form, group=self.group
+        )
         return [prompts[i] for i in asked]
 
 
@@ -311,6 +319,19 @@ CODED = {
     ("yes", "no"): "Answer with one word and nothing else: yes or no.",
     ("A", "B"): "Answer with one letter and nothing else: A for yes, B for no.",
 }
+
+
+def _means(population: Population, statuses: Sequence[str]) -> Means:
+    """Return what workers have beside work; groups without names have numbers."""
+    other, credit = (
+        np.zeros(population.agents) if values is None else np.asarray(values, float)
+        for values in (population.other_income, population.credit)
+    )
+    if population.group is None:
+        return Means(other, credit, [""] * population.agents)
+    called = list(statuses) or [f"group {number + 1}" for number in range(population.groups)]
+    status = [called[number] for number in np.asarray(population.group).tolist()]
+    return Means(other, credit, status)
 
 
 def _yes_and_no(engine: Engine) -> tuple[str, str]:

@@ -169,7 +169,7 @@ class Society:
         own = [
             f"{constant}\n{lines}" for constant, lines in zip(workers.constants, told, strict=True)
         ]
-        return economy_text(situation), own
+        return economy_text(situation, workers.style.statuses), own
 
     def report(
         self, step: Step, schedule: BracketSchedule, welfare: AbstractWelfare | None = None

@@ -48,7 +48,7 @@ def described(econjax, *options):
 
 
 def test_units_of_the_status_are_aged_by_wages_and_weights_of_the_year(package, econjax):
-    single, about = described(econjax)
+    single, about = described(econjax, "--status", "single")
     assert (single["records"], single["people"]) == (2, 4)
     # Wages grow by the factors after 2014 alone: 1.1 * 1.2.
     assert single["mean $"] == pytest.approx(10_000 * 1.1 * 1.2 / 2)
@@ -57,6 +57,14 @@ def test_units_of_the_status_are_aged_by_wages_and_weights_of_the_year(package, 
     assert "2 of 4 records (71.4% of people" in about
     joint, _ = described(econjax, "--status", "joint")
     assert joint["mean $"] == pytest.approx(60_000 * 1.1 * 1.2)
+
+
+def test_units_of_all_statuses_are_groups_if_none_is_asked_for(package, econjax):
+    every, about = described(econjax)
+    assert every["records"] == 4
+    shares = [every[f"people of status {name}, %"] for name in ("single", "joint")]
+    np.testing.assert_allclose(shares, [100 * 4 / 14, 100 * 4 / 14])
+    assert "Schedules by status (single 28.6%, joint 28.6%, head of household 42.9%" in about
 
 
 def test_a_year_that_the_package_does_not_know_is_told(package, econjax, assert_told):

@@ -197,7 +197,7 @@ def test_the_template_names_every_key(tmp_path):
         for key in getattr(kind, "__struct_fields__", ()):
             begins = (f"{key} =", f"[{section}.{key}")
             assert any(line.startswith(begins) for line in lines), (section, key)
-    assert tomllib.loads(text)["law"] == {"year": 2024, "status": "single"}
+    assert tomllib.loads(text)["law"] == {"year": 2024}
 
 
 PEOPLE = "income,weight\n-500,1\n0,2\n40000,3\n90000,2\n100000,1\n100000,1\n"
@@ -279,7 +279,7 @@ def test_a_law_may_be_a_file_and_be_chosen_by_status(tmp_path):
     )
     source = source_of(tmp_path, 'losses = "drop"', more=f'[law]\nstatus = "pair"\n{both}')
     np.testing.assert_allclose(source.schedule().rates, [0.3], rtol=1e-6)
-    with pytest.raises(ValueError, match="several schedules are not solved together"):
+    with pytest.raises(ValueError, match="line 1, has no column status: name it"):
         source_of(tmp_path, 'losses = "drop"', more=both).schedule()
 
 
