@@ -34,7 +34,7 @@ _AGENTS_OF_A_CHECK = 64
 class VariedSource(EconomySource):
     """The economy of a document that is no file of its own."""
 
-    said: Document
+    said: Document = dataclasses.field(kw_only=True)
 
     @cached_property
     def document(self) -> Document:
@@ -103,6 +103,9 @@ def checked_points(path: Path) -> tuple[DesignPoint, ...]:
         few = min(point.source.agents or _AGENTS_OF_A_CHECK, _AGENTS_OF_A_CHECK)
         economy = dataclasses.replace(point.source, agents=few).economy()
         require_dollars(economy, point.welfare)
+        if economy.population.group is not None:
+            said = "a sweep sets one schedule for all: "
+            raise Source(path).at(("law", "status"), said + 'say whose, as status = "single".')
         if point.document.sweep.planner == "saez" and economy.preferences.income_effects:
             said = f"{type(economy.preferences).__name__} preferences have income effects, which "
             remedy = 'the Saez formula does not know: write planner = "gradient".'

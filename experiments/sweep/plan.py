@@ -155,7 +155,7 @@ def compared(point: DesignPoint, path: Path) -> dict[str, AbstractSchedule]:
     }
 
 
-def rates_of(schedule: AbstractSchedule) -> list[float]:
+def bracket_rates(schedule: AbstractSchedule) -> list[float]:
     """Return a schedule's rates, none if it has no brackets."""
     return np.asarray(schedule.rates).tolist() if isinstance(schedule, BracketSchedule) else []
 

@@ -20,7 +20,7 @@ from experiments.report.files import whole
 from experiments.runs.directory import METRICS, write_table
 from experiments.sweep.design import DesignPoint, economy_digest, sweep_digest
 from experiments.sweep.memory import expected_peak, megabytes, peak_so_far
-from experiments.sweep.plan import Cell, CellGroup, chunks_of, compared, rates_of
+from experiments.sweep.plan import Cell, CellGroup, bracket_rates, chunks_of, compared
 from experiments.sweep.program import Brought, Found, solve_all
 from experiments.sweep.progress import showing
 
@@ -170,8 +170,8 @@ def _head(point: DesignPoint, group: CellGroup) -> dict[str, Any]:
 def _rates_beside(point: DesignPoint, file: Path) -> dict[str, list[float]]:
     """Return the rates of the law and of the other schedules beside the best one, by name."""
     others = compared(point, file)
-    law = {"law": rates_of(point.source.schedule())}
-    return law | {name: rates_of(schedule) for name, schedule in others.items()}
+    law = {"law": bracket_rates(point.source.schedule())}
+    return law | {name: bracket_rates(schedule) for name, schedule in others.items()}
 
 
 _BROUGHT = Brought._fields

@@ -39,6 +39,7 @@ def file(tmp_path):
     def write(text: str):
         path = tmp_path / "sweep.toml"
         path.write_text(text, "utf-8")
+        (tmp_path / "people.csv").write_text("income,status\n20000,single\n60000,joint\n", "utf-8")
         return path
 
     return write
@@ -212,6 +213,7 @@ MISTAKES = {
     ),
     "a misspelt key": ("[sweep]\nseed_count = 3", "line 2", "seed_count"),
     "no such schedule": ('[sweep]\nbeside = ["us_federal:never"]', "us_federal:YEAR"),
+    "several schedules": ('[incomes]\nfile = "people.csv"', "one schedule for all", "status ="),
     "negative seeds": ("[sweep]\nseeds = -1", "line 2", "seeds are 0 or more"),
     "income effects": (
         '[preferences]\nkind = "isoelastic"\ncurvature = 1.5\nexponent = 3.0\nscale = 1e-5\n'
