@@ -75,6 +75,7 @@ class Comparison:
 
     A table holds one welfare function and workers of one kind. `workers` are the language models
     who worked, if any, and `asked` says in which mode workers and planners who are models answered.
+    `unread` says why answers could not be read, if any.
     """
 
     tables: dict[str, list[ComparisonRow]]
@@ -82,6 +83,7 @@ class Comparison:
     metrics: list[dict[str, Any]]
     workers: LLMWorkers | None = None
     asked: Mapping[str, Mode] = field(default_factory=dict)
+    unread: str = ""
 
 
 def cannot_be_told_apart(best: ComparisonRow, row: ComparisonRow) -> bool:

@@ -108,7 +108,7 @@ def compare(
                 done.tables[contest.title] = contest.rows()
                 done.sizes[contest.title] = contest.size
                 done.metrics.extend(contest.metrics)
-    return done
+    return replace(done, unread=tally.unread)
 
 
 class _Crew(NamedTuple):

@@ -59,6 +59,23 @@ def test_a_server_that_forbids_everything_at_once_ends_with_a_table(
     assert "was asked without: top_p" in ran.out
 
 
+@pytest.mark.parametrize("command", [SIMULATE, COMPARE], ids=["simulate", "compare"])
+def test_why_answers_were_not_understood_is_said(command, econjax, runs):
+    asked = []
+
+    def mumbles(body, headers):
+        asked.append(1)
+        odd = len(asked) % 3 == 0
+        return (200, reply("about forty")) if odd else follows_prompts(body, headers)
+
+    with fake_server(mumbles) as url:
+        ran = econjax(
+            *command, "--mode", "text", "--server", url, "--model", "small", "--runs", runs
+        )
+    assert ran.code == 0, ran.err
+    assert re.search(r"ot understood: \d+ x there is no JSON object", " ".join(ran.out.split()))
+
+
 def test_what_a_server_refuses_in_the_middle_of_a_run_is_in_its_manifest(econjax, runs):
     strict, asked = Strict("max_tokens", answer=follows_prompts), []
 
