@@ -187,7 +187,7 @@ EDITS = {
     ("config", "agents"): ["twenty", -3, 1.5, True, 10**15, 1, [6]],
     ("config", "elasticity"): ["0.25", -1, 1000, None, float("nan"), float("inf"), {}],
     ("config", "year"): [1900, "2024", 2024.5, 10**30],
-    ("config", "status"): ["widowed", "a\0b", None],
+    ("config", "status"): ["widowed", "a\0b", 3, ["single"]],
     ("config", "model"): [None, 3, "\x1b[31mred", "two\nlines", "\ud800"],
     ("config", "temperature"): [-1, "hot", 10**400],
     ("config", "seed"): [-1, 2**70, "0", 0.5],
