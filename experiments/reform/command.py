@@ -4,12 +4,12 @@ import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Array, Int
+from jaxtyping import Array, Float, Int
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -57,13 +57,14 @@ def run_reform(config: ReformConfig) -> None:
     for name, schedule in (("base", base), ("reform", after)):
         save_schedule(schedule, path / f"{name}.json")
     write_table(path / "effects.parquet", rows)
-    plot_effects(rows, path / "effects.png")
+    plot_effects(rows, incomes_by_schedule(economy, effects), path / "effects.png")
     if config.json:
         print(json.dumps({"run": str(path), "effects": rows}, indent=2, allow_nan=False))
         return
     console = results(config)
     print_effects(rows, console)
-    console.print(f"{config.source.words()}\nDirectory: {path}")
+    console.print(config.source.words())
+    console.print(f"Directory: {path}")
 
 
 def schedule_named(name: str, config: EconomyConfig) -> AbstractSchedule:
@@ -181,11 +182,38 @@ _LEGEND = (
 )
 
 
-def plot_effects(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Draw by decile who gains and loses how much, and rates before and after."""
+class IncomeShares(NamedTuple):
+    """How many people, in per cent, earn from each of `edges` to the next, by "before", "after"."""
+
+    edges: Float[np.ndarray, " edges"]
+    people: dict[str, Float[np.ndarray, " bins"]]
+
+
+def incomes_by_schedule(economy: Economy, effects: ReformEffects, bins: int = 300) -> IncomeShares:
+    """Return the shares of workers in equal intervals of income, narrow enough to show bunching.
+
+    They reach from 0 to the income that nine in ten are below before.
+    """
+    weight = np.asarray(economy.population.weight, float)
+    before, after = (np.asarray(o.income, float) for o in (effects.before, effects.after))
+    order = np.argsort(before)
+    last = np.searchsorted(np.cumsum(weight[order]), 0.9 * weight.sum())
+    edges = np.linspace(0, max(before[order][min(last, len(order) - 1)], 1), bins + 1)
+    share = 100 * weight / weight.sum()
+    return IncomeShares(
+        edges,
+        {
+            name: np.histogram(income, edges, weights=share)[0]
+            for name, income in (("before", before), ("after", after))
+        },
+    )
+
+
+def plot_effects(rows: Sequence[dict[str, Any]], incomes: IncomeShares, path: Path) -> None:
+    """Draw by decile who gains and loses how much and rates before and after, and all incomes."""
     deciles = [row for row in rows if row["by"] == "decile"]
     names = [row["group"] for row in deciles]
-    figure, (gains, rates) = panels_of(2)
+    figure, (gains, rates, people) = panels_of(3)
     gains.bar(names, [row["gain"] for row in deciles], label="gain a head")
     gains.axhline(0, color="black", linewidth=0.8)
     gains.set(xlabel="decile of income before", ylabel="gain, money a year")
@@ -198,7 +226,11 @@ def plot_effects(rows: Sequence[dict[str, Any]], path: Path) -> None:
         shares = [np.nan if row[field] is None else 100 * row[field] for row in deciles]
         rates.plot(names, shares, style, label=field.replace("_", ", "))
     rates.set(xlabel="decile of income before", ylabel="rate, %")
-    save_figure(figure, [gains, rates], path)
+    for name, style in (("before", ":"), ("after", "-")):
+        people.stairs(incomes.people[name], incomes.edges, color="C2", linestyle=style, label=name)
+    people.set(xlabel="income, money a year", ylabel="people, % in each interval")
+    people.legend(fontsize="small")
+    save_figure(figure, [gains, rates, people], path)
 
 
 def _known(value: float) -> float | None:

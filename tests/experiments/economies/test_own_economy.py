@@ -10,13 +10,16 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from econjax import us_federal
+from econjax import added, phased_credit, us_federal
 from econjax.laws import save_schedule
+from econjax.measures import reform_effects
 from experiments.compare.config import CompareConfig
 from experiments.core import engines
 from experiments.core.commands import COMMANDS, parse
 from experiments.core.economy import EconomyConfig
 from experiments.economies.sections import Document
+from experiments.reform.command import incomes_by_schedule
+from experiments.reform.config import ReformConfig
 
 FILE = """
 [currency]
@@ -301,6 +304,19 @@ def test_a_reform_leaves_a_table_a_figure_and_both_schedules(home, econjax, tmp_
         for what in ("gain", "mechanical", "behavioural", "gaining"):
             mean = sum(row["share"] * row[what] for row in some)
             assert mean == pytest.approx(whole[what], rel=1e-6, abs=1e-6)
+
+
+def test_people_bunch_where_a_credit_ends_to_rise_and_leave_a_gap_where_it_falls():
+    config = ReformConfig(base="law", reform="law")
+    law, economy = config.status_quo(), config.economy()
+    credit = phased_credit(phase_in=0.4, most=8_000, until=26_000, phase_out=0.2)
+    effects = reform_effects(economy, law, added(law, credit))
+    edges, people = incomes_by_schedule(economy, effects)
+    kink, falls = (int(np.searchsorted(edges, at, side="right")) - 1 for at in (20_000, 26_000))
+    around = np.r_[kink - 9 : kink - 1, kink + 2 : falls - 1]
+    assert people["after"][kink - 1 : kink + 1].sum() > 5 * people["after"][around].mean()
+    assert people["before"][kink - 1 : kink + 1].sum() < 3 * people["before"][around].mean()
+    assert people["after"].sum() == pytest.approx(90, abs=3)
 
 
 def test_people_are_described_beside_published_figures(home, econjax, tmp_path):
