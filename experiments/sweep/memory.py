@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-NUMBERS_PER_WORKER = 20
+NUMBERS_PER_WORKER = 12
 """Numbers of 8 bytes for each worker of an economy while it is solved, beside one a bracket.
 
 Measured by what XLA lays out; `tests/experiments/sweep` holds it to that.

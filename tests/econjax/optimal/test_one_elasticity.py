@@ -59,19 +59,51 @@ def economy(x64):
 @pytest.mark.parametrize("case", CASES)
 def test_responses_statistics_and_jumps_are_those_of_the_general_code(economy, case):
     elasticity, rates, week = CASES[case]
-    law, here = us_federal(2024, LAW), economy(elasticity, week)
-    schedule = BracketSchedule(law.thresholds, rates)
-    assert is_of_one_elasticity(here, law.thresholds)
-    outcome, quick = equilibrium(here, schedule).outcome, outcomes_at(here, law.thresholds)
-    for name, found in vars(quick(schedule.rates)).items():
-        np.testing.assert_allclose(found, getattr(outcome, name), atol=1e-7, rtol=1e-9)
-    jump = jump_revenue(here, schedule)
+    thresholds = us_federal(2024, LAW).thresholds
+    here, schedule = economy(elasticity, week), BracketSchedule(thresholds, rates)
+    assert is_of_one_elasticity(here, thresholds)
     welfare = AIMS[list(CASES).index(case) % len(AIMS)]
-    found, moved = statistics_and_jumps(here, law.thresholds, welfare)(schedule.rates)
-    usual = bracket_statistics(here, schedule, outcome, welfare)
-    for name, values in vars(usual).items():
-        np.testing.assert_allclose(getattr(found, name), values, atol=1e-6, rtol=1e-9)
-    np.testing.assert_allclose(moved, jump, atol=1e-6 * float(jnp.abs(jump).max() + 1))
+    _assert_alike(_general(here, schedule, welfare), _quick(here, schedule, welfare))
+
+
+def test_so_they_are_at_any_schedule(economy):
+    draw = np.random.default_rng(4)
+    tried = jax.jit(
+        lambda here, schedule: tuple(way(here, schedule, AIMS[0]) for way in (_general, _quick))
+    )
+    for number in range(60):
+        thresholds = np.sort(np.exp(draw.uniform(np.log(3e3), np.log(7e5), 7)))
+        thresholds[0] = 0.0
+        if number % 3 == 0:  # from one end of the interval, Newton's method leads to the other
+            thresholds = np.array([0, 3442, 7712, 18017, 19254, 39778, 129743]) * draw.uniform(1, 2)
+            rates = [0.9, 1.0, 0.5, 1.0, 0.0, 0.2, 0.9]
+        elif number % 3 == 1:
+            rates = draw.choice([-0.3, 0.0, 0.2, 0.5, 0.9, 0.99], 7)
+        else:
+            rates = draw.uniform(-0.5, 0.95, 7)
+        week = (38.0, 60.0, 100.0, 1_000.0)[number % 4]
+        here = economy(2.0 if number % 3 == 0 else float(draw.choice([0.05, 0.3, 1.0])), week)
+        _assert_alike(*tried(here, BracketSchedule(thresholds, rates)))
+
+
+def _general(here, schedule, welfare):
+    outcome = equilibrium(here, schedule).outcome
+    statistics = bracket_statistics(here, schedule, outcome, welfare)
+    return outcome, statistics, jump_revenue(here, schedule)
+
+
+def _quick(here, schedule, welfare):
+    outcome = outcomes_at(here, schedule.thresholds)(schedule.rates)
+    return outcome, *statistics_and_jumps(here, schedule.thresholds, welfare)(schedule.rates)
+
+
+def _assert_alike(general, quick):
+    outcome, statistics, jump = general
+    for name, values in vars(outcome).items():
+        np.testing.assert_allclose(getattr(quick[0], name), values, atol=1e-7, rtol=1e-9)
+    for name, values in vars(statistics).items():
+        np.testing.assert_allclose(getattr(quick[1], name), values, atol=1e-6, rtol=1e-9)
+    np.testing.assert_allclose(quick[2], jump, atol=1e-6 * float(jnp.abs(jump).max() + 1))
 
 
 @pytest.mark.parametrize("welfare", [AIMS[1], AIMS[2]], ids=lambda welfare: type(welfare).__name__)
