@@ -162,13 +162,6 @@ class ModelConfig:
 class RunConfig(EconomyConfig, ModelConfig):
     """What a run directory is made of: an economy, a model and what it may cost, seed and place."""
 
-    mode: ModeName = "auto"
-    """How workers answer: text (any hours from 0 to 100), or choice (one draw from the model's own
-    probabilities of 0, 10, ... 100 hours); auto is as the model was taught, or else what a probe of
-    a few questions finds right for it."""
-    most_leaked: float = 0.5
-    """A choice is no answer where a model gives more than this share of its probability to none of
-    the options."""
     limit_tokens: int | None = None
     """Stop before the run has read and written more tokens than this."""
     limit_dollars: float | None = None
@@ -201,8 +194,6 @@ class RunConfig(EconomyConfig, ModelConfig):
                 )
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"--seed must be from 0 to {2**63 - 1}; got {self.seed}.")
-        if not 0 <= self.most_leaked <= 1:
-            raise ValueError(f"--most-leaked is a share from 0 to 1; got {self.most_leaked}.")
         for name in ("limit_tokens", "limit_dollars", "limit_seconds"):
             limit = getattr(self, name)
             if limit is not None and not 0 < limit < math.inf:
@@ -281,6 +272,29 @@ class RunConfig(EconomyConfig, ModelConfig):
             if not text.isprintable():
                 raise ValueError(f"The manifest holds {text!r}, which cannot be printed. Mend it.")
         return as_typed(cls, choices, "The manifest")
+
+
+@dataclass(frozen=True)
+class AnsweringConfig(RunConfig):
+    """A run whose language models answer in a mode that is chosen."""
+
+    mode: ModeName = "auto"
+    """How workers answer: text (any hours from 0 to 100), or choice (one draw from the model's own
+    probabilities of 0, 10, ... 100 hours); auto is as the model was taught, or else what a probe of
+    a few questions finds right for it."""
+    most_leaked: float = 0.5
+    """A choice is no answer where a model gives more than this share of its probability to none of
+    the options."""
+
+    def check(self) -> None:
+        """Check all that can be checked before any work.
+
+        Raises:
+            ValueError: a choice that makes no run.
+        """
+        RunConfig.check(self)
+        if not 0 <= self.most_leaked <= 1:
+            raise ValueError(f"--most-leaked is a share from 0 to 1; got {self.most_leaked}.")
 
 
 COSTS = ("limit_tokens", "limit_dollars", "limit_seconds")

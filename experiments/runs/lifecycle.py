@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import pkgutil
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from experiments.runs.directory import (
     make_run,
     new_run_path,
     note_engines,
+    note_time,
     read_manifest,
     renew_manifest,
 )
@@ -261,6 +263,7 @@ def _do(command: str, config: RunConfig, path: Path, session: Session | None) ->
     """Do a run in its directory; say how to go on if it is cut short."""
     server = "".join(f" --{name.replace('_', '-')} ..." for name in SERVERS if _has(config, name))
     on = f"Answers so far are kept; to go on: econjax resume {path}{server}"
+    began = time.perf_counter()
     try:
         with advising(on):
             _work(command)(config, path, session)
@@ -274,6 +277,7 @@ def _do(command: str, config: RunConfig, path: Path, session: Session | None) ->
     finally:
         if session is not None:
             note_engines(path, [each.journal.describe() for each in session.all])
+        note_time(path, time.perf_counter() - began)
     for each in session.all if session else ():
         each.journal.finish()
         if unused := each.journal.unused:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from experiments.core.checks import require_at_least, require_some
-from experiments.core.config import COSTS, RunConfig, WelfareName
+from experiments.core.config import COSTS, AnsweringConfig, WelfareName
 
 if TYPE_CHECKING:
     from econjax import BracketSchedule
@@ -25,7 +25,7 @@ _THRESHOLDS = {"flat": (0.0,), "three": (0.0, 90_000.0, 159_100.0)}
 
 
 @dataclass(frozen=True)
-class SimulateConfig(RunConfig):
+class SimulateConfig(AnsweringConfig):
     """Let language-model workers live through tax years, under a planner or elected leaders."""
 
     agents: int | None = None
@@ -129,7 +129,7 @@ class SimulateConfig(RunConfig):
         Raises:
             ValueError: a choice that makes no simulation.
         """
-        RunConfig.check(self)
+        AnsweringConfig.check(self)
         for name in ("tax_years", "tax_year", "term", "candidates", "term_limit"):
             require_at_least(1, name, getattr(self, name))
         for name in ("warmup", "queries"):
