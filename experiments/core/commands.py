@@ -115,6 +115,11 @@ COMMANDS = {
         "experiments.sweep.command:run_sweep",
         leaves_run=True,
     ),
+    "study": Command(
+        "Do a list of runs with factors and seeds, each in a directory, under one budget.",
+        "experiments.study.config:StudyConfig",
+        "experiments.study.command:run_study",
+    ),
     "reform": Command(
         "Show who wins, who loses, and how much, where one schedule takes the place of another.",
         "experiments.reform.config:ReformConfig",

@@ -194,19 +194,7 @@ class RunConfig(EconomyConfig, ModelConfig):
                 )
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"--seed must be from 0 to {2**63 - 1}; got {self.seed}.")
-        for name in ("limit_tokens", "limit_dollars", "limit_seconds"):
-            limit = getattr(self, name)
-            if limit is not None and not 0 < limit < math.inf:
-                raise ValueError(f"--{name.replace('_', '-')} must be positive; got {limit}.")
-        if not all(0 <= price < math.inf for price in self.prices):
-            raise ValueError(
-                f"--prices must not be negative; got {self.prices[0]} {self.prices[1]}."
-            )
-        if self.limit_dollars is not None and not any(self.prices):
-            raise ValueError(
-                "--limit-dollars needs --prices: dollars per million tokens read and per million "
-                "written."
-            )
+        check_limits(self)
 
     @property
     def asks_a_model(self) -> bool:
@@ -304,6 +292,27 @@ KEPT_ECONOMY = Path("economy", "economy.toml")
 """Where a run directory keeps its economy file."""
 NO_MATTER = ("name", "runs", "json", *SERVERS, *LIMITS)
 """A run's place, how it is printed, what it may cost, and addresses, maybe with a password."""
+
+
+def check_limits(config: Any) -> None:
+    """Check what something may cost.
+
+    Raises:
+        ValueError: a limit or a price that makes no sense.
+    """
+    for name in COSTS:
+        limit = getattr(config, name)
+        if limit is not None and not 0 < limit < math.inf:
+            raise ValueError(f"--{name.replace('_', '-')} must be positive; got {limit}.")
+    if not all(0 <= price < math.inf for price in config.prices):
+        raise ValueError(
+            f"--prices must not be negative; got {config.prices[0]} {config.prices[1]}."
+        )
+    if config.limit_dollars is not None and not any(config.prices):
+        raise ValueError(
+            "--limit-dollars needs --prices: dollars per million tokens read and per million "
+            "written."
+        )
 
 
 _Typed = TypeVar("_Typed")

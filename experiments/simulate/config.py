@@ -44,6 +44,9 @@ class SimulateConfig(AnsweringConfig):
     """Tax years, each under one schedule."""
     tax_year: int = 8
     """Steps of labor in a tax year: a length, not a calendar year (128 in the LLM Economist)."""
+    seeds: int = 1
+    """How often everything is lived, with --seed and the seeds after it: personas, draws and
+    answers differ, and a table shows means over seeds with intervals."""
     warmup: int = 1
     """Tax years at the first schedule before a language-model planner is asked."""
     brackets: Literal["us", "three", "flat"] = "us"
@@ -121,7 +124,7 @@ class SimulateConfig(AnsweringConfig):
     @property
     def questions(self) -> int:
         """About how many questions the models are asked."""
-        return self.size * self.tax_years * (self.tax_year + 1) + self.tax_years
+        return self.seeds * (self.size * self.tax_years * (self.tax_year + 1) + self.tax_years)
 
     def check(self) -> None:
         """Check all that can be checked before any work.
@@ -130,7 +133,7 @@ class SimulateConfig(AnsweringConfig):
             ValueError: a choice that makes no simulation.
         """
         AnsweringConfig.check(self)
-        for name in ("tax_years", "tax_year", "term", "candidates", "term_limit"):
+        for name in ("tax_years", "tax_year", "seeds", "term", "candidates", "term_limit"):
             require_at_least(1, name, getattr(self, name))
         for name in ("warmup", "queries"):
             require_at_least(0, name, getattr(self, name))

@@ -1,7 +1,5 @@
 """Every command that asks a model leaves a run: cut short twice, finished, replayed, and pooled."""
 
-import random
-import zlib
 from dataclasses import replace
 from functools import partial
 
@@ -18,7 +16,7 @@ from experiments.runs.directory import read_manifest
 from experiments.runs.rows import run_columns
 from experiments.runs.spending import spent_by
 from experiments.scoreboard import run as board
-from tests.helpers.improviser import Improviser
+from tests.helpers.steadfast import Steadfast
 
 PLANNERS = ("--planners", "federal", "llm")
 FEW = ("--agents", 4)
@@ -48,40 +46,6 @@ POOLED = {"run", "command", "version", "economy", "elasticity", "agents", "seed"
 POOLED |= {"welfare", "aversion", "planner_model", "worker_model"}
 OF_THE_FIRST_ROUND = ("compare", "simulate")
 """Commands whose rows have columns of their own."""
-
-
-class Steadfast(Improviser):
-    """Answers a prompt as it always does, so that an answer depends on nothing before it.
-
-    It is gone after so many batches.
-    """
-
-    def __init__(self, batches=10**9):
-        super().__init__(mumbles=0.0)
-        self.batches, self.answered = batches, 0
-
-    def complete(self, prompts, schema, *, samples=1, max_tokens=64):
-        self._count(prompts)
-        return super().complete(prompts, schema, samples=samples, max_tokens=max_tokens)
-
-    def choose(self, prompts, options):
-        self._count(prompts)
-        self._draw = random.Random(_digest(*prompts[0]))
-        return super().choose(prompts, options)
-
-    def _count(self, prompts):
-        self.batches -= 1
-        if self.batches < 0:
-            raise KeyboardInterrupt
-        self.answered += len(prompts)
-
-    def _improvise(self, prompt):
-        self._draw = random.Random(_digest(*prompt))
-        return super()._improvise(prompt)
-
-
-def _digest(*texts):
-    return zlib.crc32("\n".join(texts).encode())
 
 
 def test_the_table_holds_every_command_that_asks_a_model():
