@@ -62,11 +62,6 @@ class StudyDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: str
     runs: list[RunList]
 
-    def quickly(self) -> "StudyDocument":
-        """Return the study in its quick form."""
-        runs = [some.quickly() for some in self.runs]
-        return msgspec.structs.replace(self, runs=runs)
-
 
 class StudyFile(NamedTuple):
     """A study, what it is called, and the file that it stands in."""

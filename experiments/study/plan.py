@@ -17,7 +17,7 @@ from experiments.core.config import COSTS, RunConfig
 from experiments.economies.document import Source
 from experiments.economies.kept import FOLDER, INDEX
 from experiments.study.config import StudyConfig
-from experiments.study.document import Choices, RunList, StudyFile
+from experiments.study.document import Choices, Quick, RunList, StudyFile
 
 
 class PlannedRun(NamedTuple):
@@ -48,11 +48,11 @@ def planned_runs(study: StudyFile, config: StudyConfig, folder: Path) -> list[Pl
     Raises:
         ValueError: choices that make no run, with the line of the file, or two runs that are one.
     """
-    document = study.document.quickly() if config.quick else study.document
     runs = []
-    for place, some in enumerate(document.runs):
-        reader = _Reader(Source(study.path), ("runs", str(place)), some, config, folder)
-        runs += list(reader.runs())
+    for place, some in enumerate(study.document.runs):
+        form = some.quickly() if config.quick else some
+        where = ("runs", str(place))
+        runs += list(_Reader(Source(study.path), where, some, form, config, folder).runs())
     names = [run.name for run in runs]
     for place, name in enumerate(names):
         if name in names[:place]:
@@ -64,32 +64,32 @@ def planned_runs(study: StudyFile, config: StudyConfig, folder: Path) -> list[Pl
 
 
 class _Reader(NamedTuple):
-    """Makes runs of a list of the file, and says in which line something is wrong."""
+    """Makes runs of a list of the file, and says in which line something is wrong.
+
+    `some` is the list as it stands there, `form` its quick form where that is asked for.
+    """
 
     source: Source
     where: tuple[str, ...]
     some: RunList
+    form: RunList
     config: StudyConfig
     folder: Path
 
     def runs(self) -> Iterator[PlannedRun]:
-        kind = COMMANDS[self.some.command].kind(loaded=True)
-        for factors in _combinations(self.some):
-            choices = {
-                self.known(kind, name): value
-                for name, value in (self.some.choices | factors).items()
-            }
-            typed = self.typed(kind, self.beside(choices))
-            for seed in self.some.all_seeds:
+        kind = COMMANDS[self.form.command].kind(loaded=True)
+        for factors in _combinations(self.form):
+            typed = self.typed(kind, self.form.choices | factors)
+            for seed in self.form.all_seeds:
                 yield self.run(kind, typed, factors, seed)
 
     def run(self, kind: type, typed: Choices, factors: Choices, seed: int) -> PlannedRun:
         """Return a run, whose choices have been checked."""
         seeded = "seed" in _fields(kind)
-        if not seeded and self.some.all_seeds != [0]:
-            words = f"a {self.some.command} has its seeds in a file of its own: leave seeds out."
-            raise self.source.at((*self.where, "seeds"), words)
-        name = _name(self.some.name or self.some.command, factors, seed if seeded else None)
+        if not seeded and self.form.all_seeds != [0]:
+            words = f"a {self.form.command} has its seeds in a file of its own: leave seeds out."
+            raise self.at("seeds", words)
+        name = _name(self.form.name or self.form.command, factors, seed if seeded else None)
         own = typed | {"name": name, "runs": self.folder} | ({"seed": seed} if seeded else {})
         try:
             file = own.get("economy_file")
@@ -98,7 +98,7 @@ class _Reader(NamedTuple):
             made.check()
         except ValueError as error:
             raise self.blamed(error, factors) from error
-        return PlannedRun(name, self.some.command, made, factors, seed if seeded else None)
+        return PlannedRun(name, self.form.command, made, factors, seed if seeded else None)
 
     def with_models(self, made: Any, own: Choices) -> Any:
         """Return choices with the study's model, if they ask one and name none, and its prices."""
@@ -106,6 +106,20 @@ class _Reader(NamedTuple):
             return made
         given = self.config.of_models() if made.models() and "model" not in own else {}
         return dataclasses.replace(made, prices=self.config.prices, **given)
+
+    def typed(self, kind: type, said: Choices) -> Choices:
+        """Return choices by the names of their fields, as the types that they must be of."""
+        names = {self.known(kind, key): key for key in said}
+        near = self.source.path.parent
+        choices = {name: _beside(near, said[key]) for name, key in names.items()}
+        try:
+            whole = msgspec.convert(choices, kind, dec_hook=lambda known, value: known(value))
+        except msgspec.ValidationError as error:
+            what, _, place = str(error).partition(" - at ")
+            key = names.get(next(iter(re.findall(r"\w+", place)), ""), "choices")
+            words = f"{key}: {what[0].lower()}{what[1:]}. See econjax {self.form.command} --help."
+            raise self.at(key, words) from error
+        return {name: getattr(whole, name) for name in choices}
 
     def known(self, kind: type, said: str) -> str:
         """Return the name of the choice that a key of the file means."""
@@ -116,39 +130,36 @@ class _Reader(NamedTuple):
             return name
         if name in _OF_THE_STUDY:
             words = f"{said} is not chosen by run: {_INSTEAD.get(name, 'econjax study has it.')}"
-            raise self.source.at((*self.where, said), words)
+            raise self.at(said, words)
         close = difflib.get_close_matches(name, fields, n=1)
-        meant = f"did you mean {close[0]}?" if close else f"see econjax {self.some.command} --help."
-        words = f"econjax {self.some.command} has no choice {said}: {meant}"
-        raise self.source.at((*self.where, said), words)
-
-    def beside(self, choices: Choices) -> Choices:
-        """Return choices in which files are beside the study file, where they are there."""
-        near = self.source.path.parent
-        return {
-            name: str(near / value)
-            if isinstance(value, str) and value and (near / value).is_file()
-            else value
-            for name, value in choices.items()
-        }
-
-    def typed(self, kind: type, choices: Choices) -> Choices:
-        """Return choices as the types that they must be of."""
-        try:
-            whole = msgspec.convert(choices, kind, dec_hook=lambda known, value: known(value))
-        except msgspec.ValidationError as error:
-            what, _, place = str(error).partition(" - at ")
-            name = next(iter(re.findall(r"\w+", place)), "")
-            words = f"{name}: {what[0].lower()}{what[1:]}. See econjax {self.some.command} --help."
-            raise self.source.at((*self.where, name), words) from error
-        return {name: getattr(whole, name) for name in choices}
+        meant = f"did you mean {close[0]}?" if close else f"see econjax {self.form.command} --help."
+        raise self.at(said, f"econjax {self.form.command} has no choice {said}: {meant}")
 
     def blamed(self, error: ValueError, factors: Choices) -> ValueError:
         """Return an error at the line of the choice that it speaks of, with what varies."""
         flag = re.search(r"--([a-z][a-z-]*)", str(error))
-        keys = (flag[1].replace("-", "_"),) if flag else ()
         those = ", ".join(f"{name} {value}" for name, value in factors.items())
-        return self.source.at((*self.where, *keys), f"{error}" + f" (With {those}.)" * bool(those))
+        words = f"{error}" + f" (With {those}.)" * bool(those)
+        return self.at(flag[1].replace("-", "_") if flag else "choices", words)
+
+    def at(self, said: str, words: str) -> ValueError:
+        """Return an error at the line of a choice, wherever in the list of runs it is made."""
+        quick = {("quick", *keys) for keys in _places(self.some.quick, said)}
+        places = (quick if self.config.quick else set()) or _places(self.some, said)
+        keys = min(places, default=(said,))
+        return self.source.at((*self.where, *keys), words)
+
+
+def _places(form: RunList | Quick, said: str) -> set[tuple[str, ...]]:
+    """Return the keys under which a choice is made in a list of runs."""
+    found = {(name, said) for name in ("choices", "vary") if said in getattr(form, name)}
+    return found | {("cases", said) for case in form.cases or () if said in case}
+
+
+def _beside(near: Path, value: Any) -> Any:
+    """Return a value, or the path of the file beside the study file that it names."""
+    named = isinstance(value, str) and value and (near / value).is_file()
+    return str(near / value) if named else value
 
 
 _OF_THE_STUDY = {"name", "runs", "json", "seed", "prices", *COSTS}
