@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from experiments.core.checks import require_at_least
-from experiments.core.config import ModelConfig, WelfareName
-from experiments.core.economy import EconomyConfig
+from experiments.core.config import RunConfig, WelfareName
 
 
 @dataclass(frozen=True)
-class AuditConfig(EconomyConfig, ModelConfig):
+class AuditConfig(RunConfig):
     """Compare a model's answers, as workers and as a planner, to questions asked in many ways."""
 
     agents: int | None = None
@@ -25,10 +24,6 @@ class AuditConfig(EconomyConfig, ModelConfig):
     temperature: float | None = 1.0
     """Sampling temperature of texts. Choices are scored at 1: at another one the two modes differ
     more."""
-    seed: int = 0
-    """Names the draw of personas."""
-    json: bool = False
-    """Print the figures as JSON on standard output instead of a table."""
 
     @property
     def usual(self) -> int:
@@ -46,7 +41,6 @@ class AuditConfig(EconomyConfig, ModelConfig):
         Raises:
             ValueError: a choice that makes no audit.
         """
-        EconomyConfig.check(self)
-        ModelConfig.check(self)
+        RunConfig.check(self)
         require_at_least(1, "samples", self.samples)
         require_at_least(1, "elections", self.elections)

@@ -10,10 +10,10 @@ from experiments.core.config import (
     FORMULA,
     MODEL_PLANNERS,
     QUESTIONS_OF_A_PLANNER,
+    AnsweringConfig,
     AskedModel,
     ModeName,
     PlannerName,
-    RunConfig,
     WelfareName,
     WorkersName,
     check_planners,
@@ -22,7 +22,7 @@ from experiments.core.config import (
 
 
 @dataclass(frozen=True)
-class CompareConfig(RunConfig):
+class CompareConfig(AnsweringConfig):
     """Compare planners on the same economy, with the same seed and number of evaluations."""
 
     workers: tuple[WorkersName, ...] = get_args(WorkersName)
@@ -74,7 +74,7 @@ class CompareConfig(RunConfig):
         Raises:
             ValueError: a choice that makes no comparison.
         """
-        RunConfig.check(self)
+        AnsweringConfig.check(self)
         for name in ("evaluations", "tax_year", "repetitions", "seeds"):
             require_at_least(1, name, getattr(self, name))
         require_some("workers", self.workers, get_args(WorkersName))
@@ -191,7 +191,7 @@ class CompareConfig(RunConfig):
         """Return the choices that figures depend on, ready for JSON."""
         numbers = self.among(self.workers[0]) if len(self.workers) == 1 else self
         filled = {"agents": numbers.agents, "evaluations": numbers.evaluations}
-        return RunConfig.asdict(self) | filled
+        return AnsweringConfig.asdict(self) | filled
 
 
 _NUMBERS: dict[WorkersName, tuple[int, int]] = {"rational": (10_000, 40), "llm": (20, 6)}

@@ -1,26 +1,29 @@
 """Planners against workers who are language models, all with the same number of questions."""
 
-import contextlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from rich import box
 from rich.table import Table
 
+from econjax import BracketSchedule
 from econjax.planning import plan
 from experiments.compare.run import people
 from experiments.contest.config import ContestConfig
-from experiments.core.config import with_uninformed
-from experiments.core.engines import engine_of, spoken
+from experiments.core.config import FORMULA, with_uninformed
 from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext, titled
-from experiments.report.console import NOTES, mistakes, print_notes, results
-from experiments.report.disclosure import nature
+from experiments.core.session import Session
+from experiments.report.console import NOTES, print_notes, results
+from experiments.report.disclosure import BY_CHOICE, nature
 from experiments.report.intervals import Measured, mean_of
+from experiments.runs.directory import METRICS, write_table
+from experiments.runs.rows import Row, in_columns, rate_columns, run_columns, welfare_columns
 from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine
 from llm_policy.prompts.welfare import WelfareSpec
@@ -36,9 +39,10 @@ class ContestRow:
 
     `equivalents` are those expected of the recommended schedules, seed by seed, in dollars a year,
     from the probabilities of the workers' answers in a tax year of its own: no chance of draws is
-    in them. `lead` is the surrogate planner's less this one's, paired by seed, and `beaten` whether
-    its whole 95 % interval is above 0 (None for the surrogate planner itself). `queries` are the
-    workers' answers a run took in its search, `proposals` the planner's own questions to a model.
+    in them, and `runs` says what was recommended and asked. `lead` is the surrogate planner's less
+    this one's, paired by seed, and `beaten` whether its whole 95 % interval is above 0 (None for
+    the surrogate planner itself). `queries` are the workers' answers a run took in its search,
+    `proposals` the planner's own questions to a model.
     """
 
     welfare: str
@@ -51,6 +55,7 @@ class ContestRow:
     queries: float
     proposals: float
     seconds: float
+    runs: "tuple[ContestRun, ...]" = ()
 
 
 SURROGATE = REGISTRY["surrogate"]
@@ -83,8 +88,8 @@ def compete(
         raise ValueError(f"A contest has the entrant {SURROGATE.name!r} and two seeds at least.")
     rows = []
     for aim in map(config.aim, config.welfare):
-        runs: dict[PlannerSpec, list[_Run]] = {entry: [] for entry in entrants}
-        for seed in range(config.seeds):
+        runs: dict[PlannerSpec, list[ContestRun]] = {entry: [] for entry in entrants}
+        for seed in range(config.seed, config.seed + config.seeds):
             for entry, found in runs.items():
                 found.append(_run(engine, config, aim, seed, entry))
                 progress(f"{aim.name}, seed {seed}, {entry.name}: {found[-1].equivalent:,.0f}")
@@ -92,24 +97,21 @@ def compete(
     return tuple(rows)
 
 
-def run_contest(config: ContestConfig) -> None:
-    """Run the contest and print it; what each planner reached is told on standard error as it ends.
+def run_contest(config: ContestConfig, path: Path, session: Session | None) -> None:
+    """Run the contest, write its rows into the run directory, print it.
+
+    What each planner reached is told on standard error as it ends.
 
     Raises:
-        Mistake: a choice that makes no contest.
         EngineError: the engine cannot answer.
     """
-    with mistakes():
-        config.check()
-    with contextlib.ExitStack() as stack:
-        asked = config.workers == "llm"
-        engine = None
-        if asked:
-            engine = stack.enter_context(contextlib.closing(spoken(engine_of(config), config)))
-        described = None if engine is None else nature(engine.describe())
-        rows = compete(engine, config, progress=NOTES.print)
+    described = nature(session.describe()) if session else None
+    rows = compete(session and session.engine, config, progress=NOTES.print)
+    write_table(path / "timings.parquet", in_columns([_timing(row) for row in rows]))
+    write_table(path / METRICS, in_columns(list(contest_rows(config, rows, session))))
     if config.json:
-        print(json.dumps([asdict(row) for row in rows], indent=2, allow_nan=False))
+        said = [asdict(replace(row, runs=())) for row in rows]
+        print(json.dumps([_without_runs(row) for row in said], indent=2, allow_nan=False))
         return
     console = results(config)
     who = (
@@ -127,8 +129,39 @@ def run_contest(config: ContestConfig) -> None:
         "probabilities; the surrogate planner alone sees these, and what workers are told."
     )
     print_notes(config, console)
-    for remark in () if described is None else described.remarks:
+    for remark in session.remarks(BY_CHOICE) if session else ():
         console.print(remark)
+    console.print(f"Run directory: {path}")
+
+
+def contest_rows(
+    config: ContestConfig, rows: Sequence[ContestRow], session: Session | None
+) -> Iterator[Row]:
+    """Yield a row for each planner, welfare function and seed: dollars a year, and counts."""
+    model = session.describe()["model"] if session else FORMULA
+    first = run_columns("contest", config) | {"worker_model": model}
+    aims = {aim.name: aim for aim in map(config.aim, config.welfare)}
+    for row in rows:
+        columns = first | welfare_columns(aims[row.welfare])
+        columns |= {"planner": row.planner, "observes": row.observes}
+        for seed, run in enumerate(row.runs, start=config.seed):
+            yield columns | {
+                "planner_model": model if run.proposals else None,
+                "seed": seed,
+                "equivalent": run.equivalent,
+                "queries": run.queries,
+                "proposals": run.proposals,
+                **rate_columns(run.schedule),
+            }
+
+
+def _timing(row: ContestRow) -> Row:
+    seconds = sum(run.seconds for run in row.runs)
+    return {"welfare": row.welfare, "planner": row.planner, "seconds": seconds}
+
+
+def _without_runs(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "runs"}
 
 
 def contest_table(rows: Sequence[ContestRow], title: str) -> Table:
@@ -148,8 +181,11 @@ def contest_table(rows: Sequence[ContestRow], title: str) -> Table:
     return table
 
 
-class _Run(NamedTuple):
+class ContestRun(NamedTuple):
+    """What a planner recommends with one seed, what it brings, and what it took."""
+
     observes: str
+    schedule: BracketSchedule
     equivalent: float
     queries: int
     proposals: int
@@ -158,7 +194,7 @@ class _Run(NamedTuple):
 
 def _run(
     engine: Engine | None, config: ContestConfig, aim: WelfareSpec, seed: int, entry: PlannerSpec
-) -> _Run:
+) -> ContestRun:
     key = jax.random.key(seed)
     people_key, plan_key, search_key, final_key = jax.random.split(key, 4)
     economy, floor = config.economy(), config.subsistence
@@ -194,13 +230,13 @@ def _run(
     value = recorded_value(
         economy, aim.welfare, workers.years[-1], workers.hours, subsistence=floor
     )
-    return _Run(entry.observes(planner), value, queries, tally.asked, seconds)
+    return ContestRun(entry.observes(planner), found, value, queries, tally.asked, seconds)
 
 
 def _row(
     aim: WelfareSpec,
     entry: PlannerSpec,
-    runs: Mapping[PlannerSpec, Sequence[_Run]],
+    runs: Mapping[PlannerSpec, Sequence[ContestRun]],
     law: str,
 ) -> ContestRow:
     values, own = (np.array([run.equivalent for run in runs[who]]) for who in (SURROGATE, entry))
@@ -220,6 +256,7 @@ def _row(
         queries=queries,
         proposals=proposals,
         seconds=seconds,
+        runs=tuple(runs[entry]),
     )
 
 

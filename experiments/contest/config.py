@@ -4,15 +4,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from experiments.core.checks import require_at_least, require_some
-from experiments.core.config import ModelConfig, WelfareName
-from experiments.core.economy import EconomyConfig
+from experiments.core.config import RunConfig, WelfareName
 
 if TYPE_CHECKING:
     pass
 
 
 @dataclass(frozen=True)
-class ContestConfig(EconomyConfig, ModelConfig):
+class ContestConfig(RunConfig):
     """Let planners ask the same language-model workers equally often, one by surrogate gradient."""
 
     workers: Literal["llm", "formula"] = "llm"
@@ -25,11 +24,15 @@ class ContestConfig(EconomyConfig, ModelConfig):
     steps: int = 1
     """Steps of labor in a tax year."""
     seeds: int = 20
-    """How often everything is done: personas, draws and planners differ."""
+    """How often everything is done, with --seed and the seeds after it: personas, draws and
+    planners differ."""
     welfare: tuple[WelfareName, ...] = ("rawlsian", "atkinson")
     """Welfare functions to maximise."""
-    json: bool = False
-    """Print the result as JSON on standard output instead of a table."""
+
+    @property
+    def asks_a_model(self) -> bool:
+        """Whether the workers are language models."""
+        return self.workers == "llm"
 
     @property
     def questions(self) -> int:
@@ -42,8 +45,7 @@ class ContestConfig(EconomyConfig, ModelConfig):
         Raises:
             ValueError: a choice that makes no contest.
         """
-        EconomyConfig.check(self)
-        ModelConfig.check(self)
+        RunConfig.check(self)
         for name, least in {"evaluations": 1, "steps": 1, "seeds": 2}.items():
             require_at_least(least, name, getattr(self, name))
         require_some("welfare", self.welfare, get_args(WelfareName))

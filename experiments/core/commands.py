@@ -76,6 +76,7 @@ COMMANDS = {
         "Compare a model's answers, as workers and as a planner, to questions asked in many ways.",
         "experiments.audit.config:AuditConfig",
         "experiments.audit.command:run_audit",
+        leaves_run=True,
     ),
     "fidelity": Command(
         "Measure the small model against the known formula it imitates, as worker and as planner.",
@@ -86,29 +87,38 @@ COMMANDS = {
         "Let planners plan on several economies, each drawn several times, and print their regret.",
         "experiments.scoreboard.config:ScoreboardConfig",
         "experiments.scoreboard.tables:run_scoreboard",
+        leaves_run=True,
     ),
     "contest": Command(
         "Let planners ask the same language-model workers equally often, one by surrogate "
         "gradient.",
         "experiments.contest.config:ContestConfig",
         "experiments.contest.command:run_contest",
+        leaves_run=True,
     ),
     "transfer": Command(
         "Let planners learn from rational workers and from language models, and set taxes for "
         "both.",
         "experiments.transfer.config:TransferConfig",
         "experiments.transfer.tables:run_transfer",
+        leaves_run=True,
     ),
     "optimum": Command(
         "Search the best schedule on today's brackets two ways, and bound what any could bring.",
         "experiments.optimum.config:OptimumConfig",
         "experiments.optimum.command:run_optimum",
+        leaves_run=True,
     ),
     "sweep": Command(
         "Find the best schedules of thousands of economies at once, and set them beside the law.",
         "experiments.sweep.config:SweepConfig",
         "experiments.sweep.command:run_sweep",
         leaves_run=True,
+    ),
+    "study": Command(
+        "Do a list of runs with factors and seeds, each in a directory, under one budget.",
+        "experiments.study.config:StudyConfig",
+        "experiments.study.command:run_study",
     ),
     "reform": Command(
         "Show who wins, who loses, and how much, where one schedule takes the place of another.",

@@ -162,13 +162,6 @@ class ModelConfig:
 class RunConfig(EconomyConfig, ModelConfig):
     """What a run directory is made of: an economy, a model and what it may cost, seed and place."""
 
-    mode: ModeName = "auto"
-    """How workers answer: text (any hours from 0 to 100), or choice (one draw from the model's own
-    probabilities of 0, 10, ... 100 hours); auto is as the model was taught, or else what a probe of
-    a few questions finds right for it."""
-    most_leaked: float = 0.5
-    """A choice is no answer where a model gives more than this share of its probability to none of
-    the options."""
     limit_tokens: int | None = None
     """Stop before the run has read and written more tokens than this."""
     limit_dollars: float | None = None
@@ -201,21 +194,7 @@ class RunConfig(EconomyConfig, ModelConfig):
                 )
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"--seed must be from 0 to {2**63 - 1}; got {self.seed}.")
-        if not 0 <= self.most_leaked <= 1:
-            raise ValueError(f"--most-leaked is a share from 0 to 1; got {self.most_leaked}.")
-        for name in ("limit_tokens", "limit_dollars", "limit_seconds"):
-            limit = getattr(self, name)
-            if limit is not None and not 0 < limit < math.inf:
-                raise ValueError(f"--{name.replace('_', '-')} must be positive; got {limit}.")
-        if not all(0 <= price < math.inf for price in self.prices):
-            raise ValueError(
-                f"--prices must not be negative; got {self.prices[0]} {self.prices[1]}."
-            )
-        if self.limit_dollars is not None and not any(self.prices):
-            raise ValueError(
-                "--limit-dollars needs --prices: dollars per million tokens read and per million "
-                "written."
-            )
+        check_limits(self)
 
     @property
     def asks_a_model(self) -> bool:
@@ -283,6 +262,29 @@ class RunConfig(EconomyConfig, ModelConfig):
         return as_typed(cls, choices, "The manifest")
 
 
+@dataclass(frozen=True)
+class AnsweringConfig(RunConfig):
+    """A run whose language models answer in a mode that is chosen."""
+
+    mode: ModeName = "auto"
+    """How workers answer: text (any hours from 0 to 100), or choice (one draw from the model's own
+    probabilities of 0, 10, ... 100 hours); auto is as the model was taught, or else what a probe of
+    a few questions finds right for it."""
+    most_leaked: float = 0.5
+    """A choice is no answer where a model gives more than this share of its probability to none of
+    the options."""
+
+    def check(self) -> None:
+        """Check all that can be checked before any work.
+
+        Raises:
+            ValueError: a choice that makes no run.
+        """
+        RunConfig.check(self)
+        if not 0 <= self.most_leaked <= 1:
+            raise ValueError(f"--most-leaked is a share from 0 to 1; got {self.most_leaked}.")
+
+
 COSTS = ("limit_tokens", "limit_dollars", "limit_seconds")
 LIMITS = (*COSTS, "prices")
 SERVERS = ("server", "planner_server", "worker_server", "key_variable")
@@ -290,6 +292,27 @@ KEPT_ECONOMY = Path("economy", "economy.toml")
 """Where a run directory keeps its economy file."""
 NO_MATTER = ("name", "runs", "json", *SERVERS, *LIMITS)
 """A run's place, how it is printed, what it may cost, and addresses, maybe with a password."""
+
+
+def check_limits(config: Any) -> None:
+    """Check what something may cost.
+
+    Raises:
+        ValueError: a limit or a price that makes no sense.
+    """
+    for name in COSTS:
+        limit = getattr(config, name)
+        if limit is not None and not 0 < limit < math.inf:
+            raise ValueError(f"--{name.replace('_', '-')} must be positive; got {limit}.")
+    if not all(0 <= price < math.inf for price in config.prices):
+        raise ValueError(
+            f"--prices must not be negative; got {config.prices[0]} {config.prices[1]}."
+        )
+    if config.limit_dollars is not None and not any(config.prices):
+        raise ValueError(
+            "--limit-dollars needs --prices: dollars per million tokens read and per million "
+            "written."
+        )
 
 
 _Typed = TypeVar("_Typed")

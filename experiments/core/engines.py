@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from experiments.core.config import (
+    AnsweringConfig,
     EngineName,
     ModelConfig,
     ModeName,
-    RunConfig,
 )
 from experiments.core.costs import bills
 from experiments.core.economy import EconomyConfig
@@ -51,7 +51,7 @@ def engine_of(config: ModelConfig) -> Engine:
         quantization=config.quantization,
         tensor_parallel=config.tensor_parallel,
         key_variable=config.key_variable,
-        greet=config.mode if isinstance(config, RunConfig) else "auto",
+        greet=config.mode if isinstance(config, AnsweringConfig) else "auto",
     )
 
 

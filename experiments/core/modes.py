@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from experiments.core.config import RunConfig
+from experiments.core.config import AnsweringConfig
 from experiments.report.console import NOTES
 from llm_policy.audit.probe import Probe, right_mode
 from llm_policy.engines.base import Engine
@@ -13,7 +13,7 @@ from llm_policy.prompts.workers import Mode
 
 def mode_for(
     part: Literal["workers", "planner"],
-    config: RunConfig,
+    config: AnsweringConfig,
     engines: Sequence[Engine],
     probe: Callable[[Engine], Probe],
 ) -> Mode:

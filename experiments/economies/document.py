@@ -69,6 +69,7 @@ class Blame:
 
 
 FileKind = TypeVar("FileKind", bound=Document)
+TableKind = TypeVar("TableKind", bound=msgspec.Struct)
 
 
 def read_document(path: Path, kind: type[FileKind] = Document) -> FileKind:
@@ -82,17 +83,27 @@ def read_document(path: Path, kind: type[FileKind] = Document) -> FileKind:
     return _document(path, source.text, kind)
 
 
+def read_tables(source: Source, kind: type[TableKind]) -> TableKind:
+    """Return what any file of the project's says, as the `kind` of tables that it must hold.
+
+    Raises:
+        ValueError: it is no TOML, or a key is unknown or of another kind: in one line, with the
+            file's.
+    """
+    try:
+        raw = tomllib.loads(source.text)
+    except tomllib.TOMLDecodeError as error:
+        raise _broken(source.path, source.text, error) from error
+    try:
+        return msgspec.convert(raw, kind)
+    except msgspec.ValidationError as error:
+        raise _misplaced(source, str(error), kind) from error
+
+
 @functools.lru_cache(maxsize=4)
 def _document(path: Path, text: str, kind: type[FileKind]) -> FileKind:
     source = Source(path)
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise _broken(path, text, error) from error
-    try:
-        document = msgspec.convert(raw, kind)
-    except msgspec.ValidationError as error:
-        raise _misplaced(source, str(error), kind) from error
+    document = read_tables(source, kind)
     for keys, message in clashes(document):
         raise source.at(keys, message)
     return document
@@ -108,19 +119,20 @@ def _broken(path: Path, text: str, error: Exception) -> ValueError:
     )
 
 
-def _misplaced(source: Source, text: str, kind: type[Document]) -> ValueError:
+def _misplaced(source: Source, text: str, kind: type[msgspec.Struct]) -> ValueError:
     """Return what msgspec found, in words, at its line."""
     what, _, place = text.partition(" - at ")
-    keys = tuple(re.findall(r"\.?([A-Za-z_]\w*)", place.strip("`$")))
+    places = tuple(re.findall(r"\w+", place.strip("`$").replace("[...]", "")))
+    keys = tuple(key for key in places if not key.isdigit())
     if unknown := re.search(r"unknown field `(.+)`", what):
         name, known = unknown[1], _known(keys, kind)
         close = difflib.get_close_matches(name, known, n=1)
         remedy = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}."
-        return source.at((*keys, name), f"there is no key {name} here: {remedy}")
+        return source.at((*places, name), f"there is no key {name} here: {remedy}")
     if missing := re.search(r"missing required field `(.+)`", what):
-        return source.at(keys, f"{'.'.join(keys)} lacks {missing[1]}: add it.")
+        return source.at(places, f"{'.'.join(keys) or 'it'} lacks {missing[1]}: add it.")
     words = re.sub(r"`([^`]+)`", lambda found: _WORDS.get(found[1], found[1]), what)
-    return source.at(keys, f"{'.'.join(keys)}: {words[0].lower()}{words[1:]}{_HINT}")
+    return source.at(places, f"{'.'.join(keys)}: {words[0].lower()}{words[1:]}{_HINT}")
 
 
 _HINT = ". Numbers are plain, such as 11600 or 0.22; lists stand in brackets."
@@ -151,17 +163,28 @@ def _known(keys: tuple[str, ...], kind: Any) -> list[str]:
 
 def _struct_in(types: Any) -> type | None:
     """Return the table that a field's type holds, if it does."""
-    inner = [*getattr(types, "types", ()), getattr(types, "value_type", None), types]
+    parts = (getattr(types, name, None) for name in ("value_type", "item_type"))
+    inner = [*getattr(types, "types", ()), *parts, types]
     return next((one.cls for one in inner if isinstance(one, msgspec.inspect.StructType)), None)
 
 
 def _line_of(text: str, keys: tuple[str, ...]) -> int | None:
-    """Return the line of the last of the keys that can be found, in its table if it has one."""
+    """Return the line of the last of the keys that can be found, in its table if it has one.
+
+    A table of a list of tables, [[name]], has its place after its name: "name", "0".
+    """
     found, table, wanted = None, (), tuple(keys)
+    last: dict[tuple[str, ...], int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         bare = line.strip()
-        if head := re.match(r"\[\[?\s*([^\]]+?)\s*\]", bare):
-            table = tuple(part.strip(" \"'") for part in head[1].split("."))
+        if head := re.match(r"(\[\[?)\s*([^\]]+?)\s*\]", bare):
+            table = tuple(part.strip(" \"'") for part in head[2].split("."))
+            if head[1] == "[[":
+                last[table] = last.get(table, -1) + 1
+            for place in range(len(table), 0, -1):
+                if (within := table[:place]) in last:
+                    table = (*within, str(last[within]), *table[place:])
+                    break
             if table == wanted[: len(table)] and (found is None or len(table) >= found[0]):
                 found = (len(table), number)
         elif key := re.match(r"[\"']?([\w.-]+)[\"']?\s*=", bare):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,9 +13,19 @@ from baselines.optimum import best_found, evolve
 from econjax import AbstractWelfare, BracketSchedule, Economy
 from econjax.optimal.mirrlees import mirrlees_bound
 from econjax.planning import RationalEvaluator, Report
+from experiments.core.session import Session
 from experiments.optimum.config import OptimumConfig
-from experiments.report.console import NOTES, mistakes, print_notes, results
+from experiments.report.console import NOTES, print_notes, results
 from experiments.report.rates import Rates, rates_of, rates_text
+from experiments.runs.directory import METRICS, write_table
+from experiments.runs.rows import (
+    Row,
+    in_columns,
+    numbered,
+    rate_columns,
+    run_columns,
+    welfare_columns,
+)
 
 
 @dataclass(frozen=True)
@@ -43,27 +54,49 @@ class Optimum:
     no_bound: str
 
 
-def run_optimum(config: OptimumConfig) -> None:
-    """Search, among rational workers or language models, and print what is found.
+def run_optimum(config: OptimumConfig, path: Path, session: Session | None) -> None:
+    """Search, among rational workers or language models, write and print what is found.
 
     Raises:
-        Mistake: a choice that makes no search.
         EngineError: the engine cannot answer.
     """
-    with mistakes():
-        config.check()
-    if config.workers == "llm":
+    if session is not None:
         from experiments.optimum.models import run_model_optimum
 
-        return run_model_optimum(config)
+        return run_model_optimum(config, path, session)
     with NOTES.status("searching with gradients, then without"):
         found = find_optimum(config)
+    write_table(path / METRICS, in_columns(optimum_rows(config, found)))
     if config.json:
         print(json.dumps(dataclasses.asdict(found), indent=2, allow_nan=False))
     else:
         console = results(config)
         print_optimum(found, console)
         print_notes(config, console)
+        console.print(f"Run directory: {path}")
+
+
+def optimum_rows(config: OptimumConfig, found: Optimum) -> list[Row]:
+    """Return a row for the best found, for each of the two searches, and for the law.
+
+    Dollars a year; `slope_1`, ... are dollars per percentage point of each rate at the best found,
+    `share_1`, ... the shares of people in each bracket.
+    """
+    first = run_columns("optimum", config) | welfare_columns(config.aim(config.welfare))
+    first |= {"seed": config.seed, "bound": found.bound}
+    best = rate_columns(found.rates) | numbered("slope", found.slopes)
+    best |= numbered("share", found.share) | {"rebate": found.rebate}
+    rows = [
+        {"schedule": "best found", "equivalent": found.equivalent, **best},
+        {"schedule": "best by gradients", "equivalent": found.gradients},
+        {"schedule": "best without gradients", "equivalent": found.search},
+        {
+            "schedule": config.law_title,
+            "equivalent": found.status_quo,
+            **rate_columns(config.status_quo()),
+        },
+    ]
+    return [first | row for row in rows]
 
 
 def find_optimum(config: OptimumConfig) -> Optimum:

@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from experiments.core.config import ModelConfig, WelfareName, WorkersName
-from experiments.core.economy import EconomyConfig
+from experiments.core.config import RunConfig, WelfareName, WorkersName
 
 if TYPE_CHECKING:
     from econjax.welfare import AbstractWelfare
 
 
 @dataclass(frozen=True)
-class OptimumConfig(EconomyConfig, ModelConfig):
+class OptimumConfig(RunConfig):
     """Search the best schedule on today's brackets two ways, and bound what any could bring.
 
     Among language models there is no bound: a search, and a confidence band of the best found.
@@ -24,10 +23,6 @@ class OptimumConfig(EconomyConfig, ModelConfig):
     """Welfare function to maximise."""
     generations: int = 40
     """Generations of the gradient-free search among rational workers."""
-    seed: int = 0
-    """Seed of the gradient-free search."""
-    json: bool = False
-    """Print the result as JSON on standard output instead of lines."""
 
     def check(self) -> None:
         """Check all that can be checked before any work.
@@ -35,10 +30,14 @@ class OptimumConfig(EconomyConfig, ModelConfig):
         Raises:
             ValueError: a choice that makes no search.
         """
-        EconomyConfig.check(self)
-        ModelConfig.check(self)
+        RunConfig.check(self)
         if self.generations < 1:
             raise ValueError(f"--generations must be at least 1; got {self.generations}.")
+
+    @property
+    def asks_a_model(self) -> bool:
+        """Whether the workers are language models."""
+        return self.workers == "llm"
 
     @property
     def usual(self) -> int | None:

@@ -1,9 +1,9 @@
 """The best schedule found among workers who are language models, with a confidence band."""
 
-import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -16,13 +16,15 @@ from baselines.search.random import FlatSearch
 from econjax import BracketSchedule
 from econjax.planning import Evaluator, RationalEvaluator, plan
 from experiments.compare.run import people
-from experiments.core.engines import engine_of, spoken
 from experiments.core.registry import surrogate_planner
+from experiments.core.session import Session
 from experiments.optimum.config import OptimumConfig
 from experiments.report.console import NOTES, print_notes, results
-from experiments.report.disclosure import nature
+from experiments.report.disclosure import BY_CHOICE
 from experiments.report.intervals import DRAWS, Measured, quantiles
 from experiments.report.rates import Rates, rates_of, rates_text
+from experiments.runs.directory import METRICS, write_table
+from experiments.runs.rows import Row, in_columns, rate_columns, run_columns, welfare_columns
 from llm_policy.answers.reading import Tally
 from llm_policy.surrogate.recording import RecordedWorkers
 from llm_policy.workers.evaluator import ModelEvaluator
@@ -157,21 +159,18 @@ def bands(
     return quantiles(float(years[0].mean()), means.max(axis=0)), tuple(behind)
 
 
-def run_model_optimum(config: OptimumConfig) -> None:
-    """Search among language models and print what is found.
+def run_model_optimum(config: OptimumConfig, path: Path, session: Session) -> None:
+    """Search among language models, write and print what is found.
 
     Raises:
         EngineError: the engine cannot answer, or too few of its answers can be read.
     """
     people_key, key = jax.random.split(jax.random.key(config.seed))
-    with (
-        contextlib.closing(spoken(engine_of(config), config)) as engine,
-        NOTES.status("") as status,
-    ):
+    with NOTES.status("") as status:
         economy = config.economy()
         workers = people(
             economy,
-            engine,
+            session.engine,
             people_key,
             tally=Tally(),
             statuses=config.statuses,
@@ -186,15 +185,27 @@ def run_model_optimum(config: OptimumConfig) -> None:
             status.update,
             status_quo=config.law_title,
         )
-        remarks = nature(engine.describe()).remarks
+    write_table(path / METRICS, in_columns(list(candidate_rows(config, found, session))))
     if config.json:
         print(json.dumps(asdict(found), indent=2, allow_nan=False))
         return
     console = results(config)
     print_model_optimum(found, SEARCH, config.size, console)
     print_notes(config, console)
-    for remark in remarks:
+    for remark in session.remarks(BY_CHOICE):
         console.print(remark)
+    console.print(f"Run directory: {path}")
+
+
+def candidate_rows(config: OptimumConfig, found: ModelOptimum, session: Session) -> Iterator[Row]:
+    """Yield a row for each candidate and each of the further tax years that it was enacted in."""
+    first = run_columns("optimum", config) | welfare_columns(config.aim(config.welfare))
+    first |= {"seed": config.seed, "worker_model": session.describe()["model"]}
+    for candidate in found.candidates:
+        columns = first | {"schedule": candidate.name}
+        for check, equivalent in enumerate(candidate.equivalents, start=1):
+            said = {"check": check, "equivalent": equivalent}
+            yield columns | said | rate_columns(candidate.rates)
 
 
 def print_model_optimum(found: ModelOptimum, search: Search, agents: int, console: Console) -> None:

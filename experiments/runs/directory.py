@@ -6,6 +6,7 @@ Nothing in it is ever overwritten, but for limits that a run goes on under.
 import hashlib
 import importlib.metadata
 import importlib.resources
+import itertools
 import json
 import math
 import os
@@ -42,12 +43,18 @@ def new_run_path(runs: Path, name: str | None, *, command: str) -> Path:
             "no dot, and holds no slash and nothing that cannot be printed. --runs names the "
             "folder."
         )
-    path = runs / (name or f"{command}-{datetime.now():%Y%m%d-%H%M%S}")
+    path = runs / name if name else _free(runs, f"{command}-{datetime.now():%Y%m%d-%H%M%S}")
     if path.exists() or path.is_symlink():
         raise ValueError(
             f"The run directory {path} exists. Choose another --name, or move it away."
         )
     return path
+
+
+def _free(runs: Path, name: str) -> Path:
+    """Return a path for a run of that name, or with a number if another has it."""
+    names = itertools.chain([name], (f"{name}-{place}" for place in itertools.count(2)))
+    return next(path for path in map(runs.joinpath, names) if not path.exists())
 
 
 def make_run(
@@ -136,6 +143,16 @@ def note_engines(path: Path, descriptions: Sequence[Mapping[str, Any]]) -> None:
         _rewrite(path, found)
 
 
+def note_time(path: Path, seconds: float) -> None:
+    """Add to a run's manifest how long a process worked on it, from its choices to its last file.
+
+    A process that was killed leaves no such note.
+    """
+    found = _json((path / MANIFEST).read_text("utf-8"))
+    found["seconds"] = [*found.get("seconds", []), round(seconds, 3)]
+    _rewrite(path, found)
+
+
 def _rewrite(path: Path, found: Mapping[str, Any]) -> None:
     with whole(path / MANIFEST) as file:
         file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
@@ -153,9 +170,10 @@ class _Manifest(TypedDict):
     versions: dict[str, str]
     prompts: str
     resumed: list[dict[str, Any]]
+    seconds: list[float]
 
 
-_EMPTY: dict[str, Any] = {"versions": {}, "prompts": "", "resumed": []}
+_EMPTY: dict[str, Any] = {"versions": {}, "prompts": "", "resumed": [], "seconds": []}
 
 
 def _json(text: str) -> Any:

@@ -4,7 +4,8 @@ import contextlib
 import dataclasses
 import pkgutil
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from experiments.runs.directory import (
     make_run,
     new_run_path,
     note_engines,
+    note_time,
     read_manifest,
     renew_manifest,
 )
@@ -36,8 +38,14 @@ from llm_policy.engines.wrappers.sealing import Damaged
 from llm_policy.engines.wrappers.store import Description, Store, mend
 
 
-def start(command: str, config: RunConfig) -> None:
+def start(
+    command: str,
+    config: RunConfig,
+    starting: "Callable[[RunConfig], list[Engine]] | None" = None,
+) -> None:
     """Do a run in a new directory; a mistake that is found before anything was asked leaves none.
+
+    `starting` gives engines to ask in place of those that the choices name.
 
     Raises:
         Mistake: a choice that makes no run.
@@ -46,7 +54,7 @@ def start(command: str, config: RunConfig) -> None:
     with mistakes():
         config.check()
         path = new_run_path(config.runs, config.name, command=command)
-    engines = _start_engines(config)
+    engines = (starting or start_engines)(config)
     try:
         descriptions = [engine.describe for engine in engines]
         _make(path, command, config, [describe() for describe in descriptions], descriptions)
@@ -63,8 +71,8 @@ def start(command: str, config: RunConfig) -> None:
         raise
 
 
-def resume(choices: ResumeConfig) -> None:
-    """Finish a run that was cut short, in its directory.
+def resume(choices: ResumeConfig, limits: Mapping[str, Any] | None = None) -> None:
+    """Finish a run that was cut short, in its directory; `limits` take the place of all it had.
 
     Raises:
         Mistake: the directory holds no run, or a finished one.
@@ -77,12 +85,12 @@ def resume(choices: ResumeConfig) -> None:
                 f"{choices.run} is finished. To repeat it: econjax replay {choices.run}"
             )
         require_own_files(choices.run)
-        config = dataclasses.replace(old, **_overrides(choices, command, old))
+        config = dataclasses.replace(old, **_overrides(choices, command, old) | dict(limits or {}))
         config.check()
         _check_servers(choices.run, config)
     for name in changed_since(choices.run):
         NOTES.print(f"{name} has changed since the run began, which goes on with its own copy.")
-    engines = _start_engines(config)
+    engines = start_engines(config)
     with _open_session(engines, choices.run, config, mending=choices.mend) as session:
         before = read_manifest(choices.run)["prompts"]
         changed = {name: new for name, new in config.asdict().items() if new != old.asdict()[name]}
@@ -228,8 +236,12 @@ def _fields(config: RunConfig) -> set[str]:
     return {field.name for field in dataclasses.fields(config)}
 
 
-def _start_engines(config: RunConfig) -> list[Engine]:
-    """Start an engine for each model that a run asks, or none."""
+def start_engines(config: RunConfig) -> list[Engine]:
+    """Start an engine for each model that a run asks, or none.
+
+    Raises:
+        EngineError: one cannot be started.
+    """
     engines = []
     try:
         for asked in config.models():
@@ -261,6 +273,7 @@ def _do(command: str, config: RunConfig, path: Path, session: Session | None) ->
     """Do a run in its directory; say how to go on if it is cut short."""
     server = "".join(f" --{name.replace('_', '-')} ..." for name in SERVERS if _has(config, name))
     on = f"Answers so far are kept; to go on: econjax resume {path}{server}"
+    began = time.perf_counter()
     try:
         with advising(on):
             _work(command)(config, path, session)
@@ -274,6 +287,7 @@ def _do(command: str, config: RunConfig, path: Path, session: Session | None) ->
     finally:
         if session is not None:
             note_engines(path, [each.journal.describe() for each in session.all])
+        note_time(path, time.perf_counter() - began)
     for each in session.all if session else ():
         each.journal.finish()
         if unused := each.journal.unused:

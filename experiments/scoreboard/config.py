@@ -9,8 +9,8 @@ from experiments.core.config import (
     MODEL_PLANNERS,
     ONE_SCHEDULE,
     QUESTIONS_OF_A_PLANNER,
-    ModelConfig,
     PlannerName,
+    RunConfig,
     WelfareName,
     check_planners,
 )
@@ -30,7 +30,7 @@ RATIONAL: tuple[PlannerName, ...] = tuple(
 
 
 @dataclass(frozen=True)
-class ScoreboardConfig(EconomyConfig, ModelConfig):
+class ScoreboardConfig(RunConfig):
     """Let planners plan on several economies, each drawn several times, and print their regret."""
 
     economies: tuple[str, ...] = ECONOMY_NAMES
@@ -51,8 +51,6 @@ class ScoreboardConfig(EconomyConfig, ModelConfig):
     """What varies instead of economies and welfare functions, of which then only the first is
     taken: the elasticity (0.1 to 1), the aversion to inequality (0.5 to infinity), or the
     elasticity that planners are told (0.1 to 1) while the true one stays."""
-    json: bool = False
-    """Print the result as JSON on standard output instead of tables."""
 
     def check(self) -> None:
         """Check all that can be checked before any work.
@@ -60,8 +58,7 @@ class ScoreboardConfig(EconomyConfig, ModelConfig):
         Raises:
             ValueError: a choice that makes no scoreboard.
         """
-        EconomyConfig.check(self)
-        ModelConfig.check(self)
+        RunConfig.check(self)
         for name, least in (("populations", 2), ("evaluations", 1)):
             require_at_least(least, name, getattr(self, name))
         require_some("economies", self.economies, (*ECONOMY_NAMES, OWN_ECONOMY))

@@ -84,11 +84,11 @@ _AVERSIONS = (
 class Score:
     """One planner in one contest, or over the economies of several: dollars a year of equivalent.
 
-    `regret` is the distance to the best schedule that anybody found on the same draw, and `regrets`
-    holds it draw by draw; `share` is the part of the distance from US federal to the best that was
-    covered. `wins` is the share of draws on which no other planner found more. Counts and `seconds`
-    are means over draws: evaluations by kind, and questions to a model; a model's runs go side by
-    side and share the time of all.
+    `regret` is the distance to the best schedule that anybody found on the same draw, and
+    `regrets` holds it draw by draw, as `tried` holds what was recommended; `share` is the part of
+    the distance from US federal to the best that was covered. `wins` is the share of draws on which
+    no other planner found more. Counts and `seconds` are means over draws: evaluations by kind, and
+    questions to a model; a model's runs go side by side and share the time of all.
     """
 
     contest: Contest
@@ -105,15 +105,22 @@ class Score:
     training: int
     queries: float
     seconds: float
+    tried: "tuple[TriedOnDraw, ...]" = ()
 
 
 @dataclass(frozen=True)
 class ContestSize:
-    """How much every contest holds."""
+    """How much every contest holds; its draws have the seed and those after it."""
 
     populations: int
     agents: int
     evaluations: int
+    seed: int = 0
+
+    @property
+    def seeds(self) -> range:
+        """The seed of each draw."""
+        return range(self.seed, self.seed + self.populations)
 
 
 def contest_scores(
@@ -132,8 +139,7 @@ def contest_scores(
         ValueError: a planner is a model and there is no engine to ask.
         EngineError: the engine cannot answer, or too few of its answers can be read.
     """
-    places = range(sizes.populations)
-    economies = [contest.kind.economy(jax.random.key(place), sizes.agents) for place in places]
+    economies = [contest.kind.economy(jax.random.key(seed), sizes.agents) for seed in sizes.seeds]
     evaluators = [partial(RationalEvaluator, economy, contest.aim.welfare) for economy in economies]
     runs = {
         REGISTRY[name]: _runs(REGISTRY[name], contest, evaluators, sizes, engine)
@@ -169,13 +175,14 @@ def pooled(scores: Sequence[Score]) -> list[Score]:
             share=bootstrap([score.shares for score in some]),
             regrets=tuple(np.mean([score.regrets for score in some], axis=0).tolist()),
             shares=tuple(np.mean([score.shares for score in some], axis=0).tolist()),
+            tried=(),
             **{name: float(np.mean([getattr(score, name) for score in some])) for name in _MEANS},
         )
         for some in together.values()
     ]
 
 
-class _Run(NamedTuple):
+class TriedOnDraw(NamedTuple):
     """What a planner recommends on one draw, what it brings, and what it took."""
 
     schedule: BracketSchedule
@@ -196,10 +203,10 @@ def _runs(
     evaluators: _Evaluators,
     sizes: ContestSize,
     engine: Engine | None,
-) -> list[_Run]:
+) -> list[TriedOnDraw]:
     """Return the planner's run on each draw."""
 
-    def run(place: int, asked: Engine | None) -> _Run:
+    def run(place: int, asked: Engine | None) -> TriedOnDraw:
         tally, evaluate, started = Tally(), evaluators[place](), time.perf_counter()
         setting = PlanningContext(
             law=contest.kind.law,
@@ -212,11 +219,13 @@ def _runs(
         )
         planner: Planner = entry.planner(setting)
         steps = entry.evaluations or sizes.evaluations
-        schedule = plan(jax.random.key(place), planner, evaluate, steps=steps).recommended
+        schedule = plan(
+            jax.random.key(sizes.seeds[place]), planner, evaluate, steps=steps
+        ).recommended
         seconds = time.perf_counter() - started
         reached = float(evaluators[place]().value(schedule).equivalent)
         seen = entry.observes(planner)
-        return _Run(schedule, reached, evaluate.counts, tally.asked, seconds, seen)
+        return TriedOnDraw(schedule, reached, evaluate.counts, tally.asked, seconds, seen)
 
     if not entry.is_model:
         return [run(place, None) for place in range(len(evaluators))]
@@ -228,7 +237,7 @@ def _runs(
     return [made._replace(seconds=seconds) for made in runs]
 
 
-def _best(evaluate: RationalEvaluator, contest: Contest, leader: _Run) -> float:
+def _best(evaluate: RationalEvaluator, contest: Contest, leader: TriedOnDraw) -> float:
     law = contest.kind.law
     starts = [law, BracketSchedule(law.thresholds, jnp.full_like(law.rates, 0.5)), leader.schedule]
     return best_found(evaluate, starts).equivalent
@@ -237,7 +246,7 @@ def _best(evaluate: RationalEvaluator, contest: Contest, leader: _Run) -> float:
 def _score(
     contest: Contest,
     entry: PlannerSpec,
-    runs: Sequence[_Run],
+    runs: Sequence[TriedOnDraw],
     *,
     best: Float[np.ndarray, " draws"],
     start: Float[np.ndarray, " draws"],
@@ -246,7 +255,7 @@ def _score(
     reached = np.array([run.equivalent for run in runs])
     regrets, shares = best - reached, (reached - start) / (best - start)
 
-    def mean(of: Callable[[_Run], Any]) -> float:
+    def mean(of: Callable[[TriedOnDraw], Any]) -> float:
         return float(np.mean([of(run) for run in runs]))
 
     return Score(
@@ -264,4 +273,5 @@ def _score(
         training=entry.training,
         queries=mean(lambda run: run.queries),
         seconds=mean(lambda run: run.seconds),
+        tried=tuple(runs),
     )

@@ -5,7 +5,7 @@ import itertools
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,9 @@ from experiments.runs.directory import METRICS, write_table
 from experiments.simulate.config import PEOPLE, SimulateConfig
 from experiments.simulate.figures import plot_simulation
 from experiments.simulate.run import Setup, Simulation, foresee, prepare, run_years
+from experiments.simulate.seeds import print_years, years_over_seeds
+from llm_policy.engines.base import Engine
+from llm_policy.engines.wrappers.budget import Usage
 from llm_policy.personas.files import save_personas
 
 
@@ -28,37 +31,37 @@ def run_simulate(config: SimulateConfig, path: Path, session: Session | None) ->
     """Simulate, write what came out into the run directory, print."""
     assert session is not None, "a simulation asks a model"
     started = time.perf_counter()
-    with mistakes():
-        setup = prepare(config, session.engine)
+    lives = _live(config, path, session.engine)
+    setup, done = lives[0].setup, lives[0].done
     config = setup.config
-    if setup.people is not None:
-        with whole(path / PEOPLE) as file:
-            save_personas(file, setup.people)
-    usage = foresee(setup, session.engine, config.prices)
-    NOTES.print(
-        f"The workers' answers, with full memories and none asked again, will take {usage}."
-    )
-    done, seconds = _with_progress(config, setup)
-    write_table(
-        path / "timings.parquet", [{"step": n + 1, "seconds": s} for n, s in enumerate(seconds)]
-    )
-    write_table(path / "workers.parquet", pa.concat_tables(done.workers))
+    write_table(path / "timings.parquet", [row for life in lives for row in life.timings()])
+    tables = [table for life in lives for table in life.done.workers]
+    write_table(path / "workers.parquet", pa.concat_tables(tables))
     plot_simulation(done.metrics, config.scores, path / "welfare.png")
+    government = done.government
+    if config.seeds > 1:
+        government = government | {"seeds": [life.done.government for life in lives]}
     with whole(path / "government.json") as file:
-        file.write_text(json.dumps(done.government, indent=2) + "\n", encoding="utf-8")
-    write_table(path / METRICS, done.metrics)
+        file.write_text(json.dumps(government, indent=2) + "\n", encoding="utf-8")
+    write_table(path / METRICS, [row for life in lives for row in life.done.metrics])
+    years = [life.years() for life in lives]
+    figures = (*config.scores, "labor", "gini", "rebate")
+    over_seeds = years_over_seeds(years, figures) if config.seeds > 1 else []
     if config.json:
-        years = [_year(config, done, number) for number in range(1, config.tax_years + 1)]
         result = {
             "run": str(path),
             "engine": session.describe(),
             "spent": dataclasses.asdict(session.budget.spent),
         }
-        result |= {"tax_years": years, "government": done.government}
+        result |= {"tax_years": years[0], "government": done.government}
+        if config.seeds > 1:
+            result["seeds"] = [dataclasses.asdict(year) for year in over_seeds]
         print(json.dumps(result, indent=2, allow_nan=False))
         return
     console = results(config)
-    _print(config, done, console)
+    _print(config, years[0], console)
+    if config.seeds > 1:
+        print_years(over_seeds, config.seeds, console)
     print_notes(config, console)
     for remark in (
         *_remarks(config, setup, done),
@@ -68,6 +71,47 @@ def run_simulate(config: SimulateConfig, path: Path, session: Session | None) ->
     console.print(
         f"{time.perf_counter() - started:.0f} s for the simulation. Run directory: {path}"
     )
+
+
+class _Life(NamedTuple):
+    """What came of one seed, and the seconds that each step took."""
+
+    setup: Setup
+    done: Simulation
+    seconds: list[float]
+
+    def years(self) -> list[dict[str, Any]]:
+        """Return the means of every tax year."""
+        config = self.setup.config
+        return [_year(config, self.done, number) for number in range(1, config.tax_years + 1)]
+
+    def timings(self) -> list[dict[str, Any]]:
+        """Return a row for every step."""
+        seed = self.setup.config.seed
+        return [{"seed": seed, "step": n + 1, "seconds": s} for n, s in enumerate(self.seconds)]
+
+
+def _live(config: SimulateConfig, path: Path, engine: Engine) -> list[_Life]:
+    """Return what came of each seed; all answer in the mode that is right for the first.
+
+    A seed's people are kept as it begins, in a file with the seed in its name after the first.
+    """
+    lives, mode = [], config.mode
+    for seed in range(config.seed, config.seed + config.seeds):
+        with mistakes():
+            setup = prepare(dataclasses.replace(config, seed=seed, mode=mode), engine)
+        mode, first = setup.config.mode, seed == config.seed
+        if setup.people is not None and (first or config.population is None):
+            name = PEOPLE if first else PEOPLE.replace(".", f"-{seed}.")
+            with whole(path / name) as file:
+                save_personas(file, setup.people)
+        if first:
+            usage = sum([foresee(setup, engine, config.prices)] * config.seeds, Usage())
+            NOTES.print(
+                f"The workers' answers, with full memories and none asked again, will take {usage}."
+            )
+        lives.append(_Life(setup, *_with_progress(setup.config, setup)))
+    return lives
 
 
 def _with_progress(config: SimulateConfig, setup: Setup) -> tuple[Simulation, list[float]]:
@@ -100,7 +144,7 @@ def _year(config: SimulateConfig, done: Simulation, number: int) -> dict[str, An
     } | (scores | figures | {"standard_error": float(year.report.standard_error)})
 
 
-def _print(config: SimulateConfig, done: Simulation, console: Console) -> None:
+def _print(config: SimulateConfig, years: list[dict[str, Any]], console: Console) -> None:
     table = Table(box=box.SIMPLE_HEAD)
     elected = config.scenario == "democratic"
     columns = ["tax year", *(["leader"] if elected else []), "rates, % by bracket"]
@@ -116,11 +160,10 @@ def _print(config: SimulateConfig, done: Simulation, console: Console) -> None:
         table.add_column(
             column, justify="left" if column.startswith("rates") else "right", no_wrap=True
         )
-    for number in range(1, config.tax_years + 1):
-        year = _year(config, done, number)
+    for year in years:
         leader = "-" if year["leader"] is None else str(year["leader"])
         table.add_row(
-            str(number),
+            str(year["tax_year"]),
             *([leader] if elected else []),
             rates_text(year["rates"], "4.1f"),
             *(f"{year[name]:,.0f}" for name in config.scores),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from experiments.core.checks import require_at_least, require_some
-from experiments.core.config import COSTS, RunConfig, WelfareName
+from experiments.core.config import COSTS, AnsweringConfig, WelfareName
 
 if TYPE_CHECKING:
     from econjax import BracketSchedule
@@ -25,7 +25,7 @@ _THRESHOLDS = {"flat": (0.0,), "three": (0.0, 90_000.0, 159_100.0)}
 
 
 @dataclass(frozen=True)
-class SimulateConfig(RunConfig):
+class SimulateConfig(AnsweringConfig):
     """Let language-model workers live through tax years, under a planner or elected leaders."""
 
     agents: int | None = None
@@ -44,6 +44,9 @@ class SimulateConfig(RunConfig):
     """Tax years, each under one schedule."""
     tax_year: int = 8
     """Steps of labor in a tax year: a length, not a calendar year (128 in the LLM Economist)."""
+    seeds: int = 1
+    """How often everything is lived, with --seed and the seeds after it: personas, draws and
+    answers differ, and a table shows means over seeds with intervals."""
     warmup: int = 1
     """Tax years at the first schedule before a language-model planner is asked."""
     brackets: Literal["us", "three", "flat"] = "us"
@@ -121,7 +124,7 @@ class SimulateConfig(RunConfig):
     @property
     def questions(self) -> int:
         """About how many questions the models are asked."""
-        return self.size * self.tax_years * (self.tax_year + 1) + self.tax_years
+        return self.seeds * (self.size * self.tax_years * (self.tax_year + 1) + self.tax_years)
 
     def check(self) -> None:
         """Check all that can be checked before any work.
@@ -129,8 +132,8 @@ class SimulateConfig(RunConfig):
         Raises:
             ValueError: a choice that makes no simulation.
         """
-        RunConfig.check(self)
-        for name in ("tax_years", "tax_year", "term", "candidates", "term_limit"):
+        AnsweringConfig.check(self)
+        for name in ("tax_years", "tax_year", "seeds", "term", "candidates", "term_limit"):
             require_at_least(1, name, getattr(self, name))
         for name in ("warmup", "queries"):
             require_at_least(0, name, getattr(self, name))

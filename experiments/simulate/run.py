@@ -183,6 +183,7 @@ class _Recorder:
             raise EngineError(f"Step {number}: not all figures are finite: {scores | figures}.")
         self.done.metrics.append(
             {
+                "seed": self.config.seed,
                 "step": number,
                 "tax_year": self.year,
                 "leader": -1 if self.leader is None else self.leader,
@@ -214,6 +215,7 @@ class _Recorder:
         self.utilities.append(np.where(understood, brought["utility"], np.nan))
         self.opinions.append(step.satisfied)
         who = {
+            "seed": np.full(agents, self.config.seed),
             "step": np.full(agents, number),
             "worker": np.arange(agents),
             "understood": understood,

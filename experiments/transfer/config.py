@@ -6,20 +6,19 @@ from typing import TYPE_CHECKING, get_args
 from experiments.core.checks import require_at_least, require_some
 from experiments.core.config import (
     COMPARED,
-    ModelConfig,
     PlannerName,
+    RunConfig,
     WelfareName,
     check_planners,
     with_uninformed,
 )
-from experiments.core.economy import EconomyConfig
 
 if TYPE_CHECKING:
     pass
 
 
 @dataclass(frozen=True)
-class TransferConfig(EconomyConfig, ModelConfig):
+class TransferConfig(RunConfig):
     """Let planners learn from rational workers and from language models, and set taxes for both."""
 
     agents: int | None = 100
@@ -29,7 +28,8 @@ class TransferConfig(EconomyConfig, ModelConfig):
     planners: tuple[PlannerName, ...] = COMPARED
     """Planners to run; where a language model plans, those who know nothing join them."""
     seeds: int = 5
-    """How often everything is done: personas, draws and planners differ."""
+    """How often everything is done, with --seed and the seeds after it: personas, draws and
+    planners differ."""
     evaluations: tuple[int, int] = (40, 6)
     """Evaluations of a planner that learns from rational workers, and of one that learns from
     models."""
@@ -37,8 +37,6 @@ class TransferConfig(EconomyConfig, ModelConfig):
     """Steps of labor in one evaluation of language-model workers."""
     checks: int = 4
     """Tax years of language-model workers in which a schedule is measured."""
-    json: bool = False
-    """Print the result as JSON on standard output instead of tables."""
 
     @property
     def roster(self) -> tuple[PlannerName, ...]:
@@ -57,8 +55,7 @@ class TransferConfig(EconomyConfig, ModelConfig):
         Raises:
             ValueError: a choice that makes no comparison.
         """
-        EconomyConfig.check(self)
-        ModelConfig.check(self)
+        RunConfig.check(self)
         for name, least in (("seeds", 2), ("checks", 1), ("tax_year", 1)):
             require_at_least(least, name, getattr(self, name))
         require_at_least(1, "evaluations", min(self.evaluations))

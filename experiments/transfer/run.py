@@ -30,7 +30,8 @@ class Transfer:
 
     `on` holds the mean over seeds, by the kind of workers under whom its schedules were enacted,
     and `lost` what these brought less than those that the same planner learned from the workers
-    themselves, seed by seed, if it can learn from them.
+    themselves, seed by seed, if it can learn from them. `worth` is what each seed's schedule of
+    `schedules` brought, by the kind of workers.
     """
 
     welfare: str
@@ -38,6 +39,8 @@ class Transfer:
     learned_from: WorkersName
     on: dict[WorkersName, Measured]
     lost: dict[WorkersName, Measured]
+    worth: dict[WorkersName, tuple[float, ...]] = field(default_factory=dict)
+    schedules: tuple[BracketSchedule, ...] = ()
 
 
 def transfer(
@@ -54,8 +57,9 @@ def transfer(
     """
     config.check()
     found: dict[tuple[str, str, WorkersName, WorkersName], list[float]] = {}
+    schedules: dict[tuple[str, str, WorkersName], list[BracketSchedule]] = {}
     for seed in range(config.seeds):
-        place = _Place(config, engine, jax.random.key(seed))
+        place = _Place(config, engine, jax.random.key(config.seed + seed))
         for welfare in config.welfare:
             for name in config.roster:
                 for source in _sources(name):
@@ -64,6 +68,7 @@ def transfer(
                         f"{REGISTRY[name].name}"
                     )
                     schedule = place.learned(name, welfare, source)
+                    schedules.setdefault((welfare, name, source), []).append(schedule)
                     for target in KINDS:
                         worth = place.worth(schedule, welfare, target)
                         found.setdefault((welfare, name, source, target), []).append(worth)
@@ -79,6 +84,8 @@ def transfer(
                 )
                 for target in _sources(name)
             },
+            {target: tuple(found[welfare, name, source, target]) for target in KINDS},
+            tuple(schedules[welfare, name, source]),
         )
         for welfare in config.welfare
         for name in config.roster

@@ -1,45 +1,75 @@
 """What schedules are worth to other workers, for people and as JSON."""
 
-import contextlib
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from experiments.core.config import WorkersName
-from experiments.core.engines import engine_of, spoken
-from experiments.report.console import NOTES, mistakes, print_notes, results
-from experiments.report.disclosure import nature
+from experiments.core.registry import REGISTRY, titled
+from experiments.core.session import Session
+from experiments.report.console import NOTES, print_notes, results
+from experiments.report.disclosure import BY_CHOICE, nature
+from experiments.runs.directory import METRICS, write_table
+from experiments.runs.rows import Row, in_columns, rate_columns, run_columns, welfare_columns
 from experiments.transfer.config import TransferConfig
 from experiments.transfer.run import KINDS, Transfer, transfer
 
 
-def run_transfer(config: TransferConfig) -> None:
-    """Measure and print.
+def run_transfer(config: TransferConfig, path: Path, session: Session | None) -> None:
+    """Measure, write the rows into the run directory, print.
 
     Raises:
-        Mistake: a choice that makes no comparison.
         EngineError: the engine cannot answer.
     """
-    with mistakes():
-        config.check()
-    with (
-        contextlib.closing(spoken(engine_of(config), config)) as engine,
-        NOTES.status("") as status,
-    ):
-        found = transfer(config, engine, status.update)
-        described = nature(engine.describe())
+    assert session is not None, "a transfer asks a model"
+    with NOTES.status("") as status:
+        found = transfer(config, session.engine, status.update)
+    write_table(path / METRICS, in_columns(list(transfer_rows(config, found, session))))
     if config.json:
-        print(json.dumps([dataclasses.asdict(one) for one in found], indent=2, allow_nan=False))
+        print(json.dumps([_as_dict(one) for one in found], indent=2, allow_nan=False))
         return
     console = results(config)
-    print_transfer(found, described.workers, config, console)
+    print_transfer(found, nature(session.describe()).workers, config, console)
     print_notes(config, console)
-    for remark in described.remarks:
+    for remark in session.remarks(BY_CHOICE):
         console.print(remark)
+    console.print(f"Run directory: {path}")
+
+
+def transfer_rows(
+    config: TransferConfig, found: Sequence[Transfer], session: Session
+) -> Iterator[Row]:
+    """Yield a row for each planner, kind of workers it learned from and met, and seed."""
+    model = session.describe()["model"]
+    first, aims = run_columns("transfer", config), map(config.aim, config.welfare)
+    aim = {each.name: each for each in aims}
+    plans = {titled(entry, config.law_title) for entry in REGISTRY.values() if not entry.is_model}
+    for one in found:
+        columns = first | welfare_columns(aim[one.welfare]) | {"planner": one.planner}
+        columns |= {"planner_model": None if one.planner in plans else model}
+        for kind, worth in one.worth.items():
+            for seed, (equivalent, schedule) in enumerate(
+                zip(worth, one.schedules, strict=True), start=config.seed
+            ):
+                yield columns | {
+                    "learned_from": one.learned_from,
+                    "enacted_on": kind,
+                    "worker_model": model if kind == "llm" else None,
+                    "seed": seed,
+                    "equivalent": equivalent,
+                    **rate_columns(schedule),
+                }
+
+
+def _as_dict(one: Transfer) -> dict[str, Any]:
+    whole = dataclasses.asdict(dataclasses.replace(one, schedules=()))
+    return {name: value for name, value in whole.items() if name not in ("worth", "schedules")}
 
 
 def print_transfer(

@@ -51,6 +51,10 @@ _FIND = (
     "SELECT key, answer, prompt_tokens, cached_tokens, answer_tokens, seconds "
     "FROM calls WHERE key IN"
 )
+_SPENT = (
+    "SELECT total(prompt_tokens), total(cached_tokens), total(answer_tokens), total(seconds) "
+    "FROM calls"
+)
 _LATEST = (
     "SELECT key FROM calls JOIN texts ON texts.id = shared "
     "WHERE text = ? AND personal = ? ORDER BY calls.rowid DESC LIMIT ?"
@@ -111,6 +115,10 @@ class Store:
     def description(self) -> dict[str, str | int | float | bool]:
         """Return what the engine that was recorded said of itself."""
         return _described(self._database)
+
+    def spent(self) -> Recorded:
+        """Return what all recorded answers took together, without what they say."""
+        return Recorded("", *self._database.execute(_SPENT).fetchone())
 
     def answers(self, keys: Sequence[bytes]) -> dict[bytes, Recorded]:
         """Return the answers that there are, by key."""

@@ -99,10 +99,12 @@ def test_the_belief_predicts_a_known_year_and_its_gradient():
     assert (ahead - behind) / (2 * step) == pytest.approx(float(np.linalg.norm(gradient)), rel=0.05)
 
 
-def test_the_command_prints_a_table_and_json(econjax, improviser, brief_fits, monkeypatch):
-    monkeypatch.setattr("experiments.contest.command.engine_of", lambda config: improviser())
+def test_the_command_prints_a_table_and_json(econjax, improviser, brief_fits, play, runs):
+    play(improviser())
     options = [
         "contest",
+        "--runs",
+        runs,
         "--agents",
         SMALL.agents,
         "--evaluations",

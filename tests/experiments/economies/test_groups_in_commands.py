@@ -56,7 +56,6 @@ FEW = {
     "transfer": "--agents 6 --planners federal random --seeds 2 --evaluations 2 2 --checks 1",
     "audit": "--samples 2 --elections 1",
 }
-LEAVE_RUNS = ("compare", "simulate")
 CASES = [*(("UK", command) for command in FEW), ("US", "compare"), ("US", "contest")]
 
 
@@ -73,7 +72,7 @@ def test_a_command_knows_who_is_taxed_how(country, command, home, econjax, brief
     engine, us = Improviser(mumbles=0), country == "US"
     monkeypatch.setattr(engines, "start_engine", lambda **_: engine)
     economy = ("--economy", home / "economy.toml", "--model", "improviser")
-    runs = ("--runs", home / "runs", "--name", command) if command in LEAVE_RUNS else ()
+    runs = ("--runs", home / "runs", "--name", command)
     with brief_fits():
         ran = econjax(command, *economy, *FEW[command].split(), *runs)
     assert ran.code == 0, ran.err
@@ -87,9 +86,8 @@ def test_a_command_knows_who_is_taxed_how(country, command, home, econjax, brief
         assert "do not work: they are kept apart" in said
     if command == "compare":
         _check_the_run(home / "runs" / command, us)
-    if runs:
-        ran = econjax("replay", home / "runs" / command)
-        assert "metrics.parquet is identical" in ran.err
+    ran = econjax("replay", home / "runs" / command)
+    assert "metrics.parquet is identical" in ran.err
 
 
 def _check_the_run(path, us):
@@ -111,7 +109,7 @@ def test_the_best_among_models_is_of_all_statuses(home, econjax, brief_fits, mon
     with brief_fits(), mock.patch.object(models, "SEARCH", brief):
         ran = econjax(
             *("optimum", "--economy", home / "economy.toml", "--model", "improviser"),
-            *("--workers", "llm", "--json"),
+            *("--workers", "llm", "--json", "--runs", home / "runs"),
         )
     assert ran.code == 0, ran.err
     for candidate in json.loads(ran.out)["candidates"]:

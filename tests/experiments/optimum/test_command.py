@@ -50,7 +50,7 @@ def test_the_best_beats_todays_law(found):
     assert found.equivalent > found.status_quo + 1000
 
 
-def test_command(econjax, monkeypatch):
+def test_command(econjax, monkeypatch, runs):
     """Brief searches: the command finds what the function does, and tells it."""
     whole = optima.simplex
     monkeypatch.setattr(
@@ -59,7 +59,7 @@ def test_command(econjax, monkeypatch):
     monkeypatch.setattr(optimum, "best_found", partial(optima.best_found, steps=4))
     with float64():
         found = find_optimum(replace(SMALL, generations=1))
-    ran = econjax("optimum", "--agents", 1000, "--generations", 1, "--json")
+    ran = econjax("optimum", "--agents", 1000, "--generations", 1, "--json", "--runs", runs)
     told = json.loads(ran.out)
     assert told["equivalent"] == pytest.approx(found.equivalent, rel=1e-12)
     assert len(told["rates"]) == 7

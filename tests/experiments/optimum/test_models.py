@@ -69,10 +69,12 @@ def test_the_band_counts_the_luck_of_being_chosen():
     assert band.high >= alone.high
 
 
-def test_the_command_prints_lines_and_json(play, improviser, econjax, brief_fits, monkeypatch):
+def test_the_command_prints_lines_and_json(
+    play, improviser, econjax, brief_fits, monkeypatch, runs
+):
     monkeypatch.setattr(optimum_models, "SEARCH", SEARCH)
     play(improviser())
-    options = ["optimum", "--workers", "llm", "--agents", AGENTS]
+    options = ["optimum", "--workers", "llm", "--agents", AGENTS, "--runs", runs]
     with brief_fits():
         ran, listed = econjax(*options), econjax(*options, "--json")
     assert ran.code == 0, ran.err

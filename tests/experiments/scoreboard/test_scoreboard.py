@@ -144,8 +144,10 @@ def test_a_model_plans_every_draw_and_its_questions_are_counted(improviser):
     assert engine.chosen == 3 * 7 * 5 * sizes.populations
 
 
-def test_the_command_prints_tables_and_json(econjax):
+def test_the_command_prints_tables_and_json(econjax, runs):
     options = [
+        "--runs",
+        runs,
         "--populations",
         2,
         "--agents",

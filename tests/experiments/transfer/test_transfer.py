@@ -62,9 +62,11 @@ def test_equivalents_are_per_head(found, improviser, brief_fits):
         assert np.isclose(one.on["rational"].value, other.on["rational"].value, rtol=0.2)
 
 
-def test_the_command_prints_tables_and_json(play, improviser, econjax):
+def test_the_command_prints_tables_and_json(play, improviser, econjax, runs):
     play(improviser())
     options = [
+        "--runs",
+        runs,
         "--agents",
         10,
         "--seeds",

@@ -1,0 +1,1 @@
+"""Lists of runs with factors and seeds, under one budget."""

@@ -1,0 +1,132 @@
+"""The study file: lists of runs by command, what they choose, what varies, with which seeds."""
+
+import difflib
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from experiments.core.commands import COMMANDS
+from experiments.economies.document import Source, read_tables
+
+Choices = dict[str, Any]
+Factors = dict[str, list[Any]]
+
+
+class Quick(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the quick form of a list of runs has in place of what it says."""
+
+    choices: Choices = msgspec.field(default_factory=dict)
+    vary: Factors = msgspec.field(default_factory=dict)
+    cases: list[Choices] | None = None
+    seeds: int | list[int] | None = None
+
+
+class RunList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Runs of one command: all combinations of what varies, in every case, with every seed.
+
+    `choices` are the command's flags, which all runs have. `vary` holds the values of a flag;
+    `cases` are choices that stand together. `seeds` are so many from 0, or a list of them.
+    """
+
+    command: str
+    name: str = ""
+    choices: Choices = msgspec.field(default_factory=dict)
+    vary: Factors = msgspec.field(default_factory=dict)
+    cases: list[Choices] = msgspec.field(default_factory=list)
+    seeds: int | list[int] = 1
+    quick: Quick = Quick()
+
+    def quickly(self) -> "RunList":
+        """Return the quick form: its choices and factors go over those of the same name."""
+        quick = self.quick
+        return msgspec.structs.replace(
+            self,
+            choices=self.choices | quick.choices,
+            vary=self.vary | quick.vary,
+            cases=self.cases if quick.cases is None else quick.cases,
+            seeds=self.seeds if quick.seeds is None else quick.seeds,
+            quick=Quick(),
+        )
+
+    @property
+    def all_seeds(self) -> list[int]:
+        """The seeds."""
+        return list(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
+
+
+class StudyDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A study file: its title in one line, and its lists of runs."""
+
+    title: str
+    runs: list[RunList]
+
+
+class StudyFile(NamedTuple):
+    """A study, what it is called, and the file that it stands in."""
+
+    name: str
+    path: Path
+    document: StudyDocument
+
+
+def shipped_studies() -> list[StudyFile]:
+    """Return the studies that come with the project, by name."""
+    return [find_study(path.stem) for path in sorted(_SHIPPED.glob("*.toml"))]
+
+
+def find_study(said: str) -> StudyFile:
+    """Return the study of a file, or one that is shipped by its name.
+
+    Raises:
+        ValueError: there is neither, or the file is no study: in one line, with the file's.
+    """
+    shipped = {path.stem: path for path in _SHIPPED.glob("*.toml")}
+    path = shipped.get(said, Path(said).expanduser())
+    if not path.is_file():
+        close = difflib.get_close_matches(said, shipped, n=1)
+        meant = f"Did you mean {close[0]}?" if close else "econjax study --list names them."
+        raise ValueError(f"There is no study file {said}, and no study of that name. {meant}")
+    source = Source(path)
+    document = read_tables(source, StudyDocument)
+    for keys, message in _wrong(document):
+        raise source.at(keys, message)
+    return StudyFile(path.stem, path, document)
+
+
+def commands_of_runs() -> list[str]:
+    """Return the commands that a study can run: those that leave a run directory."""
+    return [name for name, command in COMMANDS.items() if command.leaves_run]
+
+
+_SHIPPED = Path(str(resources.files("experiments.study"))) / "shipped"
+
+
+def _wrong(document: StudyDocument) -> list[tuple[tuple[str, ...], str]]:
+    """Return what is no study, each with the key to blame."""
+    wrong = []
+    if not document.title.strip() or "\n" in document.title:
+        wrong.append((("title",), "title is one line of text that says what is found out."))
+    if not document.runs:
+        wrong.append((("runs",), "a study has one list of runs at least: add [[runs]]."))
+    for place, some in enumerate(document.runs):
+        where, known = ("runs", str(place)), commands_of_runs()
+        if some.command not in known:
+            words = f"{some.command!r} is no command that leaves a run: take one of "
+            wrong.append(((*where, "command"), f"{words}{', '.join(known)}."))
+        for form in (some, some.quickly()):
+            wrong += [((*where, *keys), message) for keys, message in _wrong_of(form)]
+    return wrong
+
+
+def _wrong_of(some: RunList) -> list[tuple[tuple[str, ...], str]]:
+    wrong = []
+    empty = [name for name, values in some.vary.items() if not values]
+    if empty:
+        wrong.append((("vary", empty[0]), f"{empty[0]} varies over no value: give some, or none."))
+    seeds = some.all_seeds
+    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        said = "seeds are a number of them, 1 or more, or a list of numbers, each once"
+        wrong.append((("seeds",), f"{said}; got {some.seeds}."))
+    return wrong

@@ -1,0 +1,179 @@
+"""Do the runs of a study: skip the complete, finish the begun, keep within one budget."""
+
+import contextlib
+import dataclasses
+import json
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from experiments.core.config import SERVERS
+from experiments.core.signals import advising
+from experiments.report.console import NOTES
+from experiments.report.files import whole
+from experiments.report.plain import one_line
+from experiments.runs.config import ResumeConfig
+from experiments.runs.directory import MANIFEST, METRICS, read_manifest
+from experiments.runs.lifecycle import resume, start
+from experiments.runs.spending import spent_by
+from experiments.study.config import StudyConfig
+from experiments.study.plan import PlannedRun
+from llm_policy.engines.wrappers.budget import BudgetError, Usage
+
+INDEX = "study.json"
+"""The file in a study's folder that says what each of its runs is."""
+Status = Literal["complete", "done", "failed", "left"]
+"""Was complete before, is now, could not be done, or was left because the budget is spent."""
+
+
+class Outcome(NamedTuple):
+    """What became of a run, and why where it is not complete."""
+
+    run: PlannedRun
+    status: Status
+    why: str = ""
+
+
+def require_unchanged(folder: Path, runs: Sequence[PlannedRun]) -> None:
+    """Check that what a study's folder holds are runs of the study as it is now.
+
+    New runs may have come to it.
+
+    Raises:
+        ValueError: a run of the folder is none of the study any more, or has other choices.
+    """
+    planned = {run.name: run.identity() for run in runs}
+    for name, old in _recorded(folder).items():
+        if name not in planned:
+            raise ValueError(
+                f"{folder} holds the run {name}, which the study does not have any more: put it "
+                "back into the file, or give the study another --name."
+            )
+        if differ := _differences(old, planned[name]):
+            raise ValueError(
+                f"The run {name} in {folder} was begun with other choices ({differ}): put them "
+                "back, or give the study another --name."
+            )
+
+
+def record_runs(folder: Path, runs: Sequence[PlannedRun]) -> None:
+    """Write what each run of a study is into its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    said = {"runs": {run.name: run.identity() for run in runs}}
+    with whole(folder / INDEX) as file:
+        file.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+
+
+def do_runs(
+    folder: Path, runs: Sequence[PlannedRun], config: StudyConfig, again: str
+) -> list[Outcome]:
+    """Do the runs that are not complete, one after the other, and return what became of all.
+
+    What a run prints goes into a text file beside its directory. `again` is the command that goes
+    on after an interrupt.
+    """
+    done: list[Outcome] = []
+    for place, run in enumerate(runs, start=1):
+        if is_complete(folder, run):
+            done.append(Outcome(run, "complete"))
+            continue
+        limits = _limits_left(folder, run, runs, config)
+        if spent := [name for name, left in limits.items() if left is not None and left <= 0]:
+            words = f"{spent[0].replace('_', ' ')} of the study is reached"
+            done.append(Outcome(run, "left", words))
+            continue
+        NOTES.print(f"Run {place} of {len(runs)}: {run.name}")
+        try:
+            done.append(_attempt(folder, run, limits, config))
+        except KeyboardInterrupt:
+            with advising(f"What was done and answered is kept; to go on: {again}"):
+                raise
+    return done
+
+
+def is_complete(folder: Path, run: PlannedRun) -> bool:
+    """Whether a run is finished."""
+    return (folder / run.name / METRICS).is_file()
+
+
+def _attempt(folder: Path, run: PlannedRun, limits: dict[str, Any], config: StudyConfig) -> Outcome:
+    """Do a run, or say why it could not be done: whatever it raises ends no other run."""
+    with (folder / f"{run.name}.txt").open("a", encoding="utf-8") as file:
+        try:
+            with contextlib.redirect_stdout(file):
+                _begin_or_go_on(folder / run.name, run, limits, config)
+        except Exception as error:  # a fault of one run is told, and costs the others nothing
+            traceback.print_exc(file=file)
+            why = one_line(error) or type(error).__name__
+            reached = isinstance(error.__cause__, BudgetError)
+            return Outcome(run, "left" if reached else "failed", why)
+    return Outcome(run, "done")
+
+
+def _begin_or_go_on(
+    path: Path, run: PlannedRun, limits: dict[str, Any], config: StudyConfig
+) -> None:
+    if not (path / MANIFEST).is_file():
+        return start(run.command, dataclasses.replace(run.config, **limits))
+    said = dict(vars(run.config))
+    servers: Any = {name: said[name] for name in SERVERS if said.get(name)}
+    prices = {"prices": config.prices} if run.asks else {}
+    resume(ResumeConfig(path, **servers), limits | prices)
+
+
+def _limits_left(
+    folder: Path, run: PlannedRun, runs: Sequence[PlannedRun], config: StudyConfig
+) -> dict[str, Any]:
+    """Return what a run may cost: the study's limits less what all its other runs have spent.
+
+    One that asks no model has no limits.
+    """
+    if not run.asks:
+        return {}
+    others = [other for other in runs if other.name != run.name]
+    spent = sum((spent_by(folder / other.name, config.prices) for other in others), Usage())
+    taken = {
+        "limit_tokens": spent.prompt_tokens + spent.answer_tokens,
+        "limit_dollars": spent.dollars,
+        "limit_seconds": spent.seconds,
+    }
+    return {
+        name: None if limit is None else limit - taken[name]
+        for name, limit in config.limits().items()
+    }
+
+
+def _recorded(folder: Path) -> dict[str, Any]:
+    """Return what the runs are that a folder holds or was to hold, by name."""
+    if not (folder / INDEX).is_file():
+        return {}
+    recorded = json.loads((folder / INDEX).read_text("utf-8"))["runs"]
+    for name, identity in recorded.items():
+        if (folder / name / MANIFEST).is_file():
+            manifest = read_manifest(folder / name)
+            identity["config"] |= {
+                name: said
+                for name, said in manifest["config"].items()
+                if name in identity["config"] and name not in _MAY_CHANGE
+            }
+    return recorded
+
+
+_MAY_CHANGE = ("most_unread",)
+"""What a resumed run may be given anew."""
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any]) -> str:
+    """Return in words in what two runs differ, or nothing."""
+    if old["command"] != new["command"]:
+        return f"command: {old['command']} then, {new['command']} now"
+    before, now = old["config"], new["config"]
+    words = [
+        f"{name}: {before.get(name)!r} then, {now.get(name)!r} now"
+        for name in {**before, **now}
+        if before.get(name) != now.get(name)
+    ]
+    files = [f"the file {name}" for name in {**old["files"], **new["files"]}]
+    changed = [name for name in files if old["files"] != new["files"]]
+    return "; ".join([*words, *changed])

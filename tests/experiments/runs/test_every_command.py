@@ -1,0 +1,126 @@
+"""Every command that asks a model leaves a run: cut short twice, finished, replayed, and pooled."""
+
+from dataclasses import replace
+from functools import partial
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from experiments.contest import command as contest
+from experiments.core.commands import COMMANDS
+from experiments.core.registry import REGISTRY
+from experiments.optimum import models
+from experiments.optimum.config import OptimumConfig
+from experiments.runs.directory import read_manifest
+from experiments.runs.rows import run_columns
+from experiments.runs.spending import spent_by
+from experiments.scoreboard import run as board
+from tests.helpers.steadfast import Steadfast
+
+PLANNERS = ("--planners", "federal", "llm")
+FEW = ("--agents", 4)
+YEAR = ("--evaluations", 2, "--welfare", "rawlsian")
+RUNS = {
+    "compare": (*FEW, *PLANNERS, *YEAR, "--no-uninformed", "--workers", "llm"),
+    "simulate": (*FEW, "--tax-years", 2, "--tax-year", 2),
+    "audit": (*FEW, "--samples", 1, "--elections", 1),
+    "scoreboard": (*FEW, *PLANNERS, *YEAR, "--populations", 2, "--economies", "acs"),
+    "contest": (*FEW, *YEAR, "--seeds", 2),
+    "transfer": (
+        *FEW,
+        "--planners",
+        "federal",
+        "random",
+        "--seeds",
+        2,
+        "--evaluations",
+        2,
+        2,
+        "--welfare",
+        "rawlsian",
+    ),
+    "optimum": (*FEW, "--workers", "llm", "--welfare", "rawlsian"),
+}
+POOLED = {"run", "command", "version", "economy", "elasticity", "agents", "seed"}
+POOLED |= {"welfare", "aversion", "planner_model", "worker_model"}
+OF_THE_FIRST_ROUND = ("compare", "simulate")
+"""Commands whose rows have columns of their own."""
+
+
+def test_the_table_holds_every_command_that_asks_a_model():
+    asks = {name for name, command in COMMANDS.items() if command.leaves_run} - {"sweep", "study"}
+    assert asks == set(RUNS)
+
+
+@pytest.fixture
+def brief(brief_fits, monkeypatch, brief_search):
+    monkeypatch.setattr(models, "SEARCH", models.Search(2, 1, 1, 2, 1))
+    monkeypatch.setattr(models, "_flat", lambda evaluate, law: law)
+    monkeypatch.setattr(models, "climb", partial(models.climb, steps=2))
+    monkeypatch.setattr(board, "best_found", partial(board.best_found, steps=2, most=10))
+    few = [REGISTRY[name] for name in ("surrogate", "federal", "llm")]
+    monkeypatch.setattr(contest, "ENTRANTS", few)
+    with brief_fits():
+        yield
+
+
+@pytest.mark.parametrize("command", RUNS)
+def test_a_run_cut_short_twice_ends_as_one_that_was_not(command, econjax, play, runs, brief):
+    whole, parts = runs / "whole", runs / "parts"
+    choices = (command, *RUNS[command], "--runs", runs, "--name")
+    engine = play(Steadfast())
+    assert econjax(*choices, "whole").code == 0
+    asked, batches, spent = engine.answered, 10**9 - engine.batches, spent_by(whole)
+    tokens = spent.prompt_tokens + spent.answer_tokens
+    assert spent.prompts == asked
+
+    ended = play(Steadfast(batches // 3))
+    ran = econjax(*choices, "parts")
+    assert (ran.code, f"econjax resume {parts}" in ran.err) == (130, True)
+    asked -= ended.answered
+    ended = play(Steadfast())
+    ran = econjax("resume", parts, "--limit-tokens", 2 * tokens // 3)
+    assert (ran.code, "higher limit" in ran.err) == (2, True)
+    assert spent_by(parts).prompt_tokens < tokens
+    assert not (parts / "metrics.parquet").exists()
+    asked -= ended.answered
+    ended = play(Steadfast())
+    ran = econjax("resume", parts, "--limit-tokens", 2 * tokens)
+    assert ran.code == 0, ran.err
+    assert ended.answered == asked
+    assert (parts / "metrics.parquet").read_bytes() == (whole / "metrics.parquet").read_bytes()
+    play(None)
+    ran = econjax("replay", parts)
+    assert "is identical" in ran.err, ran.err
+    if command not in OF_THE_FIRST_ROUND:
+        _check_rows(whole)
+
+
+def _check_rows(path):
+    """Check that rows say what is needed to pool them, in columns of one value each."""
+    table, manifest = pq.read_table(path / "metrics.parquet"), read_manifest(path)
+    assert set(table.column_names) > POOLED
+    assert not any(
+        pa.types.is_nested(kind) or pa.types.is_null(kind) for kind in table.schema.types
+    )
+    rows = table.to_pylist()
+    assert {row["command"] for row in rows} == {manifest["command"]}
+    assert {row["version"] for row in rows} == {manifest["versions"]["econjax"]}
+    assert len({row["run"] for row in rows}) == 1
+    assert {row["welfare"] for row in rows} <= {"rawlsian", "atkinson"}
+    models = {row[who] for row in rows for who in ("planner_model", "worker_model")}
+    assert models <= {None, "improviser"} != {None}
+
+
+def test_equal_choices_have_one_digest_and_others_another(tmp_path):
+    file = tmp_path / "economy.toml"
+    file.write_text("[preferences]\nelasticity = 0.5\n")
+    one, again = (OptimumConfig.of_file(file, agents=30) for _ in range(2))
+    other = replace(one, seed=1, name="other", limit_tokens=3)
+    first, same, third = (run_columns("optimum", each) for each in (one, again, other))
+    assert first == same
+    assert (first["economy"], first["elasticity"]) == (third["economy"], 0.5)
+    assert first["run"] != third["run"] != run_columns("contest", other)["run"]
+    file.write_text("[preferences]\nelasticity = 0.4\n")
+    assert run_columns("optimum", one)["economy"] != first["economy"]
