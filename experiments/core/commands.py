@@ -110,6 +110,11 @@ COMMANDS = {
         "experiments.sweep.command:run_sweep",
         leaves_run=True,
     ),
+    "report": Command(
+        "Write report.html into run directories: figures, tables and transcripts in one file.",
+        "experiments.pages.config:ReportConfig",
+        "experiments.pages.command:run_report",
+    ),
     "reform": Command(
         "Show who wins, who loses, and how much, where one schedule takes the place of another.",
         "experiments.reform.config:ReformConfig",
