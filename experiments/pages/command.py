@@ -10,13 +10,13 @@ from experiments.pages.document import Page, PageSection, Prose, charts_in, tabl
 from experiments.pages.drawing import save_chart
 from experiments.pages.facts import costs_section, disclosures, economy_words, facts_section
 from experiments.pages.latex import save_table
-from experiments.pages.record import RunRecord, is_run, read_run
+from experiments.pages.record import RunRecord, read_run
 from experiments.pages.rendering import render
 from experiments.pages.simulations import simulation_sections
-from experiments.pages.speakers import Crowd
+from experiments.pages.speakers import KnownWorkers
 from experiments.pages.sweeps import sweep_sections
-from experiments.pages.transcripts import Recording, recording_of, transcript_of
-from experiments.report.console import NOTES, mistakes
+from experiments.pages.transcripts import Heard, recording_of, transcript_of
+from experiments.report.console import mistakes
 from experiments.report.files import whole
 from llm_policy.engines.base import EngineError
 from llm_policy.personas.files import load_personas
@@ -62,13 +62,14 @@ def write_page(page: Page, folder: Path, config: ReportConfig) -> None:
 
 def run_page(run: RunRecord, *, transcripts: int = 400) -> Page:
     """Return the page of a run, with so many answers of models at most."""
-    recording, trouble = Recording(), ""
+    recording, trouble = Heard(), ""
     try:
         recording = recording_of(run.path, crowds=_crowds(run), most=transcripts)
     except EngineError as error:
         trouble = str(error)
-    first = PageSection("About this run", tuple(_about(run, recording)))
-    sections = [first, *_found(run)]
+    about = tuple(_about(run, recording))
+    sections = [PageSection("About this run", about)] if about else []
+    sections += _found(run)
     if recording.kept:
         sections.append(PageSection("Transcript", (transcript_of(recording),)))
     sections += [costs_section(run, recording, trouble), facts_section(run)]
@@ -83,7 +84,7 @@ def _found(run: RunRecord) -> list[PageSection]:
     return sections(run)
 
 
-def _about(run: RunRecord, recording: Recording) -> list[Prose]:
+def _about(run: RunRecord, recording: Heard) -> list[Prose]:
     """Return what a reader must know before the first figure."""
     blocks = []
     warnings = list(disclosures(run, recording))
@@ -107,7 +108,7 @@ def _lead(run: RunRecord) -> str:
     return f"econjax {run.command}, {models}; written by econjax {version}."
 
 
-def _crowds(run: RunRecord) -> list[Crowd]:
+def _crowds(run: RunRecord) -> list[KnownWorkers]:
     """Return the workers who may speak in a run's journal."""
     config = run.config
     if config is None or not run.engines:
@@ -120,4 +121,4 @@ def _crowds(run: RunRecord) -> list[Crowd]:
         personas = load_personas(people).texts if people.is_file() else ()
     except ValueError:
         personas = ()
-    return [Crowd(np.asarray(economy.population.skill, float), personas)]
+    return [KnownWorkers(np.asarray(economy.population.skill, float), personas)]

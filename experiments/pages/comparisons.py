@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from econjax import BracketSchedule
-from experiments.pages.document import Block, Chart, Curve, DataTable, PageSection, Prose
-from experiments.pages.drawing import tone_and_dash
+from experiments.pages.document import Block, Chart, Curve, DataTable, Look, PageSection, Prose
+from experiments.pages.drawing import look_at
 from experiments.pages.people import Reform, people_charts
 from experiments.pages.record import RunRecord
 from experiments.pages.schedules import schedule_charts
@@ -79,7 +79,7 @@ def recommended_table(run: RunRecord, rows: Rows) -> DataTable:
 def evaluations_chart(run: RunRecord, rows: Rows) -> Chart:
     """Return welfare by evaluation: exact values as the best so far falls short, others as heard.
 
-    Means over seeds, with Student's 95 % interval as a band.
+    Means over seeds; a band holds all seeds where values are exact, else Student's 95 % interval.
     """
     exact = all(row["standard_error"] == 0 for row in rows)
     heard = {name: some for name, some in _by_planner(rows, "evaluated").items() if some}
@@ -89,11 +89,12 @@ def evaluations_chart(run: RunRecord, rows: Rows) -> Chart:
     curves, lines = [], []
     for place, (name, some) in enumerate(heard.items()):
         paths = np.array([_path(some, seed, best[seed], longest, exact) for seed in seeds])
-        curves.append(_banded(name, paths, tone_and_dash(place), floor=_LEAST if exact else None))
+        curves.append(_banded(name, paths, look_at(place), exact))
         lines.append((name, *(f"{paths.mean(axis=0)[n - 1]:,.2f}" for n in _some(longest))))
     what = "best so far, short of the best of all" if exact else "equivalent of each evaluation"
     title = "Welfare by evaluation"
-    band = " Bands: 95 % intervals of the mean over seeds." if len(seeds) > 1 else ""
+    kind = "from the least to the most" if exact else "95 % intervals of the mean"
+    band = f" Bands: {kind} over seeds." if len(seeds) > 1 else ""
     least = min(curves, key=lambda curve: curve.y[-1]) if exact else None
     return Chart(
         title,
@@ -120,17 +121,17 @@ def _path(
     return np.pad(seen, (0, longest - len(seen)), mode="edge")
 
 
-def _banded(
-    name: str, paths: Float[np.ndarray, "seeds steps"], look: Any, *, floor: float | None
-) -> Curve:
-    """Return the mean of some paths with its interval."""
+def _banded(name: str, paths: Float[np.ndarray, "seeds steps"], look: Look, exact: bool) -> Curve:
+    """Return the mean of some paths, with all of them or its interval as a band."""
     steps, mean = np.arange(1, paths.shape[1] + 1), paths.mean(axis=0)
     if len(paths) == 1 or not np.ptp(paths, axis=0).any():
-        return Curve(name, steps, mean, **look)
+        return Curve(name, steps, mean, look=look)
+    if exact:
+        return Curve(name, steps, mean, paths.min(axis=0), paths.max(axis=0), look=look)
     spread = [mean_of(values) for values in paths.T]
-    low = np.array([one.low for one in spread])
-    low = low if floor is None else np.maximum(low, floor)
-    return Curve(name, steps, mean, low, [one.high for one in spread], **look)
+    return Curve(
+        name, steps, mean, [one.low for one in spread], [o.high for o in spread], look=look
+    )
 
 
 def _some(longest: int) -> list[int]:

@@ -3,8 +3,11 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
+import numpy as np
+
+Numbers = Sequence[float] | np.ndarray
 INK = -1
 """The tone of a curve in the colour of the text: the law, or what others are held against."""
 
@@ -19,21 +22,24 @@ class DataTable:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Curve:
-    """Numbers against numbers: a line, steps to the right, dots or bars; `low` to `high` a band.
+class Look(NamedTuple):
+    """How a curve is drawn: a place in a figure's colours, and one in its patterns of lines."""
 
-    `tone` is a place in a figure's colours, `dash` one in its patterns of lines.
-    """
-
-    label: str
-    x: Sequence[float]
-    y: Sequence[float]
-    low: Sequence[float] = ()
-    high: Sequence[float] = ()
-    kind: Literal["line", "steps", "dots", "bars"] = "line"
     tone: int = 0
     dash: int = 0
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Numbers against numbers: a line, steps to the right, dots or bars; `low` to `high` a band."""
+
+    label: str
+    x: Numbers
+    y: Numbers
+    low: Numbers = ()
+    high: Numbers = ()
+    kind: Literal["line", "steps", "dots", "bars"] = "line"
+    look: Look = Look()
 
 
 @dataclass(frozen=True)

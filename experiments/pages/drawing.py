@@ -1,4 +1,4 @@
-"""Figures drawn by matplotlib: for a page in its own colours, light and dark, and as SVG and PDF."""
+"""Figures by matplotlib: for a page in its own colours, light and dark, and as SVG and PDF."""
 
 import io
 import re
@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from experiments.pages.document import INK, Chart, Curve
+from experiments.pages.document import INK, Chart, Curve, Look
 from experiments.report.files import whole
 from experiments.report.plain import plain
 
@@ -55,9 +55,9 @@ _SIZE = 4.3, 2.9
 """Inches: text of this figure can be read on a telephone, where it is as wide as the screen."""
 
 
-def tone_and_dash(place: int) -> dict[str, int]:
+def look_at(place: int) -> Look:
     """Return the looks of the curve at a place in a figure: no two of the first 32 are alike."""
-    return {"tone": place % len(TONES), "dash": place // len(TONES) % len(DASHES)}
+    return Look(place % len(TONES), place // len(TONES) % len(DASHES))
 
 
 def inline_svg(chart: Chart, name: str) -> str:
@@ -119,7 +119,7 @@ def _drawn(chart: Chart, *, legend: bool) -> Figure:
 
 def _add(axes: Axes, curve: Curve, bars: Sequence[Curve]) -> None:
     """Draw a curve and its band."""
-    color = _BLACK if curve.tone == INK else TONES[curve.tone][0]
+    color = _BLACK if curve.look.tone == INK else TONES[curve.look.tone][0]
     label, x, y = plain(curve.label), np.asarray(curve.x, float), np.asarray(curve.y, float)
     if curve.kind == "bars":
         width = 0.8 / len(bars)
@@ -130,9 +130,11 @@ def _add(axes: Axes, curve: Curve, bars: Sequence[Curve]) -> None:
         axes.plot(x, y, "o", color=color, markersize=3.5, alpha=0.75, label=label)
     else:
         style: Any = "steps-post" if curve.kind == "steps" else "default"
-        axes.plot(x, y, color=color, linestyle=_pattern(curve.dash), drawstyle=style, label=label)
+        axes.plot(
+            x, y, color=color, linestyle=_pattern(curve.look.dash), drawstyle=style, label=label
+        )
     if len(curve.low):
-        axes.fill_between(x, curve.low, curve.high, color=color, alpha=0.18, linewidth=0)
+        axes.fill_between(x, curve.low, curve.high, color=color, alpha=0.14, linewidth=0)
 
 
 def _number(axes: Axes, chart: Chart) -> None:
@@ -140,12 +142,19 @@ def _number(axes: Axes, chart: Chart) -> None:
     for axis, scale in ((axes.xaxis, chart.x_scale), (axes.yaxis, chart.y_scale)):
         axis.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))
         axis.set_minor_formatter(NullFormatter())
-        axis.set_major_locator(LogLocator(numticks=6) if scale == "log" else MaxNLocator(6))
+        axis.set_major_locator(LogLocator(numticks=6) if scale == "log" else _round())
     if chart.ticks:
         axes.set_xticks(range(len(chart.ticks)), [plain(text) for text in chart.ticks])
-    elif all(float(x).is_integer() for curve in chart.curves for x in curve.x):
-        if chart.x_scale == "linear":
-            axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    elif chart.x_scale == "linear" and _whole_numbers(chart):
+        axes.xaxis.set_major_locator(_round(integer=True))
+
+
+def _whole_numbers(chart: Chart) -> bool:
+    return all(float(x).is_integer() for curve in chart.curves for x in curve.x)
+
+
+def _round(**choices: Any) -> MaxNLocator:
+    return MaxNLocator(6, steps=[1, 2, 2.5, 5, 10], **choices)
 
 
 def short_number(value: float) -> str:
@@ -165,4 +174,3 @@ def _pattern(dash: int) -> Any:
 def _shortened(found: re.Match[str]) -> str:
     """Return an attribute with two decimals in its numbers."""
     return re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", found[0])
-

@@ -26,7 +26,9 @@ def leaders_chart(
     """Return who led in each tax year, and the share of voters who named the winner."""
     years = range(1, len(leaders) + 1)
     share = {e["tax_year"]: _share_of_winner(e) for e in elections}
-    held = [(year, leader) for year, leader in zip(years, leaders, strict=True) if leader is not None]
+    held = [
+        (year, leader) for year, leader in zip(years, leaders, strict=True) if leader is not None
+    ]
     title = "Votes and leaders"
     rows = (
         (
@@ -43,7 +45,11 @@ def leaders_chart(
         f"{different} different leaders in {len(leaders)} tax years.",
         "tax year",
         "voters for the winner, %",
-        (Curve("voters for the winner", list(share), [100 * s for s in share.values()], kind="bars"),),
+        (
+            Curve(
+                "voters for the winner", list(share), [100 * s for s in share.values()], kind="bars"
+            ),
+        ),
         DataTable(title, ("tax year", "leader", "voters for the winner"), tuple(rows)),
     )
 
@@ -67,8 +73,8 @@ def ballots_table(election: Mapping[str, Any]) -> DataTable:
         ("candidate", "platform, % by bracket", "named first", "named at all"),
         tuple(rows),
         note=f"{len(election['stood'])} stood; {election['abstentions']} of "
-        f"{len(election['ballots'])} voters named nobody; {election['unread']} ballots could not be "
-        "read.",
+        f"{len(election['ballots'])} voters named nobody; {election['unread']} ballots could not "
+        "be read.",
     )
 
 

@@ -8,11 +8,11 @@ import pyarrow.parquet as pq
 
 from experiments.pages.document import Block, DataTable, PageSection, Prose
 from experiments.pages.record import RunRecord
-from experiments.pages.transcripts import Recording
+from experiments.pages.transcripts import Heard
 from experiments.report.disclosure import nature
 
 
-def disclosures(run: RunRecord, recording: Recording) -> tuple[str, ...]:
+def disclosures(run: RunRecord, recording: Heard) -> tuple[str, ...]:
     """Return what must be known of the models that answered, as it stands wherever they are."""
     asked = recording.asked or {"workers": "choice", "planner": "choice"}
     remarks = [remark for engine in run.engines for remark in nature(engine, asked).remarks]
@@ -50,26 +50,27 @@ def facts_section(run: RunRecord) -> PageSection:
     return PageSection("What was run", tuple(blocks))
 
 
-def costs_section(run: RunRecord, recording: Recording, trouble: str) -> PageSection:
+def costs_section(run: RunRecord, recording: Heard, trouble: str) -> PageSection:
     """Return what a run took, its limits, and what failed; `trouble` is with its journal."""
     prices = run.manifest["limits"].get("prices") or (0.0, 0.0)
-    dollars = (
-        prices[0] * recording.read_tokens + prices[1] * recording.written_tokens
-    ) / 1e6
-    rows = {
-        "answers of models": f"{recording.total:,}",
-        "tokens read": f"{recording.read_tokens:,}",
-        "tokens written": f"{recording.written_tokens:,}",
-        "seconds inside models": f"{recording.seconds:,.1f}",
-        "dollars, at the prices given": f"{dollars:,.4f}" if dollars else "no prices were given",
-        "answers marked as unread, after which the run stopped": f"{recording.unread:,}",
-        "answers understood": _understood(run),
-        "seconds, all": _seconds(run),
-    }
+    dollars = (prices[0] * recording.read_tokens + prices[1] * recording.written_tokens) / 1e6
+    rows: dict[str, Any] = {"seconds, all": _seconds(run)}
+    if run.engines:
+        rows |= {
+            "answers of models": f"{recording.total:,}",
+            "tokens read": f"{recording.read_tokens:,}",
+            "tokens written": f"{recording.written_tokens:,}",
+            "seconds inside models": f"{recording.seconds:,.1f}",
+            "dollars, at the prices given": f"{dollars:,.4f}" if any(prices) else "no prices given",
+            "answers that stopped the run, as they could not be read": f"{recording.unread:,}",
+            "answers understood": _understood(run),
+        }
     limits = {n.replace("_", " "): v for n, v in run.manifest["limits"].items() if n != "prices"}
     rows |= {name: "none" if value is None else value for name, value in limits.items()}
     for engine in run.engines:
-        rows |= {f"server: {name}": engine[name] for name in ("refused", "lost") if engine.get(name)}
+        rows |= {
+            f"server: {name}": engine[name] for name in ("refused", "lost") if engine.get(name)
+        }
     blocks: list[Block] = [Prose((trouble,), warning=True)] if trouble else []
     blocks.append(DataTable("Costs and failures", ("what", "how much"), _pairs(rows)))
     return PageSection("Costs and failures", tuple(blocks))

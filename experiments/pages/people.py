@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from econjax import BracketSchedule, Economy
 from econjax.measures import ReformEffects, effects_by, quantile_groups, reform_effects
-from experiments.pages.document import INK, Block, Chart, Curve, DataTable
+from experiments.pages.document import INK, Block, Chart, Curve, DataTable, Look
 from experiments.reform.command import incomes_by_schedule
 
 _POINTS = 120
@@ -67,12 +67,12 @@ def lorenz_chart(reform: Reform, effects: ReformEffects) -> Chart:
         f"after tax and rebate, {reform.name}": effects.after.consumption,
     }
     found = {name: lorenz_curve(np.asarray(v, float), weight) for name, v in kinds.items()}
-    looks = ({"tone": INK, "dash": 2}, {"tone": INK, "dash": 1}, {"tone": 0})
+    looks = Look(INK, 2), Look(INK, 1), Look()
     curves = [
-        Curve(name, 100 * x, 100 * y, **look)
+        Curve(name, 100 * x, 100 * y, look=look)
         for (name, (x, y)), look in zip(found.items(), looks, strict=True)
     ]
-    even = Curve("equality", (0.0, 100.0), (0.0, 100.0), tone=7, dash=2)
+    even = Curve("equality", (0.0, 100.0), (0.0, 100.0), look=Look(7, 2))
     tenths = [place * _POINTS // 10 for place in range(1, 11)]
     rows = (
         (f"{10 * n} %", *(f"{100 * y[place]:.1f} %" for _, y in found.values()))
@@ -101,9 +101,9 @@ def hours_chart(
     place = order[np.unique(np.linspace(0, len(order) - 1, 2 * _POINTS).astype(int))]
     both = {reform.law_name: effects.before.labor, reform.name: effects.after.labor}
     hours = {name: np.asarray(labor, float) for name, labor in both.items()}
-    looks = ({"tone": INK, "dash": 1}, {"tone": 0})
+    looks = Look(INK, 1), Look()
     curves = [
-        Curve(f"best response, {name}", skill[place], labor[place], **look)
+        Curve(f"best response, {name}", skill[place], labor[place], look=look)
         for (name, labor), look in zip(hours.items(), looks, strict=True)
     ]
     tenth = np.asarray(quantile_groups(population.skill, population.weight))
@@ -134,13 +134,14 @@ def hours_chart(
     )
 
 
-def bunching_chart(reform: Reform, effects: ReformEffects, bins: int = 150) -> Chart:
+def bunching_chart(reform: Reform, effects: ReformEffects) -> Chart:
     """Return the shares of people by income under the two schedules, fine enough for bunching."""
+    bins = int(np.clip(reform.economy.population.agents // 4, 20, 150))
     shares = incomes_by_schedule(reform.economy, effects, bins)
     names = {"before": reform.law_name, "after": reform.name}
-    looks = {"before": {"tone": INK, "dash": 1}, "after": {"tone": 0}}
+    looks = {"before": Look(INK, 1), "after": Look()}
     curves = [
-        Curve(names[key], shares.edges[:-1], people, kind="steps", **looks[key])
+        Curve(names[key], shares.edges[:-1], people, kind="steps", look=looks[key])
         for key, people in shares.people.items()
     ]
     weight = np.asarray(reform.economy.population.weight, float)
@@ -222,9 +223,7 @@ def _near(
     return float(weight[np.abs(income - place) <= 0.01 * place].sum() / weight.sum())
 
 
-def _spread_out(
-    curve: Curve, skill: Float[np.ndarray, " agents"]
-) -> Float[np.ndarray, " agents"]:
+def _spread_out(curve: Curve, skill: Float[np.ndarray, " agents"]) -> Float[np.ndarray, " agents"]:
     """Return the heights of dots by worker, whose places along x are the workers' skills."""
     values = np.full(len(skill), np.nan)
     values[: len(curve.y)] = np.asarray(curve.y, float)

@@ -89,4 +89,3 @@ def read_run(path: Path) -> RunRecord:
     except (ValueError, OSError) as error:
         return RunRecord(path, manifest, None, one_line(error))
     return RunRecord(path, manifest, config)
-

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from econjax import BracketSchedule
-from experiments.pages.document import INK, Chart, Curve, DataTable
-from experiments.pages.drawing import tone_and_dash
+from experiments.pages.document import INK, Chart, Curve, DataTable, Look
+from experiments.pages.drawing import look_at
 
 
 def schedule_charts(
@@ -35,10 +35,10 @@ def schedule_charts(
         rates = {name: _own(values, len(begin), group) for name, values in schedules.items()}
         lawful = _own(law.rates, len(of_law), group)
         curves = [
-            _curve(name, own, begin[group % len(begin)], tone_and_dash(place))
+            _curve(name, own, begin[group % len(begin)], look_at(place))
             for place, (name, own) in enumerate(rates.items())
         ]
-        ink = {"tone": INK, "dash": 1}
+        ink = Look(INK, 1)
         curves.append(_curve(law_name, lawful, of_law[group % len(of_law)], ink))
         data = _table(words, rates, begin[group % len(begin)], symbol)
         charts.append(
@@ -63,13 +63,13 @@ def _own(rates: Any, groups: int, group: int) -> Float[np.ndarray, " brackets"]:
     return values[group % len(values)]
 
 
-def _curve(name: str, rates: Any, thresholds: Float[np.ndarray, " brackets"], look: Any) -> Curve:
+def _curve(name: str, rates: Any, thresholds: Float[np.ndarray, " brackets"], look: Look) -> Curve:
     """Return rates as steps, from an income that shows the first bracket to one past the last."""
     first = min(2e3, thresholds[1:].min(initial=1e4) / 5)
     last = max(1e6, 1.5 * thresholds[-1])
     incomes = np.concatenate([[first], thresholds[1:], [last]])
     heights = 100 * np.asarray(rates, float)
-    return Curve(name, incomes, np.append(heights, heights[-1]), kind="steps", **look)
+    return Curve(name, incomes, np.append(heights, heights[-1]), kind="steps", look=look)
 
 
 def _table(

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from econjax import BracketSchedule, best_response
 from econjax.measures import reform_effects
-from experiments.pages.document import Block, Chart, Curve, DataTable, PageSection
+from experiments.pages.document import Block, Chart, Curve, DataTable, Look, PageSection
 from experiments.pages.elections import election_blocks
 from experiments.pages.people import (
     Reform,
@@ -45,7 +45,7 @@ def simulation_sections(run: RunRecord) -> list[PageSection]:
         for name in scores
     ]
     steps += [step_chart(run, *what) for what in _STEPPED if _known(rows, what[0])]
-    sections = [PageSection("Step by step", tuple([years_table(run, scores), *steps]))]
+    sections = [PageSection("Step by step", (years_table(run, scores), *steps))]
     if run.config is not None:
         sections.append(PageSection("Schedules and people", tuple(_people(run, size))))
     government = run.path / "government.json"
@@ -56,9 +56,7 @@ def simulation_sections(run: RunRecord) -> list[PageSection]:
     return sections
 
 
-def step_chart(
-    run: RunRecord, name: str, title: str, label: str, scale: float, form: str
-) -> Chart:
+def step_chart(run: RunRecord, name: str, title: str, label: str, scale: float, form: str) -> Chart:
     """Return a figure of the metrics by step; upright lines part the tax years."""
     rows = [row for row in run.rows if row[name] is not None]
     steps, values = [row["step"] for row in rows], [scale * row[name] for row in rows]
@@ -129,7 +127,7 @@ def _people(run: RunRecord, size: str) -> list[Block]:
     rebate = float(np.mean([row["rebate"] for row in years[-1]]))
     best = np.asarray(best_response(economy, last, rebate), float)
     skill = np.asarray(economy.population.skill, float)
-    dots = [Curve("as lived, mean of the last tax year", skill, hours, kind="dots", tone=1)]
+    dots = [Curve("as lived, mean of the last tax year", skill, hours, kind="dots", look=Look(1))]
     off = float(np.nanmean(np.abs(hours - best)))
     words = (
         f"Dots: what workers did in tax year {len(years)}, on average {off:.1f} hours from the "
@@ -166,7 +164,7 @@ def _with_lived(chart: Chart, run: RunRecord, year: int) -> Chart:
     if not kept.size:
         return chart
     x, y = lorenz_curve(kept, np.ones(len(kept)))
-    own = Curve("after tax and rebate, as lived", 100 * x, 100 * y, tone=1)
+    own = Curve("after tax and rebate, as lived", 100 * x, 100 * y, look=Look(1))
     return dataclasses.replace(chart, curves=(*chart.curves, own))
 
 

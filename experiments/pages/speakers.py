@@ -12,7 +12,7 @@ from llm_policy.engines.base import Prompt
 from llm_policy.prompts.numbers import money
 
 
-class Asked(NamedTuple):
+class AskedOf(NamedTuple):
     """Whom a question was put to, as what, and what it was about; `person` tells people apart."""
 
     role: str
@@ -30,20 +30,20 @@ _OPENINGS = (
 _STANDS, _JUDGES = "You may stand for election.", "Judge the taxes and the rebate"
 
 
-def asked_of(prompt: Prompt) -> Asked:
+def asked_of(prompt: Prompt) -> AskedOf:
     """Return whom a question of this project was put to; one that none of it put, to others."""
     shared, personal = prompt
     person = _person(personal) or _person_within(shared)
     for opening, role, about in _OPENINGS:
         if shared.startswith(opening):
             if role == PLANNER and person:
-                return Asked(role, "rates, as leader", person)
+                return AskedOf(role, "rates, as leader", person)
             if role == VOTERS and _STANDS in shared:
                 about = "whether to stand"
-            return Asked(role, about, person)
+            return AskedOf(role, about, person)
     if not person:
-        return Asked(OTHER, "", "")
-    return Asked(WORKERS, "satisfaction" if _JUDGES in shared else "hours", person)
+        return AskedOf(OTHER, "", "")
+    return AskedOf(WORKERS, "satisfaction" if _JUDGES in shared else "hours", person)
 
 
 def _person(text: str) -> str:
@@ -64,7 +64,7 @@ _FAR = 20_000
 
 
 @dataclass(frozen=True)
-class Crowd:
+class KnownWorkers:
     """The workers of a run: what each earns by an hour, in money a year, and reads of itself."""
 
     skill: Float[np.ndarray, " agents"]

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from econjax import BracketSchedule
 from experiments.pages.document import Block, Chart, Curve, DataTable, PageSection, Prose
-from experiments.pages.drawing import tone_and_dash
+from experiments.pages.drawing import look_at
 from experiments.pages.people import Reform, people_charts
 from experiments.pages.record import RunRecord, seeds_text
 from experiments.pages.schedules import schedule_charts
@@ -64,7 +64,16 @@ def gains_table(means: Sequence[Mapping[str, Any]], varied: Sequence[str], size:
         )
         for row in means[:_MOST_ROWS]
     )
-    columns = ("point", *varied, "beside", "optimal", "beside it", "gain", "95 % of gain", "converged")
+    columns = (
+        "point",
+        *varied,
+        "beside",
+        "optimal",
+        "beside it",
+        "gain",
+        "95 % of gain",
+        "converged",
+    )
     rest = f" The first {_MOST_ROWS} of {len(means):,} rows." if len(means) > _MOST_ROWS else ""
     note = (
         "Means over seeds of the equally-distributed equivalent, money a year; gains are paired by "
@@ -96,13 +105,11 @@ def gain_chart(
     if loose:
         curves = [_line("gain", list(means), name)]
     shown = [
-        Curve(c.label, c.x, c.y, c.low, c.high, "dots" if loose else "line", **tone_and_dash(place))
+        Curve(c.label, c.x, c.y, c.low, c.high, "dots" if loose else "line", look_at(place))
         for place, c in enumerate(curves[:_MOST_LINES])
     ]
     title = f"Gain by {name}"
-    rows = (
-        (c.label, f"{x:g}", f"{y:,.2f}") for c in shown for x, y in zip(c.x, c.y, strict=True)
-    )
+    rows = ((c.label, f"{x:g}", f"{y:,.2f}") for c in shown for x, y in zip(c.x, c.y, strict=True))
     rest = f" {_MOST_LINES} of {len(curves)} lines." if len(curves) > _MOST_LINES else ""
     every = [row["gain"]["value"] for row in means]
     return Chart(

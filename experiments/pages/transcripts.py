@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from experiments.pages.document import Spoken, Transcript
-from experiments.pages.speakers import OTHER, PLANNER, Asked, Crowd, asked_of
+from experiments.pages.speakers import OTHER, PLANNER, AskedOf, KnownWorkers, asked_of
 from llm_policy.engines.wrappers.recorded import RecordedCall, recorded_calls
 
 _MOST_LETTERS = 20_000
@@ -15,14 +15,14 @@ _MOST_LETTERS = 20_000
 
 
 @dataclass
-class Recording:
+class Heard:
     """What a run's journals hold: answers by speaker, how they were given, and what they took.
 
     `modes` counts by role how often a model answered by "text" and by "choice"; `kept` is what is
     shown, `total` how many answers there are. Of a choice one token was written.
     """
 
-    kept: dict[str, list[tuple[Asked, RecordedCall]]] = field(default_factory=dict)
+    kept: dict[str, list[tuple[AskedOf, RecordedCall]]] = field(default_factory=dict)
     modes: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     total: int = 0
     unread: int = 0
@@ -45,7 +45,7 @@ def journals_of(run: Path) -> list[Path]:
     return sorted(run.glob("journal*.sqlite"), key=lambda path: (len(path.name), path.name))
 
 
-def recording_of(run: Path, *, crowds: Sequence[Crowd], most: int) -> Recording:
+def recording_of(run: Path, *, crowds: Sequence[KnownWorkers], most: int) -> Heard:
     """Return what a run's journals hold, of the answers as many as a bound leaves to each speaker.
 
     Those of a speaker are its first and its last ones. Where that would be very few, later speakers
@@ -54,7 +54,7 @@ def recording_of(run: Path, *, crowds: Sequence[Crowd], most: int) -> Recording:
     Raises:
         EngineError: a journal is damaged or cannot be opened.
     """
-    found, counts = Recording(), Counter[str]()
+    found, counts = Heard(), Counter[str]()
     for call in _calls(run):
         asked = asked_of(call.prompt)
         _count(found, asked, call)
@@ -79,7 +79,7 @@ def _calls(run: Path) -> Iterator[RecordedCall]:
 
 def _shown(counts: Counter[str], most: int) -> dict[str, tuple[int, int]]:
     """Return how many of the first and of the last answers of each speaker are shown."""
-    each, left = max(most // max(len(counts), 1), _FEW), most
+    each, left = max(most // max(len(counts), _FEW), _FEW), most
     shown = {}
     for name in sorted(counts, key=_order):
         number = min(each, counts[name], left)
@@ -89,10 +89,11 @@ def _shown(counts: Counter[str], most: int) -> dict[str, tuple[int, int]]:
 
 
 _FEW = 6
-"""Answers of a speaker below which more speakers make no sense of any."""
+"""Answers of a speaker below which more speakers make no sense of any, and parts of the bound of
+which a speaker has one at most."""
 
 
-def _count(found: Recording, asked: Asked, call: RecordedCall) -> None:
+def _count(found: Heard, asked: AskedOf, call: RecordedCall) -> None:
     found.total += 1
     found.unread += call.unread
     found.read_tokens += call.tokens[0]
@@ -101,7 +102,7 @@ def _count(found: Recording, asked: Asked, call: RecordedCall) -> None:
     found.modes[asked.role]["choice" if call.verb == "choose" else "text"] += 1
 
 
-def _name(asked: Asked, crowds: Sequence[Crowd]) -> str:
+def _name(asked: AskedOf, crowds: Sequence[KnownWorkers]) -> str:
     """Return what the page calls a speaker."""
     if not asked.person:
         return asked.role
@@ -118,7 +119,7 @@ def _order(name: str) -> tuple[int, int, str]:
     return (0 if name == PLANNER else 2 if name == OTHER else 1, place, name)
 
 
-def transcript_of(found: Recording) -> Transcript:
+def transcript_of(found: Heard) -> Transcript:
     """Return what is shown of a recording."""
     told: dict[str, int] = {}
     speakers = {
@@ -157,4 +158,3 @@ def _cut(text: str) -> str:
     if len(text) <= _MOST_LETTERS:
         return text
     return f"{text[:_MOST_LETTERS]} … ({len(text) - _MOST_LETTERS:,} letters more)"
-
