@@ -15,7 +15,7 @@ from experiments.pages.rendering import render
 from experiments.pages.simulations import simulation_sections
 from experiments.pages.speakers import KnownWorkers
 from experiments.pages.sweeps import sweep_sections
-from experiments.pages.transcripts import Heard, recording_of, transcript_of
+from experiments.pages.transcripts import Proceedings, recording_of, transcript_of
 from experiments.report.console import mistakes
 from experiments.report.files import whole
 from llm_policy.engines.base import EngineError
@@ -62,7 +62,7 @@ def write_page(page: Page, folder: Path, config: ReportConfig) -> None:
 
 def run_page(run: RunRecord, *, transcripts: int = 400) -> Page:
     """Return the page of a run, with so many answers of models at most."""
-    recording, trouble = Heard(), ""
+    recording, trouble = Proceedings(), ""
     try:
         recording = recording_of(run.path, crowds=_crowds(run), most=transcripts)
     except EngineError as error:
@@ -84,7 +84,7 @@ def _found(run: RunRecord) -> list[PageSection]:
     return sections(run)
 
 
-def _about(run: RunRecord, recording: Heard) -> list[Prose]:
+def _about(run: RunRecord, recording: Proceedings) -> list[Prose]:
     """Return what a reader must know before the first figure."""
     blocks = []
     warnings = list(disclosures(run, recording))

@@ -29,6 +29,9 @@ class Look(NamedTuple):
     dash: int = 0
 
 
+_PLAIN = Look()
+
+
 @dataclass(frozen=True)
 class Curve:
     """Numbers against numbers: a line, steps to the right, dots or bars; `low` to `high` a band."""
@@ -39,7 +42,7 @@ class Curve:
     low: Numbers = ()
     high: Numbers = ()
     kind: Literal["line", "steps", "dots", "bars"] = "line"
-    look: Look = Look()
+    look: Look = _PLAIN
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ TONES = (
 DASHES = ("", "6 2.5", "1.5 2", "7 2 1.5 2")
 """Patterns of lines, in points drawn and left out."""
 _BLACK = "#000000"
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "econjax",
     "pdf.fonttype": 42,
@@ -51,7 +51,7 @@ _STYLE = {
     "savefig.facecolor": "none",
     "axes.unicode_minus": True,
 }
-_SIZE = 4.3, 2.9
+_SIZE = 3.7, 2.6
 """Inches: text of this figure can be read on a telephone, where it is as wide as the screen."""
 
 

@@ -8,11 +8,11 @@ import pyarrow.parquet as pq
 
 from experiments.pages.document import Block, DataTable, PageSection, Prose
 from experiments.pages.record import RunRecord
-from experiments.pages.transcripts import Heard
+from experiments.pages.transcripts import Proceedings
 from experiments.report.disclosure import nature
 
 
-def disclosures(run: RunRecord, recording: Heard) -> tuple[str, ...]:
+def disclosures(run: RunRecord, recording: Proceedings) -> tuple[str, ...]:
     """Return what must be known of the models that answered, as it stands wherever they are."""
     asked = recording.asked or {"workers": "choice", "planner": "choice"}
     remarks = [remark for engine in run.engines for remark in nature(engine, asked).remarks]
@@ -50,7 +50,7 @@ def facts_section(run: RunRecord) -> PageSection:
     return PageSection("What was run", tuple(blocks))
 
 
-def costs_section(run: RunRecord, recording: Heard, trouble: str) -> PageSection:
+def costs_section(run: RunRecord, recording: Proceedings, trouble: str) -> PageSection:
     """Return what a run took, its limits, and what failed; `trouble` is with its journal."""
     prices = run.manifest["limits"].get("prices") or (0.0, 0.0)
     dollars = (prices[0] * recording.read_tokens + prices[1] * recording.written_tokens) / 1e6

@@ -15,7 +15,7 @@ _MOST_LETTERS = 20_000
 
 
 @dataclass
-class Heard:
+class Proceedings:
     """What a run's journals hold: answers by speaker, how they were given, and what they took.
 
     `modes` counts by role how often a model answered by "text" and by "choice"; `kept` is what is
@@ -45,7 +45,7 @@ def journals_of(run: Path) -> list[Path]:
     return sorted(run.glob("journal*.sqlite"), key=lambda path: (len(path.name), path.name))
 
 
-def recording_of(run: Path, *, crowds: Sequence[KnownWorkers], most: int) -> Heard:
+def recording_of(run: Path, *, crowds: Sequence[KnownWorkers], most: int) -> Proceedings:
     """Return what a run's journals hold, of the answers as many as a bound leaves to each speaker.
 
     Those of a speaker are its first and its last ones. Where that would be very few, later speakers
@@ -54,7 +54,7 @@ def recording_of(run: Path, *, crowds: Sequence[KnownWorkers], most: int) -> Hea
     Raises:
         EngineError: a journal is damaged or cannot be opened.
     """
-    found, counts = Heard(), Counter[str]()
+    found, counts = Proceedings(), Counter[str]()
     for call in _calls(run):
         asked = asked_of(call.prompt)
         _count(found, asked, call)
@@ -93,7 +93,7 @@ _FEW = 6
 which a speaker has one at most."""
 
 
-def _count(found: Heard, asked: AskedOf, call: RecordedCall) -> None:
+def _count(found: Proceedings, asked: AskedOf, call: RecordedCall) -> None:
     found.total += 1
     found.unread += call.unread
     found.read_tokens += call.tokens[0]
@@ -119,7 +119,7 @@ def _order(name: str) -> tuple[int, int, str]:
     return (0 if name == PLANNER else 2 if name == OTHER else 1, place, name)
 
 
-def transcript_of(found: Heard) -> Transcript:
+def transcript_of(found: Proceedings) -> Transcript:
     """Return what is shown of a recording."""
     told: dict[str, int] = {}
     speakers = {
