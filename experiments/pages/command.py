@@ -64,7 +64,7 @@ def run_page(run: RunRecord, *, transcripts: int = 400) -> Page:
     """Return the page of a run, with so many answers of models at most."""
     recording, trouble = Proceedings(), ""
     try:
-        recording = recording_of(run.path, crowds=_crowds(run), most=transcripts)
+        recording = recording_of(run.path, known=_known(run), most=transcripts)
     except EngineError as error:
         trouble = str(error)
     about = tuple(_about(run, recording))
@@ -108,7 +108,7 @@ def _lead(run: RunRecord) -> str:
     return f"econjax {run.command}, {models}; written by econjax {version}."
 
 
-def _crowds(run: RunRecord) -> list[KnownWorkers]:
+def _known(run: RunRecord) -> list[KnownWorkers]:
     """Return the workers who may speak in a run's journal."""
     config = run.config
     if config is None or not run.engines:

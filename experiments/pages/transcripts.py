@@ -45,7 +45,7 @@ def journals_of(run: Path) -> list[Path]:
     return sorted(run.glob("journal*.sqlite"), key=lambda path: (len(path.name), path.name))
 
 
-def recording_of(run: Path, *, crowds: Sequence[KnownWorkers], most: int) -> Proceedings:
+def recording_of(run: Path, *, known: Sequence[KnownWorkers], most: int) -> Proceedings:
     """Return what a run's journals hold, of the answers as many as a bound leaves to each speaker.
 
     Those of a speaker are its first and its last ones. Where that would be very few, later speakers
@@ -58,13 +58,13 @@ def recording_of(run: Path, *, crowds: Sequence[KnownWorkers], most: int) -> Pro
     for call in _calls(run):
         asked = asked_of(call.prompt)
         _count(found, asked, call)
-        counts[_name(asked, crowds)] += 1
+        counts[_name(asked, known)] += 1
     shown = _shown(counts, most)
     found.kept = {name: [] for name in shown}
     seen = Counter[str]()
     for call in _calls(run):
         asked = asked_of(call.prompt)
-        name = _name(asked, crowds)
+        name = _name(asked, known)
         first, last = shown.get(name, (0, 0))
         if seen[name] < first or seen[name] >= counts[name] - last:
             found.kept.setdefault(name, []).append((asked, call))
@@ -102,11 +102,11 @@ def _count(found: Proceedings, asked: AskedOf, call: RecordedCall) -> None:
     found.modes[asked.role]["choice" if call.verb == "choose" else "text"] += 1
 
 
-def _name(asked: AskedOf, crowds: Sequence[KnownWorkers]) -> str:
+def _name(asked: AskedOf, known: Sequence[KnownWorkers]) -> str:
     """Return what the page calls a speaker."""
     if not asked.person:
         return asked.role
-    numbers = {crowd.number(asked.person) for crowd in crowds}
+    numbers = {workers.number(asked.person) for workers in known}
     if len(numbers) == 1 and None not in numbers:
         return f"worker {numbers.pop()}"
     return f"worker, {' '.join(asked.person.split())[-80:]}"
