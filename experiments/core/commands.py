@@ -110,6 +110,11 @@ COMMANDS = {
         "experiments.sweep.command:run_sweep",
         leaves_run=True,
     ),
+    "collect": Command(
+        "Join the metrics of runs, of any command, in one file: a row for each number.",
+        "experiments.collect.config:CollectConfig",
+        "experiments.collect.command:run_collect",
+    ),
     "report": Command(
         "Write report.html into run directories: figures, tables and transcripts in one file.",
         "experiments.pages.config:ReportConfig",

@@ -46,7 +46,7 @@ def run_report(config: ReportConfig) -> None:
 def write_page(page: Page, folder: Path, config: ReportConfig) -> None:
     """Write a page into a folder, and what else was chosen beside it."""
     text = render(page)
-    with whole(folder / REPORT) as file:
+    with whole(folder / REPORT, shared=True) as file:
         file.write_text(text, encoding="utf-8")
     print(f"{folder / REPORT}: {len(text.encode()) / 1e6:,.2f} MB")
     beside = folder / "figures"
