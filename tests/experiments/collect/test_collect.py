@@ -144,8 +144,6 @@ def test_an_economy_file_gives_columns_where_files_differ(runs):
     table = joined([runs / "first", runs / "third"])
     columns = (table[name].to_pylist() for name in ("run", "file.preferences.elasticity"))
     said = zip(*columns, strict=True)
-        table["run"].to_pylist(), table["file.preferences.elasticity"].to_pylist(), strict=False
-    )
     assert set(said) == {("first", "0.3"), ("third", "0.4")}
     assert "file.law.year" not in table.column_names
 
