@@ -12,7 +12,7 @@ from pyarrow import csv
 
 from experiments.collect.config import CollectConfig
 from experiments.collect.rows import collected_schema, long_rows
-from experiments.collect.sources import Source, found_in
+from experiments.collect.sources import CollectedRun, found_in
 from experiments.report.console import NOTES, Mistake, mistakes
 from experiments.report.files import whole
 
@@ -54,7 +54,7 @@ def write_rows(tables: Iterable[pa.Table], schema: pa.Schema, path: Path) -> int
     return count
 
 
-def _say_versions(sources: Sequence[Source]) -> None:
+def _say_versions(sources: Sequence[CollectedRun]) -> None:
     """Say which runs another version wrote than most of those collected."""
     counts = Counter(source.version for source in sources)
     usual = max(counts, key=lambda version: (counts[version], version))
@@ -66,7 +66,7 @@ def _say_versions(sources: Sequence[Source]) -> None:
         )
 
 
-def _say_copies(sources: Sequence[Source]) -> None:
+def _say_copies(sources: Sequence[CollectedRun]) -> None:
     """Say which runs hold the same metrics, as a run and its replay do."""
     for place, source in enumerate(sources):
         same = [other.name for other in sources[:place] if other.metrics.equals(source.metrics)]
@@ -75,7 +75,7 @@ def _say_copies(sources: Sequence[Source]) -> None:
 
 
 def _print(
-    config: CollectConfig, sources: Sequence[Source], rows: int, left_out: Mapping[str, str]
+    config: CollectConfig, sources: Sequence[CollectedRun], rows: int, left_out: Mapping[str, str]
 ) -> None:
     if config.json:
         said = {"out": str(config.out), "rows": rows, "runs": [s.name for s in sources]}

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import numpy as np
 import pyarrow as pa
 
-from experiments.collect.sources import Source
+from experiments.collect.sources import CollectedRun
 from experiments.core.config import WelfareName
 
 _TEXT, _WHOLE, _NUMBER = pa.string(), pa.int64(), pa.float64()
@@ -48,38 +48,38 @@ _FROM_VARIED = {"preferences.elasticity": "elasticity", "welfare.aversion": "ave
 _SCORES = get_args(WelfareName)
 
 
-def collected_schema(sources: Sequence[Source]) -> pa.Schema:
+def collected_schema(runs: Sequence[CollectedRun]) -> pa.Schema:
     """Return the columns of a collection: the known ones, other texts of rows, keys that differ.
 
     A column of a name has the same type in every collection.
     """
     texts = {
         name: _TEXT
-        for source in sources
-        for name, kind in zip(source.metrics.column_names, source.metrics.schema.types, strict=True)
+        for run in runs
+        for name, kind in zip(run.metrics.column_names, run.metrics.schema.types, strict=True)
         if pa.types.is_string(kind) and name not in KNOWN
     }
-    if any(source.manifest["command"] == "compare" for source in sources):
+    if any(run.manifest["command"] == "compare" for run in runs):
         texts[TITLE] = _TEXT
-    more = dict(sorted(texts.items())) | {f"{OF_FILE}{key}": _TEXT for key in _differing(sources)}
+    more = dict(sorted(texts.items())) | {f"{OF_FILE}{key}": _TEXT for key in _differing(runs)}
     return pa.schema([*(KNOWN | more).items(), (MEASURE, _TEXT), (VALUE, _NUMBER)])
 
 
-def _differing(sources: Sequence[Source]) -> list[str]:
+def _differing(runs: Sequence[CollectedRun]) -> list[str]:
     """Return the keys of economy files in which those collected differ."""
-    keys = sorted({key for s in sources for key in s.file_keys if not key.startswith(_OF_SWEEP)})
-    return [key for key in keys if len({source.file_keys.get(key) for source in sources}) > 1]
+    keys = sorted({key for run in runs for key in run.file_keys if not key.startswith(_OF_SWEEP)})
+    return [key for key in keys if len({run.file_keys.get(key) for run in runs}) > 1]
 
 
-def long_rows(source: Source, schema: pa.Schema) -> pa.Table:
+def long_rows(run: CollectedRun, schema: pa.Schema) -> pa.Table:
     """Return a run's numbers, each in a row: measure by measure, in the order of its metrics.
 
     Lists become measures with numbers, as in rate_1, and shares of yes are 0 or 1.
     """
-    metrics = source.metrics
+    metrics = run.metrics
     tables = [
-        _measured(source, schema, welfare, measure, values)
-        for welfare, measure, values in _measures(metrics, source.manifest["command"])
+        _measured(run, schema, welfare, measure, values)
+        for welfare, measure, values in _measures(metrics, run.manifest["command"])
     ]
     return pa.concat_tables(tables) if tables else schema.empty_table()
 
@@ -115,15 +115,15 @@ def _unpacked(column: pa.Array) -> Iterator[tuple[str, pa.Array]]:
 
 
 def _measured(
-    source: Source, schema: pa.Schema, welfare: str | None, measure: str, values: pa.Array
+    run: CollectedRun, schema: pa.Schema, welfare: str | None, measure: str, values: pa.Array
 ) -> pa.Table:
     """Return the rows of a measure: those that hold a number."""
     here = np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False))
-    some, alone = _with_names(source).take(here), _of_run(source)
+    some, alone = _with_names(run).take(here), _of_run(run)
     if welfare is not None:
         alone["welfare"] = welfare
     columns = [
-        _column(source, some, field, alone, here)
+        _column(run, some, field, alone, here)
         for field in schema
         if field.name not in (MEASURE, VALUE)
     ]
@@ -131,10 +131,10 @@ def _measured(
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _with_names(source: Source) -> pa.Table:
+def _with_names(run: CollectedRun) -> pa.Table:
     """Return metrics with welfare functions named as flags do; a comparison's have titles too."""
-    metrics = source.metrics
-    if source.manifest["command"] != "compare":
+    metrics = run.metrics
+    if run.manifest["command"] != "compare":
         return metrics
     titles = metrics["welfare"].to_pylist()
     names = [re.split(r"[, (]", title, maxsplit=1)[0].lower() for title in titles]
@@ -144,20 +144,24 @@ def _with_names(source: Source) -> pa.Table:
 
 
 def _column(
-    source: Source, some: pa.Table, field: pa.Field, alone: Mapping[str, Any], here: np.ndarray
+    run: CollectedRun,
+    some: pa.Table,
+    field: pa.Field,
+    alone: Mapping[str, Any],
+    here: np.ndarray,
 ) -> pa.Array:
     """Return a column of some rows; an aversion is that of Atkinson welfare alone."""
     if field.name == "row":
         return pa.array(here, _WHOLE)
     if field.name == "aversion":
-        welfare = _said(source, some, pa.field("welfare", _TEXT), alone).to_pylist()
-        values = _said(source, some, field, alone).to_pylist()
+        welfare = _said(run, some, pa.field("welfare", _TEXT), alone).to_pylist()
+        values = _said(run, some, field, alone).to_pylist()
         known = zip(values, welfare, strict=True)
         return pa.array([a if name == "atkinson" else None for a, name in known], _NUMBER)
-    return _said(source, some, field, alone)
+    return _said(run, some, field, alone)
 
 
-def _said(source: Source, some: pa.Table, field: pa.Field, alone: Mapping[str, Any]) -> pa.Array:
+def _said(run: CollectedRun, some: pa.Table, field: pa.Field, alone: Mapping[str, Any]) -> pa.Array:
     """Return what rows say themselves or else, where they do not, what their run does."""
     names = [field.name, *(old for old, new in _FROM_VARIED.items() if new == field.name)]
     own = next((name for name in names if name in some.column_names), None)
@@ -172,29 +176,29 @@ _OF_DIRECTORY = ("run", "command", "version")
 """Columns that say where rows are from, whatever the rows say."""
 
 
-def _of_run(source: Source) -> dict[str, Any]:
+def _of_run(run: CollectedRun) -> dict[str, Any]:
     """Return what all rows of a run have in common, by column: None where nobody knows."""
-    choices = source.choices
+    choices = run.choices
     said: dict[str, Any] = {
-        "run": source.name,
-        "command": source.manifest["command"],
-        "version": source.version,
-        "economy": source.economy,
+        "run": run.name,
+        "command": run.manifest["command"],
+        "version": run.version,
+        "economy": run.economy,
         "spending": None if (spending := choices.get("spending")) is None else str(spending),
     }
     said |= {name: choices.get(name) for name in _AS_CHOSEN}
-    if source.manifest["command"] == "simulate":
-        said |= _of_simulation(source)
-    said |= {f"{OF_FILE}{key}": value for key, value in source.file_keys.items()}
+    if run.manifest["command"] == "simulate":
+        said |= _of_simulation(run)
+    said |= {f"{OF_FILE}{key}": value for key, value in run.file_keys.items()}
     return said
 
 
 _AS_CHOSEN = ("agents", "incomes", "elasticity", "law", "year", "status", "aversion", "seed")
 
 
-def _of_simulation(source: Source) -> dict[str, Any]:
+def _of_simulation(run: CollectedRun) -> dict[str, Any]:
     """Return who worked, planned and was aimed at in a simulation, whose rows do not say it."""
-    choices, engine = source.choices, source.manifest["engine"] or {}
+    choices, engine = run.choices, run.manifest["engine"] or {}
     model = engine.get("model")
     plans = choices.get("planner") == "llm" or choices.get("scenario") == "democratic"
     who = "elected" if choices.get("scenario") == "democratic" else choices.get("planner")

@@ -20,7 +20,7 @@ from experiments.sweep.design import points_of
 
 
 @dataclass(frozen=True)
-class Source:
+class CollectedRun:
     """A finished run: its directory, the name it goes by, its manifest and its metrics."""
 
     path: Path
@@ -66,7 +66,7 @@ class Source:
 _OF_ECONOMY = ("incomes", "elasticity", "law", "year", "status", "group_rates", "spending")
 
 
-def found_in(paths: Sequence[Path]) -> tuple[list[Source], dict[str, str]]:
+def found_in(paths: Sequence[Path]) -> tuple[list[CollectedRun], dict[str, str]]:
     """Return the finished runs, each once, by name, and why each other directory is left out.
 
     A folder of run directories stands for all of them.
@@ -80,7 +80,7 @@ def found_in(paths: Sequence[Path]) -> tuple[list[Source], dict[str, str]]:
         except (ValueError, OSError, pa.ArrowException) as error:
             left_out[str(path)] = why if str(path) in (why := one_line(error)) else f"{path}: {why}"
     names = _names(list(read))
-    sources = [Source(path, names[path], *parts) for path, parts in read.items()]
+    sources = [CollectedRun(path, names[path], *parts) for path, parts in read.items()]
     return sorted(sources, key=lambda source: source.name), left_out
 
 

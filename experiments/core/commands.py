@@ -116,7 +116,7 @@ COMMANDS = {
         "experiments.collect.command:run_collect",
     ),
     "report": Command(
-        "Write report.html into run directories: figures, tables and transcripts in one file.",
+        "Write report.html into run directories: one file with figures, tables and transcripts.",
         "experiments.pages.config:ReportConfig",
         "experiments.pages.command:run_report",
     ),

@@ -1,23 +1,26 @@
 """Write pages: of a run, or of a folder of runs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from experiments.collect.sources import found_in
 from experiments.pages.comparisons import comparison_sections
 from experiments.pages.config import ReportConfig
 from experiments.pages.document import Page, PageSection, Prose, charts_in, tables_in
 from experiments.pages.drawing import save_chart
 from experiments.pages.facts import costs_section, disclosures, economy_words, facts_section
 from experiments.pages.latex import save_table
-from experiments.pages.record import RunRecord, read_run
+from experiments.pages.record import RunRecord, is_run, read_run
 from experiments.pages.rendering import render
 from experiments.pages.simulations import simulation_sections
-from experiments.pages.speakers import KnownWorkers
+from experiments.pages.studies import left_out_section, pooled_sections, runs_section
 from experiments.pages.sweeps import sweep_sections
 from experiments.pages.transcripts import Proceedings, recording_of, transcript_of
 from experiments.report.console import mistakes
 from experiments.report.files import whole
+from experiments.report.speakers import KnownWorkers
 from llm_policy.engines.base import EngineError
 from llm_policy.personas.files import load_personas
 
@@ -38,9 +41,22 @@ def run_report(config: ReportConfig) -> None:
     """
     with mistakes():
         config.check()
-        runs = [read_run(path) for path in config.run]
-    for run in runs:
-        write_page(run_page(run, transcripts=config.transcripts), run.path, config)
+        every = {path: _runs_at(path) for path in config.run}
+    for path, runs in every.items():
+        for run in runs:
+            write_page(run_page(run, transcripts=config.transcripts), run.path, config)
+        if not is_run(path):
+            write_page(study_page(path, runs), path, config)
+
+
+def _runs_at(path: Path) -> list[RunRecord]:
+    """Return the run in a directory, or those in a folder that is none itself.
+
+    Raises:
+        ValueError: there is none.
+    """
+    inner = sorted(place for place in path.iterdir() if is_run(place)) if path.is_dir() else []
+    return [read_run(path)] if is_run(path) or not inner else [read_run(p) for p in inner]
 
 
 def write_page(page: Page, folder: Path, config: ReportConfig) -> None:
@@ -76,11 +92,22 @@ def run_page(run: RunRecord, *, transcripts: int = 400) -> Page:
     return Page(f"{run.path.resolve().name}: econjax {run.command}", _lead(run), tuple(sections))
 
 
+def study_page(folder: Path, runs: Sequence[RunRecord]) -> Page:
+    """Return the page of several runs in a folder, of which those that are finished are pooled."""
+    sources, left_out = found_in([run.path for run in runs])
+    sections = [runs_section(runs, REPORT), *left_out_section(left_out), *pooled_sections(sources)]
+    done = sum(run.finished for run in runs)
+    lead = f"{len(runs):,} runs, {done:,} of them finished."
+    return Page(f"{folder.resolve().name}: runs of econjax", lead, tuple(sections))
+
+
 def _found(run: RunRecord) -> list[PageSection]:
-    """Return what a finished run found; of one with other choices what its rows say alone."""
+    """Return what a finished run found; of a command without figures of its own what is pooled."""
     sections = _SECTIONS.get(run.command)
-    if not run.finished or sections is None or (run.command == "sweep" and run.config is None):
+    if not run.finished:
         return []
+    if sections is None or (run.command == "sweep" and run.config is None):
+        return pooled_sections(found_in([run.path])[0])
     return sections(run)
 
 

@@ -24,6 +24,7 @@ from experiments.pages.people import (
 )
 from experiments.pages.record import RunRecord
 from experiments.pages.schedules import schedule_charts
+from experiments.report.intervals import mean_of
 from experiments.report.rates import rates_text
 
 _MOST_SCHEDULES = 8
@@ -51,7 +52,9 @@ def simulation_sections(run: RunRecord) -> list[PageSection]:
     government = run.path / "government.json"
     if government.is_file():
         found = json.loads(government.read_text("utf-8"))
-        blocks = election_blocks(found, [_leader(some[-1]) for some in _years(rows)], size)
+        blocks = election_blocks(
+            found, [_leader(some[-1]) for some in _years(_first_seed(run))], size
+        )
         sections += [PageSection("Elections", tuple(blocks))] if blocks else []
     return sections
 
@@ -59,7 +62,10 @@ def simulation_sections(run: RunRecord) -> list[PageSection]:
 def step_chart(run: RunRecord, name: str, title: str, label: str, scale: float, form: str) -> Chart:
     """Return a figure of the metrics by step; upright lines part the tax years."""
     rows = [row for row in run.rows if row[name] is not None]
-    steps, values = [row["step"] for row in rows], [scale * row[name] for row in rows]
+    steps = sorted({row["step"] for row in rows})
+    by_step = [[scale * r[name] for r in rows if r["step"] == step] for step in steps]
+    values = [float(np.mean(some)) for some in by_step]
+    first_rows = [row for row in rows if row["step"] in steps and row.get("seed") == _seeds(run)[0]]
     label = label.format(symbol=run.symbol)
     years = [[scale * r[name] for r in some if r[name] is not None] for some in _years(run.rows)]
     lines = (
@@ -68,20 +74,31 @@ def step_chart(run: RunRecord, name: str, title: str, label: str, scale: float, 
         if own
     )
     first, last = values[0], values[-1]
+    several = len(_seeds(run)) > 1
+    words = "; mean over seeds, with its 95 % interval" if several else ""
     return Chart(
         title,
-        f"{title}; upright lines part the tax years. {_size(run)}.",
+        f"{title}{words}; upright lines part the tax years. {_size(run)}.",
         f"From {format(first, form)} in the first step to {format(last, form)} in the last.",
         "steps of labor",
         label,
-        (Curve(title, steps, values),),
+        (_banded_by_seed(title, steps, by_step),),
         DataTable(title, ("tax year", "mean", "least", "most"), tuple(lines)),
         marks=tuple(
             after["step"] - 0.5
-            for before, after in itertools.pairwise(rows)
+            for before, after in itertools.pairwise(first_rows)
             if before["tax_year"] != after["tax_year"]
         ),
     )
+
+
+def _banded_by_seed(title: str, steps: Sequence[int], by_step: Sequence[Sequence[float]]) -> Curve:
+    """Return the mean over seeds by step, with its interval where there are several."""
+    values = [float(np.mean(some)) for some in by_step]
+    if min(map(len, by_step)) < 2:
+        return Curve(title, steps, values)
+    spread = [mean_of(np.array(some)) for some in by_step]
+    return Curve(title, steps, values, [s.low for s in spread], [s.high for s in spread])
 
 
 def years_table(run: RunRecord, scores: Sequence[str]) -> DataTable:
@@ -89,12 +106,13 @@ def years_table(run: RunRecord, scores: Sequence[str]) -> DataTable:
     elected = any(_leader(row) is not None for row in run.rows)
     lines = []
     for number, some in enumerate(_years(run.rows), start=1):
-        leader = _leader(some[-1])
+        first = [row for row in some if row.get("seed") == _seeds(run)[0]]
+        leader = _leader(first[-1])
         lines.append(
             (
                 str(number),
                 *(["nobody" if leader is None else f"worker {leader}"] if elected else []),
-                rates_text(some[-1]["rates"]),
+                rates_text(first[-1]["rates"]),
                 *(f"{np.mean([row[name] for row in some]):,.0f}" for name in scores),
                 f"{np.mean([row['labor'] for row in some]):.1f}",
                 f"{np.mean([row['gini'] for row in some]):.4f}",
@@ -111,13 +129,16 @@ def years_table(run: RunRecord, scores: Sequence[str]) -> DataTable:
         "Gini",
         f"rebate {symbol}",
     )
-    note = f"Welfare as what everyone could get equally, in money a year. {_size(run)}."
+    note = (
+        "Means over steps and seeds; rates and leaders are those of the first seed. Welfare: what "
+        f"everyone could get equally, in money a year. {_size(run)}."
+    )
     return DataTable("Tax years", columns, tuple(lines), note=note)
 
 
 def _people(run: RunRecord, size: str) -> list[Block]:
     """Return the schedules, and the people of the last tax year as they lived and at their best."""
-    config, years = run.config, _years(run.rows)
+    config, years = run.config, _years(_first_seed(run))
     law, start = config.status_quo(), config.schedule()
     last = BracketSchedule(start.thresholds, list(years[-1][-1]["rates"]))
     economy, name = config.economy(), f"schedule of tax year {len(years)}"
@@ -169,11 +190,16 @@ def _with_lived(chart: Chart, run: RunRecord, year: int) -> Chart:
 
 
 def _lived(run: RunRecord, name: str, year: int) -> Float[np.ndarray, " agents"]:
-    """Return each worker's mean over a tax year's steps in which it was understood, else NaN."""
+    """Return each worker's mean over a tax year's steps in which it was understood, else NaN.
+
+    Of several seeds it is the first one's.
+    """
+    seed, steps = _seeds(run)[0], [row["step"] for row in _years(_first_seed(run))[year - 1]]
+    of_seed = [] if seed is None else [("seed", "==", seed)]
     table = pq.read_table(
         run.path / "workers.parquet",
         columns=["step", "worker", "understood", name],
-        filters=[("step", "in", [row["step"] for row in _years(run.rows)[year - 1]])],
+        filters=[("step", "in", steps), *of_seed],
     )
     columns = {key: table[key].to_numpy() for key in table.column_names}
     agents = int(columns["worker"].max()) + 1
@@ -199,4 +225,14 @@ def _known(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
 
 def _size(run: RunRecord) -> str:
     rows = pq.read_metadata(run.path / "workers.parquet").num_rows
-    return run.size(rows // len(run.rows), [run.manifest["config"]["seed"]])
+    begun = run.manifest["config"]["seed"]
+    return run.size(rows // len(run.rows), [begun if s is None else s for s in _seeds(run)])
+
+
+def _seeds(run: RunRecord) -> list[int | None]:
+    """Return the seeds of the rows, None alone where they are of the run's only one."""
+    return list(dict.fromkeys(row.get("seed") for row in run.rows))
+
+
+def _first_seed(run: RunRecord) -> list[Mapping[str, Any]]:
+    return [row for row in run.rows if row.get("seed") == _seeds(run)[0]]

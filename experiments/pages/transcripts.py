@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from experiments.pages.document import Spoken, Transcript
-from experiments.pages.speakers import OTHER, PLANNER, AskedOf, KnownWorkers, asked_of
+from experiments.report.speakers import OTHER, PLANNER, AskedOf, KnownWorkers, asked_of
 from llm_policy.engines.wrappers.recorded import RecordedCall, recorded_calls
 
 _MOST_LETTERS = 20_000
