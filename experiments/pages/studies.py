@@ -1,4 +1,4 @@
-"""The page of several runs: what each is, and what is worth how much, pooled over seeds and runs."""
+"""The page of several runs: what each is, and what is worth how much, over seeds and runs."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -147,8 +147,9 @@ def pooled_table(command: str, pooled: Sequence[Pooled], choices: Sequence[str])
         f"Worth, {command}",
         ("who", "welfare", *choices, _WORTH, "95 % interval", "seeds"),
         tuple(rows),
-        note="What everyone could get equally, in money a year: means over runs and seeds that are "
-        f"alike but for the seed, with Student's interval; of a simulation its last tax year.{rest}",
+        note="What everyone could get equally, in money a year: means over runs and seeds that "
+        "are alike but for the seed, with Student's interval; of a simulation its last tax year."
+        f"{rest}",
     )
 
 
