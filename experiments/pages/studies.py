@@ -9,7 +9,7 @@ from urllib.parse import quote
 import numpy as np
 import pyarrow as pa
 
-from experiments.collect.rows import MEASURE, VALUE, collected_schema, long_rows
+from experiments.collect.rows import MEASURE, TITLE, VALUE, collected_schema, long_rows
 from experiments.collect.sources import CollectedRun
 from experiments.pages.document import Block, Chart, Curve, DataTable, Links, PageSection, Prose
 from experiments.pages.drawing import look_at
@@ -18,7 +18,7 @@ from experiments.report.intervals import Measured, mean_of
 
 _WORTH = "equivalent"
 """The measure that pages pool."""
-_WHO = ("planner", "schedule", "planner_model", "worker_model", "economy_name", "told", "title")
+_WHO = ("planner", "schedule", "planner_model", "worker_model", "economy_name")
 """Columns that tell rows apart, whatever was chosen."""
 _MOST_ROWS, _MOST_LINES = 300, 8
 
@@ -111,7 +111,7 @@ def pool(sources: Sequence[CollectedRun], choices: Sequence[str]) -> list[Pooled
         chosen = tuple(_said(source.choices.get(name)) for name in choices)
         for row in _worth(long_rows(source, schema)):
             who = ", ".join(str(row[name]) for name in _WHO if row.get(name) is not None)
-            key = (row["welfare"] or "-", who or "-", chosen)
+            key = (row.get(TITLE) or row["welfare"] or "-", who or "-", chosen)
             place = (source.name, row["seed"], row["point"])
             found.setdefault(key, {}).setdefault(place, []).append(row[VALUE])
     return [
