@@ -120,6 +120,16 @@ COMMANDS = {
         "experiments.study.config:StudyConfig",
         "experiments.study.command:run_study",
     ),
+    "collect": Command(
+        "Join the metrics of runs, of any command, in one file: a row for each number.",
+        "experiments.collect.config:CollectConfig",
+        "experiments.collect.command:run_collect",
+    ),
+    "report": Command(
+        "Write report.html into run directories: one file with figures, tables and transcripts.",
+        "experiments.pages.config:ReportConfig",
+        "experiments.pages.command:run_report",
+    ),
     "reform": Command(
         "Show who wins, who loses, and how much, where one schedule takes the place of another.",
         "experiments.reform.config:ReformConfig",

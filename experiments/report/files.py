@@ -7,12 +7,14 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def whole(path: Path, *, shared: bool = False) -> Iterator[Path]:
     """Yield a path to write to: once that is done, what was written takes the place of `path`.
 
-    A symbolic link at either place is replaced, and never written through.
+    A symbolic link at either place is replaced, and never written through. A `shared` file may be
+    written by several processes at a time: each of them writes its own, and the last one stays.
     """
-    partial = path.with_name(f".{path.name}")
+    own = f".{os.getpid()}" if shared else ""
+    partial = path.with_name(f".{path.name}{own}")
     partial.unlink(missing_ok=True)
     try:
         yield partial

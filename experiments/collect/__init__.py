@@ -1,0 +1,1 @@
+"""The rows of many runs in one file."""

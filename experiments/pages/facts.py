@@ -1,0 +1,105 @@
+"""What a run was, as its manifest says it, what it took, and what failed."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from experiments.pages.document import Block, DataTable, PageSection, Prose
+from experiments.pages.record import RunRecord
+from experiments.pages.transcripts import Proceedings
+from experiments.report.disclosure import nature
+
+
+def disclosures(run: RunRecord, recording: Proceedings) -> tuple[str, ...]:
+    """Return what must be known of the models that answered, as it stands wherever they are."""
+    asked = recording.asked or {"workers": "choice", "planner": "choice"}
+    remarks = [remark for engine in run.engines for remark in nature(engine, asked).remarks]
+    return tuple(dict.fromkeys(remarks))
+
+
+def economy_words(run: RunRecord) -> tuple[str, ...]:
+    """Return in words what the economy of a run is made of."""
+    if run.config is None or not hasattr(run.config, "source"):
+        return ()
+    return (run.config.source.words(), *run.config.notes())
+
+
+def facts_section(run: RunRecord) -> PageSection:
+    """Return what the manifest says: the run, models, versions, choices."""
+    manifest = json.loads((run.path / "manifest.json").read_text("utf-8"))
+    hardware = manifest.get("hardware") or {}
+    status = "finished" if run.finished else "not finished: there is no metrics.parquet"
+    rows = {
+        "command": run.command,
+        "status": status,
+        "begun": manifest.get("started"),
+        "gone on with": ", ".join(one.get("at", "?") for one in run.manifest["resumed"]) or "never",
+        "commit": manifest.get("git_commit"),
+        "prompts, digest": run.manifest["prompts"],
+        "machine": f"{hardware.get('machine')}, {hardware.get('cores')} cores, "
+        f"{', '.join(hardware.get('devices') or [])}",
+    }
+    blocks: list[Block] = [DataTable("The run", ("fact", "value"), _pairs(rows))]
+    for place, engine in enumerate(run.engines, start=1):
+        title = "Model" if len(run.engines) == 1 else f"Model {place}"
+        blocks.append(DataTable(title, ("fact", "value"), _pairs(engine)))
+    blocks.append(DataTable("Versions", ("package", "version"), _pairs(run.manifest["versions"])))
+    blocks.append(DataTable("Choices", ("choice", "value"), _pairs(run.manifest["config"])))
+    return PageSection("What was run", tuple(blocks))
+
+
+def costs_section(run: RunRecord, recording: Proceedings, trouble: str) -> PageSection:
+    """Return what a run took, its limits, and what failed; `trouble` is with its journal."""
+    prices = run.manifest["limits"].get("prices") or (0.0, 0.0)
+    dollars = (prices[0] * recording.read_tokens + prices[1] * recording.written_tokens) / 1e6
+    rows: dict[str, Any] = {"seconds, all": _seconds(run)}
+    if run.engines:
+        rows |= {
+            "answers of models": f"{recording.total:,}",
+            "tokens read": f"{recording.read_tokens:,}",
+            "tokens written": f"{recording.written_tokens:,}",
+            "seconds inside models": f"{recording.seconds:,.1f}",
+            "dollars, at the prices given": f"{dollars:,.4f}" if any(prices) else "no prices given",
+            "answers that stopped the run, as they could not be read": f"{recording.unread:,}",
+            "answers understood": _understood(run),
+        }
+    limits = {n.replace("_", " "): v for n, v in run.manifest["limits"].items() if n != "prices"}
+    rows |= {name: "none" if value is None else value for name, value in limits.items()}
+    for engine in run.engines:
+        rows |= {
+            f"server: {name}": engine[name] for name in ("refused", "lost") if engine.get(name)
+        }
+    blocks: list[Block] = [Prose((trouble,), warning=True)] if trouble else []
+    blocks.append(DataTable("Costs and failures", ("what", "how much"), _pairs(rows)))
+    return PageSection("Costs and failures", tuple(blocks))
+
+
+def _understood(run: RunRecord) -> str:
+    shares = [row["understood"] for row in run.rows if row.get("understood") is not None]
+    if not shares:
+        return "unknown"
+    return f"{sum(shares) / len(shares):.1%} on average, {min(shares):.1%} at least"
+
+
+def _seconds(run: RunRecord) -> str:
+    file = run.path / "timings.parquet"
+    if not file.is_file():
+        return "unknown"
+    table = pq.read_table(file)
+    name = "whole" if "whole" in table.column_names else "seconds"
+    return f"{sum(table[name].to_pylist()):,.1f}"
+
+
+def _pairs(facts: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, _text(value)) for name, value in facts.items())
+
+
+def _text(value: Any) -> str:
+    """Return a value as a person reads it."""
+    if value is None:
+        return "not given"
+    if isinstance(value, list | tuple):
+        return " ".join(map(_text, value)) or "none"
+    return str(value)
