@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -124,7 +124,7 @@ def _within_brackets(
     schedule: BracketSchedule,
     outcome: Outcome,
     row: Callable[..., tuple[Float[Array, ""] | None, ...]],
-) -> tuple[Float[Array, "*groups brackets"] | None, ...]:
+) -> tuple[Any, ...]:
     """Return what `row` does for each bracket, stacked.
 
     Its arguments are `share` and `base` of `BracketStatistics`, each worker's dollars in the
@@ -192,8 +192,8 @@ def _rows(schedule: BracketSchedule) -> _Bracket:
         return _Bracket(numbers, schedule.rates, starts.T, ends.T, None)
     groups, brackets = starts.shape
     whose = jnp.repeat(jnp.arange(groups), brackets)
-    flat = (values.reshape(-1) for values in (schedule.rates, starts, ends))
-    return _Bracket(jnp.tile(numbers, groups), *flat, whose)
+    rates, starts, ends = (values.reshape(-1) for values in (schedule.rates, starts, ends))
+    return _Bracket(jnp.tile(numbers, groups), rates, starts, ends, whose)
 
 
 def _of_workers(
