@@ -209,11 +209,11 @@ def _entries(
     """
     workers = economy.population
     own = [v for v in (workers.elasticity, workers.other_income) if v is not None]
-    if len(own) != 1 or not _is_one_number(economy) or workers.agents <= _NODES:
-        return entry_types(economy, schedule, rebate)
-    nodes, place = _nodes(own[0], even=workers.other_income is None)
     group = schedule.group_of(workers) if isinstance(schedule, BracketSchedule) else None
     groups = (schedule.groups if isinstance(schedule, BracketSchedule) else None) or 1
+    if len(own) != 1 or not _is_one_number(economy) or workers.agents <= groups * _NODES:
+        return entry_types(economy, schedule, rebate)
+    nodes, place = _nodes(own[0], even=workers.other_income is None)
     each = {} if group is None else {"group": jnp.repeat(jnp.arange(groups), _NODES)}
     name = "elasticity" if workers.other_income is None else "other_income"
     few = Population(

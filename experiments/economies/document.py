@@ -92,7 +92,7 @@ def _document(path: Path, text: str, kind: type[FileKind]) -> FileKind:
     try:
         document = msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
-        raise _misplaced(source, str(error), kind) from error
+        raise _misplaced(source, str(error), raw, kind) from error
     for keys, message in clashes(document):
         raise source.at(keys, message)
     return document
@@ -108,10 +108,10 @@ def _broken(path: Path, text: str, error: Exception) -> ValueError:
     )
 
 
-def _misplaced(source: Source, text: str, kind: type[Document]) -> ValueError:
+def _misplaced(source: Source, text: str, raw: dict[str, Any], kind: type[Document]) -> ValueError:
     """Return what msgspec found, in words, at its line."""
     what, _, place = text.partition(" - at ")
-    keys = tuple(re.findall(r"\.?([A-Za-z_]\w*)", place.strip("`$")))
+    keys = _keys_of(place, raw, kind)
     if unknown := re.search(r"unknown field `(.+)`", what):
         name, known = unknown[1], _known(keys, kind)
         close = difflib.get_close_matches(name, known, n=1)
@@ -121,6 +121,28 @@ def _misplaced(source: Source, text: str, kind: type[Document]) -> ValueError:
         return source.at(keys, f"{'.'.join(keys)} lacks {missing[1]}: add it.")
     words = re.sub(r"`([^`]+)`", lambda found: _WORDS.get(found[1], found[1]), what)
     return source.at(keys, f"{'.'.join(keys)}: {words[0].lower()}{words[1:]}{_HINT}")
+
+
+def _keys_of(place: str, raw: Any, kind: Any) -> tuple[str, ...]:
+    """Return the keys of a place as msgspec writes it, with the names of tables that users name."""
+    keys = []
+    for key in re.findall(r"[A-Za-z_]\w*|\[\.\.\.\]", place):
+        fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+        if key == "[...]":
+            key = next((name for name, value in raw.items() if _is_wrong(value, kind)), key)
+        elif key in fields:
+            kind = _struct_in(msgspec.inspect.type_info(fields[key])) or kind
+        raw = raw.get(key, {}) if isinstance(raw, dict) else {}
+        keys.append(key)
+    return tuple(keys)
+
+
+def _is_wrong(value: Any, kind: Any) -> bool:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return True
+    return False
 
 
 _HINT = ". Numbers are plain, such as 11600 or 0.22; lists stand in brackets."
@@ -141,11 +163,9 @@ _WORDS = {
 def _known(keys: tuple[str, ...], kind: Any) -> list[str]:
     """Return the keys that may stand in a table of the file."""
     for key in keys:
-        field = next((f for f in msgspec.structs.fields(kind) if f.name == key), None)
-        if field is None:
-            continue
-        types = msgspec.inspect.type_info(field.type)
-        kind = _struct_in(types) or kind
+        fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+        if key in fields:
+            kind = _struct_in(msgspec.inspect.type_info(fields[key])) or kind
     return [field.name for field in msgspec.structs.fields(kind)]
 
 
