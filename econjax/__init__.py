@@ -14,7 +14,7 @@ from econjax.optimal.formulas import top_rate
 from econjax.optimal.mirrlees import mirrlees_bound
 from econjax.optimal.saez import converged_saez, saez_rates
 from econjax.planning import Evaluator, Planner, RationalEvaluator, Report, plan
-from econjax.population import REFERENCE_HOURS, Population
+from econjax.population import REFERENCE_HOURS, IncomeCredits, Population
 from econjax.populations.calibration import calibrate
 from econjax.populations.empirical import from_incomes, from_quantiles
 from econjax.populations.fitting import fit_gb2
@@ -64,6 +64,7 @@ __all__ = [
     "Economy",
     "Equilibrium",
     "Evaluator",
+    "IncomeCredits",
     "InverseIncome",
     "Isoelastic",
     "LogLinearSchedule",

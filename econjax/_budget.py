@@ -1,5 +1,6 @@
 """Budgets: the best point of a worker within a bracket, and the tables of brackets."""
 
+import dataclasses
 from functools import partial
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float, Int
 
 from econjax._arrays import UNROLLED, fold
-from econjax._groups import row_of, spread
+from econjax._groups import row_of, spread, summed
 from econjax.economy import Economy, income_and_tax
 from econjax.population import Population
 from econjax.schedule import AbstractSchedule, BracketSchedule, LogLinearSchedule
@@ -36,6 +37,40 @@ class Bracket(NamedTuple):
     start: Float[Array, "..."]
     end: Float[Array, "..."]
     owed: Float[Array, "..."]
+
+
+def with_credits(economy: Economy, schedule: AbstractSchedule) -> tuple[Economy, AbstractSchedule]:
+    """Return an economy without credits that depend on income, and the schedule less these.
+
+    Groups of the schedule are then those there were, times the kinds of credits: budgets, and so
+    choices and taxes, are the same.
+
+    Raises:
+        ValueError: such credits, under a schedule that is not of brackets.
+    """
+    workers, credits = economy.population, economy.population.credits
+    if credits is None:
+        return economy, schedule
+    if not isinstance(schedule, BracketSchedule):
+        raise ValueError(
+            "Best hours with credits that depend on income are known under a BracketSchedule only, "
+            f"not under a {type(schedule).__name__}: make the population without `credits`, or use "
+            "brackets."
+        )
+    group, kinds = schedule.group_of(workers), credits.rates.shape[0]
+    law = [jnp.repeat(jnp.atleast_2d(v), kinds, axis=0) for v in schedule.each_group()]
+    less = [jnp.tile(v, (schedule.groups or 1, 1)) for v in (credits.thresholds, credits.rates)]
+    table = jax.vmap(summed)(*law, *less)
+    if len(law[0]) == 1:
+        table, own = [values[0] for values in table], {}
+    else:
+        number = credits.kind if group is None else kinds * group + credits.kind
+        own = {"group": number, "groups": len(law[0])}
+    workers = dataclasses.replace(workers, credits=None, **own)
+    return (
+        eqx.tree_at(lambda e: e.population, economy, workers),
+        eqx.tree_at(lambda s: (s.thresholds, s.rates), schedule, tuple(table)),
+    )
 
 
 def best_point(

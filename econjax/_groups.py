@@ -1,4 +1,4 @@
-"""Groups of workers: everybody's entry of a small table, by the group that a worker belongs to."""
+"""Groups of workers: everybody's entry of a small table, by the group; tables that add up."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Shaped
@@ -35,3 +35,23 @@ def row_of(
     Its transpose adds everybody up in one pass, where masked sums would take one for each entry.
     """
     return table.reshape(-1)[row * table.shape[1] + group]
+
+
+def summed(
+    t1: Float[Array, " first"],
+    r1: Float[Array, " first"],
+    t2: Float[Array, " second"],
+    r2: Float[Array, " second"],
+) -> tuple[Float[Array, " brackets"], Float[Array, " brackets"]]:
+    """Return thresholds and rates of what two schedules take together, with the thresholds of both.
+
+    One that they share is followed by a bracket as narrow as the format holds.
+    """
+    starts = jnp.sort(jnp.concatenate([t1, t2[1:]]))
+    rates = jnp.zeros_like(starts)
+    for thresholds, own in ((t1, r1), (t2, r2)):
+        rates += own[jnp.searchsorted(thresholds, starts, side="right") - 1]
+    rising = [starts[0]]
+    for start in starts[1:]:
+        rising.append(jnp.maximum(start, jnp.nextafter(rising[-1], jnp.inf)))
+    return jnp.stack(rising), rates

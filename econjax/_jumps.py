@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from econjax._arrays import split_moving
-from econjax._budget import brackets_of
+from econjax._budget import brackets_of, with_credits
 from econjax._choices import (
     entry_types,
     first_border,
@@ -38,7 +38,6 @@ def default_bandwidth(economy: Economy) -> Float[Array, ""]:
     return jax.lax.stop_gradient(6 * jnp.maximum(spread, 0.01) * jnp.maximum(people, 1) ** (-1 / 3))
 
 
-@eqx.filter_custom_jvp
 def arriving_revenue(
     economy: Economy,
     schedule: AbstractSchedule,
@@ -56,10 +55,21 @@ def arriving_revenue(
     type moves cross like a moving by -dx. `entries` are those of the `choices` of the first three,
     or None.
     """
+    return _arriving_revenue(*with_credits(economy, schedule), rebate, bandwidth, entries)
+
+
+@eqx.filter_custom_jvp
+def _arriving_revenue(
+    economy: Economy,
+    schedule: AbstractSchedule,
+    rebate: Float[Array, ""],
+    bandwidth: Float[Array, ""] | None,
+    entries: Float[Array, "borders _"] | None,
+) -> Float[Array, ""]:
     return jnp.zeros_like(rebate)
 
 
-@arriving_revenue.def_jvp
+@_arriving_revenue.def_jvp
 def _arriving_revenue_jvp(primals, tangents):
     economy, schedule, rebate, bandwidth, entries = primals
     falls = _falls(economy, schedule)
@@ -199,11 +209,11 @@ def _entries(
     """
     workers = economy.population
     own = [v for v in (workers.elasticity, workers.other_income) if v is not None]
-    if len(own) != 1 or not _is_one_number(economy) or workers.agents <= _NODES:
-        return entry_types(economy, schedule, rebate)
-    nodes, place = _nodes(own[0], even=workers.other_income is None)
     group = schedule.group_of(workers) if isinstance(schedule, BracketSchedule) else None
     groups = (schedule.groups if isinstance(schedule, BracketSchedule) else None) or 1
+    if len(own) != 1 or not _is_one_number(economy) or workers.agents <= groups * _NODES:
+        return entry_types(economy, schedule, rebate)
+    nodes, place = _nodes(own[0], even=workers.other_income is None)
     each = {} if group is None else {"group": jnp.repeat(jnp.arange(groups), _NODES)}
     name = "elasticity" if workers.other_income is None else "other_income"
     few = Population(

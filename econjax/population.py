@@ -8,10 +8,46 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, is_concrete
+from econjax._arrays import as_float, is_concrete, require, seen
 
 REFERENCE_HOURS = 40.0
 """L0, hours a week: a `Quasilinear` worker with taste 1 works so long at a zero rate."""
+
+
+class IncomeCredits(eqx.Module):
+    """Credits on the tax that depend on income, each worker's by its kind; paid out where above it.
+
+    As a tax below 0: a kind's is piecewise linear, `rates` [kinds, brackets] (shares, below 0 where
+    the credit rises with income) from `thresholds` [kinds, brackets] on (dollars a year, from 0).
+    `*phased_credit(...).each_group()` are these of credits that phase in and out. `kind` is the
+    number, from 0, of each worker's. They are part of the law and beside the schedule: they stay
+    where a planner sets other rates, and workers respond to both together. All are pytree leaves.
+
+    Raises:
+        ValueError: shapes that do not fit, thresholds that do not rise from 0, rates beyond [-1,
+            1], or a kind that is none.
+    """
+
+    thresholds: Float[Array, "kinds brackets"]
+    rates: Float[Array, "kinds brackets"]
+    kind: Int[Array, " agents"]
+
+    def __init__(self, thresholds: ArrayLike, rates: ArrayLike, kind: ArrayLike):
+        starts, rates = as_float(thresholds), as_float(rates)
+        if starts.ndim != 2 or starts.shape != rates.shape or starts.size == 0:
+            raise ValueError(
+                "Credits have thresholds and rates of one shape, [kinds, brackets]; got "
+                f"{starts.shape} and {rates.shape}."
+            )
+        edges = seen(starts)
+        rises = (edges[:, 0] == 0).all() & (edges[:, 1:] > edges[:, :-1]).all()
+        self.thresholds = require(
+            starts, rises, "Thresholds of credits are dollars a year, rising strictly from 0."
+        )
+        self.rates = require(
+            rates, (abs(seen(rates)) <= 1).all(), "Rates of credits are shares between -1 and 1."
+        )
+        self.kind = _numbers("kind", kind, starts.shape[0])
 
 
 class Population(eqx.Module):
@@ -26,7 +62,7 @@ class Population(eqx.Module):
     utility), so that some stay home; `other_income`, what labor does not bring (pensions, capital),
     in dollars a year, taxed with what it brings, negative if a loss; `credit`, a lump sum that the
     worker's tax is lower by, in dollars a year, paid out where the tax is less (for dependents,
-    say).
+    say); `credits`, by which it is lower as they depend on income.
 
     `group` is the number, from 0, of the group that a worker belongs to, as by filing status: a
     schedule of several groups taxes each by its own. `groups` is how many there are: one more than
@@ -45,6 +81,7 @@ class Population(eqx.Module):
     fixed_cost: Float[Array, " agents"] | None
     other_income: Float[Array, " agents"] | None
     credit: Float[Array, " agents"] | None
+    credits: IncomeCredits | None
     group: Int[Array, " agents"] | None
     groups: int = eqx.field(static=True)
 
@@ -58,6 +95,7 @@ class Population(eqx.Module):
         fixed_cost: ArrayLike | None = None,
         other_income: ArrayLike | None = None,
         credit: ArrayLike | None = None,
+        credits: IncomeCredits | None = None,
         group: ArrayLike | None = None,
         groups: int | None = None,
     ):
@@ -70,12 +108,14 @@ class Population(eqx.Module):
         self.fixed_cost = None if fixed_cost is None else as_float(fixed_cost)
         self.other_income = None if other_income is None else as_float(other_income)
         self.credit = None if credit is None else as_float(credit)
+        self.credits = credits
         self.group, self.groups = _grouped(group, groups)
         given = {
             field.name: values
             for field in dataclasses.fields(self)
-            if field.name != "groups" and (values := getattr(self, field.name)) is not None
+            if isinstance(values := getattr(self, field.name), Array)
         }
+        given |= {} if credits is None else {"kind": credits.kind}
         for name, values in given.items():
             if values.ndim != 1 or values.shape != self.skill.shape or values.size == 0:
                 shapes = {field: array.shape for field, array in given.items()}
@@ -135,18 +175,24 @@ def _grouped(group: ArrayLike | None, groups: int | None) -> tuple[Int[Array, ".
             )
         return None, 1
     given = jnp.asarray(group)
-    number = given.astype(jnp.int32)
-    if not is_concrete(given):
-        if groups is None:
+    if groups is None:
+        if not is_concrete(given):
             raise ValueError("Inside jit the values of `group` are not known: say how many groups.")
-        return number, groups
-    values = np.asarray(given)
-    most = int(values.max(initial=0)) + 1 if groups is None else groups
-    bad = ~((values >= 0) & (values < most) & (values == np.asarray(number)))
-    if bad.any():
-        where = int(np.argmax(bad))
-        raise ValueError(
-            f"group holds whole numbers from 0 to {most - 1}: mend entry {where}, "
-            f"{values.flat[where]}."
-        )
-    return number, most
+        groups = int(np.asarray(given).max(initial=0)) + 1
+    return _numbers("group", given, groups), groups
+
+
+def _numbers(name: str, numbers: ArrayLike, count: int) -> Int[Array, "..."]:
+    """Return integers, each a number below `count` as far as they are known."""
+    given = jnp.asarray(numbers)
+    found = given.astype(jnp.int32)
+    if is_concrete(given):
+        values = np.asarray(given)
+        bad = ~((values >= 0) & (values < count) & (values == np.asarray(found)))
+        if bad.any():
+            where = int(np.argmax(bad))
+            raise ValueError(
+                f"{name} holds whole numbers from 0 to {count - 1}: mend entry {where}, "
+                f"{values.flat[where]}."
+            )
+    return found

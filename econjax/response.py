@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Int, Key
 from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float, is_concrete, require, require_scalar, split_moving
-from econjax._budget import advantage, best_point, home
+from econjax._budget import advantage, best_point, home, with_credits
 from econjax._choices import Choices, choices
 from econjax._compiled import compiled
 from econjax._jumps import arriving_revenue
@@ -43,6 +43,7 @@ def best_response(
 def _best_response(
     economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""]
 ) -> Float[Array, " agents"]:
+    economy, schedule = with_credits(economy, schedule)
     return _best_hours(economy, schedule, rebate, choices(economy, schedule, rebate))
 
 
@@ -117,6 +118,7 @@ def equilibrium(
 def _equilibrium(
     economy: Economy, schedule: AbstractSchedule, bandwidth: Float[Array, ""] | None
 ) -> Equilibrium:
+    economy, schedule = with_credits(economy, schedule)
     if economy.preferences.income_effects:
         return Equilibrium(*_fixed_point(economy, schedule, bandwidth))
     expected = jnp.zeros_like(economy.spending)

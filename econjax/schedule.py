@@ -40,10 +40,12 @@ class AbstractSchedule(eqx.Module):
     def of(self, workers: Population) -> "AbstractSchedule":
         """Return the schedule for incomes of these workers, in their order: each by its group.
 
+        It is less their credits that depend on income.
+
         Raises:
             ValueError: a schedule of several groups, and workers who belong to none or to others.
         """
-        return self
+        return _less_credits(self, workers)
 
     @abc.abstractmethod
     def tax(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -108,7 +110,8 @@ class BracketSchedule(AbstractSchedule):
     def of(self, workers: Population) -> AbstractSchedule:
         """Return the schedule for incomes of these workers, in their order: each by its group."""
         group = self.group_of(workers)
-        return self if group is None else _OfWorkers(*self.each_group(), group)
+        own = self if group is None else _OfWorkers(*self.each_group(), group)
+        return _less_credits(own, workers)
 
     def of_group(self, number: int) -> "BracketSchedule":
         """Return the schedule of one group, or of everybody where there are none."""
@@ -238,6 +241,28 @@ class _OfWorkers(AbstractSchedule):
             return count + passes(spread(start, self.group))
 
         return fold(add, jnp.zeros(shape, int), self.thresholds.T[1:])
+
+
+class _LessCredits(AbstractSchedule):
+    """A schedule less credits that depend on income, for incomes of workers who have them."""
+
+    schedule: AbstractSchedule
+    credits: _OfWorkers
+
+    def tax(self, income: Float[Array, "*more agents"]) -> Float[Array, "*more agents"]:
+        """Return everybody's tax, credits deducted."""
+        return self.schedule.tax(income) + self.credits.tax(income)
+
+    def marginal_rate(self, income: Float[Array, "*more agents"]) -> Float[Array, "*more agents"]:
+        """Return the tax on everybody's next dollar, and the credit that it takes back."""
+        return self.schedule.marginal_rate(income) + self.credits.marginal_rate(income)
+
+
+def _less_credits(schedule: AbstractSchedule, workers: Population) -> AbstractSchedule:
+    found = workers.credits
+    if found is None:
+        return schedule
+    return _LessCredits(schedule, _OfWorkers(found.thresholds, found.rates, found.kind))
 
 
 @jax.custom_jvp

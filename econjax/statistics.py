@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 from econjax._compiled import compiled
 from econjax._groups import spread
 from econjax.economy import Economy, Outcome, utility_of
+from econjax.population import Population
 from econjax.schedule import BracketSchedule
 from econjax.welfare import AbstractWelfare
 
@@ -31,6 +32,11 @@ class BracketStatistics(eqx.Module):
     as an elasticity then depends on the budget, and of workers whose responses nobody knows. Of a
     schedule of several groups, entries are as its rates: of each group's bracket, or, where groups
     have rates in common, of all workers whose last dollar that rate taxes.
+
+    With credits that depend on income, whoever is at a kink of the own does not respond either.
+    `active` then counts income as often as it responds to what the bracket's rate leaves: (1 -
+    rate) / (1 - rate - c) times, where c is the worker's marginal rate of credits, and `credited`
+    is the tax on a response that is theirs and not the bracket's: c / (1 - rate - c) of income.
     """
 
     share: Float[Array, "*groups brackets"]
@@ -39,6 +45,7 @@ class BracketStatistics(eqx.Module):
     active: Float[Array, "*groups brackets"]
     elasticity: Float[Array, "*groups brackets"] | None = None
     elasticity_variance: Float[Array, "*groups brackets"] | None = None
+    credited: Float[Array, "*groups brackets"] | None = None
 
 
 def bracket_statistics(
@@ -61,27 +68,31 @@ def _statistics(
     social = jax.grad(equivalent)(outcome.consumption)
     social = social / jnp.sum(social)
 
-    def row(share, base, responding, dollars) -> tuple[Float[Array, ""], ...]:
-        responds = _elasticities(economy, responding)
-        return share, base, jnp.sum(social * dollars), jnp.sum(responding), *responds
+    def row(share, base, dollars, responding, credited) -> tuple[Float[Array, ""] | None, ...]:
+        mean, variance, own = _elasticities(economy, responding)
+        less = None if credited is None else jnp.sum(credited * own)
+        return share, base, jnp.sum(social * dollars), jnp.sum(responding), mean, variance, less
 
     return BracketStatistics(*_within_brackets(economy, schedule, outcome, row))
 
 
 def _elasticities(
     economy: Economy, responding: Float[Array, " agents"]
-) -> tuple[Float[Array, ""], Float[Array, ""]] | tuple[()]:
-    """Return elasticities' mean and variance by responding income; nothing with income effects."""
+) -> tuple[Float[Array, ""] | None, Float[Array, ""] | None, Float[Array, "*agents"] | float]:
+    """Return elasticities' mean and variance by responding income, and each over the mean.
+
+    With income effects there are none.
+    """
     workers = economy.population
     own = economy.preferences.elasticity_of(workers)
     if own is None:
-        return ()
+        return None, None, 1.0
     if own.ndim == 0:
-        return own, jnp.zeros_like(own)
+        return own, jnp.zeros_like(own), 1.0
     part = jnp.where(jnp.sum(responding) > 0, responding, workers.weight)
     part = part / jnp.sum(part)
     mean = jnp.sum(part * own)
-    return mean, jnp.sum(part * (own - mean) ** 2)
+    return mean, jnp.sum(part * (own - mean) ** 2), own / mean
 
 
 def shares_and_bases(
@@ -104,7 +115,7 @@ def _shares_and_bases(
         economy,
         schedule,
         outcome,
-        lambda share, base, responding, _: (share, base, jnp.sum(responding)),
+        lambda share, base, dollars, responding, _: (share, base, jnp.sum(responding)),
     )
 
 
@@ -112,12 +123,12 @@ def _within_brackets(
     economy: Economy,
     schedule: BracketSchedule,
     outcome: Outcome,
-    row: Callable[..., tuple[Float[Array, ""], ...]],
-) -> tuple[Float[Array, "*groups brackets"], ...]:
+    row: Callable[..., tuple[Float[Array, ""] | None, ...]],
+) -> tuple[Any, ...]:
     """Return what `row` does for each bracket, stacked.
 
-    Its arguments are `share` and `base` of `BracketStatistics`, each worker's part of `active`, and
-    its dollars in the bracket.
+    Its arguments are `share` and `base` of `BracketStatistics`, each worker's dollars in the
+    bracket, part of `active`, and part of `credited` (None without such credits).
     """
     income, weight = outcome.income, economy.population.weight
     earned = income
@@ -126,6 +137,12 @@ def _within_brackets(
     # A worker at a threshold, up to rounding, has its last dollar in the bracket below.
     rounding = 32 * jnp.finfo(income.dtype).eps
     responds = (earned > 0) & (outcome.labor < economy.max_labor * (1 - rounding))
+    credits = economy.population.credits
+    given = jnp.zeros_like(income)
+    if credits is not None:
+        kinks = spread(credits.thresholds.T[1:], credits.kind)
+        responds &= jnp.all(jnp.abs(income[None] - kinks) > rounding * kinks, axis=0)
+        given = _marginal_credit(economy.population, income)
 
     @partial(jax.checkpoint, prevent_cse=False)
     def within(bracket: _Bracket):
@@ -136,17 +153,31 @@ def _within_brackets(
         dollars = jnp.where(above, jnp.clip(income, start, end) - start, 0)
         if belongs is not None:
             last, inside, dollars = last & belongs, inside & belongs, dollars * belongs
-        responding = jnp.where(inside, weight * earned, 0)
-        return row(jnp.sum(weight * last), jnp.sum(weight * dollars), responding, dollars)
+        responding, credited = jnp.where(inside, weight * earned, 0), None
+        if credits is not None:
+            kept = 1 - bracket.rate - given
+            kept = jnp.where(kept > 0, kept, jnp.inf)
+            responding, credited = (responding * of / kept for of in (1 - bracket.rate, given))
+        share, base = jnp.sum(weight * last), jnp.sum(weight * dollars)
+        return row(share, base, dollars, responding, credited)
 
     found = jax.lax.map(within, _rows(schedule))
     return jax.tree.map(lambda values: values.reshape(schedule.rates.shape), found)
 
 
+def _marginal_credit(
+    workers: Population, income: Float[Array, " agents"]
+) -> Float[Array, " agents"]:
+    """Return the part of everybody's marginal tax rate that credits are."""
+    none = BracketSchedule([0.0], [0.0])
+    return none.of(workers).marginal_rate(income)
+
+
 class _Bracket(NamedTuple):
-    """A bracket's number and ends, of one schedule or of each group; whose it is, if one's only."""
+    """A bracket's number, rate and ends, of one schedule or each group; whose, if one's only."""
 
     j: Int[Array, ""]
+    rate: Float[Array, ""]
     start: Float[Array, "*groups"]
     end: Float[Array, "*groups"]
     whose: Int[Array, ""] | None
@@ -158,10 +189,11 @@ def _rows(schedule: BracketSchedule) -> _Bracket:
     ends = jnp.concatenate([starts[..., 1:], jnp.full_like(starts[..., :1], jnp.inf)], axis=-1)
     numbers = jnp.arange(starts.shape[-1])
     if schedule.rates.ndim == 1:
-        return _Bracket(numbers, starts.T, ends.T, None)
+        return _Bracket(numbers, schedule.rates, starts.T, ends.T, None)
     groups, brackets = starts.shape
     whose = jnp.repeat(jnp.arange(groups), brackets)
-    return _Bracket(jnp.tile(numbers, groups), starts.reshape(-1), ends.reshape(-1), whose)
+    rates, starts, ends = (values.reshape(-1) for values in (schedule.rates, starts, ends))
+    return _Bracket(jnp.tile(numbers, groups), rates, starts, ends, whose)
 
 
 def _of_workers(

@@ -9,10 +9,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float, require
+from econjax._groups import summed
 from econjax.schedule import BracketSchedule
 
 FILING_STATUSES = ("single", "joint", "separate", "head_of_household")
@@ -80,26 +80,10 @@ def added(first: BracketSchedule, second: BracketSchedule) -> BracketSchedule:
         raise ValueError(f"Schedules to add must be of the same groups; got {groups} groups.")
     (t1, r1), (t2, r2) = first.each_group(), second.each_group()
     if not groups:
-        return BracketSchedule(*_added(t1, r1, t2, r2))
+        return BracketSchedule(*summed(t1, r1, t2, r2))
     n = groups.pop()
     grouped = [jnp.broadcast_to(v, (n, v.shape[-1])) for v in (t1, r1, t2, r2)]
-    return BracketSchedule(*jax.vmap(_added)(*grouped))
-
-
-def _added(
-    t1: Float[Array, " first"],
-    r1: Float[Array, " first"],
-    t2: Float[Array, " second"],
-    r2: Float[Array, " second"],
-) -> tuple[Float[Array, " brackets"], Float[Array, " brackets"]]:
-    starts = jnp.sort(jnp.concatenate([t1, t2[1:]]))
-    rates = jnp.zeros_like(starts)
-    for thresholds, own in ((t1, r1), (t2, r2)):
-        rates += own[jnp.searchsorted(thresholds, starts, side="right") - 1]
-    rising = [starts[0]]
-    for start in starts[1:]:
-        rising.append(jnp.maximum(start, jnp.nextafter(rising[-1], jnp.inf)))
-    return jnp.stack(rising), rates
+    return BracketSchedule(*jax.vmap(summed)(*grouped))
 
 
 def _brackets(year: int, status: str, *, deduction: bool) -> tuple[list[float], list[float]]:

@@ -334,15 +334,19 @@ def _require_above_floor(utility: Float[np.ndarray, " types"], welfare: Abstract
         )
 
 
+_OF_EACH = ("elasticity", "fixed_cost", "other_income", "credit", "credits")
+
+
 def _common_elasticity(economy: Economy) -> float:
     population, preferences = economy.population, economy.preferences
     if not isinstance(preferences, Quasilinear):
         raise ValueError(
             f"The bound holds for Quasilinear preferences, not {type(preferences).__name__}."
         )
-    if population.elasticity is not None or population.fixed_cost is not None:
+    own = [name for name in _OF_EACH if getattr(population, name) is not None]
+    if own:
         raise ValueError(
-            "The bound needs workers who differ in one number: leave out elasticity and fixed_cost."
+            f"The bound needs workers who differ in one number: leave out {' and '.join(own)}."
         )
     return float(preferences.elasticity)
 

@@ -43,6 +43,7 @@ def is_of_one_elasticity(economy: Economy, thresholds: Float[Array, "..."]) -> b
     """
     workers = economy.population
     own = (workers.elasticity, workers.fixed_cost, workers.other_income, workers.credit)
+    own = (*own, workers.credits)
     return (
         type(economy.preferences) is Quasilinear
         and all(values is None for values in own)

@@ -29,11 +29,12 @@ def saez_rates(
 ) -> Float[Array, "*groups brackets"]:
     """Return the rates that the first-order condition of each bracket implies for given statistics.
 
-    rate / (1 - rate) = (base - weighted_base + jump) / (elasticity * active): the perturbation of
-    Saez (2001, section 3), made to the rate of one bracket, exact for `Quasilinear` and `GHH`
-    preferences. `jump` is the derivative of revenue with respect to each rate, in dollars, that is
-    due to workers who jump over a threshold (`jump_revenue`): some do wherever rates fall with
-    income, and without them the condition is biased there. `elasticity` is one for all, one for
+    rate / (1 - rate) = (base - weighted_base + jump) / (elasticity * active), less credited /
+    active where there are credits that depend on income: the perturbation of Saez (2001, section
+    3), made to the rate of one bracket, exact for `Quasilinear` and `GHH` preferences. `jump` is
+    the derivative of revenue with respect to each rate, in dollars, that is due to workers who jump
+    over a threshold (`jump_revenue`): some do wherever rates fall with income, and without them the
+    condition is biased there. `elasticity` is one for all, one for
     each bracket, or that of the statistics. Statistics change with the rates: iterate. Where nobody
     responds, the rate is 1 or -1, whichever gains, and stays as in `current` if nothing does.
     Statistics that are NaN make rates that are.
@@ -264,6 +265,8 @@ def _implied(
     lump = statistics.base - statistics.weighted_base
     lump = jnp.where(jnp.abs(lump) <= 1e3 * jnp.finfo(lump.dtype).eps * statistics.base, 0, lump)
     responds = statistics.active > 0
-    odds = (lump + jump) / (elasticity * jnp.where(responds, statistics.active, 1))
+    odds = (lump + jump) / elasticity
+    odds = odds if statistics.credited is None else odds - statistics.credited
+    odds = odds / jnp.where(responds, statistics.active, 1)
     rates = 1 - 1 / (1 + jnp.maximum(odds, -0.5))
     return jnp.where(responds, rates, jnp.where(lump == 0, current, jnp.sign(lump)))

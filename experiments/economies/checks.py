@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from experiments.economies.sections import Document, Incomes, Law, Preferences
+from experiments.economies.sections import Credit, Document, Incomes, Law, Preferences
 
 _Clash = tuple[Any, tuple[str, ...], str]
 """Whether something is wrong, the key to blame, and what is said of it."""
@@ -13,6 +13,7 @@ def clashes(document: Document) -> list[tuple[tuple[str, ...], str]]:
     checks = [
         *_of_incomes(document.incomes),
         *_of_law(document.law),
+        *(clash for name, credit in document.credits.items() for clash in _of_credit(name, credit)),
         *_of_preferences(document.preferences),
         *_of_the_rest(document),
     ]
@@ -61,6 +62,43 @@ def _of_law(law: Law) -> list[_Clash]:
             law.is_own and (law.year is not None or law.deduction),
             ("law", "year" if law.year is not None else "deduction"),
             "year and deduction are of the federal law of the United States: leave them out.",
+        ),
+    ]
+
+
+def _of_credit(name: str, credit: Credit) -> list[_Clash]:
+    begun = credit.most / credit.phase_in if credit.phase_in else 0.0
+    until = credit.until
+    return [
+        *(
+            (
+                (rate := getattr(credit, key)) is not None and not 0 < rate <= 1,
+                ("credits", name, key),
+                f"{key} is a share of money above 0, 1 at most: 34 % is 0.34; got {rate}.",
+            )
+            for key in ("phase_in", "phase_out")
+        ),
+        (
+            not 0 < credit.most < float("inf"),
+            ("credits", name, "most"),
+            f"most is the money a year that the credit rises to, above 0; got {credit.most}.",
+        ),
+        (
+            (until is None) != (credit.phase_out is None),
+            ("credits", name, "until" if until is not None else "phase_out"),
+            "a credit is taken back from an income until on, at the rate phase_out: give both, or "
+            "neither.",
+        ),
+        (
+            until is not None and not begun <= until < float("inf"),
+            ("credits", name, "until"),
+            f"until is the income at which the credit begins to fall, no less than {begun:,.0f}, "
+            f"at which it has risen to most; got {until}.",
+        ),
+        (
+            credit.children is None and credit.or_more,
+            ("credits", name, "or_more"),
+            "or_more is of children: say how many.",
         ),
     ]
 

@@ -22,7 +22,9 @@ _STATUS = {1: "single", 2: "joint", 3: "separate", 4: "head_of_household", 5: "j
 
 
 def cps_people(year: int) -> pa.Table:
-    """Return the tax units at the levels of a year: income (wages), weight, status, age.
+    """Return the tax units at the levels of a year: income (wages), weight, status, children, age.
+
+    `children` are those who count for the earned income tax credit, 3 for 3 or more.
 
     Raises:
         ValueError: the package is not installed, or does not know the year.
@@ -58,7 +60,7 @@ def cps_file(year: int) -> Path:
     """
     folder = _folder()
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "econjax" / "data"
-    path = home / f"cps-{importlib.metadata.version('taxcalc')}-{year}.parquet"
+    path = home / f"cps-units-{importlib.metadata.version('taxcalc')}-{year}.parquet"
     if not path.is_file():
         home.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{os.getpid()}-{path.name}")
@@ -69,7 +71,7 @@ def cps_file(year: int) -> Path:
 
 def _people(folder: Path, year: int) -> pa.Table:
     weights = _columns(folder / "cps_weights.csv.gz", [f"WT{year}"], year)
-    units = _columns(folder / "cps.csv.gz", ["e00200", "MARS", "age_head"], year)
+    units = _columns(folder / "cps.csv.gz", ["e00200", "MARS", "age_head", "EIC"], year)
     growth = _columns(folder / "growfactors.csv", ["YEAR", "AWAGE"], year)
     years, factors = (growth[name].to_numpy() for name in ("YEAR", "AWAGE"))
     aged = np.prod(factors[(years > DATA_YEAR) & (years <= year)])
@@ -79,6 +81,7 @@ def _people(folder: Path, year: int) -> pa.Table:
             "income": units["e00200"].to_numpy() * aged,
             "weight": weights[f"WT{year}"].to_numpy() / 100,
             "status": pa.array(status).dictionary_encode(),
+            "children": units["EIC"].to_numpy(),
             "age": units["age_head"].to_numpy(),
         }
     )

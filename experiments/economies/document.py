@@ -97,7 +97,7 @@ def read_tables(source: Source, kind: type[TableKind]) -> TableKind:
     try:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
-        raise _misplaced(source, str(error), kind) from error
+        raise _misplaced(source, str(error), raw, kind) from error
 
 
 @functools.lru_cache(maxsize=4)
@@ -119,10 +119,12 @@ def _broken(path: Path, text: str, error: Exception) -> ValueError:
     )
 
 
-def _misplaced(source: Source, text: str, kind: type[msgspec.Struct]) -> ValueError:
+def _misplaced(
+    source: Source, text: str, raw: dict[str, Any], kind: type[msgspec.Struct]
+) -> ValueError:
     """Return what msgspec found, in words, at its line."""
     what, _, place = text.partition(" - at ")
-    places = tuple(re.findall(r"\w+", place.strip("`$").replace("[...]", "")))
+    places = _places_of(place, raw, kind)
     keys = tuple(key for key in places if not key.isdigit())
     if unknown := re.search(r"unknown field `(.+)`", what):
         name, known = unknown[1], _known(keys, kind)
@@ -133,6 +135,32 @@ def _misplaced(source: Source, text: str, kind: type[msgspec.Struct]) -> ValueEr
         return source.at(places, f"{'.'.join(keys) or 'it'} lacks {missing[1]}: add it.")
     words = re.sub(r"`([^`]+)`", lambda found: _WORDS.get(found[1], found[1]), what)
     return source.at(places, f"{'.'.join(keys)}: {words[0].lower()}{words[1:]}{_HINT}")
+
+
+def _places_of(place: str, raw: Any, kind: Any) -> tuple[str, ...]:
+    """Return the keys of a place that msgspec names, with numbers of items and own names."""
+    places = []
+    for key in re.findall(r"\w+|\[\.\.\.\]", place.strip("`$")):
+        fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+        if key == "[...]" and isinstance(raw, dict):
+            key = next((name for name, value in raw.items() if _is_wrong(value, kind)), key)
+        elif key in fields:
+            kind = _struct_in(msgspec.inspect.type_info(fields[key])) or kind
+        if isinstance(raw, list) and key.isdigit():
+            raw = raw[int(key)]
+        else:
+            raw = raw.get(key, {}) if isinstance(raw, dict) else {}
+        if key != "[...]":
+            places.append(key)
+    return tuple(places)
+
+
+def _is_wrong(value: Any, kind: Any) -> bool:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return True
+    return False
 
 
 _HINT = ". Numbers are plain, such as 11600 or 0.22; lists stand in brackets."
@@ -153,11 +181,9 @@ _WORDS = {
 def _known(keys: tuple[str, ...], kind: Any) -> list[str]:
     """Return the keys that may stand in a table of the file."""
     for key in keys:
-        field = next((f for f in msgspec.structs.fields(kind) if f.name == key), None)
-        if field is None:
-            continue
-        types = msgspec.inspect.type_info(field.type)
-        kind = _struct_in(types) or kind
+        fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+        if key in fields:
+            kind = _struct_in(msgspec.inspect.type_info(fields[key])) or kind
     return [field.name for field in msgspec.structs.fields(kind)]
 
 

@@ -13,6 +13,7 @@ from jaxtyping import Array, Key
 
 from econjax import REFERENCE_HOURS, Population
 from econjax.populations import shares
+from experiments.economies.credits import StatedCredits
 from experiments.economies.sections import Columns, Incomes
 from experiments.economies.tables import place_of, read_columns
 
@@ -29,7 +30,8 @@ class PeopleRecords:
     `income` is money a year at 40 hours a week, `weight` shares that sum to 1, and `people` what
     the weights summed to; `columns` holds whatever else the file says of them, and `entry` is the
     number of each record in the file, from 0. `remarks` say how many people, and how much money,
-    each rule concerned. People are in groups by status where `groups` names some, in their order.
+    each rule concerned. People are in groups by status where `groups` names some, in their order,
+    and have the `credits` that the file states.
     """
 
     income: "Column"
@@ -39,6 +41,7 @@ class PeopleRecords:
     entry: np.ndarray
     remarks: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    credits: StatedCredits | None = None
 
     @functools.cached_property
     def statuses(self) -> tuple[str, ...]:
@@ -90,6 +93,8 @@ class PeopleRecords:
         }
         if self.groups:
             own |= {"group": self.group[places], "groups": len(self.groups)}
+        if self.credits is not None:
+            own |= self.credits.of_workers(places, own.get("credit"))
         return Population(self.income[places] / REFERENCE_HOURS, weight=weight, **own)
 
 
@@ -125,7 +130,7 @@ def _records(path: Path, rules: bytes, stamp: int) -> PeopleRecords:
 def _check(path: Path, columns: Mapping[str, np.ndarray]) -> None:
     """Refuse values that no rule mends."""
     least = {"weight": (0, True), "taste": (0, False), "elasticity": (0, False)}
-    least |= {"fixed_cost": (0, True), "credit": (0, True), "age": (0, True)}
+    least |= dict.fromkeys(("fixed_cost", "credit", "children", "age"), (0, True))
     for name, (bound, may_equal) in least.items():
         if name in columns:
             bad = columns[name] < bound if may_equal else columns[name] <= bound

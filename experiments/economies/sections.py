@@ -34,6 +34,7 @@ class Columns(_Section, frozen=True):
     fixed_cost: str | None = None
     other_income: str | None = None
     credit: str | None = None
+    children: str | None = None
     age: str | None = None
     group: str | None = None
 
@@ -91,6 +92,24 @@ class Law(_Section, frozen=True):
         return bool(self.thresholds or self.rates or self.file or self.by_status)
 
 
+class Credit(_Section, frozen=True):
+    """A refundable credit of some people, by taxed income: it rises to `most`, stays, and falls.
+
+    `phase_in` and `phase_out` are shares of a unit of money; without the first it is `most` from no
+    income on, without the second it stays. It falls from an income of `until` on. Whose it is:
+    those of each `status`, `group` and number of `children` (`or_more`) that is said.
+    """
+
+    most: float
+    phase_in: float | None = None
+    until: float | None = None
+    phase_out: float | None = None
+    status: tuple[str, ...] = ()
+    group: tuple[str, ...] = ()
+    children: int | None = None
+    or_more: bool = False
+
+
 class Preferences(_Section, frozen=True):
     """How workers trade consumption against labor: a kind, and the parameters of that kind."""
 
@@ -143,6 +162,7 @@ class Document(_Section, frozen=True):
     currency: Money = Money()
     incomes: Incomes = Incomes()
     law: Law = Law()
+    credits: dict[str, Credit] = {}
     spending: Spending = Spending()
     preferences: Preferences = Preferences()
     welfare: Welfare = Welfare()

@@ -24,6 +24,7 @@ from econjax import (
 from econjax.populations import GB2_ACS_2023, AbstractDistribution
 from econjax.welfare import AbstractWelfare, require_dollars
 from experiments.economies.cps import cps_file, cps_words
+from experiments.economies.credits import StatedCredits, stated_credits
 from experiments.economies.defaults import FROM_FILE
 from experiments.economies.distributions import distribution_of
 from experiments.economies.document import Blame, read_document
@@ -109,7 +110,13 @@ class EconomySource:
     def records(self) -> PeopleRecords | None:
         """The people of a data file; None where incomes are a distribution."""
         found = self._records
-        return found and replace(found, groups=self.statuses)
+        if found is None:
+            return None
+        columns = dict(found.columns)
+        if self.status is not None:  # all are taxed as that, and have its credits
+            columns["status"] = np.full(found.count, self.status, object)
+        own = stated_credits(self.document.credits, columns, found.weight, self._blame)
+        return replace(found, groups=self.statuses, credits=own)
 
     @cached_property
     def _records(self) -> PeopleRecords | None:
@@ -157,7 +164,23 @@ class EconomySource:
         agents = self.agents if agents is None else agents
         if self.records is not None:
             return self.records.population(agents, key)
-        return self.distribution().population(agents or 10_000, key)
+        workers = self.distribution().population(agents or 10_000, key)
+        one = self._credits_of_all
+        if one is None:
+            return workers
+        own = one.of_workers(np.zeros(workers.agents, int))
+        return replace(workers, **own)
+
+    @property
+    def _credits_of_all(self) -> StatedCredits | None:
+        """The credits of people of a distribution, who are all alike but for their incomes."""
+        said = {"status": np.array([self.status], object)} if self.status else {}
+        return stated_credits(self.document.credits, said, np.ones(1), self._blame)
+
+    @property
+    def credits(self) -> StatedCredits | None:
+        """The credits that the file states, None where it states none."""
+        return self._credits_of_all if self.records is None else self.records.credits
 
     def columns(self) -> dict[str, np.ndarray]:
         """Return what a data file says of each worker of `population()`, beside the income."""
@@ -219,7 +242,8 @@ class EconomySource:
         federal, status = self.law_title == "US federal", self.tax_status
         law = f"{self.year} {'federal' if self.statuses else status}" if federal else self.law_title
         how = f", calibrated to {law} law" if fitted else ""
-        return " ".join((f"{who}{how}, {self._wants()}.", *remarks, *self._of_groups()))
+        told = *remarks, *self._of_groups(), *self._of_credits()
+        return " ".join((f"{who}{how}, {self._wants()}.", *told))
 
     def notes(self) -> tuple[str, ...]:
         """Return what is to be said of people in groups, kept apart or with losses, everywhere."""
@@ -227,8 +251,12 @@ class EconomySource:
         if self.records is None or not (
             self.statuses or said.zeros == "apart" or said.losses == "keep"
         ):
-            return ()
-        return (*self.records.remarks, *self._of_groups())
+            return self._of_credits()
+        return (*self.records.remarks, *self._of_groups(), *self._of_credits())
+
+    def _of_credits(self) -> tuple[str, ...]:
+        own = self.credits
+        return () if own is None else own.words()
 
     def _of_groups(self) -> tuple[str, ...]:
         """Return who is taxed how, in words; nothing where there is one schedule and one status."""

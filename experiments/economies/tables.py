@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 Column = np.ndarray
 
 NUMBER_COLUMNS = (
-    *("income", "weight", "taste", "elasticity", "fixed_cost", "other_income", "credit", "age"),
+    *("income", "weight", "taste", "elasticity", "fixed_cost", "other_income", "credit"),
+    *("children", "age"),
 )
 WORD_COLUMNS = ("status", "group")
 

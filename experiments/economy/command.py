@@ -13,7 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from econjax import REFERENCE_HOURS, Population, best_response, gini
+from econjax import REFERENCE_HOURS, BracketSchedule, Population, best_response, gini
 from econjax.economy import income_and_tax
 from econjax.inequality import top_share
 from econjax.populations import IncomeTable, us_incomes
@@ -106,6 +106,10 @@ def describe_people(source: EconomySource) -> list[IncomeFigure]:
 def _of_columns(population: Population, weight: Float[np.ndarray, " agents"]) -> dict[str, float]:
     """Return the means of what labor does not bring, where people have some."""
     own = {"other income, mean $": population.other_income, "credit, mean $": population.credit}
+    if population.credits is not None:
+        usual = jnp.full_like(population.skill, REFERENCE_HOURS)
+        _, less = income_and_tax(population, BracketSchedule([0.0], [0.0]), usual)
+        own["credit, mean $"] = -less
     return {
         name: float(weight @ np.asarray(values, float))
         for name, values in own.items()

@@ -127,7 +127,13 @@ def groupings(config: ReformConfig, economy: Economy, effects: ReformEffects) ->
         bands = (f"under {_AGES[0]}", *between)
         ages = np.searchsorted(_AGES, np.asarray(columns["age"]), side="right")
         found.append(("age", (*bands, f"{_AGES[-1]} and over"), jax.numpy.asarray(ages)))
-    found += [(name, *as_groups(columns[name])) for name in ("status", "group") if name in columns]
+    if "children" in columns:
+        columns["children"] = columns["children"].astype(int)
+    found += [
+        (name, *as_groups(columns[name]))
+        for name in ("status", "children", "group")
+        if name in columns
+    ]
     if config.personas:
         found.append(_persona_cells(config, economy))
     return found

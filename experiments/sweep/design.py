@@ -103,6 +103,9 @@ def checked_points(path: Path) -> tuple[DesignPoint, ...]:
         few = min(point.source.agents or _AGENTS_OF_A_CHECK, _AGENTS_OF_A_CHECK)
         economy = dataclasses.replace(point.source, agents=few).economy()
         require_dollars(economy, point.welfare)
+        if economy.population.credits is not None:
+            said = "a sweep knows no credits that depend on income: leave them out."
+            raise Source(path).at(("credits",), said)
         if economy.population.group is not None:
             said = "a sweep sets one schedule for all: "
             raise Source(path).at(("law", "status"), said + 'say whose, as status = "single".')

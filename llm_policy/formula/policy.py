@@ -60,12 +60,13 @@ class _Formula(ScriptedEngine):
         return Choices(np.log(np.maximum(found, 1e-300)), np.zeros(len(prompts)), none, none)
 
 
-def _beside_work(economy: Economy) -> tuple[Any, Any]:
-    """Return everybody's other income and group, if there are some."""
+def _beside_work(economy: Economy) -> tuple[Any, Any, Any]:
+    """Return everybody's other income, group and credits, if there are some."""
     other, group = economy.population.other_income, economy.population.group
     return (
         None if other is None else np.asarray(other, float),
         None if group is None else np.asarray(group),
+        economy.population.credits,
     )
 
 

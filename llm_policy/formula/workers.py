@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from econjax import BracketSchedule
+from econjax import BracketSchedule, IncomeCredits
 from econjax.preferences import REFERENCE_HOURS
 from llm_policy.answers.reading import HOURS
 from llm_policy.memory.workers import Memory, Records, latest, nudge
@@ -77,7 +77,8 @@ class Endowment(NamedTuple):
 
     `skill` is what an hour a week earns, `prices` what one more costs in effort at 20, 40 and 60
     hours (see `effort.price_of_an_hour`), `fixed_cost` what working at all costs, `other_income`
-    what labor does not bring, and `group` whose schedule taxes them, where groups have their own.
+    what labor does not bring, `group` whose schedule taxes them, where groups have their own, and
+    `credits` by what their tax is lower as it depends on income.
     """
 
     skill: Float[np.ndarray, " agents"]
@@ -85,6 +86,7 @@ class Endowment(NamedTuple):
     fixed_cost: Float[np.ndarray, " agents"]
     other_income: Float[np.ndarray, " agents"] | None = None
     group: Int[np.ndarray, " agents"] | None = None
+    credits: IncomeCredits | None = None
 
 
 def neutral(agents: int) -> Attitudes:
@@ -152,6 +154,9 @@ def perceived_utility(
     income = who.skill[:, None] * hours
     taxed = income if who.other_income is None else income + who.other_income[:, None]
     tax = taxes(schedule, taxed, who.group)
+    if who.credits is not None:
+        less = BracketSchedule(who.credits.thresholds, who.credits.rates)
+        tax = tax + taxes(less, taxed, np.asarray(who.credits.kind))
     full_time = np.maximum(REFERENCE_HOURS * who.skill, 1.0)
     return Reckoning(
         kept=income - tax,

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from jaxtyping import Float, Int
 
-from econjax import BracketSchedule
+from econjax import BracketSchedule, IncomeCredits
 from llm_policy.answers.choice_sets import ChoiceSet, legend
 from llm_policy.answers.proposals import listed_rates
 from llm_policy.engines.base import Prompt
@@ -70,12 +70,14 @@ class Style:
 class Means(NamedTuple):
     """What workers have beside work: income that labor does not bring, and a credit on the tax.
 
-    In dollars a year. `status` is their tax status, "" where the law knows none.
+    In dollars a year. `status` is their tax status, "" where the law knows none; `credits` are
+    those that depend on income.
     """
 
     other_income: Float[np.ndarray, " agents"]
     credit: Float[np.ndarray, " agents"]
     status: Sequence[str]
+    credits: IncomeCredits | None = None
 
 
 class Situation(NamedTuple):
@@ -201,6 +203,7 @@ def _rest(means: Means) -> list[str]:
         [f" Your tax status is {status}." if status else "" for status in means.status],
         _amounts(means.other_income, " Beside work you have an income of {} a year, taxed too."),
         _amounts(means.credit, " Your tax is lower by a credit of {} a year."),
+        _credit_lines(means),
     )
     return ["".join(texts) for texts in zip(*columns, strict=True)]
 
@@ -208,6 +211,35 @@ def _rest(means: Means) -> list[str]:
 def _amounts(amounts: Float[np.ndarray, " agents"], words: str) -> list[str]:
     """Return a sentence on each worker's amount, none where it is 0."""
     return [words.format(said) if said != "$0" else "" for said in money(amounts)]
+
+
+def _credit_lines(means: Means) -> list[str]:
+    """Return each worker's credit that depends on income, by the incomes where it turns."""
+    if means.credits is None:
+        return [""] * len(means.status)
+    starts, rates = (
+        np.asarray(values, float) for values in (means.credits.thresholds, means.credits.rates)
+    )
+    amounts = -np.cumsum(rates[:, :-1] * np.diff(starts), axis=1)
+    amounts = np.concatenate([np.zeros((len(starts), 1)), amounts], axis=1)
+    each = [_turns(*kind) for kind in zip(starts, rates, amounts, strict=True)]
+    return [each[kind] for kind in np.asarray(means.credits.kind).tolist()]
+
+
+def _turns(
+    starts: Float[np.ndarray, " brackets"],
+    rates: Float[np.ndarray, " brackets"],
+    amounts: Float[np.ndarray, " brackets"],
+) -> str:
+    if not rates.any():
+        return ""
+    turn = np.append(True, np.diff(rates) != 0)
+    said = zip(money(amounts[turn]), money(starts[turn]), strict=True)
+    points = ", ".join(f"{amount} at {income}" for amount, income in said)
+    return (
+        f" Your tax is lower by a credit that depends on your income: {points} and above, evenly "
+        "changing in between; what is more than the tax is paid out."
+    )
 
 
 def price_lines(prices: Float[np.ndarray, "agents 3"]) -> list[str]:

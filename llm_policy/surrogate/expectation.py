@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from econjax import Economy, Outcome, Rawlsian
+from econjax import Economy, Outcome, Population, Rawlsian
 from econjax.economy import income_and_tax, utility_of
 from econjax.preferences import REFERENCE_HOURS
 from econjax.schedule import AbstractSchedule
@@ -45,7 +45,7 @@ def expected_equivalent(
         utility = jnp.maximum(utility, stands.least[:, None])
     if isinstance(welfare, Rawlsian) and welfare.temperature is None:
         return _expected_lowest(utility, probabilities, population.weight)
-    split = jax.tree.map(lambda values: jnp.repeat(values, len(hours)), population)
+    split = _repeated(population, len(hours))
     split = eqx.tree_at(
         lambda p: p.weight, split, (population.weight[:, None] * probabilities).ravel()
     )
@@ -61,6 +61,13 @@ def expected_equivalent(
         floored=jnp.zeros_like(rebate),
     )
     return welfare.equivalent(split, outcome)
+
+
+def _repeated(population: Population, times: int) -> Population:
+    """Return the population with each worker so many times in a row, each of the own weight."""
+    return jax.tree.map(
+        lambda values: jnp.repeat(values, times) if values.ndim == 1 else values, population
+    )
 
 
 def forecast(

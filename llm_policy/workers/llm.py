@@ -328,10 +328,10 @@ def _means(population: Population, statuses: Sequence[str]) -> Means:
         for values in (population.other_income, population.credit)
     )
     if population.group is None:
-        return Means(other, credit, [""] * population.agents)
+        return Means(other, credit, [""] * population.agents, population.credits)
     called = list(statuses) or [f"group {number + 1}" for number in range(population.groups)]
     status = [called[number] for number in np.asarray(population.group).tolist()]
-    return Means(other, credit, status)
+    return Means(other, credit, status, population.credits)
 
 
 def _yes_and_no(engine: Engine) -> tuple[str, str]:

@@ -364,9 +364,9 @@ def test_where_the_bound_does_not_apply():
     isoelastic = Economy(population=workers, preferences=Isoelastic(1.0, exponent=3.0, scale=1e-6))
     with pytest.raises(ValueError, match="Quasilinear preferences, not Isoelastic"):
         mirrlees_bound(isoelastic, welfare_of(1))
-    for field in ("elasticity", "fixed_cost"):
+    for field in ("elasticity", "fixed_cost", "other_income", "credit"):
         own = Population([500.0, 1000.0], **{field: [0.2, 0.3]})
-        with pytest.raises(ValueError, match="leave out elasticity and fixed_cost"):
+        with pytest.raises(ValueError, match=f"leave out {field}"):
             mirrlees_bound(Economy(population=own, preferences=Quasilinear(0.25)), welfare_of(1))
     with pytest.raises(ValueError, match="Utilitarian, Atkinson and exact Rawlsian"):
         mirrlees_bound(economy_of([500.0, 1000.0], 0.25), InverseIncome(1.0))

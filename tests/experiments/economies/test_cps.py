@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 FILES = {
-    "cps.csv.gz": "e00200,e00300,MARS,age_head\n"
-    "10000,5,1,30\n0,7,1,70\n60000,0,2,45\n30000,0,4,28\n",
+    "cps.csv.gz": "e00200,e00300,MARS,age_head,EIC\n"
+    "10000,5,1,30,0\n0,7,1,70,0\n60000,0,2,45,1\n30000,0,4,28,3\n",
     "cps_weights.csv.gz": "WT2014,WT2015,WT2016\n"
     "100,110,200\n100,110,200\n300,300,400\n100,100,600\n",
     "growfactors.csv": "YEAR,AWAGE\n2013,1.5\n2014,1.25\n2015,1.1\n2016,1.2\n",

@@ -195,7 +195,7 @@ def test_the_template_names_every_key(tmp_path):
     text = files("experiments.economies").joinpath("template.toml").read_text("utf-8")
     lines = [line.removeprefix("# ") for line in text.splitlines()]
     for section in Document.__struct_fields__:
-        assert any(line.startswith(f"[{section}]") for line in lines), section
+        assert any(line.startswith((f"[{section}]", f"[{section}.")) for line in lines), section
         kind = type(getattr(Document(), section))
         for key in getattr(kind, "__struct_fields__", ()):
             begins = (f"{key} =", f"[{section}.{key}")
