@@ -221,6 +221,9 @@ def test_equal_runs_make_equal_bytes(runs, pages, compared, tmp_path):
     table = first["atkinson-aversion-1-rational-workers-what-planners-recommend.tex"].decode()
     assert r"\toprule" in table
     assert "8 workers, elasticity 0.25, 2 seeds, 0 to 1" in table
+    for name, data in first.items():
+        if name.endswith("tex") and "rational-workers" in name:
+            assert b"8 workers, elasticity 0.25, 2 seeds, 0 to 1" in data, name
 
 
 @pytest.mark.parametrize("most", [0, 5, 20, 48])
