@@ -18,8 +18,9 @@ from experiments.pages.simulations import simulation_sections
 from experiments.pages.studies import left_out_section, pooled_sections, runs_section
 from experiments.pages.sweeps import sweep_sections
 from experiments.pages.transcripts import Proceedings, recording_of, transcript_of
-from experiments.report.console import mistakes
+from experiments.report.console import NOTES, mistakes
 from experiments.report.files import whole
+from experiments.report.plain import one_line
 from experiments.report.speakers import KnownWorkers
 from llm_policy.engines.base import EngineError
 from llm_policy.personas.files import load_personas
@@ -85,7 +86,10 @@ def run_page(run: RunRecord, *, transcripts: int = 400) -> Page:
         trouble = str(error)
     about = tuple(_about(run, recording))
     sections = [PageSection("About this run", about)] if about else []
-    sections += _found(run)
+    try:
+        sections += _found(run)
+    except (OSError, ValueError, LookupError) as error:
+        sections.append(_not_shown(run, error))
     if recording.kept:
         sections.append(PageSection("Transcript", (transcript_of(recording),)))
     sections += [costs_section(run, recording, trouble), facts_section(run)]
@@ -106,9 +110,19 @@ def _found(run: RunRecord) -> list[PageSection]:
     sections = _SECTIONS.get(run.command)
     if not run.finished:
         return []
+    if run.damage:
+        raise ValueError(run.damage)
     if sections is None or (run.command == "sweep" and run.config is None):
         return pooled_sections(found_in([run.path])[0])
     return sections(run)
+
+
+def _not_shown(run: RunRecord, error: Exception) -> PageSection:
+    """Say, on the page and on standard error, why what a run found is not shown."""
+    words = f"What {run.path.name} found cannot be shown ({one_line(error)}): its files are not "
+    words += "those that this version writes."
+    NOTES.print(words)
+    return PageSection("What was found", (Prose((words,), warning=True),))
 
 
 def _about(run: RunRecord, recording: Proceedings) -> list[Prose]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -178,10 +178,10 @@ def charts_in(page: Page) -> Iterator[tuple[str, Chart]]:
 
 
 def tables_in(page: Page) -> Iterator[tuple[str, DataTable]]:
-    """Yield the tables of a page by name, those behind figures too."""
+    """Yield the tables of a page by name, those behind figures too, with the figures' captions."""
     for section in placed(page):
         for name, block in section.blocks:
             if isinstance(block, DataTable):
                 yield name, block
             if isinstance(block, Chart):
-                yield name, block.data
+                yield name, replace(block.data, note=f"{block.data.note} {block.caption}".strip())

@@ -39,7 +39,7 @@ def facts_section(run: RunRecord) -> PageSection:
         "commit": manifest.get("git_commit"),
         "prompts, digest": run.manifest["prompts"],
         "machine": f"{hardware.get('machine')}, {hardware.get('cores')} cores, "
-        f"{', '.join(hardware.get('devices') or [])}",
+        f"{', '.join(map(str, hardware.get('devices') or []))}",
     }
     blocks: list[Block] = [DataTable("The run", ("fact", "value"), _pairs(rows))]
     for place, engine in enumerate(run.engines, start=1):

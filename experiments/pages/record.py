@@ -1,7 +1,6 @@
 """A run's directory as a page reads it: its manifest, choices and rows."""
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,16 @@ from experiments.runs.directory import MANIFEST, METRICS, read_manifest
 class RunRecord:
     """A run: its directory, its manifest, and its choices, None where this version reads others.
 
-    `trouble` says why there are none.
+    `trouble` says why there are none. `rows` are those of the metrics, none of a run that is not
+    finished and of a sweep, which has many; `damage` says why they cannot be read.
     """
 
     path: Path
     manifest: dict[str, Any]
     config: Any
     trouble: str = ""
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    damage: str = ""
 
     @property
     def command(self) -> str:
@@ -33,11 +35,6 @@ class RunRecord:
     def finished(self) -> bool:
         """Whether the run has its metrics."""
         return (self.path / METRICS).is_file()
-
-    @cached_property
-    def rows(self) -> list[dict[str, Any]]:
-        """The rows of the metrics, none of a run that is not finished."""
-        return pq.read_table(self.path / METRICS).to_pylist() if self.finished else []
 
     @property
     def engines(self) -> list[dict[str, Any]]:
@@ -80,12 +77,18 @@ def read_run(path: Path) -> RunRecord:
         ValueError: the folder holds no run.
     """
     manifest = read_manifest(path)
+    config, trouble, rows, damage = None, "", [], ""
     command = COMMANDS.get(manifest["command"])
-    if command is None or not command.leaves_run:
-        return RunRecord(path, manifest, None, f"This version knows no {manifest['command']}.")
     try:
+        if command is None or not command.leaves_run:
+            raise ValueError(f"this version knows no econjax {manifest['command']}")
         kind: Any = command.kind(loaded=True)
         config = kind.fromdict(manifest["config"] | manifest["limits"]).of_run(path)
     except (ValueError, OSError) as error:
-        return RunRecord(path, manifest, None, one_line(error))
-    return RunRecord(path, manifest, config)
+        trouble = one_line(error)
+    try:
+        if manifest["command"] != "sweep" and (path / METRICS).is_file():
+            rows = pq.read_table(path / METRICS).to_pylist()
+    except (ValueError, OSError) as error:
+        damage = one_line(error)
+    return RunRecord(path, manifest, config, trouble, rows, damage)

@@ -1,6 +1,7 @@
 """The transcript of a run: what was asked of whom and answered, within a bound on its length."""
 
 import itertools
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -54,17 +55,17 @@ def recording_of(run: Path, *, known: Sequence[KnownWorkers], most: int) -> Proc
     Raises:
         EngineError: a journal is damaged or cannot be opened.
     """
-    found, counts = Proceedings(), Counter[str]()
+    found, counts, name_of = Proceedings(), Counter[str](), _Names(known)
     for call in _calls(run):
         asked = asked_of(call.prompt)
         _count(found, asked, call)
-        counts[_name(asked, known)] += 1
+        counts[name_of(asked)] += 1
     shown = _shown(counts, most)
     found.kept = {name: [] for name in shown}
     seen = Counter[str]()
     for call in _calls(run):
         asked = asked_of(call.prompt)
-        name = _name(asked, known)
+        name = name_of(asked)
         first, last = shown.get(name, (0, 0))
         if seen[name] < first or seen[name] >= counts[name] - last:
             found.kept.setdefault(name, []).append((asked, call))
@@ -102,21 +103,48 @@ def _count(found: Proceedings, asked: AskedOf, call: RecordedCall) -> None:
     found.modes[asked.role]["choice" if call.verb == "choose" else "text"] += 1
 
 
-def _name(asked: AskedOf, known: Sequence[KnownWorkers]) -> str:
-    """Return what the page calls a speaker."""
-    if not asked.person:
-        return asked.role
-    numbers = {workers.number(asked.person) for workers in known}
-    if len(numbers) == 1 and None not in numbers:
-        return f"worker {numbers.pop()}"
-    return f"worker, {' '.join(asked.person.split())[-80:]}"
+@dataclass
+class _Names:
+    """What a page calls the speakers of a run: by number, or else by what is known of them.
+
+    Who has the same number and another persona, as with another seed, is someone else.
+    """
+
+    known: Sequence[KnownWorkers]
+    names: dict[str, str] = field(default_factory=dict)
+    personas: Counter[str] = field(default_factory=Counter)
+
+    def __call__(self, asked: AskedOf) -> str:
+        if not asked.person:
+            return asked.role
+        if asked.person not in self.names:
+            self.names[asked.person] = self._named(asked.person)
+        return self.names[asked.person]
+
+    def _named(self, person: str) -> str:
+        numbers = {workers.number(person) for workers in self.known}
+        persona, _, line = f"\n{person}".rpartition("\n")
+        base = f"worker, {_short(persona or line)}"
+        if len(numbers) == 1 and None not in numbers:
+            base = f"worker {numbers.pop()}"
+        if not persona:
+            return base
+        self.personas[base] += 1
+        number = self.personas[base]
+        return base if number == 1 else f"{base}, persona {number}"
+
+
+def _short(text: str) -> str:
+    """Return the beginning of a text in one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= 60 else f"{line[:60]} …"
 
 
 def _order(name: str) -> tuple[int, int, str]:
     """Return where a speaker stands in the list: planner, workers by number, others."""
-    number = name.removeprefix("worker ")
-    place = int(number) if number.isdigit() else 0
-    return (0 if name == PLANNER else 2 if name == OTHER else 1, place, name)
+    number = re.match(r"worker (\d+)", name)
+    part = 0 if name == PLANNER else 3 if name == OTHER else 2 - bool(number)
+    return (part, int(number[1]) if number else 0, name)
 
 
 def transcript_of(found: Proceedings) -> Transcript:

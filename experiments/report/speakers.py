@@ -80,6 +80,7 @@ class KnownWorkers:
         """Return a worker's number, counted from 0; None if several are described so, or none."""
         found = re.search(_EARNS, person)
         some = self.earning.get(found[1], []) if found else []
-        if len(some) > 1 and self.personas:
-            some = [number for number in some if person.startswith(self.personas[number])]
+        if found and len(some) > 1 and self.personas:
+            said = person[: found.start()].removesuffix("\n")
+            some = [number for number in some if self.personas[number] == said]
         return some[0] if len(some) == 1 else None

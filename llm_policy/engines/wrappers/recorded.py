@@ -7,7 +7,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -56,7 +56,18 @@ ORDER BY calls.rowid
 """
 
 
-def _call(verb, parameters, shared, personal, answer, read, written, seconds, unread):
+def _call(
+    verb: Literal["complete", "choose"],
+    parameters: str,
+    shared: str,
+    personal: str,
+    answer: Any,
+    read: int,
+    written: int,
+    seconds: float,
+    unread: int,
+) -> RecordedCall:
+    """Return a row of the file, whose answer is JSON or scores, as a call."""
     prompt, tokens = Prompt(shared, personal), (read, written)
     said = json.loads(answer) if verb == "complete" else ()
     options = tuple(json.loads(parameters)) if verb == "choose" else ()

@@ -34,7 +34,7 @@ from tests.helpers.laboratory import float64
 HOSTILE = '</script><script>document.title="taken"</script><img src="http://192.0.2.1/x.png">'
 SWEEP = """
 [incomes]
-agents = 60
+agents = 8
 
 [sweep]
 seeds = 2
@@ -42,7 +42,7 @@ seeds = 2
 [vary]
 "preferences.elasticity" = [0.25, 0.5]
 """
-SMALL = "--agents 6 --tax-years 2 --tax-year 2 --brackets three --mode text"
+SMALL = "--agents 8 --tax-years 2 --tax-year 2 --mode text"
 FINAL = "recommended"
 VOID = {"meta", "link", "br", "img", "hr", "input", "line", "rect", "circle", "path", "use"}
 FIGURES = {
@@ -58,7 +58,7 @@ def runs(econjax, improviser, tmp_path_factory):
     """Return the folder of a comparison, a democracy of hostile personas, and a sweep."""
     folder = tmp_path_factory.mktemp("pages")
     (folder / "sweep.toml").write_text(SWEEP, "utf-8")
-    lines = [f'"You are {HOSTILE} {place}.",no' for place in range(6)]
+    lines = [f'"You are {HOSTILE} {place}.",no' for place in range(8)]
     lines = [line.replace(HOSTILE, HOSTILE.replace('"', '""')) for line in lines]
     (folder / "people.csv").write_text("\n".join(["text,written", *lines, ""]), "utf-8")
     people = ["--population", folder / "people.csv", "--scenario", "democratic"]
@@ -66,7 +66,7 @@ def runs(econjax, improviser, tmp_path_factory):
         patch.setattr(engines, "start_engine", lambda **_: improviser())
         patch.setattr(comparing, "best_found", partial(comparing.best_found, steps=4, most=20))
         where = ["--runs", folder / "runs", "--name"]
-        small = ["--agents", 40, "--evaluations", 3, "--seeds", 2, "--welfare", "atkinson"]
+        small = ["--agents", 8, "--evaluations", 3, "--seeds", 2, "--welfare", "atkinson"]
         planners = ["--workers", "rational", "--planners", "federal", "random"]
         for ran in (
             econjax("compare", *small, *planners, *where, "compare"),
@@ -175,17 +175,17 @@ def test_panels_are_present_with_their_numbers(page):
     for title in (*FIGURES[name], *EVERYWHERE):
         assert title in text, title
     said = {
-        "compare": "40 workers, elasticity 0.25, 2 seeds, 0 to 1",
-        "sweep": "60 workers, 2 points",
+        "compare": "8 workers, elasticity 0.25, 2 seeds, 0 to 1",
+        "sweep": "8 workers, 2 points",
     }
-    assert said.get(name, "6 workers, elasticity 0.25, seed 0") in text
+    assert said.get(name, "8 workers, elasticity 0.25, seed 0") in text
 
 
 def test_what_a_model_or_a_file_says_is_text(pages, runs):
     text, read = pages["simulate"], Reader(pages["simulate"])
     assert read.tags["script"] == 1
     assert read.tags["img"] == 0
-    assert sum(HOSTILE in said for said in read.texts) >= 6
+    assert sum(HOSTILE in said for said in read.texts) >= 8
     with sqlite3.connect(runs / "simulate" / "journal.sqlite") as database:
         answers = [json.loads(a)[0] for (a,) in database.execute("SELECT answer FROM calls")]
     whole = "\n".join(read.texts)
@@ -195,8 +195,8 @@ def test_what_a_model_or_a_file_says_is_text(pages, runs):
 
 def test_every_worker_is_a_choice_of_the_transcript(pages):
     read = Reader(pages["simulate"])
-    spoken = {said.split(":")[0] for said in read.texts if re.match(r"worker \d+: \d+$", said)}
-    assert spoken == {f"worker {place}" for place in range(6)}
+    spoken = {said[:8] for said in read.texts if re.match(r"worker \d \(\d+\)$", said)}
+    assert spoken == {f"worker {place}" for place in range(8)}
 
 
 @pytest.fixture(scope="module")
@@ -220,10 +220,13 @@ def test_equal_runs_make_equal_bytes(runs, pages, compared, tmp_path):
     assert all(data.startswith(b"%PDF") for name, data in first.items() if name.endswith("pdf"))
     table = first["atkinson-aversion-1-rational-workers-what-planners-recommend.tex"].decode()
     assert r"\toprule" in table
-    assert "40 workers, elasticity 0.25, 2 seeds, 0 to 1" in table
+    assert "8 workers, elasticity 0.25, 2 seeds, 0 to 1" in table
+    for name, data in first.items():
+        if name.endswith("tex") and "rational-workers" in name:
+            assert b"8 workers, elasticity 0.25, 2 seeds, 0 to 1" in data, name
 
 
-@pytest.mark.parametrize("most", [0, 5, 20, 40])
+@pytest.mark.parametrize("most", [0, 5, 20, 48])
 def test_a_bound_holds_for_the_answers_of_all_together(runs, most):
     """Of each speaker the first and the last are shown, in order."""
     all_of = recording_of(runs / "simulate", known=[], most=10_000).kept
@@ -279,6 +282,19 @@ def test_a_folder_of_runs_has_a_page_that_pools_them(runs, econjax, tmp_path):
     law = [r["equivalent"] for r in rows if (r["planner"], r["kind"]) == ("US federal", FINAL)]
     assert len(law) == 2
     assert text.count(f'<td class="number">{np.mean(law):,.2f}</td>') == 4
+
+
+@pytest.mark.parametrize("name", ["metrics.parquet", "workers.parquet"])
+def test_damaged_rows_are_said_on_the_page(runs, econjax, tmp_path, name):
+    shutil.copytree(runs / "simulate", tmp_path / "damaged")
+    file = tmp_path / "damaged" / name
+    file.write_bytes(file.read_bytes()[:-7])
+    ran = econjax("report", tmp_path / "damaged")
+    assert ran.code == 0, ran.err
+    read = Reader((tmp_path / "damaged" / "report.html").read_text("utf-8"))
+    assert any("damaged found cannot be shown" in said for said in read.texts)
+    assert "damaged found cannot be shown" in ran.err
+    assert any("answers are shown" in said for said in read.texts)
 
 
 def test_no_two_curves_of_a_figure_look_alike():
