@@ -16,7 +16,7 @@ from experiments.study.document import find_study, shipped_studies
 from experiments.study.forecast import forecasts
 from experiments.study.plan import PlannedRun, planned_runs
 from experiments.study.run import (
-    Outcome,
+    RunOutcome,
     do_runs,
     is_complete,
     record_runs,
@@ -103,7 +103,7 @@ def _foresee(title: str, runs: Sequence[PlannedRun], folder: Path, config: Study
     )
 
 
-def _tell(title: str, outcomes: Sequence[Outcome], folder: Path, config: StudyConfig) -> None:
+def _tell(title: str, outcomes: Sequence[RunOutcome], folder: Path, config: StudyConfig) -> None:
     """Print what became of each run, and what was spent."""
     spent = [spent_by(folder / one.run.name, config.prices) for one in outcomes]
     whole = sum(spent, Usage())
