@@ -16,7 +16,7 @@ from experiments.study.document import find_study, shipped_studies
 from experiments.study.forecast import forecasts
 from experiments.study.plan import PlannedRun, planned_runs
 from experiments.study.run import (
-    Outcome,
+    RunOutcome,
     do_runs,
     is_complete,
     record_runs,
@@ -99,11 +99,11 @@ def _foresee(title: str, runs: Sequence[PlannedRun], folder: Path, config: Study
     console.print(table, crop=False)
     console.print(
         f"{len(runs) - len(left)} of {len(runs)} runs are complete in {folder} and cost nothing. "
-        "Seconds are of this machine, without starting a model."
+        "Seconds are of this machine as busy as it is now, without starting a model and compiling."
     )
 
 
-def _tell(title: str, outcomes: Sequence[Outcome], folder: Path, config: StudyConfig) -> None:
+def _tell(title: str, outcomes: Sequence[RunOutcome], folder: Path, config: StudyConfig) -> None:
     """Print what became of each run, and what was spent."""
     spent = [spent_by(folder / one.run.name, config.prices) for one in outcomes]
     whole = sum(spent, Usage())

@@ -10,16 +10,16 @@ import msgspec
 from experiments.core.commands import COMMANDS
 from experiments.economies.document import Source, read_tables
 
-Choices = dict[str, Any]
+FlagValues = dict[str, Any]
 Factors = dict[str, list[Any]]
 
 
 class Quick(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the quick form of a list of runs has in place of what it says."""
 
-    choices: Choices = msgspec.field(default_factory=dict)
+    choices: FlagValues = msgspec.field(default_factory=dict)
     vary: Factors = msgspec.field(default_factory=dict)
-    cases: list[Choices] | None = None
+    cases: list[FlagValues] | None = None
     seeds: int | list[int] | None = None
 
 
@@ -32,9 +32,9 @@ class RunList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     command: str
     name: str = ""
-    choices: Choices = msgspec.field(default_factory=dict)
+    choices: FlagValues = msgspec.field(default_factory=dict)
     vary: Factors = msgspec.field(default_factory=dict)
-    cases: list[Choices] = msgspec.field(default_factory=list)
+    cases: list[FlagValues] = msgspec.field(default_factory=list)
     seeds: int | list[int] = 1
     quick: Quick = Quick()
 

@@ -15,6 +15,7 @@ from experiments.report.plain import one_line
 from experiments.runs.directory import MANIFEST, METRICS, read_manifest
 from experiments.runs.lifecycle import start, start_engines
 from experiments.runs.spending import spent_by
+from experiments.study.clock import working_clock
 from experiments.study.plan import PlannedRun
 from llm_policy.engines.wrappers.budget import Usage
 from llm_policy.engines.wrappers.rehearsal import Rehearsal
@@ -83,19 +84,22 @@ def _forecast(
 def _rehearsed(run: PlannedRun, prices: tuple[float, float]) -> Forecast:
     """Return what a run takes whose model answers a few questions itself, and the rest at random.
 
-    Its time is that of all but the model, and of the model for as many questions as were asked.
+    Its time is that of all but the model, and of the model for as many questions as were asked,
+    both without what is compiled, which is kept for the run.
     """
     NOTES.print(f"Rehearsing {run.name}.")
     engines = start_engines(run.config)
-    actors = [Rehearsal(engine) for engine in engines]
+    clock = working_clock()
+    actors = [Rehearsal(engine, clock=clock) for engine in engines]
     try:
         with tempfile.TemporaryDirectory() as home, _silence():
             free = dataclasses.replace(
                 run.config, runs=Path(home), name="rehearsal", **dict.fromkeys(COSTS)
             )
+            began = clock()
             start(run.command, free, lambda config: list(actors))
-            path = Path(home) / "rehearsal"
-            usage, took = spent_by(path, prices), sum(read_manifest(path)["seconds"])
+            took = clock() - began
+            usage = spent_by(Path(home) / "rehearsal", prices)
         took -= sum(actor.inside for actor in actors)
         inside = sum(actor.model_seconds() for actor in actors)
     except Exception as error:  # a run that cannot be rehearsed is told of, as one that fails

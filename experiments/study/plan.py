@@ -17,7 +17,7 @@ from experiments.core.config import COSTS, RunConfig
 from experiments.economies.document import Source
 from experiments.economies.kept import FOLDER, INDEX
 from experiments.study.config import StudyConfig
-from experiments.study.document import Choices, Quick, RunList, StudyFile
+from experiments.study.document import FlagValues, Quick, RunList, StudyFile
 
 
 class PlannedRun(NamedTuple):
@@ -29,7 +29,7 @@ class PlannedRun(NamedTuple):
     name: str
     command: str
     config: Any
-    factors: Choices
+    factors: FlagValues
     seed: int | None
 
     @property
@@ -83,8 +83,8 @@ class _Reader(NamedTuple):
             for seed in self.form.all_seeds:
                 yield self.run(kind, typed, factors, seed)
 
-    def run(self, kind: type, typed: Choices, factors: Choices, seed: int) -> PlannedRun:
-        """Return a run, whose choices have been checked."""
+    def run(self, kind: type, typed: FlagValues, factors: FlagValues, seed: int) -> PlannedRun:
+        """Return a run, whose choices have been checked with the first seed."""
         seeded = "seed" in _fields(kind)
         if not seeded and self.form.all_seeds != [0]:
             words = f"a {self.form.command} has its seeds in a file of its own: leave seeds out."
@@ -95,19 +95,20 @@ class _Reader(NamedTuple):
             file = own.get("economy_file")
             made = kind(**own) if file is None else kind.of_file(file, **own)
             made = self.with_models(made, own)
-            made.check()
+            if seed == self.form.all_seeds[0]:  # no other seed makes other choices wrong
+                made.check()
         except ValueError as error:
             raise self.blamed(error, factors) from error
         return PlannedRun(name, self.form.command, made, factors, seed if seeded else None)
 
-    def with_models(self, made: Any, own: Choices) -> Any:
+    def with_models(self, made: Any, own: FlagValues) -> Any:
         """Return choices with the study's model, if they ask one and name none, and its prices."""
         if not isinstance(made, RunConfig):
             return made
         given = self.config.of_models() if made.models() and "model" not in own else {}
         return dataclasses.replace(made, prices=self.config.prices, **given)
 
-    def typed(self, kind: type, said: Choices) -> Choices:
+    def typed(self, kind: type, said: FlagValues) -> FlagValues:
         """Return choices by the names of their fields, as the types that they must be of."""
         names = {self.known(kind, key): key for key in said}
         near = self.source.path.parent
@@ -135,7 +136,7 @@ class _Reader(NamedTuple):
         meant = f"did you mean {close[0]}?" if close else f"see econjax {self.form.command} --help."
         raise self.at(said, f"econjax {self.form.command} has no choice {said}: {meant}")
 
-    def blamed(self, error: ValueError, factors: Choices) -> ValueError:
+    def blamed(self, error: ValueError, factors: FlagValues) -> ValueError:
         """Return an error at the line of the choice that it speaks of, with what varies."""
         flag = re.search(r"--([a-z][a-z-]*)", str(error))
         those = ", ".join(f"{name} {value}" for name, value in factors.items())
@@ -171,14 +172,14 @@ def _fields(kind: type) -> set[str]:
     return {field.name for field in dataclasses.fields(kind)}
 
 
-def _combinations(some: RunList) -> Iterator[Choices]:
+def _combinations(some: RunList) -> Iterator[FlagValues]:
     """Yield what varies, in every combination, in every case."""
     for case in some.cases or [{}]:
         for values in itertools.product(*some.vary.values()):
             yield case | dict(zip(some.vary, values, strict=True))
 
 
-def _name(first: str, factors: Choices, seed: int | None) -> str:
+def _name(first: str, factors: FlagValues, seed: int | None) -> str:
     """Return a name for a directory that says what varies; a long one ends in a digest."""
     parts = [first, *(f"{name}-{_slug(value)}" for name, value in factors.items())]
     whole = "-".join(parts).replace("_", "-")

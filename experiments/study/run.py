@@ -27,7 +27,7 @@ Status = Literal["complete", "done", "failed", "left"]
 """Was complete before, is now, could not be done, or was left because the budget is spent."""
 
 
-class Outcome(NamedTuple):
+class RunOutcome(NamedTuple):
     """What became of a run, and why where it is not complete."""
 
     run: PlannedRun
@@ -67,21 +67,21 @@ def record_runs(folder: Path, runs: Sequence[PlannedRun]) -> None:
 
 def do_runs(
     folder: Path, runs: Sequence[PlannedRun], config: StudyConfig, again: str
-) -> list[Outcome]:
+) -> list[RunOutcome]:
     """Do the runs that are not complete, one after the other, and return what became of all.
 
     What a run prints goes into a text file beside its directory. `again` is the command that goes
     on after an interrupt.
     """
-    done: list[Outcome] = []
+    done: list[RunOutcome] = []
     for place, run in enumerate(runs, start=1):
         if is_complete(folder, run):
-            done.append(Outcome(run, "complete"))
+            done.append(RunOutcome(run, "complete"))
             continue
         limits = _limits_left(folder, run, runs, config)
         if spent := [name for name, left in limits.items() if left is not None and left <= 0]:
             words = f"{spent[0].replace('_', ' ')} of the study is reached"
-            done.append(Outcome(run, "left", words))
+            done.append(RunOutcome(run, "left", words))
             continue
         NOTES.print(f"Run {place} of {len(runs)}: {run.name}")
         try:
@@ -97,7 +97,9 @@ def is_complete(folder: Path, run: PlannedRun) -> bool:
     return (folder / run.name / METRICS).is_file()
 
 
-def _attempt(folder: Path, run: PlannedRun, limits: dict[str, Any], config: StudyConfig) -> Outcome:
+def _attempt(
+    folder: Path, run: PlannedRun, limits: dict[str, Any], config: StudyConfig
+) -> RunOutcome:
     """Do a run, or say why it could not be done: whatever it raises ends no other run."""
     with (folder / f"{run.name}.txt").open("a", encoding="utf-8") as file:
         try:
@@ -107,8 +109,8 @@ def _attempt(folder: Path, run: PlannedRun, limits: dict[str, Any], config: Stud
             traceback.print_exc(file=file)
             why = one_line(error) or type(error).__name__
             reached = isinstance(error.__cause__, BudgetError)
-            return Outcome(run, "left" if reached else "failed", why)
-    return Outcome(run, "done")
+            return RunOutcome(run, "left" if reached else "failed", why)
+    return RunOutcome(run, "done")
 
 
 def _begin_or_go_on(

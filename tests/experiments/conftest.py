@@ -26,6 +26,10 @@ class Ran(NamedTuple):
     err: str
 
 
+PRECISION = jax.config.read("jax_enable_x64")
+"""That of the process, which commands change; read here, where no test has its own."""
+
+
 @pytest.fixture(scope="session")
 def improviser() -> type[Improviser]:
     return Improviser
@@ -36,7 +40,6 @@ def econjax() -> Callable[..., Ran]:
     """Return a function that runs `econjax` with arguments, as the shell would, in this process."""
 
     def run(*arguments: object) -> Ran:
-        precision = jax.config.read("jax_enable_x64")
         out, err, code = io.StringIO(), io.StringIO(), 0
         shell = mock.patch.object(sys, "argv", ["econjax", *map(str, arguments)])
         try:
@@ -45,7 +48,7 @@ def econjax() -> Callable[..., Ran]:
         except SystemExit as end:
             code = end.code or 0
         finally:
-            jax.config.update("jax_enable_x64", precision)
+            jax.config.update("jax_enable_x64", PRECISION)
         return Ran(code, out.getvalue(), err.getvalue())
 
     return run

@@ -44,11 +44,17 @@ class Rehearsal:
 
     To all others come answers at random: any text that the schema allows, any option as likely as
     another. They cost what the engine counts; a chat template adds a few tokens to each prompt.
-    `inside` counts the seconds that the engine took.
+    `inside` counts the seconds that the engine took, by the `clock`.
     """
 
-    def __init__(self, engine: Engine, *, seed: int = 0) -> None:
-        self._engine, self._draw = engine, random.Random(seed)
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        seed: int = 0,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._engine, self._draw, self._clock = engine, random.Random(seed), clock
         self._heard = {verb: _Heard(random.Random(seed)) for verb in ("complete", "choose")}
         self.inside = 0.0
 
@@ -119,10 +125,10 @@ class Rehearsal:
                 continue
             for ask in heard.kept:
                 ask(self._engine)
-            began = time.perf_counter()
+            began = self._clock()
             for ask in heard.kept:
                 ask(self._engine)
-            total += (time.perf_counter() - began) * heard.prompts / sum(heard.sizes)
+            total += (self._clock() - began) * heard.prompts / sum(heard.sizes)
         return total
 
     def _first(self, verb: str, prompts: Sequence[Prompt], ask: Any) -> bool:
@@ -132,11 +138,11 @@ class Rehearsal:
         return heard.prompts <= FIRST
 
     def _itself(self, ask: Callable[[], Any]) -> Any:
-        began = time.perf_counter()
+        began = self._clock()
         try:
             return ask()
         finally:
-            self.inside += time.perf_counter() - began
+            self.inside += self._clock() - began
 
     def _read(self, prompts: Sequence[Prompt]) -> list[int]:
         """Return the tokens of each prompt."""
