@@ -213,16 +213,8 @@ class _OfWorkers(AbstractSchedule):
     group: Int[Array, " agents"]
 
     def tax(self, income: Float[Array, "*more agents"]) -> Float[Array, "*more agents"]:
-        """Return everybody's tax: what is owed where the own bracket starts, and its rate on."""
-        income = _finite(income)
-        income = jnp.where(income < 0, 0, income)
-        wide = self.rates[:, :-1] * jnp.diff(self.thresholds)
-        owed = jnp.pad(jnp.cumsum(wide, axis=1), ((0, 0), (1, 0)))
-        row = self._row(lambda start: income > start, income.shape)
-        owed, rate, start = (
-            row_of(values.T, row, self.group) for values in (owed, self.rates, self.thresholds)
-        )
-        return owed + rate * (income - start)
+        """Return everybody's tax."""
+        return _owed_by_group(_finite(income), self.thresholds, self.rates, self.group)
 
     def marginal_rate(self, income: Float[Array, "*more agents"]) -> Float[Array, "*more agents"]:
         """Return the tax on everybody's next dollar."""
@@ -236,11 +228,56 @@ class _OfWorkers(AbstractSchedule):
         shape: tuple[int, ...],
     ) -> Int[Array, "*more agents"]:
         """Return the number of the last bracket that everybody's income passes."""
+        return _row_passed(self.thresholds, self.group, passes, shape)
 
-        def add(count: Int[Array, "*more agents"], start: Float[Array, " groups"]):
-            return count + passes(spread(start, self.group))
 
-        return fold(add, jnp.zeros(shape, int), self.thresholds.T[1:])
+def _row_passed(
+    thresholds: Float[Array, "groups brackets"],
+    group: Int[Array, " agents"],
+    passes: Callable[[Float[Array, " agents"]], Bool[Array, "*more agents"]],
+    shape: tuple[int, ...],
+) -> Int[Array, "*more agents"]:
+    def add(count: Int[Array, "*more agents"], start: Float[Array, " groups"]):
+        return count + passes(spread(start, group))
+
+    return fold(add, jnp.zeros(shape, int), thresholds.T[1:])
+
+
+@jax.custom_jvp
+def _owed_by_group(
+    income: Float[Array, "*more agents"],
+    thresholds: Float[Array, "groups brackets"],
+    rates: Float[Array, "groups brackets"],
+    group: Int[Array, " agents"],
+) -> Float[Array, "*more agents"]:
+    """Return everybody's tax: a chain of sums and selections, which fuses."""
+
+    def add(owed: Float[Array, "*more agents"], row: tuple[Float[Array, " groups"], ...]):
+        step, start = (spread(values, group) for values in row)
+        return owed + step * jax.nn.relu(income - start)
+
+    first = spread(rates[:, 0], group) * jax.nn.relu(income)
+    return fold(add, first, (jnp.diff(rates).T, thresholds.T[1:]))
+
+
+@_owed_by_group.defjvp
+def _owed_by_group_jvp(primals, tangents):
+    """By a gather of what is owed where the own bracket starts, and its rate on.
+
+    Its transpose adds everybody up in one pass.
+    """
+    *moving, group = primals
+
+    def owed(income, thresholds, rates):
+        income = jnp.where(income < 0, 0, income)
+        wide = rates[:, :-1] * jnp.diff(thresholds)
+        starts = jnp.pad(jnp.cumsum(wide, axis=1), ((0, 0), (1, 0)))
+        row = _row_passed(thresholds, group, lambda start: income > start, income.shape)
+        tables = (starts, rates, thresholds)
+        due, rate, start = (row_of(values.T, row, group) for values in tables)
+        return due + rate * (income - start)
+
+    return _owed_by_group(*primals), jax.jvp(owed, moving, list(tangents[:3]))[1]
 
 
 class _LessCredits(AbstractSchedule):

@@ -19,6 +19,7 @@ from experiments.core.config import (
     check_planners,
     with_uninformed,
 )
+from experiments.report.disclosure import SHIPPED
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class CompareConfig(AnsweringConfig):
             )
 
         self._check_models()
+        self._check_rates()
         check_planners(self, self.planners)
         if self.keep_memory and "surrogate" in self.planners:
             raise ValueError(
@@ -173,6 +175,23 @@ class CompareConfig(AnsweringConfig):
                 "plays."
             )
 
+    def _check_rates(self) -> None:
+        """Refuse more rates than the small model can plan for.
+
+        Raises:
+            ValueError: it plans for groups with rates of their own, and they are too many.
+        """
+        if AskedModel(SHIPPED, None) not in self.who_plans:
+            return
+        rates = self.status_quo().rates
+        if rates.ndim == 2 and rates.size > MOST_RATES:
+            raise ValueError(
+                f"{SHIPPED} was taught to plan one schedule, and of {rates.size} rates, those of "
+                f"{rates.shape[0]} statuses, it gives no answers (of {MOST_RATES} it does): say "
+                "--group-rates common where the law's rates are, tax all as one by --status, name "
+                "another --planner-model, or leave llm out of --planners."
+            )
+
     def among(self, workers: WorkersName) -> "CompareConfig":
         """Return the comparison among workers of one kind, with its numbers filled in."""
         agents, evaluations = _NUMBERS[workers]
@@ -194,5 +213,7 @@ class CompareConfig(AnsweringConfig):
         return AnsweringConfig.asdict(self) | filled
 
 
+MOST_RATES = 14
+"""Of so many rates of groups the small model was seen to answer, of 28 not."""
 _NUMBERS: dict[WorkersName, tuple[int, int]] = {"rational": (10_000, 40), "llm": (20, 6)}
 """Workers, and evaluations of a planner, if not given."""

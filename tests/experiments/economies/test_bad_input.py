@@ -142,6 +142,22 @@ def test_a_status_needs_a_schedule(told_of):
     )
 
 
+def test_the_small_model_is_asked_for_few_rates(tmp_path, econjax, assert_told):
+    statuses = "abcd"
+    people = "".join(f"{10_000 * (1 + place)},{name}\n" for place, name in enumerate(statuses))
+    (tmp_path / "people.csv").write_text(f"income,status\n{people}")
+    laws = "".join(
+        f"[law.by_status.{name}]\nthresholds = [0, 1e4, 2e4, 3e4]\n"
+        f"rates = [0, 0.1, 0.2, 0.3{place}]\n"
+        for place, name in enumerate(statuses)
+    )
+    path = tmp_path / "economy.toml"
+    path.write_text(f'[incomes]\nfile = "people.csv"\n[law]\nname = "Four"\n{laws}')
+    told = ("compare", "--economy", path, "--runs", tmp_path / "runs")
+    assert_told(econjax(*told), "of 16 rates, those of 4 statuses, it gives no answers")
+    assert not (tmp_path / "runs").exists()
+
+
 def test_parquet_is_held_to_the_same(tmp_path, econjax, assert_told):
     path = tmp_path / "people.parquet"
     pq.write_table(pa.table({"income": [1.0, 2.0], "weight": [1.0, None]}), path)
