@@ -28,19 +28,22 @@ def main() -> None:
 def _main(arguments: Sequence[str]) -> None:
     """Run the command of the arguments, or say in one line why that cannot be."""
     try:
-        name, config = parse(arguments)
+        name, config, tables = parse(arguments)
     except ValueError as error:
         print(f"econjax: {error}", file=sys.stderr)
         sys.exit(2)
-    from experiments.report.console import NOTES, Mistake
+    from experiments.report.console import NOTES, TABLE_CHOICES, Mistake
     from experiments.report.plain import one_line
     from llm_policy.engines.base import EngineError
 
+    TABLE_CHOICES.append(tables)
     try:
         _run(name, config)
     except (Mistake, EngineError, OSError) as error:
         NOTES.print(f"econjax: {one_line(error)}", style="red")
         sys.exit(2)
+    finally:
+        TABLE_CHOICES.pop()
 
 
 def _run(name: str, config: Any) -> None:

@@ -129,7 +129,7 @@ def print_against(found: AgainstBenchmark, console: Console) -> None:
             "–" if value is None else f"{value:.3f}" for value in (row.ratio, row.least, row.most)
         )
         table.add_row(row.row, row.figure, f"{row.this:,.4g}", f"{row.other:,.4g}", *ratios)
-    console.print(table, crop=False)
+    console.print(table)
     console.print(
         f"Medians over {found.turns} turns. A ratio is this side's figure over the other's in the "
         "same turn: its median, and the least and the most. Of seconds, less is better; of answers "

@@ -18,11 +18,11 @@ def print_core(benchmark: CoreBenchmark, console: Console) -> None:
     table = _empty(*_COLUMNS)
     for row, after in zip(benchmark.rows, [*benchmark.rows[1:], None], strict=True):
         table.add_row(*_cells(row), end_section=after is not None and after.workers != row.workers)
-    console.print(table, crop=False, width=_WIDTH)
+    console.print(table)
     bars = _empty("bar", "workers", "measured", "by least times", "bar", "met")
     for verdict in benchmark.bars:
         bars.add_row(*_verdict(verdict))
-    console.print(bars, crop=False, width=_WIDTH)
+    console.print(bars)
     for remark in _LEGEND:
         console.print(remark)
 
@@ -37,12 +37,12 @@ def print_llm(benchmark: LLMBenchmark, console: Console) -> None:
     )
     for remark in nature(benchmark.engine).remarks:
         console.print(remark)
-    console.print(_speeds(benchmark), crop=False, width=_WIDTH)
-    console.print(_outside(benchmark), crop=False, width=_WIDTH)
+    console.print(_speeds(benchmark))
+    console.print(_outside(benchmark))
     bars = _empty("bar", "measured", "bar", "met")
     for verdict in benchmark.bars:
         bars.add_row(verdict.figure, f"{verdict.measured:.1f}", *_limit(verdict))
-    console.print(bars, crop=False, width=_WIDTH)
+    console.print(bars)
     for remark in _remarks(benchmark):
         console.print(remark)
 
@@ -71,12 +71,11 @@ def print_engines(benchmark: EnginesBenchmark, console: Console) -> None:
                 *(f"{speed.prefix_hits:.1%}", f"{speed.understood:.1%}"),
                 end_section=speed is duel.speeds[-1],
             )
-    console.print(table, crop=False, width=_WIDTH)
+    console.print(table)
     for remark in _engine_remarks(benchmark):
         console.print(remark)
 
 
-_WIDTH = 10_000
 _WORDS = {"operation", "bar", "mode", "memory", "engine", "us per prompt"}
 _ENGINES = (
     "answers/s",

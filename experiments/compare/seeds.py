@@ -47,7 +47,7 @@ def print_seeds(tables: Mapping[str, Sequence[SeedsRow]], seeds: int, console: C
             table.add_column(name, justify="right" if place else "left", no_wrap=True)
         for row in rows:
             table.add_row(row.planner, *_cells(row.equivalent), *_cells(row.regret))
-        console.print(table, crop=False)
+        console.print(table)
 
 
 _WIDE = "95 % interval"

@@ -19,16 +19,12 @@ def print_comparison(
     remarks: list[str],
     subsistence: float = SUBSISTENCE,
 ) -> None:
-    """Print the tables, the `remarks`, and what the columns mean.
-
-    What does not fit the terminal's width goes on in a further table below; no figure is cut.
-    """
+    """Print the tables, the `remarks`, and what the columns mean."""
     for title, rows in comparison.tables.items():
         rows = sorted(rows, key=lambda row: -row.equivalent)
         console.print(f"Welfare: {title}", style="bold")
         console.print(comparison.sizes[title])
-        for columns in _fitting(rows, console.width):
-            console.print(_table(rows, columns), crop=False, width=10_000)
+        console.print(_table(rows))
         for row in rows:
             if row.errors is not None and row.errors.bounded > MANY_BOUNDED:
                 console.print(
@@ -45,27 +41,14 @@ def print_comparison(
         console.print(remark)
 
 
-def _fitting(rows: Sequence[ComparisonRow], width: int) -> list[list[str]]:
-    """Split the columns into groups that fit the width, each led by the planner's name."""
-    cells = [_cells(row) for row in rows]
-    columns = list(cells[0])
-    needed = {name: max(len(name), *(len(line[name]) for line in cells)) + 3 for name in columns}
-    groups = [columns[:1]]
-    for name in columns[1:]:
-        if sum(needed[c] for c in groups[-1]) + needed[name] > width and len(groups[-1]) > 1:
-            groups.append(columns[:1])
-        groups[-1].append(name)
-    return groups
-
-
-def _table(rows: Sequence[ComparisonRow], columns: Sequence[str]) -> Table:
+def _table(rows: Sequence[ComparisonRow]) -> Table:
+    lines = [_cells(row) for row in rows]
     table = Table(box=box.SIMPLE_HEAD)
-    for name in columns:
+    for name in lines[0]:
         left = name in ("planner", "rates, % by bracket", "observes")
         table.add_column(name, justify="left" if left else "right", no_wrap=True)
-    for row in rows:
-        cells = _cells(row)
-        table.add_row(*(cells[name] for name in columns))
+    for line in lines:
+        table.add_row(*line.values())
     return table
 
 

@@ -121,7 +121,7 @@ def run_contest(config: ContestConfig, path: Path, session: Session | None) -> N
     )
     sizes = f"{config.evaluations} tax years of {config.steps} questions for every planner"
     title = f"{config.size:,} {who}, {sizes}, {config.seeds} seeds"
-    console.print(contest_table(rows, title), crop=False)
+    console.print(contest_table(rows, title))
     console.print(
         "Dollars a year of equivalent, expected from the probabilities of the workers' answers in "
         "a tax year of its own. Answers: those of workers that a planner's search took. Leads are "

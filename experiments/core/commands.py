@@ -16,7 +16,16 @@ from typing import Annotated, Any, NamedTuple, Union
 
 import tyro
 
+from experiments.report.config import TableConfig
 from experiments.report.plain import plain
+
+
+class Parsed(NamedTuple):
+    """A command's name, its choices, and how its tables are printed."""
+
+    name: str
+    choices: Any
+    tables: TableConfig
 
 
 class Command(NamedTuple):
@@ -206,8 +215,8 @@ GROUPS = {
 EVERY_COMMAND = COMMANDS | BENCHMARKS | ECONOMY_COMMANDS
 
 
-def parse(arguments: Sequence[str]) -> tuple[str, Any]:
-    """Return the name of the command in the arguments, and its choices.
+def parse(arguments: Sequence[str]) -> Parsed:
+    """Return what the arguments say.
 
     Raises:
         SystemExit: help or the version was asked for (code 0); the arguments make no command (2).
@@ -231,9 +240,12 @@ def parse(arguments: Sequence[str]) -> tuple[str, Any]:
     groups = {group: _choice(some, lines, said) for group, some in inner.items()}
     lines |= {group: line for group, (line, _) in GROUPS.items()}
     every = _choice(kinds | groups, lines, said)
-    config = tyro.cli(every, prog="econjax", args=arguments)
-    [name] = (name for name, kind in all_kinds.items() if type(config) is kind)
-    return name, config
+    given = tyro.cli(every, prog="econjax", args=arguments)
+    choices, tables = given, TableConfig()
+    if isinstance(given, _Printing):
+        choices, tables = given.choices, given.tables
+    [name] = (name for name, kind in all_kinds.items() if type(choices) is kind)
+    return Parsed(name, choices, tables)
 
 
 def _suggest(arguments: Sequence[str]) -> None:
@@ -281,17 +293,30 @@ def _choice(
 ) -> Any:
     """Return the type of which tyro makes a choice of subcommands, each with its line of help."""
     said = defaults or {}
+    members = []
+    for name, kind in kinds.items():
+        shape, start = kind, said.get(name)
+        if hasattr(kind, "json"):
+            shape = _printing(kind)
+            start = None if start is None else shape(start)
+        default = {} if start is None else {"default": start}
+        choice = tyro.conf.subcommand(name, description=lines[name], **default)
+        members.append(Annotated[shape, choice])
     # Of more than one member: the types are known only when the program runs.
-    return Union[  # noqa: UP007
-        tuple(
-            Annotated[
-                kind,
-                tyro.conf.subcommand(
-                    name, description=lines[name], default=said.get(name, tyro.MISSING)
-                )
-                if name in said
-                else tyro.conf.subcommand(name, description=lines[name]),
-            ]
-            for name, kind in kinds.items()
-        )
-    ]
+    return Union[tuple(members)]  # noqa: UP007
+
+
+@dataclasses.dataclass(frozen=True)
+class _Printing:
+    """The choices of a command that prints tables, and how it prints them."""
+
+    choices: Any
+    tables: Annotated[TableConfig, tyro.conf.arg(name="")] = dataclasses.field(
+        default_factory=TableConfig
+    )
+
+
+def _printing(kind: type) -> Any:
+    """Return the class of choices of a kind, with those of tables."""
+    choices = ("choices", Annotated[kind, tyro.conf.arg(name="")])
+    return dataclasses.make_dataclass(kind.__name__, [choices], bases=(_Printing,), frozen=True)

@@ -126,7 +126,7 @@ def print_figures(figures: Sequence[IncomeFigure], source: EconomySource, consol
     for figure in figures:
         beside = (figure.published.get(name) for name in sources)
         table.add_row(figure.name, *map(_cell, (figure.value, *beside)))
-    console.print(table, crop=False)
+    console.print(table)
     console.print(source.words())
     if "SSA 2022" in sources:
         console.print(

@@ -70,7 +70,7 @@ def print_people(config: PersonasConfig, console: Console) -> None:
             )
         )
         return
-    console.print(_table(figures), crop=False, width=10_000)
+    console.print(_table(figures))
     away = np.abs([figure.difference for figure in figures])
     console.print(
         f"{np.sum(away <= 0.1)} of {len(away)} figures are within 10 % of the published one; the "

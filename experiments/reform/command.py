@@ -176,7 +176,7 @@ def print_effects(rows: Sequence[dict[str, Any]], console: Console) -> None:
         table.add_row(row["by"], row["group"], *cells)
         if place + 1 < len(rows) and rows[place + 1]["by"] != row["by"]:
             table.add_section()
-    console.print(table, crop=False, width=10_000)
+    console.print(table)
     console.print(_LEGEND)
 
 

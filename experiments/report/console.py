@@ -8,9 +8,12 @@ from typing import Any, Protocol
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.status import Status
+from rich.table import Table
 from rich.text import Text
 
+from experiments.report.config import TableConfig
 from experiments.report.plain import plain
+from experiments.report.widths import fitting, least_width
 
 
 class _PlainStatus(Status):
@@ -27,12 +30,32 @@ class _PlainStatus(Status):
 class PlainConsole(Console):
     """A console that interprets no text: neither Rich nor the terminal follows what it prints.
 
-    `words` stand in the place of others, such as the name of another currency.
+    `words` stand in the place of others, such as the name of another currency. A table that does
+    not fit goes on in further ones below, unless `TABLE_CHOICES` says otherwise; no figure is cut.
     """
 
     def __init__(self, *, words: Mapping[str, str] | None = None, **choices: Any) -> None:
         super().__init__(**choices, markup=False, emoji=False, highlight=False)
         self._words = dict(words or {})
+
+    def print(self, *objects: Any, **choices: Any) -> None:
+        """Print objects, a table as wide as fits."""
+        for table in [what for what in objects if isinstance(what, Table)]:
+            for part in fitting(table, self, TABLE_CHOICES[-1]):
+                with self._as_wide_as(least_width(part, self)):
+                    super().print(part, crop=False, **choices)
+        others = [what for what in objects if not isinstance(what, Table)]
+        if others or not objects:
+            super().print(*others, **choices)
+
+    @contextlib.contextmanager
+    def _as_wide_as(self, width: int) -> Iterator[None]:
+        """Print lines of so many characters at least."""
+        own, self._width = self._width, max(self.width, width)
+        try:
+            yield
+        finally:
+            self._width = own
 
     def render_str(self, text: str, **choices: Any) -> Text:
         """Return what every string becomes that is printed, alone or in a table."""
@@ -44,6 +67,9 @@ class PlainConsole(Console):
         """Return what shows, while it is entered, what is being done."""
         return _PlainStatus(status, console=self, **choices)
 
+
+TABLE_CHOICES = [TableConfig()]
+"""How tables are printed; the last one holds."""
 
 NOTES = PlainConsole(stderr=True, soft_wrap=True)
 
@@ -62,13 +88,17 @@ class Place(Protocol):
         ...
 
 
+FILE_WIDTH = 230
+"""Characters of a line where standard output is no terminal."""
+
+
 def results(economy: Place | None = None) -> Console:
     """Return a console on standard output, wide where that is a file.
 
     It speaks of the money and the law of an economy, if one is given.
     """
     words = {} if economy is None else _words(economy)
-    return PlainConsole(words=words, width=None if sys.stdout.isatty() else 230)
+    return PlainConsole(words=words, width=None if sys.stdout.isatty() else FILE_WIDTH)
 
 
 def progress_bar(*, width: int = 0) -> Progress:

@@ -70,7 +70,7 @@ def run_scoreboard(config: ScoreboardConfig, path: Path, session: Session | None
             some = contest_scores(contest, config.roster, sizes, session and session.engine)
             scores += some
             if not config.json:
-                console.print(score_table(contest.title, some), crop=False)
+                console.print(score_table(contest.title, some))
     write_table(path / "timings.parquet", in_columns([_timing(score) for score in scores]))
     write_table(path / METRICS, in_columns(list(score_rows(config, sizes, scores, session))))
     left_out = sorted(set(config.planners) - set(config.roster))
@@ -89,7 +89,7 @@ def run_scoreboard(config: ScoreboardConfig, path: Path, session: Session | None
         together = pooled(scores)
         for title in dict.fromkeys(score.contest.title for score in together):
             some = [score for score in together if score.contest.title == title]
-            console.print(score_table(title, some), crop=False)
+            console.print(score_table(title, some))
     if not config.json:
         for remark in session.remarks(BY_CHOICE) if session else ():
             console.print(remark)

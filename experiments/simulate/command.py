@@ -174,7 +174,7 @@ def _print(config: SimulateConfig, years: list[dict[str, Any]], console: Console
             "-" if year["satisfied"] is None else f"{100 * year['satisfied']:.0f}",
             f"{100 * year['understood']:.1f}",
         )
-    console.print(table, crop=False)
+    console.print(table)
 
 
 def _remarks(config: SimulateConfig, setup: Setup, done: Simulation) -> list[str]:

@@ -53,7 +53,7 @@ def print_years(years: Sequence[SeedsYear], seeds: int, console: Console) -> Non
         cells = [cell for name, one in year.figures.items() for cell in _cells(name, one)]
         turnover = "-" if year.turnover is None else f"{100 * year.turnover:.0f}"
         table.add_row(str(year.tax_year), *cells, *([turnover] if elected else []))
-    console.print(table, crop=False)
+    console.print(table)
 
 
 _FORMS = {"labor": (".1f", "hours"), "gini": (".4f", "Gini")}

@@ -96,7 +96,7 @@ def _foresee(title: str, runs: Sequence[PlannedRun], folder: Path, config: Study
     table.add_section()
     unsaid = f"{unknown} runs of unknown length are not counted" if unknown else ""
     table.add_row("in all", *_cells(whole, lasts), unsaid)
-    console.print(table, crop=False)
+    console.print(table)
     console.print(
         f"{len(runs) - len(left)} of {len(runs)} runs are complete in {folder} and cost nothing. "
         "Seconds are of this machine as busy as it is now, without starting a model and compiling."
@@ -121,7 +121,7 @@ def _tell(title: str, outcomes: Sequence[RunOutcome], folder: Path, config: Stud
         table.add_row(one.run.name, *_cells(usage, usage.seconds), one.status)
     table.add_section()
     table.add_row("in all", *_cells(whole, whole.seconds), "")
-    console.print(table, crop=False)
+    console.print(table)
     for one in outcomes:
         if one.why:
             console.print(f"{one.run.name}: {one.status}. {one.why}")

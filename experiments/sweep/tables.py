@@ -78,7 +78,7 @@ def print_sweep(rows: Sequence[Mapping[str, Any]], varied: Sequence[str], consol
             f"{gain['low']:,.2f} to {gain['high']:,.2f}" if known else "-",
             f"{row['converged']:.0%}",
         )
-    console.print(table, crop=False, width=10_000)
+    console.print(table)
     if len(rows) > _MOST_ROWS:
         console.print(f"The first {_MOST_ROWS} of {len(rows):,} rows; metrics.parquet holds all.")
     console.print(_LEGEND)

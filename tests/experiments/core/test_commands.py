@@ -115,10 +115,10 @@ def test_a_command_that_is_like_none_is_told_all_there_are(capsys):
 
 
 def test_a_path_may_be_called_as_a_command_is():
-    name, choices = parse(["resume", "compare"])
+    name, choices, _ = parse(["resume", "compare"])
     assert name == "resume"
     assert str(choices.run) == "compare"
-    name, choices = parse(["compare", "--workers", "llm"])
+    name, choices, _ = parse(["compare", "--workers", "llm"])
     assert name == "compare"
     assert choices.workers == ("llm",)
 

@@ -157,7 +157,7 @@ def test_data_that_change_between_run_and_resume_are_told_and_not_read(
 @pytest.mark.parametrize("command", WITH_ECONOMY)
 def test_every_command_takes_its_choices_from_the_file_and_flags_override_them(command, home):
     file = ["--economy", str(home / "economy.toml")]
-    name, config = parse([command, *file])
+    name, config, _ = parse([command, *file])
     assert name == command
     config.check() if command != "reform" else EconomyConfig.check(config)
     economy, law = config.economy(), config.status_quo()
@@ -165,7 +165,7 @@ def test_every_command_takes_its_choices_from_the_file_and_flags_override_them(c
     assert float(economy.preferences.elasticity) == pytest.approx(0.4)
     assert (config.aversion, config.law_title) == (2, "Ruritania 2024")
     assert getattr(config, "welfare", "atkinson") in ("atkinson", ("atkinson",))
-    _, other = parse([command, *file, "--elasticity", "0.7", "--law", "us_federal"])
+    _, other, _ = parse([command, *file, "--elasticity", "0.7", "--law", "us_federal"])
     assert float(other.economy().preferences.elasticity) == pytest.approx(0.7)
     assert (other.law_title, other.aversion) == ("US federal", 2)
 
