@@ -1,7 +1,6 @@
-"""Seconds without those that JAX takes to trace and compile, which a later run need not take."""
+"""The seconds that JAX takes to trace and compile, which a later run of the kind need not take."""
 
 import functools
-import time
 from typing import Any
 
 import jax.monitoring
@@ -10,7 +9,7 @@ _COMPILING = "/jax/core/compile/"
 
 
 class _Clock:
-    """Counts what JAX says that it took to trace, lower and compile."""
+    """Adds up what JAX says that it took to trace, lower and compile."""
 
     def __init__(self) -> None:
         self.compiled = 0.0
@@ -20,12 +19,8 @@ class _Clock:
         if event.startswith(_COMPILING):
             self.compiled += duration_secs
 
-    def __call__(self) -> float:
-        """Return seconds since some moment."""
-        return time.perf_counter() - self.compiled
-
 
 @functools.cache
-def working_clock() -> _Clock:
-    """Return the process's one clock of seconds without compilations."""
+def compile_clock() -> _Clock:
+    """Return the process's one clock of compilations, which counts from the first call."""
     return _Clock()

@@ -99,7 +99,7 @@ def _foresee(title: str, runs: Sequence[PlannedRun], folder: Path, config: Study
     console.print(table)
     console.print(
         f"{len(runs) - len(left)} of {len(runs)} runs are complete in {folder} and cost nothing. "
-        "Seconds are of this machine as busy as it is now, without starting a model and compiling."
+        "Seconds are of this machine as busy as it is now, without starting a model."
     )
 
 

@@ -15,7 +15,7 @@ from experiments.report.plain import one_line
 from experiments.runs.directory import MANIFEST, METRICS, read_manifest
 from experiments.runs.lifecycle import start, start_engines
 from experiments.runs.spending import spent_by
-from experiments.study.clock import working_clock
+from experiments.study.clock import compile_clock
 from experiments.study.plan import PlannedRun
 from llm_policy.engines.wrappers.budget import Usage
 from llm_policy.engines.wrappers.rehearsal import Rehearsal
@@ -26,13 +26,15 @@ _KEPT_APART = ("name", "seed")
 class Forecast(NamedTuple):
     """What a run will spend, the seconds it lasts (None: nobody knows), and how that is known.
 
-    The usage's own seconds are those inside the model.
+    The usage's own seconds are those inside the model, `compiling` those of `seconds` that the next
+    run of its kind need not take.
     """
 
     run: PlannedRun
     usage: Usage
     seconds: float | None
     source: str
+    compiling: float = 0.0
 
 
 class _Earlier(NamedTuple):
@@ -57,7 +59,8 @@ def forecasts(
         alike = _alike(run)
         if alike in known:
             first = known[alike]
-            yield first._replace(run=run, source=f"as {first.run.name}")
+            again = None if first.seconds is None else first.seconds - first.compiling
+            yield first._replace(run=run, seconds=again, source=f"as {first.run.name}")
             continue
         known[alike] = _forecast(run, earlier, prices)
         yield known[alike]
@@ -84,32 +87,31 @@ def _forecast(
 def _rehearsed(run: PlannedRun, prices: tuple[float, float]) -> Forecast:
     """Return what a run takes whose model answers a few questions itself, and the rest at random.
 
-    Its time is that of all but the model, and of the model for as many questions as were asked,
-    both without what is compiled, which is kept for the run.
+    Its time is that of the rehearsal, and of the model for the questions that it did not answer.
     """
     NOTES.print(f"Rehearsing {run.name}.")
     engines = start_engines(run.config)
-    clock = working_clock()
-    actors = [Rehearsal(engine, clock=clock) for engine in engines]
+    actors = [Rehearsal(engine) for engine in engines]
     try:
         with tempfile.TemporaryDirectory() as home, _silence():
             free = dataclasses.replace(
                 run.config, runs=Path(home), name="rehearsal", **dict.fromkeys(COSTS)
             )
-            began = clock()
+            clock = compile_clock()
+            before = clock.compiled
             start(run.command, free, lambda config: list(actors))
-            took = clock() - began
-            usage = spent_by(Path(home) / "rehearsal", prices)
-        took -= sum(actor.inside for actor in actors)
-        inside = sum(actor.model_seconds() for actor in actors)
+            path, compiled = Path(home) / "rehearsal", clock.compiled - before
+            usage, took = spent_by(path, prices), sum(read_manifest(path)["seconds"])
+        missing = sum(actor.missing_seconds() for actor in actors)
     except Exception as error:  # a run that cannot be rehearsed is told of, as one that fails
         words = f"could not be rehearsed: {one_line(error)}"
         return Forecast(run, Usage(), None, words)
     finally:
         for engine in engines:
             engine.close()
-    usage = dataclasses.replace(usage, seconds=inside)
-    return Forecast(run, usage, took + inside, "a rehearsal, and a probe of the model's speed")
+    usage = dataclasses.replace(usage, seconds=usage.seconds + missing)
+    words = "a rehearsal, and a probe of the model's speed"
+    return Forecast(run, usage, took + missing, words, compiled)
 
 
 @contextlib.contextmanager

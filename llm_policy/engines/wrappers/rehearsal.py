@@ -21,10 +21,14 @@ FIRST = 48
 
 @dataclass
 class _Heard:
-    """Batches of one verb, drawn evenly from all that came, and how many prompts these held."""
+    """Batches of one verb that were answered at random, drawn evenly, and numbers of prompts.
+
+    `itself` are those that the engine answered, `guessed` the others.
+    """
 
     draw: random.Random
-    prompts: int = 0
+    itself: int = 0
+    guessed: int = 0
     batches: int = 0
     kept: list[Callable[[Engine], Any]] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
@@ -32,7 +36,7 @@ class _Heard:
     def hear(self, prompts: Sequence[Prompt], ask: Callable[[Engine, list[Prompt]], Any]) -> None:
         """Count a batch, and keep its beginning with a chance that is the same for all."""
         some = list(prompts[:_PROMPTS])
-        self.prompts, self.batches = self.prompts + len(prompts), self.batches + 1
+        self.guessed, self.batches = self.guessed + len(prompts), self.batches + 1
         place = len(self.kept) if self.batches <= _BATCHES else self.draw.randrange(self.batches)
         if some and place < _BATCHES:
             self.kept[place:] = [lambda engine: ask(engine, some), *self.kept[place + 1 :]]
@@ -44,19 +48,11 @@ class Rehearsal:
 
     To all others come answers at random: any text that the schema allows, any option as likely as
     another. They cost what the engine counts; a chat template adds a few tokens to each prompt.
-    `inside` counts the seconds that the engine took, by the `clock`.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        *,
-        seed: int = 0,
-        clock: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        self._engine, self._draw, self._clock = engine, random.Random(seed), clock
+    def __init__(self, engine: Engine, *, seed: int = 0) -> None:
+        self._engine, self._draw = engine, random.Random(seed)
         self._heard = {verb: _Heard(random.Random(seed)) for verb in ("complete", "choose")}
-        self.inside = 0.0
 
     def complete(
         self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
@@ -71,7 +67,7 @@ class Rehearsal:
             return engine.complete(some, schema, samples=samples, max_tokens=max_tokens)
 
         if self._first("complete", prompts, ask):
-            return self._itself(lambda: ask(self._engine, list(prompts)))
+            return ask(self._engine, list(prompts))
         texts = [
             tuple(json.dumps(_allowed(schema, self._draw)) for _ in range(samples)) for _ in prompts
         ]
@@ -92,7 +88,7 @@ class Rehearsal:
             return engine.choose(some, options)
 
         if self._first("choose", prompts, ask):
-            return self._itself(lambda: ask(self._engine, list(prompts)))
+            return ask(self._engine, list(prompts))
         return Choices(
             logprob=np.full((len(prompts), len(options)), -math.log(len(options))),
             leaked=np.zeros(len(prompts)),
@@ -111,38 +107,34 @@ class Rehearsal:
     def close(self) -> None:
         """Do nothing: whoever started the engine closes it."""
 
-    def model_seconds(self) -> float:
-        """Return how long the engine would take for all that was asked, without compiling.
+    def missing_seconds(self) -> float:
+        """Return how long the engine would have taken for what was answered at random.
 
-        It is asked the batches that were kept once, so that all is compiled, and once more.
+        It is asked half of the batches that were kept, so that what they need is compiled, and then
+        the others, from which its speed is taken: no prompt is asked twice, which would be quicker.
 
         Raises:
             EngineError: the engine cannot answer.
         """
         total = 0.0
         for heard in self._heard.values():
-            if not heard.kept:
-                continue
-            for ask in heard.kept:
+            for ask in heard.kept[1::2]:
                 ask(self._engine)
-            began = self._clock()
-            for ask in heard.kept:
+            began = time.perf_counter()
+            for ask in heard.kept[::2]:
                 ask(self._engine)
-            total += (self._clock() - began) * heard.prompts / sum(heard.sizes)
+            took = time.perf_counter() - began
+            total += took * heard.guessed / max(sum(heard.sizes[::2]), 1)
         return total
 
     def _first(self, verb: str, prompts: Sequence[Prompt], ask: Any) -> bool:
-        """Count a batch, and return whether it is among the first."""
+        """Return whether a batch is among the first, and keep it for later if it is not."""
         heard = self._heard[verb]
+        if heard.itself + len(prompts) <= FIRST:
+            heard.itself += len(prompts)
+            return True
         heard.hear(prompts, ask)
-        return heard.prompts <= FIRST
-
-    def _itself(self, ask: Callable[[], Any]) -> Any:
-        began = self._clock()
-        try:
-            return ask()
-        finally:
-            self.inside += self._clock() - began
+        return False
 
     def _read(self, prompts: Sequence[Prompt]) -> list[int]:
         """Return the tokens of each prompt."""
