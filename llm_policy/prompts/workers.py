@@ -202,7 +202,6 @@ def _rest(means: Means) -> list[str]:
     columns = (
         [f" Your tax status is {status}." if status else "" for status in means.status],
         _amounts(means.other_income, " Beside work you have an income of {} a year, taxed too."),
-        _amounts(means.credit, " Your tax is lower by a credit of {} a year."),
         _credit_lines(means),
     )
     return ["".join(texts) for texts in zip(*columns, strict=True)]
@@ -214,16 +213,23 @@ def _amounts(amounts: Float[np.ndarray, " agents"], words: str) -> list[str]:
 
 
 def _credit_lines(means: Means) -> list[str]:
-    """Return each worker's credit that depends on income, by the incomes where it turns."""
+    """Return each worker's credits: a lump sum, or what all are at the incomes where they turn."""
+    same = " Your tax is lower by a credit of {} a year."
     if means.credits is None:
-        return [""] * len(means.status)
+        return _amounts(means.credit, same)
     starts, rates = (
         np.asarray(values, float) for values in (means.credits.thresholds, means.credits.rates)
     )
-    amounts = -np.cumsum(rates[:, :-1] * np.diff(starts), axis=1)
-    amounts = np.concatenate([np.zeros((len(starts), 1)), amounts], axis=1)
-    each = [_turns(*kind) for kind in zip(starts, rates, amounts, strict=True)]
-    return [each[kind] for kind in np.asarray(means.credits.kind).tolist()]
+    rises = -np.cumsum(rates[:, :-1] * np.diff(starts), axis=1)
+    rises = np.concatenate([np.zeros((len(starts), 1)), rises], axis=1)
+    kind = np.asarray(means.credits.kind)
+    turns = np.any(rates, axis=1)[kind]
+    lump = _amounts(np.where(turns, 0, means.credit), same)
+    own = zip(kind.tolist(), means.credit, turns.tolist(), lump, strict=True)
+    return [
+        _turns(starts[k], rates[k], rises[k] + least) if turn else text
+        for k, least, turn, text in own
+    ]
 
 
 def _turns(
@@ -231,8 +237,6 @@ def _turns(
     rates: Float[np.ndarray, " brackets"],
     amounts: Float[np.ndarray, " brackets"],
 ) -> str:
-    if not rates.any():
-        return ""
     turn = np.append(True, np.diff(rates) != 0)
     said = zip(money(amounts[turn]), money(starts[turn]), strict=True)
     points = ", ".join(f"{amount} at {income}" for amount, income in said)

@@ -116,11 +116,10 @@ def test_workers_read_their_credit(tmp_path):
     means = Means(np.zeros(300), np.asarray(workers.credit), [""] * 300, workers.credits)
     lines = worker_lines(None, [""] * 300, np.ones(300), [""] * 300, None, means)
     one = int(np.argmax((people["children"] == 1) & (people["status"] == "single")))
-    assert (
-        "lower by a credit of $100 a year. Your tax is lower by a credit that depends" in lines[one]
-    )
-    assert "$0 at $0, $4,000 at $11,765, $4,000 at $22,000, $0 at $47,000 and above" in lines[one]
+    said = "a credit that depends on your income: $100 at $0, $4,100 at $11,765, $4,100 at $22,000"
+    assert f"{said}, $100 at $47,000 and above" in lines[one]
     none = int(np.argmax((people["children"] == 0) & (people["status"] == "single")))
+    assert "lower by a credit of $100 a year." in lines[none]
     assert "depends" not in lines[none]
 
 
