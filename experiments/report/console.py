@@ -42,7 +42,7 @@ class PlainConsole(Console):
         """Print objects, a table as wide as fits."""
         for table in [what for what in objects if isinstance(what, Table)]:
             for part in fitting(table, self, TABLE_CHOICES[-1]):
-                with self._as_wide_as(least_width(part, self)):
+                with self._as_wide_as(least_width(part)):
                     super().print(part, crop=False, **choices)
         others = [what for what in objects if not isinstance(what, Table)]
         if others or not objects:

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Sequence
 from copy import copy
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Column, Table
 
 from experiments.report.config import TableConfig
@@ -22,11 +22,11 @@ def fitting(table: Table, console: Console, choices: TableConfig) -> list[Table]
     columns = chosen or others
     if choices.wide:
         return [_with(table, [*leading, *columns], title=True)]
-    room = console.width - 1 - sum(_width(column, console) for column in leading)
+    room = console.width - 1 - sum(_width(column) for column in leading)
     groups: list[list[Column]] = [[]]
     left = room
     for column in columns:
-        width = _width(column, console)
+        width = _width(column)
         if width > left and groups[-1]:
             groups.append([])
             left = room
@@ -37,9 +37,9 @@ def fitting(table: Table, console: Console, choices: TableConfig) -> list[Table]
     ]
 
 
-def least_width(table: Table, console: Console) -> int:
+def least_width(table: Table) -> int:
     """Return how many characters a line of a table needs if nothing is cut."""
-    return 1 + sum(_width(column, console) for column in table.columns)
+    return 1 + sum(_width(column) for column in table.columns)
 
 
 def _parts(table: Table) -> tuple[list[Column], list[Column]]:
@@ -54,15 +54,14 @@ def _is_chosen(column: Column, names: Sequence[str]) -> bool:
     return any(head.startswith(name.lower()) for name in names)
 
 
-def _width(column: Column, console: Console) -> int:
+def _width(column: Column) -> int:
     """Return what a column takes, with the space around it: text that may be broken takes less."""
-    cells = [Measurement.get(console, console.options, cell) for cell in column.cells]
-    head = Measurement.get(console, console.options, column.header).maximum
-    if column.no_wrap:
-        return 3 + max([head, *(cell.maximum for cell in cells)])
-    least = max([cell.minimum for cell in cells], default=0)
-    most = max([cell.maximum for cell in cells], default=0)
-    return 3 + max(head, least, min(most, _ENOUGH))
+    head, cells = str(column.header), [str(cell) for cell in column.cells]
+    longest = max((cell_len(line) for cell in cells for line in cell.splitlines()), default=0)
+    if not column.no_wrap:
+        word = max((cell_len(word) for cell in cells for word in cell.split()), default=0)
+        longest = max(word, min(longest, _ENOUGH))
+    return 3 + max(cell_len(head), longest)
 
 
 _ENOUGH = 32
