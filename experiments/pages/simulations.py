@@ -30,6 +30,8 @@ from experiments.report.rates import rates_text
 _MOST_SCHEDULES = 8
 _STEPPED = (
     ("labor", "Hours by step", "hours a week", 1.0, ".2f"),
+    ("distance", "Hours off the own best by step", "hours a week", 1.0, ".2f"),
+    ("lost", "What errors cost by step", "{symbol} a year", 1.0, ",.0f"),
     ("rebate", "Rebate by step", "rebate, {symbol} a year", 1.0, ",.0f"),
     ("gini", "Inequality by step", "Gini after tax and rebate", 1.0, ".4f"),
     ("satisfied", "Satisfaction by step", "satisfied, %", 100.0, ".0f"),

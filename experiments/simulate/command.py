@@ -45,7 +45,7 @@ def run_simulate(config: SimulateConfig, path: Path, session: Session | None) ->
         file.write_text(json.dumps(government, indent=2) + "\n", encoding="utf-8")
     write_table(path / METRICS, [row for life in lives for row in life.done.metrics])
     years = [life.years() for life in lives]
-    figures = (*config.scores, "labor", "gini", "rebate")
+    figures = (*config.scores, "labor", "distance", "lost", "gini", "rebate")
     over_seeds = years_over_seeds(years, figures) if config.seeds > 1 else []
     if config.json:
         result = {
@@ -135,6 +135,7 @@ def _year(config: SimulateConfig, done: Simulation, number: int) -> dict[str, An
         name: float(getattr(year.report, name))
         for name in ("labor", "gini", "rebate", "understood")
     }
+    figures |= {name: float(np.mean([row[name] for row in rows])) for name in ("distance", "lost")}
     rates = np.asarray(year.schedule.rates, float).tolist()
     return {
         "tax_year": number,
@@ -151,6 +152,8 @@ def _print(config: SimulateConfig, years: list[dict[str, Any]], console: Console
     columns += [f"{name} $" for name in config.scores] + [
         "± $",
         "hours",
+        "off best",
+        "errors $",
         "Gini",
         "rebate $",
         "satisfied %",
@@ -169,6 +172,8 @@ def _print(config: SimulateConfig, years: list[dict[str, Any]], console: Console
             *(f"{year[name]:,.0f}" for name in config.scores),
             f"{year['standard_error']:,.0f}",
             f"{year['labor']:.1f}",
+            f"{year['distance']:.1f}",
+            f"{year['lost']:,.0f}",
             f"{year['gini']:.4f}",
             f"{year['rebate']:,.0f}",
             "-" if year["satisfied"] is None else f"{100 * year['satisfied']:.0f}",
@@ -183,6 +188,8 @@ def _remarks(config: SimulateConfig, setup: Setup, done: Simulation) -> list[str
         f"{asked:,} language-model workers ({config.scenario}), answers in {config.mode} mode, "
         f"{config.tax_year} steps a tax year; equivalents in dollars a year under each welfare "
         f"function, ± the standard error under {config.welfare}, steps taken as dependent.",
+        "off best: hours a week between what workers did and their own best at that rebate, on "
+        "average; errors: the dollars a year that this costs them.",
         f"Answers understood, voters' too: {done.tally.read:,} of {done.tally.asked:,}."
         + f" Not understood: {done.tally.unread}." * bool(done.tally.unread),
     ]

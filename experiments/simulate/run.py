@@ -178,6 +178,7 @@ class _Recorder:
             for name in self.config.scores
         }
         figures = {name: float(getattr(report, name)) for name in _FIGURES}
+        figures["distance"], figures["lost"] = self.society.errors(step, self.schedule)
         leaked = step.answers.leaked[self.society.workers.asked]
         if not all(math.isfinite(value) for value in (*scores.values(), *figures.values())):
             raise EngineError(f"Step {number}: not all figures are finite: {scores | figures}.")

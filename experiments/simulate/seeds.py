@@ -56,7 +56,12 @@ def print_years(years: Sequence[SeedsYear], seeds: int, console: Console) -> Non
     console.print(table)
 
 
-_FORMS = {"labor": (".1f", "hours"), "gini": (".4f", "Gini")}
+_FORMS = {
+    "labor": (".1f", "hours"),
+    "distance": (".1f", "off best"),
+    "lost": (",.0f", "errors $"),
+    "gini": (".4f", "Gini"),
+}
 
 
 def _titled(name: str) -> str:

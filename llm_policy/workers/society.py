@@ -19,7 +19,7 @@ from llm_policy.memory.workers import Memory, Records, remember
 from llm_policy.prompts.objectives import objective_results
 from llm_policy.prompts.workers import Phase, Situation, economy_text, memory_lines
 from llm_policy.workers.chances import Chances, Moment, expected, year_error
-from llm_policy.workers.lived import SUBSISTENCE, LivedStep, felt, lived, own_best
+from llm_policy.workers.lived import SUBSISTENCE, LivedStep, felt, lived, own_best, standing
 from llm_policy.workers.llm import MOST_LAWS, NOBODY, Answers, LLMWorkers, present, settle_answers
 
 
@@ -195,6 +195,18 @@ class Society:
         satisfied = jnp.asarray(step.satisfied) if self.satisfaction_counts else None
         options |= {"best": best, "satisfied": satisfied}
         return lived(economy, schedule, step.outcome, function, **options)
+
+    def errors(self, step: Step, schedule: BracketSchedule) -> tuple[float, float]:
+        """Return means of those who enter welfare: hours a week off their own best, and the loss.
+
+        The loss is utility short of that best at the same rebate, without a bound.
+        """
+        economy, outcome = self._economy(step), step.outcome
+        best = own_best(economy, schedule, outcome.rebate)
+        lost = standing(economy, schedule, outcome.rebate, best, 0.0).best - outcome.utility
+        weight = economy.population.weight
+        off = jnp.abs(outcome.labor - best)
+        return float(jnp.sum(weight * off)), float(jnp.sum(weight * jnp.maximum(lost, 0)))
 
     def _step(self, key: Key[Array, ""], state: State, phase: Phase) -> tuple[Step, State]:
         """Ask, settle and ask for satisfaction; return the step and state but for its memory."""

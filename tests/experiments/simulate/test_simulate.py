@@ -8,10 +8,13 @@ import sqlite3
 from collections import Counter
 from typing import NamedTuple, get_args
 
+import jax.numpy as jnp
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from econjax import BracketSchedule, best_response
+from econjax.economy import utility_of
 from experiments.core import engines
 from experiments.core.config import WelfareName
 from experiments.report.disclosure import nature
@@ -136,9 +139,26 @@ def test_there_is_a_row_per_step_and_a_schedule_per_tax_year(run):
         assert row["rates"] == years[row["tax_year"] - 1]["rates"]
     for year in years:
         rows = [row for row in metrics if row["tax_year"] == year["tax_year"]]
-        for name in ("labor", "gini", "rebate", "understood", *config.scores):
+        for name in ("labor", "distance", "lost", "gini", "rebate", "understood", *config.scores):
             assert year[name] == pytest.approx(np.mean([row[name] for row in rows])), name
         assert 0 <= year["standard_error"] < math.inf
+
+
+def test_metrics_say_how_far_workers_are_from_their_own_best(run, x64):
+    economy = run.config.economy()
+    for row, workers in run.steps():
+        schedule = BracketSchedule(run.config.schedule().thresholds, row["rates"])
+        best = best_response(economy, schedule, row["rebate"])
+        income = economy.population.skill * best
+        consumption = income - schedule.tax(income) + row["rebate"]
+        most = utility_of(economy, jnp.maximum(consumption, economy.consumption_floor), best)
+        entered = workers["understood"]
+        if run.config.satisfaction_counts:
+            entered = entered & np.not_equal(workers["satisfied"], None)
+        off = np.abs(workers["labor"] - best)[entered].mean()
+        assert row["distance"] == pytest.approx(off, abs=1e-6)
+        lost = np.maximum(most - workers["utility"], 0)[entered].mean()
+        assert row["lost"] == pytest.approx(lost, abs=1e-2)
 
 
 def test_the_budget_balances_and_metrics_are_means_of_the_workers(run):
