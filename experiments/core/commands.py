@@ -5,7 +5,6 @@ show.
 """
 
 import dataclasses
-import difflib
 import importlib.metadata
 import itertools
 import pkgutil
@@ -16,8 +15,8 @@ from typing import Annotated, Any, NamedTuple, Union
 
 import tyro
 
+from experiments.core.spelling import suggest_command, suggest_value
 from experiments.report.config import TableConfig
-from experiments.report.plain import plain
 
 
 class Parsed(NamedTuple):
@@ -225,7 +224,8 @@ def parse(arguments: Sequence[str]) -> Parsed:
     if list(arguments) == ["--version"]:
         print(importlib.metadata.version("econjax"))
         sys.exit(0)
-    _suggest(arguments)
+    group = arguments[0] if arguments and arguments[0] in GROUPS else ""
+    suggest_command(arguments, group, GROUPS[group][1] if group else [*COMMANDS, *GROUPS])
     named = _named(arguments)
     kinds = {name: command.kind(loaded=name in named) for name, command in COMMANDS.items()}
     lines = {name: command.summary for name, command in EVERY_COMMAND.items()}
@@ -236,6 +236,9 @@ def parse(arguments: Sequence[str]) -> Parsed:
         for group, (_, commands) in GROUPS.items()
     }
     all_kinds = kinds | {name: kind for some in inner.values() for name, kind in some.items()}
+    for name in arguments[:2]:
+        if name in all_kinds:
+            suggest_value(arguments, all_kinds[name])
     said = _said_by_file(arguments, all_kinds)
     groups = {group: _choice(some, lines, said) for group, some in inner.items()}
     lines |= {group: line for group, (line, _) in GROUPS.items()}
@@ -246,22 +249,6 @@ def parse(arguments: Sequence[str]) -> Parsed:
         choices, tables = given.choices, given.tables
     [name] = (name for name, kind in all_kinds.items() if type(choices) is kind)
     return Parsed(name, choices, tables)
-
-
-def _suggest(arguments: Sequence[str]) -> None:
-    """End with a word on what may have been meant, where a command is misspelt."""
-    group = arguments[0] if arguments and arguments[0] in GROUPS else ""
-    known = GROUPS[group][1] if group else [*COMMANDS, *GROUPS]
-    given = arguments[bool(group) : bool(group) + 1]
-    if not given or given[0] in known:
-        return
-    if close := difflib.get_close_matches(given[0], known, n=1):
-        whole = f"{group} {close[0]}".strip()
-        print(
-            f"econjax: there is no command {plain(given[0])}. Did you mean econjax {whole}?",
-            file=sys.stderr,
-        )
-        sys.exit(2)
 
 
 def _named(arguments: Sequence[str]) -> set[str]:

@@ -139,3 +139,19 @@ def test_names_and_numbers_that_the_choices_repeat_are_those_of_what_they_choose
     learning = LearningBenchmarkConfig()
     assert learning.two_level == TwoLevel()
     assert learning.steps == TrainingOptions().steps
+
+
+def test_a_misspelt_value_of_a_list_is_told_what_may_be_meant(capsys):
+    for arguments, flag, meant in (
+        (["compare", "--planners", "flat", "sazez", "--seed", "1"], "--planners", "saez"),
+        (["compare", "--welfare", "rawlsain"], "--welfare", "rawlsian"),
+        (["simulate", "--planner=gradeint"], "--planner", "gradient"),
+        (["scoreboard", "--vary", "tolld"], "--vary", "told"),
+    ):
+        code, out, err = asked(arguments, capsys)
+        assert (code, out) == (2, "")
+        assert err.startswith(f"econjax: {flag} knows no ")
+        assert err.endswith(f"Did you mean {meant}?\n")
+    code, _, err = asked(["compare", "--planners", "qqqq"], capsys)
+    assert code == 2
+    assert "saez" in err
