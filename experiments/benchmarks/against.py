@@ -20,6 +20,7 @@ from rich.table import Table
 
 import experiments
 from experiments.benchmarks.config import AgainstBenchmarkConfig, RowName
+from experiments.benchmarks.probes import AVERSIONS, ELASTICITIES
 from experiments.benchmarks.timing import machine, ratio
 from experiments.report.console import Mistake
 
@@ -161,6 +162,7 @@ def _probes(config: AgainstBenchmarkConfig) -> dict[RowName, Callable[[Side], Sa
         "eager": lambda side: _script(side, "eager", name="{}, compilations of a second call"),
         "core": lambda side: _core(side, sizes),
         "engines": lambda side: _script(side, "answers", name="{}, answers a second"),
+        "sweep": lambda side: _sweep(side, config.sweep_seeds),
         "tests": _tests,
     }
 
@@ -230,6 +232,33 @@ def _core(side: Side, sizes: Sequence[str]) -> Sample:
     rows = json.loads(ran.out)["rows"]
     return Sample(
         {f"{row['operation']}, {row['workers']:,}, seconds": row["seconds"] for row in rows}
+    )
+
+
+def _sweep(side: Side, seeds: int) -> Sample:
+    """Sweep over economies by the side's command or, if it has none, by hand."""
+    name = f"{seeds} draws x {len(ELASTICITIES) * len(AVERSIONS)} economies"
+    if (side.tree / "experiments" / "sweep").is_dir():
+        with tempfile.TemporaryDirectory() as home:
+            file = Path(home) / "sweep.toml"
+            file.write_text(
+                f"[incomes]\nagents = 10_000\n[sweep]\nseeds = {seeds}\n[vary]\n"
+                f'"preferences.elasticity" = {list(ELASTICITIES)}\n'
+                f'"welfare.aversion" = {list(AVERSIONS)}\n',
+                encoding="utf-8",
+            )
+            ran = _python(side, *_CLI, "sweep", str(file), "--runs", home, "--json")
+        gains = [row["gain"]["value"] for row in json.loads(ran.out)["rows"]]
+        gain = statistics.fmean(gains)
+    else:
+        ran = _python(side, str(_PROBES), "sweep", str(seeds))
+        gain = json.loads(ran.out)["gain"]
+    return Sample(
+        {
+            f"{name}, seconds": ran.seconds,
+            f"{name}, CPU seconds": ran.processor_seconds,
+            f"{name}, mean gain $": gain,
+        }
     )
 
 

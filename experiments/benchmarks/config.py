@@ -196,7 +196,7 @@ class SurrogateBenchmarkConfig(ModelConfig):
         require_at_least(2, "sizes", min(self.sizes, default=0))
 
 
-RowName = Literal["help", "eager", "compile", "core", "compare", "engines", "tests"]
+RowName = Literal["help", "eager", "compile", "core", "compare", "engines", "sweep", "tests"]
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,8 @@ class AgainstBenchmarkConfig:
     rows: tuple[RowName, ...] = ("help", "eager", "compile", "core", "compare", "engines")
     """What to measure: help (CPU seconds of econjax --help), eager (compilations of a second
     call without jit), compile (value and gradient of welfare), core (benchmark core), compare
-    (twice, first with nothing kept), engines (answers a second of econjax-small), tests (the
+    (twice, first with nothing kept), engines (answers a second of econjax-small), sweep (optimal
+    schedules of many economies: by econjax sweep, or by hand where a side lacks it), tests (the
     test suite)."""
     turns: int = 3
     """How often each side is measured."""
@@ -216,6 +217,8 @@ class AgainstBenchmarkConfig:
     """Numbers of brackets at which value and gradient are compiled."""
     sizes: tuple[int, ...] = (10_000, 1_000_000)
     """Numbers of workers of benchmark core."""
+    sweep_seeds: int = 200
+    """Draws of 10,000 workers in the sweep, each under 5 elasticities and 3 aversions."""
     json: bool = False
     """Print the result as JSON on standard output instead of tables."""
 
@@ -229,3 +232,4 @@ class AgainstBenchmarkConfig:
         require_at_least(1, "turns", self.turns)
         require_at_least(2, "brackets", min(self.brackets, default=0))
         require_at_least(1, "sizes", min(self.sizes, default=0))
+        require_at_least(1, "sweep-seeds", self.sweep_seeds)

@@ -32,6 +32,10 @@ from econjax import (
     us_federal,
 )
 
+ELASTICITIES = (0.1, 0.25, 0.5, 0.75, 1.0)
+AVERSIONS = (0.5, 1.0, 2.0)
+"""What is swept over, for each draw of workers."""
+_SWEPT = 10_000
 _AGENTS = 1_000
 _WORKERS = 200
 _ROUNDS = 3
@@ -106,6 +110,35 @@ def answers() -> dict[str, float]:
     return {mode: _WORKERS / statistics.median(taken[1:]) for mode, taken in seconds.items()}
 
 
+def swept(seeds: int) -> float:
+    """Return the mean gain, in dollars, of the best schedules over the law: a sweep by hand.
+
+    For each draw of 10,000 workers: elasticities and aversions side by side.
+    """
+    jax.config.update("jax_enable_x64", True)
+    converged_saez = _named("econjax.optimal:converged_saez", "econjax:converged_saez")
+    law = us_federal(2024, "single")
+    drawn = [calibrate(gb2(_SWEPT, jax.random.key(seed)), law) for seed in range(seeds)]
+    populations = jax.tree.map(lambda *leaves: jnp.stack(leaves), *drawn)
+
+    def gain(population: Any, elasticity: jax.Array, aversion: jax.Array) -> jax.Array:
+        economy = Economy(population=population, preferences=Quasilinear(elasticity))
+        welfare = Atkinson(aversion)
+        best = converged_saez(economy, law, welfare).schedule
+        found, usual = (equilibrium(economy, each).outcome for each in (best, law))
+        return welfare.equivalent(population, found) - welfare.equivalent(population, usual)
+
+    over_aversions = jax.vmap(gain, in_axes=(None, None, 0))
+    over_both = jax.vmap(over_aversions, in_axes=(None, 0, None))
+
+    @jax.jit
+    def all_gains(populations: Any, *axes: jax.Array) -> jax.Array:
+        return jax.lax.map(lambda population: over_both(population, *axes), populations)
+
+    axes = (jnp.array(ELASTICITIES), jnp.array(AVERSIONS))
+    return float(jnp.mean(all_gains(populations, *axes)))
+
+
 def _named(*names: str) -> Any:
     """Return what has the first of these names, the places of today and of checkouts before."""
     for name in names:
@@ -122,6 +155,8 @@ def _economy() -> Economy:
 def _main(probe: str, *sizes: str) -> None:
     if probe == "eager":
         found = eager()
+    elif probe == "sweep":
+        found = {"gain": swept(int(sizes[0]))}
     elif probe == "compile":
         found = {size: compiling(int(size)) for size in sizes}
     else:

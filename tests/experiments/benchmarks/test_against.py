@@ -93,6 +93,7 @@ def test_the_command_prints_a_table_or_json(econjax, scripted):
         (("--turns", 0), "--turns must be at least 1; got 0"),
         (("--brackets", 1), "--brackets must be at least 2; got 1"),
         (("--sizes", 0), "--sizes must be at least 1; got 0"),
+        (("--sweep-seeds", 0), "--sweep-seeds must be at least 1; got 0"),
     ],
 )
 def test_what_cannot_be_measured_is_told_in_one_line(econjax, assert_told, wrong, told):
