@@ -18,6 +18,7 @@ from experiments.core.signals import advising
 from experiments.economies.kept import changed_since
 from experiments.report.console import NOTES, Mistake, mistakes
 from experiments.report.files import require_own_files
+from experiments.runs.alone import alone_in
 from experiments.runs.config import ReplayConfig, ResumeConfig
 from experiments.runs.directory import (
     METRICS,
@@ -63,7 +64,7 @@ def start(
         raise
     session = None
     try:
-        with _open_session(engines, path, config) as session:
+        with alone_in(path), _open_session(engines, path, config) as session:
             _do(command, config, path, session)
     except Mistake:
         if session is None or not any(each.budget.spent.prompts for each in session.all):
@@ -75,9 +76,14 @@ def resume(choices: ResumeConfig, limits: Mapping[str, Any] | None = None) -> No
     """Finish a run that was cut short, in its directory; `limits` take the place of all it had.
 
     Raises:
-        Mistake: the directory holds no run, or a finished one.
+        Mistake: the directory holds no run, a finished one, or one that another process does.
         EngineError: the engine cannot answer.
     """
+    with alone_in(choices.run):
+        _resume(choices, limits or {})
+
+
+def _resume(choices: ResumeConfig, limits: Mapping[str, Any]) -> None:
     with mistakes():
         command, old = _read(choices.run)
         if (choices.run / METRICS).exists():
@@ -85,7 +91,7 @@ def resume(choices: ResumeConfig, limits: Mapping[str, Any] | None = None) -> No
                 f"{choices.run} is finished. To repeat it: econjax replay {choices.run}"
             )
         require_own_files(choices.run)
-        config = dataclasses.replace(old, **_overrides(choices, command, old) | dict(limits or {}))
+        config = dataclasses.replace(old, **_overrides(choices, command, old) | dict(limits))
         config.check()
         _check_servers(choices.run, config)
     for name in changed_since(choices.run):

@@ -10,6 +10,7 @@ from rich import box
 from rich.table import Table
 
 from experiments.report.console import mistakes, results
+from experiments.runs.alone import alone_in
 from experiments.runs.spending import spent_by
 from experiments.study.config import StudyConfig
 from experiments.study.document import find_study, shipped_studies
@@ -30,7 +31,8 @@ def run_study(config: StudyConfig) -> None:
     """List studies, forecast the runs of one, or do them.
 
     Raises:
-        Mistake: there is no such study, or it is none, or its runs have changed.
+        Mistake: there is no such study, or it is none, its runs have changed, or another process
+            does them.
         EngineError: runs failed or were left; all others are done.
     """
     with mistakes():
@@ -43,8 +45,10 @@ def run_study(config: StudyConfig) -> None:
         require_unchanged(folder, runs)
     if config.dry_run:
         return _foresee(study.document.title, runs, folder, config)
-    record_runs(folder, runs)
-    outcomes = do_runs(folder, runs, config, again(config))
+    folder.mkdir(parents=True, exist_ok=True)
+    with alone_in(folder):
+        record_runs(folder, runs)
+        outcomes = do_runs(folder, runs, config, again(config))
     _tell(study.document.title, outcomes, folder, config)
     if short := [one for one in outcomes if one.status in ("failed", "left")]:
         raise EngineError(

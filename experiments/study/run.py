@@ -59,7 +59,6 @@ def require_unchanged(folder: Path, runs: Sequence[PlannedRun]) -> None:
 
 def record_runs(folder: Path, runs: Sequence[PlannedRun]) -> None:
     """Write what each run of a study is into its folder."""
-    folder.mkdir(parents=True, exist_ok=True)
     said = {"runs": {run.name: run.identity() for run in runs}}
     with whole(folder / INDEX) as file:
         file.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
