@@ -12,6 +12,7 @@ from pyarrow import csv
 
 from experiments.collect.config import CollectConfig
 from experiments.collect.rows import collected_schema, long_rows
+from experiments.collect.sinks import Sink, to_tensorboard, to_wandb
 from experiments.collect.sources import CollectedRun, found_in
 from experiments.report.console import NOTES, Mistake, mistakes
 from experiments.report.files import whole
@@ -29,6 +30,7 @@ def run_collect(config: CollectConfig) -> None:
     """
     with mistakes():
         config.check()
+    sinks = _sinks(config)
     sources, left_out = found_in(config.run)
     for why in left_out.values():
         NOTES.print(f"Left out: {why}")
@@ -38,6 +40,10 @@ def run_collect(config: CollectConfig) -> None:
     _say_copies(sources)
     schema = collected_schema(sources)
     rows = write_rows((long_rows(source, schema) for source in sources), schema, config.out)
+    for source in sources if sinks else ():
+        table = long_rows(source, schema)
+        for sink in sinks:
+            sink(source.name, table)
     _print(config, sources, rows, left_out)
     if left_out:
         sys.exit(LEFT_OUT)
@@ -52,6 +58,15 @@ def write_rows(tables: Iterable[pa.Table], schema: pa.Schema, path: Path) -> int
             writer.write_table(table)
             count += len(table)
     return count
+
+
+def _sinks(config: CollectConfig) -> list[Sink]:
+    sinks = []
+    if config.tensorboard is not None:
+        sinks.append(to_tensorboard(config.tensorboard))
+    if config.wandb is not None:
+        sinks.append(to_wandb(config.wandb))
+    return sinks
 
 
 def _say_versions(sources: Sequence[CollectedRun]) -> None:

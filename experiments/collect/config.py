@@ -20,6 +20,12 @@ class CollectConfig:
     """Run directories, or folders of run directories."""
     out: Path = Path("collected.parquet")
     """The file to write, .parquet or .csv; one that is there is replaced, whole."""
+    tensorboard: Path | None = None
+    """Also write the numbers as TensorBoard's event files into this folder (pip install
+    tensorboardX)."""
+    wandb: str | None = None
+    """Also log the numbers to this project of Weights & Biases (pip install wandb), as its own
+    settings say."""
     json: bool = False
     """Print what was collected as JSON on standard output."""
 
