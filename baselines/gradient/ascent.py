@@ -19,9 +19,20 @@ from econjax.planning import CLIMBS, Incumbent, Report, require_law, worth
 def lbfgs(longest: float = 0.5) -> optax.GradientTransformation:
     """Return L-BFGS with 10 steps in mind and no line search, so that each evaluation is a step.
 
-    Every component of a step is cut to the `longest`, in the unit of the planner's coordinates.
+    Every component of a step is cut to the `longest`, in the unit of the planner's coordinates;
+    of more than 7 components to less, so that no step is longer than one of 7 may be.
     """
-    return optax.chain(optax.scale_by_lbfgs(memory_size=10), optax.scale(-1.0), optax.clip(longest))
+
+    def cut(step: Array, _: Array | None) -> Array:
+        most = longest * min(1.0, math.sqrt(_USUAL / step.size))
+        return jnp.clip(step, -most, most)
+
+    direction = optax.chain(optax.scale_by_lbfgs(memory_size=10), optax.scale(-1.0))
+    return optax.chain(direction, optax.stateless(cut))
+
+
+_USUAL = 7
+"""Brackets of the federal law."""
 
 
 @functools.cache

@@ -18,7 +18,7 @@ def plot_schedules(
     law: BracketSchedule,
     path: Path,
     *,
-    symbol: str = "$",
+    symbol: str,
     statuses: Sequence[str] = (),
 ) -> None:
     """Draw the marginal rates that each planner recommends, by income, one panel per table.
@@ -52,7 +52,7 @@ def plot_schedules(
     save_figure(figure, panels, path)
 
 
-def plot_welfare(comparison: Comparison, path: Path, *, symbol: str = "$") -> None:
+def plot_welfare(comparison: Comparison, path: Path, *, symbol: str) -> None:
     """Draw welfare by evaluation, one panel per table.
 
     Where evaluations are exact: dollars short of the best row, of the best schedule so far, on a

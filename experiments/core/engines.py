@@ -25,7 +25,7 @@ from llm_policy.engines.embedded.random_weights import (
 from llm_policy.engines.gguf.folder import PACKAGED, is_local, local_model, model_cache
 from llm_policy.engines.models import provider, resolve
 from llm_policy.engines.provenance import model_folder
-from llm_policy.engines.wrappers.currency import Renamed
+from llm_policy.engines.wrappers.currency import Currency, Renamed
 
 _CACHE = model_cache().parent
 _RANDOM = "random:"
@@ -57,10 +57,14 @@ def engine_of(config: ModelConfig) -> Engine:
 
 def spoken(engine: Engine, config: EconomyConfig) -> Engine:
     """Return an engine whose prompts speak the economy's currency: itself for dollars."""
-    currency = config.currency
-    if currency.name == Money().name:
-        return engine
-    return Renamed(engine, name=currency.name, scale=1, symbol=currency.symbol)
+    currency = other_currency(config)
+    return engine if currency is None else Renamed(engine, **currency._asdict())
+
+
+def other_currency(config: EconomyConfig) -> Currency | None:
+    """Return the economy's currency, whose amounts are not converted, or None for dollars."""
+    money = config.currency
+    return None if money.name == Money().name else Currency(money.name, 1, money.symbol)
 
 
 def start_engine(

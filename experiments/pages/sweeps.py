@@ -137,6 +137,7 @@ def _people(run: RunRecord, points: Sequence[DesignPoint], size: str) -> list[Bl
     places = np.unique(np.linspace(0, len(points) - 1, _MOST_LINES).astype(int))
     rates = _best_rates(run.path / METRICS, [points[place].number for place in places])
     first, law = points[0], points[0].source.schedule()
+    symbol = first.source.document.currency.symbol
     alike = [
         points[place]
         for place in places
@@ -145,14 +146,14 @@ def _people(run: RunRecord, points: Sequence[DesignPoint], size: str) -> list[Bl
     shown = {_name(point): rates[point.number] for point in alike}
     blocks: list[Block] = [
         *schedule_charts(
-            shown, law, law.thresholds, law_name="the law", size=size, symbol="$",
+            shown, law, law.thresholds, law_name="the law", size=size, symbol=symbol,
             title="Best schedules",
         )
     ]  # fmt: skip
     best = BracketSchedule(law.thresholds, rates[first.number])
     words = f"The figures below are of point {first.number} ({_name(first)}), without a draw."
     own = f"{first.source.size:,} workers, {_name(first)}"
-    reform = Reform(first.source.economy(), law, best, "the law", "the best schedule", own, "$")
+    reform = Reform(first.source.economy(), law, best, "the law", "the best schedule", own, symbol)
     return [*blocks, Prose((words,)), *people_charts(reform)]
 
 

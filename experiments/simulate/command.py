@@ -37,7 +37,8 @@ def run_simulate(config: SimulateConfig, path: Path, session: Session | None) ->
     write_table(path / "timings.parquet", [row for life in lives for row in life.timings()])
     tables = [table for life in lives for table in life.done.workers]
     write_table(path / "workers.parquet", pa.concat_tables(tables))
-    plot_simulation(done.metrics, config.scores, path / "welfare.png")
+    symbol = config.currency.symbol
+    plot_simulation(done.metrics, config.scores, path / "welfare.png", symbol=symbol)
     government = done.government
     if config.seeds > 1:
         government = government | {"seeds": [life.done.government for life in lives]}

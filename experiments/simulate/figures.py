@@ -9,7 +9,9 @@ import numpy as np
 from experiments.report.figures import panels_of, save_figure
 
 
-def plot_simulation(metrics: list[dict[str, Any]], scores: Sequence[str], path: Path) -> None:
+def plot_simulation(
+    metrics: list[dict[str, Any]], scores: Sequence[str], path: Path, *, symbol: str
+) -> None:
     """Draw each step's equivalent, one panel per welfare function; lines part the tax years."""
     figure, panels = panels_of(len(scores))
     steps = [row["step"] for row in metrics]
@@ -18,6 +20,6 @@ def plot_simulation(metrics: list[dict[str, Any]], scores: Sequence[str], path: 
         panel.plot(steps, [row[name] for row in metrics], label="equivalent")
         for place in np.flatnonzero(np.diff(years)):
             panel.axvline(steps[place] + 0.5, color="0.8", linewidth=1)
-        panel.set(xlabel="steps of labor", ylabel="equivalent, $ a year", title=name)
+        panel.set(xlabel="steps of labor", ylabel=f"equivalent, {symbol} a year", title=name)
         panel.xaxis.get_major_locator().set_params(integer=True)
     save_figure(figure, panels, path)

@@ -1,15 +1,18 @@
 """Who the workers of a simulation are: an economy, personas, and language models that play them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import jax
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from econjax import Economy
+from econjax import Economy, Population
+from experiments.core.engines import other_currency
 from experiments.simulate.config import SimulateConfig
 from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine, Unread
+from llm_policy.engines.wrappers.currency import rename
 from llm_policy.personas.draw import draw_personas
 from llm_policy.personas.files import load_personas
 from llm_policy.personas.text import (
@@ -32,13 +35,23 @@ def cast_people(
 ) -> People | None:
     """Return one person per worker, or None where workers have no personas.
 
+    Texts state amounts in the economy's currency.
+
     Raises:
         ValueError: a saved population does not fit the economy.
         EngineError: the engine that writes personas cannot answer.
     """
     if config.scenario == "rational":
         return None
-    population = economy.population
+    people, currency = _people(config, economy.population, engine, key), other_currency(config)
+    if currency is None:
+        return people
+    return replace(people, texts=tuple(rename(text, currency) for text in people.texts))
+
+
+def _people(
+    config: SimulateConfig, population: Population, engine: Engine, key: Key[Array, ""]
+) -> People:
     if config.population is not None:
         return load_personas(Path(config.population), population)
     if config.people == "roles":

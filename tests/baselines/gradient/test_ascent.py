@@ -235,3 +235,14 @@ def test_one_start_is_the_planner_itself():
         np.testing.assert_array_equal(a.rates, b.rates)
     with pytest.raises(ValueError, match="at least one planner"):
         MultiStart(()).init(jax.random.key(0))
+
+
+@pytest.mark.parametrize(("coordinates", "most"), [(3, 0.5), (7, 0.5), (28, 0.25)])
+def test_a_step_in_many_coordinates_is_no_longer_than_one_in_seven(coordinates, most):
+    """Lengths grow with the root of their number: at 28, sqrt(28) * 0.25 = sqrt(7) * 0.5."""
+    climb, slope = lbfgs(), jnp.linspace(-1, 1, coordinates)
+    position, state = 0 * slope, climb.init(slope)
+    for steepness in (1, 0.99, 0.98):  # next to no curvature: steps are as long as they may be
+        step, state = climb.update(steepness * slope, state, position)
+        np.testing.assert_allclose(jnp.abs(step).max(), most, rtol=1e-6)
+        position = position + step
