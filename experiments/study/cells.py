@@ -23,11 +23,11 @@ IMPROVING = "improving_turnover"
 """The share of leaders who follow another under whom welfare is more than in the year before."""
 CASE = "case"
 """The factor whose levels are the cases of a list of runs."""
-Place = tuple[tuple[str, str], ...]
+CellPlace = tuple[tuple[str, str], ...]
 """What a figure is of: names and what is said there, in order."""
 
 
-class Cell(NamedTuple):
+class StudyCell(NamedTuple):
     """A figure, of what, and with which seed."""
 
     where: dict[str, str]
@@ -38,7 +38,7 @@ class Cell(NamedTuple):
         """Whether it is of all that is said, in the words of a study file."""
         return all(self.where.get(name.replace("-", "_")) == word(x) for name, x in said.items())
 
-    def rest(self, names: Sequence[str]) -> Place:
+    def rest(self, names: Sequence[str]) -> CellPlace:
         """Return what it is of besides the names."""
         return tuple(sorted(item for item in self.where.items() if item[0] not in names))
 
@@ -59,7 +59,7 @@ def finished(folder: Path, runs: Sequence[PlannedRun]) -> dict[str, CollectedRun
 
 def cells_of(
     some: RunList, runs: Sequence[PlannedRun], sources: Mapping[str, CollectedRun], measure: str
-) -> list[Cell]:
+) -> list[StudyCell]:
     """Return a measure of the finished ones of a list's runs, a cell for each place and seed.
 
     Of evaluations that is what is recommended, of a simulation the mean of its last tax year, or
@@ -67,12 +67,12 @@ def cells_of(
     """
     known = [(run, sources[run.name]) for run in runs if run.name in sources]
     schema = collected_schema([source for _, source in known])
-    values: dict[tuple[Place, int], list[float]] = defaultdict(list)
+    values: dict[tuple[CellPlace, int], list[float]] = defaultdict(list)
     for run, source in known:
         varied = _varied(some, run)
         for where, seed, value in _figures(run, source, schema, measure):
             values[_sorted(where | varied), seed].append(value)
-    return [Cell(dict(where), seed, float(np.mean(v))) for (where, seed), v in values.items()]
+    return [StudyCell(dict(where), seed, float(np.mean(v))) for (where, seed), v in values.items()]
 
 
 def measures_of(source: CollectedRun) -> list[str]:
@@ -128,7 +128,7 @@ def _varied(some: RunList, run: PlannedRun) -> dict[str, str]:
     return said | ({CASE: words} if words else {})
 
 
-def _sorted(where: Mapping[str, str]) -> Place:
+def _sorted(where: Mapping[str, str]) -> CellPlace:
     return tuple(sorted(where.items()))
 
 

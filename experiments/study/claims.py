@@ -16,7 +16,7 @@ from experiments.report.paired import (
     pairs_to_decide,
     resampled,
 )
-from experiments.study.cells import Cell
+from experiments.study.cells import StudyCell
 from experiments.study.document import Claim
 from experiments.study.effects import means_by_seed, paired_values
 
@@ -57,7 +57,7 @@ class _Evidence:
     test: PairedDifference | None
 
 
-def judged(claims: Sequence[Claim], cells: Sequence[Sequence[Cell]]) -> list[JudgedClaim]:
+def judged(claims: Sequence[Claim], cells: Sequence[Sequence[StudyCell]]) -> list[JudgedClaim]:
     """Return the verdicts on claims, of each of which there are the cells of its measure.
 
     A claim is supported or not where the test says so at 5 % over all claims together, and
@@ -76,7 +76,7 @@ def judged(claims: Sequence[Claim], cells: Sequence[Sequence[Cell]]) -> list[Jud
     ]
 
 
-def _evidence(claim: Claim, cells: Sequence[Cell]) -> _Evidence:
+def _evidence(claim: Claim, cells: Sequence[StudyCell]) -> _Evidence:
     """Return what there is to a claim; positive margins are for it."""
     of = [cell for cell in cells if cell.is_of(claim.of)]
     if claim.against:

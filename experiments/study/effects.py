@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from experiments.report.intervals import Measured
 from experiments.report.paired import PairedDifference, difference_of, holm, resampled
-from experiments.study.cells import CASE, Cell, Place, word
+from experiments.study.cells import CASE, CellPlace, StudyCell, word
 from experiments.study.document import FlagValues, RunList
 
 PLANNER = "planner"
@@ -24,7 +24,7 @@ class LevelEffect:
     is corrected for all differences of the measure. `per_cent` is of the baseline's mean.
     """
 
-    among: Place
+    among: CellPlace
     factor: str
     level: str
     mean: float
@@ -36,7 +36,7 @@ class LevelEffect:
     per_cent: float | None = None
 
 
-def level_effects(some: RunList, cells: Sequence[Cell]) -> list[LevelEffect]:
+def level_effects(some: RunList, cells: Sequence[StudyCell]) -> list[LevelEffect]:
     """Return the effects of a list's factors on what the cells hold.
 
     A factor that varies between runs is averaged over the others that do, seed by seed, apart for
@@ -56,7 +56,7 @@ def level_effects(some: RunList, cells: Sequence[Cell]) -> list[LevelEffect]:
 
 
 def paired_values(
-    of: Sequence[Cell], against: Sequence[Cell], names: Sequence[str]
+    of: Sequence[StudyCell], against: Sequence[StudyCell], names: Sequence[str]
 ) -> tuple[Float[np.ndarray, " seeds"], Float[np.ndarray, " seeds"]]:
     """Return, by seed, the means of the cells of two levels, of those that both have.
 
@@ -70,7 +70,7 @@ def paired_values(
     return means[:, 0], means[:, 1]
 
 
-def means_by_seed(cells: Sequence[Cell]) -> Float[np.ndarray, " seeds"]:
+def means_by_seed(cells: Sequence[StudyCell]) -> Float[np.ndarray, " seeds"]:
     """Return the mean of the cells of each seed."""
     by_seed: dict[int, list[float]] = defaultdict(list)
     for cell in cells:
@@ -79,11 +79,11 @@ def means_by_seed(cells: Sequence[Cell]) -> Float[np.ndarray, " seeds"]:
 
 
 def _of_factor(
-    factor: str, varied: Sequence[str], cells: Sequence[Cell], baseline: FlagValues
+    factor: str, varied: Sequence[str], cells: Sequence[StudyCell], baseline: FlagValues
 ) -> Iterator[LevelEffect]:
     """Yield a factor's levels, stratum by stratum; of no factor one level that is everything."""
     averaged = [] if factor in ("", PLANNER) else varied
-    strata: dict[Place, dict[str, list[Cell]]] = defaultdict(lambda: defaultdict(list))
+    strata: dict[CellPlace, dict[str, list[StudyCell]]] = defaultdict(lambda: defaultdict(list))
     for cell in cells:
         among = cell.rest([factor, *averaged])
         strata[among][cell.where.get(factor, "")].append(cell)
@@ -96,7 +96,12 @@ def _of_factor(
 
 
 def _effect(
-    among: Place, factor: str, level: str, some: list[Cell], first: str, base: list[Cell]
+    among: CellPlace,
+    factor: str,
+    level: str,
+    some: list[StudyCell],
+    first: str,
+    base: list[StudyCell],
 ) -> LevelEffect:
     values = means_by_seed(some)
     alone = LevelEffect(

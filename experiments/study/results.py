@@ -12,7 +12,7 @@ from rich.table import Table
 
 from experiments.report.console import NOTES
 from experiments.report.intervals import Measured
-from experiments.study.cells import Cell, cells_of, finished, measures_of
+from experiments.study.cells import StudyCell, cells_of, finished, measures_of
 from experiments.study.claims import JudgedClaim, judged
 from experiments.study.document import StudyDocument
 from experiments.study.effects import LevelEffect, level_effects
@@ -42,9 +42,9 @@ def study_results(
     sources = finished(folder, runs)
     forms = [some.quickly() if quick else some for some in document.runs]
     by_part = [[run for run in runs if run.part == place] for place in range(len(forms))]
-    known: dict[tuple[int, str], list[Cell]] = {}
+    known: dict[tuple[int, str], list[StudyCell]] = {}
 
-    def cells(part: int, measure: str) -> list[Cell]:
+    def cells(part: int, measure: str) -> list[StudyCell]:
         place = (part, measure)
         if place not in known:
             known[place] = cells_of(forms[part], by_part[part], sources, measure)
@@ -99,32 +99,6 @@ _EXPLAINED = (
     "Means over seeds, and paired differences from the baseline, the first level if none is "
     "stated, with 95 % bootstrap intervals; of fewer than 5 seeds these are too narrow. p: paired "
     "t test, corrected for all differences of the table (Holm)."
-)
-_JUDGED)
-
-
-def results_as_json(found: StudyResults) -> dict[str, Any]:
-    """Return effects and verdicts as JSON has them."""
-    return {
-        "effects": [
-            {"runs": pooled.runs, "measure": pooled.measure}
-            | dataclasses.asdict(effect)
-            | {"among": dict(effect.among)}
-            | {"difference": effect.difference and _plain(dataclasses.asdict(effect.difference))}
-            for pooled in found.pooled
-            for effect in pooled.effects
-        ],
-        "claims": [
-            _fields(one) | {"claim": one.claim.text, "apart": one.apart and vars(one.apart)}
-            for one in found.claims
-        ],
-    }
-
-
-_EXPLAINED = (
-    "Means over seeds, and paired differences from the baseline, the first level if none is "
-    "stated, with 95 % bootstrap intervals; of fewer than 5 seeds these are too narrow. p: paired t test, "
-    "corrected for all differences of the table (Holm)."
 )
 _JUDGED = (
     "Supported or not: the paired t test at 5 % over all claims together (Holm). seeds to decide: "

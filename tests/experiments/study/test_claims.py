@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from experiments.study.cells import Cell
+from experiments.report.paired import pairs_to_decide
+from experiments.study.cells import StudyCell
 from experiments.study.claims import judged
 from experiments.study.document import Claim, RunList
 from experiments.study.effects import level_effects
@@ -16,7 +17,7 @@ def cells(*, effect=50.0, noise=10.0, seeds=SEEDS):
     rng = np.random.default_rng(3)
     people = rng.normal(1000, 300, seeds)
     return [
-        Cell(
+        StudyCell(
             {"length": str(length), "rule": rule, "planner": planner, "welfare": "rawlsian"},
             seed,
             people[seed]
@@ -94,13 +95,14 @@ def test_a_claim_gets_the_verdict_of_the_truth(claim, verdict):
 
 
 def test_an_undecided_claim_says_how_many_seeds_decide_it():
-    claim = Claim("more", **LONG)
-    few = judged([claim], [cells(effect=4.0, noise=30.0, seeds=4)])[0]
-    assert few.verdict == "undecided"
-    assert few.needed is not None
-    assert few.needed > 4
-    many = judged([claim], [cells(effect=4.0, noise=30.0, seeds=4 * few.needed)])[0]
-    assert many.verdict == "supported"
+    gains = [-2.0, 6.0, 3.0, 1.0]
+    here, there = (
+        [StudyCell({"length": length}, seed, 100 + gain) for seed, gain in enumerate(some)]
+        for length, some in (("2", gains), ("1", [0.0] * 4))
+    )
+    found = judged([Claim("more", **LONG)], [here + there])[0]
+    assert found.verdict == "undecided"
+    assert found.needed == pairs_to_decide(2.0, float(np.std(gains, ddof=1)))
 
 
 def test_one_seed_decides_an_exact_claim_alone():
@@ -120,6 +122,8 @@ def test_more_claims_ask_for_more_evidence():
 
 def test_a_published_figure_is_set_beside_what_was_found():
     claim = Claim("twice", per_cent=True, published=(50.0, 200.0), exact=True, **LONG)
-    (found,) = judged([claim], [[Cell({"length": "1"}, 0, 10.0), Cell({"length": "2"}, 0, 20.0)]])
+    (found,) = judged(
+        [claim], [[StudyCell({"length": "1"}, 0, 10.0), StudyCell({"length": "2"}, 0, 20.0)]]
+    )
     assert found.per_cent == 100
     assert found.share == (0.5, 2.0)
