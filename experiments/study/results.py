@@ -107,17 +107,17 @@ _JUDGED = (
 
 
 def _effects_table(pooled: PooledMeasure) -> Table:
-    title = f"{pooled.runs}: {pooled.measure}"
+    alike = set.intersection(*(set(one.among) for one in pooled.effects))
+    title = ", ".join([f"{pooled.runs}: {pooled.measure}", *_words(sorted(alike))])
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
     for name in ("among", "factor", "level"):
         table.add_column(name)
     for name in ("seeds", "mean", _WIDE, "difference", f"{_WIDE} ", "%", "p"):
         table.add_column(name, justify="right", no_wrap=True)
     for one in pooled.effects:
-        among = ", ".join(f"{name} {said}" for name, said in one.among)
-        apart = one.difference
+        among, apart = _words([item for item in one.among if item not in alike]), one.difference
         table.add_row(
-            among or "all",
+            ", ".join(among) or "all",
             one.factor or "-",
             one.level or "-",
             str(one.seeds),
@@ -132,6 +132,10 @@ def _effects_table(pooled: PooledMeasure) -> Table:
 
 
 _WIDE = "95 % interval"
+
+
+def _words(place: Sequence[tuple[str, str]]) -> list[str]:
+    return [f"{name} {said}" for name, said in place]
 
 
 def _claims_table(claims: Sequence[JudgedClaim]) -> Table:
