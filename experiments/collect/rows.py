@@ -84,6 +84,14 @@ def long_rows(run: CollectedRun, schema: pa.Schema) -> pa.Table:
     return pa.concat_tables(tables) if tables else schema.empty_table()
 
 
+def final_rows(rows: pa.Table, measure: str) -> Iterator[dict[str, Any]]:
+    """Yield a measure's rows in the end: of evaluations what is recommended, of years the last."""
+    here = np.flatnonzero(rows[MEASURE].to_numpy(zero_copy_only=False) == measure)
+    some = [row for row in rows.take(here).to_pylist() if row["kind"] in (None, "recommended")]
+    last = max((row["tax_year"] or 0 for row in some if row["kind"] is None), default=0)
+    yield from (row for row in some if row["kind"] or (row["tax_year"] or 0) == last)
+
+
 def _measures(metrics: pa.Table, command: str) -> Iterator[tuple[str | None, str, pa.Array]]:
     """Yield every column of numbers with its name, and the welfare function it is of, if one."""
     for name in metrics.column_names:

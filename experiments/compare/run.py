@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from baselines.optimum import best_found
-from econjax import BracketSchedule, Economy
+from econjax import BracketSchedule, Economy, InverseIncome, equilibrium
 from econjax.planning import CLIMBS, Evaluator, RationalEvaluator, Report, plan
 from experiments.compare.config import CompareConfig
 from experiments.compare.rows import (
@@ -42,6 +42,8 @@ from llm_policy.workers.society import Society
 
 STATUS_QUO = REGISTRY["federal"].name
 OPTIMISER = "optimiser, no limit"
+INVERSE_INCOME = "inverse_income"
+"""The column of the mean of utility over own income, of recommended schedules."""
 
 
 @dataclass(frozen=True)
@@ -368,7 +370,7 @@ class _Contest:
         record = self._record(name, "recommended", last_step, schedule, final)
         record |= {"planner_model": model, "tax_year": _tax_year(evaluate)}
         record |= {"at_best": found.at_best, "years": list(found.years) or None}
-        record |= _errors_in_columns(found.errors)
+        record |= _errors_in_columns(found.errors) | self._inverse_income(schedule)
         calls = self.setting.tally.asked - before.asked
         return ComparisonRow(
             planner=name,
@@ -392,6 +394,14 @@ class _Contest:
             at_best=found.at_best,
             errors=found.errors,
         )
+
+    def _inverse_income(self, schedule: BracketSchedule) -> dict[str, float]:
+        """Return the LLM Economist's welfare of rational workers, if the economy's file wants it."""
+        floor = self.config.inverse_income_floor
+        if floor is None or self.crew.workers is not None:
+            return {}
+        outcome = equilibrium(self.economy, schedule).outcome
+        return {INVERSE_INCOME: float(InverseIncome(floor)(self.economy.population, outcome))}
 
     def _measure(self, evaluate: Evaluator, schedule: BracketSchedule) -> _Measured:
         """Live a schedule afresh, from where `evaluate` has left those who keep their memory."""
@@ -436,6 +446,7 @@ class _Contest:
                 f"{planner}, evaluation {step + 1}, at {rates}: not all finite: {figures}."
             )
         blank = dict.fromkeys(_OF_MODELS) | {"worker_model": self.crew.model}
+        blank |= {} if self.config.inverse_income_floor is None else {INVERSE_INCOME: None}
         self.metrics.append(who | rates | figures | blank)
         return self.metrics[-1]
 

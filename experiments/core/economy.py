@@ -195,6 +195,11 @@ class EconomyConfig:
         said = None if self.economy_file is None else self.source.document.welfare.counts
         return among_workers(aim) if said == "workers" else aim
 
+    @property
+    def inverse_income_floor(self) -> float | None:
+        """The floor of incomes of inverse-income welfare, if the economy's file wants it told."""
+        return self.source.document.welfare.inverse_income if self.economy_file else None
+
     def carried(self) -> dict[str, bytes]:
         """Return the files that a run keeps of the economy, by name: none where nothing is one."""
         from experiments.economies.kept import copies_of

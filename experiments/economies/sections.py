@@ -125,13 +125,15 @@ class Welfare(_Section, frozen=True):
     """What planners maximise, and the aversion to inequality of Atkinson welfare.
 
     `counts` says of whom it is. `subsistence` is the least that a year of a worker who may err
-    counts as, in money a year.
+    counts as, in money a year. `inverse_income` is the floor of incomes, in money a year, of the
+    LLM Economist's welfare, which a comparison of rational workers then reports beside its own.
     """
 
     functions: tuple[WelfareFunction, ...] = ()
     counts: Literal["everyone", "workers"] = "everyone"
     aversion: float | None = None
     subsistence: float | None = None
+    inverse_income: float | None = None
 
 
 class Spending(_Section, frozen=True):

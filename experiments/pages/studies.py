@@ -1,15 +1,14 @@
 """The page of several runs: what each is, and what is worth how much, over seeds and runs."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-import pyarrow as pa
 
-from experiments.collect.rows import MEASURE, TITLE, VALUE, collected_schema, long_rows
+from experiments.collect.rows import TITLE, VALUE, collected_schema, final_rows, long_rows
 from experiments.collect.sources import CollectedRun
 from experiments.pages.document import Block, Chart, Curve, DataTable, Links, PageSection, Prose
 from experiments.pages.drawing import look_at
@@ -109,7 +108,7 @@ def pool(sources: Sequence[CollectedRun], choices: Sequence[str]) -> list[Pooled
     found: dict[tuple[str, str, tuple[str, ...]], dict[tuple[str, Any, Any], list[float]]] = {}
     for source in sources:
         chosen = tuple(_said(source.choices.get(name)) for name in choices)
-        for row in _worth(long_rows(source, schema)):
+        for row in final_rows(long_rows(source, schema), _WORTH):
             who = ", ".join(str(row[name]) for name in _WHO if row.get(name) is not None)
             key = (row.get(TITLE) or row["welfare"] or "-", who or "-", chosen)
             place = (source.name, row["seed"], row["point"])
@@ -118,14 +117,6 @@ def pool(sources: Sequence[CollectedRun], choices: Sequence[str]) -> list[Pooled
         Pooled(*key, tuple(float(np.mean(values)) for values in by_seed.values()))
         for key, by_seed in found.items()
     ]
-
-
-def _worth(rows: pa.Table) -> Iterator[dict[str, Any]]:
-    """Yield the rows of what pages pool: of evaluations what is recommended, of years the last."""
-    some = [row for row in rows.to_pylist() if row[MEASURE] == _WORTH]
-    some = [row for row in some if row["kind"] in (None, "recommended")]
-    last = max((row["tax_year"] or 0 for row in some if row["kind"] is None), default=0)
-    yield from (row for row in some if row["kind"] or (row["tax_year"] or 0) == last)
 
 
 def pooled_table(command: str, pooled: Sequence[Pooled], choices: Sequence[str]) -> DataTable:

@@ -35,7 +35,9 @@ class Preset:
 def run_parity(config: ParityConfig) -> None:
     """Print the welfare of each economy, beside what the reference prints."""
     for tag, origin in _ORIGINS.items():
-        print(f"{tag}: inverse-income welfare {reference_welfare(preset(tag)):.3f} ({origin})")
+        federal, half = (reference_welfare(preset(tag), rate=rate) for rate in (None, 0.5))
+        print(f"{tag}: inverse-income welfare {federal:.3f} ({origin})")
+        print(f"    with 50 % in every bracket, its start: {half:.3f}, {half / federal - 1:+.1%}")
 
 
 _ORIGINS = {
@@ -71,9 +73,15 @@ def preset(tag: str, *, agents: int = 100, seed: int = 42) -> Preset:
     return Preset(scale, power, law, InverseIncome(floor), economy)
 
 
-def reference_welfare(preset: Preset) -> float:
-    """Return the welfare that the reference prints, a sum over workers, if all work 40 hours."""
+def reference_welfare(preset: Preset, *, rate: float | None = None) -> float:
+    """Return the welfare that the reference prints, a sum over workers, if all work 40 hours.
+
+    Rates are the federal ones, or the same in every bracket.
+    """
+    law = preset.law
+    if rate is not None:
+        law = BracketSchedule(law.thresholds, jnp.full_like(law.rates, rate))
     population = preset.economy.population
     labor = jnp.full(population.agents, REFERENCE_HOURS)
-    outcome = settle(preset.economy, preset.law, labor)
+    outcome = settle(preset.economy, law, labor)
     return population.agents * float(preset.welfare(population, outcome))

@@ -18,6 +18,7 @@ from experiments.report.console import NOTES, mistakes, print_notes, progress_ba
 from experiments.report.files import whole
 from experiments.report.rates import rates_text
 from experiments.runs.directory import METRICS, write_table
+from experiments.runs.rows import run_columns
 from experiments.simulate.config import PEOPLE, SimulateConfig
 from experiments.simulate.figures import plot_simulation
 from experiments.simulate.run import Setup, Simulation, foresee, prepare, run_years
@@ -33,7 +34,7 @@ def run_simulate(config: SimulateConfig, path: Path, session: Session | None) ->
     started = time.perf_counter()
     lives = _live(config, path, session.engine)
     setup, done = lives[0].setup, lives[0].done
-    config = setup.config
+    chosen, config = config, setup.config
     write_table(path / "timings.parquet", [row for life in lives for row in life.timings()])
     tables = [table for life in lives for table in life.done.workers]
     write_table(path / "workers.parquet", pa.concat_tables(tables))
@@ -44,7 +45,8 @@ def run_simulate(config: SimulateConfig, path: Path, session: Session | None) ->
         government = government | {"seeds": [life.done.government for life in lives]}
     with whole(path / "government.json") as file:
         file.write_text(json.dumps(government, indent=2) + "\n", encoding="utf-8")
-    write_table(path / METRICS, [row for life in lives for row in life.done.metrics])
+    first = run_columns("simulate", chosen) | _models(config, session)
+    write_table(path / METRICS, [first | row for life in lives for row in life.done.metrics])
     years = [life.years() for life in lives]
     figures = (*config.scores, "labor", "distance", "lost", "gini", "rebate")
     over_seeds = years_over_seeds(years, figures) if config.seeds > 1 else []
@@ -72,6 +74,13 @@ def run_simulate(config: SimulateConfig, path: Path, session: Session | None) ->
     console.print(
         f"{time.perf_counter() - started:.0f} s for the simulation. Run directory: {path}"
     )
+
+
+def _models(config: SimulateConfig, session: Session) -> dict[str, str | None]:
+    """Return who works and who sets the taxes, where that is a model."""
+    model = str(session.engine.describe()["model"])
+    plans = config.planner == "llm" or config.scenario == "democratic"
+    return {"planner_model": model if plans else None, "worker_model": model}
 
 
 class _Life(NamedTuple):

@@ -9,13 +9,14 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from experiments.report.console import mistakes, results
+from experiments.report.console import Mistake, mistakes, results
 from experiments.runs.alone import alone_in
 from experiments.runs.spending import spent_by
 from experiments.study.config import StudyConfig
-from experiments.study.document import find_study, shipped_studies
+from experiments.study.document import StudyDocument, find_study, shipped_studies
 from experiments.study.forecast import forecasts
 from experiments.study.plan import PlannedRun, planned_runs
+from experiments.study.results import print_results, results_as_json, study_results
 from experiments.study.run import (
     RunOutcome,
     do_runs,
@@ -43,13 +44,15 @@ def run_study(config: StudyConfig) -> None:
         folder = config.runs / (config.name or f"{study.name}{'-quick' * config.quick}")
         runs = planned_runs(study, config, folder)
         require_unchanged(folder, runs)
+    if config.results:
+        return _show(study.document, runs, folder, config)
     if config.dry_run:
         return _foresee(study.document.title, runs, folder, config)
     folder.mkdir(parents=True, exist_ok=True)
     with alone_in(folder):
         record_runs(folder, runs)
         outcomes = do_runs(folder, runs, config, again(config))
-    _tell(study.document.title, outcomes, folder, config)
+    _tell(study.document, outcomes, folder, config)
     if short := [one for one in outcomes if one.status in ("failed", "left")]:
         raise EngineError(
             f"{len(short)} of {len(runs)} runs are not complete; to go on: {again(config)}"
@@ -107,8 +110,32 @@ def _foresee(title: str, runs: Sequence[PlannedRun], folder: Path, config: Study
     )
 
 
-def _tell(title: str, outcomes: Sequence[RunOutcome], folder: Path, config: StudyConfig) -> None:
-    """Print what became of each run, and what was spent."""
+def _show(
+    document: StudyDocument, runs: Sequence[PlannedRun], folder: Path, config: StudyConfig
+) -> None:
+    """Print what the finished runs say together.
+
+    Raises:
+        Mistake: there are none.
+    """
+    found = study_results(document, folder, runs, quick=config.quick)
+    if not found.complete:
+        raise Mistake(f"No run of the study is complete in {folder}: leave out --results to do it.")
+    if config.json:
+        said = {"folder": str(folder), "complete": found.complete, "planned": len(runs)}
+        print(json.dumps(said | results_as_json(found), indent=2))
+        return
+    console = results()
+    print_results(found, console)
+    console.print(f"{found.complete} of {len(runs)} runs are complete in {folder}.")
+
+
+def _tell(
+    document: StudyDocument, outcomes: Sequence[RunOutcome], folder: Path, config: StudyConfig
+) -> None:
+    """Print what became of each run, what was spent, and what they say together."""
+    title, runs = document.title, [one.run for one in outcomes]
+    found = study_results(document, folder, runs, quick=config.quick)
     spent = [spent_by(folder / one.run.name, config.prices) for one in outcomes]
     whole = sum(spent, Usage())
     if config.json:
@@ -117,7 +144,7 @@ def _tell(title: str, outcomes: Sequence[RunOutcome], folder: Path, config: Stud
             for one, usage in zip(outcomes, spent, strict=True)
         ]
         said = {"folder": str(folder), "runs": rows, "in_all": _row(None, whole, None)}
-        print(json.dumps(said, indent=2))
+        print(json.dumps(said | results_as_json(found), indent=2))
         return
     console = results()
     table = _table(title, "")
@@ -129,6 +156,7 @@ def _tell(title: str, outcomes: Sequence[RunOutcome], folder: Path, config: Stud
     for one in outcomes:
         if one.why:
             console.print(f"{one.run.name}: {one.status}. {one.why}")
+    print_results(found, console)
     console.print(f"Seconds are inside models. Tables and directories of all runs: {folder}")
 
 

@@ -26,6 +26,9 @@ class StudyConfig:
     """Say what each run will ask, read, write, cost and last, and where that is known from. A run
     that has no like among earlier ones is rehearsed: with everything but the model, which answers a
     few of its questions."""
+    results: bool = False
+    """Do nothing, and print what the runs that are complete say together: means by factor, paired
+    differences with intervals, and a verdict on each claim of the study."""
     quick: bool = False
     """Take the quick form of the study, which the file states: seconds, not hours."""
     model: str | None = None

@@ -3,7 +3,7 @@
 import difflib
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -12,6 +12,8 @@ from experiments.economies.document import Source, read_tables
 
 FlagValues = dict[str, Any]
 Factors = dict[str, list[Any]]
+EQUIVALENT = "equivalent"
+"""What is pooled if nothing else is said: what everyone could get equally, in dollars a year."""
 
 
 class Quick(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,6 +30,8 @@ class RunList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `choices` are the command's flags, which all runs have. `vary` holds the values of a flag;
     `cases` are choices that stand together. `seeds` are so many from 0, or a list of them.
+    `measures` are what is pooled in the end, and `baseline` says to which value of a factor others
+    are compared, if not to the first.
     """
 
     command: str
@@ -36,6 +40,8 @@ class RunList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     vary: Factors = msgspec.field(default_factory=dict)
     cases: list[FlagValues] = msgspec.field(default_factory=list)
     seeds: int | list[int] = 1
+    measures: list[str] = msgspec.field(default_factory=lambda: [EQUIVALENT])
+    baseline: FlagValues = msgspec.field(default_factory=dict)
     quick: Quick = Quick()
 
     def quickly(self) -> "RunList":
@@ -51,16 +57,51 @@ class RunList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
     @property
+    def called(self) -> str:
+        """The list's name, which is its command's if it has none."""
+        return self.name or self.command
+
+    @property
     def all_seeds(self) -> list[int]:
         """The seeds."""
         return list(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
 
 
+class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a study is to decide: that a measure is more, or less, here than there, by so much.
+
+    `of` and `against` are choices and columns of rows that name the two; without `against` the
+    measure itself is more or less than `by`. `by` is in the measure's units, or in per cent of
+    there. An `exact` claim is about figures without chance: one run decides it. `published` are the
+    least and the most that somebody else found, in the units of `by`. `runs` is the name of the
+    list of runs, the first if left out.
+    """
+
+    text: str
+    of: FlagValues
+    against: FlagValues = msgspec.field(default_factory=dict)
+    measure: str = EQUIVALENT
+    direction: Literal["more", "less"] = "more"
+    by: float = 0.0
+    per_cent: bool = False
+    exact: bool = False
+    published: tuple[float, float] | None = None
+    runs: str = ""
+
+
 class StudyDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A study file: its title in one line, and its lists of runs."""
+    """A study file: its title in one line, its lists of runs, and what they are to decide."""
 
     title: str
     runs: list[RunList]
+    claims: list[Claim] = msgspec.field(default_factory=list)
+
+    def part_of(self, claim: Claim) -> int | None:
+        """Return the place of the list of runs that a claim is about; None if there is none."""
+        names = [some.called for some in self.runs]
+        if not claim.runs:
+            return 0
+        return names.index(claim.runs) if claim.runs in names else None
 
 
 class StudyFile(NamedTuple):
@@ -117,6 +158,22 @@ def _wrong(document: StudyDocument) -> list[tuple[tuple[str, ...], str]]:
             wrong.append(((*where, "command"), f"{words}{', '.join(known)}."))
         for form in (some, some.quickly()):
             wrong += [((*where, *keys), message) for keys, message in _wrong_of(form)]
+    for place, claim in enumerate(document.claims):
+        where = ("claims", str(place))
+        wrong += [((*where, *keys), said) for keys, said in _wrong_claim(document, claim)]
+    return wrong
+
+
+def _wrong_claim(document: StudyDocument, claim: Claim) -> list[tuple[tuple[str, ...], str]]:
+    wrong = []
+    if document.part_of(claim) is None:
+        names = ", ".join(some.called for some in document.runs)
+        wrong.append((("runs",), f"{claim.runs!r} is no list of runs here: take one of {names}."))
+    if claim.per_cent and not claim.against:
+        words = "per_cent is of another figure: say against which, or leave it out."
+        wrong.append((("per_cent",), words))
+    if not claim.of:
+        wrong.append((("of",), 'of names what the claim is about, such as { planner = "llm" }.'))
     return wrong
 
 

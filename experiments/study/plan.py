@@ -23,7 +23,8 @@ from experiments.study.document import FlagValues, Quick, RunList, StudyFile
 class PlannedRun(NamedTuple):
     """A run of a study: the name of its directory, its command, its choices, and what varies.
 
-    `factors` are the choices that differ between the runs of its list, without the seed.
+    `factors` are the choices that differ between the runs of its list, without the seed, and
+    `part` is that list's place in the file.
     """
 
     name: str
@@ -31,6 +32,7 @@ class PlannedRun(NamedTuple):
     config: Any
     factors: FlagValues
     seed: int | None
+    part: int
 
     @property
     def asks(self) -> bool:
@@ -76,6 +78,11 @@ class _Reader(NamedTuple):
     config: StudyConfig
     folder: Path
 
+    @property
+    def part(self) -> int:
+        """The place of the list in the file."""
+        return int(self.where[-1])
+
     def runs(self) -> Iterator[PlannedRun]:
         kind = COMMANDS[self.form.command].kind(loaded=True)
         for factors in _combinations(self.form):
@@ -89,7 +96,7 @@ class _Reader(NamedTuple):
         if not seeded and self.form.all_seeds != [0]:
             words = f"a {self.form.command} has its seeds in a file of its own: leave seeds out."
             raise self.at("seeds", words)
-        name = _name(self.form.name or self.form.command, factors, seed if seeded else None)
+        name = _name(self.form.called, factors, seed if seeded else None)
         own = typed | {"name": name, "runs": self.folder} | ({"seed": seed} if seeded else {})
         try:
             file = own.get("economy_file")
@@ -99,7 +106,9 @@ class _Reader(NamedTuple):
                 made.check()
         except ValueError as error:
             raise self.blamed(error, factors) from error
-        return PlannedRun(name, self.form.command, made, factors, seed if seeded else None)
+        return PlannedRun(
+            name, self.form.command, made, factors, seed if seeded else None, self.part
+        )
 
     def with_models(self, made: Any, own: FlagValues) -> Any:
         """Return choices with the study's model, if they ask one and name none, and its prices."""
