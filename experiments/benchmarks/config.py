@@ -73,9 +73,7 @@ class LLMBenchmarkConfig(ModelConfig):
             ValueError: too few workers, tokens, steps or rounds.
         """
         ModelConfig.check(self)
-        for name, least in {"agents": 2, "history": 1, "rounds": 1}.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"--{name} must be at least {least}; got {getattr(self, name)}.")
+        _check_asking(self)
         if self.distinct is not None and not 2 <= self.distinct <= self.agents:
             raise ValueError(
                 f"--distinct must be 2 to --agents, {self.agents}; got {self.distinct}."
@@ -107,8 +105,12 @@ class EnginesBenchmarkConfig:
         Raises:
             ValueError: too few workers, steps or rounds.
         """
-        for name, least in {"agents": 2, "history": 1, "rounds": 1}.items():
-            require_at_least(least, name, getattr(self, name))
+        _check_asking(self)
+
+
+def _check_asking(config: LLMBenchmarkConfig | EnginesBenchmarkConfig) -> None:
+    for name, least in {"agents": 2, "history": 1, "rounds": 1}.items():
+        require_at_least(least, name, getattr(config, name))
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,8 @@ from llm_policy.answers.reading import HOURS
 from llm_policy.engines.base import Engine
 from llm_policy.formula import workers as formula
 from llm_policy.memory.workers import Memory
-from llm_policy.personas.draw import describe
 from llm_policy.prompts.workers import Situation
-from llm_policy.workers.llm import Answers, LLMWorkers
+from llm_policy.workers.llm import Answers
 from llm_policy.workers.society import Society, Step
 
 SETTING = Setting("flat 50 %, 1.0", 1.0, rate=0.5)
@@ -92,22 +91,18 @@ def learning(engine: Engine, *, agents: int, years: int, steps: int, seed: int) 
     )
 
 
-class _Watched(LLMWorkers):
-    """The workers of a world, whose chances of hours `decide` says, step by step; all are kept."""
+class _Chances:
+    """Hours drawn from the chances that `decide` says, step by step; all chances are kept."""
 
-    def __init__(self, world: World, decide: Decide) -> None:
-        same = world.workers
-        LLMWorkers.__init__(
-            self, same.engine, same.economy, describe(world.personas), style=same.style
-        )
-        self._decide = decide
+    def __init__(self, economy: Economy, decide: Decide) -> None:
+        self._decide, self._dtype = decide, economy.population.skill.dtype
         self.kept: list[Float[np.ndarray, "agents options"]] = []
 
     def labor(self, key: Key[Array, ""], situation: Situation, memory: Memory) -> Answers:
         """Draw hours from the chances decided."""
         self.kept.append(self._decide(situation, memory))
         places = jax.random.categorical(key, jnp.log(self.kept[-1]))
-        labor = jnp.asarray(HOURS, self.economy.population.skill.dtype)[places]
+        labor = jnp.asarray(HOURS, self._dtype)[places]
         return Answers(labor, jnp.ones(labor.shape, bool), np.zeros(labor.shape))
 
 
@@ -115,12 +110,13 @@ def _live(
     world: World, decide: Decide, years: int, steps: int, seed: int
 ) -> Float[np.ndarray, "steps agents"]:
     """Return what each worker forgoes at each step, as a share of its income at 40 hours."""
-    workers, law = _Watched(world, decide), world.law
-    society, forgone = Society(workers, Atkinson(1.0)), []
+    economy, law = world.workers.economy, world.law
+    chances, forgone = _Chances(economy, decide), []
+    society = Society(world.workers, Atkinson(1.0), labor=chances.labor)
 
     def on_step(number: int, step: Step, report: Report) -> None:
-        offered = np.asarray(_offered_utility(workers.economy, law, step.outcome.rebate), float)
-        expected = (workers.kept[-1] * offered).sum(axis=1)
+        offered = np.asarray(_offered_utility(economy, law, step.outcome.rebate), float)
+        expected = (chances.kept[-1] * offered).sum(axis=1)
         forgone.append((offered.max(axis=1) - expected) / (REFERENCE_HOURS * world.endowment.skill))
 
     state = society.begin(law)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from experiments.core.checks import require_at_least
 from experiments.core.config import RunConfig, WelfareName, WorkersName
 
 if TYPE_CHECKING:
@@ -31,8 +32,7 @@ class OptimumConfig(RunConfig):
             ValueError: a choice that makes no search.
         """
         RunConfig.check(self)
-        if self.generations < 1:
-            raise ValueError(f"--generations must be at least 1; got {self.generations}.")
+        require_at_least(1, "generations", self.generations)
 
     @property
     def asks_a_model(self) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Int
 
 from econjax import Economy
-from llm_policy.engines.base import Choices, EngineError, Prompt
+from llm_policy.engines.base import Choices, Completion, EngineError, Prompt, Schema
 from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.formula.workers import Endowment, hours_probabilities, of_personas
 from llm_policy.memory.workers import Memory
@@ -38,14 +38,14 @@ class TaughtWorkers(RecordedWorkers):
         return RecordedWorkers.prompts(self, situation, memory)
 
 
-class _Formula(ScriptedEngine):
-    """Scores the hours for all workers by the formula, in the situation that it was told."""
+class _Formula:
+    """An engine that scores all workers' hours by the formula, in the situation it was told."""
 
     now: tuple[Situation, Memory]
     asked: Int[np.ndarray, " asked"]
 
     def __init__(self, economy: Economy, personas: Personas) -> None:
-        ScriptedEngine.__init__(self, _says_nothing)
+        self._script = ScriptedEngine(_says_nothing)
         skill, cost = np.asarray(economy.population.skill, float), economy.population.fixed_cost
         fixed = np.zeros_like(skill) if cost is None else np.asarray(cost, float)
         self._means = Endowment(skill, price_of_an_hour(economy), fixed, *_beside_work(economy))
@@ -58,6 +58,20 @@ class _Formula(ScriptedEngine):
         )[self.asked]
         none = np.zeros(len(prompts), np.int64)
         return Choices(np.log(np.maximum(found, 1e-300)), np.zeros(len(prompts)), none, none)
+
+    def complete(
+        self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
+    ) -> list[Completion]:
+        return self._script.complete(prompts, schema, samples=samples, max_tokens=max_tokens)
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        return self._script.count(texts)
+
+    def describe(self) -> dict[str, str | int | float | bool]:
+        return self._script.describe()
+
+    def close(self) -> None:
+        self._script.close()
 
 
 def _beside_work(economy: Economy) -> tuple[Any, Any, Any]:

@@ -50,6 +50,10 @@ class Step(NamedTuple):
     lived: LivedStep | None = None
 
 
+ChooseHours = Callable[[Key[Array, ""], Situation, Memory], Answers]
+"""Says everybody's hours of a step, as `LLMWorkers.labor` does."""
+
+
 class Society:
     """Workers who answer, are settled and remember.
 
@@ -61,7 +65,8 @@ class Society:
     Welfare is that of years as they count (`lived.standing`), with `subsistence` dollars a year as
     the least that anyone's error leaves; None takes every utility as it is. Where the chances of
     the workers' answers are known, and satisfaction does not count, it is the one expected of them
-    (`chances.expected`); what workers remember are always the hours that were drawn.
+    (`chances.expected`); what workers remember are always the hours that were drawn. With `labor`
+    the workers live and remember as otherwise, but it says their hours, and no model is asked.
 
     Raises:
         ValueError: a welfare function of dollars, and preferences whose utility is not in dollars;
@@ -75,6 +80,7 @@ class Society:
         *,
         satisfaction_counts: bool = False,
         subsistence: float | None = SUBSISTENCE,
+        labor: ChooseHours | None = None,
     ):
         require_dollars(workers.economy, welfare)
         if satisfaction_counts and not workers.asks_satisfaction:
@@ -87,6 +93,7 @@ class Society:
             )
         self.workers, self.welfare = workers, welfare
         self.satisfaction_counts, self.subsistence = satisfaction_counts, subsistence
+        self._labor = labor
 
     def begin(self, schedule: BracketSchedule) -> State:
         """Return the state after a step 0 in which everybody works 40 hours under `schedule`."""
@@ -211,12 +218,14 @@ class Society:
     def _step(self, key: Key[Array, ""], state: State, phase: Phase) -> tuple[Step, State]:
         """Ask, settle and ask for satisfaction; return the step and state but for its memory."""
         labor_key, satisfaction_key = jax.random.split(key)
-        answers = self.workers.labor(labor_key, self.situation(state, phase), state.memory)
+        choose = self.workers.labor if self._labor is None else self._labor
+        answers = choose(labor_key, self.situation(state, phase), state.memory)
         economy, outcome = _settle(self.workers.economy, state.laws[state.tax_year], answers)
         state = replace(state, step=state.step + 1, rebate=float(outcome.rebate))
         unasked = np.full(answers.labor.shape, np.nan)
         draw_key = jax.random.fold_in(key, _DRAWS_KEY)
-        step = Step(economy, outcome, answers, unasked, draw_key, self.workers.chances)
+        chances = self.workers.chances if self._labor is None else None
+        step = Step(economy, outcome, answers, unasked, draw_key, chances)
         if self.workers.asks_satisfaction:
             satisfied = self.workers.satisfied(
                 satisfaction_key,

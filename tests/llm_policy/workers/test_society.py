@@ -109,6 +109,16 @@ def live(society, *schedules, steps=2, **options):
     return report, state, lived
 
 
+def test_hours_said_by_whoever_else_make_the_same_years_as_a_model_that_says_them(law, flat):
+    model, silent = Told(), Told()
+    own, theirs = society_of(model), society_of(silent)
+    instead = Society(theirs.workers, theirs.welfare, subsistence=None, labor=own.workers.labor)
+    reports = [live(society, law, flat)[0] for society in (own, instead)]
+    for field in FIELDS:
+        np.testing.assert_array_equal(*(getattr(report, field) for report in reports))
+    assert not silent.asked
+
+
 def test_all_begin_with_a_step_of_40_hours_under_the_law(law):
     society = society_of(Told())
     state = society.begin(law)
