@@ -396,7 +396,7 @@ class _Contest:
         )
 
     def _inverse_income(self, schedule: BracketSchedule) -> dict[str, float]:
-        """Return the LLM Economist's welfare of rational workers, if the economy's file wants it."""
+        """Return the LLM Economist's welfare of rational workers, if the file wants it."""
         floor = self.config.inverse_income_floor
         if floor is None or self.crew.workers is not None:
             return {}
