@@ -132,6 +132,11 @@ def _of_the_rest(document: Document) -> list[_Clash]:
             'functions = ["rawlsian"].',
         ),
         (
+            not 0 <= (welfare.inverse_income or 0) < float("inf"),
+            ("welfare", "inverse_income"),
+            f"inverse_income is a floor in money a year, 0 or more; got {welfare.inverse_income}.",
+        ),
+        (
             not 0 <= (welfare.subsistence or 0) < float("inf"),
             ("welfare", "subsistence"),
             f"subsistence is money a year, 0 or more; got {welfare.subsistence}.",

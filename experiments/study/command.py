@@ -9,7 +9,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from experiments.report.console import Mistake, mistakes, results
+from experiments.report.console import NOTES, Mistake, mistakes, results
 from experiments.runs.alone import alone_in
 from experiments.runs.spending import spent_by
 from experiments.study.config import StudyConfig
@@ -86,7 +86,11 @@ def _list(config: StudyConfig) -> None:
 def _foresee(title: str, runs: Sequence[PlannedRun], folder: Path, config: StudyConfig) -> None:
     """Print what each run that is not complete will take, and all of them."""
     left = [run for run in runs if not is_complete(folder, run)]
-    found = list(forecasts(left, (config.runs, folder), config.prices))
+    found = []
+    for one in forecasts(left, (config.runs, folder), config.prices):
+        found.append(one)
+        lasts = "of unknown length" if one.seconds is None else f"{one.seconds:,.1f} s"
+        NOTES.print(f"{one.run.name}: {one.usage.prompts:,} questions, {lasts}; {one.source}.")
     whole = sum((one.usage for one in found), Usage())
     times = [one.seconds for one in found]
     unknown = sum(seconds is None for seconds in times)
