@@ -171,6 +171,11 @@ class Evaluator(Protocol):
         ...
 
 
+def no_counts() -> dict[str, int]:
+    """Return the `counts` of an evaluator that was asked nothing yet."""
+    return {"value": 0, "gradient": 0, "what_if": 0}
+
+
 class RationalEvaluator:
     """Evaluate schedules in an economy whose workers all best-respond.
 
@@ -187,7 +192,7 @@ class RationalEvaluator:
         require_dollars(economy, welfare)
         self.economy = economy
         self.welfare = welfare
-        self.counts = {"value": 0, "gradient": 0, "what_if": 0}
+        self.counts = no_counts()
 
     def value(self, schedule: BracketSchedule) -> Report:
         """Return the report on one settled equilibrium."""

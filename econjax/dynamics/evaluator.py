@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from econjax._jumps import arriving_revenue
 from econjax.dynamics.simulation import Lagged, Rational, whole_years
 from econjax.economy import Economy, Outcome, settle
-from econjax.planning import RationalEvaluator, Report, summarise
+from econjax.planning import RationalEvaluator, Report, no_counts, summarise
 from econjax.response import best_response, equilibrium
 from econjax.schedule import BracketSchedule
 from econjax.welfare import AbstractWelfare
@@ -50,7 +50,7 @@ class SimulatedEvaluator:
         self.fraction = Lagged(Rational(), fraction).fraction
         self.steps = whole_years(steps)
         self.start = _adjusted(economy, before)
-        self.counts = {"value": 0, "gradient": 0, "what_if": 0}
+        self.counts = no_counts()
 
     def value(self, schedule: BracketSchedule) -> Report:
         """Return the report on one tax year."""

@@ -1,7 +1,6 @@
 """Seconds on a shared machine: compile apart, warm up, let the sides of a ratio take turns."""
 
 import importlib.metadata
-import os
 import platform
 import statistics
 import time
@@ -12,6 +11,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from experiments.runs.directory import hardware
 
 
 class Compiled(NamedTuple):
@@ -84,10 +85,11 @@ def _held(executable: jax.stages.Compiled) -> int | None:
 
 def machine() -> dict[str, Any]:
     """Return what is computed on, and with what."""
+    found = hardware()
     return {
-        "machine": platform.machine(),
-        "cores": os.cpu_count(),
-        "device": jax.devices()[0].device_kind,
+        "machine": found["machine"],
+        "cores": found["cores"],
+        "device": found["devices"][0],
         "precision": str(jnp.zeros(()).dtype),
         "python": platform.python_version(),
         "jax": jax.__version__,

@@ -1,6 +1,5 @@
 """What there is to collect: the directories of finished runs, and why others are none."""
 
-import hashlib
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,9 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from experiments.core.commands import COMMANDS
-from experiments.economies.kept import ECONOMY, FOLDER, INDEX
+from experiments.economies.kept import ECONOMY, FOLDER, kept_by
 from experiments.report.plain import one_line
 from experiments.runs.directory import MANIFEST, METRICS, read_manifest
+from experiments.runs.rows import OF_ECONOMY, digest_of_economy
 from experiments.sweep.design import points_of
 
 
@@ -54,16 +54,7 @@ class CollectedRun:
     @cached_property
     def economy(self) -> str:
         """A digest of what the economy is made of, the number of workers aside."""
-        said: dict[str, Any] = {name: self.choices.get(name) for name in _OF_ECONOMY}
-        said["files"] = {
-            f"{FOLDER}/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted((self.path / FOLDER).glob("*"))
-            if path.is_file() and path.name != INDEX
-        }
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
-
-
-_OF_ECONOMY = ("incomes", "elasticity", "law", "year", "status", "group_rates", "spending")
+        return digest_of_economy(self.choices, kept_by(self.path))
 
 
 def found_in(paths: Sequence[Path]) -> tuple[list[CollectedRun], dict[str, str]]:
@@ -124,7 +115,7 @@ def _of_sweep(path: Path) -> dict[str, Any]:
         first = points_of(path / FOLDER / ECONOMY)[0]
     except (ValueError, OSError):
         return {}
-    names = (*_OF_ECONOMY, "agents")
+    names = (*OF_ECONOMY, "agents")
     return {name: getattr(first.source, name) for name in names} | {"aversion": first.aversion}
 
 

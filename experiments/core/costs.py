@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 from experiments.core.config import ModelConfig, RunConfig
 from llm_policy.engines.models import PAID, PROVIDERS
+from llm_policy.engines.wrappers.budget import price_of
 
 _READ, _WRITTEN = 600, 12
 """Tokens of a usual question and of its answer: a worker's; a planner's has more, but few ask."""
@@ -39,7 +40,7 @@ def _estimate(config: ModelConfig) -> str:
     )
     if not isinstance(config, RunConfig):
         return f"{asked}."
-    dollars = (config.prices[0] * read + config.prices[1] * written) / 1e6
+    dollars = price_of(config.prices, read, written)
     if not dollars:
         return f"{asked}. --prices tells what that costs, --limit-tokens stops it before more."
     return f"{asked}, ${dollars:,.2f}. --limit-dollars stops it before more."

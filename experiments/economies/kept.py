@@ -70,6 +70,18 @@ def _entry(copy: str, path: Path, data: bytes) -> dict[str, str]:
     return {"copy": copy, "from": str(path.resolve()), "sha256": _digest(data)}
 
 
+def digests_of(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the SHA-256 of each file that a run keeps, but for the list of them."""
+    index = f"{FOLDER}/{INDEX}"
+    return {name: _digest(data) for name, data in files.items() if name != index}
+
+
+def kept_by(run: Path) -> dict[str, bytes]:
+    """Return the files of its economy that a run keeps, by name within its folder."""
+    files = (path for path in sorted((run / FOLDER).glob("*")) if path.is_file())
+    return {f"{FOLDER}/{path.name}": path.read_bytes() for path in files}
+
+
 def changed_since(run: Path) -> list[str]:
     """Return the files that a run was given and that are there still, but not as they were."""
     index = run / FOLDER / INDEX

@@ -78,11 +78,7 @@ def make_run(
         "engine": engine,
         "started": _now(),
         "versions": {"python": platform.python_version()} | _versions(),
-        "hardware": {
-            "machine": platform.machine(),
-            "cores": os.cpu_count(),
-            "devices": [device.device_kind for device in jax.devices()],
-        },
+        "hardware": hardware(),
         "git_commit": _git_commit(),
         "prompts": digest_of_prompts(),
     }
@@ -94,6 +90,15 @@ def make_run(
     fill(partial)
     (partial / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     partial.rename(path)
+
+
+def hardware() -> dict[str, Any]:
+    """Return the kind of this machine, its "cores", and the kinds of the "devices" JAX runs on."""
+    return {
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "devices": [device.device_kind for device in jax.devices()],
+    }
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

@@ -15,8 +15,7 @@ import pyarrow as pa
 
 from econjax import AmongWorkers, Atkinson, BracketSchedule
 from experiments.core.config import RunConfig
-from experiments.core.economy import EconomyConfig
-from experiments.economies.kept import FOLDER, INDEX
+from experiments.economies.kept import digests_of
 from experiments.report.rates import Rates
 from llm_policy.prompts.welfare import WelfareSpec
 
@@ -32,7 +31,7 @@ def run_columns(command: str, config: RunConfig) -> Row:
         "run": _digest_of_run(command, config),
         "command": command,
         "version": importlib.metadata.version("econjax"),
-        "economy": digest_of(_of_economy(config)),
+        "economy": digest_of_economy(vars(config), config.carried()),
         "elasticity": config.elasticity,
         "agents": config.size,
         "planner_model": None,
@@ -84,19 +83,19 @@ def digest_of(said: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
 
 
+OF_ECONOMY = ("incomes", "elasticity", "law", "year", "status", "group_rates", "spending")
+"""The choices that an economy is made of, but for the number of its workers."""
+
+
+def digest_of_economy(choices: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
+    """Return a short digest of `OF_ECONOMY` and of the economy's files, as a run keeps them.
+
+    It is the same of a configuration and of the run that it left.
+    """
+    said = {name: choices.get(name) for name in OF_ECONOMY}
+    return digest_of(said | {"files": digests_of(files)})
+
+
 def _digest_of_run(command: str, config: RunConfig) -> str:
-    choices = config.asdict() | {"economy_file": _files_of(config)}
+    choices = config.asdict() | {"economy_file": digests_of(config.carried())}
     return digest_of({"command": command} | choices)
-
-
-def _of_economy(config: EconomyConfig) -> dict[str, Any]:
-    """Return all that an economy is made of, but for the number of its workers."""
-    names = ("incomes", "elasticity", "law", "year", "status", "group_rates", "spending")
-    return {name: getattr(config, name) for name in names} | {"files": _files_of(config)}
-
-
-def _files_of(config: EconomyConfig) -> dict[str, str]:
-    """Return the digests of an economy's files, the same for those that a run keeps of them."""
-    files = config.carried().items()
-    index = f"{FOLDER}/{INDEX}"
-    return {name: hashlib.sha256(data).hexdigest() for name, data in files if name != index}

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from llm_policy.formula.planner import probabilities_around
+from llm_policy.formula.workers import by_bracket
 
 BETA = 15.0
 """What a platform loses in value per unit of income share that it takes: 1.5 for 10 points."""
@@ -105,10 +106,8 @@ def tax_share(
     rates: Float[np.ndarray, "schedules brackets"],
 ) -> Float[np.ndarray, "voters schedules"]:
     """Return the share of each income that each schedule takes: its lowest rate at no income."""
-    income = _positive(income)[:, None]
-    widths = np.diff(thresholds, append=np.inf)
-    within = np.clip(income - thresholds, 0, widths) / income
-    return within @ rates.T
+    income = _positive(income)
+    return by_bracket(income, thresholds) / income[:, None] @ rates.T
 
 
 def _positive(income: Float[np.ndarray, " voters"]) -> Float[np.ndarray, " voters"]:

@@ -19,6 +19,7 @@ from econjax.preferences import REFERENCE_HOURS
 from llm_policy.answers.reading import HOURS
 from llm_policy.memory.workers import Memory, Records, latest, nudge
 from llm_policy.personas.draw import Personas
+from llm_policy.prompts.disutility import effort_cost
 from llm_policy.prompts.objectives import OBJECTIVES
 from llm_policy.prompts.workers import Phase
 
@@ -147,10 +148,8 @@ def perceived_utility(
     now = latest(memory)
     known = np.nan_to_num(now.step)
     trust = (1 / (1 + known / ATTITUDE_PATIENCE))[:, None]
-    low, high = (np.maximum(who.prices[:, place], _LEAST_PRICE) for place in (0, 2))
-    power = np.log(high / low) / np.log(3)
-    scale = who.prices[:, 1] * REFERENCE_HOURS / (1 + power)
-    cost = scale[:, None] * (hours / REFERENCE_HOURS) ** (1 + power[:, None])
+    low, high = (np.maximum(who.prices[:, [place]], _LEAST_PRICE) for place in (0, 2))
+    cost = effort_cost((low, who.prices[:, [1]], high), hours)
     income = who.skill[:, None] * hours
     taxed = income if who.other_income is None else income + who.other_income[:, None]
     tax = taxes(schedule, taxed, who.group)
@@ -199,9 +198,16 @@ def taxes(
     """Return the tax on incomes, on the host; of [agents, options] by `group` if groups differ."""
     floors, rates = (np.asarray(values, float) for values in schedule.each_group())
     if schedule.groups is not None and group is not None:
-        floors, rates = floors[group].T[..., None], rates[group].T[..., None]
-    tops = [*floors[1:], np.inf]
-    tax = np.zeros_like(income)
-    for rate, floor, top in zip(rates, floors, tops, strict=True):
-        tax += rate * np.clip(income - floor, 0, top - floor)
+        floors, rates = floors[group][:, None], rates[group][:, None]
+    parts, tax = rates * by_bracket(income, floors), np.zeros_like(income)
+    for bracket in range(parts.shape[-1]):  # one after the other: a sum in another order differs
+        tax += parts[..., bracket]
     return tax
+
+
+def by_bracket(
+    income: Float[np.ndarray, "*shape"], thresholds: Float[np.ndarray, "... brackets"]
+) -> Float[np.ndarray, "*shape brackets"]:
+    """Return how much of each income lies in each bracket, on the host."""
+    widths = np.diff(thresholds, append=np.inf)
+    return np.clip(income[..., None] - thresholds, 0, widths)

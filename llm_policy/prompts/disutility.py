@@ -1,5 +1,7 @@
 """What effort costs a worker, in words and in dollars."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -42,6 +44,18 @@ def prices(economy: Economy) -> Float[Array, "agents 3"]:
         return -less / more
 
     return jnp.stack([price(hours) for hours in PRICED_HOURS], axis=1)
+
+
+def effort_cost(prices: tuple[Any, Any, Any], hours: Float[Any, "..."]) -> Float[Any, "..."]:
+    """Return what weekly hours cost in effort, in the money of `prices`, NumPy's or JAX's.
+
+    That is the power function of hours that meets the prices of an hour at 20 and 60 hours in
+    shape, which are above 0, and at 40 in height.
+    """
+    low, middle, high = prices
+    steepness = low.__array_namespace__().log(high / low)
+    power = 1 + steepness / np.log(PRICED_HOURS[2] / PRICED_HOURS[0])
+    return middle * REFERENCE_HOURS / power * (hours / REFERENCE_HOURS) ** power
 
 
 def utility_in_words(economy: Economy) -> tuple[str, list[str]]:

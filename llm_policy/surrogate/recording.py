@@ -17,8 +17,7 @@ from econjax.schedule import AbstractSchedule
 from llm_policy.engines.base import Choices, Completion, Engine, Prompt, Schema
 from llm_policy.memory.workers import Memory, latest, nudge
 from llm_policy.personas.draw import Personas
-from llm_policy.prompts.disutility import PRICED_HOURS as PRICED_HOURS
-from llm_policy.prompts.disutility import prices
+from llm_policy.prompts.disutility import effort_cost, prices
 from llm_policy.prompts.workers import Situation, Style
 from llm_policy.workers.chances import Chances
 from llm_policy.workers.lived import on_offer
@@ -44,8 +43,7 @@ class Seen(eqx.Module):
 
     `person` is who they are, in numbers of about unit size. `kept` is income less tax at each of
     the hours, beyond that of no work, `effort` what these cost in effort, both as shares of income
-    at 40 hours; `effort` is the power function of hours that meets the prices of an hour at 20 and
-    60 hours in shape and at 40 in height.
+    at 40 hours: see `effort_cost`.
     """
 
     person: Float[Array, "rows features"]
@@ -113,12 +111,11 @@ def see(
     idle = jnp.subtract(*income_and_tax(economy.population, schedule, jnp.zeros_like(skill[:, 0])))
     price = prices(economy) / full_time
     low, middle, high = (jnp.maximum(column, 1e-9)[:, None] for column in price.T)
-    power = 1 + jnp.log(high / low) / np.log(PRICED_HOURS[2] / PRICED_HOURS[0])
     return Seen(
         person=person,
         log_skill=jnp.log(jnp.maximum(skill[:, 0], 1.0) / 1000),
         kept=(kept - idle[:, None]) / full_time,
-        effort=middle * REFERENCE_HOURS / power * (hours[None] / REFERENCE_HOURS) ** power,
+        effort=effort_cost((low, middle, high), hours[None]),
         memory=memory,
     )
 

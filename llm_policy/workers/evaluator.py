@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule
-from econjax.planning import RationalEvaluator, Report
+from econjax.planning import RationalEvaluator, Report, no_counts
 from llm_policy.workers.society import Society, State, Step, mean_report
 
 _COSTLIEST = 0.1  # of workers, whose part in the cost of errors is told
@@ -78,7 +78,7 @@ class ModelEvaluator:
             raise ValueError(f"A tax year has at least 1 step; got {steps}.")
         self.society, self.steps, self.key, self.state = society, steps, key, begun
         self.rational = RationalEvaluator(society.workers.economy, society.welfare)
-        self.counts = {"value": 0, "gradient": 0, "what_if": 0}
+        self.counts = no_counts()
 
     def value(self, schedule: BracketSchedule) -> Report:
         """Return the report on one tax year."""

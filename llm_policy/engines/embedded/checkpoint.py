@@ -13,7 +13,8 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from llm_policy.engines.embedded.llama import Sizes, Stretch, Weights
+from llm_policy.engines.embedded.llama import Sizes, Weights
+from llm_policy.engines.embedded.rotary import Stretch
 
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Int32, UInt32
 
+from llm_policy.engines.embedded.attention import Pages
 from llm_policy.engines.embedded.batching import Pass
 from llm_policy.engines.embedded.llama import (
     Branches,
     Llama,
-    Pages,
     Past,
     Sizes,
     Weights,
@@ -22,7 +22,7 @@ from llm_policy.engines.embedded.prefixes import BLOCK
 
 
 class Pool(NamedTuple):
-    """What was read, in blocks: keys, values as in `llama.Pages`, state after the last token."""
+    """What was read, in blocks: keys and values as in `Pages`, state after the last token."""
 
     keys: Float[Array, "heads blocks_of_layers numbers"]
     values: Float[Array, "heads blocks_of_layers numbers"]

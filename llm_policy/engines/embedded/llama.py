@@ -6,32 +6,29 @@ al. 2023), embeddings may also serve as the output layer, and layers may have bi
 """
 
 import functools
-import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, cast
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, cast
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from llm_policy.engines.embedded.attention import (
+    Mixed,
+    Pages,
+    PagesOfLayer,
+    attend,
+    attend_pages,
+    attend_together,
+    fold_heads,
+    mean_of_parts,
+    unfold_heads,
+)
+from llm_policy.engines.embedded.rotary import Stretch, rotate, rotation
+
 Weights = Mapping[str, Any]
 """The network's parameters, as flax nests them."""
-
-
-class Stretch(NamedTuple):
-    """How rotary positions are slowed down for a longer context, under names in config.json.
-
-    "linear" divides every speed by `factor` (Chen et al. 2023); "llama3" does so where a head turns
-    less than `low_freq_factor` times over the original context, leaves it where it turns more than
-    `high_freq_factor` times, and goes from one to the other in between (Llama 3.1).
-    """
-
-    rope_type: Literal["linear", "llama3"]
-    factor: float
-    low_freq_factor: float = 1.0
-    high_freq_factor: float = 4.0
-    original_max_position_embeddings: int = 8192
 
 
 class Sizes(NamedTuple):
@@ -77,20 +74,6 @@ class Past(NamedTuple):
     keys: Float[Array, "layers *rows tokens heads size"]
     values: Float[Array, "layers *rows tokens heads size"]
     length: Int[Array, "*rows"]
-
-
-class Pages(NamedTuple):
-    """Keys and values in blocks that are in no order, and the blocks that each row follows.
-
-    Those of a block are beside each other in all layers: block b of layer l is at l times the
-    number of blocks, plus b. A row follows the first `length` tokens in the blocks `places`, in
-    their order.
-    """
-
-    keys: Float[Array, "heads blocks_of_layers numbers"]
-    values: Float[Array, "heads blocks_of_layers numbers"]
-    places: Int[Array, "rows most"]
-    length: Int[Array, " rows"]
 
 
 class Branches(NamedTuple):
@@ -145,7 +128,7 @@ class Llama(nn.Module):
             self.param("output", start, (sizes.vocab_size, sizes.hidden_size))
         layers = self.param("layers", _layers, sizes)
         view = _View(
-            _rotation(before + turn, sizes),
+            _turns(before + turn, sizes),
             visible,
             place,
             None if shared is None else shared.length,
@@ -156,7 +139,7 @@ class Llama(nn.Module):
         ) -> tuple[Array, tuple[Array, Array]]:
             weights, number, *past = one
             further = (
-                None if pages is None else _PagesOfLayer(pages, number, sizes.num_hidden_layers)
+                None if pages is None else PagesOfLayer(pages, number, sizes.num_hidden_layers)
             )
             result = _Layer(sizes).apply({"params": weights}, state, view, *past, further, wanted)
             return cast(tuple[Array, tuple[Array, Array]], result)
@@ -201,14 +184,6 @@ class _View(NamedTuple):
         return _View(rotation, visible, place, self.shared_length)
 
 
-class _PagesOfLayer(NamedTuple):
-    """The pages, as one of the network's `layers` sees them."""
-
-    pages: Pages
-    layer: Int[Array, ""]
-    layers: int
-
-
 class _Layer(nn.Module):
     """Attention, then the gated layer."""
 
@@ -221,7 +196,7 @@ class _Layer(nn.Module):
         view: _View,
         shared: tuple[Array, Array] | None,
         own: tuple[Array, Array] | None,
-        pages: _PagesOfLayer | None,
+        pages: PagesOfLayer | None,
         wanted: Int[Array, "groups rows wanted"] | None,
     ) -> tuple[Float[Array, "groups rows wanted width"], tuple[Array, Array]]:
         change, kept = _Attention(self.sizes, name="attention")(
@@ -243,7 +218,7 @@ class _Attention(nn.Module):
         view: _View,
         shared: tuple[Array, Array] | None,
         own: tuple[Array, Array] | None,
-        pages: _PagesOfLayer | None,
+        pages: PagesOfLayer | None,
         wanted: Int[Array, "groups rows wanted"] | None,
     ) -> tuple[Float[Array, "groups rows wanted width"], tuple[Array, Array]]:
         sizes = self.sizes
@@ -257,7 +232,7 @@ class _Attention(nn.Module):
 
         query = heads("query", asking, sizes.num_attention_heads)
         key, value = (heads(name, state, sizes.key_value_heads) for name in ("key", "value"))
-        query, key = _rotate(query, asked.rotation), _rotate(key, view.rotation)
+        query, key = rotate(query, asked.rotation), rotate(key, view.rotation)
         if own is not None:
             group, row = (axis[..., None] for axis in jnp.indices(view.place.shape[:2]))
             key, value = (
@@ -265,14 +240,14 @@ class _Attention(nn.Module):
                 for old, new in zip(own, (key, value), strict=True)
             )
         query, keys, values = (jnp.moveaxis(array, -2, 1) for array in (scale * query, key, value))
-        before: list[Callable[[Array], _Mixed]] = []
+        before: list[Callable[[Array], Mixed]] = []
         if shared is not None and view.shared_length is not None:
             known = jnp.arange(shared[0].shape[1])[None] < view.shared_length[:, None]
             old_keys, old_values = (jnp.moveaxis(array, -2, 1) for array in shared)
             old = {"keys": old_keys, "values": old_values, "seen": known[:, None, None]}
-            before.append(functools.partial(_attend_together, **old))
+            before.append(functools.partial(attend_together, **old))
         if pages is not None:
-            before.append(functools.partial(_attend_pages, of_layer=pages))
+            before.append(functools.partial(attend_pages, of_layer=pages))
         in_order = own is None and wanted is None
         step = _BLOCK if in_order else query.shape[-2]
         mixed = []
@@ -280,100 +255,16 @@ class _Attention(nn.Module):
             now = slice(start, start + step)
             so_far = slice(start + step) if in_order else slice(None)  # no token sees a later one
             seen = jnp.tile(asked.visible[:, None, :, now, so_far], (1, 1, 1, together, 1))
-            some = _fold(query[..., now, :], together)
-            part = _attend(some, keys[..., so_far, :], values[..., so_far, :], seen)
-            mixed.append(_unfold(_joined([part, *(attend(some) for attend in before)]), together))
+            some = fold_heads(query[..., now, :], together)
+            part = attend(some, keys[..., so_far, :], values[..., so_far, :], seen)
+            mixed.append(
+                unfold_heads(mean_of_parts([part, *(attend(some) for attend in before)]), together)
+            )
         mixed = jnp.moveaxis(jnp.concatenate(mixed, axis=-2), 1, -2)
         dense = _Dense(
             sizes.hidden_size, sizes.num_hidden_layers, bias=sizes.output_bias, name="output"
         )
         return dense(mixed.reshape(*mixed.shape[:-2], -1)), (key, value)
-
-
-def _fold(query: Float[Array, "groups heads rows tokens size"], together: int) -> Array:
-    """Return queries of heads that ask the same keys as if they were further tokens of one head."""
-    if together == 1:
-        return query
-    groups, heads, rows, tokens, size = query.shape
-    split = query.reshape(groups, heads // together, together, rows, tokens, size)
-    return jnp.moveaxis(split, 2, 3).reshape(groups, -1, rows, together * tokens, size)
-
-
-def _unfold(mixed: Array, together: int) -> Float[Array, "groups heads rows tokens size"]:
-    """Return what `_fold` put together, by head."""
-    if together == 1:
-        return mixed
-    groups, heads, rows, tokens, size = mixed.shape
-    split = mixed.reshape(groups, heads, rows, together, tokens // together, size)
-    return jnp.moveaxis(split, 3, 2).reshape(groups, heads * together, rows, -1, size)
-
-
-class _Mixed(NamedTuple):
-    """Values summed with weights exp(score - top), the weights' sum, and their top score."""
-
-    top: Float[Array, "groups heads rows tokens"]
-    total: Float[Array, "groups heads rows tokens"]
-    values: Float[Array, "groups heads rows tokens size"]
-
-
-def _attend(query: Array, keys: Array, values: Array, seen: Array) -> _Mixed:
-    """Return values mixed by how well their keys fit each query, of those that are `seen`.
-
-    Scores have the axis of the keys before that of the queries: a CPU sums quickly over any but the
-    last.
-    """
-    scores = jnp.where(seen.swapaxes(-1, -2), keys @ query.swapaxes(-1, -2), _NEVER)
-    top = jax.lax.stop_gradient(scores.max(axis=-2))
-    weights = jnp.exp(scores - top[..., None, :])
-    return _Mixed(top, weights.sum(axis=-2), weights.swapaxes(-1, -2) @ values)
-
-
-def _attend_together(
-    query: Float[Array, "groups heads rows tokens size"], keys: Array, values: Array, seen: Array
-) -> _Mixed:
-    """Return the same of keys and values without an axis of rows: all rows are as one to them."""
-    flat = query.reshape(*query.shape[:2], -1, query.shape[-1])
-    mixed = _attend(flat, keys, values, seen)
-    return jax.tree.map(lambda array: array.reshape(*query.shape[:4], *array.shape[3:]), mixed)
-
-
-def _attend_pages(
-    query: Float[Array, "1 heads rows tokens size"], of_layer: _PagesOfLayer
-) -> _Mixed:
-    """Return the same of each row's pages, some at a time, as many as the longest row has."""
-    (pages, layer, layers), (heads, rows, _, size) = of_layer, query.shape[1:]
-    step = min(_PAGES, pages.places.shape[1])
-    tokens = step * (pages.keys.shape[2] // size)
-
-    def go_on(turn: Array, so_far: _Mixed) -> _Mixed:
-        places = jax.lax.dynamic_slice_in_dim(pages.places, turn * step, step, axis=1)
-        places = layer * (pages.keys.shape[1] // layers) + places
-        keys, values = (
-            jnp.take(array, places, axis=1, mode="clip").reshape(1, heads, rows, tokens, size)
-            for array in (pages.keys, pages.values)
-        )
-        seen = turn * tokens + jnp.arange(tokens)[None] < pages.length[:, None]
-        return _added([so_far, _attend(query, keys, values, seen[None, None, :, None])])
-
-    never = jnp.full(query.shape[:4], _NEVER)
-    nothing = _Mixed(never, jnp.zeros_like(never), jnp.zeros_like(query))
-    turns = (jnp.max(pages.length) + tokens - 1) // tokens
-    return jax.lax.fori_loop(0, turns, go_on, nothing)
-
-
-def _added(parts: Sequence[_Mixed]) -> _Mixed:
-    """Return the parts as one."""
-    top = functools.reduce(jnp.maximum, (part.top for part in parts))
-    shares = [jnp.exp(part.top - top) for part in parts]
-    total = [share * part.total for share, part in zip(shares, parts, strict=True)]
-    values = [share[..., None] * part.values for share, part in zip(shares, parts, strict=True)]
-    return _Mixed(top, functools.reduce(jnp.add, total), functools.reduce(jnp.add, values))
-
-
-def _joined(parts: Sequence[_Mixed]) -> Float[Array, "groups heads rows tokens size"]:
-    """Return the mean of all values of the parts: with the weights of a softmax over all scores."""
-    _, total, values = _added(parts)
-    return values / total[..., None]
 
 
 class _FeedForward(nn.Module):
@@ -432,13 +323,17 @@ class _Dense(nn.Module):
 def _layers(key: Array, sizes: Sizes) -> Any:
     """Return drawn parameters of all layers, the first axis being theirs."""
     one = jnp.ones((1, 1, 1), int)
-    view = _View(_rotation(one, sizes), one[..., None] == 1, one, None)
+    view = _View(_turns(one, sizes), one[..., None] == 1, one, None)
     state = jnp.ones((1, 1, 1, sizes.hidden_size))
 
     def draw(key: Array) -> Any:
         return _Layer(sizes).init(key, state, view, None, None, None, None)["params"]
 
     return jax.vmap(draw)(jax.random.split(key, sizes.num_hidden_layers))
+
+
+def _turns(place: Int[Array, "groups rows tokens"], sizes: Sizes) -> tuple[Array, Array]:
+    return rotation(place, size=sizes.head_dim, base=sizes.rope_theta, by=sizes.rope_scaling)
 
 
 def _some(array: Array, wanted: Int[Array, "groups rows wanted"] | None) -> Array:
@@ -450,38 +345,4 @@ def _some(array: Array, wanted: Int[Array, "groups rows wanted"] | None) -> Arra
     )
 
 
-def _rotation(place: Int[Array, "groups rows tokens"], sizes: Sizes) -> tuple[Array, Array]:
-    """Return the cosines and sines by which heads are turned at each place."""
-    speed = sizes.rope_theta ** (
-        -jnp.arange(0, sizes.head_dim, 2, dtype=jnp.float32) / sizes.head_dim
-    )
-    speed = _stretched(speed, sizes.rope_scaling)
-    angle = place[..., None, None].astype(jnp.float32) * speed.reshape(1, 1, 1, 1, -1)
-    return jnp.cos(angle), jnp.sin(angle)
-
-
-def _stretched(speed: Float[Array, " half"], by: Stretch | None) -> Float[Array, " half"]:
-    """Return the speeds, in radians a token, as a `Stretch` changes them."""
-    if by is None:
-        return speed
-    if by.rope_type == "linear":
-        return speed / by.factor
-    turns = by.original_max_position_embeddings * speed / (2 * math.pi)
-    kept = (turns - by.low_freq_factor) / (by.high_freq_factor - by.low_freq_factor)
-    kept = jnp.clip(kept, 0.0, 1.0)
-    return kept * speed + (1 - kept) * speed / by.factor
-
-
-def _rotate(
-    heads: Float[Array, "groups rows tokens heads size"], rotation: tuple[Array, Array]
-) -> Array:
-    first, second = jnp.split(heads, 2, axis=-1)
-    cosine, sine = rotation
-    return jnp.concatenate(
-        [first * cosine - second * sine, second * cosine + first * sine], axis=-1
-    )
-
-
-_NEVER = -1e30
-_PAGES = 8  # pages that are attended to together
 _BLOCK = 256  # tokens that attend together: fewer waste less on what is unseen, and compile longer

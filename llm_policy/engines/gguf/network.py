@@ -6,7 +6,8 @@ import numpy as np
 
 from llm_policy.engines.base import EngineError
 from llm_policy.engines.embedded.checkpoint import named_parameters
-from llm_policy.engines.embedded.llama import Sizes, Stretch
+from llm_policy.engines.embedded.llama import Sizes
+from llm_policy.engines.embedded.rotary import Stretch
 from llm_policy.engines.gguf.reading import GGUFFile
 
 ARCHITECTURES = ("llama", "qwen2")

@@ -72,7 +72,7 @@ def estimate(
         prompts=batches * len(prompts),
         prompt_tokens=read,
         answer_tokens=written,
-        dollars=_dollars(prices, read, written),
+        dollars=price_of(prices, read, written),
         seconds=batches * len(prompts) * seconds_per_prompt,
     )
 
@@ -169,7 +169,7 @@ class Budget:
         rate = own.seconds / own.prompts if own.prompts else 0.0
         forecast = {
             "tokens": (spent.prompt_tokens + spent.answer_tokens, read + written),
-            "dollars": (spent.dollars, _dollars(self._prices, read, written)),
+            "dollars": (spent.dollars, price_of(self._prices, read, written)),
             "seconds": (spent.seconds, prompts * rate),
         }
         for unit, (so_far, more) in forecast.items():
@@ -201,10 +201,11 @@ class Budget:
             prompts, written = len(answers), sum(answer.answer_tokens for answer in answers)
             read = sum(answer.prompt_tokens for answer in answers)
             cached = sum(answer.cached_tokens for answer in answers)
-        return Usage(prompts, read, cached, written, _dollars(self._prices, read, written), seconds)
+        return Usage(prompts, read, cached, written, price_of(self._prices, read, written), seconds)
 
 
-def _dollars(prices: tuple[float, float], read: int, written: int) -> float:
+def price_of(prices: tuple[float, float], read: int, written: int) -> float:
+    """Return what tokens cost, in dollars, at `prices` per million read and per million written."""
     return (prices[0] * read + prices[1] * written) / 1e6
 
 

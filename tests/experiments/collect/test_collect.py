@@ -17,6 +17,7 @@ from experiments.collect import command
 from experiments.collect.rows import KNOWN, collected_schema, long_rows
 from experiments.collect.sources import found_in
 from experiments.compare.config import CompareConfig
+from experiments.runs.rows import run_columns
 from experiments.simulate.config import SimulateConfig
 
 COMPARED = [
@@ -109,6 +110,21 @@ def test_rows_say_who_worked_in_what(runs):
         assert row["worker_model"] == ("some-model" if row["run"] == "second" else None)
     digests = {row["run"]: row["economy"] for row in joined([runs]).to_pylist()}
     assert len(set(digests.values())) == 3
+
+
+def test_a_runs_economy_has_the_digest_that_its_own_rows_have(runs):
+    file = runs.parent / "own.toml"
+    file.write_text("[preferences]\nelasticity = 0.4\n", "utf-8")
+    for name, config in {
+        "flags": CompareConfig(year=2019),
+        "file": CompareConfig(economy_file=file),
+    }.items():
+        write_run(runs / name, "compare", config, OTHERS)
+        for place, data in config.carried().items():
+            (runs / name / place).parent.mkdir(exist_ok=True)
+            (runs / name / place).write_bytes(data)
+        ((found,), _) = found_in([runs / name])
+        assert found.economy == run_columns("compare", config)["economy"]
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(RUNS)))

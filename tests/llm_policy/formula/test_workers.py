@@ -11,6 +11,7 @@ from llm_policy.formula.workers import (
     ROLE_ATTITUDES,
     Attitudes,
     Endowment,
+    by_bracket,
     hours_probabilities,
     neutral,
     of_personas,
@@ -159,3 +160,11 @@ def test_taxes_are_those_of_the_schedule():
     np.testing.assert_allclose(
         taxes(LAW, income), np.asarray(LAW.tax(jnp.asarray(income))), rtol=1e-5
     )
+
+
+def test_income_is_the_sum_of_its_parts_by_bracket_and_each_fits_into_its_bracket():
+    income, thresholds = np.geomspace(1, 1e6, 50).reshape(5, 10), np.asarray(LAW.thresholds, float)
+    parts = by_bracket(income, thresholds)
+    np.testing.assert_allclose(parts.sum(axis=-1), income, rtol=1e-12)
+    assert (parts >= 0).all()
+    assert (parts <= np.diff(thresholds, append=np.inf)).all()

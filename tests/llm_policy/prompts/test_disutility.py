@@ -15,7 +15,12 @@ from econjax import (
     gb2,
 )
 from llm_policy.engines.scripted import ScriptedEngine
-from llm_policy.prompts.disutility import PRICED_HOURS, price_of_an_hour, utility_in_words
+from llm_policy.prompts.disutility import (
+    PRICED_HOURS,
+    effort_cost,
+    price_of_an_hour,
+    utility_in_words,
+)
 from llm_policy.workers.llm import LLMWorkers
 from tests.helpers.laboratory import settled
 
@@ -169,3 +174,14 @@ def test_whoever_earns_nothing_reads_the_prices_of_1000_dollars_a_year():
     assert (rich > least).all(), "the less is consumed, the dearer a dollar"
     for text in LLMWorkers(ScriptedEngine(str), economy, ["You."] * 3).constants:
         assert not re.search(r"nan|inf|\?|-\$", text)
+
+
+@pytest.mark.parametrize("on", [np.asarray, jnp.asarray], ids=["numpy", "jax"])
+def test_effort_has_the_price_at_40_hours_and_the_ratio_of_those_at_60_and_20(x64, on):
+    prices = tuple(on(each) for each in ([[4.0, 90.0]], [[10.0, 100.0]], [[13.0, 400.0]]))
+    hours = np.array(PRICED_HOURS)[:, None]
+    step = 1e-4
+    rise = effort_cost(prices, on(hours + step)) - effort_cost(prices, on(hours - step))
+    low, middle, high = np.asarray(rise, float) / (2 * step)
+    np.testing.assert_allclose(middle, prices[1][0], rtol=1e-8)
+    np.testing.assert_allclose(high / low, (prices[2] / prices[0])[0], rtol=1e-8)

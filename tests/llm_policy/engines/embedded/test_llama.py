@@ -8,7 +8,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from llm_policy.engines.embedded.checkpoint import load_weights, save_weights
-from llm_policy.engines.embedded.llama import Llama, Past, Sizes, Stretch, logits
+from llm_policy.engines.embedded.llama import Llama, Past, Sizes, logits
+from llm_policy.engines.embedded.rotary import Stretch
 
 SIZES = Sizes(60, 24, 2, 6, 40, 128)
 FAMILY = {

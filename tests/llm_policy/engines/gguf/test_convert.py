@@ -14,8 +14,9 @@ from tokenizers import Regex, pre_tokenizers
 from llm_policy.engines.base import EngineError, Prompt
 from llm_policy.engines.embedded.checkpoint import load_weights, named_parameters
 from llm_policy.engines.embedded.engine import EmbeddedEngine
-from llm_policy.engines.embedded.llama import Llama, Stretch, logits
+from llm_policy.engines.embedded.llama import Llama, logits
 from llm_policy.engines.embedded.random_weights import CORPUS
+from llm_policy.engines.embedded.rotary import Stretch
 from llm_policy.engines.embedded.tokenizer import Tokens
 from llm_policy.engines.gguf import folder as folders
 from llm_policy.engines.gguf.folder import Package, convert, local_model
