@@ -33,7 +33,6 @@ MODEL = "--mode text --model any"
 RUNS = {
     "compare": f"compare {COMPARE} {MODEL}",
     "template": f"simulate {LIVES} template {MODEL}",
-    "traits": f"simulate {LIVES} traits {MODEL}",
     "sweep": "sweep",
     "reform": "reform law us_federal:2024",
 }
