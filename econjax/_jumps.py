@@ -214,13 +214,13 @@ def _entries(
     if len(own) != 1 or not _is_one_number(economy) or workers.agents <= groups * _NODES:
         return entry_types(economy, schedule, rebate)
     nodes, place = _nodes(own[0], even=workers.other_income is None)
-    each = {} if group is None else {"group": jnp.repeat(jnp.arange(groups), _NODES)}
-    name = "elasticity" if workers.other_income is None else "other_income"
+    values = jnp.tile(nodes, groups)
     few = Population(
-        skill=jnp.ones(groups * _NODES, nodes.dtype),
+        skill=jnp.ones_like(values),
+        elasticity=values if workers.other_income is None else None,
+        other_income=None if workers.other_income is None else values,
         groups=groups,
-        **{name: jnp.tile(nodes, groups)},
-        **each,
+        group=None if group is None else jnp.repeat(jnp.arange(groups), _NODES),
     )
     table = entry_types(eqx.tree_at(lambda e: e.population, economy, few), schedule, rebate)
     before = jnp.clip(place.astype(int), 0, _NODES - 2)
