@@ -23,7 +23,7 @@ def lbfgs(longest: float = 0.5) -> optax.GradientTransformation:
     of more than 7 components to less, so that no step is longer than one of 7 may be.
     """
 
-    def cut(step: Any, _: Any) -> Any:
+    def cut(step: Any, _: Any) -> Array:
         most = longest * min(1.0, math.sqrt(_USUAL / step.size))
         return jnp.clip(step, -most, most)
 
