@@ -39,6 +39,8 @@ MAPS, MOST_MAPS = Path("/proc/self/maps"), 20_000
 
 Each program is a few. Linux ends a process that has 65,530, and 20,000 are about 3 GB.
 """
+RESIDENT, MOST_PAGES = Path("/proc/self/statm"), 800_000
+"""Pages of memory that a process holds, of 4 kB, beyond which it lets go of what it can."""
 
 # Tracing makes millions of objects that live on: to look through them again and again is a tenth of
 # all time.
@@ -87,10 +89,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.fixture(autouse=True, scope="module")
 def forget_what_was_compiled() -> Iterator[None]:
-    """Drop compiled programs from memory after a file, once they take gigabytes."""
+    """Drop compiled programs, and what nobody holds, from memory once they take gigabytes."""
     yield
-    if MAPS.exists() and MAPS.read_bytes().count(b"\n") > MOST_MAPS:
+    if MAPS.exists() and (
+        MAPS.read_bytes().count(b"\n") > MOST_MAPS
+        or int(RESIDENT.read_text("ascii").split()[1]) > MOST_PAGES
+    ):
         jax.clear_caches()
+        gc.collect()
 
 
 @pytest.hookimpl(wrapper=True)
