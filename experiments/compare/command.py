@@ -19,7 +19,7 @@ from experiments.core.session import Session
 from experiments.report.console import progress_bar, results
 from experiments.report.plain import plain
 from experiments.runs.directory import METRICS, write_table
-from experiments.runs.rows import run_columns
+from experiments.runs.rows import pooling_columns
 
 
 def run_compare(config: CompareConfig, path: Path, session: Session | None) -> None:
@@ -42,7 +42,7 @@ def run_compare(config: CompareConfig, path: Path, session: Session | None) -> N
     )
     plot_welfare(comparison, path / "welfare.png", symbol=symbol)
     _save_schedules(comparison, config, path / "schedules")
-    first = run_columns("compare", config)
+    first = pooling_columns("compare", config)
     write_table(path / METRICS, [first | row for one in every for row in one.metrics])
     if config.json:
         tables = {

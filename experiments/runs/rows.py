@@ -39,6 +39,12 @@ def run_columns(command: str, config: RunConfig) -> Row:
     }
 
 
+def pooling_columns(command: str, config: RunConfig) -> Row:
+    """Return the columns of a run but for its digest, which limits of a replay would change."""
+    columns = run_columns(command, config)
+    return {name: value for name, value in columns.items() if name != "run"}
+
+
 def welfare_columns(aim: WelfareSpec) -> Row:
     """Return a welfare function's name, as flags have it, and its aversion, where it has one."""
     welfare = aim.welfare.welfare if isinstance(aim.welfare, AmongWorkers) else aim.welfare

@@ -18,7 +18,7 @@ from experiments.report.console import NOTES, mistakes, print_notes, progress_ba
 from experiments.report.files import whole
 from experiments.report.rates import rates_text
 from experiments.runs.directory import METRICS, write_table
-from experiments.runs.rows import run_columns
+from experiments.runs.rows import pooling_columns
 from experiments.simulate.config import PEOPLE, SimulateConfig
 from experiments.simulate.figures import plot_simulation
 from experiments.simulate.run import Setup, Simulation, foresee, prepare, run_years
@@ -45,7 +45,7 @@ def run_simulate(config: SimulateConfig, path: Path, session: Session | None) ->
         government = government | {"seeds": [life.done.government for life in lives]}
     with whole(path / "government.json") as file:
         file.write_text(json.dumps(government, indent=2) + "\n", encoding="utf-8")
-    first = run_columns("simulate", chosen) | _models(config, session)
+    first = pooling_columns("simulate", chosen) | _models(config, session)
     write_table(path / METRICS, [first | row for life in lives for row in life.done.metrics])
     years = [life.years() for life in lives]
     figures = (*config.scores, "labor", "distance", "lost", "gini", "rebate")
