@@ -11,7 +11,9 @@ def test_welfare_is_what_the_llm_economist_prints(x64, tag, printed):
 def test_the_command_prints_both(econjax):
     ran = econjax("parity")
     assert ran.code == 0
-    first, second = ran.out.splitlines()
+    first, its_start, second, others_start = ran.out.splitlines()
+    assert "293.183, +76.7%" in its_start
+    assert "294.950, +76.9%" in others_start
     assert first.startswith("E1")
     assert "165.883" in first
     assert second.startswith("E2")
