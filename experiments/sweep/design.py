@@ -2,9 +2,7 @@
 
 import dataclasses
 import functools
-import hashlib
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +21,7 @@ from experiments.economies.document import Source, read_document
 from experiments.economies.kept import Kept
 from experiments.economies.sections import Document
 from experiments.economies.source import EconomySource
+from experiments.runs.rows import digest_of
 from experiments.sweep.document import Between, Level, Sweep, SweepDocument
 from llm_policy.prompts.welfare import welfare_aim
 
@@ -119,16 +118,12 @@ def checked_points(path: Path) -> tuple[DesignPoint, ...]:
 def economy_digest(document: SweepDocument) -> str:
     """Return a digest of the economy that a sweep varies, without what it varies."""
     said = msgspec.to_builtins(document)
-    return _digest({name: said[name] for name in said if name not in ("sweep", "vary")})
+    return digest_of({name: said[name] for name in said if name not in ("sweep", "vary")})
 
 
 def sweep_digest(document: SweepDocument) -> str:
     """Return a digest of all that a sweep file says."""
-    return _digest(msgspec.to_builtins(document))
-
-
-def _digest(said: Any) -> str:
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
+    return digest_of(msgspec.to_builtins(document))
 
 
 @functools.lru_cache(maxsize=2)
