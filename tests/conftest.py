@@ -66,6 +66,8 @@ def pytest_configure(config: pytest.Config) -> None:
     jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
     jax.config.update("jax_compilation_cache_max_size", 1 << 30)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+    for level in ("CRITICAL", "NOTSET"):  # as `experiments.core.compilations` does, which says why
+        jax.config.update("jax_logging_level", level)
 
 
 @pytest.hookimpl(optionalhook=True)

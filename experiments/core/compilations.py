@@ -44,6 +44,7 @@ def keep_compilations() -> None:
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    _hush()
     _mend(folder)
     atexit.register(bound, home, MOST_BYTES)
 
@@ -98,6 +99,22 @@ _TELLING = {
         "Features",
     ),  # Arm
 }
+
+
+def _hush() -> None:
+    """Keep XLA from logging an error for each entry it finds, unless logs were asked for.
+
+    Where processors have AVX-512, XLA of jaxlib 0.10.1 compiles for two features that it does not
+    see in the machine it runs on (they say what is fast, not what is possible), so that it takes
+    what it compiled here for another machine's (https://github.com/jax-ml/jax/issues/38445). The
+    folder's name tells machines apart. Level 3 of XLA's own messages stays when the level of JAX's,
+    which sets it, is taken back.
+    """
+    asked = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "1") != "1"  # 1 is what JAX sets
+    level = jax.config.jax_logging_level  # pyright: ignore[reportAttributeAccessIssue]
+    if level == "NOTSET" and not asked:
+        for level in ("CRITICAL", "NOTSET"):
+            jax.config.update("jax_logging_level", level)
 
 
 def _mend(folder: Path) -> None:

@@ -79,7 +79,7 @@ def test_an_entry_that_cannot_be_read_is_told_in_one_line_and_replaced(home):
 @pytest.fixture
 def settings(monkeypatch, tmp_path):
     """Return what is set in a JAX that stands in for the real one, with `tmp_path` as home."""
-    known = SimpleNamespace(jax_compilation_cache_dir=None)
+    known = SimpleNamespace(jax_compilation_cache_dir=None, jax_logging_level="NOTSET")
     known.update = lambda name, value: setattr(known, name, value)
     monkeypatch.setattr(compilations, "jax", SimpleNamespace(config=known))
     monkeypatch.setattr(compilations, "atexit", SimpleNamespace(register=lambda *_: None))
