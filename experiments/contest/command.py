@@ -92,7 +92,8 @@ def compete(
         for seed in range(config.seed, config.seed + config.seeds):
             for entry, found in runs.items():
                 found.append(_run(engine, config, aim, seed, entry))
-                progress(f"{aim.name}, seed {seed}, {entry.name}: {found[-1].equivalent:,.0f}")
+                who = titled(entry, config.law_title)
+                progress(f"{aim.name}, seed {seed}, {who}: {found[-1].equivalent:,.0f}")
         rows += [_row(aim, entry, runs, config.law_title) for entry in entrants]
     return tuple(rows)
 

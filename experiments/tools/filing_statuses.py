@@ -62,12 +62,13 @@ def main() -> None:
     parser.add_argument(
         "--polish", type=int, default=0, help="evaluations of evolution around what is found best"
     )
+    parser.add_argument("--steps", type=int, default=200, help="evaluations of the climb")
     chosen = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     with np.load(chosen.file) as units:
         columns = {name: units[name] for name in units.files}
     for part in chosen.parts:
-        more = (chosen.people, chosen.polish) if part == "best" else ()
+        more = (chosen.people, chosen.steps, chosen.polish) if part == "best" else ()
         PARTS[part](columns, *more)
 
 
@@ -120,7 +121,7 @@ def balanced(units: dict[str, np.ndarray]) -> None:
     print(f"rebate {float(solve(four, law)):,.2f}; peak memory of the process {peak:,.0f} MiB")
 
 
-def best(units: dict[str, np.ndarray], people: list[str], polish: int) -> None:
+def best(units: dict[str, np.ndarray], people: list[str], steps: int, polish: int) -> None:
     """Print the best rates by the formula and by gradients, with and without non-workers."""
     law = us_federal(YEAR, FILING_STATUSES)
     for name in people:
@@ -129,16 +130,16 @@ def best(units: dict[str, np.ndarray], people: list[str], polish: int) -> None:
         for rates in (law.rates, jnp.broadcast_to(law.rates, law.thresholds.shape)):
             start = BracketSchedule(law.thresholds, rates)
             print(f"{name}, rates {'in common' if rates.ndim == 1 else 'of each group'}:")
-            _compare(RationalEvaluator(economy, welfare), start, polish)
+            _compare(RationalEvaluator(economy, welfare), start, steps, polish)
 
 
-def _compare(evaluate: RationalEvaluator, law: BracketSchedule, polish: int) -> None:
+def _compare(evaluate: RationalEvaluator, law: BracketSchedule, steps: int, polish: int) -> None:
     """Print what each planner finds, in how long, and how high the steps of the value are."""
     start = BracketSchedule(law.thresholds, jnp.full_like(law.rates, 0.5))
     economy, welfare = evaluate.economy, evaluate.welfare
     climber = GradientPlanner(start, coordinates=LogNetRates(BOUNDS))
     formula = _shown(evaluate, "formula", lambda: converged_saez(economy, start, welfare).schedule)
-    climbed = _shown(evaluate, "gradient", lambda: _planned(climber, evaluate, steps=60))
+    climbed = _shown(evaluate, "gradient", lambda: _planned(climber, evaluate, steps))
     _shown(evaluate, "law", lambda: law)
     for name, found in (("formula", formula), ("gradient", climbed)) if polish else ():
         near = EvolutionPlanner(found, spread=0.02, size=24, bounds=BOUNDS)

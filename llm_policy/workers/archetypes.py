@@ -56,14 +56,14 @@ def elicit(
     """Ask every archetype that the population has, in one batch per schedule, and return the table.
 
     `cells` is each worker's persona cell, a place in `texts`, which say who the people of a cell
-    are but no amount of money, for they earn different ones. Bins are quantiles of skill by weight.
-    An archetype has the weighted mean skill, taste, elasticity and fixed cost of its bin, and
-    remembers one step of 40 hours under the schedule, with the rebate that archetypes who all work
-    so long would bring.
+    are but no amount of money, for they earn different ones; everyone of a cell is of one group and
+    has the same credits. Bins are quantiles of skill by weight. An archetype has the weighted mean
+    of its people in all that they differ in, and remembers one step of 40 hours under the schedule,
+    with the rebate that archetypes who all work so long would bring.
 
     Raises:
-        ValueError: cells that do not fit the population or the texts, a text with an amount of
-            money, no schedule, no bin, or a style of text mode.
+        ValueError: cells that do not fit the population or the texts, or mix groups or kinds of
+            credits; a text with an amount of money, no schedule, no bin, or a style of text mode.
         EngineError: more than `most_unread` of the population, by weight and schedule, are
             archetypes about whose hours the model said nothing; or the engine cannot answer.
     """
@@ -72,7 +72,8 @@ def elicit(
     weight = np.zeros((len(texts), bins))
     np.add.at(weight, (np.asarray(cells), place), np.asarray(economy.population.weight, float))
     cell, bin_ = np.nonzero(weight)
-    few = _representatives(economy, place, bin_, weight[cell, bin_])
+    row = np.searchsorted(cell * bins + bin_, np.asarray(cells) * bins + place)
+    few = _representatives(economy, np.minimum(row, len(cell) - 1), len(cell))
     personas = [texts[c] for c in map(int, cell)]
     workers = LLMWorkers(engine, few, personas, scenario="bounded", style=style)
     probabilities, leaked = zip(*(_ask(workers, schedule) for schedule in schedules), strict=True)
@@ -226,29 +227,37 @@ def _bins(
     return edges, np.searchsorted(edges, skill, side="left")
 
 
-def _representatives(
-    economy: Economy,
-    place: Int[np.ndarray, " agents"],
-    bin_: Int[np.ndarray, " rows"],
-    weight: Float[np.ndarray, " rows"],
-) -> Economy:
-    """Return the economy of the archetypes: one worker per row, like the mean worker of its bin."""
+def _representatives(economy: Economy, row: Int[np.ndarray, " agents"], rows: int) -> Economy:
+    """Return the economy of the archetypes: one worker per row, like the mean worker of it."""
     population = economy.population
     share = np.asarray(population.weight, float)
+    weight = np.bincount(row, share, rows)
 
     def mean(values: Float[Array, " agents"]) -> Float[np.ndarray, " rows"]:
-        total = np.bincount(place, share * np.asarray(values, float))
-        return total[bin_] / np.bincount(place, share)[bin_]
+        return np.bincount(row, share * np.asarray(values, float), rows) / weight
 
-    elasticity, fixed_cost = population.elasticity, population.fixed_cost
+    def one(number: Int[Array, " agents"]) -> Int[Array, " rows"]:
+        """Return the number that everyone of a row has."""
+        of_row = np.zeros(rows, int)
+        of_row[row[share > 0]] = np.asarray(number)[share > 0]
+        return jnp.asarray(of_row)
+
+    own = {name: getattr(population, name) for name in _LEFT_OUT}
+    group, credits = population.group, population.credits
     few = Population(
         mean(population.skill),
         taste=mean(population.taste),
         weight=weight / weight.sum(),
-        elasticity=None if elasticity is None else mean(elasticity),
-        fixed_cost=None if fixed_cost is None else mean(fixed_cost),
+        **{name: mean(values) for name, values in own.items() if values is not None},
+        credits=credits and eqx.tree_at(lambda c: c.kind, credits, one(credits.kind)),
+        group=None if group is None else one(group),
+        groups=population.groups,
     )
     return eqx.tree_at(lambda e: e.population, economy, few)
+
+
+_LEFT_OUT = ("elasticity", "fixed_cost", "other_income", "credit")
+"""What a population may leave out, and an archetype has the mean of."""
 
 
 def _ask(
@@ -282,6 +291,11 @@ def _check(
             "People of one cell earn different amounts, so its text states none; take it out of "
             f"cell {priced[0]}: {texts[priced[0]]!r}."
         )
+    population = economy.population
+    credits = population.credits and population.credits.kind
+    for what, number in (("group", population.group), ("kind of credits", credits)):
+        if number is not None:
+            _check_alike(what, np.asarray(number), cells)
     if not schedules or bins < 1:
         raise ValueError(
             f"A table has at least 1 schedule and 1 bin of skill; got {len(schedules)} and {bins}."
@@ -289,6 +303,20 @@ def _check(
     if style.mode != "choice":
         raise ValueError(
             f'Archetypes answer in choice mode: give Style(mode="choice"); got {style.mode!r}.'
+        )
+
+
+def _check_alike(
+    what: str, number: Int[np.ndarray, " agents"], cells: Int[np.ndarray, " agents"]
+) -> None:
+    """Check that everyone of a cell has the same number."""
+    first = np.zeros(cells.max() + 1, int)
+    first[cells] = number  # somebody's of the cell
+    if (differs := first[cells] != number).any():
+        worker = int(np.argmax(differs))
+        raise ValueError(
+            f"Everyone of a cell is of one {what}, but cell {cells[worker]} has people of "
+            f"{first[cells[worker]]} and {number[worker]}: divide it."
         )
 
 

@@ -9,6 +9,7 @@ import pytest
 from econjax import (
     BracketSchedule,
     Economy,
+    IncomeCredits,
     Population,
     Quasilinear,
     calibrate,
@@ -257,3 +258,42 @@ def test_tastes_and_costs_reach_the_archetypes():
     assert "costs you $1,000 a year" in poor
     assert "$900 at 40 hours" in rich
     assert "Working at all" not in rich
+
+
+def several_kinds(group, kind):
+    """Return an economy of two people a cell: of two groups, with credits and other income."""
+    population = Population(
+        [100.0, 300.0, 100.0, 300.0],
+        other_income=[0.0, 4_000.0, 1_000.0, 1_000.0],
+        credits=IncomeCredits([[0.0, 9_000.0]] * 2, [[0.0, 0.0], [-0.3, 0.0]], kind),
+        group=group,
+        groups=2,
+    )
+    return Economy(population=population, preferences=Quasilinear(0.25))
+
+
+def test_groups_credits_and_other_income_reach_the_archetypes():
+    engine, two = Model(), BracketSchedule([[0.0]] * 2, [[0.1], [0.4]])
+    cells = np.array([0, 0, 1, 1])
+    elicit(engine, several_kinds(cells, 1 - cells), cells, TEXTS, [two], bins=1)
+    first, second = (prompt.shared + prompt.personal for prompt in engine.batches[0])
+    assert "$200" in first.split("earns you")[1][:20]
+    assert "$2,000" in first
+    assert "$1,000" in second
+    assert "10 %" in first
+    assert "40 %" not in first
+    assert "40 %" in second
+    assert "$2,700" in first  # the credit of all who earn $9,000
+    assert "$2,700" not in second
+
+
+@pytest.mark.parametrize(
+    ("group", "kind", "message"),
+    [
+        ([0, 1, 1, 1], [0, 0, 1, 1], "one group, but cell 0 has people of [01] and [01]"),
+        ([0, 0, 1, 1], [0, 0, 1, 0], "one kind of credits, but cell 1"),
+    ],
+)
+def test_a_cell_of_several_groups_or_credits_is_refused(group, kind, message):
+    with pytest.raises(ValueError, match=message):
+        elicit(Model(), several_kinds(group, kind), np.array([0, 0, 1, 1]), TEXTS, [LAW], bins=1)
