@@ -59,9 +59,9 @@ class SaezState(NamedTuple):
         """Return the iteration moved toward what the formula implies at a schedule just evaluated.
 
         A bracket goes half of the way, in log net-of-tax rates; one that overshoots halves its
-        part, which then grows again. A trial near the best is heard only. From an infinitely bad
-        schedule, whose workers' welfare weights do not exist, it goes half of the way back to the
-        best.
+        part, which then grows again. A trial near the best is heard only. From a schedule at which
+        welfare weights do not exist, infinitely bad or one that leaves everybody below a floor, it
+        goes half of the way back to the best.
         """
         if worth(report) == -math.inf:
             return self._retreat(schedule)
@@ -72,6 +72,8 @@ class SaezState(NamedTuple):
             return self._replace(incumbent=incumbent, near=near)
         rates = schedule.rates
         implied = implied_rates(schedule, report, elasticity=elasticity, jumps=jumps)
+        if np.isnan(implied).any():
+            return self._replace(incumbent=incumbent)._retreat(schedule)
         turned = (implied - rates) * self.move < 0
         share = jnp.where(turned, self.share / 2, jnp.minimum(1.1 * self.share, 0.5))
         reached = damped_step(rates, implied, share)
@@ -166,6 +168,8 @@ class StaticSaezPlanner(NamedTuple):
         if state[1] or worth(report) == -math.inf:
             return state
         implied = implied_rates(schedule, report, elasticity=self.elasticity, jumps=False)
+        if np.isnan(implied).any():
+            return state
         rates = self.bounds.nearest(damped_step(schedule.rates, implied, 1.0))
         return BracketSchedule(schedule.thresholds, rates), True
 

@@ -63,7 +63,10 @@ every_planner = pytest.mark.parametrize("name", PLANNERS)
 
 
 class Cliff(RationalEvaluator):
-    """Where the lowest rate is below an edge, what a schedule brings is infinitely bad, or nan."""
+    """Where the lowest rate is below an edge, what a schedule brings is infinitely bad, or nan.
+
+    If bad is a number, as where everybody is below a floor of welfare, only weights do not exist.
+    """
 
     def __init__(self, bad, edge=0.2):
         super().__init__(economy_of(grid("GB2", 100), 0.25), Rawlsian())
@@ -79,10 +82,11 @@ class Cliff(RationalEvaluator):
         if schedule.rates[0] >= self.edge:
             return report
         unknown = jnp.full_like(report.brackets.weighted_base, jnp.nan)
+        slope = jnp.zeros_like(unknown) if np.isfinite(self.bad) else unknown
         return replace(
             report,
             equivalent=jnp.asarray(self.bad),
-            gradient=None if report.gradient is None else unknown,
+            gradient=None if report.gradient is None else slope,
             brackets=replace(report.brackets, weighted_base=unknown),
         )
 
@@ -101,7 +105,9 @@ def check(found, start_is_bad, name):
 
 @every_planner
 @pytest.mark.parametrize(
-    ("bad", "start"), [(-np.inf, 0.25), (np.nan, 0.1)], ids=["from good", "from bad"]
+    ("bad", "start"),
+    [(-np.inf, 0.25), (np.nan, 0.1), (1.0, 0.25), (1.0, 0.1)],
+    ids=["from good", "from bad", "from above a floor", "from below a floor"],
 )
 def test_beyond_a_cliff_a_planner_goes_on_and_recommends_the_best_it_heard(name, bad, start):
     found = plan(jax.random.key(1), PLANNERS[name](law(start)), Cliff(bad), steps=STEPS)
