@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from baselines import EvolutionPlanner, GradientPlanner
+from baselines.gradient.ascent import adam
 from baselines.gradient.parametrisation import LogNetRates
 from econjax import (
     FILING_STATUSES,
@@ -62,7 +63,7 @@ def main() -> None:
     parser.add_argument(
         "--polish", type=int, default=0, help="evaluations of evolution around what is found best"
     )
-    parser.add_argument("--steps", type=int, default=200, help="evaluations of the climb")
+    parser.add_argument("--steps", type=int, default=100, help="evaluations of the climb")
     chosen = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     with np.load(chosen.file) as units:
@@ -137,7 +138,8 @@ def _compare(evaluate: RationalEvaluator, law: BracketSchedule, steps: int, poli
     """Print what each planner finds, in how long, and how high the steps of the value are."""
     start = BracketSchedule(law.thresholds, jnp.full_like(law.rates, 0.5))
     economy, welfare = evaluate.economy, evaluate.welfare
-    climber = GradientPlanner(start, coordinates=LogNetRates(BOUNDS))
+    # Adam, because some of 28 rates are of few people, where L-BFGS has stopped gaining before.
+    climber = GradientPlanner(start, adam(), patience=steps, coordinates=LogNetRates(BOUNDS))
     formula = _shown(evaluate, "formula", lambda: converged_saez(economy, start, welfare).schedule)
     climbed = _shown(evaluate, "gradient", lambda: _planned(climber, evaluate, steps))
     _shown(evaluate, "law", lambda: law)
