@@ -351,7 +351,8 @@ class Isoelastic(AbstractPreferences):
         return jnp.where(works, _without_end(hours, workers), 0)
 
 
-_NEWTON_STEPS = 7
+_STEPS = 4
+"""From its start it is then exact to rounding wherever first / (first + second) is 1e-4 or more."""
 
 
 @jax.custom_jvp
@@ -360,8 +361,9 @@ def _log_root(
 ) -> Agents:
     """Return the log of the X at which first * log X + second * log(shift + X) = known.
 
-    In m = log X (or log(shift + X) where the shift is negative) the left side is convex and rising,
-    so that Newton's method falls monotonically to the root from any point right of it.
+    In m = log X (or log(shift + X) where the shift is negative) the left side is convex and rising.
+    Householder's method of order 3 (Householder 1970, section 4.4), of which a step triples the
+    digits and one more costs no further logarithm, begins at the lower of both asymptotes.
     """
     negative = shift < 0
     slope_m = jnp.where(negative, second, first)
@@ -369,10 +371,16 @@ def _log_root(
     size = jnp.abs(shift)
     log_size = jnp.log(jnp.where(size > 0, size, jnp.finfo(size.dtype).tiny))
     m = jnp.minimum(known / (slope_m + slope_log), (known - slope_log * log_size) / slope_m)
-    for _ in range(_NEWTON_STEPS):
-        log_sum = _log_add(log_size, m)
-        excess = slope_m * m + slope_log * log_sum - known
-        m = m - excess / (slope_m + slope_log * jnp.exp(m - log_sum))
+    for _ in range(_STEPS):
+        ratio = jnp.exp(-jnp.abs(m - log_size))
+        log_sum = jnp.maximum(m, log_size) + jnp.log(1 + ratio)
+        share = jnp.where(m > log_size, 1, ratio) / (1 + ratio)  # of e^m in the sum
+        slope = slope_m + slope_log * share
+        newton = (slope_m * m + slope_log * log_sum - known) / slope
+        bend = slope_log * share * (1 - share) / (2 * slope)
+        turn = bend * (1 - 2 * share) / 3
+        step = newton * (1 - bend * newton) / (1 - newton * (2 * bend - turn * newton))
+        m = m - step
     return jnp.where(negative, _log_add(log_size, m), m)
 
 

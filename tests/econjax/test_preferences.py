@@ -88,6 +88,23 @@ def test_the_reference_systems_form_is_a_choice_of_taste(x64, scale, power):
     np.testing.assert_allclose(found, 1000 - scale * labor**power, rtol=1e-13)
 
 
+@pytest.mark.parametrize("virtual", [-300.0, 0.01, 40.0, 9e3, 1e9])
+@pytest.mark.parametrize("curvature", [0.3, 1, 6])
+@pytest.mark.parametrize("exponent", [1.0015, 1.1, 3, 40])
+def test_isoelastic_hours_are_those_at_which_the_first_order_condition_holds(
+    x64, exponent, curvature, virtual
+):
+    # Tastes are chosen so that it holds at these hours, by hand.
+    hours, skill, net = np.linspace(5, 95, 9), np.geomspace(100, 3e4, 9), 0.7
+    brings = net * skill / 1e4 * ((virtual + net * skill * hours) / 1e4) ** -curvature
+    taste = brings / (1e-3 * exponent * hours ** (exponent - 1))
+    preferences = Isoelastic(curvature, exponent=exponent, scale=1e-3, unit=1e4)
+    found = preferences.linear_labor(
+        jnp.full(9, np.log(net)), jnp.full(9, virtual), Population(skill, taste=taste)
+    )
+    np.testing.assert_allclose(found, hours, rtol=1e-7)
+
+
 @given(st.floats(0.05, 2), st.floats(0.01, 1.9), st.floats(0.1, 1e4), st.floats(0.1, 10))
 def test_linear_labor_beats_every_other(elasticity, net_rate, skill, taste):
     with float64():
