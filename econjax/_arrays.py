@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 from numpy.typing import ArrayLike
 
 State = TypeVar("State")
@@ -83,6 +83,27 @@ def split_moving(values: Values, tangents: Any) -> tuple[Values, Values]:
     """Return the values with a tangent, and those with none (None), with None in others' places."""
     return eqx.partition(
         values, jax.tree.map(lambda tangent: not is_none(tangent), tangents, is_leaf=is_none)
+    )
+
+
+def rise(values: Float[Array, " agents"]) -> Bool[Array, ""]:
+    """Return whether values are in rising order."""
+    return jnp.all(values[1:] >= values[:-1])
+
+
+def in_order(
+    values: Float[Array, " agents"], *more: Float[Array, " agents"]
+) -> tuple[Float[Array, " agents"], ...]:
+    """Return values in rising order, with what belongs to each.
+
+    As they are where they rise already, as those of workers in the order of skill mostly do: to
+    sort takes a CPU 50 times as long as to work.
+    """
+    return jax.lax.cond(
+        rise(values),
+        lambda arrays: arrays,
+        lambda arrays: tuple(jax.lax.sort(arrays, num_keys=1)),
+        (values, *more),
     )
 
 

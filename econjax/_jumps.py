@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from econjax._arrays import split_moving
+from econjax._arrays import in_order, split_moving
 from econjax._budget import brackets_of, with_credits
 from econjax._choices import (
     entry_types,
@@ -249,7 +249,7 @@ def _nodes(
         place = (_NODES - 1) * (values - least) / jnp.maximum(most - least, 1e-9)
         return jnp.linspace(least, most, _NODES), place
     ranks = jnp.linspace(0, values.shape[0] - 1, _NODES).astype(int)
-    nodes = jnp.sort(values)[ranks]
+    nodes = in_order(values)[0][ranks]
     return nodes, jnp.interp(values, nodes, jnp.arange(_NODES, dtype=values.dtype))
 
 

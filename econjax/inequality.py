@@ -15,7 +15,15 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, is_concrete, require, require_scalar, seen
+from econjax._arrays import (
+    as_float,
+    in_order,
+    is_concrete,
+    require,
+    require_scalar,
+    rise,
+    seen,
+)
 
 
 def gini(
@@ -55,9 +63,8 @@ def lorenz(
     is straight, so its height at p is `jnp.interp(p, people, dollars)`.
     """
     values, weight = per_worker(weight, values=values)
-    order = jnp.argsort(values)
-    held = weight * _ratios_to_mean(values, weight)
-    people, dollars = (jnp.append(0, jnp.cumsum(x[order])) for x in (weight, held))
+    _, *parts = in_order(values, weight, weight * _ratios_to_mean(values, weight))
+    people, dollars = (jnp.append(0, jnp.cumsum(part)) for part in parts)
     return people / people[-1], dollars / dollars[-1]
 
 
@@ -77,8 +84,8 @@ def top_share(
     values, weight = per_worker(weight, values=values)
     top = require_scalar("top", top)
     top = require(top, (top >= 0) & (top <= 1), "top is a share of people: the top 1 % is 0.01.")
-    order = jnp.argsort(-values)
-    ratio, weight = _ratios_to_mean(values, weight)[order], weight[order]
+    _, *parts = in_order(values, _ratios_to_mean(values, weight), weight)
+    ratio, weight = (part[::-1] for part in parts)
     counted = jnp.clip(top - (jnp.cumsum(weight) - weight), 0, weight)
     return jnp.sum(counted * ratio)
 
@@ -166,13 +173,26 @@ def position(
     by: Float[Array, " agents"], weight: Float[Array, " agents"]
 ) -> Float[Array, " agents"]:
     """Return the share of people below each worker less that above: -1 to 1, equal for the tied."""
+    return jax.lax.cond(rise(by), _position_in_order, _position, by, weight)
+
+
+def _position(
+    by: Float[Array, " agents"], weight: Float[Array, " agents"]
+) -> Float[Array, " agents"]:
     order = jnp.argsort(by)
-    ranked, reached = by[order], jnp.cumsum(weight[order])
+    own = _position_in_order(by[order], weight[order])
+    return jnp.zeros_like(weight).at[order].set(own)
+
+
+def _position_in_order(
+    ranked: Float[Array, " agents"], weight: Float[Array, " agents"]
+) -> Float[Array, " agents"]:
+    reached = jnp.cumsum(weight)
     begins = jnp.append(True, ranked[1:] != ranked[:-1])
     ends = jnp.append(begins[1:], True)
     below = jax.lax.cummax(jnp.where(begins, jnp.append(0, reached[:-1]), 0))
     above = reached[-1] - jax.lax.cummin(jnp.where(ends, reached, jnp.inf), reverse=True)
-    return jnp.zeros_like(weight).at[order].set(below - above)
+    return below - above
 
 
 def per_worker(

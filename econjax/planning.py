@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 from numpy.typing import ArrayLike
 
-from econjax._arrays import is_none
+from econjax._arrays import in_order, is_none
 from econjax.economy import Economy, Outcome
 from econjax.inequality import gini
 from econjax.response import equilibrium
@@ -351,7 +351,7 @@ def _spread_out(values: Float[Array, " agents"], weight: Float[Array, " agents"]
     counts = weight > 0
     mean = jnp.sum(jnp.where(counts, weight * values, 0))
     spread = jnp.sqrt(jnp.sum(jnp.where(counts, weight * (values - mean) ** 2, 0)))
-    ranked, weight = jax.lax.sort((jnp.where(counts, values, jnp.inf), weight), num_keys=1)
+    ranked, weight = in_order(jnp.where(counts, values, jnp.inf), weight)
     reached, rounding = jnp.cumsum(weight), 32 * jnp.finfo(weight.dtype).eps
     shares = jnp.arange(1, 10, dtype=weight.dtype) / 10
     low, high = (
