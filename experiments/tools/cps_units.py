@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-YEAR = 2024
+_YEAR = 2024
 _PLACE = np.array([-1, 0, 1, 2, 3, 1])
 """Of MARS (1 single, 2 joint, 3 separate, 4 head of household, 5 widowed) among the statuses."""
 
@@ -26,7 +26,7 @@ def main() -> None:
     calculator = taxcalc.Calculator(
         policy=taxcalc.Policy(), records=taxcalc.Records.cps_constructor()
     )
-    calculator.advance_to_year(YEAR)
+    calculator.advance_to_year(_YEAR)
     calculator.calc_all()
     np.savez(
         file,
