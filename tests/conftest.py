@@ -1,5 +1,6 @@
 """Settings for every test: shapes are checked at run time, and precision is asked for by name."""
 
+import ctypes
 import gc
 import os
 from collections.abc import Callable, Generator, Iterator
@@ -91,14 +92,31 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.fixture(autouse=True, scope="module")
 def forget_what_was_compiled() -> Iterator[None]:
-    """Drop compiled programs, and what nobody holds, from memory once they take gigabytes."""
+    """Give back memory that nobody holds, and drop compiled programs once they take gigabytes.
+
+    Python and LLVM free much that glibc keeps: only `malloc_trim` gives it to the system. Without
+    it a process that had once been large would drop its programs after every file.
+    """
     yield
-    if MAPS.exists() and (
-        MAPS.read_bytes().count(b"\n") > MOST_MAPS
-        or int(RESIDENT.read_text("ascii").split()[1]) > MOST_PAGES
-    ):
+    if _is_large():
+        _give_back()
+    if _is_large():
         jax.clear_caches()
         gc.collect()
+        _give_back()
+
+
+def _is_large() -> bool:
+    return MAPS.exists() and (
+        MAPS.read_bytes().count(b"\n") > MOST_MAPS
+        or int(RESIDENT.read_text("ascii").split()[1]) > MOST_PAGES
+    )
+
+
+def _give_back() -> None:
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # a function of glibc
+    if trim is not None:
+        trim(0)
 
 
 @pytest.hookimpl(wrapper=True)
