@@ -24,6 +24,7 @@ from econjax._arrays import (
     rise,
     seen,
 )
+from econjax._compiled import compiled_to_nan
 
 
 def gini(
@@ -37,10 +38,7 @@ def gini(
     unit: an entry of weight 2 is one entry. A single entry has 0 in both forms. At ties, where the
     Gini is not smooth, the derivative is that of tied workers who stay tied.
     """
-    values, weight = per_worker(weight, values=values)
-    coefficient = _concentration(values, values, weight)
-    distinct = 1 - jnp.sum(weight**2) if sample else jnp.ones_like(coefficient)
-    return coefficient / jnp.where(distinct == 0, 1, distinct)
+    return _gini(as_float(values), None if weight is None else as_float(weight), sample=sample)
 
 
 def concentration(
@@ -232,6 +230,16 @@ def _shares_of_people(weight: Float[Array, " agents"]) -> Float[Array, " agents"
             f"the least is {jnp.min(weight)}, the greatest {jnp.max(weight)}."
         )
     return weight / jnp.where(legal, total, jnp.nan)
+
+
+@compiled_to_nan
+def _gini(
+    values: Float[Array, "..."], weight: Float[Array, "..."] | None, *, sample: bool
+) -> Float[Array, ""]:
+    values, weight = per_worker(weight, values=values)
+    coefficient = _concentration(values, values, weight)
+    distinct = 1 - jnp.sum(weight**2) if sample else jnp.ones_like(coefficient)
+    return coefficient / jnp.where(distinct == 0, 1, distinct)
 
 
 def _concentration(

@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike
 from econjax._arrays import in_order, is_none
 from econjax.economy import Economy, Outcome
 from econjax.inequality import gini
+from econjax.population import Population
 from econjax.response import equilibrium
 from econjax.schedule import BracketSchedule
 from econjax.statistics import BracketStatistics, bracket_statistics
@@ -368,10 +369,11 @@ def _value_and_grad(
     economy: Economy, welfare: AbstractWelfare, schedule: BracketSchedule
 ) -> Report:
     # Apart, so that all welfare functions share the programs of the equilibrium and of its
-    # derivative.
+    # derivative, and evaluations with and without a gradient that of the report.
     outcome, to_rates = _outcome_and_pullback(economy, schedule)
-    report, by_outcome = _report_and_slope(economy, schedule, outcome, welfare)
-    return eqx.tree_at(lambda r: r.gradient, report, _pull(to_rates, by_outcome), is_leaf=is_none)
+    report = _report(economy, schedule, outcome, welfare)
+    gradient = _pull(to_rates, _slope(economy.population, outcome, welfare))
+    return eqx.tree_at(lambda r: r.gradient, report, gradient, is_leaf=is_none)
 
 
 _report = eqx.filter_jit(summarise)
@@ -388,12 +390,9 @@ def _outcome_and_pullback(
 
 
 @eqx.filter_jit
-def _report_and_slope(
-    economy: Economy, schedule: BracketSchedule, outcome: Outcome, welfare: AbstractWelfare
-) -> tuple[Report, Outcome]:
-    """Return the report, and the derivative of the equivalent with respect to the outcome."""
-    slope = jax.grad(lambda outcome: welfare.equivalent(economy.population, outcome))(outcome)
-    return summarise(economy, schedule, outcome, welfare), slope
+def _slope(population: Population, outcome: Outcome, welfare: AbstractWelfare) -> Outcome:
+    """Return the derivative of the equivalent with respect to the outcome."""
+    return jax.grad(lambda outcome: welfare.equivalent(population, outcome))(outcome)
 
 
 @eqx.filter_jit

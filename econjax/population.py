@@ -101,9 +101,7 @@ class Population(eqx.Module):
     ):
         self.skill = _normal(as_float(skill))
         self.taste = jnp.ones_like(self.skill) if taste is None else _normal(as_float(taste))
-        self.weight = (
-            jnp.ones_like(self.skill) / self.skill.size if weight is None else as_float(weight)
-        )
+        self.weight = _equal_shares(self.skill) if weight is None else as_float(weight)
         self.elasticity = None if elasticity is None else as_float(elasticity)
         self.fixed_cost = None if fixed_cost is None else as_float(fixed_cost)
         self.other_income = None if other_income is None else as_float(other_income)
@@ -154,7 +152,17 @@ def _normal(values: Float[Array, "..."]) -> Float[Array, "..."]:
     What is next to them has no reciprocal, so that derivatives would be nan.
     """
     limits = jnp.finfo(values.dtype)
-    return jnp.where(jnp.abs(values) < limits.tiny / limits.eps, 0, values)
+    least = limits.tiny / limits.eps
+    if is_concrete(values):
+        known = np.asarray(values)
+        if not np.any((np.abs(known) < least) & ((known != 0) | np.signbit(known))):
+            return values
+    return jnp.where(jnp.abs(values) < least, 0, values)
+
+
+def _equal_shares(skill: Float[Array, "..."]) -> Float[Array, "..."]:
+    number = skill.dtype.type
+    return jnp.full_like(skill, number(1) / number(max(skill.size, 1)))
 
 
 def _require_finite(name: str, values: np.ndarray, *, signed: bool) -> None:

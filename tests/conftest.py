@@ -1,5 +1,7 @@
 """Settings for every test: shapes are checked at run time, and precision is asked for by name."""
 
+import ctypes
+import functools
 import gc
 import os
 from collections.abc import Callable, Generator, Iterator
@@ -60,12 +62,14 @@ jax.monitoring.register_event_duration_secs_listener(_on_duration)
 def pytest_configure(config: pytest.Config) -> None:
     """Keep slow compilations for the other processes and for the next run.
 
-    A size that it keeps to makes JAX lock the folder, which only then takes several processes.
+    A size that it keeps to makes JAX lock the folder, which only then takes several processes. With
+    every program that it adds it looks through all there are: what compiles in less than a second
+    is not worth that.
     """
     assert config.cache is not None
     jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
     jax.config.update("jax_compilation_cache_max_size", 1 << 30)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
     for level in ("CRITICAL", "NOTSET"):  # as `experiments.core.compilations` does, which says why
         jax.config.update("jax_logging_level", level)
 
@@ -74,16 +78,28 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep a file's tests in one process, and all files that start vLLM in one: it starts once.
 
-    In the order of the folders, which leaves the quick ones for last.
+    Files with tests that run long first, then in the order of the folders: so no process is left
+    with a long file when the others have ended.
 
     Marks would say so, but with pytest 9.2.0 pytest-xdist 3.8.0 does not follow them.
     """
     from xdist.scheduler import LoadFileScheduling
+    from xdist.workermanage import WorkerController
+
+    @functools.cache
+    def marked(file: str, name: str) -> bool:
+        return f"mark.{name}" in (config.rootpath / file).read_text("utf-8")
 
     class ByFile(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = super()._split_scope(nodeid)
-            return "vllm" if "mark.vllm" in (config.rootpath / file).read_text("utf-8") else file
+            return "vllm" if marked(file, "vllm") else file
+
+        def _assign_work_unit(self, node: WorkerController) -> None:
+            long = (scope for scope in self.workqueue if scope == "vllm" or marked(scope, "long"))
+            if (scope := next(long, None)) is not None:
+                self.workqueue.move_to_end(scope, last=False)
+            super()._assign_work_unit(node)
 
     config.option.loadscopereorder = False
     return ByFile(config, log)
@@ -91,7 +107,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.fixture(autouse=True, scope="module")
 def forget_what_was_compiled() -> Iterator[None]:
-    """Drop compiled programs, and what nobody holds, from memory once they take gigabytes."""
+    """Drop compiled programs, and what nobody holds, from memory once they take gigabytes.
+
+    What was freed glibc keeps for itself, until `malloc_trim` gives it to the system.
+    """
     yield
     if MAPS.exists() and (
         MAPS.read_bytes().count(b"\n") > MOST_MAPS
@@ -99,6 +118,8 @@ def forget_what_was_compiled() -> Iterator[None]:
     ):
         jax.clear_caches()
         gc.collect()
+        if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
+            trim(0)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,10 +2,11 @@
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
-from econjax._arrays import is_concrete, require_scalar
+from econjax._arrays import is_concrete, require_scalar, seen
 from econjax.economy import Economy, income_and_tax
 from econjax.population import REFERENCE_HOURS, Population
 from econjax.preferences import AbstractPreferences, Quasilinear
@@ -39,7 +40,7 @@ def calibrate(
     income, tax = income_and_tax(population, law, hours)
     marginal_rate = law.of(population).marginal_rate(jnp.where(works, income, 1))
     net_rate = jnp.where(works, 1 - marginal_rate, 1)
-    if is_concrete(net_rate) and not bool(jnp.all(net_rate > 0)):
+    if is_concrete(net_rate) and not (seen(net_rate) > 0).all():
         raise ValueError(
             f"Nobody's work is explained by a law with a marginal rate of "
             f"{1 - float(jnp.min(net_rate)):.0%}: use rates below 100 %."
@@ -61,7 +62,8 @@ def _check(
     rebate: ArrayLike,
     consumption: Float[Array, " agents"],
 ) -> None:
-    if not bool(jnp.all(jnp.isfinite(population.taste) & (population.taste > 0))):
+    taste = seen(population.taste)
+    if not (np.isfinite(taste) & (taste > 0)).all():
         raise ValueError(
             f"Somebody would be left with {float(jnp.min(consumption)):,.2f} dollars to consume, "
             "at which no taste explains 40 hours of work: raise the rebate."

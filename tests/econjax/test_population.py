@@ -20,6 +20,15 @@ def test_large_populations_of_float32_weights_sum_to_one():
     Population(np.ones(1_000_003), weight=np.full(1_000_003, 1 / 1_000_003, np.float32))
 
 
+def test_next_to_no_skill_or_taste_is_none(eps):
+    least = float(np.finfo(np.float32 if eps > 1e-10 else np.float64).tiny) / eps
+    given = [0.5 * least, -0.0, 2 * least]
+    some = Population(given, taste=given)
+    for found in (some.skill, some.taste):
+        np.testing.assert_array_equal(found, np.asarray([0, 0, 2 * least], found.dtype))
+        assert not np.signbit(found).any()
+
+
 def test_a_population_is_a_pytree_of_its_arrays():
     population = jax.tree.map(
         lambda x: x[::-1], Population([1.0, 2.0], taste=[3.0, 4.0], weight=[0.25, 0.75])
