@@ -4,11 +4,11 @@ import math
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, TypeVar, get_args
+from typing import NamedTuple, get_args
 
 import jax
 import numpy as np
@@ -23,11 +23,13 @@ from econjax import (
     gb2,
     us_federal,
 )
-from llm_policy.engines.base import Choices, Completion, Engine, Prompt, Schema
+from llm_policy.engines.base import Engine, Prompt
+from llm_policy.engines.requests import Reply, Request
 from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.engines.wrappers.budget import Budget
 from llm_policy.engines.wrappers.dedupe import Dedupe
 from llm_policy.engines.wrappers.journal import Journal
+from llm_policy.engines.wrappers.wrapper import Wrapper
 from llm_policy.personas.draw import describe, draw_personas
 from llm_policy.prompts.workers import Mode, Style
 from llm_policy.workers.llm import LLMWorkers
@@ -143,41 +145,22 @@ def _hours(prompt: Prompt) -> str:
     return f'{{"hours": {zlib.crc32(prompt.personal.encode()) % 101}}}'
 
 
-_Answers = TypeVar("_Answers", list[Completion], Choices)
-
-
-class _Clocked:
+class _Clocked(Wrapper):
     """The protocol of `engine`: `began` is when it was first asked, `seconds` the time within."""
 
     def __init__(self, engine: Engine) -> None:
         self.began, self.seconds = math.inf, 0.0
         self._engine = engine
 
-    def complete(
-        self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
-    ) -> list[Completion]:
-        return self._clock(
-            lambda: self._engine.complete(prompts, schema, samples=samples, max_tokens=max_tokens)
-        )
-
-    def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
-        return self._clock(lambda: self._engine.choose(prompts, options))
-
-    def count(self, texts: Sequence[str]) -> list[int]:
-        return self._engine.count(texts)
-
-    def describe(self) -> dict[str, str | int | float | bool]:
-        return self._engine.describe()
+    def answer(self, request: Request[Reply]) -> Reply:
+        begun = time.perf_counter()
+        self.began = min(self.began, begun)
+        reply = request.ask(self._engine)
+        self.seconds += time.perf_counter() - begun
+        return reply
 
     def close(self) -> None:
         """Leave the engine open: the next step needs it."""
-
-    def _clock(self, ask: Callable[[], _Answers]) -> _Answers:
-        begun = time.perf_counter()
-        self.began = min(self.began, begun)
-        answers = ask()
-        self.seconds += time.perf_counter() - begun
-        return answers
 
 
 def _live(world: TimedWorkers, mode: Mode, state: State, engine: Engine, path: Path) -> TimedStep:

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, suppress
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from llm_policy.engines.base import (
     Schema,
 )
 from llm_policy.engines.provenance import is_noise, model_folder, taught_entries, weights_of
+from llm_policy.engines.requests import Reply
 
 os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")  # a fork would copy JAX's threads
 os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")  # GiB; read on a machine without a GPU only
@@ -36,8 +37,6 @@ from vllm.sampling_params import StructuredOutputsParams
 from vllm.v1.engine.exceptions import EngineDeadError
 
 from llm_policy.engines._forced import FORCED, PROCESSOR
-
-_Answers = TypeVar("_Answers", list[Completion], Choices)
 
 
 class _Question(NamedTuple):
@@ -222,8 +221,8 @@ class VLLMEngine:
         self,
         prompts: Sequence[Prompt],
         questions: Sequence[_Question],
-        read: Callable[[list[list[Any]]], _Answers],
-    ) -> _Answers:
+        read: Callable[[list[list[Any]]], Reply],
+    ) -> Reply:
         """Return what `read` makes of the outputs to all prompts, each asked all questions."""
         params = [question.params for question in questions]
         longest = max(len(said) + (each.max_tokens or 0) for each, said in questions)
@@ -235,7 +234,7 @@ class VLLMEngine:
         rows: list[list[str]] = []
         finished: dict[str, Any] = {}
 
-        def answers(places: Sequence[int]) -> _Answers:
+        def answers(places: Sequence[int]) -> Reply:
             return read([[finished[name] for name in rows[place]] for place in places])
 
         try:

@@ -14,7 +14,9 @@ from econjax import BracketSchedule, Economy, Utilitarian
 from econjax.economy import income_and_tax
 from econjax.preferences import REFERENCE_HOURS
 from econjax.schedule import AbstractSchedule
-from llm_policy.engines.base import Choices, Completion, Engine, Prompt, Schema
+from llm_policy.engines.base import Choices, Engine
+from llm_policy.engines.requests import Reply, Request
+from llm_policy.engines.wrappers.wrapper import Wrapper
 from llm_policy.memory.workers import Memory, latest, nudge
 from llm_policy.personas.draw import Personas
 from llm_policy.prompts.disutility import effort_cost, prices
@@ -247,7 +249,7 @@ def remembered(memory: Memory, situation: Situation) -> Remembered:
     )
 
 
-class _Overheard:
+class _Overheard(Wrapper):
     """The same protocol as `engine`; keeps the last choices."""
 
     choices: Choices
@@ -255,20 +257,8 @@ class _Overheard:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def complete(
-        self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
-    ) -> list[Completion]:
-        return self._engine.complete(prompts, schema, samples=samples, max_tokens=max_tokens)
-
-    def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
-        self.choices = self._engine.choose(prompts, options)
-        return self.choices
-
-    def count(self, texts: Sequence[str]) -> list[int]:
-        return self._engine.count(texts)
-
-    def describe(self) -> dict[str, str | int | float | bool]:
-        return self._engine.describe()
-
-    def close(self) -> None:
-        self._engine.close()
+    def answer(self, request: Request[Reply]) -> Reply:
+        reply = request.ask(self._engine)
+        if isinstance(reply, Choices):
+            self.choices = reply
+        return reply

@@ -4,7 +4,7 @@ import asyncio
 import email.utils
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx2
 import msgspec
@@ -22,10 +22,9 @@ from llm_policy.engines.openai.failures import (
     told,
     unreachable,
 )
+from llm_policy.engines.openai.loop import Result
 from llm_policy.engines.openai.replies import ReportedFailure, Unreadable
 from llm_policy.engines.openai.words import clean, said
-
-_T = TypeVar("_T")
 
 MOST_REPLY_BYTES = 2**24
 """The largest reply that is read."""
@@ -76,8 +75,8 @@ class Client:
             raise EngineError(proxied(error, address.host)) from None
 
     async def ask(
-        self, path: str, body: Mapping[str, Any] | None, read: Callable[[bytes], _T]
-    ) -> _T:
+        self, path: str, body: Mapping[str, Any] | None, read: Callable[[bytes], Result]
+    ) -> Result:
         """Return what `read` finds in the reply to a request: a GET without a body, else a POST.
 
         `path` follows the server's address, or is a whole URL.
@@ -113,7 +112,9 @@ class Client:
         """Close the connections. No call may follow."""
         await self._http.aclose()
 
-    async def _once(self, url: str, content: bytes | None, read: Callable[[bytes], _T]) -> _T:
+    async def _once(
+        self, url: str, content: bytes | None, read: Callable[[bytes], Result]
+    ) -> Result:
         """Return what `read` finds in the reply to a request that is sent once.
 
         Raises:

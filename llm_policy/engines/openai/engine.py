@@ -6,7 +6,7 @@ import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal
 
 import httpx2
 import numpy as np
@@ -17,15 +17,13 @@ from llm_policy.engines.base import Choices, Completion, EngineError, Interrupte
 from llm_policy.engines.openai.addresses import key_of, key_variable_of, parse_address
 from llm_policy.engines.openai.client import Client
 from llm_policy.engines.openai.failures import Failed, is_about_scores
-from llm_policy.engines.openai.loop import Loop
+from llm_policy.engines.openai.loop import Loop, Result
 from llm_policy.engines.openai.replies import read_completion
 from llm_policy.engines.openai.scores import NoScores, Scores, read_firsts, read_places
 from llm_policy.engines.openai.served import ServedTokens, text_body
 from llm_policy.engines.openai.server import Server
 from llm_policy.engines.provenance import is_noise, taught_entries, weights_of
-
-_T = TypeVar("_T")
-_Answers = TypeVar("_Answers", list[Completion], Choices)
+from llm_policy.engines.requests import Reply
 
 TOP_LOGPROBS = 20
 """How many first tokens the protocol scores: an option that is not among them counts as unknown."""
@@ -274,22 +272,22 @@ class OpenAIEngine:
         self,
         verb: str,
         prompts: Sequence[Prompt],
-        ask: Callable[[Prompt], Awaitable[_T]],
-        pack: Callable[[list[_T]], _Answers],
-    ) -> _Answers:
+        ask: Callable[[Prompt], Awaitable[Result]],
+        pack: Callable[[list[Result]], Reply],
+    ) -> Reply:
         """Return the answers to all prompts, in order, and tell of each as it comes.
 
         After a failure nothing more is sent, and what was sent is waited for; an interrupt waits
         for nothing.
         """
-        answers: dict[int, _T] = {}
+        answers: dict[int, Result] = {}
         failures: list[Exception] = []
         first = verb not in self._met
         with contextlib.closing(
             self._loop.each(prompts, ask, together=self._concurrency, first=first)
         ) as coming:
             for come in coming:
-                fresh = {one.place: cast(_T, one.answer) for one in come if one.error is None}
+                fresh = {one.place: one.answer for one in come if one.answer is not None}
                 failures += [one.error for one in come if one.error is not None]
                 answers |= fresh
                 if self.hear is not None and fresh:

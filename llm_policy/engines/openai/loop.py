@@ -9,15 +9,16 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 _TOGETHER_SECONDS = 0.02
 """For so long arrivals are collected: to wake the thread that waits for each would cost more."""
-_T = TypeVar("_T")
+Result = TypeVar("Result")
+"""What a request comes to."""
 _Asked = TypeVar("_Asked")
 
 
-class Came(NamedTuple, Generic[_T]):
+class Came(NamedTuple, Generic[Result]):
     """What came for the one at a place: an answer, or what went wrong."""
 
     place: int
-    answer: _T | None = None
+    answer: Result | None = None
     error: Exception | None = None
 
 
@@ -29,7 +30,7 @@ class Loop:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
 
-    def wait(self, work: Coroutine[Any, Any, _T]) -> _T:
+    def wait(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Return what the work returns; an interrupt of the waiting thread cancels it."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
@@ -41,18 +42,18 @@ class Loop:
     def each(
         self,
         asked: Sequence[_Asked],
-        ask: Callable[[_Asked], Awaitable[_T]],
+        ask: Callable[[_Asked], Awaitable[Result]],
         *,
         together: int,
         first: bool = False,
-    ) -> Generator[list[Came[_T]], None, None]:
+    ) -> Generator[list[Came[Result]], None, None]:
         """Yield what `ask` returns or raises for each, all that has come since the last time.
 
         At most `together` are asked at a time; with `first` the first one goes alone. Once
         something was raised nothing more is begun, and what had been begun is waited for. To close
         the generator cancels whatever is left.
         """
-        news: queue.SimpleQueue[list[Came[_T]] | None] = queue.SimpleQueue()
+        news: queue.SimpleQueue[list[Came[Result]] | None] = queue.SimpleQueue()
         work = _ask_all(asked, ask, news.put, together=together, first=first)
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         future.add_done_callback(lambda _: news.put(None))
@@ -75,21 +76,21 @@ class Loop:
 
 async def _ask_all(
     asked: Sequence[_Asked],
-    ask: Callable[[_Asked], Awaitable[_T]],
-    put: Callable[[list[Came[_T]]], None],
+    ask: Callable[[_Asked], Awaitable[Result]],
+    put: Callable[[list[Came[Result]]], None],
     *,
     together: int,
     first: bool,
 ) -> None:
     waiting = deque(enumerate(asked))
-    come: list[Came[_T]] = []
+    come: list[Came[Result]] = []
 
     def tell() -> None:
         if come:
             put(come.copy())
             come.clear()
 
-    def arrive(one: Came[_T]) -> None:
+    def arrive(one: Came[Result]) -> None:
         if not come:
             asyncio.get_running_loop().call_later(_TOGETHER_SECONDS, tell)
         come.append(one)

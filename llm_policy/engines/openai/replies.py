@@ -1,14 +1,13 @@
 """What a server may reply, by declared types: decoded here, or no reply at all."""
 
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
 from llm_policy.engines.base import Completion
+from llm_policy.engines.openai.loop import Result
 from llm_policy.engines.openai.words import words_of
-
-_T = TypeVar("_T")
 
 Count = Annotated[int, Meta(ge=0, le=10**9)]
 """A number of tokens that may be believed."""
@@ -150,7 +149,7 @@ class _Version(Struct):
     version: Annotated[str, Meta(max_length=100)]
 
 
-def decoded(body: bytes | Raw, kind: type[_T]) -> _T:
+def decoded(body: bytes | Raw, kind: type[Result]) -> Result:
     """Return the JSON of a body as what it is declared to be.
 
     Raises:

@@ -7,7 +7,7 @@ from llm_policy.engines.base import Prompt
 
 _ASKED = Prompt("Answer the question.", "How many?")
 
-Request = Callable[[Mapping[str, Any]], list[int]]
+SendBody = Callable[[Mapping[str, Any]], list[int]]
 """Sends the body of a request to the server's tokenizer and returns the tokens of its reply."""
 
 
@@ -21,7 +21,7 @@ class EncodedOptions(NamedTuple):
 class ServedTokens:
     """Asks `request` for tokens; `template` is what the chat template is given besides the chat."""
 
-    def __init__(self, request: Request, template: Mapping[str, Any]) -> None:
+    def __init__(self, request: SendBody, template: Mapping[str, Any]) -> None:
         self._request, self._template = request, dict(template)
         self._known: dict[str, list[int]] = {}
 

@@ -3,12 +3,13 @@
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from llm_policy.engines.base import EngineError, Prompt
 from llm_policy.engines.models import resolve
 from llm_policy.engines.openai.client import Client
 from llm_policy.engines.openai.failures import Failed
+from llm_policy.engines.openai.loop import Result
 from llm_policy.engines.openai.refusals import Manners
 from llm_policy.engines.openai.replies import (
     Card,
@@ -17,8 +18,6 @@ from llm_policy.engines.openai.replies import (
     read_tokens,
     read_version,
 )
-
-_T = TypeVar("_T")
 
 _LOG = logging.getLogger(__name__)
 
@@ -80,8 +79,8 @@ class Server:
             self.version = await self._vllm_version()
 
     async def chat(
-        self, prompt: Prompt, body: Mapping[str, Any], read: Callable[[bytes], _T]
-    ) -> _T:
+        self, prompt: Prompt, body: Mapping[str, Any], read: Callable[[bytes], Result]
+    ) -> Result:
         """Return what `read` finds in the reply to one prompt, asked as the server takes it.
 
         Raises:
@@ -103,7 +102,7 @@ class Server:
                 _LOG.warning("%s refuses part of what was asked: %s.", self._url, meaning)
             return found
 
-    async def complete(self, body: Mapping[str, Any], read: Callable[[bytes], _T]) -> _T:
+    async def complete(self, body: Mapping[str, Any], read: Callable[[bytes], Result]) -> Result:
         """Return what `read` finds in a vLLM server's reply to prompts in tokens.
 
         Raises:

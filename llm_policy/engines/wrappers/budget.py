@@ -5,7 +5,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
-from typing import TypeVar
 
 from llm_policy.engines.base import (
     Choices,
@@ -14,10 +13,9 @@ from llm_policy.engines.base import (
     EngineError,
     Interrupted,
     Prompt,
-    Schema,
 )
-
-_Answers = TypeVar("_Answers", list[Completion], Choices)
+from llm_policy.engines.requests import Reply, Request
+from llm_policy.engines.wrappers.wrapper import Wrapper
 
 
 class BudgetError(EngineError):
@@ -77,7 +75,7 @@ def estimate(
     )
 
 
-class Budget:
+class Budget(Wrapper):
     """The same protocol as `engine`, until the next batch would pass a limit.
 
     `tokens` limits those read and written together, `dollars` their price, `seconds` the time
@@ -116,46 +114,28 @@ class Budget:
         self._clock = clock
         _check(self._limits, prices)
 
-    def complete(
-        self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
-    ) -> list[Completion]:
-        """Return the engine's texts.
+    def answer(self, request: Request[Reply]) -> Reply:
+        """Return the engine's answers, and add what they cost to what was spent.
 
         Raises:
-            EngineError: the engine cannot answer; `BudgetError` if the batch would pass a limit.
+            BudgetError: the batch would pass a limit.
         """
-        self._foresee(prompts, len(prompts) * samples * max_tokens)
-        return self._spend(
-            lambda: self._engine.complete(prompts, schema, samples=samples, max_tokens=max_tokens)
-        )
+        self._foresee(request)
+        start = self._clock()
+        try:
+            reply = request.ask(self._engine)
+        except Interrupted as error:
+            self.spent += self._usage(error.answers, self._clock() - start)
+            raise
+        self.spent += self._usage(reply, self._clock() - start)
+        return reply
 
-    def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
-        """Return the engine's scores.
-
-        Raises:
-            ValueError: the engine cannot score these options.
-            EngineError: the engine cannot answer; `BudgetError` if the batch would pass a limit.
-        """
-        self._foresee(prompts, len(prompts))
-        return self._spend(lambda: self._engine.choose(prompts, options))
-
-    def count(self, texts: Sequence[str]) -> list[int]:
-        """Return the engine's numbers of tokens: they cost nothing."""
-        return self._engine.count(texts)
-
-    def describe(self) -> dict[str, str | int | float | bool]:
-        """Return the engine's description."""
-        return self._engine.describe()
-
-    def close(self) -> None:
-        """Close the engine. No call may follow."""
-        self._engine.close()
-
-    def _foresee(self, prompts: Sequence[Prompt], written: int) -> None:
+    def _foresee(self, request: Request[Reply]) -> None:
         """Raise an error if the batch would pass a limit.
 
         No text has more tokens than bytes: far from the limit, that spares counting them.
         """
+        prompts, written = request.prompts, request.most_written
         at_most = sum(len(text.encode()) for prompt in prompts for text in prompt)
         if self._passes(len(prompts), at_most, written):
             passed = self._passes(len(prompts), _prompt_tokens(self._engine, prompts), written)
@@ -181,17 +161,6 @@ class Budget:
                     "higher limit."
                 )
         return ""
-
-    def _spend(self, ask: Callable[[], _Answers]) -> _Answers:
-        """Return the answers, and add what they cost to what was spent."""
-        start = self._clock()
-        try:
-            answers = ask()
-        except Interrupted as error:
-            self.spent += self._usage(error.answers, self._clock() - start)
-            raise
-        self.spent += self._usage(answers, self._clock() - start)
-        return answers
 
     def _usage(self, answers: Sequence[Completion] | Choices, seconds: float) -> Usage:
         if isinstance(answers, Choices):

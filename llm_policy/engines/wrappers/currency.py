@@ -5,7 +5,9 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from llm_policy.engines.base import Choices, Completion, Engine, Prompt, Schema
+from llm_policy.engines.base import Engine, Prompt
+from llm_policy.engines.requests import Reply, Request
+from llm_policy.engines.wrappers.wrapper import Wrapper
 
 
 class Currency(NamedTuple):
@@ -23,7 +25,7 @@ CURRENCIES = (Currency("crowns", 7), Currency("florins", 31), Currency("talers",
 """Whole scales: whole dollars are not rounded, so that relative prices stay as they are."""
 
 
-class Renamed:
+class Renamed(Wrapper):
     """The same protocol as `engine`, which reads every amount of money in another currency.
 
     "$11,600", "11,600 dollars" and "$11.6k" are multiplied by `scale` and rounded to whole units
@@ -49,26 +51,9 @@ class Renamed:
             )
         self._engine, self._currency = engine, Currency(name, scale, symbol)
 
-    def complete(
-        self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
-    ) -> list[Completion]:
-        """Return `samples` texts for every prompt in the currency.
-
-        Raises:
-            EngineError: the engine cannot answer; `Interrupted` if it answered some.
-        """
-        return self._engine.complete(
-            self._rename(prompts), schema, samples=samples, max_tokens=max_tokens
-        )
-
-    def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
-        """Return the scores of the options, as they are, after every prompt in the currency.
-
-        Raises:
-            ValueError: the options cannot be told apart.
-            EngineError: the engine cannot answer; `Interrupted` if it answered some.
-        """
-        return self._engine.choose(self._rename(prompts), options)
+    def answer(self, request: Request[Reply]) -> Reply:
+        """Return the answers to every prompt in the currency."""
+        return request.about(self._rename(request.prompts)).ask(self._engine)
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of each text in the currency."""
@@ -80,10 +65,6 @@ class Renamed:
             "currency": self._currency.name,
             "currency_scale": self._currency.scale,
         }
-
-    def close(self) -> None:
-        """Close the engine. No call may follow."""
-        self._engine.close()
 
     def _rename(self, prompts: Sequence[Prompt]) -> list[Prompt]:
         shared = {

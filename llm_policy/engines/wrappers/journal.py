@@ -7,26 +7,16 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
-import numpy as np
-
-from llm_policy.engines.base import (
-    Choices,
-    Completion,
-    Engine,
-    EngineError,
-    Hear,
-    Interrupted,
-    Prompt,
-    Schema,
-    Telling,
-)
-from llm_policy.engines.wrappers.store import Recorded, Store
+from llm_policy.engines.base import Engine, EngineError, Hear, Interrupted, Prompt, Telling
+from llm_policy.engines.requests import Recorded, Reply, Request
+from llm_policy.engines.wrappers.store import Store
+from llm_policy.engines.wrappers.wrapper import Answering
 
 _HASH_BYTES = 16
 _FOUND = ("refused", "lost")
@@ -36,19 +26,15 @@ _WHEREABOUTS = {"url", *_FOUND}
 
 
 @dataclass
-class _Batch:
-    """A batch of questions: how an engine is asked, how records are read, what is known so far."""
+class _Batch(Generic[Reply]):
+    """A request, the key of each answer to it, and what is known of the answers so far."""
 
-    verb: str
-    parameters: str
-    prompts: Sequence[Prompt]
-    ask: Callable[[Engine, list[Prompt]], Sequence[Completion] | Choices]
-    read: Callable[[list[Recorded]], Any]
-    keys: list[bytes] = field(default_factory=list)
+    request: Request[Reply]
+    keys: list[bytes]
     answers: dict[int, Recorded] = field(default_factory=dict)
 
 
-class Journal:
+class Journal(Answering):
     """The protocol of `engine`: answers from the file at `path`, asks for and records the rest.
 
     The k-th time that a run asks the same question (verb, prompt and parameters) it gets the k-th
@@ -94,37 +80,23 @@ class Journal:
                 self._store.close()
                 raise
 
-    def complete(
-        self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
-    ) -> list[Completion]:
-        """Return the recorded texts, or the engine's.
+    def answer(self, request: Request[Reply]) -> Reply:
+        """Return the recorded answer to every prompt, in order; what the file lacks is asked.
 
         Raises:
             EngineError: an answer is missing and there is no engine, or the file cannot be written;
                 `Interrupted` if that came when part of the batch was answered.
         """
-
-        def ask(engine: Engine, prompts: list[Prompt]) -> list[Completion]:
-            return engine.complete(prompts, schema, samples=samples, max_tokens=max_tokens)
-
-        parameters = json.dumps({"schema": schema, "samples": samples, "max_tokens": max_tokens})
-        return self._answer(_Batch("complete", parameters, prompts, ask, _completions))
-
-    def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
-        """Return the recorded scores, or the engine's.
-
-        Raises:
-            ValueError: the engine cannot score these options.
-            EngineError: as in `complete`.
-        """
-
-        def ask(engine: Engine, prompts: list[Prompt]) -> Choices:
-            return engine.choose(prompts, options)
-
-        def read(answers: list[Recorded]) -> Choices:
-            return _choices(answers, len(options))
-
-        return self._answer(_Batch("choose", json.dumps(list(options)), prompts, ask, read))
+        self.latest = time.perf_counter()
+        keys = self._keys(request)
+        batch = _Batch(request, keys, self._find(keys))
+        missing = [place for place in range(len(keys)) if place not in batch.answers]
+        if missing:
+            texts = [request.prompts[place].personal for place in missing]
+            self._ask_in_chunks(self._live(request.verb, texts), batch, missing)
+        self._asked.update(key[:_HASH_BYTES] for key in keys)
+        self._not_given -= len(keys)
+        return self._give(batch)
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Return the recorded numbers of tokens, or the engine's.
@@ -183,30 +155,18 @@ class Journal:
         if self._engine is not None:
             self._engine.close()
 
-    def _answer(self, batch: _Batch) -> Any:
-        """Return the answer to every prompt, in order: what the file lacks is asked."""
-        self.latest = time.perf_counter()
-        batch.keys = self._keys(batch)
-        batch.answers = self._find(batch.keys)
-        missing = [place for place in range(len(batch.keys)) if place not in batch.answers]
-        if missing:
-            engine = self._live(batch.verb, [batch.prompts[place].personal for place in missing])
-            self._ask_in_chunks(engine, batch, missing)
-        self._asked.update(key[:_HASH_BYTES] for key in batch.keys)
-        self._not_given -= len(batch.keys)
-        return self._give(batch)
-
-    def _keys(self, batch: _Batch) -> list[bytes]:
+    def _keys(self, request: Request[Any]) -> list[bytes]:
         """Return each answer's key: a hash of the question, and how often it was asked before.
 
         The head is JSON, which says where it ends: no two questions hash the same bytes.
         """
         heads: dict[str, Any] = {}
+        parameters = request.parameters
         here: Counter[bytes] = Counter()
         keys = []
-        for shared, personal in batch.prompts:
+        for shared, personal in request.prompts:
             if shared not in heads:
-                head = json.dumps([batch.verb, batch.parameters, shared], ensure_ascii=False)
+                head = json.dumps([request.verb, parameters, shared], ensure_ascii=False)
                 heads[shared] = hashlib.sha256(head.encode())
             question = heads[shared].copy()
             question.update(personal.encode())
@@ -222,7 +182,7 @@ class Journal:
         recorded = self._store.answers(keys)
         return {place: recorded[key] for place, key in enumerate(keys) if key in recorded}
 
-    def _ask_in_chunks(self, engine: Engine, batch: _Batch, missing: list[int]) -> None:
+    def _ask_in_chunks(self, engine: Engine, batch: _Batch[Any], missing: list[int]) -> None:
         """Add what the batch lacks to its answers; a failure takes those that there are with it."""
         try:
             for start in range(0, len(missing), self._chunk):
@@ -232,41 +192,41 @@ class Journal:
                 raise
             raise Interrupted(str(error), sorted(batch.answers), self._give(batch)) from error
 
-    def _ask(self, engine: Engine, batch: _Batch, places: list[int]) -> None:
+    def _ask(self, engine: Engine, batch: _Batch[Any], places: list[int]) -> None:
         """Ask for a chunk, and record what comes, when it comes, whole or not."""
-        failure = None
+        failure, prompts = None, [batch.request.prompts[place] for place in places]
         since = time.perf_counter()
 
-        def hear(rows: Sequence[int], said: Sequence[Completion] | Choices) -> None:
+        def hear(rows: Sequence[int], said: Any) -> None:
             nonlocal since
             now = time.perf_counter()
             seconds, since = (now - since) / max(len(rows), 1), now
-            heard = dict(
-                zip((places[row] for row in rows), _recordable(said, seconds), strict=True)
-            )
+            records = batch.request.records(said, seconds)
+            heard = dict(zip((places[row] for row in rows), records, strict=True))
             self._record(batch, {at: heard[at] for at in heard if at not in batch.answers})
 
         with _told(engine, hear):
             try:
-                said = batch.ask(engine, [batch.prompts[place] for place in places])
+                said = batch.request.about(prompts).ask(engine)
                 rows = range(len(places))
             except Interrupted as error:
-                failure, said, rows = error, error.answers, error.done
+                failure, said, rows = error, batch.request.given(error), error.done
         hear(rows, said)
         if failure is not None:
             raise failure
 
-    def _record(self, batch: _Batch, fresh: dict[int, Recorded]) -> None:
+    def _record(self, batch: _Batch[Any], fresh: dict[int, Recorded]) -> None:
         """Write answers with their keys and prompts, all or none, and add them to the batch's."""
         if not fresh:
             return
-        calls = [(batch.keys[at], batch.prompts[at], answer) for at, answer in fresh.items()]
-        self._store.add(batch.verb, batch.parameters, calls)
+        request = batch.request
+        calls = [(batch.keys[at], request.prompts[at], answer) for at, answer in fresh.items()]
+        self._store.add(request.verb, request.parameters, calls)
         batch.answers |= fresh
         self._not_given += len(fresh)
         self.asked += len(fresh)
 
-    def _give(self, batch: _Batch) -> Any:
+    def _give(self, batch: _Batch[Reply]) -> Reply:
         """Return the batch's answers in order, as the protocol has them, and count their cost."""
         answers = [batch.answers[place] for place in sorted(batch.answers)]
         self.calls += len(answers)
@@ -274,7 +234,7 @@ class Journal:
         self.cached_tokens += sum(answer.cached_tokens for answer in answers)
         self.answer_tokens += sum(answer.answer_tokens for answer in answers)
         self.seconds += sum(answer.seconds for answer in answers)
-        return batch.read(answers)
+        return batch.request.reply(answers)
 
     def _live(self, verb: str, texts: Sequence[str]) -> Engine:
         """Return the engine that `texts` can be asked of."""
@@ -298,47 +258,6 @@ def _told(engine: Engine, hear: Hear) -> Iterator[None]:
         yield
     finally:
         engine.hear = None
-
-
-def _recordable(said: Sequence[Completion] | Choices, seconds: float) -> list[Recorded]:
-    """Return an engine's answers as the file holds them, each of which took `seconds`."""
-    if isinstance(said, Choices):
-        scores = np.column_stack([said.logprob, said.leaked]).astype("<f8")
-        tokens = zip(said.prompt_tokens.tolist(), said.cached_tokens.tolist(), strict=True)
-        return [
-            Recorded(row.tobytes(), *read, 1, seconds)
-            for row, read in zip(scores, tokens, strict=True)
-        ]
-    return [
-        Recorded(
-            json.dumps(a.texts),
-            int(a.prompt_tokens),
-            int(a.cached_tokens),
-            int(a.answer_tokens),
-            seconds,
-        )
-        for a in said
-    ]
-
-
-def _completions(answers: list[Recorded]) -> list[Completion]:
-    return [
-        Completion(tuple(json.loads(said)), prompt_tokens, answer_tokens, cached_tokens)
-        for said, prompt_tokens, cached_tokens, answer_tokens, _ in answers
-    ]
-
-
-def _choices(answers: list[Recorded], options: int) -> Choices:
-    said: Any = (answer.said for answer in answers)
-    scores = (
-        np.frombuffer(b"".join(said), "<f8").astype(np.float64).reshape(len(answers), options + 1)
-    )
-    return Choices(
-        logprob=scores[:, :-1],
-        leaked=scores[:, -1],
-        prompt_tokens=np.array([answer.prompt_tokens for answer in answers], np.int64),
-        cached_tokens=np.array([answer.cached_tokens for answer in answers], np.int64),
-    )
 
 
 def _check_same(old: dict[str, Any], new: dict[str, Any], path: Path) -> None:

@@ -4,10 +4,11 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import fields
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
-from llm_policy.engines.base import Choices, Completion, Engine, Prompt, Schema
+from llm_policy.engines.base import Engine
+from llm_policy.engines.requests import Reply, Request
+from llm_policy.engines.wrappers.wrapper import Wrapper
 
 _Answer = TypeVar("_Answer")
 
@@ -27,10 +28,7 @@ def in_step(
     with ThreadPoolExecutor(max(len(runs), 1)) as pool:
         try:
             callers = [_Caller(engine, inbox, place) for place in range(len(runs))]
-            futures = [
-                pool.submit(run, cast(Engine, caller))
-                for run, caller in zip(runs, callers, strict=True)
-            ]
+            futures = [pool.submit(run, caller) for run, caller in zip(runs, callers, strict=True)]
             for future in futures:
                 future.add_done_callback(lambda _: inbox.put(None))
             for number, batch in enumerate(inbox.batches(), start=1):
@@ -46,11 +44,10 @@ def in_step(
 
 
 class _Question(NamedTuple):
-    """Prompts of the run at a `place`, how they are asked, and where the answers go."""
+    """What the run at a `place` asks, and where the answers go."""
 
     place: int
-    prompts: Sequence[Prompt]
-    how: dict[str, Any]
+    request: Request[Any]
     reply: "Future[Any]"
 
 
@@ -100,44 +97,36 @@ class _Inbox:
                 self._waiting.append(news)
 
 
-class _Caller:
+class _Caller(Wrapper):
     """The engine as the run at a `place` meets it: its questions wait for those of the others."""
 
     def __init__(self, engine: Engine, inbox: _Inbox, place: int) -> None:
-        self._inbox, self._place = inbox, place
-        self.count, said = engine.count, engine.describe()
-        self.describe = lambda: dict(said)  # asked here: a journal answers in its own thread alone
+        self._engine, self._inbox, self._place = engine, inbox, place
+        self._said = engine.describe()  # here: a journal answers in its own thread alone
 
-    def complete(
-        self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
-    ) -> list[Completion]:
-        return self._wait(prompts, {"schema": schema, "samples": samples, "max_tokens": max_tokens})
-
-    def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
-        return self._wait(prompts, {"options": options})
-
-    def _wait(self, prompts: Sequence[Prompt], how: dict[str, Any]) -> Any:
-        question = _Question(self._place, prompts, how, Future())
+    def answer(self, request: Request[Reply]) -> Reply:
+        question = _Question(self._place, request, Future())
         self._inbox.put(question)
         return question.reply.result()
+
+    def describe(self) -> dict[str, str | int | float | bool]:
+        return dict(self._said)
+
+    def close(self) -> None:
+        """Leave the engine open: the other runs ask it too."""
 
 
 def _answer(engine: Engine, batch: Sequence[_Question]) -> None:
     """Ask all questions at once."""
-    how = batch[0].how
-    if any(question.how != how for question in batch):
+    alike = batch[0].request
+    if any(question.request.about([]) != alike.about([]) for question in batch):
         raise ValueError(
             "Runs in step ask alike: under one schema, for equally many samples of one length, or "
             "for the same options."
         )
-    prompts = [prompt for question in batch for prompt in question.prompts]
-    answers = engine.choose(prompts, **how) if "options" in how else engine.complete(prompts, **how)
+    prompts = [prompt for question in batch for prompt in question.request.prompts]
+    answers = alike.about(prompts).ask(engine)
     begin = 0
     for question in batch:
-        places = slice(begin, begin := begin + len(question.prompts))
-        if isinstance(answers, Choices):
-            question.reply.set_result(
-                Choices(*(getattr(answers, each.name)[places] for each in fields(answers)))
-            )
-        else:
-            question.reply.set_result(answers[places])
+        places = slice(begin, begin := begin + len(question.request.prompts))
+        question.reply.set_result(alike.part(answers, places))

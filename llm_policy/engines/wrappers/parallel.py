@@ -6,38 +6,27 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from itertools import chain
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple
 
 from llm_policy.engines._arrivals import in_threads
-from llm_policy.engines._scores import join
-from llm_policy.engines.base import (
-    Choices,
-    Completion,
-    Engine,
-    EngineError,
-    Hear,
-    Interrupted,
-    Prompt,
-    Schema,
-    Telling,
-)
+from llm_policy.engines.base import Engine, EngineError, Hear, Interrupted, Prompt, Telling
+from llm_policy.engines.requests import Reply, Request
+from llm_policy.engines.wrappers.wrapper import Answering
 
 _LOG = logging.getLogger(__name__)
 
 _SMALL = 64
 """Prompts that are worth a call of their own."""
 
-_Answers = TypeVar("_Answers", list[Completion], Choices)
 
-
-class _Told(NamedTuple, Generic[_Answers]):
+class _Told(NamedTuple, Generic[Reply]):
     """What came for some places of the batch, None for none."""
 
     places: list[int]
-    answers: _Answers | None
+    answers: Reply | None
 
 
-class Parallel:
+class Parallel(Answering):
     """The same protocol over `engines` of one model: whichever is free takes the next prompts.
 
     Prompts with the same `shared` text stay together, so that each engine's prefix cache is of use;
@@ -56,31 +45,6 @@ class Parallel:
         self._engines = list(engines)
         self._lost: dict[int, str] = {}
         self._description = _common([engine.describe() for engine in engines])
-
-    def complete(
-        self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
-    ) -> list[Completion]:
-        """Return `samples` texts under `schema` for every prompt.
-
-        Raises:
-            EngineError: an engine failed and nothing was answered; `Interrupted` if something was.
-        """
-        return self._share(
-            prompts,
-            lambda engine, part: engine.complete(
-                part, schema, samples=samples, max_tokens=max_tokens
-            ),
-            _join_completions,
-        )
-
-    def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
-        """Score every option after every prompt.
-
-        Raises:
-            ValueError: the engines cannot score these options.
-            EngineError: an engine failed and nothing was answered; `Interrupted` if something was.
-        """
-        return self._share(prompts, lambda engine, part: engine.choose(part, options), join)
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of each text, as the first engine counts them.
@@ -109,28 +73,30 @@ class Parallel:
         for engine in self._engines:
             engine.close()
 
-    def _share(
-        self,
-        prompts: Sequence[Prompt],
-        ask: Callable[[Engine, list[Prompt]], _Answers],
-        merge: Callable[[list[_Answers], list[int]], _Answers],
-    ) -> _Answers:
-        """Let engines `ask` for one part of the batch after another; `merge` what they answer."""
+    def answer(self, request: Request[Reply]) -> Reply:
+        """Let the engines answer one part of the batch after another, and join what they say.
+
+        Raises:
+            ValueError: the engines cannot score these options.
+            EngineError: an engine failed and nothing was answered; `Interrupted` if something was.
+        """
+        prompts = request.prompts
         waiting = deque(_parts(prompts, len(self._engines)))
-        answered: list[_Told[_Answers]] = []
+        answered: list[_Told[Reply]] = []
         failed: dict[int, EngineError] = {}
         mistakes: list[Exception] = []
 
-        def work(number: int, engine: Engine, put: Callable[[_Told[_Answers]], None]) -> None:
+        def work(number: int, engine: Engine, put: Callable[[_Told[Reply]], None]) -> None:
             tells = isinstance(engine, Telling)
             while number not in failed and (part := _next(waiting)) is not None:
                 if tells:
                     engine.hear = partial(_put_told, put, part)
                 try:
-                    told = _Told(part, ask(engine, [prompts[place] for place in part]))
+                    asked = request.about([prompts[place] for place in part])
+                    told = _Told(part, asked.ask(engine))
                 except EngineError as error:
                     failed[number] = error
-                    told = _told_before(error, part)
+                    told = _told_before(request, error, part)
                     waiting.append([place for place in part if place not in told.places])
                 except Exception as error:
                     waiting.clear()
@@ -158,7 +124,7 @@ class Parallel:
         places = [place for part, _ in answered for place in part]
         if failure is not None and not places:
             raise failure
-        merged = merge([answers for _, answers in answered if answers is not None], places)
+        merged = request.join([answers for _, answers in answered if answers is not None], places)
         if failure is not None:
             raise Interrupted(str(failure), sorted(places), merged) from failure
         self._lose(failed)
@@ -214,12 +180,11 @@ def _parts(prompts: Sequence[Prompt], engines: int) -> list[list[int]]:
     return parts
 
 
-def _told_before(error: EngineError, part: list[int]) -> _Told[Any]:
+def _told_before(request: Request[Reply], error: EngineError, part: list[int]) -> _Told[Reply]:
     """Return what an engine had answered of a part when it failed."""
     if not isinstance(error, Interrupted):
         return _Told([], None)
-    answers: Any = error.answers
-    return _Told([part[place] for place in error.done], answers)
+    return _Told([part[place] for place in error.done], request.given(error))
 
 
 def _put_told(
@@ -235,12 +200,3 @@ def _next(waiting: deque[list[int]]) -> list[int] | None:
         return waiting.popleft()
     except IndexError:
         return None
-
-
-def _join_completions(parts: list[list[Completion]], places: list[int]) -> list[Completion]:
-    """Return the completions of all `parts`, sorted by `places`."""
-    completions = [completion for part in parts for completion in part]
-    return [
-        completion
-        for _, completion in sorted(zip(places, completions, strict=True), key=lambda p: p[0])
-    ]

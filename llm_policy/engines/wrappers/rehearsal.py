@@ -5,13 +5,15 @@ import math
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from llm_policy.engines.base import Choices, Completion, Engine, Prompt, Schema
+from llm_policy.engines.requests import Reply, Request
+from llm_policy.engines.wrappers.wrapper import Wrapper
 
 _BATCHES, _PROMPTS = 6, 32
 """Batches of each verb that are kept to be timed, and prompts of each."""
@@ -30,20 +32,18 @@ class _Heard:
     itself: int = 0
     guessed: int = 0
     batches: int = 0
-    kept: list[Callable[[Engine], Any]] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
+    kept: list[Request[Any]] = field(default_factory=list)
 
-    def hear(self, prompts: Sequence[Prompt], ask: Callable[[Engine, list[Prompt]], Any]) -> None:
+    def hear(self, request: Request[Any]) -> None:
         """Count a batch, and keep its beginning with a chance that is the same for all."""
-        some = list(prompts[:_PROMPTS])
-        self.guessed, self.batches = self.guessed + len(prompts), self.batches + 1
+        some = request.about(request.prompts[:_PROMPTS])
+        self.guessed, self.batches = self.guessed + len(request.prompts), self.batches + 1
         place = len(self.kept) if self.batches <= _BATCHES else self.draw.randrange(self.batches)
-        if some and place < _BATCHES:
-            self.kept[place:] = [lambda engine: ask(engine, some), *self.kept[place + 1 :]]
-            self.sizes[place:] = [len(some), *self.sizes[place + 1 :]]
+        if some.prompts and place < _BATCHES:
+            self.kept[place:] = [some, *self.kept[place + 1 :]]
 
 
-class Rehearsal:
+class Rehearsal(Wrapper):
     """The same protocol as `engine`, which answers the first `FIRST` prompts of each verb itself.
 
     To all others come answers at random: any text that the schema allows, any option as likely as
@@ -51,58 +51,17 @@ class Rehearsal:
     """
 
     def __init__(self, engine: Engine, *, seed: int = 0) -> None:
-        self._engine, self._draw = engine, random.Random(seed)
+        self._engine, self._guesser = engine, _Guesser(engine, random.Random(seed))
         self._heard = {verb: _Heard(random.Random(seed)) for verb in ("complete", "choose")}
 
-    def complete(
-        self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
-    ) -> list[Completion]:
-        """Return the engine's texts, or any that the schema allows.
-
-        Raises:
-            EngineError: the engine cannot answer.
-        """
-
-        def ask(engine: Engine, some: list[Prompt]) -> list[Completion]:
-            return engine.complete(some, schema, samples=samples, max_tokens=max_tokens)
-
-        if self._first("complete", prompts, ask):
-            return ask(self._engine, list(prompts))
-        texts = [
-            tuple(json.dumps(_allowed(schema, self._draw)) for _ in range(samples)) for _ in prompts
-        ]
-        written = self._engine.count([text for own in texts for text in own])
-        sums = np.array(written, int).reshape(len(prompts), samples).sum(axis=1).tolist()
-        read = self._read(prompts)
-        return [Completion(*answer) for answer in zip(texts, read, sums, strict=True)]
-
-    def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
-        """Return the engine's scores, or equal ones.
-
-        Raises:
-            ValueError: the engine cannot tell the options apart.
-            EngineError: the engine cannot answer.
-        """
-
-        def ask(engine: Engine, some: list[Prompt]) -> Choices:
-            return engine.choose(some, options)
-
-        if self._first("choose", prompts, ask):
-            return ask(self._engine, list(prompts))
-        return Choices(
-            logprob=np.full((len(prompts), len(options)), -math.log(len(options))),
-            leaked=np.zeros(len(prompts)),
-            prompt_tokens=np.array(self._read(prompts), int),
-            cached_tokens=np.zeros(len(prompts), int),
-        )
-
-    def count(self, texts: Sequence[str]) -> list[int]:
-        """Return the engine's numbers of tokens."""
-        return self._engine.count(texts)
-
-    def describe(self) -> dict[str, str | int | float | bool]:
-        """Return the engine's description."""
-        return self._engine.describe()
+    def answer(self, request: Request[Reply]) -> Reply:
+        """Return the engine's answers, or what comes at random."""
+        heard, more = self._heard[request.verb], len(request.prompts)
+        if heard.itself + more <= FIRST:
+            heard.itself += more
+            return request.ask(self._engine)
+        heard.hear(request)
+        return request.ask(self._guesser)
 
     def close(self) -> None:
         """Do nothing: whoever started the engine closes it."""
@@ -118,28 +77,50 @@ class Rehearsal:
         """
         total = 0.0
         for heard in self._heard.values():
-            for ask in heard.kept[1::2]:
-                ask(self._engine)
+            for request in heard.kept[1::2]:
+                request.ask(self._engine)
             began = time.perf_counter()
-            for ask in heard.kept[::2]:
-                ask(self._engine)
+            for request in heard.kept[::2]:
+                request.ask(self._engine)
             took = time.perf_counter() - began
-            total += took * heard.guessed / max(sum(heard.sizes[::2]), 1)
+            total += (
+                took * heard.guessed / max(sum(len(asked.prompts) for asked in heard.kept[::2]), 1)
+            )
         return total
 
-    def _first(self, verb: str, prompts: Sequence[Prompt], ask: Any) -> bool:
-        """Return whether a batch is among the first, and keep it for later if it is not."""
-        heard = self._heard[verb]
-        if heard.itself + len(prompts) <= FIRST:
-            heard.itself += len(prompts)
-            return True
-        heard.hear(prompts, ask)
-        return False
+
+class _Guesser:
+    """Answers at random whatever `engine` is asked; the costs are what it counts."""
+
+    def __init__(self, engine: Engine, draw: random.Random) -> None:
+        self._draw = draw
+        self.count, self.describe, self.close = engine.count, engine.describe, engine.close
+
+    def complete(
+        self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
+    ) -> list[Completion]:
+        """Return texts that the schema allows."""
+        texts = [
+            tuple(json.dumps(_allowed(schema, self._draw)) for _ in range(samples)) for _ in prompts
+        ]
+        written = self.count([text for own in texts for text in own])
+        sums = np.array(written, int).reshape(len(prompts), samples).sum(axis=1).tolist()
+        read = self._read(prompts)
+        return [Completion(*answer) for answer in zip(texts, read, sums, strict=True)]
+
+    def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
+        """Return equal scores."""
+        return Choices(
+            logprob=np.full((len(prompts), len(options)), -math.log(len(options))),
+            leaked=np.zeros(len(prompts)),
+            prompt_tokens=np.array(self._read(prompts), int),
+            cached_tokens=np.zeros(len(prompts), int),
+        )
 
     def _read(self, prompts: Sequence[Prompt]) -> list[int]:
         """Return the tokens of each prompt."""
         texts = list(Counter(text for prompt in prompts for text in prompt))
-        tokens = dict(zip(texts, self._engine.count(texts), strict=True))
+        tokens = dict(zip(texts, self.count(texts), strict=True))
         return [tokens[prompt.shared] + tokens[prompt.personal] for prompt in prompts]
 
 

@@ -6,9 +6,10 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from llm_policy.engines.base import EngineError, Prompt
+from llm_policy.engines.requests import Recorded
 from llm_policy.engines.wrappers.sealing import (
     Witness,
     as_damage,
@@ -24,8 +25,8 @@ Description = Mapping[str, str | int | float | bool]
 
 _APPLICATION = 0x65636A78  # in the file's header: this database is a journal
 _FORMAT = 3
-# `answer` is a JSON list of texts, or the log probabilities and then the leak as little-endian
-# float64. The last column of every table is the checksum of the others.
+# `answer` is what `Recorded` calls said. The last column of every table is the checksum of the
+# others.
 _TABLES = f"""
 BEGIN;
 CREATE TABLE engine (description TEXT NOT NULL, checksum BLOB NOT NULL);
@@ -60,16 +61,6 @@ _LATEST = (
     "WHERE text = ? AND personal = ? ORDER BY calls.rowid DESC LIMIT ?"
 )
 _MARKED = "FROM calls WHERE key IN (SELECT key FROM unread)"
-
-
-class Recorded(NamedTuple):
-    """One answer as the file holds it."""
-
-    said: str | bytes
-    prompt_tokens: int
-    cached_tokens: int
-    answer_tokens: int
-    seconds: float
 
 
 class Store:
