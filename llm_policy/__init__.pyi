@@ -1,4 +1,3 @@
-from .answers.reading import Tally
 from .audit.workers import audit_workers
 from .elections.democracy import Democracy
 from .elections.state import exploitation, turnover
@@ -13,6 +12,7 @@ from .engines.wrappers.dedupe import Dedupe
 from .engines.wrappers.journal import Journal
 from .engines.wrappers.lockstep import in_step
 from .engines.wrappers.parallel import Parallel
+from .engines.wrappers.tally import Tallied, Tally
 from .personas.draw import Personas, describe, draw_personas
 from .personas.joint import cells
 from .personas.text import roles, templated, traits, written
@@ -59,6 +59,7 @@ __all__ = [
     "Style",
     "Surrogate",
     "SurrogateRefit",
+    "Tallied",
     "Tally",
     "VLLMEngine",
     "audit_workers",

@@ -27,10 +27,10 @@ from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext, ti
 from experiments.report.disclosure import nature
 from experiments.report.rates import rates_of
 from llm_policy.answers.elicitation import MOST_LEAKED
-from llm_policy.answers.reading import Tally
 from llm_policy.audit.probe import probe_planner, probe_workers
 from llm_policy.engines.base import Engine
-from llm_policy.formula.policy import TaughtWorkers
+from llm_policy.engines.wrappers.tally import Tallied, Tally
+from llm_policy.formula.policy import taught_workers
 from llm_policy.personas.draw import describe, draw_personas
 from llm_policy.planners.choice import ChoicePlanner
 from llm_policy.prompts.planner import PlannerStyle
@@ -75,8 +75,9 @@ def compare(
         EngineError: the engine cannot answer, or too few of its answers can be read.
     """
     config.check()
-    cast = _cast(config, players)
-    law, key, tally = config.status_quo(), jax.random.key(config.seed), Tally()
+    tally = Tally()
+    cast = _cast(config, players, tally)
+    law, key = config.status_quo(), jax.random.key(config.seed)
     asked = _modes(config, cast, law, jax.random.fold_in(key, 0))
     config = replace(config, mode=asked.get("workers", "choice"))
     config.check()
@@ -86,7 +87,7 @@ def compare(
         economy = some.economy()
         for crew in _crews(some, economy, cast, asked, jax.random.fold_in(key, 0), tally):
             if kind == "llm" and done.workers is None:
-                done = replace(done, workers=crew.workers)
+                done = replace(done, workers=crew.workers and crew.workers.models)
             recorded = crew.workers if isinstance(crew.workers, RecordedWorkers) else None
             for name in config.welfare:
                 setting = PlanningContext(
@@ -94,7 +95,6 @@ def compare(
                     elasticity=config.told,
                     engine=cast.planners[0] if cast.planners else None,
                     aim=config.aim(name),
-                    tally=tally,
                     evaluations=some.evaluations or 1,
                     mode=asked.get("planner", "choice"),
                     most_leaked=config.most_leaked,
@@ -105,7 +105,7 @@ def compare(
                 )
                 planned = jax.random.fold_in(key, 1)
                 contest = _Contest(
-                    some, economy, setting, crew, cast.planners, asked, planned, progress
+                    some, economy, setting, crew, cast.planners, tally, asked, planned, progress
                 )
                 done.tables[contest.title] = contest.rows()
                 done.sizes[contest.title] = contest.size
@@ -116,13 +116,13 @@ def compare(
 class _Crew(NamedTuple):
     """Who works, if not the rational: with the words for a title, and the model's name."""
 
-    workers: LLMWorkers | None = None
+    workers: LLMWorkers | RecordedWorkers | None = None
     words: str = ""
     model: str | None = None
 
 
-def _cast(config: CompareConfig, players: Players | Engine | None) -> Players:
-    """Return who plays, one engine at least for each part that a model has.
+def _cast(config: CompareConfig, players: Players | Engine | None, tally: Tally) -> Players:
+    """Return who plays, one engine at least for each part that a model has; all are counted.
 
     Raises:
         ValueError: there is no engine for a part.
@@ -134,7 +134,10 @@ def _cast(config: CompareConfig, players: Players | Engine | None) -> Players:
         "llm" in config.workers and not players.workers
     ):
         raise ValueError("Language models take part and there is no engine to ask.")
-    return players
+    return Players(
+        tuple(Tallied(engine, tally) for engine in players.planners),
+        tuple(engine and Tallied(engine, tally) for engine in players.workers),
+    )
 
 
 def _modes(
@@ -215,25 +218,22 @@ def people(
     engine: Engine | None,
     key: Key[Array, ""],
     *,
-    tally: Tally,
+    tally: Tally | None = None,
     mode: Mode = "choice",
     most_leaked: float = MOST_LEAKED,
     statuses: tuple[str, ...] = (),
     fixed: np.ndarray | None = None,
-) -> LLMWorkers:
+) -> LLMWorkers | RecordedWorkers:
     """Return language models as the workers of an economy, each with a persona drawn with the key.
 
-    They are recorded where they choose. Without an engine they are the formula itself. `statuses`
-    are the names of their groups, and nobody is asked who has `fixed` hours, not NaN.
+    They are recorded where they choose. Without an engine they are the formula itself, whose
+    answers count in `tally`. `statuses` are the names of their groups, and nobody is asked who has
+    `fixed` hours, not NaN.
     """
     personas = draw_personas(key, economy.population)
-    options: dict[str, Any] = {
-        "style": Style(mode=mode, statuses=statuses),
-        "fixed": fixed,
-        "tally": tally,
-    }
+    options: dict[str, Any] = {"style": Style(mode=mode, statuses=statuses), "fixed": fixed}
     if engine is None:
-        return TaughtWorkers(economy, personas, **options)
+        return taught_workers(economy, personas, tally=tally, **options)
     if mode == "text":
         return LLMWorkers(engine, economy, describe(personas), **options)
     return RecordedWorkers(
@@ -272,6 +272,7 @@ class _Contest:
     setting: PlanningContext
     crew: _Crew
     planners: tuple[Engine, ...]
+    tally: Tally
     asked: Mapping[str, Mode]
     key: Key[Array, ""]
     progress: Progress
@@ -362,7 +363,7 @@ class _Contest:
         self, name: str, search: Callable[[Evaluator], _Searched], model: str | None
     ) -> ComparisonRow:
         """Time the search, whose schedule is evaluated afresh."""
-        started, before = time.perf_counter(), replace(self.setting.tally)
+        started, before = time.perf_counter(), replace(self.tally)
         evaluate = self._evaluator(_SEARCH)
         observes, schedule, last = search(evaluate)
         found = self._measure(evaluate, schedule)
@@ -371,7 +372,7 @@ class _Contest:
         record |= {"planner_model": model, "tax_year": _tax_year(evaluate)}
         record |= {"at_best": found.at_best, "years": list(found.years) or None}
         record |= _errors_in_columns(found.errors) | self._inverse_income(schedule)
-        calls = self.setting.tally.asked - before.asked
+        calls = self.tally.asked - before.asked
         return ComparisonRow(
             planner=name,
             observes=observes,
@@ -387,7 +388,7 @@ class _Contest:
             gradients=evaluate.counts["gradient"],
             seconds=time.perf_counter() - started,
             calls=calls,
-            understood=(self.setting.tally.read - before.read) / calls if calls else None,
+            understood=(self.tally.read - before.read) / calls if calls else None,
             planner_model=model,
             worker_model=self.crew.model,
             years=found.years,

@@ -24,8 +24,8 @@ from experiments.report.disclosure import BY_CHOICE, nature
 from experiments.report.intervals import Measured, mean_of
 from experiments.runs.directory import METRICS, write_table
 from experiments.runs.rows import Row, in_columns, rate_columns, run_columns, welfare_columns
-from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine
+from llm_policy.engines.wrappers.tally import Tallied
 from llm_policy.prompts.welfare import WelfareSpec
 from llm_policy.surrogate.expectation import recorded_value
 from llm_policy.surrogate.recording import RecordedWorkers
@@ -203,19 +203,17 @@ def _run(
         economy,
         engine,
         people_key,
-        tally=Tally(),
         statuses=config.statuses,
         fixed=config.fixed_hours(economy),
     )
     assert isinstance(workers, RecordedWorkers)
-    society, tally = Society(workers, aim.welfare, subsistence=floor), Tally()
-    started = time.perf_counter()
+    society = Society(workers, aim.welfare, subsistence=floor)
+    asked, started = None if engine is None else Tallied(engine), time.perf_counter()
     setting = PlanningContext(
         law=config.status_quo(),
         elasticity=None,
-        engine=engine,
+        engine=asked,
         aim=aim,
-        tally=tally,
         evaluations=config.evaluations,
         workers=workers,
         steps=config.steps,
@@ -227,11 +225,12 @@ def _run(
     steps = entry.evaluations or config.evaluations
     found = plan(plan_key, planner, evaluate, steps=steps).recommended
     queries, seconds = workers.queries, time.perf_counter() - started
+    proposals = 0 if asked is None else asked.tally.asked
     ModelEvaluator(society, steps=config.steps, key=final_key).value(found)
     value = recorded_value(
         economy, aim.welfare, workers.years[-1], workers.hours, subsistence=floor
     )
-    return ContestRun(entry.observes(planner), found, value, queries, tally.asked, seconds)
+    return ContestRun(entry.observes(planner), found, value, queries, proposals, seconds)
 
 
 def _row(

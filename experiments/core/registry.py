@@ -29,7 +29,6 @@ from econjax.welfare import AbstractWelfare
 from experiments.core.config import PlannerName
 from experiments.report.disclosure import MODEL, Nature
 from llm_policy.answers.elicitation import MOST_LEAKED
-from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine
 from llm_policy.memory.planner import History
 from llm_policy.planners.choice import ChoicePlanner
@@ -47,17 +46,15 @@ class PlanningContext:
     """What planners may start from: the law, the elasticity told only to Saez, an engine, the aim.
 
     Without an elasticity, Saez reads each bracket's from the reports. `evaluations` is how many
-    there will be. `tally` counts the answers of models, whoever asks them, and `mode` is how a
-    model that plans gives them: one token for each bracket, or a text. `workers` are the language
-    models who work, in `steps` of each evaluation, where their choices are recorded. `statuses` are
-    the names of groups that have schedules of their own.
+    there will be. `mode` is how a model that plans answers: one token for each bracket, or a text.
+    `workers` are the language models who work, in `steps` of each evaluation, where their choices
+    are recorded. `statuses` are the names of groups that have schedules of their own.
     """
 
     law: BracketSchedule
     elasticity: float | None
     engine: Engine | None
     aim: WelfareSpec
-    tally: Tally
     evaluations: int = 40
     mode: Mode = "choice"
     most_leaked: float = MOST_LEAKED
@@ -120,7 +117,6 @@ def language_model(setting: PlanningContext, history: History = "kept") -> Plann
         setting.engine,
         setting.law,
         goal=setting.aim.words,
-        tally=setting.tally,
         style=PlannerStyle(statuses=setting.statuses),
         bounds=setting.bounds,
         history=history,

@@ -23,9 +23,9 @@ from experiments.core.economy import EconomyConfig
 from experiments.core.registry import REGISTRY
 from experiments.report.intervals import Measured, mean_of
 from llm_policy.answers.proposals import changed
-from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine
 from llm_policy.engines.wrappers.lockstep import in_step
+from llm_policy.engines.wrappers.tally import Tally
 from llm_policy.formula.planner import changes_probabilities, sample_changes
 from llm_policy.memory.planner import History, Trial, records
 from llm_policy.planners.choice import ChoicePlanner
@@ -178,11 +178,8 @@ class _Contest:
 
     def model(self, name: str, seed: int, engine: Engine) -> _Run:
         """Let the model plan."""
-        tally = Tally()
-        planner = ChoicePlanner(
-            engine, self.law, goal=self.aim.words, tally=tally, history=_MODELS[name]
-        )
-        return _Run(self._plan(planner, seed), tally)
+        planner = ChoicePlanner(engine, self.law, goal=self.aim.words, history=_MODELS[name])
+        return _Run(self._plan(planner, seed), planner.tally)
 
     def other(self, name: str, seed: int) -> _Run:
         """Let a planner plan who is no model."""

@@ -25,7 +25,6 @@ from experiments.report.intervals import DRAWS, Measured, quantiles
 from experiments.report.rates import Rates, rates_of, rates_text
 from experiments.runs.directory import METRICS, write_table
 from experiments.runs.rows import Row, in_columns, rate_columns, run_columns, welfare_columns
-from llm_policy.answers.reading import Tally
 from llm_policy.surrogate.recording import RecordedWorkers
 from llm_policy.workers.evaluator import ModelEvaluator
 from llm_policy.workers.society import Society
@@ -107,11 +106,11 @@ def find_model_optimum(
     heard = np.array([float(report.equivalent) for report in tried.reports])
     places = np.argsort(-heard)[: search.finalists].tolist()
     climbed = {}
-    if isinstance(society.workers, RecordedWorkers):
+    if isinstance(society.answering, RecordedWorkers):
         progress(f"gradients on a surrogate, {search.climbs} tax years")
         planner = surrogate_planner(
             rational,
-            society.workers,
+            society.answering,
             society.welfare,
             steps=search.steps,
             subsistence=society.subsistence or 0.0,
@@ -172,7 +171,6 @@ def run_model_optimum(config: OptimumConfig, path: Path, session: Session) -> No
             economy,
             session.engine,
             people_key,
-            tally=Tally(),
             statuses=config.statuses,
             fixed=config.fixed_hours(economy),
         )

@@ -19,9 +19,9 @@ from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext, ti
 from experiments.report.intervals import Measured, bootstrap
 from experiments.scoreboard.config import OWN_ECONOMY, ScoreboardConfig
 from experiments.scoreboard.economies import ECONOMIES, Kind, OwnKind
-from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine
 from llm_policy.engines.wrappers.lockstep import in_step
+from llm_policy.engines.wrappers.tally import Tallied
 from llm_policy.prompts.welfare import WELFARE, WelfareSpec
 
 
@@ -207,13 +207,13 @@ def _runs(
     """Return the planner's run on each draw."""
 
     def run(place: int, asked: Engine | None) -> TriedOnDraw:
-        tally, evaluate, started = Tally(), evaluators[place](), time.perf_counter()
+        evaluate, started = evaluators[place](), time.perf_counter()
+        model = None if asked is None else Tallied(asked)
         setting = PlanningContext(
             law=contest.kind.law,
             elasticity=contest.told,
-            engine=asked,
+            engine=model,
             aim=contest.aim,
-            tally=tally,
             evaluations=sizes.evaluations,
             statuses=contest.kind.statuses,
         )
@@ -225,7 +225,8 @@ def _runs(
         seconds = time.perf_counter() - started
         reached = float(evaluators[place]().value(schedule).equivalent)
         seen = entry.observes(planner)
-        return TriedOnDraw(schedule, reached, evaluate.counts, tally.asked, seconds, seen)
+        answers = 0 if model is None else model.tally.asked
+        return TriedOnDraw(schedule, reached, evaluate.counts, answers, seconds, seen)
 
     if not entry.is_model:
         return [run(place, None) for place in range(len(evaluators))]

@@ -14,7 +14,6 @@ from econjax import BracketSchedule
 from econjax.planning import Planner, RationalEvaluator, Report, hear
 from experiments.core.registry import REGISTRY, PlanningContext
 from experiments.simulate.config import SimulateConfig
-from llm_policy.answers.reading import Tally
 from llm_policy.elections.democracy import Democracy
 from llm_policy.elections.state import DemocracyState, exploitation, turnover
 from llm_policy.engines.base import Engine
@@ -57,9 +56,7 @@ class Government(Protocol):
         ...
 
 
-def form_government(
-    config: SimulateConfig, engine: Engine, society: Society, tally: Tally
-) -> Government:
+def form_government(config: SimulateConfig, engine: Engine, society: Society) -> Government:
     """Return the planner or the democracy that `config` asks for."""
     start = config.schedule()
     if config.scenario == "democratic":
@@ -70,7 +67,6 @@ def form_government(
             goal=config.aim(config.welfare).words,
             style=_style(config),
             most_unread=config.most_unread,
-            tally=tally,
         )
         return _Elected(democracy)
     rational = RationalEvaluator(society.workers.economy, society.welfare)
@@ -82,11 +78,10 @@ def form_government(
             elasticity=config.told,
             engine=engine,
             aim=config.aim(config.welfare),
-            tally=tally,
             statuses=config.statuses,
         )
         return _Planned(REGISTRY[config.planner].planner(setting), rational)
-    return _Planned(planner_of(config, engine, rational.what_if, tally=tally), rational)
+    return _Planned(planner_of(config, engine, rational.what_if), rational)
 
 
 def planner_of(
@@ -95,7 +90,6 @@ def planner_of(
     what_if: Callable[[BracketSchedule], Report] | None,
     *,
     person: str = "",
-    tally: Tally | None = None,
 ) -> LLMPlanner:
     """Return the language model that plans, or a leader who is a `person`."""
     return LLMPlanner(
@@ -106,7 +100,6 @@ def planner_of(
         person=person,
         warmup=config.warmup,
         most_unread=config.most_unread,
-        tally=tally,
         what_if=what_if if config.queries else None,
         queries=config.queries,
     )

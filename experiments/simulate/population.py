@@ -10,7 +10,6 @@ from jaxtyping import Array, Float, Key
 from econjax import Economy, Population
 from experiments.core.engines import other_currency
 from experiments.simulate.config import SimulateConfig
-from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine, Unread
 from llm_policy.engines.wrappers.currency import rename
 from llm_policy.personas.draw import draw_personas
@@ -80,7 +79,6 @@ def cast_workers(
     people: People | None,
     engine: Engine,
     key: Key[Array, ""],
-    tally: Tally,
 ) -> LLMWorkers:
     """Return the workers, with the aims and the fixed hours that `config` asks for."""
     mix_key, hours_key = jax.random.split(key)
@@ -103,7 +101,6 @@ def cast_workers(
         fixed=_fixed_hours(hours_key, agents) if config.one_model else config.fixed_hours(economy),
         most_unread=config.most_unread,
         most_leaked=config.most_leaked,
-        tally=tally,
     )
 
 

@@ -17,10 +17,10 @@ from experiments.simulate.config import SimulateConfig
 from experiments.simulate.context import check_context
 from experiments.simulate.government import Government, form_government
 from experiments.simulate.population import cast_people, cast_workers
-from llm_policy.answers.reading import Tally
 from llm_policy.audit.probe import Probe, probe_workers
 from llm_policy.engines.base import Engine, EngineError
 from llm_policy.engines.wrappers.budget import Usage, estimate
+from llm_policy.engines.wrappers.tally import Tally, tallied
 from llm_policy.personas.text import People
 from llm_policy.prompts.workers import Mode
 from llm_policy.workers.society import Society, State, Step
@@ -76,10 +76,10 @@ def prepare(config: SimulateConfig, engine: Engine) -> Setup:
     """
     config.check()
     people_key, cast_key, key = jax.random.split(jax.random.key(config.seed), 3)
-    economy, tally = config.economy(), Tally()
+    economy, engine = config.economy(), tallied(engine)
     people = cast_people(config, economy, engine, people_key)
     config = replace(config, mode=_mode(config, economy, people, engine, cast_key))
-    workers = cast_workers(config, economy, people, engine, cast_key, tally)
+    workers = cast_workers(config, economy, people, engine, cast_key)
     society = Society(
         workers,
         config.aim(config.welfare).welfare,
@@ -88,8 +88,8 @@ def prepare(config: SimulateConfig, engine: Engine) -> Setup:
     )
     beginning, report = society.begin(config.schedule()), society.usual(config.schedule())[1]
     check_context(config, society, engine, report)
-    government = form_government(config, engine, society, tally)
-    return Setup(config, people, society, government, beginning, tally, key)
+    government = form_government(config, engine, society)
+    return Setup(config, people, society, government, beginning, engine.tally, key)
 
 
 def _mode(
@@ -105,7 +105,7 @@ def _mode(
     choosing = replace(config, mode="choice")
 
     def probe(engine: Engine) -> Probe:
-        workers = cast_workers(choosing, economy, people, engine, key, Tally())
+        workers = cast_workers(choosing, economy, people, engine, key)
         return probe_workers(workers, config.schedule())
 
     return mode_for("workers", config, [engine], probe)

@@ -16,11 +16,9 @@ from experiments.core.registry import REGISTRY, PlanningContext, titled
 from experiments.report.disclosure import nature
 from experiments.report.intervals import Measured, bootstrap
 from experiments.transfer.config import TransferConfig
-from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine
 from llm_policy.surrogate.recording import RecordedWorkers
 from llm_policy.workers.evaluator import ModelEvaluator
-from llm_policy.workers.llm import LLMWorkers
 from llm_policy.workers.society import Society
 
 
@@ -115,17 +113,15 @@ class _Place:
     config: TransferConfig
     engine: Engine
     key: Key[Array, ""]
-    tally: Tally = field(default_factory=Tally)
 
     def __post_init__(self) -> None:
         self.law = self.config.status_quo()
         self.economy = self.config.economy()
         key = jax.random.fold_in(self.key, 0)
-        self.workers: LLMWorkers = people(
+        self.workers = people(
             self.economy,
             self.engine,
             key,
-            tally=self.tally,
             statuses=self.config.statuses,
             fixed=self.config.fixed_hours(self.economy),
         )
@@ -144,7 +140,6 @@ class _Place:
             elasticity=self.config.told,
             engine=self.engine,
             aim=aim,
-            tally=self.tally,
             evaluations=tries,
             workers=workers,
             steps=self.config.tax_year,

@@ -50,10 +50,17 @@ def probabilities(
         EngineError: the engine cannot answer.
     """
     choices = engine.choose(prompts, choice_set.codes)
-    found = np.exp(choices.logprob)
-    if choice_set.order is not None:
-        found = np.take_along_axis(found, np.argsort(choice_set.order[workers], axis=1), axis=1)
-    return found, choices.leaked
+    return of_values(choices.logprob, choice_set, workers), choices.leaked
+
+
+def of_values(
+    logprob: Float[np.ndarray, "n options"], choice_set: ChoiceSet, workers: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, "n options"]:
+    """Return probabilities of the menu's values, in their order, from those of its codes."""
+    found = np.exp(logprob)
+    if choice_set.order is None:
+        return found
+    return np.take_along_axis(found, np.argsort(choice_set.order[workers], axis=1), axis=1)
 
 
 def legend(choice_set: ChoiceSet, *, reverse: bool) -> list[str]:

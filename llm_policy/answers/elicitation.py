@@ -1,22 +1,41 @@
-"""Asking many workers one thing: again where an answer cannot be read, never instead of it."""
+"""Asking many people one thing: again where an answer cannot be read, never instead of it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Generic, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from llm_policy.answers.reading import Reading, Tally, as_column
-from llm_policy.engines.base import Engine, Prompt, Schema, Unread
-
-Reader = Callable[[str], Reading[float]]
-"""Reads a text into a number, or says why it cannot."""
-
+from llm_policy.answers.reading import Reading, Value
+from llm_policy.engines.base import Prompt, Unread
+from llm_policy.engines.requests import ChoiceRequest, TextRequest
+from llm_policy.engines.wrappers.tally import Tallied, Tally
 
 MOST_LEAKED = 0.5
 """The probability on none of the options that a choice may have at most: an even bet."""
+
+
+class Heard(NamedTuple, Generic[Value]):
+    """The last reading of the answers to each prompt.
+
+    `failures` counts all answers that could not be read, and `unreadable` shows one of the last.
+    """
+
+    readings: list[Reading[Value]]
+    failures: int
+    unreadable: str
+
+
+class Chosen(NamedTuple):
+    """The place of each prompt's drawn option, for whom one is known, what leaked, all scores."""
+
+    places: Int[np.ndarray, " n"]
+    understood: Bool[np.ndarray, " n"]
+    leaked: Float[np.ndarray, " n"]
+    logprob: Float[np.ndarray, "n options"]
 
 
 @dataclass(frozen=True)
@@ -25,14 +44,14 @@ class Asker:
 
     A choice is no answer where the model gives more than `most_leaked` of its probability to
     nothing that was offered. More than `most_unread` of a batch without an answer is an error.
-    `tally` counts every answer.
+    Every answer is counted. `who` are those who answer, in the plural.
     """
 
-    engine: Engine
+    engine: Tallied
     attempts: int = 3
     most_unread: float = 0.2
     most_leaked: float = MOST_LEAKED
-    tally: Tally = field(default_factory=Tally)
+    who: str = "workers"
 
     def __post_init__(self) -> None:
         """Check the limits."""
@@ -43,59 +62,69 @@ class Asker:
                 f"{self.attempts} attempts, {self.most_unread} and {self.most_leaked}."
             )
 
+    @property
+    def tally(self) -> Tally:
+        """The count of answers."""
+        return self.engine.tally
+
+    def hear(
+        self, request: TextRequest, read: Callable[[str], Reading[Value]], attempts: int
+    ) -> Heard[Value]:
+        """Return what `read` makes of one text to each prompt, asked for until it can be read.
+
+        Each prompt is asked up to so many times.
+
+        Raises:
+            EngineError: the engine cannot answer.
+        """
+        readings: list[Reading[Value]] = [Reading(None)] * len(request.prompts)
+        left, failures, unreadable = list(range(len(readings))), 0, ""
+        for _ in range(attempts):
+            if not left:
+                break
+            asked = request.about([request.prompts[place] for place in left])
+            texts = [completion.texts[0] for completion in asked.ask(self.engine)]
+            now = [read(text) for text in texts]
+            for place, reading in zip(left, now, strict=True):
+                readings[place] = reading
+            understood = np.array([value is not None for value, _ in now], bool)
+            self.tally.count(understood, [why for _, why in now])
+            left = [place for place in left if readings[place].value is None]
+            failures += len(left)
+            if left:
+                row = int(np.argmin(understood))
+                unreadable = f"{texts[row]!r:.200}: {now[row].why}"
+        return Heard(readings, failures, unreadable)
+
     def write(
-        self, prompts: Sequence[Prompt], schema: Schema, read: Reader, *, max_tokens: int
-    ) -> tuple[Float[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
-        """Return the number written to each prompt, and whose could be read.
+        self, request: TextRequest, read: Callable[[str], Reading[Value]]
+    ) -> list[Reading[Value]]:
+        """Return what `read` makes of a text to each prompt.
 
         Raises:
             EngineError: too many answers could not be read, or the engine cannot answer.
         """
-        values, understood = np.zeros(len(prompts)), np.zeros(len(prompts), bool)
-        unreadable = ""
-        for _ in range(self.attempts):
-            left = np.flatnonzero(~understood)
-            if not left.size:
-                break
-            completions = self.engine.complete(
-                [prompts[i] for i in left.tolist()], schema, max_tokens=max_tokens
-            )
-            texts = [completion.texts[0] for completion in completions]
-            readings = [read(text) for text in texts]
-            values[left], understood[left] = as_column(readings)
-            self.tally.count(understood[left], [why for _, why in readings])
-            unreadable = next(
-                (
-                    f"one was {text!r:.200}: {why}"
-                    for text, (value, why) in zip(texts, readings, strict=True)
-                    if value is None
-                ),
-                unreadable,
-            )
+        heard = self.hear(request, read, self.attempts)
         self.require(
-            understood,
+            np.array([value is not None for value, _ in heard.readings], bool),
             f"after {self.attempts} attempts",
-            unreadable,
-            prompts=prompts,
+            f"one was {heard.unreadable}",
+            prompts=request.prompts,
             times=self.attempts,
         )
-        return values, understood
+        return heard.readings
 
     def choose(
-        self,
-        key: Key[Array, ""],
-        prompts: Sequence[Prompt],
-        codes: Sequence[str],
-        workers: Int[np.ndarray, " n"],
-    ) -> tuple[Int[np.ndarray, " n"], Bool[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-        """Return the place of each prompt's drawn code, for whom one is known, and what leaked.
+        self, key: Key[Array, ""], request: ChoiceRequest, workers: Int[np.ndarray, " n"]
+    ) -> Chosen:
+        """Return one option for each prompt, drawn from the model's probabilities.
 
         A draw depends on the key and on the asker's number in `workers`, not on the others.
 
         Raises:
             EngineError: too few are known, or the engine cannot answer.
         """
-        choices = self.engine.choose(prompts, codes)
+        choices = request.ask(self.engine)
         places = np.asarray(_draw(key, jnp.asarray(choices.logprob), jnp.asarray(workers)))
         understood = is_answer(choices.leaked, self.most_leaked)
         self.tally.count(understood)
@@ -105,9 +134,9 @@ class Asker:
             "as a choice",
             f"{leaked:.0%} of the probability is on none of the options",
             remedy=f"At most {self.most_leaked:.0%} may be: use text mode.",
-            prompts=prompts,
+            prompts=request.prompts,
         )
-        return places, understood, choices.leaked
+        return Chosen(places, understood, choices.leaked, choices.logprob)
 
     def require(
         self,
@@ -127,7 +156,7 @@ class Asker:
         unread = np.mean(~understood) if understood.size else 0.0
         if unread > self.most_unread:
             raise Unread(
-                f"{unread:.0%} of the workers' answers could not be read {when} (at most "
+                f"{unread:.0%} of the {self.who}' answers could not be read {when} (at most "
                 f"{self.most_unread:.0%}); {example}. {remedy}",
                 [prompt for prompt, fine in zip(prompts, understood, strict=False) if not fine],
                 times,

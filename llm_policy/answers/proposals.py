@@ -53,10 +53,10 @@ def proposal_in(text: str, current: BracketSchedule, answer: Answer) -> BracketS
 
 @reading
 def question_in(
-    text: str, current: BracketSchedule, answer: Answer
+    text: str, current: BracketSchedule, answer: Answer, *, may_ask: bool = True
 ) -> tuple[BracketSchedule, bool]:
-    """Return the schedule that a text asks about or proposes, and whether it asks."""
-    asked = value_in(text, "what_if", _FIELDS[answer])
+    """Return the schedule that a text asks about, if it may, or proposes, and whether it asks."""
+    asked = value_in(text, "what_if", _FIELDS[answer]) if may_ask else None
     if asked is None:
         return _proposed(text, current, answer), False
     return with_listed(current, as_rates(asked, current.rates.size).tolist()), True

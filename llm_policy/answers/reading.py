@@ -6,9 +6,7 @@ table of what is read and what is not.
 
 import functools
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
@@ -53,14 +51,15 @@ def rates_answer(brackets: int) -> dict[str, Any]:
     return {"rates_percent": _several({"type": "number", "minimum": 0, "maximum": 100}, brackets)}
 
 
-_Value = TypeVar("_Value")
+Value = TypeVar("Value")
+"""What an answer says."""
 _Arguments = ParamSpec("_Arguments")
 
 
-class Reading(NamedTuple, Generic[_Value]):
+class Reading(NamedTuple, Generic[Value]):
     """What an answer says, or None and why it cannot be read."""
 
-    value: _Value | None
+    value: Value | None
     why: str = ""
 
 
@@ -69,41 +68,18 @@ class NoAnswer(Exception):
 
 
 def reading(
-    read: Callable[_Arguments, _Value],
-) -> Callable[_Arguments, Reading[_Value]]:
+    read: Callable[_Arguments, Value],
+) -> Callable[_Arguments, Reading[Value]]:
     """Return a reader that gives the reason where `read` raises `NoAnswer`."""
 
     @functools.wraps(read)
-    def readable(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Reading[_Value]:
+    def readable(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Reading[Value]:
         try:
             return Reading(read(*args, **kwargs))
         except NoAnswer as unread:
             return Reading(None, str(unread))
 
     return readable
-
-
-@dataclass
-class Tally:
-    """How many answers were asked for, and how many were read; one asked again counts again.
-
-    `reasons` counts why the others were not.
-    """
-
-    asked: int = 0
-    read: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
-
-    def count(self, understood: Bool[np.ndarray, " n"], reasons: Iterable[str] = ()) -> None:
-        """Count a batch of answers, and the reasons of those not understood."""
-        self.asked += len(understood)
-        self.read += int(understood.sum())
-        self.reasons.update(reason for reason in reasons if reason)
-
-    @property
-    def unread(self) -> str:
-        """The commonest reasons why answers could not be read, in words; none if there are none."""
-        return "; ".join(f"{count:,} x {why}" for why, count in self.reasons.most_common(3))
 
 
 def read_hours(

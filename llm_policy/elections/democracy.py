@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import numpy as np
@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Key
 from econjax import BracketSchedule
 from econjax.planning import Report
 from llm_policy.answers.ballots import ballot_answer, ballot_in, count_ballots
+from llm_policy.answers.elicitation import Asker
 from llm_policy.answers.orders import balanced_orders
 from llm_policy.answers.proposals import (
     answer_tokens,
@@ -18,14 +19,14 @@ from llm_policy.answers.proposals import (
     proposal_answer,
     with_listed,
 )
-from llm_policy.answers.reading import Reading, Tally, schema
+from llm_policy.answers.reading import Reading, Value, schema
 from llm_policy.elections.state import DemocracyState, Election, TaxYear, as_seen_by
-from llm_policy.engines.base import Engine, Prompt, Unread
+from llm_policy.engines.base import Engine, Prompt
+from llm_policy.engines.requests import TextRequest
+from llm_policy.engines.wrappers.tally import tallied
 from llm_policy.planners.text import LLMPlanner, LLMPlannerState, as_trial
 from llm_policy.prompts.election import OWN_GOAL, ElectionRules, stand_prompts, vote_prompts
 from llm_policy.prompts.planner import PlannerStyle
-
-_Answer = TypeVar("_Answer")
 
 
 class Democracy:
@@ -36,7 +37,7 @@ class Democracy:
     stands at each place of as many lists as any other, or of one fewer. An answer that cannot be
     read is asked again, `attempts` times in all; after that a voter abstains, a worker does not
     stand, and a leader leaves the schedule as it is.
-    `tally` counts every answer. More than `most_unread` of the voters, of those asked to stand or
+    Every answer is counted. More than `most_unread` of the voters, of those asked to stand or
     of the tax years unread is an error.
     """
 
@@ -50,17 +51,13 @@ class Democracy:
         style: PlannerStyle | None = None,
         attempts: int = 3,
         most_unread: float = 0.2,
-        tally: Tally | None = None,
     ):
         """Hold the engine and the rules; nobody is elected yet."""
-        self.engine = engine
+        self.asker = Asker(tallied(engine), attempts, most_unread, who="voters")
         self.start = start
         self.rules = rules
         self.goal = goal
         self.style = style or PlannerStyle()
-        self.attempts = attempts
-        self.most_unread = most_unread
-        self.tally = tally or Tally()
 
     def init(self, key: Key[Array, ""]) -> DemocracyState:
         """Return the state before the first election, under the start."""
@@ -125,15 +122,14 @@ class Democracy:
         """Return the schedule that the leader sets."""
         selfish = self.rules.leader == "self"
         planner = LLMPlanner(
-            self.engine,
+            self.asker.engine,
             self.start,
             goal=OWN_GOAL if selfish else self.goal,
             style=self.style,
             person=person,
             warmup=0,
-            attempts=self.attempts,
-            most_unread=self.most_unread,
-            tally=self.tally,
+            attempts=self.asker.attempts,
+            most_unread=self.asker.most_unread,
         )
         trials = (
             as_seen_by(leader, state.years)
@@ -238,38 +234,12 @@ class Democracy:
         self,
         prompts: Sequence[Prompt],
         properties: Mapping[str, Any],
-        read: Callable[[str], Reading[_Answer]],
+        read: Callable[[str], Reading[Value]],
         *,
         numbers: int,
-    ) -> list[_Answer | None]:
+    ) -> list[Value | None]:
         """Return an answer to each prompt, None where none of the attempts could be read."""
-        answers: list[_Answer | None] = [None] * len(prompts)
-        think, unreadable = self.style.think, ""
-        for _ in range(self.attempts):
-            open_ = [i for i, answer in enumerate(answers) if answer is None]
-            if not open_:
-                break
-            completions = self.engine.complete(
-                [prompts[i] for i in open_],
-                schema(properties, thought=think),
-                max_tokens=answer_tokens(numbers, think=think),
-            )
-            readings = [read(completion.texts[0]) for completion in completions]
-            for i, completion, (answer, why) in zip(open_, completions, readings, strict=True):
-                answers[i] = answer
-                if answer is None:
-                    unreadable = f"{completion.texts[0]!r:.200}: {why}"
-            self.tally.count(
-                np.array([answer is not None for answer, _ in readings]),
-                [why for _, why in readings],
-            )
-        unread = answers.count(None)
-        if unread > self.most_unread * len(prompts):
-            raise Unread(
-                f"{unread} of {len(prompts)} voters could not be understood in {self.attempts} "
-                f"attempts, more than {self.most_unread:.0%}; one said {unreadable}. Use a model "
-                "that follows a schema.",
-                [prompt for prompt, answer in zip(prompts, answers, strict=True) if answer is None],
-                self.attempts,
-            )
-        return answers
+        think = self.style.think
+        most = answer_tokens(numbers, think=think)
+        request = TextRequest(prompts, schema(properties, thought=think), max_tokens=most)
+        return [value for value, _ in self.asker.write(request, read)]

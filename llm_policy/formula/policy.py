@@ -9,6 +9,7 @@ from jaxtyping import Int
 from econjax import Economy
 from llm_policy.engines.base import Choices, Completion, EngineError, Prompt, Schema
 from llm_policy.engines.scripted import ScriptedEngine
+from llm_policy.engines.wrappers.tally import Tallied, Tally
 from llm_policy.formula.workers import Endowment, hours_probabilities, of_personas
 from llm_policy.memory.workers import Memory
 from llm_policy.personas.draw import Personas, describe
@@ -17,25 +18,25 @@ from llm_policy.prompts.workers import Situation
 from llm_policy.surrogate.recording import RecordedWorkers, person_features
 
 
-class TaughtWorkers(RecordedWorkers):
-    """`RecordedWorkers` whose chances of hours are those of `formula.workers.hours_probabilities`.
+def taught_workers(
+    economy: Economy, personas: Personas, *, tally: Tally | None = None, **options: Any
+) -> RecordedWorkers:
+    """Return workers whose chances of hours are those of `formula.workers.hours_probabilities`.
 
-    They are asked in words like any others, and counted, but the words are not read.
+    They are asked in words like any others, and counted, but the words are not read. `options` are
+    those of `LLMWorkers`.
     """
-
-    def __init__(self, economy: Economy, personas: Personas, **options: Any):
-        """Hold the people; `options` are those of `LLMWorkers`."""
-        self._formula = _Formula(economy, personas)
-        person = person_features(personas)
-        RecordedWorkers.__init__(
-            self, self._formula, economy, describe(personas), person=person, **options
-        )
-        self._formula.asked = self.asked
-
-    def prompts(self, situation: Situation, memory: Memory) -> list[Prompt]:
-        """Return the question for hours, one prompt per worker."""
-        self._formula.now = situation, memory
-        return RecordedWorkers.prompts(self, situation, memory)
+    formula = _Formula(economy, personas)
+    workers = RecordedWorkers(
+        Tallied(formula, tally),
+        economy,
+        describe(personas),
+        person=person_features(personas),
+        told=formula.hear,
+        **options,
+    )
+    formula.asked = workers.models.asked
+    return workers
 
 
 class _Formula:
@@ -50,6 +51,9 @@ class _Formula:
         fixed = np.zeros_like(skill) if cost is None else np.asarray(cost, float)
         self._means = Endowment(skill, price_of_an_hour(economy), fixed, *_beside_work(economy))
         self._mind = of_personas(personas)
+
+    def hear(self, situation: Situation, memory: Memory) -> None:
+        self.now = situation, memory
 
     def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> Choices:
         situation, memory = self.now

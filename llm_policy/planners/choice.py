@@ -16,8 +16,9 @@ from econjax.welfare import AbstractWelfare
 from llm_policy.answers.elicitation import MOST_LEAKED, is_answer
 from llm_policy.answers.orders import average_over_orders
 from llm_policy.answers.proposals import changed, with_listed
-from llm_policy.answers.reading import STEPS, Tally
+from llm_policy.answers.reading import STEPS
 from llm_policy.engines.base import Engine, Prompt, Unread
+from llm_policy.engines.wrappers.tally import Tally, tallied
 from llm_policy.memory.planner import History, records
 from llm_policy.planners.text import LLMPlannerState, as_recalled, as_trial
 from llm_policy.prompts.planner import (
@@ -53,7 +54,7 @@ class ChoicePlanner:
     independent given that. Its probabilities of the changes `STEPS`, averaged over the orders of
     the letters in which it is asked, are bent by `bias`, zeros if not given, and JAX draws, so that
     a run is repeatable. The start is evaluated first, without a choice. It recommends the schedule
-    with the best mean so far. `tally` counts every question; one that got none of the letters is an
+    with the best mean so far. Every question is counted; one that got none of the letters is an
     error.
     """
 
@@ -66,7 +67,6 @@ class ChoicePlanner:
         goal: str | None = None,
         bias: Float[Array, "brackets changes"] | None = None,
         style: PlannerStyle | None = None,
-        tally: Tally | None = None,
         bounds: RateBounds = USUAL_BOUNDS,
         history: History = "kept",
         most_leaked: float = MOST_LEAKED,
@@ -80,7 +80,7 @@ class ChoicePlanner:
         Raises:
             ValueError: a bias of another shape than rates x changes.
         """
-        self.engine, self.start = engine, require_law(start)
+        self.engine, self.start = tallied(engine), require_law(start)
         shape = start.rates.size, len(STEPS)
         self.goal = goal_of(welfare) if goal is None else goal
         self.bias = jnp.zeros(shape) if bias is None else jnp.asarray(bias)
@@ -89,10 +89,14 @@ class ChoicePlanner:
                 f"The bias has one number per bracket and change, {shape}; got {self.bias.shape}."
             )
         self.style = _with_letters(style or PlannerStyle(), engine)
-        self.tally = tally or Tally()
         self.bounds = bounds
         self.history: History = history
         self.most_leaked = most_leaked
+
+    @property
+    def tally(self) -> Tally:
+        """The count of answers."""
+        return self.engine.tally
 
     @property
     def observes(self) -> tuple[Observation, ...]:
@@ -169,7 +173,6 @@ class ChoicePlanner:
             goal=self.goal,
             bias=bias,
             style=self.style,
-            tally=self.tally,
             bounds=self.bounds,
             history=self.history,
             most_leaked=self.most_leaked,

@@ -1,5 +1,6 @@
 """A planner who is a language model: it proposes schedules from what it has seen."""
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -10,17 +11,19 @@ from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
 from econjax.planning import VALUE, Observation, Report, require_law
 from econjax.welfare import AbstractWelfare
+from llm_policy.answers.elicitation import Asker
 from llm_policy.answers.proposals import (
     answer_tokens,
     listed_rates,
     proposal_answer,
-    proposal_in,
     question_answer,
     question_in,
     with_listed,
 )
-from llm_policy.answers.reading import Reading, Tally, schema
+from llm_policy.answers.reading import schema
 from llm_policy.engines.base import Engine, Prompt, Unread
+from llm_policy.engines.requests import TextRequest
+from llm_policy.engines.wrappers.tally import tallied
 from llm_policy.memory.planner import History, Trial, recalled, records
 from llm_policy.prompts.planner import NO_QUESTIONS, PlannerStyle, Questions, planner_prompt
 from llm_policy.prompts.welfare import goal_of
@@ -46,7 +49,7 @@ class LLMPlanner:
     says it then changes each rate by up to 20 points, where a change past 0 or 1 ends there, or
     sets each. An answer that cannot be read is asked again, `attempts` times in all; after that the
     schedule stays as it is for this tax year, and if that happens in more than `most_unread` of 10
-    or more tax years, it raises. `tally` counts every answer. With `what_if` it may ask `queries`
+    or more tax years, it raises. Every answer is counted. With `what_if` it may ask `queries`
     times a tax year what a schedule would bring among rational workers. It recommends the schedule
     with the best mean so far. Utility has to be in dollars, for so its prompts call it.
 
@@ -67,7 +70,6 @@ class LLMPlanner:
         warmup: int = 1,
         attempts: int = 3,
         most_unread: float = 0.2,
-        tally: Tally | None = None,
         what_if: Callable[[BracketSchedule], Report] | None = None,
         queries: int = 0,
         bounds: RateBounds = USUAL_BOUNDS,
@@ -88,20 +90,22 @@ class LLMPlanner:
                 f"What-if questions need both what_if and queries above 0; got {what_if} and "
                 f"{queries}."
             )
-        self.engine = engine
+        self.asker = Asker(tallied(engine), attempts, most_unread, who="planners")
         self.start = require_law(start)
         self.goal = goal_of(welfare) if goal is None else goal
         self.style = style or PlannerStyle()
         self.shown = shown
         self.person = person
         self.warmup = warmup
-        self.attempts = attempts
-        self.most_unread = most_unread
-        self.tally = tally or Tally()
         self.what_if = what_if
         self.queries = queries
         self.bounds = bounds
         self.history: History = history
+
+    @property
+    def engine(self) -> Engine:
+        """Whom the planner asks."""
+        return self.asker.engine
 
     @property
     def observes(self) -> tuple[Observation, ...]:
@@ -130,13 +134,13 @@ class LLMPlanner:
             schedule = self.bounds.keep(schedule)
             return schedule, state._replace(current=schedule)
         state = state._replace(unread=state.unread + 1)
-        if state.unread > self.most_unread * max(len(state.trials), 10):
+        if state.unread > self.asker.most_unread * max(len(state.trials), 10):
             raise Unread(
                 f"The planner's answers could not be read in {state.unread} of "
                 f"{len(state.trials) + 1} tax years; the last was {unreadable}. Use a model that "
                 "follows a schema.",
                 [prompt],
-                self.attempts,
+                self.asker.attempts,
             )
         return state.current, state
 
@@ -186,38 +190,32 @@ class LLMPlanner:
 
     def _proposal(self, state: LLMPlannerState) -> tuple[BracketSchedule | None, str, int]:
         """Return the schedule proposed, or None and why, and how many what-ifs it took."""
-        questions, unreadable, failures = Questions(self.queries), "", 0
-        while failures < self.attempts:
-            text = self._complete(state, questions)
-            (said, why), asks = self._read(text, state.current, may_ask=questions.left > 0)
-            self.tally.count(np.array([said is not None]), [why])
+        questions, left = Questions(self.queries), self.asker.attempts
+        while True:
+            read = functools.partial(
+                question_in,
+                current=state.current,
+                answer=self.style.answer,
+                may_ask=questions.left > 0,
+            )
+            heard = self.asker.hear(self._request(state, questions), read, left)
+            [(said, _)], left = heard.readings, left - heard.failures
             if said is None:
-                failures, unreadable = failures + 1, f"{text!r:.200}: {why}"
-            elif asks and self.what_if is not None:
-                questions = questions.hear(as_trial(said, self.what_if(said)))
-            else:
-                return said, "", len(questions.heard)
-        return None, unreadable, len(questions.heard)
+                return None, heard.unreadable, len(questions.heard)
+            schedule, asks = said
+            if not asks or self.what_if is None:
+                return schedule, "", len(questions.heard)
+            questions = questions.hear(as_trial(schedule, self.what_if(schedule)))
 
-    def _read(
-        self, text: str, current: BracketSchedule, *, may_ask: bool
-    ) -> tuple[Reading[BracketSchedule], bool]:
-        """Return the schedule that an answer names, and whether it asks about it."""
-        if not may_ask:
-            return proposal_in(text, current, self.style.answer), False
-        said, why = question_in(text, current, self.style.answer)
-        return (Reading(None, why), False) if said is None else (Reading(said[0]), said[1])
-
-    def _complete(self, state: LLMPlannerState, questions: Questions) -> str:
-        """Ask once."""
+    def _request(self, state: LLMPlannerState, questions: Questions) -> TextRequest:
+        """Return what is asked."""
         brackets, asks = state.current.rates.size, questions.left > 0
         answer = question_answer if asks else proposal_answer
-        [completion] = self.engine.complete(
+        return TextRequest(
             [self.prompt(state, questions)],
             schema(answer(self.style.answer, brackets), thought=self.style.think),
             max_tokens=self._answer_tokens(asks=asks),
         )
-        return completion.texts[0]
 
     def _answer_tokens(self, *, asks: bool) -> int:
         brackets = self.start.rates.size

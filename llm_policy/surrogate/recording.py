@@ -1,6 +1,6 @@
 """What language-model workers were asked and would answer, as arrays: a surrogate's lessons."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,9 +14,7 @@ from econjax import BracketSchedule, Economy, Utilitarian
 from econjax.economy import income_and_tax
 from econjax.preferences import REFERENCE_HOURS
 from econjax.schedule import AbstractSchedule
-from llm_policy.engines.base import Choices, Engine
-from llm_policy.engines.requests import Reply, Request
-from llm_policy.engines.wrappers.wrapper import Wrapper
+from llm_policy.engines.base import Engine
 from llm_policy.memory.workers import Memory, latest, nudge
 from llm_policy.personas.draw import Personas
 from llm_policy.prompts.disutility import effort_cost, prices
@@ -122,12 +120,13 @@ def see(
     )
 
 
-class RecordedWorkers(LLMWorkers):
-    """`LLMWorkers` in choice mode, overheard: every step's chances of hours are kept in `years`.
+class RecordedWorkers:
+    """`LLMWorkers` in choice mode whose chances of hours are kept, step by step, in `years`.
 
     They answer as they would otherwise, and `queries` counts the questions for hours. A tax year
     begins where a society does, with workers who remember one step, and with a year's number. Of
-    `fixed` hours there may be those on offer: their chance is 1, and they teach nothing.
+    `fixed` hours there may be those on offer: their chance is 1, and they teach nothing. `told` is
+    told what they are about to be asked.
 
     Raises:
         ValueError: as `LLMWorkers`, text mode, fixed hours that are not on offer, or features of
@@ -142,14 +141,14 @@ class RecordedWorkers(LLMWorkers):
         *,
         person: Float[Array, "agents features"],
         style: Style | None = None,
+        told: Callable[[Situation, Memory], None] = lambda situation, memory: None,
         **options: Any,
     ):
         """Hold the workers, their features `person` in numbers, and `options` of `LLMWorkers`."""
-        self._overheard = _Overheard(engine)
         style = style or Style(mode="choice")
-        LLMWorkers.__init__(self, self._overheard, economy, personas, style=style, **options)
-        fixed = self.fixed[~np.isnan(self.fixed)]
-        if self.style.mode != "choice" or not np.isin(fixed, self.choice_set.values).all():
+        self.models = LLMWorkers(engine, economy, personas, style=style, **options)
+        offered, fixed = self.models.choice_set.values, self.models.fixed
+        if style.mode != "choice" or not np.isin(fixed[~np.isnan(fixed)], offered).all():
             raise ValueError(
                 "Recorded workers answer in choice mode, or work fixed hours that are on offer."
             )
@@ -158,9 +157,15 @@ class RecordedWorkers(LLMWorkers):
                 f"There are {economy.population.agents} workers and features of {person.shape[0]}."
             )
         self.person, self.queries = person, 0
-        self.hours = jnp.asarray(self.choice_set.values, economy.population.skill.dtype)
+        self.hours = jnp.asarray(offered, economy.population.skill.dtype)
         self.years: list[list[Heard]] = []
+        self._told = told
         self._tax_year = -1
+
+    @property
+    def economy(self) -> Economy:
+        """The workers' economy."""
+        return self.models.economy
 
     @property
     def chances(self) -> Chances | None:
@@ -169,27 +174,30 @@ class RecordedWorkers(LLMWorkers):
 
     def labor(self, key: Key[Array, ""], situation: Situation, memory: Memory) -> Answers:
         """Ask every worker for its next hours, and keep the chances."""
-        answers = LLMWorkers.labor(self, key, situation, memory)
-        found = np.exp(self._overheard.choices.logprob)
-        if self.choice_set.order is not None:
-            order = np.argsort(self.choice_set.order[self.asked], axis=1)
-            found = np.take_along_axis(found, order, axis=1)
-        if len(found) < len(self.fixed):
-            surely = 1.0 * (self.fixed[:, None] == np.array(self.choice_set.values))
-            surely[self.asked] = found
-            found = surely
+        self._told(situation, memory)
+        answers = self.models.labor(key, situation, memory)
         seen = see(
             self.economy, self.person, situation.schedule, remembered(memory, situation), self.hours
         )
         if memory.seen <= 1 or situation.tax_year != self._tax_year:
             self.years.append([])
         self._tax_year = situation.tax_year
-        probabilities = jnp.asarray(found, self.hours.dtype)
+        probabilities = jnp.asarray(self._of_everyone(answers), self.hours.dtype)
         self.years[-1].append(
             Heard(situation.schedule, seen, probabilities, np.asarray(answers.understood))
         )
-        self.queries += len(self.asked)
+        self.queries += len(self.models.asked)
         return answers
+
+    def _of_everyone(self, answers: Answers) -> Float[np.ndarray, "agents options"]:
+        """Return everybody's chances of hours; who has fixed ones surely works these."""
+        found, fixed = answers.probabilities, self.models.fixed
+        assert found is not None, "they answer in choice mode"
+        if len(found) == len(fixed):
+            return found
+        surely = 1.0 * (fixed[:, None] == np.array(self.models.choice_set.values))
+        surely[self.models.asked] = found
+        return surely
 
     def recording(self, years: Sequence[int] | None = None) -> Recording:
         """Return the steps of some tax years as one recording, of all if not said which.
@@ -202,7 +210,7 @@ class RecordedWorkers(LLMWorkers):
         if not steps:
             raise ValueError("Nothing is recorded yet: let these workers live a tax year first.")
         agents = self.economy.population.agents
-        weight = np.asarray(self.economy.population.weight) * agents * np.isnan(self.fixed)
+        weight = np.asarray(self.economy.population.weight) * agents * np.isnan(self.models.fixed)
         return Recording(
             seen=jax.tree.map(
                 lambda *parts: jnp.concatenate(parts), *(step.seen for _, step in steps)
@@ -211,7 +219,7 @@ class RecordedWorkers(LLMWorkers):
             weight=jnp.asarray(np.concatenate([weight * step.known for _, step in steps])),
             year=np.repeat([number for number, _ in steps], agents),
             hours=self.hours,
-            queries=len(self.asked) * len(steps),
+            queries=len(self.models.asked) * len(steps),
         )
 
 
@@ -247,18 +255,3 @@ def remembered(memory: Memory, situation: Situation) -> Remembered:
     return Remembered(
         *(jnp.asarray(column, float) for column in (*columns, np.full(shape, exploit)))
     )
-
-
-class _Overheard(Wrapper):
-    """The same protocol as `engine`; keeps the last choices."""
-
-    choices: Choices
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def answer(self, request: Request[Reply]) -> Reply:
-        reply = request.ask(self._engine)
-        if isinstance(reply, Choices):
-            self.choices = reply
-        return reply

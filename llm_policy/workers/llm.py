@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -12,18 +12,20 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from numpy.typing import ArrayLike
 
 from econjax import BracketSchedule, Economy, Outcome, Population, settle
-from llm_policy.answers.choice_sets import ChoiceSet, letters, numbers
+from llm_policy.answers.choice_sets import ChoiceSet, letters, numbers, of_values
 from llm_policy.answers.elicitation import MOST_LEAKED, Asker
 from llm_policy.answers.reading import (
     HOURS,
     SATISFIED_ANSWER,
-    Tally,
+    as_column,
     hours_answer,
     hours_in,
     satisfied_in,
     schema,
 )
 from llm_policy.engines.base import Engine, EngineError, Prompt
+from llm_policy.engines.requests import ChoiceRequest, TextRequest
+from llm_policy.engines.wrappers.tally import tallied
 from llm_policy.memory.workers import Memory, Records, nothing, remember
 from llm_policy.prompts.disutility import price_of_an_hour, utility_in_words
 from llm_policy.prompts.objectives import OBJECTIVES, in_words
@@ -45,12 +47,36 @@ TEMPLATE_TOKENS = 64
 class Answers(NamedTuple):
     """One step of labor: hours a week, and whose answer was understood. Hours of the others are 0.
 
-    `leaked` is the probability that a worker's model gave to no option, 0 in text mode.
+    `leaked` is the probability that a worker's model gave to no option, 0 in text mode. Of choices,
+    `probabilities` are those of the hours on offer, of each who was asked.
     """
 
     labor: Float[Array, " agents"]
     understood: Bool[Array, " agents"]
     leaked: Float[np.ndarray, " agents"]
+    probabilities: Float[np.ndarray, "asked options"] | None = None
+
+
+class Workers(Protocol):
+    """Language models who work, and how they come to their hours."""
+
+    @property
+    def models(self) -> "LLMWorkers":
+        """The language models."""
+        ...
+
+    @property
+    def chances(self) -> Chances | None:
+        """The chances of hours that the last answers were drawn from; None: nobody kept them."""
+        ...
+
+    def labor(self, key: Key[Array, ""], situation: Situation, memory: Memory) -> Answers:
+        """Return everybody's next hours.
+
+        Raises:
+            EngineError: too many answers could not be read, or the engine cannot answer.
+        """
+        ...
 
 
 class LLMWorkers:
@@ -66,7 +92,7 @@ class LLMWorkers:
     In text mode a worker whose answer cannot be read is asked again, `attempts` times in all, and
     is then left out of that step (`present`); in choice mode that happens to a worker whose model
     gives more than `most_leaked` of its probability to none of the options. If more than
-    `most_unread` of the workers asked are left out, the step raises. `tally` counts every answer.
+    `most_unread` of the workers asked are left out, the step raises. Every answer is counted.
     In choice mode the codes of `choice_set` are letters where only the model knows its tokens.
 
     Raises:
@@ -90,12 +116,11 @@ class LLMWorkers:
         attempts: int = 3,
         most_unread: float = 0.2,
         most_leaked: float = MOST_LEAKED,
-        tally: Tally | None = None,
     ):
         agents = economy.population.agents
         _check_personas(scenario, personas, agents)
         self.economy, self.scenario, self.style = economy, scenario, style or Style()
-        self.asker = Asker(engine, attempts, most_unread, most_leaked, tally or Tally())
+        self.asker = Asker(tallied(engine), attempts, most_unread, most_leaked)
         self.most = float(min(economy.max_labor, 100))
         self.aims = _aims(aims, agents, welfare)
         self.fixed = _fixed(fixed, agents, self.most)
@@ -113,8 +138,13 @@ class LLMWorkers:
         return self.asker.engine
 
     @property
-    def chances(self) -> Chances | None:
-        """The chances of hours that the last answers were drawn from; None: nobody kept them."""
+    def models(self) -> "LLMWorkers":
+        """These workers."""
+        return self
+
+    @property
+    def chances(self) -> None:
+        """Nothing: nobody keeps them."""
         return None
 
     def begin(self) -> Memory:
@@ -130,18 +160,19 @@ class LLMWorkers:
             EngineError: too many answers could not be read, or the engine cannot answer.
         """
         prompts = self.prompts(situation, memory)
-        asked, leaked = [prompts[i] for i in self.asked], np.zeros(len(self.asked))
+        asked, leaked, chances = [prompts[i] for i in self.asked], np.zeros(len(self.asked)), None
         if self.style.mode == "choice":
-            places, understood, leaked = self.asker.choose(
-                key, asked, self.choice_set.codes, self.asked
-            )
+            request = ChoiceRequest(asked, self.choice_set.codes)
+            places, understood, leaked, logprob = self.asker.choose(key, request, self.asked)
+            chances = of_values(logprob, self.choice_set, self.asked)
             if self.choice_set.order is not None:
                 places = self.choice_set.order[self.asked, places]
             hours = np.where(understood, np.array(self.choice_set.values, float)[places], 0.0)
         else:
             answer = schema(hours_answer(self.most), thought=self.style.think)
             read = functools.partial(hours_in, most=self.most)
-            hours, understood = self.asker.write(asked, answer, read, max_tokens=self.answer_tokens)
+            request = TextRequest(asked, answer, max_tokens=self.answer_tokens)
+            hours, understood = as_column(self.asker.write(request, read))
         labor, present, outside = (
             np.nan_to_num(self.fixed),
             ~np.isnan(self.fixed),
@@ -150,9 +181,8 @@ class LLMWorkers:
         labor[self.asked], present[self.asked], outside[self.asked] = hours, understood, leaked
         if not present.any():
             raise EngineError(NOBODY)
-        return Answers(
-            jnp.asarray(labor, self.economy.population.skill.dtype), jnp.asarray(present), outside
-        )
+        hours = jnp.asarray(labor, self.economy.population.skill.dtype)
+        return Answers(hours, jnp.asarray(present), outside, chances)
 
     def prompts(self, situation: Situation, memory: Memory) -> list[Prompt]:
         """Return the question for hours, one prompt per worker."""
@@ -186,13 +216,12 @@ class LLMWorkers:
         if self.style.mode == "choice":
             codes = _yes_and_no(self.engine)
             prompts = self._satisfaction_prompts(situation, memory, asked, CODED[codes])
-            places, known, _ = self.asker.choose(key, prompts, codes, asked)
+            places, known, *_ = self.asker.choose(key, ChoiceRequest(prompts, codes), asked)
             said = 1.0 - places
         else:
             prompts = self._satisfaction_prompts(situation, memory, asked, WRITTEN)
-            said, known = self.asker.write(
-                prompts, schema(SATISFIED_ANSWER), satisfied_in, max_tokens=16
-            )
+            request = TextRequest(prompts, schema(SATISFIED_ANSWER), max_tokens=16)
+            said, known = as_column(self.asker.write(request, satisfied_in))
         answer[asked] = np.where(known, said, np.nan)
         return answer
 

@@ -20,7 +20,7 @@ from llm_policy.prompts.objectives import objective_results
 from llm_policy.prompts.workers import Phase, Situation, economy_text, memory_lines
 from llm_policy.workers.chances import Chances, Moment, expected, year_error
 from llm_policy.workers.lived import SUBSISTENCE, LivedStep, felt, lived, own_best, standing
-from llm_policy.workers.llm import MOST_LAWS, NOBODY, Answers, LLMWorkers, present, settle_answers
+from llm_policy.workers.llm import MOST_LAWS, NOBODY, Answers, Workers, present, settle_answers
 
 
 @dataclass(frozen=True)
@@ -75,15 +75,15 @@ class Society:
 
     def __init__(
         self,
-        workers: LLMWorkers,
+        workers: Workers,
         welfare: AbstractWelfare,
         *,
         satisfaction_counts: bool = False,
         subsistence: float | None = SUBSISTENCE,
         labor: ChooseHours | None = None,
     ):
-        require_dollars(workers.economy, welfare)
-        if satisfaction_counts and not workers.asks_satisfaction:
+        require_dollars(workers.models.economy, welfare)
+        if satisfaction_counts and not workers.models.asks_satisfaction:
             raise ValueError(
                 "Satisfaction can count only if workers are asked: ask, or do not count it."
             )
@@ -91,7 +91,7 @@ class Society:
             raise ValueError(
                 f"Subsistence is in dollars a year, 0 or more; got {subsistence}. None: no bound."
             )
-        self.workers, self.welfare = workers, welfare
+        self.workers, self.answering, self.welfare = workers.models, workers, welfare
         self.satisfaction_counts, self.subsistence = satisfaction_counts, subsistence
         self._labor = labor
 
@@ -218,13 +218,13 @@ class Society:
     def _step(self, key: Key[Array, ""], state: State, phase: Phase) -> tuple[Step, State]:
         """Ask, settle and ask for satisfaction; return the step and state but for its memory."""
         labor_key, satisfaction_key = jax.random.split(key)
-        choose = self.workers.labor if self._labor is None else self._labor
+        choose = self.answering.labor if self._labor is None else self._labor
         answers = choose(labor_key, self.situation(state, phase), state.memory)
         economy, outcome = _settle(self.workers.economy, state.laws[state.tax_year], answers)
         state = replace(state, step=state.step + 1, rebate=float(outcome.rebate))
         unasked = np.full(answers.labor.shape, np.nan)
         draw_key = jax.random.fold_in(key, _DRAWS_KEY)
-        chances = self.workers.chances if self._labor is None else None
+        chances = self.answering.chances if self._labor is None else None
         step = Step(economy, outcome, answers, unasked, draw_key, chances)
         if self.workers.asks_satisfaction:
             satisfied = self.workers.satisfied(

@@ -16,7 +16,7 @@ from experiments.benchmarks import learning, surrogate
 from experiments.benchmarks.learning import LearningBenchmarkConfig
 from experiments.benchmarks.surrogate import SurrogateBenchmarkConfig
 from experiments.core.economy import EconomyConfig
-from llm_policy.formula.policy import TaughtWorkers
+from llm_policy.formula.policy import taught_workers
 from llm_policy.personas.draw import draw_personas
 
 SMALL = LearningBenchmarkConfig(
@@ -77,7 +77,7 @@ def test_the_network_is_measured_against_the_best_in_each_economy(benchmark):
 
 
 def taught(engine, economy, seed):
-    return TaughtWorkers(economy, draw_personas(jax.random.key(seed), economy.population))
+    return taught_workers(economy, draw_personas(jax.random.key(seed), economy.population))
 
 
 @pytest.mark.long

@@ -17,7 +17,7 @@ from experiments.contest.command import (
 )
 from experiments.core.economy import EconomyConfig
 from experiments.core.registry import REGISTRY, surrogate_planner
-from llm_policy.formula.policy import TaughtWorkers
+from llm_policy.formula.policy import taught_workers
 from llm_policy.personas.draw import draw_personas
 from llm_policy.surrogate.refit import SurrogateRefit
 from llm_policy.workers.evaluator import ModelEvaluator
@@ -31,7 +31,7 @@ SMALL = ContestConfig(workers="formula", agents=30, evaluations=4, seeds=3, welf
 
 def workers():
     economy = EconomyConfig(agents=SMALL.agents).economy()
-    return TaughtWorkers(economy, draw_personas(KEY, economy.population))
+    return taught_workers(economy, draw_personas(KEY, economy.population))
 
 
 @pytest.fixture(scope="module")

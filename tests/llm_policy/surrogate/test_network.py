@@ -23,7 +23,7 @@ from econjax.dynamics.simulation import LaborPolicy
 from econjax.economy import utility_of
 from llm_policy.engines.base import EngineError
 from llm_policy.engines.scripted import ScriptedEngine
-from llm_policy.formula.policy import TaughtWorkers
+from llm_policy.formula.policy import taught_workers
 from llm_policy.personas.draw import describe, draw_personas
 from llm_policy.prompts.workers import Style
 from llm_policy.surrogate.expectation import expected_equivalent, forecast, recorded_value
@@ -44,7 +44,7 @@ def economy_and_people(agents=AGENTS):
 
 
 def taught(agents=AGENTS):
-    return TaughtWorkers(*economy_and_people(agents))
+    return taught_workers(*economy_and_people(agents))
 
 
 def schedules(seed, count):

@@ -18,7 +18,7 @@ from econjax.economy import income_and_tax
 from econjax.planning import RationalEvaluator
 from llm_policy.answers.proposals import changed, listed_rates, with_listed
 from llm_policy.engines.scripted import ScriptedEngine
-from llm_policy.formula.policy import TaughtWorkers
+from llm_policy.formula.policy import taught_workers
 from llm_policy.formula.workers import taxes
 from llm_policy.personas.draw import draw_personas
 from llm_policy.planners.choice import ChoicePlanner
@@ -151,7 +151,7 @@ def test_who_is_kept_apart_is_asked_nothing_and_surely_stays_home(x64):
     economy = economy_of()
     fixed = np.array([np.nan, np.nan, np.nan, 0.0])
     personas = draw_personas(jax.random.key(0), economy.population)
-    workers = TaughtWorkers(economy, personas, fixed=fixed)
+    workers = taught_workers(economy, personas, fixed=fixed)
     found = record(jax.random.key(1), workers, [law_of(OWN)], steps=2)
     assert workers.queries == found.queries == 6
     assert found.weight.reshape(2, 4)[:, 3].tolist() == [0, 0]
@@ -159,4 +159,4 @@ def test_who_is_kept_apart_is_asked_nothing_and_surely_stays_home(x64):
     np.testing.assert_array_equal(stays, np.tile(np.asarray(found.hours) == 0, (2, 1)))
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, rtol=1e-9)
     with pytest.raises(ValueError, match="fixed hours that are on offer"):
-        TaughtWorkers(economy, personas, fixed=fixed + 3)
+        taught_workers(economy, personas, fixed=fixed + 3)
