@@ -1,7 +1,7 @@
 from .audit.workers import audit_workers
 from .elections.democracy import Democracy
 from .elections.state import exploitation, turnover
-from .engines.base import Choices, Completion, Engine, EngineError, Prompt
+from .engines.base import Choices, Completion, Engine, EngineError, EngineInfo, Prompt
 from .engines.embedded.engine import EmbeddedEngine
 from .engines.gguf.folder import local_model
 from .engines.openai import OpenAIEngine
@@ -44,6 +44,7 @@ __all__ = [
     "EmbeddedEngine",
     "Engine",
     "EngineError",
+    "EngineInfo",
     "Journal",
     "LLMPlanner",
     "LLMWorkers",

@@ -112,7 +112,7 @@ def audit(
         ballot_order(elections),
         candidate_order(elections),
         _audit_letters(config, engine, economy, law),
-        engine.describe(),
+        engine.describe().asdict(),
     )
 
 

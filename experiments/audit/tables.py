@@ -14,6 +14,7 @@ from llm_policy.audit.effects import Effect, Effects, TaxResponse
 from llm_policy.audit.orders import OrderEffect
 from llm_policy.audit.planner import Recall
 from llm_policy.audit.workers import Distance, Shift, WorkerAudit
+from llm_policy.engines.base import EngineInfo
 
 
 @dataclass(frozen=True)
@@ -193,5 +194,5 @@ def _remarks(found: Audit) -> list[str]:
         *_shares("A planner's letters, each asked for every change", found.letters),
         f"{found.workers.workers:,} workers, {found.workers.samples} texts each. Model: "
         f"{engine['model']}, texts at temperature {engine['temperature']:g}, choices scored at 1.",
-        *nature(engine, _ASKED).remarks,
+        *nature(EngineInfo.of(engine), _ASKED).remarks,
     ]

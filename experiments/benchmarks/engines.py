@@ -125,7 +125,7 @@ def measure_engines(
             duels.append(_duel(mode, memory, rounds, engines))
     return EnginesBenchmark(
         machine=machine(),
-        engines={name: engine.describe() for name, engine in engines.items()},
+        engines={name: engine.describe().asdict() for name, engine in engines.items()},
         start_seconds=start_seconds,
         agents=config.agents,
         history=config.history,

@@ -168,7 +168,7 @@ def measure_llm(
     quotient = _choice_over_text(asked["text", False][1:], asked["choice", False][1:])
     return LLMBenchmark(
         machine=machine(),
-        engine=engine.describe(),
+        engine=engine.describe().asdict(),
         agents=config.agents,
         history=config.history,
         rounds=config.rounds,
@@ -236,7 +236,7 @@ def _speed(mode: Mode, steps: Sequence[TimedStep]) -> DecisionSpeed:
 
 def _tokenizing(engine: Engine, everybody: TimedWorkers, state: State) -> float | None:
     """Return the engine's median microseconds to count a personal text's tokens, once warm."""
-    if engine.describe()["tokenizer"] != "exact":
+    if not engine.describe().is_exact:
         return None
     alive = society(everybody, engine, "text")
     texts = [

@@ -72,7 +72,7 @@ def run_surrogate(
         progress(f"asking them and others about {config.unseen} more")
         new_laws = _record(first, 11, config.unseen, config.steps)
         new_people = _record(others, 12, config.unseen, config.steps)
-        ask_seconds, described = time.perf_counter() - started, engine.describe()
+        ask_seconds, described = time.perf_counter() - started, engine.describe().asdict()
     progress("distilling")
     started = time.perf_counter()
     distilled = distil(jax.random.key(13), heard, new_laws)

@@ -10,6 +10,7 @@ from experiments.benchmarks.core import CoreBenchmark, CoreVerdict, TimedRow
 from experiments.benchmarks.engines import EnginesBenchmark
 from experiments.benchmarks.llm import LLMBenchmark, LLMVerdict
 from experiments.report.disclosure import nature
+from llm_policy.engines.base import EngineInfo
 
 
 def print_core(benchmark: CoreBenchmark, console: Console) -> None:
@@ -35,7 +36,7 @@ def print_llm(benchmark: LLMBenchmark, console: Console) -> None:
         f"{benchmark.agents:,} workers, who reread {benchmark.history} latest steps and 5 best "
         f"ones; {benchmark.rounds} rounds. Answer in text mode: {json.dumps(benchmark.answer)}"
     )
-    for remark in nature(benchmark.engine).remarks:
+    for remark in nature(EngineInfo.of(benchmark.engine)).remarks:
         console.print(remark)
     console.print(_speeds(benchmark))
     console.print(_outside(benchmark))

@@ -48,7 +48,7 @@ def run_compare(config: CompareConfig, path: Path, session: Session | None) -> N
         tables = {
             w: [dataclasses.asdict(row) for row in rows] for w, rows in comparison.tables.items()
         }
-        result = {"run": str(path), "engine": session and session.describe()}
+        result = {"run": str(path), "engine": session and session.describe().asdict()}
         result |= {"sizes": comparison.sizes, "tables": tables}
         if config.seeds > 1:
             result["seeds"] = {

@@ -203,7 +203,7 @@ def _crews(
             crews.append(_Crew(workers, "workers of the formula", FORMULA))
             continue
         described = engine.describe()
-        words, model = nature(described, asked).workers, str(described["model"])
+        words, model = nature(described, asked).workers, described.model
         crews.append(_Crew(workers, _named(words, model, cast.workers), model))
     return crews
 
@@ -325,7 +325,7 @@ class _Contest:
         name, model = titled(entry, self.config.law_title), None
         if entry.is_model and engine is not None:
             described = engine.describe()
-            model = str(described["model"])
+            model = described.model
             title = entry.title(nature(described, self.asked))
             name = _named(title, model, self.planners)
         steps = entry.evaluations or self.config.evaluations or 0

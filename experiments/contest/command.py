@@ -139,7 +139,7 @@ def contest_rows(
     config: ContestConfig, rows: Sequence[ContestRow], session: Session | None
 ) -> Iterator[Row]:
     """Yield a row for each planner, welfare function and seed: dollars a year, and counts."""
-    model = session.describe()["model"] if session else FORMULA
+    model = session.describe().model if session else FORMULA
     first = run_columns("contest", config) | {"worker_model": model}
     aims = {aim.name: aim for aim in map(config.aim, config.welfare)}
     for row in rows:

@@ -7,7 +7,6 @@ from experiments.core.config import AnsweringConfig
 from experiments.report.console import NOTES
 from llm_policy.audit.probe import Probe, right_mode
 from llm_policy.engines.base import Engine
-from llm_policy.engines.provenance import was_taught
 from llm_policy.prompts.workers import Mode
 
 
@@ -26,12 +25,12 @@ def mode_for(
     """
     if config.mode != "auto":
         return config.mode
-    untaught = [engine for engine in engines if not was_taught(engine.describe(), part, "choice")]
+    untaught = [engine for engine in engines if not engine.describe().was_taught(part, "choice")]
     if not untaught:
         return "choice"
     found = [probe(engine) for engine in untaught]
     right = right_mode(found, most_leaked=config.most_leaked)
     for engine, one in zip(untaught, found, strict=True):
-        name = engine.describe()["model"]
+        name = engine.describe().model
         NOTES.print(f"Probe of {name} {one}. Mode: {right}.")
     return right

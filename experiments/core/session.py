@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from experiments.report.disclosure import Askers, nature
+from llm_policy.engines.base import EngineInfo
 from llm_policy.engines.wrappers.budget import Budget
 from llm_policy.engines.wrappers.dedupe import Dedupe
 from llm_policy.engines.wrappers.journal import Journal
@@ -26,23 +27,23 @@ class Session:
         """The sessions of all models, this one first."""
         return (self, *self.others)
 
-    def describe(self) -> dict[str, str | int | float | bool]:
+    def describe(self) -> EngineInfo:
         """Return the description of the model that answers."""
         return self.engine.describe()
 
     def remarks(self, asked: Askers, workers: LLMWorkers | None = None) -> list[str]:
         """Return what a reader should know of the answers, `asked` for so, and what they cost."""
-        description, spent = self.describe(), self.budget.spent
+        info, spent = self.describe(), self.budget.spent
         prompts, distinct = self.engine.asked, self.engine.distinct
-        remarks = [
-            f"Model: {description['model']}; {spent}; {distinct:,} of {prompts:,} prompts distinct."
-        ]
+        remarks = [f"Model: {info.model}; {spent}; {distinct:,} of {prompts:,} prompts distinct."]
         if workers is not None and workers.choice_set.order is not None:
             remarks.append(
                 "Nobody but this model knows its tokens: letters stood for weekly hours."
             )
-        if refused := description.get("refused"):
-            remarks.append(f"The server refuses, and was asked without: {refused}.")
-        if lost := description.get("lost"):
-            remarks.append(f"Of several servers some were lost, and the others went on: {lost}")
-        return [*remarks, *nature(description, asked).remarks]
+        if info.refused:
+            remarks.append(f"The server refuses, and was asked without: {info.refused}.")
+        if info.lost:
+            remarks.append(
+                f"Of several servers some were lost, and the others went on: {info.lost}"
+            )
+        return [*remarks, *nature(info, asked).remarks]

@@ -14,7 +14,7 @@ from experiments.fidelity.planner import PlannerFidelity, planner_fidelity, plan
 from experiments.fidelity.workers import WorkerFidelity, WorkerSizes, worker_fidelity, worker_tables
 from experiments.report.console import NOTES, mistakes, results
 from experiments.report.disclosure import nature
-from llm_policy.engines.base import Engine
+from llm_policy.engines.base import Engine, EngineInfo
 
 SEEDS = 20
 
@@ -71,7 +71,7 @@ def print_fidelity(found: Fidelity, console: Console) -> None:
         console.print(remark)
     model = found.workers.model
     console.print(f"Model: {model['model']}, {model['weights']}.")
-    for remark in nature(model).remarks:
+    for remark in nature(EngineInfo.of(model)).remarks:
         console.print(remark)
 
 

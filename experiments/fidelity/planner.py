@@ -142,7 +142,7 @@ def planner_fidelity(
         progress(f"random search, the formula and the best schedule: {contest.aim.name}")
         others = {name: [contest.other(name, seed) for seed in range(seeds)] for name in _OTHERS}
         rows += contest.rows({name: runs[contest, name] for name in _MODELS} | others)
-    return PlannerFidelity(engine.describe(), seeds, evaluations, config.size, tuple(rows))
+    return PlannerFidelity(engine.describe().asdict(), seeds, evaluations, config.size, tuple(rows))
 
 
 def planner_table(fidelity: PlannerFidelity) -> Table:

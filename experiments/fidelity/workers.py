@@ -111,7 +111,7 @@ def worker_fidelity(
     )
     over_all = [row for row in answers if row.question == "hours" and row.remembered == "all"]
     return WorkerFidelity(
-        engine.describe(),
+        engine.describe().asdict(),
         answers,
         texts,
         tuple(elasticities),

@@ -198,7 +198,7 @@ def run_model_optimum(config: OptimumConfig, path: Path, session: Session) -> No
 def candidate_rows(config: OptimumConfig, found: ModelOptimum, session: Session) -> Iterator[Row]:
     """Yield a row for each candidate and each of the further tax years that it was enacted in."""
     first = run_columns("optimum", config) | welfare_columns(config.aim(config.welfare))
-    first |= {"seed": config.seed, "worker_model": session.describe()["model"]}
+    first |= {"seed": config.seed, "worker_model": session.describe().model}
     for candidate in found.candidates:
         columns = first | {"schedule": candidate.name}
         for check, equivalent in enumerate(candidate.equivalents, start=1):

@@ -10,12 +10,14 @@ from experiments.pages.document import Block, DataTable, PageSection, Prose
 from experiments.pages.record import RunRecord
 from experiments.pages.transcripts import Proceedings
 from experiments.report.disclosure import nature
+from llm_policy.engines.base import EngineInfo
 
 
 def disclosures(run: RunRecord, recording: Proceedings) -> tuple[str, ...]:
     """Return what must be known of the models that answered, as it stands wherever they are."""
     asked = recording.asked or {"workers": "choice", "planner": "choice"}
-    remarks = [remark for engine in run.engines for remark in nature(engine, asked).remarks]
+    infos = map(EngineInfo.of, run.engines)
+    remarks = [remark for info in infos for remark in nature(info, asked).remarks]
     return tuple(dict.fromkeys(remarks))
 
 

@@ -4,7 +4,10 @@ Light, for the command line.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from llm_policy.engines.base import EngineInfo
 
 SHIPPED = "econjax-small"
 """The name of the model that comes with the project."""
@@ -26,21 +29,19 @@ class Nature(NamedTuple):
     remarks: tuple[str, ...]
 
 
-def nature(description: Mapping[str, Any], asked: Askers = BY_CHOICE) -> Nature:
+def nature(info: "EngineInfo", asked: Askers = BY_CHOICE) -> Nature:
     """Return the nature of the model that an engine describes, in a run where it is `asked` so.
 
     A model that was trained here imitates a formula where it was taught to answer so, and there
     alone.
     """
-    from llm_policy.engines.provenance import was_taught
-
-    if description.get("noise"):
+    if info.noise:
         return _NOISE
-    if "taught" not in description:
+    if not info.taught:
         return _OTHER
     modes = {**BY_CHOICE, **asked}
-    taught = {who: was_taught(description, who, mode) for who, mode in modes.items()}
-    name, unlearned = description["model"], [who for who in asked if not taught[who]]
+    taught = {who: info.was_taught(who, mode) for who, mode in modes.items()}
+    name, unlearned = info.model, [who for who in asked if not taught[who]]
     return Nature(
         f"{MODEL} (imitates a formula)" if taught["planner"] else f"{MODEL} (not taught this)",
         "workers imitate a formula" if taught["workers"] else "workers not taught to answer so",

@@ -36,7 +36,7 @@ from llm_policy.engines.wrappers.budget import Budget
 from llm_policy.engines.wrappers.dedupe import Dedupe
 from llm_policy.engines.wrappers.journal import Journal
 from llm_policy.engines.wrappers.sealing import Damaged
-from llm_policy.engines.wrappers.store import Description, Store, mend
+from llm_policy.engines.wrappers.store import Store, mend
 
 
 def start(
@@ -57,8 +57,7 @@ def start(
         path = new_run_path(config.runs, config.name, command=command)
     engines = (starting or start_engines)(config)
     try:
-        descriptions = [engine.describe for engine in engines]
-        _make(path, command, config, [describe() for describe in descriptions], descriptions)
+        _make(path, command, config, engines, recorded=True)
     except BaseException:
         _close(engines)
         raise
@@ -127,7 +126,7 @@ def replay(choices: ReplayConfig) -> None:
         _descriptions(choices.run, config)
     nobody, tolerant = [None] * len(config.models()), config.tolerant()
     with _open_session(nobody, choices.run, tolerant) as session:
-        _make(path, command, config, [one.describe() for one in session.all] if session else [])
+        _make(path, command, config, [one.engine for one in session.all] if session else [])
         try:
             _work(command)(tolerant, path, session)
         except BaseException:
@@ -154,22 +153,24 @@ def _make(
     path: Path,
     command: str,
     config: RunConfig,
-    engines: list[dict[str, Any]],
-    recorded: Sequence[Callable[[], Description]] = (),
+    engines: Sequence[Engine],
+    *,
+    recorded: bool = False,
 ) -> None:
     """Make the directory of a run, whose manifest describes the other engines in the first.
 
-    It holds its economy, and an empty journal for each engine that is `recorded`.
+    It holds its economy, and an empty journal for each engine if these are `recorded`.
     """
 
     def fill(folder: Path) -> None:
         for name, data in config.carried().items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(data)
-        for place, describe in enumerate(recorded):
-            Store(_journal(folder, place), describe).close()
+        for place, engine in enumerate(engines if recorded else ()):
+            Store(_journal(folder, place), engine.describe).close()
 
-    engine = engines[0] | ({"others": engines[1:]} if engines[1:] else {}) if engines else None
+    first, *others = [engine.describe().asdict() for engine in engines] or [None]
+    engine = first and first | ({"others": others} if others else {})
     choices, limits = config.asdict(), config.limits()
     make_run(path, command=command, config=choices, limits=limits, engine=engine, fill=fill)
 
@@ -292,13 +293,13 @@ def _do(command: str, config: RunConfig, path: Path, session: Session | None) ->
         raise EngineError(f"{error} {on} ({more})") from error
     finally:
         if session is not None:
-            note_engines(path, [each.journal.describe() for each in session.all])
+            note_engines(path, [each.journal.describe().asdict() for each in session.all])
         note_time(path, time.perf_counter() - began)
     for each in session.all if session else ():
         each.journal.finish()
         if unused := each.journal.unused:
             NOTES.print(
-                f"Answers of {each.describe()['model']} that were kept and not used: {unused:,}, "
+                f"Answers of {each.describe().model} that were kept and not used: {unused:,}, "
                 "because this version or these choices ask otherwise."
             )
 

@@ -101,7 +101,7 @@ def score_rows(
 ) -> Iterator[Row]:
     """Yield a row for each planner on each draw of each contest: dollars a year, shares, counts."""
     first = run_columns("scoreboard", config) | {"agents": sizes.agents}
-    model = session and session.describe()["model"]
+    model = session and session.describe().model
     for score in scores:
         columns = first | _of_contest(score.contest)
         columns |= {"planner": score.planner, "observes": score.observes}

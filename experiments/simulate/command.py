@@ -53,7 +53,7 @@ def run_simulate(config: SimulateConfig, path: Path, session: Session | None) ->
     if config.json:
         result = {
             "run": str(path),
-            "engine": session.describe(),
+            "engine": session.describe().asdict(),
             "spent": dataclasses.asdict(session.budget.spent),
         }
         result |= {"tax_years": years[0], "government": done.government}
@@ -78,7 +78,7 @@ def run_simulate(config: SimulateConfig, path: Path, session: Session | None) ->
 
 def _models(config: SimulateConfig, session: Session) -> dict[str, str | None]:
     """Return who works and who sets the taxes, where that is a model."""
-    model = str(session.engine.describe()["model"])
+    model = session.describe().model
     plans = config.planner == "llm" or config.scenario == "democratic"
     return {"planner_model": model if plans else None, "worker_model": model}
 

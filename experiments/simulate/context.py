@@ -22,7 +22,7 @@ def check_context(config: SimulateConfig, society: Society, engine: Engine, repo
     Raises:
         ValueError: a prompt and its answer do not fit.
     """
-    room = int(engine.describe()["context"])
+    room = engine.describe().context
     for who, prompt, answer in _longest(config, society, engine, report):
         length = sum(engine.count(prompt)) + answer + TEMPLATE_TOKENS
         if 0 < room < length:

@@ -46,7 +46,7 @@ def transfer_rows(
     config: TransferConfig, found: Sequence[Transfer], session: Session
 ) -> Iterator[Row]:
     """Yield a row for each planner, kind of workers it learned from and met, and seed."""
-    model = session.describe()["model"]
+    model = session.describe().model
     first, aims = run_columns("transfer", config), map(config.aim, config.welfare)
     aim = {each.name: each for each in aims}
     plans = {titled(entry, config.law_title) for entry in REGISTRY.values() if not entry.is_model}

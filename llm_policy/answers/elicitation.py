@@ -18,7 +18,7 @@ MOST_LEAKED = 0.5
 """The probability on none of the options that a choice may have at most: an even bet."""
 
 
-class Heard(NamedTuple, Generic[Value]):
+class Readings(NamedTuple, Generic[Value]):
     """The last reading of the answers to each prompt.
 
     `failures` counts all answers that could not be read, and `unreadable` shows one of the last.
@@ -29,7 +29,7 @@ class Heard(NamedTuple, Generic[Value]):
     unreadable: str
 
 
-class Chosen(NamedTuple):
+class DrawnOptions(NamedTuple):
     """The place of each prompt's drawn option, for whom one is known, what leaked, all scores."""
 
     places: Int[np.ndarray, " n"]
@@ -69,7 +69,7 @@ class Asker:
 
     def hear(
         self, request: TextRequest, read: Callable[[str], Reading[Value]], attempts: int
-    ) -> Heard[Value]:
+    ) -> Readings[Value]:
         """Return what `read` makes of one text to each prompt, asked for until it can be read.
 
         Each prompt is asked up to so many times.
@@ -94,7 +94,7 @@ class Asker:
             if left:
                 row = int(np.argmin(understood))
                 unreadable = f"{texts[row]!r:.200}: {now[row].why}"
-        return Heard(readings, failures, unreadable)
+        return Readings(readings, failures, unreadable)
 
     def write(
         self, request: TextRequest, read: Callable[[str], Reading[Value]]
@@ -116,7 +116,7 @@ class Asker:
 
     def choose(
         self, key: Key[Array, ""], request: ChoiceRequest, workers: Int[np.ndarray, " n"]
-    ) -> Chosen:
+    ) -> DrawnOptions:
         """Return one option for each prompt, drawn from the model's probabilities.
 
         A draw depends on the key and on the asker's number in `workers`, not on the others.
@@ -136,7 +136,7 @@ class Asker:
             remedy=f"At most {self.most_leaked:.0%} may be: use text mode.",
             prompts=request.prompts,
         )
-        return Chosen(places, understood, choices.leaked, choices.logprob)
+        return DrawnOptions(places, understood, choices.leaked, choices.logprob)
 
     def require(
         self,

@@ -1,8 +1,8 @@
 """The batch-first protocol between prompts and language models, its records and its errors."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from dataclasses import dataclass, fields
+from typing import Any, Literal, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -47,6 +47,63 @@ class Choices:
     cached_tokens: Int[np.ndarray, " prompts"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class EngineInfo:
+    """What answers: the kind of engine, versions, model, revision, numbers, template, weights.
+
+    What is not known, or means nothing for an engine, is "" or None. `context` is the number of
+    tokens that prompt and answer may have together, 0 if unknown, and `temperature` that of texts.
+    A `tokenizer` that is "estimated" counts a token per four characters. `taught` and `letters` say
+    what a model has learned to answer (see `provenance`), `refused` and `lost` what was found out
+    since, of servers, and `currency` in what money prompts speak, if not in dollars.
+    """
+
+    engine: str
+    version: str = ""
+    server: str = ""
+    url: str = ""
+    model: str
+    revision: str = ""
+    dtype: str = ""
+    quantization: str = ""
+    temperature: float = 0.0
+    seed: int | None = None
+    extra: str = ""
+    context: int = 0
+    tokenizer: Literal["exact", "estimated"] = "exact"
+    chat_template: str = ""
+    system_role: bool | None = None
+    noise: bool = False
+    weights: str = ""
+    taught: str = ""
+    letters: str = ""
+    refused: str = ""
+    lost: str = ""
+    currency: str = ""
+    currency_scale: float | None = None
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Self:
+        """Return what `asdict` returned; what this version does not know is left out."""
+        facts: dict[str, Any] = {"engine": "", "model": ""}
+        facts |= {field.name: said[field.name] for field in fields(cls) if field.name in said}
+        return cls(**facts)
+
+    def asdict(self) -> dict[str, str | int | float | bool]:
+        """Return what is known, by name."""
+        found = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return {name: value for name, value in found if value is not None and value != ""}
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether tokens are the model's own, not estimated."""
+        return self.tokenizer == "exact"
+
+    def was_taught(self, who: str, mode: str) -> bool:
+        """Tell whether the model has learned to answer so: choice or text."""
+        return f"{who} in {mode} mode" in self.taught.split(", ")
+
+
 class Engine(Protocol):
     """Batch in, batch out, in order. Wrappers (journal, dedupe, budget, parallel) speak it too."""
 
@@ -80,15 +137,12 @@ class Engine(Protocol):
         """Return the number of tokens of each text, without special tokens.
 
         Where nobody but the model knows its tokens this is an estimate: a token per four
-        characters, and `describe()["tokenizer"]` is "estimated" instead of "exact".
+        characters, and `describe().tokenizer` is "estimated" instead of "exact".
         """
         ...
 
-    def describe(self) -> dict[str, str | int | float | bool]:
-        """Say what answers: engine, versions, model, revision, dtype, temperature, template, noise.
-
-        `context` is the number of tokens that prompt and answer may have together, 0 if unknown.
-        """
+    def describe(self) -> EngineInfo:
+        """Say what answers."""
         ...
 
     def close(self) -> None:

@@ -2,9 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from llm_policy.engines.base import EngineError
 
@@ -56,20 +55,17 @@ def weights_of(model: str | Path) -> str:
     return config.get(WEIGHTS_ENTRY, "the model's own")
 
 
-def taught_entries(model: str | Path) -> dict[str, str]:
-    """Return what a folder's config.json says was taught, for an engine's description of itself.
+class TaughtEntries(TypedDict):
+    """The values of `TAUGHT_ENTRY` and `LETTERS_ENTRY`, "" where there are none."""
 
-    `taught` and `letters` are the values of `TAUGHT_ENTRY` and `LETTERS_ENTRY`, where there are
-    any.
-    """
+    taught: str
+    letters: str
+
+
+def taught_entries(model: str | Path) -> TaughtEntries:
+    """Return what a folder's config.json says was taught, for an engine's description of itself."""
     config = stated_config(Path(model))
-    stated = {"taught": config.get(TAUGHT_ENTRY), "letters": config.get(LETTERS_ENTRY)}
-    return {name: value for name, value in stated.items() if value is not None}
-
-
-def was_taught(description: Mapping[str, Any], who: str, mode: str) -> bool:
-    """Tell whether the model that an engine describes has learned to answer so: choice or text."""
-    return f"{who} in {mode} mode" in str(description.get("taught", "")).split(", ")
+    return {"taught": config.get(TAUGHT_ENTRY, ""), "letters": config.get(LETTERS_ENTRY, "")}
 
 
 def stated_config(folder: Path) -> dict[str, Any]:

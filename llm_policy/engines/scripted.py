@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from llm_policy.engines._scores import check_distinct, choices
-from llm_policy.engines.base import Choices, Completion, Prompt, Schema
+from llm_policy.engines.base import Choices, Completion, EngineInfo, Prompt, Schema
 
 
 class ScriptedEngine:
@@ -65,18 +65,10 @@ class ScriptedEngine:
         """Return the number of words of each text."""
         return [_words(text) for text in texts]
 
-    def describe(self) -> dict[str, str | int | float | bool]:
+    def describe(self) -> EngineInfo:
         """Say that no model answers, and which function does."""
         name = getattr(self._answer, "__qualname__", type(self._answer).__name__)
-        return {
-            "engine": "scripted",
-            "model": name,
-            "temperature": 0.0,
-            "context": 0,
-            "tokenizer": "exact",
-            "noise": False,
-            "weights": "none",
-        }
+        return EngineInfo(engine="scripted", model=name, weights="none")
 
     def close(self) -> None:
         """Do nothing: a script holds nothing."""

@@ -16,6 +16,7 @@ from llm_policy.engines.base import (
     Choices,
     Completion,
     EngineError,
+    EngineInfo,
     Hear,
     Interrupted,
     Prompt,
@@ -188,27 +189,27 @@ class VLLMEngine:
         """Return the number of the model's tokens of each text, without special tokens."""
         return [len(tokens) for tokens in self._chat.tokens(texts)]
 
-    def describe(self) -> dict[str, str | int | float | bool]:
+    def describe(self) -> EngineInfo:
         """Say which weights answer, in which numbers, under which chat template."""
         template = hashlib.sha256(self._chat.template.encode()).hexdigest()[:16]
-        return {
-            "engine": "vllm",
-            "version": vllm_version,
-            "model": self._config.model,
-            "revision": self._config.revision
+        return EngineInfo(
+            engine="vllm",
+            version=vllm_version,
+            model=self._config.model,
+            revision=self._config.revision
             or getattr(self._config.hf_config, "_commit_hash", None)
             or "local",
-            "dtype": str(self._config.dtype).removeprefix("torch."),
-            "quantization": self._config.quantization or "none",
-            "temperature": self.temperature,
-            "context": self._config.max_model_len,
-            "tokenizer": "exact",
-            "chat_template": template if self._chat.template else "none",
-            "system_role": self._chat.system_role,
-            "noise": self._noise,
-            "weights": "random noise" if self._noise else weights_of(self._config.model),
+            dtype=str(self._config.dtype).removeprefix("torch."),
+            quantization=self._config.quantization or "none",
+            temperature=self.temperature,
+            context=self._config.max_model_len,
+            tokenizer="exact",
+            chat_template=template if self._chat.template else "none",
+            system_role=self._chat.system_role,
+            noise=self._noise,
+            weights="random noise" if self._noise else weights_of(self._config.model),
             **taught_entries(self._config.model),
-        }
+        )
 
     def close(self) -> None:
         """End the child process and free its memory. No call may follow."""

@@ -7,7 +7,14 @@ import numpy as np
 from jaxtyping import Int
 
 from econjax import Economy
-from llm_policy.engines.base import Choices, Completion, EngineError, Prompt, Schema
+from llm_policy.engines.base import (
+    Choices,
+    Completion,
+    EngineError,
+    EngineInfo,
+    Prompt,
+    Schema,
+)
 from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.engines.wrappers.tally import Tallied, Tally
 from llm_policy.formula.workers import Endowment, hours_probabilities, of_personas
@@ -71,7 +78,7 @@ class _Formula:
     def count(self, texts: Sequence[str]) -> list[int]:
         return self._script.count(texts)
 
-    def describe(self) -> dict[str, str | int | float | bool]:
+    def describe(self) -> EngineInfo:
         return self._script.describe()
 
     def close(self) -> None:

@@ -193,5 +193,5 @@ class ChoicePlanner:
 
 def _with_letters(style: PlannerStyle, engine: Engine) -> PlannerStyle:
     """Return the style, whose letters are as the model was taught them if it does not say how."""
-    taught = "fixed" if engine.describe().get("letters") == "fixed" else "balanced"
+    taught = "fixed" if engine.describe().letters == "fixed" else "balanced"
     return style if style.letters else replace(style, letters=taught)

@@ -234,7 +234,7 @@ class LLMWorkers:
         prompts = self.prompts(*self.worst_case(schedule))
         longest = max(prompts, key=lambda prompt: len(prompt.shared) + len(prompt.personal))
         length = sum(self.engine.count(longest)) + self.answer_tokens + TEMPLATE_TOKENS
-        room = int(self.engine.describe()["context"])
+        room = self.engine.describe().context
         if 0 < room < length:
             raise ValueError(
                 f"A worker's prompt with {self.style.history} latest and {self.style.best} best "
@@ -301,7 +301,7 @@ class LLMWorkers:
 
     def _menu(self) -> ChoiceSet:
         hours = [value for value in HOURS if value <= self.most]
-        if self.style.mode == "text" or self.engine.describe()["tokenizer"] == "exact":
+        if self.style.mode == "text" or self.engine.describe().is_exact:
             return numbers(hours)
         choice_set = letters(self.economy.population.agents, hours)
         if max(self.engine.count(choice_set.codes)) > 1:
@@ -364,7 +364,7 @@ def _means(population: Population, statuses: Sequence[str]) -> Means:
 
 
 def _yes_and_no(engine: Engine) -> tuple[str, str]:
-    return ("yes", "no") if engine.describe()["tokenizer"] == "exact" else ("A", "B")
+    return ("yes", "no") if engine.describe().is_exact else ("A", "B")
 
 
 def _check_personas(scenario: str, personas: Sequence[str] | None, agents: int) -> None:

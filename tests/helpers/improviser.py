@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 
 from llm_policy.engines.base import Prompt, Schema
 from llm_policy.engines.scripted import ScriptedEngine
@@ -65,4 +66,4 @@ class Improviser(ScriptedEngine):
         return {"boolean": draw.random() < 0.5, "null": None, "string": "You do as you like."}[kind]
 
     def describe(self):
-        return super().describe() | {"model": "improviser", "noise": self._noise}
+        return replace(super().describe(), model="improviser", noise=self._noise)

@@ -16,7 +16,15 @@ from jaxtyping import Float, Int32, UInt32
 from llm_policy.engines._chat import Chat
 from llm_policy.engines._options import OptionTree, option_tree
 from llm_policy.engines._scores import choices, join
-from llm_policy.engines.base import Choices, Completion, EngineError, Hear, Prompt, Schema
+from llm_policy.engines.base import (
+    Choices,
+    Completion,
+    EngineError,
+    EngineInfo,
+    Hear,
+    Prompt,
+    Schema,
+)
 from llm_policy.engines.provenance import SHIPPED_FOLDER, is_noise, taught_entries, weights_of
 
 try:
@@ -183,26 +191,24 @@ class EmbeddedEngine:
         """Return the number of the model's tokens of each text, without special tokens."""
         return [len(tokens) for tokens in self._chat.tokens(texts)]
 
-    def describe(self) -> dict[str, str | int | float | bool]:
+    def describe(self) -> EngineInfo:
         """Say which weights answer, in which numbers, under which chat template."""
-        return {
-            "engine": "embedded",
-            "version": version("econjax"),
-            "model": self._name,
-            "revision": self._revision,
-            "dtype": "float32",
-            "temperature": self.temperature,
-            "seed": self.seed,
-            "context": self._sizes.max_position_embeddings,
-            "tokenizer": "exact",
-            "chat_template": _digest(self._chat.template.encode())
-            if self._chat.template
-            else "none",
-            "system_role": self._chat.system_role,
-            "noise": is_noise(self._folder),
-            "weights": weights_of(self._folder),
+        return EngineInfo(
+            engine="embedded",
+            version=version("econjax"),
+            model=self._name,
+            revision=self._revision,
+            dtype="float32",
+            temperature=self.temperature,
+            seed=self.seed,
+            context=self._sizes.max_position_embeddings,
+            tokenizer="exact",
+            chat_template=_digest(self._chat.template.encode()) if self._chat.template else "none",
+            system_role=self._chat.system_role,
+            noise=is_noise(self._folder),
+            weights=weights_of(self._folder),
             **taught_entries(self._folder),
-        }
+        )
 
     def close(self) -> None:
         """Free the weights and what was read. No call may follow."""

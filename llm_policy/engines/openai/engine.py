@@ -13,7 +13,15 @@ import numpy as np
 
 from llm_policy.engines._options import OptionTree, option_tree
 from llm_policy.engines._scores import check_distinct, choices
-from llm_policy.engines.base import Choices, Completion, EngineError, Interrupted, Prompt, Schema
+from llm_policy.engines.base import (
+    Choices,
+    Completion,
+    EngineError,
+    EngineInfo,
+    Interrupted,
+    Prompt,
+    Schema,
+)
 from llm_policy.engines.openai.addresses import key_of, key_variable_of, parse_address
 from llm_policy.engines.openai.client import Client
 from llm_policy.engines.openai.failures import Failed, is_about_scores
@@ -59,7 +67,7 @@ class OpenAIEngine:
 
     What a server refuses of a request (several texts, a schema, a temperature, ...) is left out of
     all further ones, where a smaller request is answered: it is logged once as a warning, and named
-    in `describe()["refused"]`. The first question of each kind goes alone, so that this costs one
+    in `describe().refused`. The first question of each kind goes alone, so that this costs one
     failed request.
 
     Raises:
@@ -194,32 +202,32 @@ class OpenAIEngine:
             raise failures[0]
         return [lengths[place].answer or 0 for place in range(len(texts))]
 
-    def describe(self) -> dict[str, str | int | float | bool]:
+    def describe(self) -> EngineInfo:
         """Say what is known from outside; a model's noise marker only on the same machine.
 
         `refused` names what the server refuses of a request, if anything.
         """
         folder = self._server.card.root or self.model
         refused = (*self._server.refused, *(["scores"] if self._unscored else []))
-        return {
-            "engine": "openai",
-            "version": httpx2.__version__,
-            "server": f"vllm {self._server.version}" if self._server.version else "unknown",
-            "url": self.url,
-            "model": self.model,
-            "revision": "unknown",
-            "dtype": "unknown",
-            "quantization": "unknown",
-            "temperature": 1.0 if "temperature" in refused else self.temperature,
-            "extra": json.dumps(self._extra, sort_keys=True),
-            "context": self._server.card.context,
-            "tokenizer": "exact" if self._server.version else "estimated",
-            "chat_template": "unknown",
-            "noise": is_noise(folder),
-            "weights": weights_of(folder),
+        return EngineInfo(
+            engine="openai",
+            version=httpx2.__version__,
+            server=f"vllm {self._server.version}" if self._server.version else "unknown",
+            url=self.url,
+            model=self.model,
+            revision="unknown",
+            dtype="unknown",
+            quantization="unknown",
+            temperature=1.0 if "temperature" in refused else self.temperature,
+            extra=json.dumps(self._extra, sort_keys=True),
+            context=self._server.card.context,
+            tokenizer="exact" if self._server.version else "estimated",
+            chat_template="unknown",
+            noise=is_noise(folder),
+            weights=weights_of(folder),
             **taught_entries(folder),
-            **({"refused": ", ".join(refused)} if refused else {}),
-        }
+            refused=", ".join(refused),
+        )
 
     def close(self) -> None:
         """Close the connections. No call may follow."""

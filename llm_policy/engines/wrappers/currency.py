@@ -3,9 +3,10 @@
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from llm_policy.engines.base import Engine, Prompt
+from llm_policy.engines.base import Engine, EngineInfo, Prompt
 from llm_policy.engines.requests import Reply, Request
 from llm_policy.engines.wrappers.wrapper import Wrapper
 
@@ -59,12 +60,10 @@ class Renamed(Wrapper):
         """Return the number of tokens of each text in the currency."""
         return self._engine.count([rename(text, self._currency) for text in texts])
 
-    def describe(self) -> dict[str, str | int | float | bool]:
+    def describe(self) -> EngineInfo:
         """Return the engine's description, with the currency and how many make a dollar."""
-        return self._engine.describe() | {
-            "currency": self._currency.name,
-            "currency_scale": self._currency.scale,
-        }
+        name, scale, _ = self._currency
+        return replace(self._engine.describe(), currency=name, currency_scale=scale)
 
     def _rename(self, prompts: Sequence[Prompt]) -> list[Prompt]:
         shared = {

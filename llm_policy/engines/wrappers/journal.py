@@ -13,7 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic
 
-from llm_policy.engines.base import Engine, EngineError, Hear, Interrupted, Prompt, Telling
+from llm_policy.engines.base import (
+    Engine,
+    EngineError,
+    EngineInfo,
+    Hear,
+    Interrupted,
+    Prompt,
+    Telling,
+)
 from llm_policy.engines.requests import Recorded, Reply, Request
 from llm_policy.engines.wrappers.store import Store
 from llm_policy.engines.wrappers.wrapper import Answering
@@ -75,7 +83,7 @@ class Journal(Answering):
         self._not_given = len(self._store)
         if engine is not None:
             try:
-                _check_same(self._store.description(), engine.describe(), self._path)
+                _check_same(self._store.description(), engine.describe().asdict(), self._path)
             except BaseException:
                 self._store.close()
                 raise
@@ -114,13 +122,14 @@ class Journal(Answering):
             known |= fresh
         return [known[key] for key in keys]
 
-    def describe(self) -> dict[str, str | int | float | bool]:
+    def describe(self) -> EngineInfo:
         """Return the description of the engine whose answers the file holds.
 
         What an engine has found out since, of servers that refuse or were lost, is added.
         """
-        now = {} if self._engine is None else self._engine.describe()
-        return self._store.description() | {name: now[name] for name in _FOUND if name in now}
+        now = {} if self._engine is None else self._engine.describe().asdict()
+        found = {name: now[name] for name in _FOUND if name in now}
+        return EngineInfo.of(self._store.description() | found)
 
     @property
     def kept(self) -> int:

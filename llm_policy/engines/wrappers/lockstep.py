@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
-from llm_policy.engines.base import Engine
+from llm_policy.engines.base import Engine, EngineInfo
 from llm_policy.engines.requests import Reply, Request
 from llm_policy.engines.wrappers.wrapper import Wrapper
 
@@ -109,8 +109,8 @@ class _Caller(Wrapper):
         self._inbox.put(question)
         return question.reply.result()
 
-    def describe(self) -> dict[str, str | int | float | bool]:
-        return dict(self._said)
+    def describe(self) -> EngineInfo:
+        return self._said
 
     def close(self) -> None:
         """Leave the engine open: the other runs ask it too."""

@@ -4,12 +4,21 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import Any, Generic, NamedTuple
 
 from llm_policy.engines._arrivals import in_threads
-from llm_policy.engines.base import Engine, EngineError, Hear, Interrupted, Prompt, Telling
+from llm_policy.engines.base import (
+    Engine,
+    EngineError,
+    EngineInfo,
+    Hear,
+    Interrupted,
+    Prompt,
+    Telling,
+)
 from llm_policy.engines.requests import Reply, Request
 from llm_policy.engines.wrappers.wrapper import Answering
 
@@ -31,7 +40,7 @@ class Parallel(Answering):
 
     Prompts with the same `shared` text stay together, so that each engine's prefix cache is of use;
     answers come in the order of the batch, whoever gave them. An engine that fails where others
-    answer is asked no more, and they take over what it left: `describe()["lost"]` says why. Where
+    answer is asked no more, and they take over what it left: `describe().lost` says why. Where
     all fail, the failure is an error.
 
     Raises:
@@ -44,7 +53,7 @@ class Parallel(Answering):
         self.hear: Hear | None = None
         self._engines = list(engines)
         self._lost: dict[int, str] = {}
-        self._description = _common([engine.describe() for engine in engines])
+        self._info = _common([engine.describe() for engine in engines])
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of each text, as the first engine counts them.
@@ -63,10 +72,9 @@ class Parallel(Answering):
                 return counts
         raise next(iter(failed.values()))
 
-    def describe(self) -> dict[str, str | int | float | bool]:
+    def describe(self) -> EngineInfo:
         """Return what every engine says of itself, all their urls, and which were lost, if any."""
-        lost = {"lost": "; ".join(self._lost.values())} if self._lost else {}
-        return self._description | lost
+        return replace(self._info, lost="; ".join(self._lost.values()))
 
     def close(self) -> None:
         """Close every engine. No call may follow."""
@@ -142,12 +150,10 @@ class Parallel(Answering):
             _LOG.warning("%s The other servers go on.", error)
 
 
-def _common(
-    descriptions: list[dict[str, str | int | float | bool]],
-) -> dict[str, str | int | float | bool]:
+def _common(infos: Sequence[EngineInfo]) -> EngineInfo:
     """Return the description that all share, with every url."""
-    first = descriptions[0]
-    for number, other in enumerate(descriptions[1:], start=2):
+    first, *others = (info.asdict() for info in infos)
+    for number, other in enumerate(others, start=2):
         differ = [
             f"{name} is {first.get(name)!r} and {other.get(name)!r}"
             for name in first | other
@@ -158,8 +164,7 @@ def _common(
                 f"Engines 1 and {number} do not answer alike ({'; '.join(differ)}): give engines "
                 "of the same model with the same settings."
             )
-    urls = [str(description["url"]) for description in descriptions if "url" in description]
-    return first | ({"url": ", ".join(urls)} if urls else {})
+    return replace(infos[0], url=", ".join(info.url for info in infos if info.url))
 
 
 def _parts(prompts: Sequence[Prompt], engines: int) -> list[list[int]]:

@@ -3,12 +3,12 @@
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from llm_policy.engines.base import EngineError, Prompt
+from llm_policy.engines.base import EngineError, EngineInfo, Prompt
 from llm_policy.engines.requests import Recorded
 from llm_policy.engines.wrappers.sealing import (
     Witness,
@@ -20,8 +20,6 @@ from llm_policy.engines.wrappers.sealing import (
     sealed,
     sound_rows,
 )
-
-Description = Mapping[str, str | int | float | bool]
 
 _APPLICATION = 0x65636A78  # in the file's header: this database is a journal
 _FORMAT = 3
@@ -76,7 +74,7 @@ class Store:
         EngineError: there is no journal and no description, or it is not one of this format.
     """
 
-    def __init__(self, path: Path, description: Callable[[], Description] | None) -> None:
+    def __init__(self, path: Path, description: Callable[[], EngineInfo] | None) -> None:
         self.path = path
         if path.is_symlink() or count_path(path).is_symlink():
             raise EngineError(f"The journal {path} is a symbolic link: put the file itself there.")
@@ -205,7 +203,7 @@ class Store:
             ) from error
 
 
-def mend(path: Path, description: Callable[[], Description]) -> int:
+def mend(path: Path, description: Callable[[], EngineInfo]) -> int:
     """Keep the sound rows of a damaged journal, or begin it anew; return how many answers remain.
 
     What was there goes on beside it, as `NAME-damaged`.
@@ -236,7 +234,7 @@ def mend(path: Path, description: Callable[[], Description]) -> int:
 
 
 def _prepare(
-    database: sqlite3.Connection, path: Path, description: Callable[[], Description] | None
+    database: sqlite3.Connection, path: Path, description: Callable[[], EngineInfo] | None
 ) -> None:
     """Make the tables of a new journal, or check that an old one is a journal of the same engine.
 
@@ -252,7 +250,7 @@ def _prepare(
         database.execute("PRAGMA journal_mode = WAL")
         with database:
             database.executescript(_TABLES)
-            _insert(database, "engine", [sealed(json.dumps(dict(description())))])
+            _insert(database, "engine", [sealed(json.dumps(description().asdict()))])
     elif mark != _APPLICATION:
         require_all(path, 0)
         raise EngineError(f"{path} is not a journal: give another path.")

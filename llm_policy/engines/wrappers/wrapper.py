@@ -3,7 +3,7 @@
 import abc
 from collections.abc import Sequence
 
-from llm_policy.engines.base import Choices, Completion, Engine, Prompt, Schema
+from llm_policy.engines.base import Choices, Completion, Engine, EngineInfo, Prompt, Schema
 from llm_policy.engines.requests import ChoiceRequest, Reply, Request, TextRequest
 
 
@@ -43,7 +43,7 @@ class Wrapper(Answering):
         """Return the engine's numbers of tokens."""
         return self._engine.count(texts)
 
-    def describe(self) -> dict[str, str | int | float | bool]:
+    def describe(self) -> EngineInfo:
         """Return the engine's description."""
         return self._engine.describe()
 

@@ -31,7 +31,7 @@ class Steady(ScriptedEngine):
         return f'{{"changes": {[10 if "$" in prompt.shared else 0] * 7}}}'
 
     def describe(self):
-        return super().describe() | {"noise": self.noise}
+        return replace(super().describe(), noise=self.noise)
 
 
 @pytest.fixture(scope="module")

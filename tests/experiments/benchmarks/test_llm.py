@@ -35,7 +35,7 @@ class Witness(ScriptedEngine):
         return super().choose(prompts, options)
 
     def describe(self):
-        return super().describe() | {"context": self.context}
+        return replace(super().describe(), context=self.context)
 
     def _witness(self, mode, prompts):
         self.batches.append((mode, list(prompts)))

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import math
 import re
+from dataclasses import replace
 from functools import partial
 from unittest import mock
 
@@ -314,7 +315,7 @@ def test_the_model_that_comes_with_the_project_imitates_a_formula_where_it_was_t
     improviser, mode, workers, model
 ):
     engine, taught = improviser(), taught_entries(SHIPPED_FOLDER)
-    engine.describe = lambda: {**improviser.describe(engine), "model": SHIPPED, **taught}
+    engine.describe = lambda: replace(improviser.describe(engine), model=SHIPPED, **taught)
     choices = dict(agents=5, evaluations=1, tax_year=1, welfare=("rawlsian",), mode=mode)
     [(title, rows)] = run(
         engine, workers=("llm",), planners=("federal", "llm"), **choices
@@ -488,7 +489,7 @@ class Names(ScriptedEngine):
         return super().choose(prompts, options)
 
     def describe(self):
-        return super().describe() | {"model": self.name}
+        return replace(super().describe(), model=self.name)
 
 
 FEW = dict(agents=4, evaluations=2, tax_year=1, welfare=("rawlsian",), workers=("llm",))

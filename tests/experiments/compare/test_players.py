@@ -1,6 +1,7 @@
 """Models that plan and models that work, from the command line: one journal each, one budget."""
 
 import json
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
@@ -30,8 +31,7 @@ class Named(ScriptedEngine):
         return super().choose(prompts, options)
 
     def describe(self):
-        place = {"url": self.server} if self.server else {}
-        return super().describe() | {"model": self.name} | place
+        return replace(super().describe(), model=self.name, url=self.server or "")
 
 
 class Cast(dict):

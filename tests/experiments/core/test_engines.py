@@ -11,7 +11,7 @@ from experiments.core.engines import start_engine
 from experiments.report.disclosure import SHIPPED
 from experiments.simulate.config import SimulateConfig
 from llm_policy.engines import openai
-from llm_policy.engines.base import EngineError
+from llm_policy.engines.base import EngineError, EngineInfo
 from llm_policy.engines.embedded import engine as embedded
 from llm_policy.engines.wrappers.parallel import Parallel
 
@@ -30,7 +30,7 @@ class Client:
         Client.made.append(self)
 
     def describe(self):
-        return {"engine": "stand-in", "url": self.names[0]}
+        return EngineInfo(engine="stand-in", model="", url=self.names[0])
 
     def close(self):
         self.closed = True
@@ -154,7 +154,7 @@ def test_a_model_that_costs_money_is_asked_only_where_its_server_is_named():
 def test_several_servers_share_the_work_and_none_stays_open_if_one_is_down():
     both = start_engine(model="tiny", server="http://a/v1, http://b/v1", **COMMON)
     assert isinstance(both, Parallel)
-    assert both.describe()["url"] == "http://a/v1, http://b/v1"
+    assert both.describe().url == "http://a/v1, http://b/v1"
     Client.made.clear()
     with pytest.raises(EngineError, match="does not answer"):
         start_engine(model="tiny", server="http://a/v1,http://down/v1", **COMMON)

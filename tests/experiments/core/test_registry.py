@@ -14,7 +14,6 @@ from econjax.bounds import RateBounds
 from econjax.planning import OBSERVATIONS, hear, plan
 from experiments.core import registry as roster
 from experiments.core.registry import REGISTRY, PlanningContext, language_model
-from llm_policy.answers.reading import Tally
 from llm_policy.planners.choice import ChoicePlanner
 from llm_policy.planners.text import LLMPlanner
 from llm_policy.prompts.welfare import WELFARE
@@ -24,9 +23,7 @@ LAW = us_federal(2024)
 
 
 def setting(aim="rawlsian", **more):
-    return PlanningContext(
-        law=LAW, elasticity=0.25, engine=None, aim=WELFARE[aim], tally=Tally(), **more
-    )
+    return PlanningContext(law=LAW, elasticity=0.25, engine=None, aim=WELFARE[aim], **more)
 
 
 @pytest.fixture

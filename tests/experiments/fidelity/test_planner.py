@@ -1,5 +1,5 @@
 import re
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import jax
 import numpy as np
@@ -34,7 +34,7 @@ class Pupil(ScriptedEngine):
         return super().choose(prompts, options)
 
     def describe(self):
-        return super().describe() | {"letters": "fixed"}
+        return replace(super().describe(), letters="fixed")
 
     def chance(self, prompt, letter):
         [current] = re.findall(r"Current rates, from the lowest bracket: (.*)\.", prompt.shared)

@@ -12,7 +12,6 @@ from experiments.compare.run import people
 from experiments.core.economy import EconomyConfig
 from experiments.optimum import models as optimum_models
 from experiments.optimum.models import Search, bands, find_model_optimum
-from llm_policy.answers.reading import Tally
 from llm_policy.workers.society import Society
 from tests.helpers.laboratory import float64
 
@@ -24,7 +23,7 @@ SEARCH = Search(tries=6, climbs=2, finalists=2, checks=3, steps=1)
 def found(improviser, brief_fits):
     with float64(), brief_fits():
         economy = EconomyConfig(agents=AGENTS).economy()
-        workers = people(economy, improviser(), jax.random.key(0), tally=Tally())
+        workers = people(economy, improviser(), jax.random.key(0))
         society = Society(workers, Atkinson(1.0))
         return find_model_optimum(jax.random.key(1), society, us_federal(2024), SEARCH)
 

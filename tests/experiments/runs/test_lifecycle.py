@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
@@ -97,7 +98,7 @@ class Cramped(ScriptedEngine):
         super().__init__(lambda prompt: pytest.fail("asked"))
 
     def describe(self):
-        return super().describe() | {"context": 50}
+        return replace(super().describe(), context=50)
 
 
 @pytest.mark.parametrize("choices", [(), ("--scenario", "rational"), ("--mode", "choice")], ids=str)

@@ -6,6 +6,7 @@ import math
 import shutil
 import sqlite3
 from collections import Counter
+from dataclasses import replace
 from typing import NamedTuple, get_args
 
 import jax.numpy as jnp
@@ -21,6 +22,7 @@ from experiments.report.disclosure import nature
 from experiments.runs.directory import read_manifest
 from experiments.simulate.config import SimulateConfig
 from experiments.simulate.run import prepare
+from llm_policy.engines.base import EngineInfo
 from llm_policy.engines.provenance import SHIPPED_FOLDER, taught_entries
 from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.engines.wrappers.sealing import sealed
@@ -428,8 +430,8 @@ class Taught(ScriptedEngine):
         return super().complete(prompts, schema, **options)
 
     def describe(self):
-        taught = {"taught": "workers in choice mode"} if self.taught else {}
-        return super().describe() | taught
+        taught = "workers in choice mode" if self.taught else ""
+        return replace(super().describe(), taught=taught)
 
 
 @pytest.mark.parametrize("taught", [True, False])
@@ -445,7 +447,8 @@ def test_workers_answer_as_their_model_was_taught_or_as_a_probe_finds_right(taug
 
 
 def test_who_was_not_taught_to_answer_so_is_named_and_the_others_imitate():
-    engine = taught_entries(SHIPPED_FOLDER) | {"model": "econjax-small", "noise": False}
+    learned = taught_entries(SHIPPED_FOLDER)
+    engine = EngineInfo(engine="embedded", model="econjax-small", **learned)
     [imitates] = nature(engine).remarks
     assert imitates.startswith("econjax-small IMITATES A KNOWN FORMULA")
     config = SimulateConfig(scenario="democratic", mode="choice")
@@ -453,4 +456,4 @@ def test_who_was_not_taught_to_answer_so_is_named_and_the_others_imitate():
     assert "NOT TAUGHT TO ANSWER SO AS PLANNER OR VOTERS" in nature(engine, config.asked).remarks[1]
     [unlearned] = nature(engine, {"workers": "text"}).remarks
     assert "NOT TAUGHT TO ANSWER SO AS WORKERS:" in unlearned
-    assert nature({"model": "other", "noise": False}).remarks == ()
+    assert nature(EngineInfo(engine="embedded", model="other")).remarks == ()

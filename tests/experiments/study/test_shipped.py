@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ class SmallModel(Steadfast):
     """Stands in for econjax-small: it chooses as it was taught to."""
 
     def describe(self):
-        return super().describe() | {"model": "econjax-small"}
+        return replace(super().describe(), model="econjax-small")
 
 
 @pytest.mark.parametrize("name", NAMES)

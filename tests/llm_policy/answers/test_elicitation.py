@@ -5,14 +5,17 @@ import numpy as np
 import pytest
 
 from llm_policy.answers.elicitation import Asker
-from llm_policy.answers.reading import SATISFIED_ANSWER, Tally, satisfied_in, schema
+from llm_policy.answers.reading import SATISFIED_ANSWER, as_column, satisfied_in, schema
 from llm_policy.engines.base import Choices, EngineError, Prompt
+from llm_policy.engines.requests import ChoiceRequest, TextRequest
 from llm_policy.engines.scripted import ScriptedEngine
+from llm_policy.engines.wrappers.tally import Tallied, Tally
 
 N = 10
 KEY = jax.random.key(0)
 PROMPTS = [Prompt("Are you satisfied?", str(i)) for i in range(N)]
 CODES = ("a", "b", "c", "d")
+ASKED = ChoiceRequest(PROMPTS, CODES)
 
 
 class Asked(ScriptedEngine):
@@ -40,6 +43,10 @@ class Scores(ScriptedEngine):
         return Choices(logprob, np.broadcast_to(self.leaked, len(prompts)), tokens, 0 * tokens)
 
 
+def asker(chance, leaked=0.0, **limits):
+    return Asker(Tallied(Scores(chance, leaked)), **limits)
+
+
 def clear(i, time=1):
     return f'{{"satisfied": "{"yes" if i % 2 else "no"}"}}'
 
@@ -51,8 +58,9 @@ def silent(*dumb, until=99):
 
 def write(say, prompts=PROMPTS, **limits):
     engine, tally = Asked(say), Tally()
-    asker = Asker(engine, tally=tally, **limits)
-    said, known = asker.write(prompts, schema(SATISFIED_ANSWER), satisfied_in, max_tokens=16)
+    asker = Asker(Tallied(engine, tally), **limits)
+    request = TextRequest(prompts, schema(SATISFIED_ANSWER), max_tokens=16)
+    said, known = as_column(asker.write(request, satisfied_in))
     return said.tolist(), known.tolist(), engine.batches, (tally.asked, tally.read)
 
 
@@ -120,7 +128,9 @@ def test_nobody_is_asked_nothing():
 def test_codes_are_drawn_with_the_probabilities_that_the_model_gives():
     count, chance = 4_000, np.array([0.1, 0.2, 0.3, 0.4])
     prompts = [Prompt("", "")] * count
-    places, known, leaked = Asker(Scores(chance)).choose(KEY, prompts, CODES, np.arange(count))
+    request = ChoiceRequest(prompts, CODES)
+    places, known, leaked, logprob = asker(chance).choose(KEY, request, np.arange(count))
+    np.testing.assert_allclose(np.exp(logprob), np.tile(chance, (count, 1)))
     found = Counter(places.tolist())
     for place, share in enumerate(chance):
         assert abs(found[place] / count - share) < 4.5 * (share * (1 - share) / count) ** 0.5
@@ -129,12 +139,11 @@ def test_codes_are_drawn_with_the_probabilities_that_the_model_gives():
 
 
 def test_a_draw_is_the_keys_and_the_askers_and_nobody_elses():
-    asker = Asker(Scores(np.full(4, 1 / 4)))
+    model = asker(np.full(4, 1 / 4))
 
     def draw(workers, key=KEY):
-        return asker.choose(key, [PROMPTS[i] for i in workers], CODES, np.array(workers))[
-            0
-        ].tolist()
+        request = ChoiceRequest([PROMPTS[i] for i in workers], CODES)
+        return model.choose(key, request, np.array(workers)).places.tolist()
 
     whole = draw(range(N))
     for few in ([4], [9, 2, 5], [3, 7]):
@@ -143,24 +152,24 @@ def test_a_draw_is_the_keys_and_the_askers_and_nobody_elses():
 
 
 def test_whoever_says_nothing_of_the_options_is_not_understood_and_not_asked_again():
-    leaked, tally = np.where(np.arange(N) == 6, 1.0, 0.999), Tally()
-    asker = Asker(Scores(np.full(4, 1 / 4), leaked), most_leaked=1.0, tally=tally)
-    _, known, found = asker.choose(KEY, PROMPTS, CODES, np.arange(N))
+    leaked = np.where(np.arange(N) == 6, 1.0, 0.999)
+    model = asker(np.full(4, 1 / 4), leaked, most_leaked=1.0)
+    _, known, found, _ = model.choose(KEY, ASKED, np.arange(N))
     assert known.tolist() == [i != 6 for i in range(N)]
     np.testing.assert_array_equal(found, leaked)
-    assert (tally.asked, tally.read) == (N, N - 1)
+    assert (model.tally.asked, model.tally.read) == (N, N - 1)
     with pytest.raises(EngineError, match=r"30% .* as a choice .* on none of the options") as error:
-        Asker(Scores(np.full(4, 1 / 4), np.arange(N) < 3)).choose(KEY, PROMPTS, CODES, np.arange(N))
+        asker(np.full(4, 1 / 4), np.arange(N) < 3).choose(KEY, ASKED, np.arange(N))
     assert "attempts" not in str(error.value)
 
 
 def test_at_most_half_may_leak():
-    leaked, tally = np.where(np.arange(N) == 6, 0.51, 0.5), Tally()
-    asker = Asker(Scores(np.full(4, 1 / 4), leaked), tally=tally)
-    _, known, found = asker.choose(KEY, PROMPTS, CODES, np.arange(N))
+    leaked = np.where(np.arange(N) == 6, 0.51, 0.5)
+    model = asker(np.full(4, 1 / 4), leaked)
+    _, known, found, _ = model.choose(KEY, ASKED, np.arange(N))
     assert known.tolist() == [i != 6 for i in range(N)]
     np.testing.assert_array_equal(found, leaked)
-    assert (tally.asked, tally.read) == (N, N - 1)
+    assert (model.tally.asked, model.tally.read) == (N, N - 1)
 
 
 @pytest.mark.parametrize(
@@ -175,4 +184,4 @@ def test_at_most_half_may_leak():
 )
 def test_limits_that_are_none_are_errors(limits, told):
     with pytest.raises(ValueError, match=told):
-        Asker(Asked(clear), **limits)
+        Asker(Tallied(Asked(clear)), **limits)

@@ -8,7 +8,8 @@ import json
 import numpy as np
 import pytest
 
-from llm_policy.answers.reading import STEPS, Tally, read_hours, read_satisfied
+from llm_policy.answers.reading import STEPS, read_hours, read_satisfied
+from llm_policy.engines.wrappers.tally import Tally
 from tests.helpers.fuzzed import BRACKETS, CANDIDATES, READERS, fuzzed_answers
 
 ANSWERS = 10_000

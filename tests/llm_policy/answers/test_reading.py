@@ -9,7 +9,6 @@ from llm_policy.answers.reading import (
     HOURS,
     SATISFIED_ANSWER,
     STEPS,
-    Tally,
     changes_answer,
     hours_answer,
     rates_answer,
@@ -20,6 +19,7 @@ from llm_policy.answers.reading import (
     read_satisfied,
     schema,
 )
+from llm_policy.engines.wrappers.tally import Tally
 
 BRACKETS = 7
 

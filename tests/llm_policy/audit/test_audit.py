@@ -1,5 +1,6 @@
 import functools
 import re
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -40,7 +41,7 @@ class Model(ScriptedEngine):
         return [1 for _ in texts]
 
     def describe(self):
-        return super().describe() | {"tokenizer": self.tokenizer}
+        return replace(super().describe(), tokenizer=self.tokenizer)
 
 
 def only(pick):
@@ -125,7 +126,7 @@ def test_renamed_speaks_the_protocol():
     )
     assert renamed.choose([Prompt("$4", "")], ["$4", "$5"]).logprob.argmax() == 1  # options stay
     assert engine.batches == [[Prompt("2 crowns", "")]]
-    assert renamed.describe() == engine.describe() | {"currency": "crowns", "currency_scale": 0.5}
+    assert renamed.describe() == replace(engine.describe(), currency="crowns", currency_scale=0.5)
     assert renamed.count(["$4", "7"]) == [1, 1]
 
 

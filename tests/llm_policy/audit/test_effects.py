@@ -1,5 +1,6 @@
 import functools
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ class Model(ScriptedEngine):
         return [1 for _ in texts]
 
     def describe(self):
-        return super().describe() | {"tokenizer": "exact"}
+        return replace(super().describe(), tokenizer="exact")
 
 
 @functools.cache

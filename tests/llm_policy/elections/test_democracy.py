@@ -14,7 +14,6 @@ from econjax.planning import Report, summarise
 from econjax.statistics import BracketStatistics
 from llm_policy.answers.ballots import read_ballot
 from llm_policy.answers.orders import balanced_orders
-from llm_policy.answers.reading import Tally
 from llm_policy.elections.democracy import Democracy
 from llm_policy.elections.state import DemocracyState, Election, TaxYear, exploitation, turnover
 from llm_policy.engines.base import EngineError
@@ -89,9 +88,7 @@ REPORT = Report(**_NUMBERS | _OTHERS | {"equivalent": jnp.asarray(1000.0)})
 
 def democracy(people, **rules):
     options = {
-        name: rules.pop(name)
-        for name in ("style", "attempts", "tally", "most_unread")
-        if name in rules
+        name: rules.pop(name) for name in ("style", "attempts", "most_unread") if name in rules
     }
     return Democracy(people, START, rules=ElectionRules(**rules), goal=GOAL, **options)
 
@@ -228,16 +225,17 @@ def test_whoever_served_its_terms_is_no_candidate():
 
 
 def test_who_abstains_and_who_cannot_be_read_is_counted_and_the_others_decide():
-    tally = Tally()
     people = People(
         votes=lambda i: {0: [], 1: "the tall one", 2: [3]}.get(i, [4] if i < 5 else [3])
     )
-    _, state = run(democracy(people, attempts=2, tally=tally), 8, 1)
+    model = democracy(people, attempts=2)
+    _, state = run(model, 8, 1)
     [election] = state.elections
     assert state.leaders == (3,)
     assert election.abstains.tolist() == [True, True] + [False] * 6
     assert election.unread == 1
     assert election.ballots == ((), (), (3,), (4,), (4,), (3,), (3,), (3,))
+    tally = model.asker.tally
     assert (tally.asked, tally.read) == (8 + 1 + 1, 7 + 0 + 1)  # ballots, the one again, the leader
     assert [len(batch) for batch in people.batches] == [8, 1, 1]
 
@@ -248,7 +246,7 @@ def test_too_many_who_cannot_be_read_end_the_run(question):
         **{question: lambda i: "hm" if i < 2 else [0, 0] if question == "stands" else [3]}
     )
     with pytest.raises(
-        EngineError, match=r"2 of 4 voters could not be understood in 3 attempts.*'hm'"
+        EngineError, match=r"50% of the voters' answers could not be read after 3 attempts.*'hm'"
     ):
         run(democracy(people, platforms=question == "stands"), 4, 1)
 

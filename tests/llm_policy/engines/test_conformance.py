@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from llm_policy.engines.base import Prompt
+from llm_policy.engines.base import EngineInfo, Prompt
 from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.engines.wrappers.journal import Journal
 from llm_policy.engines.wrappers.parallel import Parallel
@@ -182,9 +182,11 @@ def test_an_empty_batch_is_an_empty_answer(engine):
 
 
 def test_the_description_is_plain_and_holds_no_secret(engine):
-    description = engine.describe()
+    info = engine.describe()
+    description = info.asdict()
     text = json.dumps(description)
-    assert json.loads(text) == description == engine.describe()
+    assert json.loads(text) == description
+    assert EngineInfo.of(description) == info == engine.describe()
     assert {"engine", "model", "temperature", "context", "tokenizer", "noise", "weights"} <= set(
         description
     )
@@ -199,10 +201,10 @@ def test_the_description_is_plain_and_holds_no_secret(engine):
 @pytest.mark.parametrize("engine", MODELS, indirect=True)
 def test_what_the_weights_are_is_said(engine):
     said = engine.describe()
-    if said["noise"]:
-        assert said["weights"] == "random noise"
+    if said.noise:
+        assert said.weights == "random noise"
     else:
-        assert "imitate documented formulas" in said["weights"]
+        assert "imitate documented formulas" in said.weights
 
 
 @pytest.mark.parametrize("engine", MODELS, indirect=True)

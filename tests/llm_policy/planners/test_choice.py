@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import equinox as eqx
@@ -94,7 +95,7 @@ def test_letters_stay_where_the_model_was_taught_them():
 
     class Taught(ScriptedEngine):
         def describe(self):
-            return super().describe() | {"letters": "fixed"}
+            return replace(super().describe(), letters="fixed")
 
     found = decided(Taught(lambda prompt: "D"))
     np.testing.assert_allclose(np.exp(found), np.tile([0, 0, 0, 1, 0], (2, 1)))

@@ -13,7 +13,7 @@ from econjax import Atkinson, BracketSchedule, Economy, Quasilinear, calibrate, 
 from econjax.bounds import RateBounds
 from econjax.planning import RationalEvaluator, Report, plan
 from econjax.statistics import BracketStatistics
-from llm_policy.answers.reading import STEPS, Tally, changes_answer, rates_answer, schema
+from llm_policy.answers.reading import STEPS, changes_answer, rates_answer, schema
 from llm_policy.engines.base import EngineError
 from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.planners.text import LLMPlanner
@@ -46,10 +46,9 @@ def answer(*changes):
 
 
 def planner(*answers, rates=(0.1, 0.2, 0.3), **options):
-    engine, tally = Script(*answers), Tally()
-    options = {"goal": GOAL, "tally": tally} | options
-    options = {"bounds": RateBounds(0.0, 1.0)} | options
-    return LLMPlanner(engine, BracketSchedule(THRESHOLDS, list(rates)), **options), engine, tally
+    engine, options = Script(*answers), {"goal": GOAL, "bounds": RateBounds(0.0, 1.0)} | options
+    model = LLMPlanner(engine, BracketSchedule(THRESHOLDS, list(rates)), **options)
+    return model, engine, model.asker.tally
 
 
 def report(equivalent, standard_error=0.0):
@@ -344,8 +343,11 @@ def test_a_model_that_reads_its_prompt_climbs():
     law = us_federal(2024)
     start = BracketSchedule(law.thresholds, jnp.zeros(7))
     economy = Economy(population=calibrate(gb2(100), law), preferences=Quasilinear(0.25))
-    evaluate, tally = RationalEvaluator(economy, Atkinson(1.0)), Tally()
-    found = plan(KEY, LLMPlanner(climber(), start, goal=GOAL, tally=tally), evaluate, steps=60)
+    evaluate, model = (
+        RationalEvaluator(economy, Atkinson(1.0)),
+        LLMPlanner(climber(), start, goal=GOAL),
+    )
+    found, tally = plan(KEY, model, evaluate, steps=60), model.asker.tally
     results = [float(report.equivalent) for report in found.reports]
     assert tally.read == tally.asked == 59
     assert evaluate.counts == {"value": 60, "gradient": 0, "what_if": 0}

@@ -1,4 +1,5 @@
 import functools
+from dataclasses import replace
 
 import equinox as eqx
 import jax
@@ -104,7 +105,7 @@ def test_bins_hold_equal_weights_and_stand_for_their_mean_skill():
 def test_letters_become_hours_again():
     class InLetters(Model):
         def describe(self):
-            return super().describe() | {"tokenizer": "estimated"}
+            return replace(super().describe(), tokenizer="estimated")
 
         def score(self, prompt, option):
             return 1.0 if f"{option} = 70 hours" in prompt.personal else 1e-12

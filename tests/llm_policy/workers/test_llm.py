@@ -19,7 +19,7 @@ from econjax import (
     Utilitarian,
 )
 from econjax.planning import summarise
-from llm_policy.answers.reading import HOURS, Tally
+from llm_policy.answers.reading import HOURS
 from llm_policy.engines.base import Choices, EngineError
 from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.engines.wrappers.dedupe import Dedupe
@@ -87,7 +87,7 @@ class Scores(ScriptedEngine):
         return [1 for _ in texts]
 
     def describe(self):
-        return super().describe() | {"tokenizer": "estimated" if self.letters else "exact"}
+        return replace(super().describe(), tokenizer="estimated" if self.letters else "exact")
 
 
 def hours_of(i):
@@ -104,9 +104,9 @@ def silent(*dumb, until=99):
 
 
 def ask(say, **options):
-    engine, tally = Asked(say), Tally()
-    workers = LLMWorkers(engine, economy_of(), PEOPLE, tally=tally, **options)
-    return workers.labor(KEY, NOW, workers.begin()), engine, tally
+    engine = Asked(say)
+    workers = LLMWorkers(engine, economy_of(), PEOPLE, **options)
+    return workers.labor(KEY, NOW, workers.begin()), engine, workers.asker.tally
 
 
 def choose(engine, key=KEY, *, style=CHOICE, agents=N, **options):
@@ -403,7 +403,7 @@ def test_a_context_that_is_too_short_is_an_error_with_both_lengths():
         context = 0
 
         def describe(self):
-            return super().describe() | {"context": self.context}
+            return replace(super().describe(), context=self.context)
 
     engine = Short(clear)
     workers = LLMWorkers(engine, economy_of(), PEOPLE)

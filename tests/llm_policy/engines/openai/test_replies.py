@@ -263,7 +263,7 @@ def test_of_a_card_only_what_can_be_believed_is_taken(case):
 def test_a_folder_that_cannot_be_is_none_of_this_machine(root, engine_on):
     models = {"data": [{"id": "small", "root": root}]}
     with engine_on(None, models=models) as engine:
-        assert engine.describe()["noise"] is False
+        assert engine.describe().noise is False
 
 
 @pytest.mark.parametrize(

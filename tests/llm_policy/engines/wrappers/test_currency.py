@@ -30,4 +30,4 @@ def test_an_engine_hears_the_currency_and_says_so():
     own = Renamed(engine, name="crowns", scale=1, symbol="Kr")
     own.complete([Prompt("The rebate is $100.", "You have $20,000 left.")], {})
     assert heard == [Prompt("The rebate is Kr100.", "You have Kr20,000 left.")]
-    assert own.describe()["currency"] == "crowns"
+    assert own.describe().currency == "crowns"

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from llm_policy.engines.base import Choices, EngineError, Interrupted, Prompt
+from llm_policy.engines.base import Choices, EngineError, EngineInfo, Interrupted, Prompt
 from llm_policy.engines.openai import OpenAIEngine
 from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.engines.wrappers.journal import Journal
@@ -60,7 +60,7 @@ class Counting(ScriptedEngine):
         return super().count(texts)
 
     def describe(self):
-        return {"engine": "counting", "temperature": 0.1 + 0.2, "noise": False}
+        return EngineInfo(engine="counting", model="none", temperature=0.1 + 0.2)
 
 
 def script(journal):

@@ -2,6 +2,7 @@ import itertools
 import json
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -118,7 +119,7 @@ def test_when_engines_die_the_others_go_on_and_it_is_said(calls, answered, secon
         assert several.complete(PROMPTS, {}) == Recorded().complete(PROMPTS, {})
     lost = [one for one in bad if len(one.parts) == calls]
     assert caplog.text.count("http://b/v1 does not answer. The other servers go on.") == len(lost)
-    assert several.describe().get("lost", "").count("http://b/v1") == len(lost)
+    assert several.describe().lost.count("http://b/v1") == len(lost)
     assert lost
     assert several.count(["a", "b"]) == good.count(["a", "b"])
     scored = several.choose(PROMPTS, ["A", "B"])
@@ -134,7 +135,7 @@ def test_a_question_that_none_can_answer_costs_no_engine():
     with pytest.raises(EngineError, match="no scores"):
         several.choose(PROMPTS, ["A", "B"])
     assert len(several.complete(PROMPTS, {})) == len(PROMPTS)
-    assert "lost" not in several.describe()
+    assert not several.describe().lost
 
 
 def test_what_an_engine_had_answered_when_it_failed_is_kept():
@@ -169,7 +170,7 @@ class Elsewhere(ScriptedEngine):
         self._more = description
 
     def describe(self):
-        return super().describe() | self._more
+        return replace(super().describe(), **self._more)
 
 
 def test_engines_must_be_alike_but_for_their_address():
