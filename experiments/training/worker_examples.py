@@ -12,8 +12,6 @@ from jaxtyping import Float, Int
 from econjax import BracketSchedule, Economy, Isoelastic, Population, Quasilinear
 from econjax.preferences import REFERENCE_HOURS, AbstractPreferences
 from experiments.training.examples import (
-    MEANS_BEGIN,
-    MEANS_END,
     Example,
     Part,
     begin_answer,
@@ -21,7 +19,6 @@ from experiments.training.examples import (
 )
 from experiments.training.paraphrases import rephrased
 from llm_policy.answers.reading import HOURS
-from llm_policy.engines.base import Prompt
 from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.formula import workers as formula
 from llm_policy.memory.workers import Memory, Records, latest, nothing, remember
@@ -30,13 +27,14 @@ from llm_policy.personas.roles import ROLES
 from llm_policy.personas.text import traits
 from llm_policy.prompts.disutility import price_of_an_hour
 from llm_policy.prompts.objectives import OBJECTIVES, mix
+from llm_policy.prompts.segments import LaborQuestion, WorkerLines, joined
 from llm_policy.prompts.welfare import WELFARE
 from llm_policy.prompts.workers import (
     Mode,
     Phase,
     Situation,
     Style,
-    labor_prompts,
+    labor_questions,
     law_text,
     satisfaction_prompts,
 )
@@ -130,13 +128,8 @@ def drills(rng: np.random.Generator, crowd: Crowd, *, held_out: bool = False) ->
         life = _live(rng, _take(crowd, population, members), _draw_style(rng, 0.0), 0, held_out)
         shown = Shown(*(rng.random(len(Shown._fields)) < _SHOWN).tolist())
         attitudes = life.group.attitudes if shown.person else formula.neutral(GROUP)
-        example = _labor_example(
-            rng, life._replace(group=life.group._replace(attitudes=attitudes)), held_out
-        )
-        prompts = [
-            _shortened(prompt, shown, law_text(life.situation)) for prompt in example.prompts
-        ]
-        yield replace(example, prompts=prompts)
+        group = life.group._replace(attitudes=attitudes)
+        yield _labor_example(rng, life._replace(group=group), held_out, shown)
 
 
 class Shown(NamedTuple):
@@ -153,17 +146,16 @@ _SHOWN = 0.4
 """The chance of each part to stand there."""
 
 
-def _shortened(prompt: Prompt, shown: Shown, law: str) -> Prompt:
-    """Return the prompt without the parts that are not shown."""
-    person, _, rest = prompt.personal.partition(MEANS_BEGIN)
-    endowment, _, rest = rest.partition(MEANS_END)
-    aim, *steps, question = rest.splitlines()
-    parts = [
-        person * shown.person + MEANS_BEGIN + endowment + (MEANS_END + aim) * shown.aim,
-        *(steps if shown.step else ()),
-        *([question] if shown.question else ()),
-    ]
-    return Prompt(prompt.shared if shown.rules else law, "\n".join(parts))
+def _shortened(question: LaborQuestion, lines: WorkerLines, shown: Shown) -> LaborQuestion:
+    """Return the question without the segments that are not shown."""
+    lines = lines._replace(person=lines.person * shown.person, aim=lines.aim * shown.aim)
+    return question._replace(
+        worker=str(lines),
+        offer=question.offer * shown.step,
+        memory=question.memory * shown.step,
+        advice=question.advice * shown.step,
+        question=question.question * shown.question,
+    )
 
 
 def forty_hours(agents: int) -> Memory:
@@ -182,6 +174,7 @@ class Group(NamedTuple):
 
     workers: LLMWorkers
     population: Population
+    lines: list[WorkerLines]
     constants: list[str]
     endowment: formula.Endowment
     attitudes: formula.Attitudes
@@ -256,6 +249,7 @@ def _take(crowd: Crowd, population: Population, members: Int[np.ndarray, " group
     return Group(
         crowd.workers,
         jax.tree.map(lambda values: values[members], population),
+        [crowd.workers.lines[i] for i in members],
         [crowd.workers.constants[i] for i in members],
         jax.tree.map(lambda values: values[members], crowd.endowment),
         formula.Attitudes(*(values[members] for values in crowd.attitudes)),
@@ -365,21 +359,32 @@ def _labor(
     return np.where(rng.random(GROUP) < 0.1, rng.integers(0, len(HOURS), GROUP), places) * 10.0
 
 
-def _labor_example(rng: np.random.Generator, life: Life, held_out: bool) -> Example:
-    """Return the question for hours, with the formula's answers."""
+def _labor_example(
+    rng: np.random.Generator, life: Life, held_out: bool, shown: Shown | None = None
+) -> Example:
+    """Return the question for hours, or the parts of it that are shown, and the formula's answers.
+
+    The law stands there in its own words where the rules are left out.
+    """
     group, style, situation, memory = life
     workers = group.workers
     choice_set = workers.choice_set
-    prompts = labor_prompts(
+    asked = labor_questions(
         style, situation, group.constants, memory, choice_set=choice_set, unit=workers.unit
     )
+    if shown is not None:
+        asked = [
+            _shortened(one, lines, shown) for one, lines in zip(asked, group.lines, strict=True)
+        ]
     phase: Phase = situation.phase if style.explore else "explore"
     answers = _hours(group.endowment, group.attitudes, situation.schedule, memory, phase)
     if style.mode == "text":
         answers = [
             (*begin_answer(rng, "hours", style.think), _in_json(part)) for (part,) in answers
         ]
-    prompts = rephrased(rng, prompts, held_out=held_out)
+    prompts = rephrased(rng, joined(asked), held_out=held_out)
+    if shown is not None and not shown.rules:
+        prompts = [prompt._replace(shared=law_text(situation)) for prompt in prompts]
     return Example("labor", prompts, answers, situation.schedule, _means(life))
 
 

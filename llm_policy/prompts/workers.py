@@ -7,20 +7,23 @@ changes with every step comes last.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, TypeVar, get_args
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
-from econjax import BracketSchedule, IncomeCredits
+from econjax import BracketSchedule
 from llm_policy.answers.choice_sets import ChoiceSet, legend
 from llm_policy.answers.proposals import listed_rates
 from llm_policy.engines.base import Prompt
-from llm_policy.memory.workers import Memory, Records, latest, nudge, recent
-from llm_policy.prompts.numbers import dollars, money, per_cent, schedule_table
+from llm_policy.memory.workers import Memory, latest, nudge, recent
+from llm_policy.prompts.memories import best_text, results_text, step_text, steps_text
+from llm_policy.prompts.numbers import dollars, per_cent, schedule_table
+from llm_policy.prompts.segments import LaborQuestion, SharedLines, joined
 
 Phase = Literal["explore", "exploit"]
 Mode = Literal["text", "choice"]
+_Text = TypeVar("_Text", str, SharedLines)
 
 
 @dataclass(frozen=True)
@@ -67,19 +70,6 @@ class Style:
             )
 
 
-class Means(NamedTuple):
-    """What workers have beside work: income that labor does not bring, and a credit on the tax.
-
-    In dollars a year. `status` is their tax status, "" where the law knows none; `credits` are
-    those that depend on income.
-    """
-
-    other_income: Float[np.ndarray, " agents"]
-    credit: Float[np.ndarray, " agents"]
-    status: Sequence[str]
-    credits: IncomeCredits | None = None
-
-
 class Situation(NamedTuple):
     """What all workers know before a step: law, past laws by tax year, last rebate, its purpose."""
 
@@ -101,28 +91,52 @@ def labor_prompts(
     most: float = 100,
     group: Int[np.ndarray, " agents"] | None = None,
 ) -> list[Prompt]:
-    """Return the question how long to work next, one prompt per worker.
+    """Return the question how long to work next, one prompt per worker: see `labor_questions`."""
+    asked = labor_questions(
+        style,
+        situation,
+        constants,
+        memory,
+        choice_set=choice_set,
+        unit=unit,
+        most=most,
+        group=group,
+    )
+    return joined(asked)
+
+
+def labor_questions(
+    style: Style,
+    situation: Situation,
+    constants: Sequence[str],
+    memory: Memory,
+    *,
+    choice_set: ChoiceSet,
+    unit: str,
+    most: float = 100,
+    group: Int[np.ndarray, " agents"] | None = None,
+) -> list[LaborQuestion]:
+    """Return the question how long to work next, to each worker, in segments.
 
     `constants` are each worker's own lines that do not change (see `worker_lines`), `unit` is "$"
     where results are in dollars, else their unit in words, and `most` the longest week in hours.
     Of schedules by `group` a worker reads the own group's.
     """
+    rules = "\n".join([_RULES[style.phrasing], *[_EXPLORE] * style.explore])
+    form = _form(style, choice_set, most)
 
-    def shared(own: Situation) -> str:
-        explore = [_EXPLORE] if style.explore else []
-        lines = _RULES[style.phrasing], *explore, law_text(own), _form(style, choice_set, most)
-        return "\n".join(lines)
+    def shared(own: Situation) -> SharedLines:
+        return SharedLines(rules, law_text(own), form)
 
-    late = style.explore and situation.phase == "exploit"
-    ask = (_EXPLOIT if late else "") + _QUESTIONS[style.phrasing]
+    advice = _EXPLOIT if style.explore and situation.phase == "exploit" else ""
     offers = [""] * len(constants)
     if style.mode == "choice" and choice_set.order is not None:
         offers = [f"{text}.\n" for text in legend(choice_set, reverse=style.reverse)]
     told = memory_lines(style, memory, unit=unit)
     common = _for_each(shared, situation, group, len(constants))
     return [
-        Prompt(own, f"{constant}\n{offer}{lines}{ask}")
-        for own, constant, offer, lines in zip(common, constants, offers, told, strict=True)
+        LaborQuestion(*texts, advice, _QUESTIONS[style.phrasing])
+        for texts in zip(common, constants, offers, told, strict=True)
     ]
 
 
@@ -144,7 +158,7 @@ def satisfaction_prompts(
         return f"{_SATISFACTION}\n{economy_text(own)}\n{form}"
 
     common = _for_each(shared, situation, group, len(constants))
-    told = _lines(latest(memory), unit, headed=False)
+    told = step_text(latest(memory), unit, headed=False)
     return [
         Prompt(own, f"{constant}\n{line}Are you satisfied with the taxes and the rebate?")
         for own, constant, line in zip(common, constants, told, strict=True)
@@ -152,11 +166,11 @@ def satisfaction_prompts(
 
 
 def _for_each(
-    text: Callable[[Situation], str],
+    text: Callable[[Situation], _Text],
     situation: Situation,
     group: Int[np.ndarray, " agents"] | None,
     agents: int,
-) -> list[str]:
+) -> list[_Text]:
     """Return what each worker reads of a situation, in which laws are those of the own group."""
     if group is None:
         return [text(situation)] * agents
@@ -167,96 +181,6 @@ def _for_each(
 def _of_group(situation: Situation, number: int) -> Situation:
     past = {year: law.of_group(number) for year, law in situation.past.items()}
     return situation._replace(schedule=situation.schedule.of_group(number), past=past)
-
-
-def worker_lines(
-    personas: Sequence[str] | None,
-    aims: Sequence[str],
-    skill: Float[np.ndarray, " agents"],
-    effort: Sequence[str],
-    fixed_cost: Float[np.ndarray, " agents"] | None,
-    means: Means | None = None,
-) -> list[str]:
-    """Return what never changes about each worker: person, skill, other means, effort, aim.
-
-    `skill` is in dollars of annual income per weekly hour, `fixed_cost` in dollars a year.
-    """
-    people = [""] * len(aims) if personas is None else [f"{text}\n" for text in personas]
-    per_hour, forty = money(skill), money(40 * skill)
-    stay = rest = [""] * len(aims)
-    if fixed_cost is not None:
-        stay = _amounts(fixed_cost, " Working at all costs you {} a year, which steps do not show.")
-    if means is not None:
-        rest = _rest(means)
-    return [
-        f"{person}Each weekly hour that you work all year earns you {hour} a year before tax: "
-        f"{income} at 40 hours.{more} {price}{home} {aim}"
-        for person, hour, income, more, price, home, aim in zip(
-            people, per_hour, forty, rest, effort, stay, aims, strict=True
-        )
-    ]
-
-
-def _rest(means: Means) -> list[str]:
-    """Return a worker's status, other income and credit, of which some have none."""
-    columns = (
-        [f" Your tax status is {status}." if status else "" for status in means.status],
-        _amounts(means.other_income, " Beside work you have an income of {} a year, taxed too."),
-        _credit_lines(means),
-    )
-    return ["".join(texts) for texts in zip(*columns, strict=True)]
-
-
-def _amounts(amounts: Float[np.ndarray, " agents"], words: str) -> list[str]:
-    """Return a sentence on each worker's amount, none where it is 0."""
-    return [words.format(said) if said != "$0" else "" for said in money(amounts)]
-
-
-def _credit_lines(means: Means) -> list[str]:
-    """Return each worker's credits: a lump sum, or what all are at the incomes where they turn."""
-    same = " Your tax is lower by a credit of {} a year."
-    if means.credits is None:
-        return _amounts(means.credit, same)
-    starts, rates = (
-        np.asarray(values, float) for values in (means.credits.thresholds, means.credits.rates)
-    )
-    rises = -np.cumsum(rates[:, :-1] * np.diff(starts), axis=1)
-    rises = np.concatenate([np.zeros((len(starts), 1)), rises], axis=1)
-    kind = np.asarray(means.credits.kind)
-    turns = np.any(rates, axis=1)[kind]
-    lump = _amounts(np.where(turns, 0, means.credit), same)
-    own = zip(kind.tolist(), means.credit, turns.tolist(), lump, strict=True)
-    return [
-        _turns(starts[k], rates[k], rises[k] + least) if turn else text
-        for k, least, turn, text in own
-    ]
-
-
-def _turns(
-    starts: Float[np.ndarray, " brackets"],
-    rates: Float[np.ndarray, " brackets"],
-    amounts: Float[np.ndarray, " brackets"],
-) -> str:
-    turn = np.append(True, np.diff(rates) != 0)
-    said = zip(money(amounts[turn]), money(starts[turn]), strict=True)
-    points = ", ".join(f"{amount} at {income}" for amount, income in said)
-    return (
-        f" Your tax is lower by a credit that depends on your income: {points} and above, evenly "
-        "changing in between; what is more than the tax is paid out."
-    )
-
-
-def price_lines(prices: Float[np.ndarray, "agents 3"]) -> list[str]:
-    """Return the price of an hour's effort at 20, 40 and 60 hours, in words.
-
-    `prices` are in dollars a year.
-    """
-    columns = zip(*(money(column) for column in prices.T), strict=True)
-    return [
-        f"The effort of one more weekly hour is to you like losing {low} a year when you work 20 "
-        f"hours, {middle} at 40 hours and {high} at 60 hours."
-        for low, middle, high in columns
-    ]
 
 
 def law_text(situation: Situation, statuses: Sequence[str] = ()) -> str:
@@ -283,12 +207,12 @@ def economy_text(situation: Situation, statuses: Sequence[str] = ()) -> str:
 def memory_lines(style: Style, memory: Memory, *, unit: str) -> list[str]:
     """Return what each worker remembers, in words: latest steps, best ones, averages, a nudge."""
     shown = recent(memory, style.history)
-    parts = [_step_lines(shown, unit)]
+    parts = [steps_text(shown, unit)]
     if style.best:
         first = shown.step[0, 0] if len(shown.step) else 0.0
-        parts.append(_best_lines(memory.best, unit, first_shown=first))
+        parts.append(best_text(memory.best, unit, first_shown=first))
     if style.averages:
-        hours, results = memory.mean_labor.tolist(), _results(memory.mean_result, unit)
+        hours, results = memory.mean_labor.tolist(), results_text(memory.mean_result, unit)
         parts.append(
             [
                 f"On average you chose {hour:.3g} hours a week, with a result of {result}.\n"
@@ -301,85 +225,6 @@ def memory_lines(style: Style, memory: Memory, *, unit: str) -> list[str]:
         words = {1.0: _MORE, -1.0: _FEWER, 0.0: ""}
         parts.append([words[direction] for direction in nudge(memory).tolist()])
     return ["".join(lines) for lines in zip(*parts, strict=True)]
-
-
-def _step_lines(records: Records, unit: str) -> list[str]:
-    """Return each worker's lines of a few steps [kept, agents], joined.
-
-    Steps of NaN hours are left out.
-    """
-    kept, agents = records.labor.shape
-    texts = [[""] * agents]
-    year = 0.0
-    for place in range(kept):
-        now = Records(*(values[place] for values in records))
-        new_year = bool(now.tax_year[0] != year)
-        year = now.tax_year[0]
-        texts.append(_lines(now, unit, headed=new_year and year > 0))
-    return ["".join(lines) for lines in zip(*texts, strict=True)]
-
-
-def _lines(now: Records, unit: str, *, headed: bool) -> list[str]:
-    """Return each worker's line of one step."""
-    read, told = ~np.isnan(now.labor), np.isfinite(now.result)
-    amounts = (now.income, now.tax, now.rebate, now.income - now.tax + now.rebate)
-    columns = zip(
-        np.round(now.labor, 2).tolist(),
-        *(money(np.nan_to_num(values)) for values in amounts),
-        _results(np.where(told, now.result, 0.0), unit),
-        told.tolist(),
-        [_FEELINGS.get(feeling, "") for feeling in now.satisfied.tolist()],
-        read.tolist(),
-        now.step.tolist(),
-        strict=True,
-    )
-    head = f"Tax year {now.tax_year[0]:.0f}:\n" if headed else ""
-    return [
-        f"{head}Step {n:.0f}: {h:g} hours a week, income {z}, tax {t}, rebate {r}, kept {c}"
-        f"{f', result {u}' if known else ''}{s}\n"
-        if ok
-        else head
-        for h, z, t, r, c, u, known, s, ok, n in columns
-    ]
-
-
-def _best_lines(best: Records, unit: str, *, first_shown: float) -> list[str]:
-    """Return each worker's best steps [kept, agents] in one line.
-
-    Those shown above are there by their number alone.
-    """
-    kept, agents = best.labor.shape
-    known = ~np.isnan(best.labor)
-    texts = [["Your best steps, best first"] * agents]
-    for place in range(kept):
-        now = Records(*(np.where(known[place], values[place], 0.0) for values in best))
-        columns = zip(
-            known[place].tolist(),
-            now.step.tolist(),
-            now.tax_year.tolist(),
-            np.round(now.labor, 2).tolist(),
-            _results(now.result, unit),
-            strict=True,
-        )
-        mark = ";" if place else ":"
-        texts.append(
-            [
-                (
-                    f"{mark} step {n:.0f}"
-                    if n >= first_shown
-                    else f"{mark} step {n:.0f} (tax year {y:.0f}, {h:g} hours a week, result {u})"
-                )
-                if ok
-                else ""
-                for ok, n, y, h, u in columns
-            ]
-        )
-    lines = ["".join(parts) for parts in zip(*texts, strict=True)]
-    return [f"{line}.\n" if ok else "" for line, ok in zip(lines, known[0].tolist(), strict=True)]
-
-
-def _results(values: Float[np.ndarray, " n"], unit: str) -> list[str]:
-    return money(values) if unit == "$" else [f"{value:.5g} {unit}" for value in values.tolist()]
 
 
 def _form(style: Style, choice_set: ChoiceSet, most: float) -> str:
@@ -419,4 +264,3 @@ _SATISFACTION = (
 )
 _MORE = "Your last change of hours speaks for more hours, as far as one change can tell.\n"
 _FEWER = "Your last change of hours speaks for fewer hours, as far as one change can tell.\n"
-_FEELINGS = {1.0: ", satisfied", 0.0: ", not satisfied"}

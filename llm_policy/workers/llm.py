@@ -28,16 +28,10 @@ from llm_policy.engines.requests import ChoiceRequest, TextRequest
 from llm_policy.engines.wrappers.tally import tallied
 from llm_policy.memory.workers import Memory, Records, nothing, remember
 from llm_policy.prompts.disutility import price_of_an_hour, utility_in_words
+from llm_policy.prompts.means import means_of, price_lines, worker_lines
 from llm_policy.prompts.objectives import OBJECTIVES, in_words
-from llm_policy.prompts.workers import (
-    Means,
-    Situation,
-    Style,
-    labor_prompts,
-    price_lines,
-    satisfaction_prompts,
-    worker_lines,
-)
+from llm_policy.prompts.segments import WorkerLines
+from llm_policy.prompts.workers import Situation, Style, labor_prompts, satisfaction_prompts
 from llm_policy.workers.chances import Chances
 
 TEMPLATE_TOKENS = 64
@@ -129,7 +123,8 @@ class LLMWorkers:
         self.group = None if group is None else np.asarray(group)
         self.unit = "$" if economy.preferences.utility_in_dollars else "utils"
         self.asked = np.flatnonzero(np.isnan(self.fixed))
-        self.constants = self._constants(personas, welfare)
+        self.lines = self._lines(personas, welfare)
+        self.constants = list(map(str, self.lines))
         self.choice_set = self._menu()
 
     @property
@@ -282,7 +277,7 @@ class LLMWorkers:
             return 1 if tokens == 1 else tokens + 1
         return 160 if self.style.think else 24
 
-    def _constants(self, personas: Sequence[str] | None, welfare: str) -> list[str]:
+    def _lines(self, personas: Sequence[str] | None, welfare: str) -> list[WorkerLines]:
         population, formula = self.economy.population, None
         if self.scenario == "rational":
             formula, own = utility_in_words(self.economy)
@@ -296,7 +291,7 @@ class LLMWorkers:
         words = [in_words(aim, own=own, welfare=welfare, halved=halved) for aim in OBJECTIVES]
         skill = np.asarray(population.skill, float)
         aims = [words[aim] for aim in self.aims]
-        means = _means(population, self.style.statuses)
+        means = means_of(population, self.style.statuses)
         return worker_lines(personas, aims, skill, effort, fixed_cost, means)
 
     def _menu(self) -> ChoiceSet:
@@ -348,19 +343,6 @@ CODED = {
     ("yes", "no"): "Answer with one word and nothing else: yes or no.",
     ("A", "B"): "Answer with one letter and nothing else: A for yes, B for no.",
 }
-
-
-def _means(population: Population, statuses: Sequence[str]) -> Means:
-    """Return what workers have beside work; groups without names have numbers."""
-    other, credit = (
-        np.zeros(population.agents) if values is None else np.asarray(values, float)
-        for values in (population.other_income, population.credit)
-    )
-    if population.group is None:
-        return Means(other, credit, [""] * population.agents, population.credits)
-    called = list(statuses) or [f"group {number + 1}" for number in range(population.groups)]
-    status = [called[number] for number in np.asarray(population.group).tolist()]
-    return Means(other, credit, status, population.credits)
 
 
 def _yes_and_no(engine: Engine) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from econjax import BracketSchedule
 from econjax.economy import income_and_tax
 from econjax.laws import save_schedule
 from experiments.core.economy import EconomyConfig
-from llm_policy.prompts.workers import Means, worker_lines
+from llm_policy.prompts.means import Means, worker_lines
 
 FILE = """
 [incomes]
@@ -114,7 +114,7 @@ def test_workers_read_their_credit(tmp_path):
     path, people = written(tmp_path)
     workers = EconomyConfig.of_file(path).source.population()
     means = Means(np.zeros(300), np.asarray(workers.credit), [""] * 300, workers.credits)
-    lines = worker_lines(None, [""] * 300, np.ones(300), [""] * 300, None, means)
+    lines = list(map(str, worker_lines(None, [""] * 300, np.ones(300), [""] * 300, None, means)))
     one = int(np.argmax((people["children"] == 1) & (people["status"] == "single")))
     said = "a credit that depends on your income: $100 at $0, $4,100 at $11,765, $4,100 at $22,000"
     assert f"{said}, $100 at $47,000 and above" in lines[one]

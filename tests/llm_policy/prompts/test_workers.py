@@ -8,15 +8,14 @@ from econjax import BracketSchedule, us_federal
 from llm_policy.answers.choice_sets import legend, letters, numbers
 from llm_policy.answers.reading import HOURS
 from llm_policy.memory.workers import Records, nothing, remember
+from llm_policy.prompts.means import price_lines, worker_lines
 from llm_policy.prompts.workers import (
     Situation,
     Style,
     economy_text,
     labor_prompts,
     law_text,
-    price_lines,
     satisfaction_prompts,
-    worker_lines,
 )
 
 NAN = float("nan")
@@ -33,7 +32,7 @@ NUMBER = r"[-+]?\d[\d,]*(?:\.\d+)?"
 
 
 def lines(people=PEOPLE, skill=SKILL, prices=PRICES, fixed_cost=None):
-    return worker_lines(people, [AIM] * 3, skill, price_lines(prices), fixed_cost)
+    return list(map(str, worker_lines(people, [AIM] * 3, skill, price_lines(prices), fixed_cost)))
 
 
 def step(labor, number, *, year=1, result=(1_000.0, 2_000.0, 3_000.0), satisfied=NAN):
