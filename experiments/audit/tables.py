@@ -9,11 +9,12 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.report.disclosure import Askers, nature
+from llm_policy.audit.distance import Distance
 from llm_policy.audit.echoes import Echo
 from llm_policy.audit.effects import Effect, Effects, TaxResponse
 from llm_policy.audit.orders import OrderEffect
 from llm_policy.audit.planner import Recall
-from llm_policy.audit.workers import Distance, Shift, WorkerAudit
+from llm_policy.audit.workers import Shift, WorkerAudit
 from llm_policy.engines.base import EngineInfo
 
 

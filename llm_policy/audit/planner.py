@@ -13,7 +13,8 @@ from llm_policy.answers.proposals import (
     read_proposal,
 )
 from llm_policy.answers.reading import schema
-from llm_policy.audit.workers import check_audit, mean_if_any
+from llm_policy.audit.variation import mean_if_any
+from llm_policy.audit.workers import check_audit
 from llm_policy.engines.base import Completion, Engine
 from llm_policy.engines.wrappers.currency import CURRENCIES, Currency, Renamed
 from llm_policy.planners.text import LLMPlanner, LLMPlannerState

@@ -13,14 +13,13 @@ from llm_policy.answers.elicitation import MOST_LEAKED
 from llm_policy.answers.orders import average_over_orders
 from llm_policy.answers.proposals import answer_tokens, proposal_answer, read_proposal
 from llm_policy.answers.reading import schema
-from llm_policy.audit.workers import (
-    ScoredHours,
-    WorkersQuestion,
+from llm_policy.audit.variation import (
     expected_variation,
     mean_if_any,
     shares_of,
     total_variation,
 )
+from llm_policy.audit.workers import ScoredHours, WorkersQuestion
 from llm_policy.engines.base import EngineError
 from llm_policy.planners.choice import ChoicePlanner, ChoicePlannerState
 from llm_policy.planners.text import LLMPlanner, LLMPlannerState

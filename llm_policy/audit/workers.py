@@ -3,18 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
-from scipy.stats import binom
+from jaxtyping import Bool, Float
 
-from econjax import BracketSchedule, Economy, best_response
-from econjax.economy import income_and_tax, spendable
 from llm_policy.answers.choice_sets import ChoiceSet, letters, probabilities
 from llm_policy.answers.elicitation import is_answer
 from llm_policy.answers.reading import hours_answer, read_hours, schema
+from llm_policy.audit.distance import Distance, distance
+from llm_policy.audit.variation import (
+    expected_variation,
+    mean_if_any,
+    shares_of,
+    total_variation,
+)
 from llm_policy.engines.base import Engine, Prompt
 from llm_policy.engines.wrappers.currency import CURRENCIES, Currency, Renamed
 from llm_policy.memory.workers import Memory
@@ -33,20 +34,6 @@ class Shift:
 
     total_variation: float | None
     hours: float | None
-
-
-@dataclass(frozen=True)
-class Distance:
-    """How far answers lie from what is best for each worker itself, at the law and the last rebate.
-
-    `hours` is the mean of |hours - best response|, hours a week. `dollars` is the mean of the
-    utility lost, in dollars a year at the best response's marginal utility (infinite where an
-    answer leaves nothing to live on and preferences do not allow that). Altruistic and adversarial
-    workers do not aim at it.
-    """
-
-    hours: float | None
-    dollars: float | None
 
 
 @dataclass(frozen=True)
@@ -148,10 +135,15 @@ def audit_workers(
             plain, asking.choose(style=replace(style, phrasing=1 - style.phrasing)), values
         ),
         renamed=_renamed(asking, plain, values, currencies),
-        choice_distance=_distance(
-            asking, np.tile(values, (len(drawn), 1)), plain.probabilities * plain.known[:, None]
+        choice_distance=distance(
+            asking.workers,
+            asking.situation,
+            np.tile(values, (len(drawn), 1)),
+            plain.probabilities * plain.known[:, None],
         ),
-        text_distance=_distance(asking, hours, readable / np.maximum(drawn, 1)[:, None]),
+        text_distance=distance(
+            asking.workers, asking.situation, hours, readable / np.maximum(drawn, 1)[:, None]
+        ),
     )
 
 
@@ -172,21 +164,6 @@ def text_prompts(workers: LLMWorkers, situation: Situation, memory: Memory) -> l
     """Return the question for hours in words, to all who are asked, whatever their mode."""
     style = replace(workers.style, mode="text")
     return _prompts(workers, situation, memory, style, workers.choice_set)
-
-
-def expected_variation(
-    probabilities: Float[np.ndarray, "n options"], draws: Int[np.ndarray, " n"]
-) -> Float[np.ndarray, " n"]:
-    """Return the mean total variation between probabilities and shares of as many draws from them.
-
-    Each option's count is binomial, with mean absolute deviation 2 m (1 - p) P(count = m), m the
-    first whole number above draws * p (de Moivre 1730; Diaconis and Zabell 1991, Statistical
-    Science 6, 284-302). NaN where there are no draws.
-    """
-    number, probabilities = draws[:, None], np.clip(probabilities, 0, 1)
-    mode = np.floor(number * probabilities) + 1
-    deviation = 2 * mode * (1 - probabilities) * binom.pmf(mode, number, probabilities)
-    return np.where(draws > 0, deviation.sum(axis=1) / 2 / np.maximum(draws, 1), np.nan)
 
 
 ANSWER_TOKENS = 24
@@ -303,78 +280,7 @@ def _renamed(
     return Shift(*map(mean_if_any, columns))
 
 
-def total_variation(
-    one: Float[np.ndarray, "n options"], other: Float[np.ndarray, "n options"]
-) -> Float[np.ndarray, " n"]:
-    """Return half the sum of absolute differences of each row's probabilities."""
-    return np.abs(one - other).sum(axis=1) / 2
-
-
-def shares_of(
-    hours: Float[np.ndarray, "n samples"],
-    readable: Bool[np.ndarray, "n samples"],
-    values: Float[np.ndarray, " options"],
-) -> Float[np.ndarray, "n options"]:
-    """Return the share of each worker's readable texts that is nearest to each option."""
-    nearest = np.argmin(np.abs(hours[..., None] - values), axis=-1)
-    counts = ((nearest[..., None] == np.arange(len(values))) & readable[..., None]).sum(axis=1)
-    return counts / np.maximum(readable.sum(axis=1), 1)[:, None]
-
-
 def _row_means(
     values: Float[np.ndarray, "n samples"], counted: Bool[np.ndarray, "n samples"]
 ) -> Float[np.ndarray, " n"]:
     return (values * counted).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
-
-
-def _distance(
-    asking: WorkersQuestion,
-    hours: Float[np.ndarray, "n answers"],
-    weight: Float[np.ndarray, "n answers"],
-) -> Distance:
-    """Return the mean distance from the best response.
-
-    The weights of a worker's answers sum to 1, or are 0 to leave it out.
-    """
-    economy, asked = asking.workers.economy, asking.workers.asked
-    everyone = np.zeros((hours.shape[1], economy.population.agents))
-    everyone[:, asked] = hours.T
-    rebate = jnp.asarray(asking.situation.rebate, float)
-    best, lost = _best_and_lost(
-        economy, asking.situation.schedule, rebate, jnp.asarray(everyone, float)
-    )
-    best, lost = np.asarray(best, float)[asked], np.asarray(lost, float)[:, asked].T
-    present = weight.sum(axis=1) > 0
-    away = np.abs(hours - best[:, None])
-    weighted = (
-        np.where(weight > 0, values, 0) * weight for values in (away, lost)
-    )  # a loss may be infinite
-    return Distance(*(mean_if_any(values.sum(axis=1)[present]) for values in weighted))
-
-
-@eqx.filter_jit
-def _best_and_lost(
-    economy: Economy,
-    schedule: BracketSchedule,
-    rebate: Float[Array, ""],
-    hours: Float[Array, "answers agents"],
-) -> tuple[Float[Array, " agents"], Float[Array, "answers agents"]]:
-    """Return each worker's best response, and the dollars that each of its answers loses."""
-    best = best_response(economy, schedule, rebate)
-
-    def choice(
-        labor: Float[Array, " agents"],
-    ) -> tuple[Float[Array, " agents"], Float[Array, " agents"]]:
-        income, tax = income_and_tax(economy.population, schedule, labor)
-        kept = spendable(economy, income - tax + rebate, labor)
-        return jnp.maximum(kept, economy.consumption_floor), labor
-
-    def lost(labor: Float[Array, " agents"]) -> Float[Array, " agents"]:
-        return -economy.preferences.advantage(*choice(labor), choice(best), economy.population)
-
-    return best, jax.vmap(lost)(hours)
-
-
-def mean_if_any(values: Sequence[float] | np.ndarray) -> float | None:
-    """Return the mean, or None of nothing."""
-    return float(np.mean(values)) if len(values) else None

@@ -33,6 +33,7 @@ from llm_policy.prompts.objectives import OBJECTIVES, in_words
 from llm_policy.prompts.segments import WorkerLines
 from llm_policy.prompts.workers import Situation, Style, labor_prompts, satisfaction_prompts
 from llm_policy.workers.chances import Chances
+from llm_policy.workers.checks import check_personas, checked_aims, checked_hours
 
 TEMPLATE_TOKENS = 64
 """Room for what a chat template puts around a prompt."""
@@ -112,12 +113,12 @@ class LLMWorkers:
         most_leaked: float = MOST_LEAKED,
     ):
         agents = economy.population.agents
-        _check_personas(scenario, personas, agents)
+        check_personas(scenario, personas, agents)
         self.economy, self.scenario, self.style = economy, scenario, style or Style()
         self.asker = Asker(tallied(engine), attempts, most_unread, most_leaked)
         self.most = float(min(economy.max_labor, 100))
-        self.aims = _aims(aims, agents, welfare)
-        self.fixed = _fixed(fixed, agents, self.most)
+        self.aims = checked_aims(aims, agents, welfare)
+        self.fixed = checked_hours(fixed, agents, self.most)
         self.asks_satisfaction = asks_satisfaction
         group = economy.population.group
         self.group = None if group is None else np.asarray(group)
@@ -347,51 +348,3 @@ CODED = {
 
 def _yes_and_no(engine: Engine) -> tuple[str, str]:
     return ("yes", "no") if engine.describe().is_exact else ("A", "B")
-
-
-def _check_personas(scenario: str, personas: Sequence[str] | None, agents: int) -> None:
-    if scenario not in ("rational", "bounded"):
-        raise ValueError(f'The scenario is "rational" or "bounded"; got {scenario!r}.')
-    if scenario == "bounded" and personas is None:
-        raise ValueError(
-            "Bounded workers have personas: give their texts, for instance "
-            "describe(draw_personas(key, population))."
-        )
-    if scenario == "rational" and personas is not None:
-        raise ValueError(
-            "Rational workers have no personas: leave them out, or choose the bounded scenario."
-        )
-    if personas is not None and len(personas) != agents:
-        raise ValueError(f"There are {agents} workers and {len(personas)} personas: give one each.")
-
-
-def _aims(aims: ArrayLike | None, agents: int, welfare: str) -> Int[np.ndarray, " agents"]:
-    values = np.zeros(agents, int) if aims is None else np.asarray(aims)
-    _check_length("aims", values, agents)
-    if not np.isin(values, range(len(OBJECTIVES))).all():
-        raise ValueError(
-            f"Aims are places in {OBJECTIVES}, 0 to {len(OBJECTIVES) - 1}; got "
-            f"{set(values.tolist())}."
-        )
-    if values.any() and not welfare:
-        raise ValueError(
-            "Workers who aim at welfare have to be told what it is: give `welfare` in words."
-        )
-    return values.astype(int)
-
-
-def _fixed(fixed: ArrayLike | None, agents: int, most: float) -> Float[np.ndarray, " agents"]:
-    values = np.full(agents, np.nan) if fixed is None else np.asarray(fixed, float)
-    _check_length("fixed", values, agents)
-    if not np.all(np.isnan(values) | ((values >= 0) & (values <= most))):
-        raise ValueError(
-            f"Fixed hours are 0 to {most:g} a week, NaN for a model; got {values.tolist()[:20]}."
-        )
-    return values
-
-
-def _check_length(name: str, values: np.ndarray, agents: int) -> None:
-    if values.shape != (agents,):
-        raise ValueError(
-            f"{name} has one entry per worker, {agents} in all; got shape {values.shape}."
-        )

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
@@ -29,10 +28,8 @@ from llm_policy.engines.provenance import SHIPPED_FOLDER, is_noise, taught_entri
 
 try:
     from llm_policy.engines.embedded.batching import (
-        SPANS,
         answers_together,
         padded,
-        passes,
         place_table,
         rounded,
     )
@@ -43,21 +40,16 @@ try:
         weight_files,
     )
     from llm_policy.engines.embedded.forward import (
-        Pool,
         begin_decoding,
-        blank,
-        block_bytes,
         draw,
         go_on,
-        grown,
-        lay,
         next_scores,
-        read,
         tree_scores,
     )
     from llm_policy.engines.embedded.grammar import Draft, Grammars
+    from llm_policy.engines.embedded.known import KnownTexts
     from llm_policy.engines.embedded.llama import Branches
-    from llm_policy.engines.embedded.prefixes import FoundBlocks, Prefixes, blocks_of, packed
+    from llm_policy.engines.embedded.prefixes import FoundBlocks, packed, tokens_in
     from llm_policy.engines.embedded.tokenizer import Tokens
 except ImportError as error:
     raise ImportError(
@@ -65,11 +57,7 @@ except ImportError as error:
     ) from error
 
 _NAME = "econjax-small"
-_FIRST_BLOCKS = 1 << 12
-_FIRST_BYTES = 400 << 20
-_MOST_BYTES = 4 << 30
 _SCORED = 64  # prompts at once
-_TOLD = 64  # prompts whose answers are told of together
 _OPTIONS = 16  # tokens and nodes to a multiple of
 _TOKENS = 4  # of each answer that are read in one pass
 _ROOM = 32
@@ -130,8 +118,7 @@ class EmbeddedEngine:
             tokens.tokenizer, vocabulary=self._sizes.vocab_size, end=tokens.end
         )
         self._written: Counter[bytes] = Counter()
-        self._cache_bytes = _cache_bytes() if cache_bytes is None else cache_bytes
-        self._forget()
+        self._known = KnownTexts(self._sizes, cache_bytes)
         self._revision = _digest_of_files(weight_files(self._folder))
 
     def complete(
@@ -148,14 +135,14 @@ class EmbeddedEngine:
         seeds = self._seeds(prompts, samples)
         begun = drafts[0].tokens if drafts else []
         answers: list[Completion] = []
-        for texts in self._sittings([packed(tokens + begun) for tokens in encoded]):
-            first, found = len(answers), self._read(texts)
+        for texts in self._known.sittings([packed(tokens + begun) for tokens in encoded]):
+            first, found = len(answers), self._known.read(self._weights, texts)
             rows = [(place, row) for place in range(len(texts)) for row in range(samples)]
             rows.sort(key=lambda row: len(texts[row[0]]))
             together = answers_together(len(rows))
             for turn in (rows[start : start + together] for start in range(0, len(rows), together)):
                 places = [(first + place) * samples + row for place, row in turn]
-                asked = [(found[place].places, len(texts[place]) // 4) for place, _ in turn]
+                asked = [(found[place].places, tokens_in(texts[place])) for place, _ in turn]
                 self._write(asked, [drafts[place] for place in places], seeds[places], together)
             answers += [
                 self._completion(drafts[at * samples : (at + 1) * samples], len(encoded[at]), text)
@@ -177,9 +164,9 @@ class EmbeddedEngine:
         encoded = self._encode(prompts, tree.longest)
         answered = [choices(np.zeros((0, len(options))), [], [])]
         first = 0
-        for texts in self._sittings(list(map(packed, encoded))):
-            found = self._read(texts)
-            length = np.array([len(text) // 4 for text in texts], np.int32)
+        for texts in self._known.sittings(list(map(packed, encoded))):
+            found = self._known.read(self._weights, texts)
+            length = np.array([tokens_in(text) for text in texts], np.int32)
             scores = jax.device_get(list(self._score(found, length, tree)))
             raw = np.concatenate(list(map(tree.log_probabilities, scores)))
             answered.append(choices(raw, length.tolist(), [text.known for text in found]))
@@ -213,7 +200,7 @@ class EmbeddedEngine:
     def close(self) -> None:
         """Free the weights and what was read. No call may follow."""
         self._weights = {}
-        self._forget()
+        self._known.forget()
 
     def _encode(self, prompts: Sequence[Prompt], answer: int) -> list[list[int]]:
         """Return the tokens of every prompt, after checking that they and their answers fit."""
@@ -240,16 +227,6 @@ class EmbeddedEngine:
                 self._written[asked] += 1
         return np.frombuffer(b"".join(seeds), np.uint32).reshape(-1, 2)
 
-    def _forget(self) -> None:
-        """Begin with nothing read."""
-        most = max(
-            self._cache_bytes // block_bytes(self._sizes),
-            blocks_of(self._sizes.max_position_embeddings),
-        )
-        first = min(_FIRST_BLOCKS, _FIRST_BYTES // block_bytes(self._sizes))
-        self._prefixes = Prefixes(blocks=first, most=most)
-        self._pool: Pool | None = None
-
     def _completion(self, drafts: Sequence[Draft], length: int, text: FoundBlocks) -> Completion:
         """Return what was written to a prompt of `length` tokens."""
         return Completion(
@@ -265,37 +242,6 @@ class EmbeddedEngine:
             count = len(said.leaked) if isinstance(said, Choices) else len(said)
             self.hear(range(first, first + count), said)
 
-    def _sittings(self, texts: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-        """Yield the texts by turns, of which each fits into the memory and is told of alone."""
-        self._prefixes.touch(reversed(texts))  # what comes first is dropped last
-        start = blocks = 0
-        for stop, text in enumerate(texts):
-            more = blocks_of(len(text) // 4)
-            if blocks + more > self._prefixes.most or stop - start == _TOLD:
-                yield texts[start:stop]
-                start, blocks = stop, 0
-            blocks += more
-        if texts:
-            yield texts[start:]
-
-    def _read(self, texts: Sequence[bytes]) -> list[FoundBlocks]:
-        """Read what is not known of texts that fit into the memory together."""
-        try:
-            found, spans = self._prefixes.lay(texts, sizes=SPANS)
-            with jax.enable_x64(False):
-                pool, blocks = self._pool, self._prefixes.blocks
-                pool = blank(self._sizes, blocks=blocks) if pool is None else pool
-                if len(pool.states) < blocks:
-                    pool = grown(self._sizes, pool, blocks=blocks)
-                for rows in passes(spans, context=self._sizes.max_position_embeddings):
-                    new = read(self._weights, self._sizes, pool, rows)
-                    pool = lay(self._sizes, pool, new, rows)
-            self._pool = pool
-        except BaseException:  # what counts as read was not
-            self._forget()
-            raise
-        return found
-
     def _score(
         self, found: Sequence[FoundBlocks], length: Int32[np.ndarray, " texts"], tree: OptionTree
     ) -> Iterator[Float[jax.Array, "rows places asked"]]:
@@ -309,7 +255,7 @@ class EmbeddedEngine:
                 some = found[start : start + together]
                 more = (0, together - len(some))
                 ends = np.pad(np.array([text.places[-1] for text in some], np.int32), more)
-                scores = next_scores(self._weights, self._pool, ends, asked)[:, None]
+                scores = next_scores(self._weights, self._known.pool, ends, asked)[:, None]
                 if len(tokens):
                     before = np.pad(length[start : start + together], more)
                     rows = [text.places for text in some]
@@ -317,7 +263,7 @@ class EmbeddedEngine:
                     below = tree_scores(
                         self._weights,
                         self._sizes,
-                        self._pool,
+                        self._known.pool,
                         pages,
                         before,
                         tokens,
@@ -348,7 +294,7 @@ class EmbeddedEngine:
         ends = np.pad(np.array([each[-1] for each in places], np.int32), (0, more))
         room = rounded(drafts[0].max_tokens + _TOKENS, _ROOM)
         with jax.enable_x64(False):
-            answers = begin_decoding(self._sizes, self._pool, ends, room=room)
+            answers = begin_decoding(self._sizes, self._known.pool, ends, room=room)
             while True:
                 allowed = self._grammars.allowed(drafts, rows=rows)
                 written = np.zeros(rows, np.int32)
@@ -370,7 +316,7 @@ class EmbeddedEngine:
                     answers = go_on(
                         self._weights,
                         self._sizes,
-                        self._pool,
+                        self._known.pool,
                         pages,
                         before,
                         answers,
@@ -386,13 +332,6 @@ def _padded_tree(tree: OptionTree) -> tuple[Int32[np.ndarray, " nodes"], Branche
     above = np.pad(tree.above, (more, more)) | np.eye(count + more[1], dtype=bool)
     depth = np.pad(tree.depth, more)
     return np.pad(tree.tokens, more), Branches(jnp.asarray(depth), jnp.asarray(above))
-
-
-def _cache_bytes() -> int:
-    """Return a quarter of the memory of what JAX runs on, at most 8 GiB."""
-    stats = jax.devices()[0].memory_stats() or {}
-    memory = stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min(memory // 4, _MOST_BYTES)
 
 
 def _digest_of_files(files: Sequence[Path]) -> str:

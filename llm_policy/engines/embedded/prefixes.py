@@ -35,6 +35,11 @@ class FoundBlocks(NamedTuple):
     known: int
 
 
+def tokens_in(text: bytes) -> int:
+    """Return the number of tokens of a `packed` text."""
+    return len(text) // 4
+
+
 class Prefixes:
     """Which blocks of tokens lie where, each with all that comes before it in its text.
 
@@ -81,7 +86,7 @@ class Prefixes:
             places = [self._places[key] for key in keys]
             whole = len(places) == -(-len(text) // _BYTES)
             if whole and places[-1] in self._ends:
-                found.append(FoundBlocks(places, len(text) // 4))
+                found.append(FoundBlocks(places, tokens_in(text)))
                 self._use(keys)
                 continue
             start = len(places) - whole  # to have its state, the last block is read again

@@ -11,7 +11,8 @@ from econjax import Atkinson, Economy, Quasilinear, calibrate, gb2, us_federal
 from econjax.planning import RationalEvaluator
 from llm_policy.answers.reading import HOURS
 from llm_policy.audit.planner import recall
-from llm_policy.audit.workers import audit_workers, expected_variation
+from llm_policy.audit.variation import expected_variation
+from llm_policy.audit.workers import audit_workers
 from llm_policy.engines.base import Prompt
 from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.engines.wrappers.currency import CURRENCIES, Currency, Renamed, rename

@@ -124,8 +124,8 @@ def test_what_is_kept_changes_no_score(small_llama):
             kept = engine.choose(prompts, OPTIONS)
             np.testing.assert_allclose(kept.logprob, fresh.logprob, atol=1e-5)
             np.testing.assert_allclose(kept.leaked, fresh.leaked, atol=1e-5)
-        assert len(forgetful._prefixes) <= room
-    assert len(keeping._prefixes) > room
+        assert len(forgetful._known) <= room
+    assert len(keeping._known) > room
 
 
 def test_a_memory_that_grows_by_a_line_costs_that_line(small_llama):
