@@ -8,9 +8,10 @@ from econjax import BracketSchedule
 from econjax.planning import Report
 from experiments.simulate.config import SimulateConfig
 from experiments.simulate.government import planner_of, rules_of
-from llm_policy.answers.proposals import listed_rates
+from llm_policy.answers.proposals import answer_tokens, listed_rates
 from llm_policy.engines.base import Engine, Prompt
 from llm_policy.prompts.election import OWN_GOAL, vote_prompts
+from llm_policy.prompts.numbers import LONGEST_RATE
 from llm_policy.prompts.planner import PlannerStyle
 from llm_policy.workers.llm import TEMPLATE_TOKENS
 from llm_policy.workers.society import Society
@@ -59,7 +60,7 @@ def _vote(
 ) -> tuple[Prompt, int]:
     """Return the longest ballot with the longest voter, and the tokens of an answer."""
     rules, count = rules_of(config), min(config.candidates or len(voters), len(voters))
-    law = BracketSchedule(start.thresholds, jnp.full_like(start.rates, 0.12344))
+    law = BracketSchedule(start.thresholds, jnp.full_like(start.rates, LONGEST_RATE))
     rates = listed_rates(law)
     [prompt] = vote_prompts(
         law,
@@ -72,7 +73,7 @@ def _vote(
         platforms=[rates] * count if config.platforms else [],
         past=list(range(count)),
     )
-    return prompt, 16 * (count + 1) + 400 * config.think
+    return prompt, answer_tokens(count, think=config.think)
 
 
 def _most(prompts: list[Prompt]) -> Prompt:

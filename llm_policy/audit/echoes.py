@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Float
 
 from llm_policy.answers.reading import hours_answer, read_hours, schema
-from llm_policy.audit.workers import ANSWER_TOKENS, text_prompts
+from llm_policy.audit.workers import text_prompts
 from llm_policy.engines.base import Prompt
 from llm_policy.memory.workers import Memory
 from llm_policy.prompts.workers import Situation
-from llm_policy.workers.llm import LLMWorkers
+from llm_policy.workers.llm import HOURS_TOKENS, LLMWorkers
 
 NUMBERS = {
     "age": re.compile(r"\b\d+(?=[ -]years?[ -]old)"),
@@ -107,7 +107,7 @@ def _hours(
 ) -> Float[np.ndarray, "n samples"]:
     """Return the hours that are written, NaN where they cannot be read."""
     said = workers.engine.complete(
-        prompts, schema(hours_answer(workers.most)), samples=samples, max_tokens=ANSWER_TOKENS
+        prompts, schema(hours_answer(workers.most)), samples=samples, max_tokens=HOURS_TOKENS
     )
     hours, read = read_hours([text for one in said for text in one.texts], workers.most)
     return np.where(read, hours, np.nan).reshape(len(prompts), samples)

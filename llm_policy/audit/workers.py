@@ -20,7 +20,7 @@ from llm_policy.engines.base import Engine, Prompt
 from llm_policy.engines.wrappers.currency import CURRENCIES, Currency, Renamed
 from llm_policy.memory.workers import Memory
 from llm_policy.prompts.workers import Situation, Style, labor_prompts
-from llm_policy.workers.llm import LLMWorkers
+from llm_policy.workers.llm import HOURS_TOKENS, LLMWorkers
 
 
 @dataclass(frozen=True)
@@ -166,10 +166,6 @@ def text_prompts(workers: LLMWorkers, situation: Situation, memory: Memory) -> l
     return _prompts(workers, situation, memory, style, workers.choice_set)
 
 
-ANSWER_TOKENS = 24
-"""Tokens that an answer in words may take."""
-
-
 @dataclass(frozen=True)
 class ScoredHours:
     """Probabilities of each worker's options and what leaked; whose are an answer."""
@@ -219,7 +215,7 @@ class WorkersQuestion:
             self._prompts(written, workers.choice_set),
             schema(hours_answer(workers.most)),
             samples=samples,
-            max_tokens=ANSWER_TOKENS,
+            max_tokens=HOURS_TOKENS,
         )
         texts = [text for completion in said for text in completion.texts]
         hours, readable = read_hours(texts, workers.most)

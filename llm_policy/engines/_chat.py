@@ -1,5 +1,6 @@
 """From prompts to the tokens that a model reads, the shared text tokenised once."""
 
+import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -42,6 +43,11 @@ class Chat:
         self.system_role = self._takes_system()
         self._lines = Lines(self.tokens)
         self._frame = lru_cache(maxsize=64)(self._make_frame)
+
+    @property
+    def digest(self) -> str:
+        """A digest of the template, "none" without one."""
+        return hashlib.sha256(self.template.encode()).hexdigest()[:16] if self.template else "none"
 
     def encode(self, prompts: Sequence[Prompt]) -> list[list[int]]:
         """Return the tokens of every prompt, ready for the model to answer, thinking turned off.

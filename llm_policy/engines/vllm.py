@@ -1,6 +1,5 @@
 """vLLM in this machine's memory, in a child process: offline batches, and tests on a CPU."""
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Generator, Sequence
@@ -191,7 +190,6 @@ class VLLMEngine:
 
     def describe(self) -> EngineInfo:
         """Say which weights answer, in which numbers, under which chat template."""
-        template = hashlib.sha256(self._chat.template.encode()).hexdigest()[:16]
         return EngineInfo(
             engine="vllm",
             version=vllm_version,
@@ -204,7 +202,7 @@ class VLLMEngine:
             temperature=self.temperature,
             context=self._config.max_model_len,
             tokenizer="exact",
-            chat_template=template if self._chat.template else "none",
+            chat_template=self._chat.digest,
             system_role=self._chat.system_role,
             noise=self._noise,
             weights="random noise" if self._noise else weights_of(self._config.model),

@@ -25,6 +25,7 @@ from llm_policy.engines.base import Engine, Prompt, Unread
 from llm_policy.engines.requests import TextRequest
 from llm_policy.engines.wrappers.tally import tallied
 from llm_policy.memory.planner import History, Trial, recalled, records
+from llm_policy.prompts.numbers import LONGEST_RATE
 from llm_policy.prompts.planner import NO_QUESTIONS, PlannerStyle, Questions, planner_prompt
 from llm_policy.prompts.welfare import goal_of
 
@@ -172,7 +173,7 @@ class LLMPlanner:
 
     def longest_question(self, report: Report) -> tuple[Prompt, int]:
         """Return a run's longest prompt and its answer's tokens, memory and questions full."""
-        rates = np.full(self.start.rates.size, 0.12344)
+        rates = np.full(self.start.rates.size, LONGEST_RATE)
         trials = [
             Trial(
                 tuple((rates + place / 1e4).tolist()),

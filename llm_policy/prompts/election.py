@@ -11,7 +11,7 @@ from econjax import BracketSchedule
 from llm_policy.answers.ballots import FIELDS, Rule
 from llm_policy.engines.base import Prompt
 from llm_policy.prompts.numbers import per_cent, schedule_table
-from llm_policy.prompts.planner import PlannerStyle, form
+from llm_policy.prompts.planner import PlannerStyle, form, thought_form
 
 OWN_GOAL = (
     "You were elected, and you set it as is best for yourself. Your aim is what a year is worth to "
@@ -110,8 +110,9 @@ def vote_prompts(
         _known(worker, past, platforms[place] if platforms else None)
         for place, worker in enumerate(candidates)
     ]
-    thought = '"thought": "a few short sentences", ' if style.think else ""
-    answer = f"Answer with JSON only: {{{thought}{_BALLOTS[rules.rule].format(count=count)}"
+    answer = (
+        f"Answer with JSON only: {{{thought_form(style)}{_BALLOTS[rules.rule].format(count=count)}"
+    )
     shared = {
         order: "\n".join(
             [

@@ -8,6 +8,9 @@ from jaxtyping import Float
 
 from econjax import BracketSchedule
 
+LONGEST_RATE = 0.12344
+"""A rate that takes as many digits as any: 12.34 %."""
+
 
 def schedule_table(schedule: BracketSchedule, statuses: Sequence[str] = ()) -> str:
     """Return the brackets and their rates in per cent, one line each (see `rate_names`)."""

@@ -186,7 +186,7 @@ def told_lines(
 
 def form(style: PlannerStyle, brackets: int, *, before: str = "") -> str:
     """Return how a proposal is written in JSON, after the fields `before`."""
-    thought = '"thought": "a few short sentences", ' if style.think else ""
+    thought = thought_form(style)
     if style.answer == "changes":
         return (
             f'{{{thought}{before}"changes": [..]}}, with {brackets} numbers of percentage points, '
@@ -196,6 +196,11 @@ def form(style: PlannerStyle, brackets: int, *, before: str = "") -> str:
         f'{{{thought}{before}"rates_percent": [..]}}, with {brackets} rates in per cent from 0 to '
         "100 (35 is 35 %), one for each bracket from the lowest"
     )
+
+
+def thought_form(style: PlannerStyle) -> str:
+    """Return the field of a thought that comes first, "" where there is none."""
+    return '"thought": "a few short sentences", ' if style.think else ""
 
 
 _STEPS = ", ".join(map(str, STEPS))

@@ -29,6 +29,7 @@ from llm_policy.engines.wrappers.tally import tallied
 from llm_policy.memory.workers import Memory, Records, nothing, remember
 from llm_policy.prompts.disutility import price_of_an_hour, utility_in_words
 from llm_policy.prompts.means import means_of, price_lines, worker_lines
+from llm_policy.prompts.numbers import LONGEST_RATE
 from llm_policy.prompts.objectives import OBJECTIVES, in_words
 from llm_policy.prompts.segments import WorkerLines
 from llm_policy.prompts.workers import Situation, Style, labor_prompts, satisfaction_prompts
@@ -37,6 +38,8 @@ from llm_policy.workers.checks import check_personas, checked_aims, checked_hour
 
 TEMPLATE_TOKENS = 64
 """Room for what a chat template puts around a prompt."""
+HOURS_TOKENS = 24
+"""Tokens that hours in JSON may take, without a thought."""
 
 
 class Answers(NamedTuple):
@@ -263,9 +266,7 @@ class LLMWorkers:
                 satisfied=same(dissatisfied),
             )
             full = remember(full, now)
-        law = BracketSchedule(
-            schedule.thresholds, jnp.full_like(schedule.rates, 0.12344)
-        )  # 12.34 %
+        law = BracketSchedule(schedule.thresholds, jnp.full_like(schedule.rates, LONGEST_RATE))
         past = dict.fromkeys(range(1001, 1001 + MOST_LAWS), law)
         worst = Situation(law, 1001 + MOST_LAWS, past, amount, "exploit")
         return worst, replace(full, seen=rooms[0])
@@ -276,7 +277,7 @@ class LLMWorkers:
         if self.style.mode == "choice":
             tokens = max(self.engine.count(self.choice_set.codes))
             return 1 if tokens == 1 else tokens + 1
-        return 160 if self.style.think else 24
+        return 160 if self.style.think else HOURS_TOKENS
 
     def _lines(self, personas: Sequence[str] | None, welfare: str) -> list[WorkerLines]:
         population, formula = self.economy.population, None

@@ -190,7 +190,7 @@ class EmbeddedEngine:
             seed=self.seed,
             context=self._sizes.max_position_embeddings,
             tokenizer="exact",
-            chat_template=_digest(self._chat.template.encode()) if self._chat.template else "none",
+            chat_template=self._chat.digest,
             system_role=self._chat.system_role,
             noise=is_noise(self._folder),
             weights=weights_of(self._folder),
@@ -341,7 +341,3 @@ def _digest_of_files(files: Sequence[Path]) -> str:
             while part := file.read(1 << 20):
                 digest.update(part)
     return digest.hexdigest()[:16]
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:16]
