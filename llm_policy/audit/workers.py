@@ -1,5 +1,6 @@
 """How far workers' answers can be trusted: in other words, in both modes, and at best."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 
@@ -108,6 +109,7 @@ def audit_workers(
         )
     check_audit(samples, currencies)
     asking, style = WorkersQuestion(workers, situation, memory), workers.style
+    away = functools.partial(distance, workers, situation)
     plain = asking.choose()
     hours, readable = asking.write(samples)
     drawn = readable.sum(axis=1)
@@ -135,15 +137,10 @@ def audit_workers(
             plain, asking.choose(style=replace(style, phrasing=1 - style.phrasing)), values
         ),
         renamed=_renamed(asking, plain, values, currencies),
-        choice_distance=distance(
-            asking.workers,
-            asking.situation,
-            np.tile(values, (len(drawn), 1)),
-            plain.probabilities * plain.known[:, None],
+        choice_distance=away(
+            np.tile(values, (len(drawn), 1)), plain.probabilities * plain.known[:, None]
         ),
-        text_distance=distance(
-            asking.workers, asking.situation, hours, readable / np.maximum(drawn, 1)[:, None]
-        ),
+        text_distance=away(hours, readable / np.maximum(drawn, 1)[:, None]),
     )
 
 

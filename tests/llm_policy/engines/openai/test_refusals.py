@@ -206,7 +206,7 @@ class TestGreeting:
             write(engine)
             engine.choose(PROMPTS, ["A", "B"])
             assert (server.refused, engine.describe()) == (before, known)
-        assert known["refused"].split(", ") == [
+        assert known.refused.split(", ") == [
             "top_p", "max_tokens", "n", "top_logprobs", "schema keywords", "schema", "temperature",
             "seed",
         ]  # fmt: skip
