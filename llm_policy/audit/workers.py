@@ -116,7 +116,6 @@ def audit_workers(
     both = plain.known & (drawn > 0)
     values = np.array(workers.choice_set.values, float)
     share = shares_of(hours, readable, values)
-    text_hours = _row_means(hours, readable)
     return WorkerAudit(
         workers=len(drawn),
         samples=samples,
@@ -127,7 +126,7 @@ def audit_workers(
         disagreement=mean_if_any(total_variation(share, plain.probabilities)[both]),
         noise_floor=mean_if_any(expected_variation(plain.probabilities, drawn)[both]),
         choice_hours=mean_if_any((plain.probabilities @ values)[both]),
-        text_hours=mean_if_any(text_hours[both]),
+        text_hours=mean_if_any(_row_means(hours, readable)[both]),
         again=_shift(plain, asking.choose(), values),
         reverse=_shift(
             plain, asking.choose(style=replace(style, reverse=not style.reverse)), values
