@@ -189,7 +189,7 @@ def test_text_mode_has_nothing_to_overhear():
 
 def test_a_formula_writes_no_texts():
     with pytest.raises(EngineError, match="writes no texts"):
-        taught(4).engine.complete(["?"], {})
+        taught(4).models.engine.complete(["?"], {})
 
 
 def test_it_is_a_labor_policy_that_scans(lesson):
