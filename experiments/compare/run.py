@@ -148,7 +148,7 @@ def _modes(
         works = [engine for engine in cast.workers if engine is not None]
         modes["workers"] = mode_for(
             "workers",
-            config,
+            config.mode,
             works,
             lambda engine: probe_workers(
                 LLMWorkers(
@@ -160,15 +160,17 @@ def _modes(
                 ),
                 law,
             ),
+            most_leaked=config.most_leaked,
         )
     if config.model_plans:
         modes["planner"] = mode_for(
             "planner",
-            config,
+            config.mode,
             cast.planners,
             lambda engine: probe_planner(
                 ChoicePlanner(engine, law, goal=goal, style=PlannerStyle(statuses=config.statuses))
             ),
+            most_leaked=config.most_leaked,
         )
     return modes
 

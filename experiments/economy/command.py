@@ -64,7 +64,7 @@ def run_describe(config: DescribeConfig) -> None:
         rows = [dataclasses.asdict(figure) for figure in figures]
         print(json.dumps({"about": source.words(), "figures": rows}, indent=2, allow_nan=False))
         return
-    print_figures(figures, source, results(config))
+    print_figures(figures, source, results(config.words()))
 
 
 def describe_people(source: EconomySource) -> list[IncomeFigure]:

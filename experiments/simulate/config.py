@@ -158,7 +158,7 @@ class SimulateConfig(AnsweringConfig):
                 "--thresholds rise from 0, in dollars a year; got "
                 f"{' '.join(map(str, self.thresholds))}."
             )
-        if self.scenario == "democratic" and self.one_model:
+        if self.elects and self.one_model:
             raise ValueError(
                 "--one-model is one language model, who cannot be an electorate: leave it out."
             )
@@ -171,7 +171,7 @@ class SimulateConfig(AnsweringConfig):
                 f"--population: there is no file {self.population}. Give the people.csv of a "
                 "run's directory."
             )
-        if self.queries and (self.scenario == "democratic" or self.planner != "llm"):
+        if self.queries and (self.elects or self.planner != "llm"):
             raise ValueError(
                 "--queries are for a planner who is a language model and not elected; got "
                 f"{self.queries}: leave them out."
@@ -184,12 +184,25 @@ class SimulateConfig(AnsweringConfig):
         self.schedule()
 
     @property
+    def elects(self) -> bool:
+        """Whether the workers elect who sets the taxes."""
+        return self.scenario == "democratic"
+
+    @property
+    def model_plans(self) -> bool:
+        """Whether a language model sets the taxes, as a planner or as a leader."""
+        return self.elects or self.planner == "llm"
+
+    @property
     def asked(self) -> dict[str, str]:
         """Who is a language model, and how it answers: leaders and voters always in words."""
-        elects = self.scenario == "democratic"
-        plans = elects or self.planner == "llm"
-        takes_part: dict[str, bool] = {"planner": plans, "voters": elects}
+        takes_part: dict[str, bool] = {"planner": self.model_plans, "voters": self.elects}
         return {"workers": self.mode} | {who: "text" for who, does in takes_part.items() if does}
+
+    def carried(self) -> dict[str, bytes]:
+        """Return the files that a run keeps of the economy, and of people whom it takes over."""
+        own = {} if self.population is None else {PEOPLE: Path(self.population).read_bytes()}
+        return super().carried() | own
 
     def of_run(self, path: Path) -> Self:
         """Return the choices with the people that a run kept, where it took over others'."""

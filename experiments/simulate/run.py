@@ -108,7 +108,7 @@ def _mode(
         workers = cast_workers(choosing, economy, people, engine, key, Tally())
         return probe_workers(workers, config.schedule())
 
-    return mode_for("workers", config, [engine], probe)
+    return mode_for("workers", config.mode, [engine], probe, most_leaked=config.most_leaked)
 
 
 def run_years(setup: Setup, progress: Callable[[int], None] = lambda steps: None) -> Simulation:

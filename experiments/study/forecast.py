@@ -13,7 +13,8 @@ from experiments.core.config import COSTS
 from experiments.report.console import NOTES
 from experiments.report.plain import one_line
 from experiments.runs.directory import MANIFEST, METRICS, read_manifest
-from experiments.runs.lifecycle import start, start_engines
+from experiments.runs.lifecycle import start
+from experiments.runs.sessions import start_engines
 from experiments.runs.spending import spent_by
 from experiments.study.clock import compile_clock
 from experiments.study.plan import PlannedRun
