@@ -13,6 +13,7 @@ from .engines.wrappers.dedupe import Dedupe
 from .engines.wrappers.journal import Journal
 from .engines.wrappers.lockstep import in_step
 from .engines.wrappers.parallel import Parallel
+from .people import people
 from .personas.draw import Personas, describe, draw_personas
 from .personas.joint import cells
 from .personas.text import roles, templated, traits, written
@@ -71,6 +72,7 @@ __all__ = [
     "fit",
     "in_step",
     "local_model",
+    "people",
     "roles",
     "sample",
     "templated",

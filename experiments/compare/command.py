@@ -9,9 +9,10 @@ from typing import Any
 from econjax import BracketSchedule
 from econjax.laws import save_schedule
 from experiments.compare.config import CompareConfig
+from experiments.compare.crews import Players
 from experiments.compare.figures import plot_schedules, plot_welfare
 from experiments.compare.rows import Comparison
-from experiments.compare.run import Players, compare
+from experiments.compare.run import compare
 from experiments.compare.seeds import over_seeds
 from experiments.compare.tables import Compared
 from experiments.core.config import FORMULA

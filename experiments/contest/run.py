@@ -10,13 +10,13 @@ import numpy as np
 
 from econjax import BracketSchedule
 from econjax.planning import plan
-from experiments.compare.run import people
 from experiments.contest.config import ContestConfig
 from experiments.core.config import with_uninformed
 from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext, titled
 from experiments.report.intervals import Measured, mean_of
 from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine
+from llm_policy.people import people
 from llm_policy.prompts.welfare import WelfareSpec
 from llm_policy.surrogate.expectation import recorded_value
 from llm_policy.surrogate.recording import RecordedWorkers

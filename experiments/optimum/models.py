@@ -12,13 +12,13 @@ from baselines.search.evolution import EvolutionPlanner
 from baselines.search.random import FlatSearch
 from econjax import BracketSchedule
 from econjax.planning import Evaluator, RationalEvaluator, plan
-from experiments.compare.run import people
 from experiments.core.registry import surrogate_planner
 from experiments.optimum.config import OptimumConfig
 from experiments.report.intervals import DRAWS, Measured, quantiles
 from experiments.report.rates import Rates, rates_of
 from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine
+from llm_policy.people import people
 from llm_policy.surrogate.recording import RecordedWorkers
 from llm_policy.workers.evaluator import ModelEvaluator
 from llm_policy.workers.society import Society

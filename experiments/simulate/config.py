@@ -14,6 +14,8 @@ from experiments.core.config import COSTS, AnsweringConfig, WelfareName
 
 if TYPE_CHECKING:
     from econjax import BracketSchedule
+    from llm_policy.prompts.election import ElectionRules
+    from llm_policy.prompts.planner import PlannerStyle
     from llm_policy.prompts.workers import Style
 
 Scenario = Literal["rational", "bounded", "democratic"]
@@ -239,6 +241,33 @@ class SimulateConfig(AnsweringConfig):
             nudges=self.nudges,
             explore=self.explore,
             statuses=self.statuses,
+        )
+
+    def planner_style(self) -> "PlannerStyle":
+        """Return how a planner, or a leader, is asked."""
+        from llm_policy.prompts.planner import PlannerStyle
+
+        return PlannerStyle(
+            answer=self.answer,
+            think=self.think,
+            explore=self.explore,
+            exploit=self.exploit,
+            reflect=self.reflect,
+            observe=self.observe,
+            statuses=self.statuses,
+        )
+
+    def rules(self) -> "ElectionRules":
+        """Return the rules of the elections."""
+        from llm_policy.prompts.election import ElectionRules
+
+        return ElectionRules(
+            platforms=self.platforms,
+            candidates=self.candidates,
+            rule=self.rule,
+            term=self.term,
+            term_limit=self.term_limit,
+            leader=self.leader,
         )
 
     def schedule(self) -> "BracketSchedule":

@@ -10,7 +10,6 @@ from jaxtyping import Array, Key
 
 from econjax import BracketSchedule
 from econjax.planning import Evaluator, RationalEvaluator, plan
-from experiments.compare.run import people
 from experiments.core.config import PlannerName, WelfareName, WorkersName
 from experiments.core.registry import REGISTRY, PlanningContext, titled
 from experiments.report.disclosure import nature
@@ -18,6 +17,7 @@ from experiments.report.intervals import Measured, bootstrap
 from experiments.transfer.config import TransferConfig
 from llm_policy.answers.reading import Tally
 from llm_policy.engines.base import Engine
+from llm_policy.people import people
 from llm_policy.surrogate.recording import RecordedWorkers
 from llm_policy.workers.evaluator import ModelEvaluator
 from llm_policy.workers.llm import LLMWorkers
