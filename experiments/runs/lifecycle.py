@@ -5,6 +5,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def start(
     with mistakes():
         config.check()
         path = new_run_path(config.runs, config.name, command=command)
-    engines = (starting or start_engines)(config)
+    engines = starting(config) if starting else start_engines(config.orders())
     try:
         descriptions = [engine.describe for engine in engines]
         _make(path, command, config, [describe() for describe in descriptions], descriptions)
@@ -61,7 +62,7 @@ def start(
         raise
     session = None
     try:
-        with alone_in(path), open_session(engines, path, config) as session:
+        with alone_in(path), _session(engines, path, config) as session:
             _do(command, config, path, session)
     except Mistake:
         if session is None or not any(each.budget.spent.prompts for each in session.all):
@@ -93,8 +94,8 @@ def _resume(choices: ResumeConfig, limits: Mapping[str, Any]) -> None:
         _check_servers(choices.run, config)
     for name in changed_since(choices.run):
         NOTES.print(f"{name} has changed since the run began, which goes on with its own copy.")
-    engines = start_engines(config)
-    with open_session(engines, choices.run, config, mending=choices.mend) as session:
+    engines = start_engines(config.orders())
+    with _session(engines, choices.run, config, mending=choices.mend) as session:
         before = read_manifest(choices.run)["prompts"]
         changed = {name: new for name, new in config.asdict().items() if new != old.asdict()[name]}
         renew_manifest(choices.run, config=changed, limits=config.limits())
@@ -123,7 +124,7 @@ def replay(choices: ReplayConfig) -> None:
         path = new_run_path(place.parent, name, command=command)
         _descriptions(choices.run, config)
     nobody, tolerant = [None] * len(config.models()), config.tolerant()
-    with open_session(nobody, choices.run, tolerant) as session:
+    with _session(nobody, choices.run, tolerant) as session:
         _make(path, command, config, [one.describe() for one in session.all] if session else [])
         try:
             _work(command, tolerant, path, session)
@@ -159,6 +160,13 @@ def _work(command: str, config: RunChoices, path: Path, session: Session | None)
     for remark in done.remarks:
         console.print(remark)
     console.print(f"{time.perf_counter() - began:.0f} s. Run directory: {path}")
+
+
+def _session(
+    engines: Sequence[Engine | None], run: Path, config: RunChoices, *, mending: bool = False
+) -> AbstractContextManager[Session | None]:
+    limits, currency = config.limits(), config.currency_of_prompts()
+    return open_session(engines, run, limits=limits, currency=currency, mending=mending)
 
 
 def _make(

@@ -2,32 +2,33 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from experiments.core.choices import RunChoices
+from experiments.core.choices import EngineOrder
 from experiments.core.engines import engine_of
 from experiments.core.session import Session
 from experiments.report.console import NOTES
 from llm_policy.engines.base import Engine
 from llm_policy.engines.wrappers.budget import Budget
-from llm_policy.engines.wrappers.currency import Renamed
+from llm_policy.engines.wrappers.currency import Currency, Renamed
 from llm_policy.engines.wrappers.dedupe import Dedupe
 from llm_policy.engines.wrappers.journal import Journal
 from llm_policy.engines.wrappers.sealing import Damaged
 from llm_policy.engines.wrappers.store import mend
 
 
-def start_engines(config: RunChoices) -> list[Engine]:
-    """Start an engine for each model that a run asks, or none.
+def start_engines(orders: Sequence[EngineOrder]) -> list[Engine]:
+    """Start all engines of a run, or none.
 
     Raises:
         EngineError: one cannot be started.
     """
     engines = []
     try:
-        for order in config.orders():
+        for order in orders:
             engines.append(engine_of(order))
     except BaseException:
         close_all(engines)
@@ -49,11 +50,18 @@ def journal_of(run: Path, place: int) -> Path:
 
 @contextlib.contextmanager
 def open_session(
-    engines: Sequence[Engine | None], run: Path, config: RunChoices, *, mending: bool = False
+    engines: Sequence[Engine | None],
+    run: Path,
+    *,
+    limits: Mapping[str, Any],
+    currency: Currency | None,
+    mending: bool = False,
 ) -> Iterator[Session | None]:
-    """Open a journal for each engine and put the wrappers around it; nothing without an engine."""
+    """Open a journal for each engine and put the wrappers around it; nothing without an engine.
+
+    `limits` are what the run may cost, and `currency` is what prompts speak of if not of dollars.
+    """
     purse: list[Budget] = []
-    limits, currency = config.limits(), config.currency_of_prompts()
     with contextlib.ExitStack() as stack:
         sessions = []
         for place, engine in enumerate(engines):

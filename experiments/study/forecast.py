@@ -91,7 +91,7 @@ def _rehearsed(run: PlannedRun, prices: tuple[float, float]) -> Forecast:
     Its time is that of the rehearsal, and of the model for the questions that it did not answer.
     """
     NOTES.print(f"Rehearsing {run.name}.")
-    engines = start_engines(run.config)
+    engines = start_engines(run.config.orders())
     actors = [Rehearsal(engine) for engine in engines]
     try:
         with tempfile.TemporaryDirectory() as home, _silence():
