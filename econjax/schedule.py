@@ -17,6 +17,7 @@ from econjax._arrays import as_float, fold, require, require_scalar, seen
 from econjax._compiled import compiled
 from econjax._groups import row_of, spread
 from econjax.population import Population
+from econjax.utility import AbstractPreferences
 
 
 class AbstractSchedule(eqx.Module):
@@ -46,6 +47,36 @@ class AbstractSchedule(eqx.Module):
             ValueError: a schedule of several groups, and workers who belong to none or to others.
         """
         return _less_credits(self, workers)
+
+    @property
+    def segments(self) -> "BracketSchedule | None":
+        """The brackets that budgets consist of; None where a budget is one smooth curve.
+
+        Raises:
+            TypeError: a schedule to which no best response is known.
+        """
+        raise TypeError(
+            f"No best response to a {type(self).__name__} is known: use a BracketSchedule or a "
+            "LogLinearSchedule."
+        )
+
+    def smooth_labor(
+        self,
+        preferences: AbstractPreferences,
+        virtual_income: Float[Array, "..."],
+        workers: Population,
+    ) -> Float[Array, " agents"]:
+        """Return the best hours where a budget is one smooth curve: without `segments`."""
+        raise NotImplementedError
+
+    @property
+    def groups(self) -> int | None:
+        """How many groups have a schedule of their own; None where there is one for everybody."""
+        return None
+
+    def group_of(self, workers: Population) -> Int[Array, " agents"] | None:
+        """Return everybody's group where groups have schedules of their own, else None."""
+        return None
 
     @abc.abstractmethod
     def tax(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -101,6 +132,11 @@ class BracketSchedule(AbstractSchedule):
             (abs(seen(rates)) <= 1).all(),
             "Rates are shares of a dollar between -1 and 1: 35 % is 0.35, not 35.",
         )
+
+    @property
+    def segments(self) -> "BracketSchedule":
+        """Itself."""
+        return self
 
     @property
     def groups(self) -> int | None:
@@ -179,6 +215,19 @@ class LogLinearSchedule(AbstractSchedule):
             progressivity < 1,
             "progressivity is below 1: at 1 everyone keeps the same.",
         )
+
+    @property
+    def segments(self) -> None:
+        """None: the budget is one curve."""
+
+    def smooth_labor(
+        self,
+        preferences: AbstractPreferences,
+        virtual_income: Float[Array, "..."],
+        workers: Population,
+    ) -> Float[Array, " agents"]:
+        """Return the best hours on c = virtual income + scale * income^(1 - progressivity)."""
+        return preferences.log_linear_labor(self.scale, self.progressivity, virtual_income, workers)
 
     def tax(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return T(income) = income - scale * income^(1 - p), dollars a year, for any shape.

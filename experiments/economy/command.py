@@ -15,8 +15,8 @@ from rich.table import Table
 
 from econjax import REFERENCE_HOURS, BracketSchedule, Population, best_response, gini
 from econjax.economy import income_and_tax
-from econjax.inequality import top_share
 from econjax.populations import IncomeTable, us_incomes
+from econjax.welfare.inequality import top_share
 from experiments.economies.law import status_words
 from experiments.economies.source import EconomySource
 from experiments.economy.config import DescribeConfig, InitConfig
