@@ -16,7 +16,7 @@ from econjax.economy import Economy
 from econjax.optimal._panels import Panels, Quantile, rate_at
 from econjax.population import REFERENCE_HOURS
 from econjax.preferences import Quasilinear
-from econjax.welfare import AbstractWelfare, Atkinson
+from econjax.welfare import AbstractWelfare
 
 
 class MirrleesBound(NamedTuple):
@@ -326,10 +326,11 @@ def _aversion(welfare: AbstractWelfare) -> float:
 
 
 def _require_above_floor(utility: Float[np.ndarray, " types"], welfare: AbstractWelfare) -> None:
-    if isinstance(welfare, Atkinson) and utility[0] < welfare.floor:
+    least = welfare.least_utility
+    if least is not None and utility[0] < least:
         raise ValueError(
             f"At the optimum without a floor somebody has a utility of ${utility[0]:,.2f} a year, "
-            f"below the welfare function's floor of ${welfare.floor:,.2f}, which may pay: lower "
+            f"below the welfare function's floor of ${least:,.2f}, which may pay: lower "
             "the floor."
         )
 

@@ -33,6 +33,16 @@ class AbstractWelfare(eqx.Module):
         """The a of the family of means of u^(1-a) / (1-a) that it belongs to; None: to none."""
         return None
 
+    @property
+    def least_utility(self) -> Float[Array, ""] | None:
+        """The utility that all lower ones count as; None where each counts as it is."""
+        return None
+
+    @property
+    def of_those_who_count(self) -> "AbstractWelfare":
+        """The function of those who count: itself, where everybody does."""
+        return self
+
     @abc.abstractmethod
     def __call__(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return welfare, in the function's own unit."""
@@ -85,6 +95,11 @@ class Atkinson(AbstractWelfare):
     def constant_aversion(self) -> Float[Array, ""]:
         """The aversion."""
         return self.aversion
+
+    @property
+    def least_utility(self) -> Float[Array, ""]:
+        """The floor."""
+        return self.floor
 
     def __call__(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return the weighted mean of the concave transform of utility.
@@ -232,6 +247,16 @@ class AmongWorkers(AbstractWelfare):
     def constant_aversion(self) -> Float[Array, ""] | None:
         """None: that of the workers is not everybody's."""
         return None
+
+    @property
+    def least_utility(self) -> Float[Array, ""] | None:
+        """That of the function of the workers."""
+        return self.welfare.least_utility
+
+    @property
+    def of_those_who_count(self) -> AbstractWelfare:
+        """The function of the workers."""
+        return self.welfare
 
     def __call__(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return the welfare of those with skill."""

@@ -41,9 +41,16 @@ def contest_table(rows: Sequence[ContestRow], title: str) -> Table:
         lead = "-" if row.lead is None else f"{row.lead.value:,.0f}"
         ends = "-" if row.lead is None else f"{row.lead.low:,.0f} to {row.lead.high:,.0f}"
         table.add_row(
-            *(row.welfare, row.planner, row.observes, f"{row.mean.value:,.0f}", lead, ends),
+            row.welfare,
+            row.planner,
+            row.observes,
+            f"{row.mean.value:,.0f}",
+            lead,
+            ends,
             {None: "-", True: "yes", False: "NO"}[row.beaten],
-            *(f"{row.queries:,.0f}", f"{row.proposals:,.0f}", f"{row.seconds:,.1f}"),
+            f"{row.queries:,.0f}",
+            f"{row.proposals:,.0f}",
+            f"{row.seconds:,.1f}",
         )
     return table
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from econjax import AmongWorkers, Atkinson, BracketSchedule
+from econjax import BracketSchedule
 from experiments.economies.kept import digest_of, digests_of
 from experiments.report.rates import Rates
 from llm_policy.prompts.welfare import WelfareSpec
@@ -51,8 +51,9 @@ MAY_CHANGE = ("most_unread",)
 
 def welfare_columns(aim: WelfareSpec) -> Row:
     """Return a welfare function's name, as flags have it, and its aversion, where it has one."""
-    welfare = aim.welfare.welfare if isinstance(aim.welfare, AmongWorkers) else aim.welfare
-    aversion = float(welfare.aversion) if isinstance(welfare, Atkinson) else None
+    welfare = aim.welfare.of_those_who_count
+    own = welfare.constant_aversion if welfare.needs_dollars else None
+    aversion = None if own is None else float(own)
     return {"welfare": aim.name.partition(",")[0].lower(), "aversion": aversion}
 
 

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from experiments.core.session import Session
-from experiments.economies.kept import digest_of
 from experiments.report.console import NOTES
 from experiments.report.disclosure import BY_CHOICE
 from experiments.runs.result import Result
 from experiments.runs.rows import Row, rate_columns, welfare_columns
 from experiments.scoreboard.config import ScoreboardConfig
-from experiments.scoreboard.economies import Kind
 from experiments.scoreboard.run import Contest, ContestSize, Score, contest_scores, contests
 from experiments.scoreboard.tables import Scored
 
@@ -74,10 +72,7 @@ def _of_contest(contest: Contest) -> Row:
     """Return an economy, what is maximised and the elasticity that is told, in columns."""
     kind = contest.kind
     columns = {"economy_name": kind.name, "elasticity": kind.elasticity, "told": contest.told}
-    if isinstance(kind, Kind):  # the other's digest is that of the run's own economy
-        said = [kind.name, kind.status, kind.elasticity, kind.spread, repr(kind.incomes)]
-        columns |= {"economy": digest_of({"scoreboard": said})}
-    return columns | welfare_columns(contest.aim)
+    return columns | kind.digest | welfare_columns(contest.aim)
 
 
 def _timing(score: Score) -> Row:

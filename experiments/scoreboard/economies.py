@@ -15,6 +15,7 @@ from econjax.populations.distributions import (
     LognormalPareto,
 )
 from experiments.core.economy import EconomyConfig
+from experiments.economies.kept import digest_of
 
 YEAR = 2024
 """Of the federal law to which all are calibrated."""
@@ -35,6 +36,12 @@ class Kind:
     spread: float = 0.0
 
     law_title, statuses = "US federal", ()
+
+    @property
+    def digest(self) -> dict[str, str]:
+        """The column that tells it from others."""
+        said = [self.name, self.status, self.elasticity, self.spread, repr(self.incomes)]
+        return {"economy": digest_of({"scoreboard": said})}
 
     @property
     def law(self) -> BracketSchedule:
@@ -62,6 +69,11 @@ class OwnKind:
     name: str
     choices: EconomyConfig
     elasticity: float
+
+    @property
+    def digest(self) -> dict[str, str]:
+        """Nothing: the run's own economy is this one."""
+        return {}
 
     @property
     def law(self) -> BracketSchedule:
