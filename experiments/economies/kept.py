@@ -96,6 +96,13 @@ def digest_of(said: Mapping[str, Any]) -> str:
     return _digest(json.dumps(said, sort_keys=True).encode())[:12]
 
 
+def name_of(file: Path) -> str:
+    """Return what an economy file is called, without its ending: a copy as what it is a copy of."""
+    index = file.parent / INDEX
+    copies = json.loads(index.read_text("utf-8"))["files"] if index.is_file() else {}
+    return Path(copies.get(file.name, {}).get("from", file)).stem
+
+
 def kept_by(run: Path) -> dict[str, bytes]:
     """Return the files of its economy that a run keeps, by name within its folder."""
     files = (path for path in sorted((run / FOLDER).glob("*")) if path.is_file())

@@ -150,7 +150,8 @@ def _work(command: str, config: RunChoices, path: Path, session: Session | None)
     if done.timings:
         write_table(path / "timings.parquet", in_columns(done.timings))
     if done.metrics is not None:
-        first = run_columns(command, config.asdict(), config.carried()) | config.columns()
+        kept = config.of_run(path)  # whoever moves or edits a source meanwhile changes nothing
+        first = run_columns(command, kept.asdict(), kept.carried()) | kept.columns()
         write_table(path / METRICS, in_columns([first | row for row in done.metrics]))
     if config.json:
         print(json.dumps(done.said, indent=2, allow_nan=False))

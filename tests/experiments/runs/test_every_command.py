@@ -113,6 +113,21 @@ def _check_rows(path, *, nested):
     assert models <= {None, "improviser"} != {None}
 
 
+def test_an_economy_keeps_its_name_in_a_replay_and_its_digest_when_its_file_is_gone(
+    econjax, runs, tmp_path
+):
+    file = tmp_path / "mine.toml"
+    file.write_text("[preferences]\nelasticity = 0.5\n")
+    size = ("--agents", 30, "--planners", "federal", "--evaluations", 1, "--populations", 2)
+    choices = ("--economy", file, "--economies", "own", "--welfare", "rawlsian", *size)
+    assert econjax("scoreboard", *choices, "--runs", runs, "--name", "one").code == 0
+    file.unlink()
+    ran = econjax("replay", runs / "one")
+    assert "is identical" in ran.err, ran.err
+    [name] = set(pq.read_table(runs / "one" / "metrics.parquet")["economy_name"].to_pylist())
+    assert name == "mine"
+
+
 def test_equal_choices_have_one_digest_and_others_another(tmp_path):
     file = tmp_path / "economy.toml"
     file.write_text("[preferences]\nelasticity = 0.5\n")
