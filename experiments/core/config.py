@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from experiments.core.checks import require_at_least
+from experiments.core.checks import COSTS, check_limits, require_at_least
 from experiments.core.choices import (
     AskedModel,
     EngineName,
@@ -325,34 +325,12 @@ class AnsweringConfig(RunConfig):
         return self.mode
 
 
-COSTS = ("limit_tokens", "limit_dollars", "limit_seconds")
 LIMITS = (*COSTS, "prices")
 SERVERS = ("server", "planner_server", "worker_server", "key_variable")
 KEPT_ECONOMY = Path("economy", "economy.toml")
 """Where a run directory keeps its economy file."""
 NO_MATTER = ("name", "runs", "json", *SERVERS, *LIMITS)
 """A run's place, how it is printed, what it may cost, and addresses, maybe with a password."""
-
-
-def check_limits(config: Any) -> None:
-    """Check what something may cost.
-
-    Raises:
-        ValueError: a limit or a price that makes no sense.
-    """
-    for name in COSTS:
-        limit = getattr(config, name)
-        if limit is not None and not 0 < limit < math.inf:
-            raise ValueError(f"--{name.replace('_', '-')} must be positive; got {limit}.")
-    if not all(0 <= price < math.inf for price in config.prices):
-        raise ValueError(
-            f"--prices must not be negative; got {config.prices[0]} {config.prices[1]}."
-        )
-    if config.limit_dollars is not None and not any(config.prices):
-        raise ValueError(
-            "--limit-dollars needs --prices: dollars per million tokens read and per million "
-            "written."
-        )
 
 
 def _texts(values: Any) -> Iterator[str]:

@@ -17,7 +17,7 @@ from econjax.populations.distributions import (
 from experiments.core.economy import EconomyConfig
 from experiments.economies.kept import digest_of
 
-YEAR = 2024
+_YEAR = 2024
 """Of the federal law to which all are calibrated."""
 
 
@@ -46,7 +46,7 @@ class Kind:
     @property
     def law(self) -> BracketSchedule:
         """The federal schedule, in whose brackets planners set rates."""
-        return us_federal(YEAR, self.status)
+        return us_federal(_YEAR, self.status)
 
     def economy(self, key: Key[Array, ""], agents: int) -> Economy:
         """Return the economy of `agents` workers drawn with the key."""

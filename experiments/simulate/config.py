@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
-from experiments.core.checks import require_at_least, require_some
-from experiments.core.config import COSTS, AnsweringConfig, WelfareName
+from experiments.core.checks import COSTS, require_at_least, require_some
+from experiments.core.config import AnsweringConfig, WelfareName
 
 if TYPE_CHECKING:
     from econjax import BracketSchedule

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from experiments.core.config import COSTS
+from experiments.core.checks import COSTS
 from experiments.report.console import NOTES
 from experiments.report.plain import one_line
 from experiments.runs.directory import MANIFEST, METRICS, read_manifest

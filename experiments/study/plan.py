@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from experiments.core.checks import COSTS
 from experiments.core.commands import COMMANDS
-from experiments.core.config import COSTS, RunConfig
+from experiments.core.config import RunConfig
 from experiments.economies.document import Source
 from experiments.runs.rows import identity
 from experiments.study.config import StudyConfig
