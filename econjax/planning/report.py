@@ -5,7 +5,6 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
