@@ -1,19 +1,20 @@
 """A differentiable economy in JAX: taxes, exact responses, welfare in dollars, optimal schedules.
 
 The names here are what most programs need. More is in the folders: `optimal` (formulas and bounds),
-`populations`, `measures` (progressivity, elasticities, votes) and `dynamics` (years in a row,
-environments), and in the modules `bounds`, `inequality`, `planning` and `statistics`.
+`populations`, `measures` (progressivity, elasticities, votes), `welfare` (inequality, statistics of
+brackets), `planning` and `dynamics` (years in a row, environments), and in the module `bounds`.
 """
 
 from econjax.bounds import RateBounds
 from econjax.dynamics.simulation import simulate
 from econjax.economy import Economy, Outcome, settle
-from econjax.inequality import gini
 from econjax.laws.federal import FILING_STATUSES, added, phased_credit, us_federal
 from econjax.optimal.formulas import top_rate
 from econjax.optimal.mirrlees import mirrlees_bound
 from econjax.optimal.saez import converged_saez, saez_rates
-from econjax.planning import Evaluator, Planner, RationalEvaluator, Report, plan
+from econjax.planning.evaluators import Evaluator, RationalEvaluator
+from econjax.planning.planners import Planner, plan
+from econjax.planning.report import Report
 from econjax.population import REFERENCE_HOURS, IncomeCredits, Population
 from econjax.populations.calibration import calibrate
 from econjax.populations.empirical import from_incomes, from_quantiles
@@ -27,7 +28,8 @@ from econjax.populations.sampling import (
     stratified,
     uniform,
 )
-from econjax.preferences import GHH, AbstractPreferences, Isoelastic, Quasilinear
+from econjax.preferences.isoelastic import Isoelastic
+from econjax.preferences.quasilinear import GHH, Quasilinear
 from econjax.response import (
     Equilibrium,
     best_response,
@@ -37,8 +39,8 @@ from econjax.response import (
     logit_response,
 )
 from econjax.schedule import AbstractSchedule, BracketSchedule, LogLinearSchedule
-from econjax.statistics import bracket_statistics
-from econjax.welfare import (
+from econjax.utility import AbstractPreferences
+from econjax.welfare.functions import (
     AbstractWelfare,
     AmongWorkers,
     Atkinson,
@@ -46,8 +48,10 @@ from econjax.welfare import (
     Rawlsian,
     Utilitarian,
     WeightedUtilitarian,
-    consumption_equivalent_gain,
 )
+from econjax.welfare.gain import consumption_equivalent_gain
+from econjax.welfare.inequality import gini
+from econjax.welfare.statistics import bracket_statistics
 
 __version__ = "0.1.0"
 

@@ -14,7 +14,7 @@ from econjax._arrays import UNROLLED, fold
 from econjax._groups import row_of, spread, summed
 from econjax.economy import Economy, income_and_tax
 from econjax.population import Population
-from econjax.schedule import AbstractSchedule, BracketSchedule, LogLinearSchedule
+from econjax.schedule import AbstractSchedule, BracketSchedule
 
 
 class Point(NamedTuple):
@@ -51,15 +51,16 @@ def with_credits(economy: Economy, schedule: AbstractSchedule) -> tuple[Economy,
     workers, credits = economy.population, economy.population.credits
     if credits is None:
         return economy, schedule
-    if not isinstance(schedule, BracketSchedule):
+    segments = schedule.segments
+    if segments is None:
         raise ValueError(
             "Best hours with credits that depend on income are known under a BracketSchedule only, "
             f"not under a {type(schedule).__name__}: make the population without `credits`, or use "
             "brackets."
         )
     group, kinds = schedule.group_of(workers), credits.rates.shape[0]
-    law = [jnp.repeat(jnp.atleast_2d(v), kinds, axis=0) for v in schedule.each_group()]
-    less = [jnp.tile(v, (schedule.groups or 1, 1)) for v in (credits.thresholds, credits.rates)]
+    law = [jnp.repeat(jnp.atleast_2d(v), kinds, axis=0) for v in segments.each_group()]
+    less = [jnp.tile(v, (segments.groups or 1, 1)) for v in (credits.thresholds, credits.rates)]
     table = jax.vmap(summed)(*law, *less)
     if len(law[0]) == 1:
         table, own = [values[0] for values in table], {}
@@ -69,7 +70,7 @@ def with_credits(economy: Economy, schedule: AbstractSchedule) -> tuple[Economy,
     workers = dataclasses.replace(workers, credits=None, **own)
     return (
         eqx.tree_at(lambda e: e.population, economy, workers),
-        eqx.tree_at(lambda s: (s.thresholds, s.rates), schedule, tuple(table)),
+        eqx.tree_at(lambda s: (s.thresholds, s.rates), segments, tuple(table)),
     )
 
 
@@ -80,8 +81,8 @@ def best_point(
     brackets: Int[Array, " agents"],
 ) -> Point:
     """Return the best point of every worker who works within the bracket chosen."""
-    if isinstance(schedule, LogLinearSchedule):
-        return log_linear_optimum(economy, schedule, rebate)
+    if schedule.segments is None:
+        return smooth_optimum(economy, schedule, rebate)
     return optimum(economy, pick(economy, brackets_of(economy, schedule), brackets), rebate)
 
 
@@ -129,12 +130,10 @@ def brackets_of(economy: Economy, schedule: AbstractSchedule) -> BracketSchedule
 
 
 def with_brackets(schedule: AbstractSchedule) -> BracketSchedule:
-    if not isinstance(schedule, BracketSchedule):
-        raise TypeError(
-            f"No best response to a {type(schedule).__name__} is known: use a BracketSchedule or a "
-            "LogLinearSchedule."
-        )
-    return schedule
+    segments = schedule.segments
+    if segments is None:
+        raise TypeError(f"A {type(schedule).__name__} has no brackets: use a BracketSchedule.")
+    return segments
 
 
 def table_of(schedule: BracketSchedule) -> Bracket:
@@ -171,18 +170,15 @@ def optimum(economy: Economy, bracket: Bracket, rebate: Float[Array, ""]) -> Poi
     return _point(economy, income, bracket.owed + bracket.rate * (income - bracket.start), rebate)
 
 
-def log_linear_optimum(
-    economy: Economy, schedule: LogLinearSchedule, rebate: Float[Array, ""]
-) -> Point:
+def smooth_optimum(economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""]) -> Point:
     if economy.population.other_income is not None:
         raise ValueError(
             "Best hours beside other income are known under a BracketSchedule only, not under a "
-            "LogLinearSchedule: make the population without `other_income`, or use brackets."
+            f"{type(schedule).__name__}: make the population without `other_income`, or use "
+            "brackets."
         )
     at_zero = rebate - _cost(economy.population)
-    hours = economy.preferences.log_linear_labor(
-        schedule.scale, schedule.progressivity, at_zero, economy.population
-    )
+    hours = schedule.smooth_labor(economy.preferences, at_zero, economy.population)
     income = _earned(economy, hours)
     return _point(economy, income, schedule.tax(income), rebate)
 

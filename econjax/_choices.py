@@ -17,19 +17,19 @@ from econjax._budget import (
     advantage,
     brackets_of,
     home,
-    log_linear_optimum,
     moved_to,
     optimum,
     own_bracket,
     pick,
     reach,
+    smooth_optimum,
     table_of,
     with_brackets,
 )
 from econjax._groups import spread
 from econjax.economy import Economy
 from econjax.population import REFERENCE_HOURS, Population
-from econjax.schedule import AbstractSchedule, BracketSchedule, LogLinearSchedule
+from econjax.schedule import AbstractSchedule, BracketSchedule
 
 
 class Choices(NamedTuple):
@@ -46,7 +46,7 @@ class Choices(NamedTuple):
 
 def choices(economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""]) -> Choices:
     """Return which brackets workers choose."""
-    if isinstance(schedule, LogLinearSchedule):
+    if schedule.segments is None:
         return Choices(None, jnp.zeros(economy.population.skill.shape, int))
     known = jax.lax.stop_gradient((economy, brackets_of(economy, schedule), rebate))
     return jax.lax.stop_gradient(_choose(*known))
@@ -138,8 +138,8 @@ def lead_between(
     """Return the lead in `sides`, where the options that hold the two points are known."""
 
     def point(moved: Economy, option: Int[Array, " agents"]) -> Point:
-        if isinstance(schedule, LogLinearSchedule):
-            at_work = log_linear_optimum(moved, schedule, rebate)
+        if schedule.segments is None:
+            at_work = smooth_optimum(moved, schedule, rebate)
         else:
             bracket = pick(moved, with_brackets(schedule), jnp.maximum(option - 1, 0))
             at_work = optimum(moved, bracket, rebate)
@@ -171,7 +171,7 @@ def is_shared(economy: Economy) -> bool:
 def one_worker(economy: Economy, schedule: AbstractSchedule) -> Economy:
     """Return the economy of one worker of taste 1, or one of each group, with no longest week."""
     dtype = economy.population.skill.dtype
-    groups = schedule.groups if isinstance(schedule, BracketSchedule) else None
+    groups = schedule.groups
     each = {} if groups is None else {"group": jnp.arange(groups), "groups": groups}
     alone = (Population(skill=jnp.ones(groups or 1, dtype), **each), jnp.asarray(jnp.inf, dtype))
     return eqx.tree_at(lambda e: (e.population, e.max_labor), economy, alone)
@@ -179,7 +179,7 @@ def one_worker(economy: Economy, schedule: AbstractSchedule) -> Economy:
 
 def _border_starts(economy: Economy, schedule: AbstractSchedule) -> Float[Array, "borders _"]:
     """Return the income at each border, the same for all or each worker's own."""
-    if isinstance(schedule, LogLinearSchedule):
+    if schedule.segments is None:
         return jnp.zeros((1 - first_border(economy.population), 1))
     starts = with_brackets(schedule).thresholds[..., first_border(economy.population) :]
     group = schedule.group_of(economy.population)
@@ -269,8 +269,8 @@ def _options(
     economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""]
 ) -> tuple[Point, Bool[Array, "options agents"]]:
     """Return home and the best point of each bracket, and which points are reached."""
-    if isinstance(schedule, LogLinearSchedule):
-        points = jax.tree.map(lambda x: x[None], log_linear_optimum(economy, schedule, rebate))
+    if schedule.segments is None:
+        points = jax.tree.map(lambda x: x[None], smooth_optimum(economy, schedule, rebate))
         reached = jnp.ones_like(points.income, bool)
     else:
         schedule = with_brackets(schedule)

@@ -20,7 +20,7 @@ from econjax._choices import (
 from econjax._groups import spread
 from econjax.economy import Economy
 from econjax.population import Population
-from econjax.schedule import AbstractSchedule, BracketSchedule
+from econjax.schedule import AbstractSchedule
 
 
 def default_bandwidth(economy: Economy) -> Float[Array, ""]:
@@ -178,7 +178,7 @@ def _met(economy: Economy, schedule: AbstractSchedule) -> tuple[Economy, Abstrac
     It is one worker for all who share a type (of a group), or each. There is no longest week, but
     where fixed costs differ: with one, a type would not say all.
     """
-    if isinstance(schedule, BracketSchedule):
+    if schedule.segments is not None:
         schedule = brackets_of(economy, schedule)
     if is_shared(economy):
         return one_worker(economy, schedule), schedule
@@ -190,9 +190,7 @@ def _met(economy: Economy, schedule: AbstractSchedule) -> tuple[Economy, Abstrac
 
 def _group_met(economy: Economy, schedule: AbstractSchedule) -> Int[Array, " agents"] | None:
     """Return everybody's group where those met at borders are one of each, else None."""
-    if not (isinstance(schedule, BracketSchedule) and is_shared(economy)):
-        return None
-    return schedule.group_of(economy.population)
+    return schedule.group_of(economy.population) if is_shared(economy) else None
 
 
 _NODES = 129
@@ -209,8 +207,7 @@ def _entries(
     """
     workers = economy.population
     own = [v for v in (workers.elasticity, workers.other_income) if v is not None]
-    group = schedule.group_of(workers) if isinstance(schedule, BracketSchedule) else None
-    groups = (schedule.groups if isinstance(schedule, BracketSchedule) else None) or 1
+    group, groups = schedule.group_of(workers), schedule.groups or 1
     if len(own) != 1 or not _is_one_number(economy) or workers.agents <= groups * _NODES:
         return entry_types(economy, schedule, rebate)
     nodes, place = _nodes(own[0], even=workers.other_income is None)
@@ -288,7 +285,7 @@ def peak(
 def _falls(economy: Economy, schedule: AbstractSchedule) -> Bool[Array, "borders _"]:
     """Return at which borders workers jump: all, those of a group, or each."""
     falls = jnp.zeros((0, 1), bool)
-    if isinstance(schedule, BracketSchedule):
+    if schedule.segments is not None:
         rates = brackets_of(economy, schedule).rates
         falls = jnp.atleast_2d(jnp.diff(rates) < 0).T
         if rates.ndim == 2 and not is_shared(economy):

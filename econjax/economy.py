@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float, require, require_scalar, seen
 from econjax.population import Population
-from econjax.preferences import AbstractPreferences
 from econjax.schedule import AbstractSchedule
+from econjax.utility import AbstractPreferences
 
 
 class Economy(eqx.Module):

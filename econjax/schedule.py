@@ -2,21 +2,20 @@
 
 import abc
 from collections.abc import Callable
-from functools import partial
 from types import MethodType
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Bool, Float, Int
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, fold, require, require_scalar, seen
-from econjax._compiled import compiled
-from econjax._groups import row_of, spread
+from econjax._arrays import as_float, require, require_scalar, seen
+from econjax._groups import row_of
+from econjax._taxes import owed, owed_by_group, rate_above, row_passed
 from econjax.population import Population
+from econjax.utility import AbstractPreferences
 
 
 class AbstractSchedule(eqx.Module):
@@ -46,6 +45,36 @@ class AbstractSchedule(eqx.Module):
             ValueError: a schedule of several groups, and workers who belong to none or to others.
         """
         return _less_credits(self, workers)
+
+    @property
+    def segments(self) -> "BracketSchedule | None":
+        """The brackets that budgets consist of; None where a budget is one smooth curve.
+
+        Raises:
+            TypeError: a schedule to which no best response is known.
+        """
+        raise TypeError(
+            f"No best response to a {type(self).__name__} is known: use a BracketSchedule or a "
+            "LogLinearSchedule."
+        )
+
+    def smooth_labor(
+        self,
+        preferences: AbstractPreferences,
+        virtual_income: Float[Array, "..."],
+        workers: Population,
+    ) -> Float[Array, " agents"]:
+        """Return the best hours where a budget is one smooth curve: without `segments`."""
+        raise NotImplementedError
+
+    @property
+    def groups(self) -> int | None:
+        """How many groups have a schedule of their own; None where there is one for everybody."""
+        return None
+
+    def group_of(self, workers: Population) -> Int[Array, " agents"] | None:
+        """Return everybody's group where groups have schedules of their own, else None."""
+        return None
 
     @abc.abstractmethod
     def tax(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -103,6 +132,11 @@ class BracketSchedule(AbstractSchedule):
         )
 
     @property
+    def segments(self) -> "BracketSchedule":
+        """Itself."""
+        return self
+
+    @property
     def groups(self) -> int | None:
         """How many groups have a schedule of their own; None where there is one for everybody."""
         return self.thresholds.shape[0] if self.thresholds.ndim == 2 else None
@@ -148,12 +182,12 @@ class BracketSchedule(AbstractSchedule):
         At a threshold the derivative is the rate of the bracket below, at 0 that of the first.
         """
         _require_one_group(self)
-        return _tax(_finite(income), self.thresholds, self.rates)
+        return owed(_finite(income), self.thresholds, self.rates)
 
     def marginal_rate(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return the tax on the next dollar; at a threshold, the rate of the bracket above it."""
         _require_one_group(self)
-        return _rate_above(as_float(income), self.thresholds, self.rates)
+        return rate_above(as_float(income), self.thresholds, self.rates)
 
 
 class LogLinearSchedule(AbstractSchedule):
@@ -179,6 +213,19 @@ class LogLinearSchedule(AbstractSchedule):
             progressivity < 1,
             "progressivity is below 1: at 1 everyone keeps the same.",
         )
+
+    @property
+    def segments(self) -> None:
+        """None: the budget is one curve."""
+
+    def smooth_labor(
+        self,
+        preferences: AbstractPreferences,
+        virtual_income: Float[Array, "..."],
+        workers: Population,
+    ) -> Float[Array, " agents"]:
+        """Return the best hours on c = virtual income + scale * income^(1 - progressivity)."""
+        return preferences.log_linear_labor(self.scale, self.progressivity, virtual_income, workers)
 
     def tax(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return T(income) = income - scale * income^(1 - p), dollars a year, for any shape.
@@ -214,7 +261,7 @@ class _OfWorkers(AbstractSchedule):
 
     def tax(self, income: Float[Array, "*more agents"]) -> Float[Array, "*more agents"]:
         """Return everybody's tax."""
-        return _owed_by_group(_finite(income), self.thresholds, self.rates, self.group)
+        return owed_by_group(_finite(income), self.thresholds, self.rates, self.group)
 
     def marginal_rate(self, income: Float[Array, "*more agents"]) -> Float[Array, "*more agents"]:
         """Return the tax on everybody's next dollar."""
@@ -228,56 +275,7 @@ class _OfWorkers(AbstractSchedule):
         shape: tuple[int, ...],
     ) -> Int[Array, "*more agents"]:
         """Return the number of the last bracket that everybody's income passes."""
-        return _row_passed(self.thresholds, self.group, passes, shape)
-
-
-def _row_passed(
-    thresholds: Float[Array, "groups brackets"],
-    group: Int[Array, " agents"],
-    passes: Callable[[Float[Array, " agents"]], Bool[Array, "*more agents"]],
-    shape: tuple[int, ...],
-) -> Int[Array, "*more agents"]:
-    def add(count: Int[Array, "*more agents"], start: Float[Array, " groups"]):
-        return count + passes(spread(start, group))
-
-    return fold(add, jnp.zeros(shape, int), thresholds.T[1:])
-
-
-@jax.custom_jvp
-def _owed_by_group(
-    income: Float[Array, "*more agents"],
-    thresholds: Float[Array, "groups brackets"],
-    rates: Float[Array, "groups brackets"],
-    group: Int[Array, " agents"],
-) -> Float[Array, "*more agents"]:
-    """Return everybody's tax: a chain of sums and selections, which fuses."""
-
-    def add(owed: Float[Array, "*more agents"], row: tuple[Float[Array, " groups"], ...]):
-        step, start = (spread(values, group) for values in row)
-        return owed + step * jax.nn.relu(income - start)
-
-    first = spread(rates[:, 0], group) * jax.nn.relu(income)
-    return fold(add, first, (jnp.diff(rates).T, thresholds.T[1:]))
-
-
-@_owed_by_group.defjvp
-def _owed_by_group_jvp(primals, tangents):
-    """By a gather of what is owed where the own bracket starts, and its rate on.
-
-    Its transpose adds everybody up in one pass.
-    """
-    *moving, group = primals
-
-    def owed(income, thresholds, rates):
-        income = jnp.where(income < 0, 0, income)
-        wide = rates[:, :-1] * jnp.diff(thresholds)
-        starts = jnp.pad(jnp.cumsum(wide, axis=1), ((0, 0), (1, 0)))
-        row = _row_passed(thresholds, group, lambda start: income > start, income.shape)
-        tables = (starts, rates, thresholds)
-        due, rate, start = (row_of(values.T, row, group) for values in tables)
-        return due + rate * (income - start)
-
-    return _owed_by_group(*primals), jax.jvp(owed, moving, list(tangents[:3]))[1]
+        return row_passed(self.thresholds, self.group, passes, shape)
 
 
 class _LessCredits(AbstractSchedule):
@@ -302,72 +300,6 @@ def _less_credits(schedule: AbstractSchedule, workers: Population) -> AbstractSc
     return _LessCredits(schedule, _OfWorkers(found.thresholds, found.rates, found.kind))
 
 
-@jax.custom_jvp
-def _owed(
-    income: Float[Array, "*shape"],
-    thresholds: Float[Array, " brackets"],
-    rates: Float[Array, " brackets"],
-) -> Float[Array, "*shape"]:
-    """Return the tax on incomes: a chain of sums, which fuses."""
-
-    def add(owed: Float[Array, "*shape"], row: tuple[Float[Array, ""], Float[Array, ""]]):
-        return owed + row[0] * jax.nn.relu(income - row[1])
-
-    return fold(add, rates[0] * jax.nn.relu(income), (jnp.diff(rates), thresholds[1:]))
-
-
-@partial(_owed.defjvp, symbolic_zeros=True)
-def _owed_jvp(primals, tangents):
-    """With respect to the schedule a loop, whose transpose is one sum over incomes per bracket."""
-    income, thresholds, rates = primals
-    by_income, by_thresholds, by_rates = (None if _is_zero(t) else t for t in tangents)
-    moved = jnp.zeros_like(income)
-    if by_income is not None:
-        slope = _last_rate(rates, thresholds, lambda at: income > at, income.shape)
-        moved = by_income * jnp.where(income < 0, 0, slope)
-    if by_thresholds is None and by_rates is None:
-        return _owed(*primals), moved
-    by_thresholds = jnp.zeros_like(thresholds) if by_thresholds is None else by_thresholds
-    by_rates = jnp.zeros_like(rates) if by_rates is None else by_rates
-
-    @partial(jax.checkpoint, prevent_cse=False)
-    def add(moved: Float[Array, "*shape"], row: tuple[Float[Array, ""], ...]):
-        threshold, by_step, by_threshold = row
-        return moved + by_step * jax.nn.relu(income - threshold) - by_threshold * (
-            income > threshold
-        ), None
-
-    rows = (thresholds[1:], jnp.diff(by_rates), jnp.diff(rates) * by_thresholds[1:])
-    return _owed(*primals), jax.lax.scan(add, moved + by_rates[0] * jax.nn.relu(income), rows)[0]
-
-
-_tax = compiled(_owed)
-
-
-@compiled
-def _rate_above(
-    income: Float[Array, "*shape"],
-    thresholds: Float[Array, " brackets"],
-    rates: Float[Array, " brackets"],
-) -> Float[Array, "*shape"]:
-    rate = _last_rate(rates, thresholds, lambda threshold: income >= threshold, income.shape)
-    return jnp.where(income >= 0, rate, jnp.where(income < 0, 0, income))
-
-
-def _last_rate(
-    rates: Float[Array, " brackets"],
-    thresholds: Float[Array, " brackets"],
-    passes: Callable[[Float[Array, ""]], Bool[Array, "*shape"]],
-    shape: tuple[int, ...],
-) -> Float[Array, "*shape"]:
-    """Return the rate of the last bracket whose threshold an income passes."""
-
-    def pass_on(rate: Float[Array, "*shape"], row: tuple[Float[Array, ""], Float[Array, ""]]):
-        return jnp.where(passes(row[1]), row[0], rate)
-
-    return fold(pass_on, jnp.broadcast_to(rates[0], shape), (rates[1:], thresholds[1:]))
-
-
 def _without_end(
     thresholds: Float[Array, "..."], rates: Float[Array, "..."]
 ) -> Float[Array, "..."]:
@@ -388,10 +320,6 @@ def _require_one_group(schedule: BracketSchedule) -> None:
             f"This schedule is of {schedule.groups} groups: ask `of(population)` for the taxes of "
             "workers, or `of_group(number)` for the schedule of one."
         )
-
-
-def _is_zero(tangent) -> bool:
-    return isinstance(tangent, SymbolicZero)
 
 
 def _finite(income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

@@ -1,13 +1,12 @@
 """The command line: one command per experiment, with nothing imported that it does not need."""
 
-import dataclasses
 import json
-import pkgutil
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
-from experiments.core.commands import EVERY_COMMAND, parse
+from experiments.core.commands import EVERY_COMMAND, Command, parse
 from experiments.core.signals import leave, stop_behind, stoppable
 
 
@@ -47,36 +46,42 @@ def _main(arguments: Sequence[str]) -> None:
 
 
 def _run(name: str, config: Any) -> None:
-    """Run a command in double precision, or a benchmark in its own precision if it has one."""
+    """Run a command, in double precision unless it is a benchmark that has another."""
     import jax
 
     from experiments.core.compilations import keep_compilations
 
-    jax.config.update("jax_enable_x64", getattr(config, "precision", "float64") == "float64")
-    keep_compilations()
     command = EVERY_COMMAND[name]
+    own = "float64" if command.leaves_run else getattr(config, "precision", "float64")
+    jax.config.update("jax_enable_x64", own == "float64")
+    keep_compilations()
     if command.leaves_run:
         from experiments.runs.lifecycle import start
 
         start(name, config)
-    elif command.show:
-        _measure(pkgutil.resolve_name(command.run), pkgutil.resolve_name(command.show), config)
+    elif command.tables:
+        show(command, config)
     else:
-        pkgutil.resolve_name(command.run)(config)
+        command.load_run()(config)
 
 
-def _measure(run: Any, show: Any, config: Any) -> None:
-    """Check, run and show a benchmark."""
+def show(command: Command, config: Any) -> None:
+    """Check a command's choices, do its work and print what is found, in tables or as JSON.
+
+    Raises:
+        Mistake: choices that say nothing to do.
+    """
     from experiments.report.console import NOTES, mistakes, results
 
     with mistakes():
         config.check()
     with NOTES.status("") as status:
-        benchmark = run(config, status.update)
-    if config.json:
-        print(json.dumps(dataclasses.asdict(benchmark), indent=2, allow_nan=False))
-    else:
-        show(benchmark, results())
+        found = command.load_run()(config, status.update)
+    if not config.json:
+        command.load_tables()(found, results())
+        return
+    said = [asdict(one) for one in found] if isinstance(found, list) else asdict(found)
+    print(json.dumps(said, indent=2, allow_nan=False))
 
 
 if __name__ == "__main__":

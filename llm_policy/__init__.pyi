@@ -13,6 +13,7 @@ from .engines.wrappers.journal import Journal
 from .engines.wrappers.lockstep import in_step
 from .engines.wrappers.parallel import Parallel
 from .engines.wrappers.tally import Tallied, Tally
+from .people import people
 from .personas.draw import Personas, describe, draw_personas
 from .personas.joint import cells
 from .personas.text import roles, templated, traits, written
@@ -73,6 +74,7 @@ __all__ = [
     "fit",
     "in_step",
     "local_model",
+    "people",
     "roles",
     "sample",
     "templated",

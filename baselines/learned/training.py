@@ -14,7 +14,7 @@ from baselines.gradient.ascent import GradientPlanner
 from baselines.learned.economy_prior import EconomyDraw, draw_skills, draw_world
 from baselines.learned.neural import MLP, AmortisedNetwork, AmortisedPlanner, Sees, features_of
 from baselines.search.random import FlatSearch
-from econjax import BracketSchedule, Quasilinear, equilibrium
+from econjax import BracketSchedule, equilibrium
 from econjax.bounds import USUAL_BOUNDS, RateBounds
 from econjax.planning import Planner, RationalEvaluator, plan, summarise
 
@@ -132,9 +132,9 @@ def _heard(world: EconomyDraw, law: BracketSchedule, sees: Sees):
 
 
 def _elasticity(world: EconomyDraw) -> Float[Array, ""]:
-    preferences = world.economy.preferences
-    assert isinstance(preferences, Quasilinear)
-    return preferences.elasticity
+    elasticity = world.economy.preferences.elasticity_of(world.economy.population)
+    assert elasticity is not None, "the worlds of training have no income effects"
+    return elasticity
 
 
 @eqx.filter_jit

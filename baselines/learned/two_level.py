@@ -129,10 +129,11 @@ def train_two_level(
     """
     state = _begin(key, economy, thresholds, config)
 
+    world = _World(economy, thresholds, welfare)
+
     def update(state: _Learners, step: Int[Array, ""]) -> tuple[_Learners, Float[Array, ""]]:
-        return _update(
-            jax.random.fold_in(key, step), step, state, economy, thresholds, welfare, config
-        )
+        own = jax.random.fold_in(key, step)
+        return _update(own, step, state, world, config)
 
     state, equivalents = jax.lax.scan(update, state, jnp.arange(config.updates))
     schedule = BracketSchedule(thresholds, -jnp.expm1(-_capped(state.planner, config.highest)))
@@ -186,8 +187,17 @@ def _begin(key, economy: Economy, thresholds, config: TwoLevel) -> _Learners:
     return _Learners(workers, _optimiser(config).init(workers), jnp.zeros_like(thresholds), rebate)
 
 
-def _update(key, step, state: _Learners, economy: Economy, thresholds, welfare, config: TwoLevel):
+class _World(NamedTuple):
+    """Where both learn: an economy, the brackets of its schedules, and what the planner wants."""
+
+    economy: Economy
+    thresholds: Float[Array, " brackets"]
+    welfare: AbstractWelfare
+
+
+def _update(key, step, state: _Learners, world: _World, config: TwoLevel):
     """Play a batch of schedules and improve both policies on it."""
+    economy, thresholds, welfare = world
     schedule_key, noise_key = jax.random.split(key)
     planned = step >= config.worker_updates
     learns = planned & (step < config.worker_updates + config.joint_updates)

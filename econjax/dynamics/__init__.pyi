@@ -1,14 +1,9 @@
 from .env import Box, EnvState, TaxEnv, WorkerEnv
 from .evaluator import SimulatedEvaluator
 from .gymnax import Gymnax
+from .policies import Chosen, FixedHours, LaborPolicy, Lagged, Logit, Rational
 from .simulation import (
     Ar1Skills,
-    Chosen,
-    FixedHours,
-    LaborPolicy,
-    Lagged,
-    Logit,
-    Rational,
     SimulationState,
     Trajectory,
     advance,

@@ -7,10 +7,9 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float, is_concrete, require
+from econjax.dynamics.policies import LaborPolicy, Rational
 from econjax.dynamics.simulation import (
     Ar1Skills,
-    LaborPolicy,
-    Rational,
     SimulationState,
     advance,
     begin,
@@ -20,8 +19,8 @@ from econjax.dynamics.simulation import (
 )
 from econjax.economy import Economy, settle
 from econjax.schedule import BracketSchedule
-from econjax.statistics import shares_and_bases
 from econjax.welfare import AbstractWelfare
+from econjax.welfare.statistics import shares_and_bases
 
 
 class Box(eqx.Module):

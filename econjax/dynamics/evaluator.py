@@ -7,7 +7,8 @@ from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 from econjax._jumps import arriving_revenue
-from econjax.dynamics.simulation import Lagged, Rational, whole_years
+from econjax.dynamics.policies import Lagged, Rational
+from econjax.dynamics.simulation import whole_years
 from econjax.economy import Economy, Outcome, settle
 from econjax.planning import RationalEvaluator, Report, no_counts, summarise
 from econjax.response import best_response, equilibrium

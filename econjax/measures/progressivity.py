@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 from econjax._arrays import is_concrete, require
-from econjax.inequality import concentration, gini, per_worker, position
+from econjax.welfare.inequality import concentration, gini, per_worker, position
 
 
 class Redistribution(eqx.Module):

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 from econjax._arrays import as_float
 from econjax._compiled import compiled
 from econjax.economy import Economy, Outcome, settle, spendable
-from econjax.inequality import position
 from econjax.response import equilibrium
 from econjax.schedule import AbstractSchedule
+from econjax.welfare.inequality import position
 
 
 class ReformEffects(eqx.Module):

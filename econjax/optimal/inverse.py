@@ -13,7 +13,7 @@ from econjax._arrays import as_float, is_concrete, require, require_scalar
 from econjax.economy import Economy, Outcome
 from econjax.optimal.saez import require_no_income_effects
 from econjax.schedule import AbstractSchedule, BracketSchedule
-from econjax.statistics import shares_and_bases
+from econjax.welfare.statistics import shares_and_bases
 
 
 class WelfareWeights(eqx.Module):

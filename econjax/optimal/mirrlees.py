@@ -4,7 +4,6 @@ Computed on the host in float64. A worker is its potential income n, the income 
 a marginal rate t it earns z = n (1 - t)^e, at a cost of n / (1 + 1/e) (z / n)^(1 + 1/e) dollars.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -14,9 +13,10 @@ from scipy import optimize, special
 
 from econjax.economy import Economy
 from econjax.optimal._panels import Panels, Quantile, rate_at
+from econjax.optimal._types import Types, continuous_types, finite_types
 from econjax.population import REFERENCE_HOURS
 from econjax.preferences import Quasilinear
-from econjax.welfare import AbstractWelfare, Atkinson
+from econjax.welfare import AbstractWelfare
 
 
 class MirrleesBound(NamedTuple):
@@ -79,7 +79,7 @@ def mirrlees_bound(economy: Economy, welfare: AbstractWelfare) -> MirrleesBound:
         )
     potential, member = np.unique(own, return_inverse=True)
     share = np.bincount(member, weight) / weight.sum()
-    types = _finite_types(potential, share, elasticity, float(economy.spending))
+    types = finite_types(potential, share, elasticity, float(economy.spending))
     cost, equivalent = _optimum(types, aversion)
     income, utility = types.income(cost), types.utility(cost)
     _require_above_floor(utility, welfare)
@@ -144,7 +144,7 @@ def mirrlees_continuum(
     aversion = _aversion(welfare)
     panels = Panels(quantile)
     panels.require_mean(np.exp(panels.log_type))
-    types = _continuous_types(panels, elasticity, spending)
+    types = continuous_types(panels, elasticity, spending)
     cost, _ = _optimum(types, aversion)
     income, utility = types.income(cost), types.utility(cost)
     # Below, rents are lost in rounding.
@@ -161,49 +161,7 @@ def mirrlees_continuum(
     )
 
 
-class _Types(NamedTuple):
-    """Types in rising order, and what ties their utilities together.
-
-    `rents` gives the utility of each type above the lowest one's from everybody's cost of working,
-    and is linear. `log_markup` gives log(1 / (1 - rate)) at the optimum for given welfare weights
-    of mean 1, or for weights on the lowest type alone (None).
-    """
-
-    potential: Float[np.ndarray, " types"]
-    weight: Float[np.ndarray, " types"]
-    elasticity: float
-    spending: float
-    rents: Callable[[Float[np.ndarray, " types"]], Float[np.ndarray, " types"]]
-    log_markup: Callable[[Float[np.ndarray, " types"] | None], Float[np.ndarray, " types"]]
-
-    def best_cost(self, social: Float[np.ndarray, " types"] | None) -> Float[np.ndarray, " types"]:
-        """Return the costs of working, in dollars, that are best for given welfare weights."""
-        kept = np.exp(-(1 + self.elasticity) * self.log_markup(social))
-        return self.potential * kept / (1 + 1 / self.elasticity)
-
-    def mean(self, values: Float[np.ndarray, " types"]) -> float:
-        return float(np.sum(self.weight * values))
-
-    def income(self, cost: Float[np.ndarray, " types"]) -> Float[np.ndarray, " types"]:
-        positive = np.where(self.potential > 0, self.potential, 1)
-        power = 1 + 1 / self.elasticity
-        return self.potential * (power * cost / positive) ** (1 / power)
-
-    def utility(self, cost: Float[np.ndarray, " types"]) -> Float[np.ndarray, " types"]:
-        rents = self.rents(cost)
-        return rents + self.mean(self.income(cost) - cost - rents) - self.spending
-
-    def gain(
-        self, cost: Float[np.ndarray, " types"], move: Float[np.ndarray, " types"]
-    ) -> Float[np.ndarray, " types"]:
-        """Return the derivative of utility in the direction of a move of the costs."""
-        rents = self.rents(move)
-        # Cost is proportional to income^(1 + 1/e).
-        earned = self.income(cost) / np.where(cost > 0, cost, 1) / (1 + 1 / self.elasticity) * move
-        return rents + self.mean(earned - move - rents)
-
-
-def _optimum(types: _Types, aversion: float) -> tuple[Float[np.ndarray, " types"], float]:
+def _optimum(types: Types, aversion: float) -> tuple[Float[np.ndarray, " types"], float]:
     """Return the best costs of working, and an equivalent that none exceeds.
 
     At the current welfare weights the best costs are in closed form; the step towards them is the
@@ -240,7 +198,7 @@ _CLOSE = 1e-11
 
 
 def _step(
-    types: _Types,
+    types: Types,
     cost: Float[np.ndarray, " types"],
     move: Float[np.ndarray, " types"],
     aversion: float,
@@ -261,61 +219,6 @@ def _step(
     return max(optimize.root_scalar(slope, bracket=(0.0, 1.0), xtol=0.05).root, 0.01)
 
 
-def _finite_types(
-    potential: Float[np.ndarray, " types"],
-    weight: Float[np.ndarray, " types"],
-    elasticity: float,
-    spending: float,
-) -> _Types:
-    # To earn what the next lower type earns costs a type less than it, by this share of its cost.
-    log_cost = -np.log(np.maximum(potential, np.finfo(float).tiny)) / elasticity
-    saved = np.append(-np.expm1(np.diff(log_cost)), 0)
-
-    def rents(cost: Float[np.ndarray, " types"]) -> Float[np.ndarray, " types"]:
-        return np.append(0, np.cumsum((saved * cost)[:-1]))
-
-    def log_markup(social: Float[np.ndarray, " types"] | None) -> Float[np.ndarray, " types"]:
-        excess = weight if social is None else weight * (1 - social)
-        above = np.append(np.cumsum(excess[:0:-1])[::-1], 0)
-        alone = log_cost + np.log1p(np.maximum(saved * above / weight, 0))
-        return _pooled(alone, weight) - log_cost
-
-    return _Types(potential, weight, elasticity, spending, rents, log_markup)
-
-
-def _pooled(
-    level: Float[np.ndarray, " types"], weight: Float[np.ndarray, " types"]
-) -> Float[np.ndarray, " types"]:
-    """Return the log of the falling sequence nearest to exp(level): the mean where pooled.
-
-    Each run of types that can be pooled with one another is taken alone, so that no exponential
-    overflows.
-    """
-    lowest_before = np.minimum.accumulate(level)[:-1]
-    highest_after = np.maximum.accumulate(level[::-1])[::-1][1:]
-    edges = np.flatnonzero(np.concatenate([[True], lowest_before >= highest_after, [True]]))
-    pooled = level.copy()
-    for run in np.flatnonzero(np.diff(edges) > 1):
-        here = slice(edges[run], edges[run + 1])
-        top = level[here].max()
-        falling = optimize.isotonic_regression(
-            np.exp(level[here] - top), weights=weight[here], increasing=False
-        )
-        pooled[here] = top + np.log(falling.x)
-    return pooled
-
-
-def _continuous_types(panels: Panels, elasticity: float, spending: float) -> _Types:
-    def rents(cost: Float[np.ndarray, " types"]) -> Float[np.ndarray, " types"]:
-        return panels.from_below(cost * panels.slope / elasticity)
-
-    def log_markup(social: Float[np.ndarray, " types"] | None) -> Float[np.ndarray, " types"]:
-        excess = panels.above if social is None else panels.from_above(1 - social)
-        return np.log1p(np.maximum(excess, 0) * panels.slope / (elasticity * panels.spread))
-
-    return _Types(np.exp(panels.log_type), panels.weight, elasticity, spending, rents, log_markup)
-
-
 def _aversion(welfare: AbstractWelfare) -> float:
     if welfare.constant_aversion is None:
         raise ValueError(
@@ -326,10 +229,11 @@ def _aversion(welfare: AbstractWelfare) -> float:
 
 
 def _require_above_floor(utility: Float[np.ndarray, " types"], welfare: AbstractWelfare) -> None:
-    if isinstance(welfare, Atkinson) and utility[0] < welfare.floor:
+    least = welfare.least_utility
+    if least is not None and utility[0] < least:
         raise ValueError(
             f"At the optimum without a floor somebody has a utility of ${utility[0]:,.2f} a year, "
-            f"below the welfare function's floor of ${welfare.floor:,.2f}, which may pay: lower "
+            f"below the welfare function's floor of ${least:,.2f}, which may pay: lower "
             "the floor."
         )
 

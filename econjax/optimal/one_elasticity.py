@@ -27,8 +27,8 @@ from econjax.optimal._potential import (
 )
 from econjax.population import REFERENCE_HOURS, Population
 from econjax.preferences import Quasilinear
-from econjax.statistics import BracketStatistics
 from econjax.welfare import AbstractWelfare, Atkinson
+from econjax.welfare.statistics import BracketStatistics
 
 Evaluate = Callable[
     [Float[Array, " brackets"]], tuple[BracketStatistics, Float[Array, " brackets"]]

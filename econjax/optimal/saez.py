@@ -16,8 +16,8 @@ from econjax.economy import Economy
 from econjax.optimal.one_elasticity import is_of_one_elasticity, statistics_and_jumps
 from econjax.response import equilibrium
 from econjax.schedule import BracketSchedule
-from econjax.statistics import BracketStatistics, bracket_statistics
 from econjax.welfare import AbstractWelfare
+from econjax.welfare.statistics import BracketStatistics, bracket_statistics
 
 
 def saez_rates(

@@ -1,7 +1,6 @@
 """Audit a model: what its answers as a worker and as a planner are worth, beside what is noise."""
 
 import dataclasses
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,11 @@ from econjax import Economy
 from econjax.planning import RationalEvaluator, hear, plan
 from econjax.schedule import BracketSchedule
 from experiments.audit.config import AuditConfig
-from experiments.audit.tables import Audit, figures, print_audit
+from experiments.audit.tables import Audit, figures
 from experiments.core.session import Session
-from experiments.report.console import NOTES, print_notes, results
-from experiments.runs.directory import METRICS, write_table
-from experiments.runs.rows import Row, in_columns, run_columns, welfare_columns
+from experiments.report.console import NOTES
+from experiments.runs.result import Result
+from experiments.runs.rows import Row, welfare_columns
 from llm_policy.audit.echoes import echoes
 from llm_policy.audit.effects import effects
 from llm_policy.audit.orders import (
@@ -45,8 +44,8 @@ from llm_policy.workers.llm import LLMWorkers
 from llm_policy.workers.society import Society, State
 
 
-def run_audit(config: AuditConfig, path: Path, session: Session | None) -> None:
-    """Audit the model, write a row for each figure into the run directory, print what is found.
+def run_audit(config: AuditConfig, path: Path, session: Session | None) -> Result:
+    """Audit the model, with a row for each figure.
 
     Raises:
         EngineError: the engine cannot answer.
@@ -54,20 +53,14 @@ def run_audit(config: AuditConfig, path: Path, session: Session | None) -> None:
     assert session is not None, "an audit asks a model"
     with NOTES.status("") as status:
         found = audit(config, session.engine, status.update)
-    write_table(path / METRICS, in_columns(audit_rows(config, found)))
-    if config.json:
-        print(json.dumps(dataclasses.asdict(found), indent=2, allow_nan=False))
-    else:
-        console = results(config)
-        print_audit(found, console)
-        print_notes(config, console)
-        console.print(f"Run directory: {path}")
+    rows = audit_rows(config, found)
+    return Result(found, dataclasses.asdict(found), rows, remarks=config.notes())
 
 
 def audit_rows(config: AuditConfig, found: Audit) -> list[Row]:
     """Return a row for each figure: its name, value, noise floor and unit."""
     model = found.engine["model"]
-    first = run_columns("audit", config) | {"planner_model": model, "worker_model": model}
+    first = {"planner_model": model, "worker_model": model}
     first |= welfare_columns(config.aim(config.welfare)) | {"seed": config.seed}
     return [
         first | {"figure": one.name, "value": one.value, "noise_floor": one.floor, "unit": one.unit}

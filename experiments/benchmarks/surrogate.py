@@ -64,7 +64,7 @@ def run_surrogate(
         EngineError: the engine cannot answer, or too few of its answers can be read.
     """
     economy = EconomyConfig(agents=config.agents).economy()
-    with closing(engine_of(config)) as engine:
+    with closing(engine_of(config.order())) as engine:
         first, others = (_workers(engine, economy, seed) for seed in (0, 1))
         started = time.perf_counter()
         progress(f"asking {config.agents} workers about {config.schedules} schedules")

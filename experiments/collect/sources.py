@@ -12,10 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from experiments.core.commands import COMMANDS
-from experiments.economies.kept import ECONOMY, FOLDER, kept_by
+from experiments.economies.kept import (
+    ECONOMY,
+    FOLDER,
+    OF_ECONOMY,
+    digest_of_economy,
+    kept_by,
+)
 from experiments.report.plain import one_line
 from experiments.runs.directory import MANIFEST, METRICS, read_manifest
-from experiments.runs.rows import OF_ECONOMY, digest_of_economy
 from experiments.sweep.design import points_of
 
 

@@ -1,79 +1,62 @@
-"""Run a comparison: progress, tables, figures, files."""
+"""Run a comparison: progress, figures, files, rows."""
 
 import dataclasses
-import json
 import re
-import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from econjax import BracketSchedule
 from econjax.laws import save_schedule
 from experiments.compare.config import CompareConfig
+from experiments.compare.crews import Players
 from experiments.compare.figures import plot_schedules, plot_welfare
 from experiments.compare.rows import Comparison
-from experiments.compare.run import Players, compare
-from experiments.compare.seeds import over_seeds, print_seeds
-from experiments.compare.tables import print_comparison
+from experiments.compare.run import compare
+from experiments.compare.seeds import over_seeds
+from experiments.compare.tables import Compared
 from experiments.core.config import FORMULA
 from experiments.core.session import Session
-from experiments.report.console import progress_bar, results
+from experiments.report.console import progress_bar
 from experiments.report.plain import plain
-from experiments.runs.directory import METRICS, write_table
-from experiments.runs.rows import pooling_columns
+from experiments.runs.result import Result
 
 
-def run_compare(config: CompareConfig, path: Path, session: Session | None) -> None:
-    """Compare, write what came out into the run directory, print."""
-    started = time.perf_counter()
+def run_compare(config: CompareConfig, path: Path, session: Session | None) -> Result:
+    """Compare, and write what is recommended into the run directory, as figures and schedules."""
     players = _players(config, session)
     every = [
         _with_progress(dataclasses.replace(config, seed=config.seed + one), players)
         for one in range(config.seeds)
     ]
-    comparison = every[0]
-    write_table(path / "timings.parquet", [row for one in every for row in _timings(one)])
-    symbol = config.currency.symbol
-    plot_schedules(
-        comparison,
-        config.status_quo(),
-        path / "schedules.png",
-        symbol=symbol,
-        statuses=config.statuses,
-    )
-    plot_welfare(comparison, path / "welfare.png", symbol=symbol)
-    _save_schedules(comparison, config, path / "schedules")
-    first = pooling_columns("compare", config)
-    write_table(path / METRICS, [first | row for one in every for row in one.metrics])
-    if config.json:
-        tables = {
-            w: [dataclasses.asdict(row) for row in rows] for w, rows in comparison.tables.items()
-        }
-        result = {"run": str(path), "engine": session and session.describe().asdict()}
-        result |= {"sizes": comparison.sizes, "tables": tables}
-        if config.seeds > 1:
-            result["seeds"] = {
-                title: [dataclasses.asdict(row) for row in rows]
-                for title, rows in over_seeds(every).items()
-            }
-        print(json.dumps(result, indent=2, allow_nan=False))
-        return
-    console = results(config)
-    remarks = _remarks(config)
-    for each in session.all if session else ():
-        remarks += each.remarks(comparison.asked, comparison.workers)
-    if comparison.unread:
-        remarks.append(f"Answers not understood: {comparison.unread}.")
-    print_comparison(comparison, console, remarks=remarks, subsistence=config.subsistence)
-    if config.seeds > 1:
-        print_seeds(over_seeds(every), config.seeds, console)
-    console.print(
-        f"{time.perf_counter() - started:.0f} s for the comparison. Run directory: {path}"
-    )
-
-
-def _save_schedules(comparison: Comparison, config: CompareConfig, folder: Path) -> None:
-    """Write what each planner recommends, and the law, as JSON, for `econjax reform`."""
+    comparison, symbol = every[0], config.currency.symbol
+    schedules = path / "schedules.png"
     law = config.status_quo()
+    plot_schedules(comparison, law, schedules, symbol=symbol, statuses=config.statuses)
+    plot_welfare(comparison, path / "welfare.png", symbol=symbol)
+    _save_schedules(comparison, law, path / "schedules")
+    pooled = over_seeds(every) if config.seeds > 1 else {}
+    return Result(
+        Compared(comparison, pooled, config.seeds, config.subsistence),
+        {
+            "run": str(path),
+            "engine": session and session.describe().asdict(),
+            "sizes": comparison.sizes,
+        }
+        | {"tables": _as_dicts(comparison.tables)}
+        | ({"seeds": _as_dicts(pooled)} if pooled else {}),
+        [row for one in every for row in one.metrics],
+        timings=[row for one in every for row in _timings(one)],
+        remarks=_remarks(config, comparison, session),
+    )
+
+
+def _as_dicts(tables: Mapping[str, Sequence[Any]]) -> dict[str, list[dict[str, Any]]]:
+    return {title: [dataclasses.asdict(row) for row in rows] for title, rows in tables.items()}
+
+
+def _save_schedules(comparison: Comparison, law: BracketSchedule, folder: Path) -> None:
+    """Write what each planner recommends, and the law, as JSON, for `econjax reform`."""
     folder.mkdir(exist_ok=True)
     save_schedule(law, folder / "law.json")
     for title, rows in comparison.tables.items():
@@ -115,7 +98,7 @@ def _timings(comparison: Comparison) -> list[dict]:
     ]
 
 
-def _remarks(config: CompareConfig) -> list[str]:
+def _remarks(config: CompareConfig, comparison: Comparison, session: Session | None) -> list[str]:
     remarks = [f"{config.source.words()} Seed {config.seed}."]
     if "llm" in config.workers:
         remarks.append(
@@ -138,4 +121,8 @@ def _remarks(config: CompareConfig) -> list[str]:
             "Other workers, other numbers of them, other numbers of evaluations: compare rows "
             "within a table."
         )
+    for each in session.all if session else ():
+        remarks += each.remarks(comparison.asked, comparison.workers)
+    if comparison.unread:
+        remarks.append(f"Answers not understood: {comparison.unread}.")
     return remarks

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from econjax import BracketSchedule
+from experiments.compare.contest import OPTIMISER
 from experiments.compare.rows import Comparison
-from experiments.compare.run import OPTIMISER
 from experiments.report.figures import panels_of, save_figure
 
 

@@ -1,6 +1,7 @@
 """The result of a comparison for people: one table per welfare function."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from rich import box
 from rich.console import Console
@@ -8,18 +9,23 @@ from rich.table import Table
 
 from econjax.bounds import USUAL_BOUNDS
 from experiments.compare.rows import Comparison, ComparisonRow
+from experiments.compare.seeds import SeedsRow, print_seeds
 from experiments.report.rates import rates_text
 from llm_policy.workers.lived import SUBSISTENCE
 
 
-def print_comparison(
-    comparison: Comparison,
-    console: Console,
-    *,
-    remarks: list[str],
-    subsistence: float = SUBSISTENCE,
-) -> None:
-    """Print the tables, the `remarks`, and what the columns mean."""
+class Compared(NamedTuple):
+    """A comparison, the rows over `seeds` where there are several, and the least a year counts."""
+
+    comparison: Comparison
+    over_seeds: Mapping[str, Sequence[SeedsRow]]
+    seeds: int
+    subsistence: float
+
+
+def print_compared(found: Compared, console: Console) -> None:
+    """Print the tables, what the columns mean, and the means over seeds."""
+    comparison = found.comparison
     for title, rows in comparison.tables.items():
         rows = sorted(rows, key=lambda row: -row.equivalent)
         console.print(f"Welfare: {title}", style="bold")
@@ -37,8 +43,9 @@ def print_comparison(
                     "that this welfare function counts it as."
                 )
     models = any(row.errors for rows in comparison.tables.values() for row in rows)
-    for remark in (*_LEGEND, *(_legend_of_models(subsistence) if models else ()), *remarks):
+    for remark in (*_LEGEND, *(_legend_of_models(found.subsistence) if models else ())):
         console.print(remark)
+    print_seeds(found.over_seeds, found.seeds, console)
 
 
 def _table(rows: Sequence[ComparisonRow]) -> Table:

@@ -9,7 +9,7 @@ import importlib.metadata
 import itertools
 import pkgutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Union
 
@@ -28,20 +28,21 @@ class Parsed(NamedTuple):
 
 
 class Command(NamedTuple):
-    """A command: its line of help, its choices' dataclass, and what runs it, as "module:name".
+    """A command: its line of help, its choices' dataclass, its work and its tables.
 
-    A command with `show` is a benchmark: `run` returns what `show` prints. One that `leaves_run` is
-    begun, resumed and replayed by `runs.lifecycle`, which calls `run` with the choices, a directory
-    and a session.
+    The last three as "module:name". `run(choices, progress)` returns what `tables(found, console)`
+    prints, or what stands in JSON in their place; without `tables` it prints by itself. One that
+    `leaves_run` is begun, resumed and replayed by `runs.lifecycle`: its choices are `RunChoices`,
+    and `run(choices, directory, session)` returns a `runs.result.Result`.
     """
 
     summary: str
     config: str
     run: str
-    show: str = ""
+    tables: str = ""
     leaves_run: bool = False
 
-    def kind(self, *, loaded: bool) -> type:
+    def kind(self, *, loaded: bool) -> Any:
         """Return the dataclass of its choices or, without importing it, an empty stand-in."""
         return (
             pkgutil.resolve_name(self.config)
@@ -49,18 +50,28 @@ class Command(NamedTuple):
             else dataclasses.make_dataclass("Unnamed", [])
         )
 
+    def load_run(self) -> Callable[..., Any]:
+        """Return what does its work."""
+        return pkgutil.resolve_name(self.run)
+
+    def load_tables(self) -> Callable[..., None]:
+        """Return what prints its tables."""
+        return pkgutil.resolve_name(self.tables)
+
 
 COMMANDS = {
     "compare": Command(
         "Compare planners on the same economy, with the same seed and number of evaluations.",
         "experiments.compare.config:CompareConfig",
         "experiments.compare.command:run_compare",
+        "experiments.compare.tables:print_compared",
         leaves_run=True,
     ),
     "simulate": Command(
         "Let language-model workers live through tax years, under a planner or elected leaders.",
         "experiments.simulate.config:SimulateConfig",
         "experiments.simulate.command:run_simulate",
+        "experiments.simulate.tables:print_simulated",
         leaves_run=True,
     ),
     "resume": Command(
@@ -78,23 +89,27 @@ COMMANDS = {
         "Compare personas, for skills on the ACS-2023 income quantile grid, with published "
         "figures.",
         "experiments.personas.config:PersonasConfig",
-        "experiments.personas.command:run_personas",
+        "experiments.personas.command:compare_people",
+        "experiments.personas.tables:print_people",
     ),
     "audit": Command(
         "Compare a model's answers, as workers and as a planner, to questions asked in many ways.",
         "experiments.audit.config:AuditConfig",
         "experiments.audit.command:run_audit",
+        "experiments.audit.tables:print_audit",
         leaves_run=True,
     ),
     "fidelity": Command(
         "Measure the small model against the known formula it imitates, as worker and as planner.",
         "experiments.fidelity.config:FidelityConfig",
         "experiments.fidelity.command:run_fidelity",
+        "experiments.fidelity.command:print_fidelity",
     ),
     "scoreboard": Command(
         "Let planners plan on several economies, each drawn several times, and print their regret.",
         "experiments.scoreboard.config:ScoreboardConfig",
-        "experiments.scoreboard.tables:run_scoreboard",
+        "experiments.scoreboard.command:run_scoreboard",
+        "experiments.scoreboard.tables:print_scoreboard",
         leaves_run=True,
     ),
     "contest": Command(
@@ -102,25 +117,29 @@ COMMANDS = {
         "gradient.",
         "experiments.contest.config:ContestConfig",
         "experiments.contest.command:run_contest",
+        "experiments.contest.tables:print_contest",
         leaves_run=True,
     ),
     "transfer": Command(
         "Let planners learn from rational workers and from language models, and set taxes for "
         "both.",
         "experiments.transfer.config:TransferConfig",
-        "experiments.transfer.tables:run_transfer",
+        "experiments.transfer.command:run_transfer",
+        "experiments.transfer.tables:print_transfer",
         leaves_run=True,
     ),
     "optimum": Command(
         "Search the best schedule on today's brackets two ways, and bound what any could bring.",
         "experiments.optimum.config:OptimumConfig",
         "experiments.optimum.command:run_optimum",
+        "experiments.optimum.tables:print_optimum",
         leaves_run=True,
     ),
     "sweep": Command(
         "Find the best schedules of thousands of economies at once, and set them beside the law.",
         "experiments.sweep.config:SweepConfig",
         "experiments.sweep.command:run_sweep",
+        "experiments.sweep.tables:print_swept",
         leaves_run=True,
     ),
     "study": Command(

@@ -9,14 +9,21 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self, TypeVar
+from typing import Any, Literal, Self
 
-from experiments.core.checks import require_at_least
+from experiments.core.checks import COSTS, check_limits, require_at_least
+from experiments.core.choices import (
+    AskedModel,
+    EngineName,
+    EngineOptions,
+    EngineOrder,
+    ModeName,
+    RunChoices,
+    as_typed,
+)
 from experiments.core.economy import EconomyConfig
 from experiments.report.disclosure import SHIPPED
 
-EngineName = Literal["auto", "embedded", "vllm"]
-ModeName = Literal["auto", "text", "choice"]
 FORMULA = "formula"
 """Names, as a model of workers, the formula that econjax-small was taught, with no model."""
 WelfareName = Literal["atkinson", "rawlsian", "utilitarian"]
@@ -89,13 +96,6 @@ def check_planners(config: EconomyConfig, planners: Sequence[PlannerName]) -> No
         )
 
 
-class AskedModel(NamedTuple):
-    """A model that a run asks, and the server that answers for it, if one does."""
-
-    model: str
-    server: str | None
-
-
 @dataclass(frozen=True)
 class ModelConfig:
     """Which model answers, and how."""
@@ -157,9 +157,30 @@ class ModelConfig:
             return self.temperature
         return 1.0 if self.model == SHIPPED and self.server is None else 0.7
 
+    @property
+    def greeting(self) -> ModeName:
+        """The mode in which an engine is asked first."""
+        return "auto"
+
+    def order(self) -> EngineOrder:
+        """Return the engine to start."""
+        options = EngineOptions(
+            model=self.model,
+            server=self.server,
+            engine=self.engine,
+            temperature=self.heat,
+            context=self.context,
+            seed=self.seed,
+            quantization=self.quantization,
+            tensor_parallel=self.tensor_parallel,
+            key_variable=self.key_variable,
+            greet=self.greeting,
+        )
+        return EngineOrder(options, self.questions, None)
+
 
 @dataclass(frozen=True)
-class RunConfig(EconomyConfig, ModelConfig):
+class RunConfig(EconomyConfig, ModelConfig, RunChoices):
     """What a run directory is made of: an economy, a model and what it may cost, seed and place."""
 
     limit_tokens: int | None = None
@@ -205,26 +226,40 @@ class RunConfig(EconomyConfig, ModelConfig):
         """Return the models that the run asks, each of them once."""
         return (AskedModel(self.model, self.server),) if self.asks_a_model else ()
 
+    def order(self) -> EngineOrder:
+        """Return the engine to start."""
+        return ModelConfig.order(self)._replace(prices=self.prices)
+
+    def orders(self) -> list[EngineOrder]:
+        """Return the engine to start for each model."""
+        own = (dataclasses.replace(self, **asked._asdict()) for asked in self.models())
+        return [each.order() for each in own]
+
     def limits(self) -> dict[str, Any]:
         """Return what the run may cost, ready for JSON."""
         return {name: getattr(self, name) for name in LIMITS}
+
+    def servers(self) -> list[str]:
+        """Return the names of the choices that say servers and their keys, where some are said."""
+        said = vars(self)
+        return [name for name in SERVERS if said.get(name)]
+
+    def columns(self) -> dict[str, Any]:
+        """Return what every row of the metrics says of the run, by column."""
+        from experiments.economies.kept import digest_of_economy
+
+        return {
+            "economy": digest_of_economy(vars(self), self.carried()),
+            "elasticity": self.elasticity,
+            "agents": self.size,
+            "planner_model": None,
+            "worker_model": None,
+        }
 
     def of_run(self, path: Path) -> Self:
         """Return the choices with what a run kept in its directory in place of its sources."""
         kept = path / KEPT_ECONOMY
         return dataclasses.replace(self, economy_file=kept) if kept.is_file() else self
-
-    def scored(self, score: tuple[str, ...]) -> Self:
-        """Return the choices with other welfare functions to score the run under.
-
-        Raises:
-            ValueError: there are some, and this kind of run is not scored.
-        """
-        if score:
-            raise ValueError(
-                "--score is for simulations: a comparison runs once per welfare function."
-            )
-        return self
 
     def tolerant(self) -> Self:
         """Return the choices without limits: a finished run has met those that it had."""
@@ -284,56 +319,18 @@ class AnsweringConfig(RunConfig):
         if not 0 <= self.most_leaked <= 1:
             raise ValueError(f"--most-leaked is a share from 0 to 1; got {self.most_leaked}.")
 
+    @property
+    def greeting(self) -> ModeName:
+        """The mode that was chosen."""
+        return self.mode
 
-COSTS = ("limit_tokens", "limit_dollars", "limit_seconds")
+
 LIMITS = (*COSTS, "prices")
 SERVERS = ("server", "planner_server", "worker_server", "key_variable")
 KEPT_ECONOMY = Path("economy", "economy.toml")
 """Where a run directory keeps its economy file."""
 NO_MATTER = ("name", "runs", "json", *SERVERS, *LIMITS)
 """A run's place, how it is printed, what it may cost, and addresses, maybe with a password."""
-
-
-def check_limits(config: Any) -> None:
-    """Check what something may cost.
-
-    Raises:
-        ValueError: a limit or a price that makes no sense.
-    """
-    for name in COSTS:
-        limit = getattr(config, name)
-        if limit is not None and not 0 < limit < math.inf:
-            raise ValueError(f"--{name.replace('_', '-')} must be positive; got {limit}.")
-    if not all(0 <= price < math.inf for price in config.prices):
-        raise ValueError(
-            f"--prices must not be negative; got {config.prices[0]} {config.prices[1]}."
-        )
-    if config.limit_dollars is not None and not any(config.prices):
-        raise ValueError(
-            "--limit-dollars needs --prices: dollars per million tokens read and per million "
-            "written."
-        )
-
-
-_Typed = TypeVar("_Typed")
-
-
-def as_typed(kind: type[_Typed], values: Any, where: str) -> _Typed:
-    """Return values, as JSON has them, as a dataclass or another type that they must be of.
-
-    Raises:
-        ValueError: one is of another type or not among the choices.
-    """
-    import msgspec
-
-    try:
-        return msgspec.convert(values, kind, dec_hook=lambda known, value: known(value))
-    except msgspec.ValidationError as error:
-        what, _, place = str(error).partition(" - at ")
-        at = f", at {place.strip('`').removeprefix('$.')}" if place else ""
-        raise ValueError(
-            f"{where} does not hold what a run writes: {what}{at}. Mend it."
-        ) from error
 
 
 def _texts(values: Any) -> Iterator[str]:

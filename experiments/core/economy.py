@@ -14,11 +14,14 @@ from experiments.core.checks import require_at_least
 from experiments.economies.defaults import file_defaults
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
 
     from econjax import BracketSchedule, Economy
     from experiments.economies.document import Money
     from experiments.economies.source import EconomySource
+    from llm_policy.engines.wrappers.currency import Currency
     from llm_policy.prompts.welfare import WelfareSpec
 
 MOST_AGENTS = 10**8
@@ -134,6 +137,24 @@ class EconomyConfig:
         from experiments.economies.document import Money
 
         return Money() if self.economy_file is None else self.source.document.currency
+
+    def currency_of_prompts(self) -> "Currency | None":
+        """Return the currency that prompts speak of, whose amounts are not converted.
+
+        None for dollars.
+        """
+        from experiments.economies.document import Money
+        from llm_policy.engines.wrappers.currency import Currency
+
+        money = self.currency
+        return None if money.name == Money().name else Currency(money.name, 1, money.symbol)
+
+    def words(self) -> "Mapping[str, str]":
+        """Return what stands in tables for words that are of the United States."""
+        money, law = self.currency, self.law_title
+        named = {"$": money.symbol, "dollars": money.name, "Dollars": money.name.capitalize()}
+        titles = {} if law == "US federal" else {"US→best": "law→best", "US federal": law}
+        return titles | {old: new for old, new in named.items() if old != new}
 
     def check(self) -> None:
         """Check all that can be checked before any work.

@@ -4,15 +4,8 @@ import importlib.util
 from pathlib import Path
 from typing import Any, Literal
 
-from experiments.core.config import (
-    AnsweringConfig,
-    EngineName,
-    ModelConfig,
-    ModeName,
-)
+from experiments.core.choices import EngineName, EngineOrder, ModeName
 from experiments.core.costs import bills
-from experiments.core.economy import EconomyConfig
-from experiments.economies.document import Money
 from experiments.report.console import NOTES
 from experiments.report.disclosure import SHIPPED
 from llm_policy.engines.base import Engine, EngineError
@@ -25,46 +18,22 @@ from llm_policy.engines.embedded.random_weights import (
 from llm_policy.engines.gguf.folder import PACKAGED, is_local, local_model, model_cache
 from llm_policy.engines.models import provider, resolve
 from llm_policy.engines.provenance import model_folder
-from llm_policy.engines.wrappers.currency import Currency, Renamed
 
 _CACHE = model_cache().parent
 _RANDOM = "random:"
 
 
-def engine_of(config: ModelConfig) -> Engine:
-    """Start the engine that the choices ask for, in the mode that it will be asked in.
+def engine_of(order: EngineOrder) -> Engine:
+    """Start an engine.
 
     Before a provider that takes money is asked anything, it is named with an estimate.
 
     Raises:
         EngineError: no such model, no such server, or what the engine needs is not installed.
     """
-    for bill in bills(config):
+    for bill in bills(order):
         NOTES.print(bill)
-    return start_engine(
-        model=config.model,
-        server=config.server,
-        engine=config.engine,
-        temperature=config.heat,
-        context=config.context,
-        seed=config.seed,
-        quantization=config.quantization,
-        tensor_parallel=config.tensor_parallel,
-        key_variable=config.key_variable,
-        greet=config.mode if isinstance(config, AnsweringConfig) else "auto",
-    )
-
-
-def spoken(engine: Engine, config: EconomyConfig) -> Engine:
-    """Return an engine whose prompts speak the economy's currency: itself for dollars."""
-    currency = other_currency(config)
-    return engine if currency is None else Renamed(engine, **currency._asdict())
-
-
-def other_currency(config: EconomyConfig) -> Currency | None:
-    """Return the economy's currency, whose amounts are not converted, or None for dollars."""
-    money = config.currency
-    return None if money.name == Money().name else Currency(money.name, 1, money.symbol)
+    return start_engine(**order.options._asdict())
 
 
 def start_engine(

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 FOLDER, INDEX, ECONOMY = "economy", "files.json", "economy.toml"
 """The folder of a run, the list of what is in it, and the economy file in it."""
@@ -74,6 +75,32 @@ def digests_of(files: Mapping[str, bytes]) -> dict[str, str]:
     """Return the SHA-256 of each file that a run keeps, but for the list of them."""
     index = f"{FOLDER}/{INDEX}"
     return {name: _digest(data) for name, data in files.items() if name != index}
+
+
+OF_ECONOMY = ("incomes", "elasticity", "law", "year", "status", "group_rates", "spending")
+"""The choices that an economy is made of, but for the number of its workers."""
+
+
+def digest_of_economy(choices: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
+    """Return a short digest of `OF_ECONOMY` and of the economy's files, as a run keeps them.
+
+    It is the same of a configuration and of the run that it left.
+    """
+    said = {name: choices.get(name) for name in OF_ECONOMY}
+    own = {name: data for name, data in files.items() if name.startswith(f"{FOLDER}/")}
+    return digest_of(said | {"files": digests_of(own)})
+
+
+def digest_of(said: Mapping[str, Any]) -> str:
+    """Return a short digest of choices as JSON has them."""
+    return _digest(json.dumps(said, sort_keys=True).encode())[:12]
+
+
+def name_of(file: Path) -> str:
+    """Return what an economy file is called, without its ending: a copy as what it is a copy of."""
+    index = file.parent / INDEX
+    copies = json.loads(index.read_text("utf-8"))["files"] if index.is_file() else {}
+    return Path(copies.get(file.name, {}).get("from", file)).stem
 
 
 def kept_by(run: Path) -> dict[str, bytes]:

@@ -15,8 +15,8 @@ from rich.table import Table
 
 from econjax import REFERENCE_HOURS, BracketSchedule, Population, best_response, gini
 from econjax.economy import income_and_tax
-from econjax.inequality import top_share
 from econjax.populations import IncomeTable, us_incomes
+from econjax.welfare.inequality import top_share
 from experiments.economies.law import status_words
 from experiments.economies.source import EconomySource
 from experiments.economy.config import DescribeConfig, InitConfig
@@ -64,7 +64,7 @@ def run_describe(config: DescribeConfig) -> None:
         rows = [dataclasses.asdict(figure) for figure in figures]
         print(json.dumps({"about": source.words(), "figures": rows}, indent=2, allow_nan=False))
         return
-    print_figures(figures, source, results(config))
+    print_figures(figures, source, results(config.words()))
 
 
 def describe_people(source: EconomySource) -> list[IncomeFigure]:

@@ -1,8 +1,6 @@
 """Measure the small model against the known formula that it imitates, as worker and as planner."""
 
 import contextlib
-import dataclasses
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +10,6 @@ from rich.console import Console
 from experiments.fidelity.config import FidelityConfig
 from experiments.fidelity.planner import PlannerFidelity, planner_fidelity, planner_table
 from experiments.fidelity.workers import WorkerFidelity, WorkerSizes, worker_fidelity, worker_tables
-from experiments.report.console import NOTES, mistakes, results
 from experiments.report.disclosure import nature
 from llm_policy.engines.base import Engine, EngineInfo
 
@@ -27,23 +24,16 @@ class Fidelity:
     planner: PlannerFidelity
 
 
-def run_fidelity(config: FidelityConfig) -> None:
-    """Measure the embedded model and print what is found.
+def run_fidelity(config: FidelityConfig, on_stage: Callable[[str], Any]) -> Fidelity:
+    """Measure the embedded model.
 
     Raises:
-        Mistake: a choice that makes no measurement.
         EngineError: no such model, or it cannot answer.
     """
     from llm_policy.engines.embedded.engine import EmbeddedEngine
 
-    with mistakes():
-        config.check()
-    with contextlib.closing(EmbeddedEngine(config.model)) as engine, NOTES.status("") as status:
-        found = fidelity(config, engine, status.update)
-    if config.json:
-        print(json.dumps(dataclasses.asdict(found), indent=2, allow_nan=False))
-    else:
-        print_fidelity(found, results())
+    with contextlib.closing(EmbeddedEngine(config.model)) as engine:
+        return fidelity(config, engine, on_stage)
 
 
 def fidelity(

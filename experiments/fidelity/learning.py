@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Key
 from econjax import Atkinson, BracketSchedule, Economy
 from econjax.economy import utility_of
 from econjax.planning import Report
-from econjax.preferences import REFERENCE_HOURS
+from econjax.population import REFERENCE_HOURS
 from experiments.fidelity.responses import Setting, World, populate
 from experiments.report.intervals import Measured, mean_of
 from llm_policy.answers.choice_sets import probabilities

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from econjax import Atkinson, BracketSchedule, us_federal
-from econjax.preferences import REFERENCE_HOURS
+from econjax.population import REFERENCE_HOURS
 from experiments.core.economy import EconomyConfig
 from experiments.fidelity.answers import Asked
 from experiments.report.intervals import Measured, mean_of, quantiles

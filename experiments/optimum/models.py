@@ -1,30 +1,23 @@
 """The best schedule found among workers who are language models, with a confidence band."""
 
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import jax
 import numpy as np
 from jaxtyping import Array, Float, Key
-from rich.console import Console
 
 from baselines.optimum import climb
 from baselines.search.evolution import EvolutionPlanner
 from baselines.search.random import FlatSearch
 from econjax import BracketSchedule
 from econjax.planning import Evaluator, RationalEvaluator, plan
-from experiments.compare.run import people
 from experiments.core.registry import surrogate_planner
-from experiments.core.session import Session
 from experiments.optimum.config import OptimumConfig
-from experiments.report.console import NOTES, print_notes, results
-from experiments.report.disclosure import BY_CHOICE
 from experiments.report.intervals import DRAWS, Measured, quantiles
-from experiments.report.rates import Rates, rates_of, rates_text
-from experiments.runs.directory import METRICS, write_table
-from experiments.runs.rows import Row, in_columns, rate_columns, run_columns, welfare_columns
+from experiments.report.rates import Rates, rates_of
+from llm_policy.engines.base import Engine
+from llm_policy.people import people
 from llm_policy.surrogate.recording import RecordedWorkers
 from llm_policy.workers.evaluator import ModelEvaluator
 from llm_policy.workers.society import Society
@@ -158,77 +151,34 @@ def bands(
     return quantiles(float(years[0].mean()), means.max(axis=0)), tuple(behind)
 
 
-def run_model_optimum(config: OptimumConfig, path: Path, session: Session) -> None:
-    """Search among language models, write and print what is found.
+def search_models(
+    config: OptimumConfig,
+    engine: Engine,
+    search: Search,
+    progress: Callable[[str], None] = lambda what: None,
+) -> ModelOptimum:
+    """Search among language models with personas, by `find_model_optimum`.
 
     Raises:
         EngineError: the engine cannot answer, or too few of its answers can be read.
     """
     people_key, key = jax.random.split(jax.random.key(config.seed))
-    with NOTES.status("") as status:
-        economy = config.economy()
-        workers = people(
-            economy,
-            session.engine,
-            people_key,
-            statuses=config.statuses,
-            fixed=config.fixed_hours(economy),
-        )
-        law = config.status_quo()
-        found = find_model_optimum(
-            key,
-            Society(workers, config.function, subsistence=config.subsistence),
-            law,
-            SEARCH,
-            status.update,
-            status_quo=config.law_title,
-        )
-    write_table(path / METRICS, in_columns(list(candidate_rows(config, found, session))))
-    if config.json:
-        print(json.dumps(asdict(found), indent=2, allow_nan=False))
-        return
-    console = results(config)
-    print_model_optimum(found, SEARCH, config.size, console)
-    print_notes(config, console)
-    for remark in session.remarks(BY_CHOICE):
-        console.print(remark)
-    console.print(f"Run directory: {path}")
-
-
-def candidate_rows(config: OptimumConfig, found: ModelOptimum, session: Session) -> Iterator[Row]:
-    """Yield a row for each candidate and each of the further tax years that it was enacted in."""
-    first = run_columns("optimum", config) | welfare_columns(config.aim(config.welfare))
-    first |= {"seed": config.seed, "worker_model": session.describe().model}
-    for candidate in found.candidates:
-        columns = first | {"schedule": candidate.name}
-        for check, equivalent in enumerate(candidate.equivalents, start=1):
-            said = {"check": check, "equivalent": equivalent}
-            yield columns | said | rate_columns(candidate.rates)
-
-
-def print_model_optimum(found: ModelOptimum, search: Search, agents: int, console: Console) -> None:
-    """Print the best schedule with its band, and how far the others are behind."""
-    best = found.candidates[0]
-    console.print(
-        f"{'best found':<38} ${best.mean:,.2f} (95 % band ${found.band.low:,.2f} to "
-        f"${found.band.high:,.2f}) at {_rates(best)} %: {best.name}"
+    economy = config.economy()
+    workers = people(
+        economy,
+        engine,
+        people_key,
+        statuses=config.statuses,
+        fixed=config.fixed_hours(economy),
     )
-    for candidate, gap in zip(found.candidates[1:], found.behind, strict=True):
-        verdict = "" if gap.low > 0 else ", not told apart"
-        console.print(
-            f"{candidate.name:<38} ${gap.value:,.2f} behind ({gap.low:,.2f} to "
-            f"{gap.high:,.2f}{verdict}) at {_rates(candidate)} %"
-        )
-    years = search.tries + search.climbs
-    console.print(
-        f"{agents:,} language models as workers; {years} tax years of {search.steps} steps to "
-        f"search, {search.checks} more for each candidate; {found.answers:,} answers. The best "
-        "found, not the best that exists: no bound is known for workers who are no formula."
+    return find_model_optimum(
+        key,
+        Society(workers, config.function, subsistence=config.subsistence),
+        config.status_quo(),
+        search,
+        progress,
+        status_quo=config.law_title,
     )
-
-
-def _rates(candidate: Candidate) -> str:
-    return rates_text(candidate.rates)
 
 
 def _flat(evaluate: Evaluator, law: BracketSchedule) -> BracketSchedule:

@@ -14,8 +14,8 @@ from econjax import (
     settle,
     us_federal,
 )
+from econjax.population import REFERENCE_HOURS
 from econjax.populations.distributions import GB2_ACS_2023
-from econjax.preferences import REFERENCE_HOURS
 from experiments.parity.config import ParityConfig
 
 _A1_THRESHOLDS = [0, 23_000, 47_000, 94_000, 192_000, 244_000, 500_000]

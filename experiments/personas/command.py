@@ -1,22 +1,15 @@
 """How personas compare with published tables: simulated, published, and the difference."""
 
-import dataclasses
-import itertools
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import jax
 import numpy as np
 from jaxtyping import Bool
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from econjax import gb2
 from experiments.personas.config import PersonasConfig
-from experiments.report.console import mistakes, results
 from llm_policy.personas.draw import Personas, draw_personas
 from llm_policy.personas.tables import AGES, FULL_TIME, column, of_sex, published, read_table
 
@@ -38,68 +31,20 @@ class PublishedFigure:
     difference: float
 
 
-def run_personas(config: PersonasConfig) -> None:
-    """Print every figure of simulated people beside the published one.
-
-    Raises:
-        Mistake: too few people to have medians of.
-    """
-    with mistakes():
-        config.check()
-    print_people(config, results())
-
-
-def compare_people(config: PersonasConfig) -> list[PublishedFigure]:
-    """Draw the personas and return every figure that is published about them."""
-    personas = draw_personas(jax.random.key(config.seed), gb2(config.agents))
-    return [*_shares(personas), *_earnings(personas)]
-
-
-def print_people(config: PersonasConfig, console: Console) -> None:
-    """Print every figure: as JSON, or as a table with how far off they are and what they are not.
+def compare_people(
+    config: PersonasConfig, on_stage: Callable[[str], Any] = lambda stage: None
+) -> list[PublishedFigure]:
+    """Draw the personas and return every figure that is published about them.
 
     Raises:
         ValueError: too few people to have medians of.
     """
     config.check()
-    figures = compare_people(config)
-    if config.json:
-        print(
-            json.dumps(
-                [dataclasses.asdict(figure) for figure in figures], indent=2, allow_nan=False
-            )
-        )
-        return
-    console.print(_table(figures))
-    away = np.abs([figure.difference for figure in figures])
-    console.print(
-        f"{np.sum(away <= 0.1)} of {len(away)} figures are within 10 % of the published one; the "
-        f"median difference is {np.median(away):.1%}, the largest {away.max():.1%}."
-    )
-    console.print(_REMARK)
+    personas = draw_personas(jax.random.key(config.seed), gb2(config.agents))
+    return [*_shares(personas), *_earnings(personas)]
 
 
 _AGES = ((16, 24), (25, 34), (35, 44), (45, 54), (55, 64), (65, 79))
-_REMARK = (
-    "Published: Current Population Survey, annual averages 2024. Earnings are medians of usual "
-    "weekly earnings, of full-time workers but for the last line, as a ratio to that of all "
-    "full-time workers (education: both of those of 25 and over). Only ratios can be compared: the "
-    "level and the spread of skill are those of the distribution chosen."
-)
-
-
-def _table(figures: Sequence[PublishedFigure]) -> Table:
-    lines = Table(box=box.SIMPLE_HEAD)
-    for title in ("", "figure", "people", "simulated", "published", "difference"):
-        lines.add_column(
-            title, justify="left" if title in ("", "figure") else "right", no_wrap=True
-        )
-    for kind, some in itertools.groupby(figures, key=lambda figure: figure.kind):
-        for figure in some:
-            numbers = f"{figure.people:,}", f"{figure.simulated:.3f}", f"{figure.published:.3f}"
-            lines.add_row(kind, figure.name, *numbers, f"{figure.difference:+.1%}")
-        lines.add_section()
-    return lines
 
 
 def _shares(personas: Personas) -> Iterator[PublishedFigure]:

@@ -61,7 +61,7 @@ def run_reform(config: ReformConfig) -> None:
     if config.json:
         print(json.dumps({"run": str(path), "effects": rows}, indent=2, allow_nan=False))
         return
-    console = results(config)
+    console = results(config.words())
     print_effects(rows, console)
     console.print(config.source.words())
     console.print(f"Directory: {path}")

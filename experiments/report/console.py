@@ -2,8 +2,8 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -74,30 +74,15 @@ TABLE_CHOICES = [TableConfig()]
 NOTES = PlainConsole(stderr=True, soft_wrap=True)
 
 
-class Place(Protocol):
-    """Where an economy is: what money and the law are called."""
-
-    @property
-    def currency(self) -> Any:
-        """Money, with a `symbol` and a `name` in the plural."""
-        ...
-
-    @property
-    def law_title(self) -> str:
-        """The law in words for a table."""
-        ...
-
-
 FILE_WIDTH = 230
 """Characters of a line where standard output is no terminal."""
 
 
-def results(economy: Place | None = None) -> Console:
+def results(words: Mapping[str, str] | None = None) -> Console:
     """Return a console on standard output, wide where that is a file.
 
-    It speaks of the money and the law of an economy, if one is given.
+    `words` stand in the place of others, such as the name of another currency.
     """
-    words = {} if economy is None else _words(economy)
     return PlainConsole(words=words, width=None if sys.stdout.isatty() else FILE_WIDTH)
 
 
@@ -117,28 +102,6 @@ def progress_bar(*, width: int = 0) -> Progress:
 
 def _as_it_is(what: RenderableType) -> RenderableType:
     return Text(plain(what)) if isinstance(what, str) else what
-
-
-def _words(economy: Place) -> dict[str, str]:
-    """Return what stands for the words of tables that are of the United States."""
-    currency, law = economy.currency, economy.law_title
-    money = {"$": currency.symbol, "dollars": currency.name, "Dollars": currency.name.capitalize()}
-    titles = {} if law == "US federal" else {"US→best": "law→best", "US federal": law}
-    return titles | {old: new for old, new in money.items() if old != new}
-
-
-class Noted(Protocol):
-    """An economy whose people may need a word."""
-
-    def notes(self) -> Sequence[str]:
-        """Return what is to be said of them wherever figures of theirs are."""
-        ...
-
-
-def print_notes(economy: Noted, console: Console) -> None:
-    """Print what is to be said of an economy's people, if anything is."""
-    for note in economy.notes():
-        console.print(note)
 
 
 class Mistake(Exception):

@@ -22,7 +22,7 @@ import jax
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from experiments.core.config import as_typed
+from experiments.core.choices import as_typed
 from experiments.report.files import whole
 from experiments.report.plain import one_line, plain
 

@@ -1,22 +1,20 @@
 """Runs that leave a directory: start one, finish one cut short, repeat one without a model."""
 
-import contextlib
 import dataclasses
-import pkgutil
+import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from experiments.core.choices import RunChoices, as_typed
 from experiments.core.commands import COMMANDS
-from experiments.core.config import SERVERS, RunConfig, as_typed
-from experiments.core.engines import engine_of, spoken
 from experiments.core.session import Session
 from experiments.core.signals import advising
 from experiments.economies.kept import changed_since
-from experiments.report.console import NOTES, Mistake, mistakes
+from experiments.report.console import NOTES, Mistake, mistakes, results
 from experiments.report.files import require_own_files
 from experiments.runs.alone import alone_in
 from experiments.runs.config import ReplayConfig, ResumeConfig
@@ -30,19 +28,19 @@ from experiments.runs.directory import (
     note_time,
     read_manifest,
     renew_manifest,
+    write_table,
 )
+from experiments.runs.result import Result
+from experiments.runs.rows import in_columns, run_columns
+from experiments.runs.sessions import close_all, journal_of, open_session, start_engines
 from llm_policy.engines.base import Engine, EngineError, Unread
-from llm_policy.engines.wrappers.budget import Budget
-from llm_policy.engines.wrappers.dedupe import Dedupe
-from llm_policy.engines.wrappers.journal import Journal
-from llm_policy.engines.wrappers.sealing import Damaged
-from llm_policy.engines.wrappers.store import Store, mend
+from llm_policy.engines.wrappers.store import Store
 
 
 def start(
     command: str,
-    config: RunConfig,
-    starting: "Callable[[RunConfig], list[Engine]] | None" = None,
+    config: RunChoices,
+    starting: "Callable[[RunChoices], list[Engine]] | None" = None,
 ) -> None:
     """Do a run in a new directory; a mistake that is found before anything was asked leaves none.
 
@@ -55,15 +53,15 @@ def start(
     with mistakes():
         config.check()
         path = new_run_path(config.runs, config.name, command=command)
-    engines = (starting or start_engines)(config)
+    engines = starting(config) if starting else start_engines(config.orders())
     try:
         _make(path, command, config, engines, recorded=True)
     except BaseException:
-        _close(engines)
+        close_all(engines)
         raise
     session = None
     try:
-        with alone_in(path), _open_session(engines, path, config) as session:
+        with alone_in(path), _session(engines, path, config) as session:
             _do(command, config, path, session)
     except Mistake:
         if session is None or not any(each.budget.spent.prompts for each in session.all):
@@ -95,8 +93,8 @@ def _resume(choices: ResumeConfig, limits: Mapping[str, Any]) -> None:
         _check_servers(choices.run, config)
     for name in changed_since(choices.run):
         NOTES.print(f"{name} has changed since the run began, which goes on with its own copy.")
-    engines = start_engines(config)
-    with _open_session(engines, choices.run, config, mending=choices.mend) as session:
+    engines = start_engines(config.orders())
+    with _session(engines, choices.run, config, mending=choices.mend) as session:
         before = read_manifest(choices.run)["prompts"]
         changed = {name: new for name, new in config.asdict().items() if new != old.asdict()[name]}
         renew_manifest(choices.run, config=changed, limits=config.limits())
@@ -125,10 +123,10 @@ def replay(choices: ReplayConfig) -> None:
         path = new_run_path(place.parent, name, command=command)
         _descriptions(choices.run, config)
     nobody, tolerant = [None] * len(config.models()), config.tolerant()
-    with _open_session(nobody, choices.run, tolerant) as session:
+    with _session(nobody, choices.run, tolerant) as session:
         _make(path, command, config, [one.engine for one in session.all] if session else [])
         try:
-            _work(command)(tolerant, path, session)
+            _work(command, tolerant, path, session)
         except BaseException:
             shutil.rmtree(path)
             raise
@@ -144,15 +142,37 @@ def replay(choices: ReplayConfig) -> None:
         NOTES.print(f"{METRICS} is identical to that of {choices.run}")
 
 
-def _work(command: str) -> Callable[[Any, Path, Session | None], None]:
-    """Return what does a run and writes everything but the manifest and the journal."""
-    return pkgutil.resolve_name(COMMANDS[command].run)
+def _work(command: str, config: RunChoices, path: Path, session: Session | None) -> None:
+    """Do a run, end its directory with its metrics, and tell what came of it."""
+    began, own = time.perf_counter(), COMMANDS[command]
+    done: Result = own.load_run()(config, path, session)
+    if done.timings:
+        write_table(path / "timings.parquet", in_columns(done.timings))
+    if done.metrics is not None:
+        kept = config.of_run(path)  # whoever moves or edits a source meanwhile changes nothing
+        first = run_columns(command, kept.asdict(), kept.carried()) | kept.columns()
+        write_table(path / METRICS, in_columns([first | row for row in done.metrics]))
+    if config.json:
+        print(json.dumps(done.said, indent=2, allow_nan=False))
+        return
+    console = results(config.words())
+    own.load_tables()(done.found, console)
+    for remark in done.remarks:
+        console.print(remark)
+    console.print(f"{time.perf_counter() - began:.0f} s. Run directory: {path}")
+
+
+def _session(
+    engines: Sequence[Engine | None], run: Path, config: RunChoices, *, mending: bool = False
+) -> AbstractContextManager[Session | None]:
+    limits, currency = config.limits(), config.currency_of_prompts()
+    return open_session(engines, run, limits=limits, currency=currency, mending=mending)
 
 
 def _make(
     path: Path,
     command: str,
-    config: RunConfig,
+    config: RunChoices,
     engines: Sequence[Engine],
     *,
     recorded: bool = False,
@@ -167,7 +187,7 @@ def _make(
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(data)
         for place, engine in enumerate(engines if recorded else ()):
-            Store(_journal(folder, place), engine.describe).close()
+            Store(journal_of(folder, place), engine.describe).close()
 
     first, *others = [engine.describe().asdict() for engine in engines] or [None]
     engine = first and first | ({"others": others} if others else {})
@@ -175,12 +195,7 @@ def _make(
     make_run(path, command=command, config=choices, limits=limits, engine=engine, fill=fill)
 
 
-def _journal(run: Path, place: int) -> Path:
-    """Return the journal of one of a run's engines: the second's is journal-2.sqlite."""
-    return run / (f"journal-{place + 1}.sqlite" if place else "journal.sqlite")
-
-
-def _descriptions(path: Path, config: RunConfig) -> list[dict[str, Any]]:
+def _descriptions(path: Path, config: RunChoices) -> list[dict[str, Any]]:
     """Return the descriptions of the engines that a run asked, as many as its models."""
     engine, kind = read_manifest(path)["engine"], list[EngineDescription]
     others = engine.get("others", []) if engine else []
@@ -193,7 +208,7 @@ def _descriptions(path: Path, config: RunConfig) -> list[dict[str, Any]]:
     return engines
 
 
-def _check_servers(path: Path, config: RunConfig) -> None:
+def _check_servers(path: Path, config: RunChoices) -> None:
     """Check that whoever asked a server names one again."""
     for asked, engine in zip(config.models(), _descriptions(path, config), strict=True):
         if asked.server is None and "url" in engine:
@@ -203,20 +218,18 @@ def _check_servers(path: Path, config: RunConfig) -> None:
             )
 
 
-def _overrides(choices: ResumeConfig, command: str, old: RunConfig) -> dict[str, Any]:
+def _overrides(choices: ResumeConfig, command: str, old: RunChoices) -> dict[str, Any]:
     """Return what a run is to go on with, in place of what it began with."""
     given = {
         name: value for name, value in dataclasses.asdict(choices).items() if value is not None
     }
     found = {name: value for name, value in given.items() if name not in _OF_A_RESUME}
-    if "most_unread" in found and "most_unread" not in old.asdict():
-        raise ValueError(f"--most-unread is for simulations; {choices.run} is a {command}.")
-    if alien := sorted({"planner_server", "worker_server"} & set(found) - _fields(old)):
-        flag = alien[0].replace("_", "-")
-        raise ValueError(f"--{flag} is for comparisons; {choices.run} is a {command}.")
     if alien := sorted(set(found) - _fields(old)):
         flag = alien[0].replace("_", "-")
-        raise ValueError(f"--{flag} is for runs that ask a model; {choices.run} is a {command}.")
+        raise ValueError(
+            f"--{flag} is none of the choices of econjax {command}, of which {choices.run} is a "
+            "run: leave it out."
+        )
     return found
 
 
@@ -239,34 +252,11 @@ def _say_what_is_kept(before: str, session: Session | None, *, ask_again: bool) 
         )
 
 
-def _fields(config: RunConfig) -> set[str]:
+def _fields(config: Any) -> set[str]:
     return {field.name for field in dataclasses.fields(config)}
 
 
-def start_engines(config: RunConfig) -> list[Engine]:
-    """Start an engine for each model that a run asks, or none.
-
-    Raises:
-        EngineError: one cannot be started.
-    """
-    engines = []
-    try:
-        for asked in config.models():
-            one = dataclasses.replace(config, model=asked.model, server=asked.server)
-            engines.append(engine_of(one))
-    except BaseException:
-        _close(engines)
-        raise
-    return engines
-
-
-def _close(engines: Sequence[Engine | None]) -> None:
-    for engine in engines:
-        if engine is not None:
-            engine.close()
-
-
-def _read(path: Path) -> tuple[str, RunConfig]:
+def _read(path: Path) -> tuple[str, Any]:
     """Return the command and the choices of a run."""
     manifest = read_manifest(path)
     command = manifest["command"]
@@ -276,14 +266,14 @@ def _read(path: Path) -> tuple[str, RunConfig]:
     return command, kind.fromdict(manifest["config"] | manifest["limits"]).of_run(path)
 
 
-def _do(command: str, config: RunConfig, path: Path, session: Session | None) -> None:
+def _do(command: str, config: RunChoices, path: Path, session: Session | None) -> None:
     """Do a run in its directory; say how to go on if it is cut short."""
-    server = "".join(f" --{name.replace('_', '-')} ..." for name in SERVERS if _has(config, name))
+    server = "".join(f" --{name.replace('_', '-')} ..." for name in config.servers())
     on = f"Answers so far are kept; to go on: econjax resume {path}{server}"
     began = time.perf_counter()
     try:
         with advising(on):
-            _work(command)(config, path, session)
+            _work(command, config, path, session)
     except EngineError as error:
         more = "a limit that was met is raised there: see --help"
         if isinstance(error, Unread) and session is not None:
@@ -302,51 +292,3 @@ def _do(command: str, config: RunConfig, path: Path, session: Session | None) ->
                 f"Answers of {each.describe().model} that were kept and not used: {unused:,}, "
                 "because this version or these choices ask otherwise."
             )
-
-
-def _has(config: RunConfig, name: str) -> bool:
-    return bool(dict(vars(config)).get(name))
-
-
-@contextlib.contextmanager
-def _open_session(
-    engines: Sequence[Engine | None], run: Path, config: RunConfig, *, mending: bool = False
-) -> Iterator[Session | None]:
-    """Open a journal for each engine and put the wrappers around it; nothing without an engine."""
-    purse: list[Budget] = []
-    with contextlib.ExitStack() as stack:
-        sessions = []
-        for place, engine in enumerate(engines):
-            try:
-                journal = _open_journal(engine, _journal(run, place), mending=mending)
-                source = stack.enter_context(contextlib.closing(journal))
-            except BaseException:
-                _close(engines[place:])
-                raise
-            budget = Budget(
-                source,
-                tokens=config.limit_tokens,
-                dollars=config.limit_dollars,
-                seconds=config.limit_seconds,
-                prices=config.prices,
-                clock=partial(getattr, source, "seconds"),
-                purse=purse,
-            )
-            sessions.append(Session(Dedupe(spoken(budget, config)), budget, source))
-        first, *others = sessions or [None]
-        yield first and dataclasses.replace(first, others=tuple(others))
-
-
-def _open_journal(engine: Engine | None, file: Path, *, mending: bool) -> Journal:
-    """Return the journal of an engine, which a run began with its directory."""
-    try:
-        if engine is not None and not (file.is_file() and file.stat().st_size):
-            raise Damaged(file, "is missing" if not file.exists() else "is empty")
-        return Journal(engine, file)
-    except Damaged:
-        if engine is None or not mending:
-            raise
-        kept = mend(file, engine.describe)
-        NOTES.print(f"The journal {file} is mended; what there was of it is in {file}-damaged.")
-        NOTES.print(f"Answers in it that were sound: {kept:,}.")
-        return Journal(engine, file)

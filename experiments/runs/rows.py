@@ -4,7 +4,6 @@ A row begins with what its run is: its digest and command, the version, the econ
 the sizes that tables are read by. Rates are columns `rate_1`, `rate_2`, ...
 """
 
-import hashlib
 import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
@@ -13,42 +12,48 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from econjax import AmongWorkers, Atkinson, BracketSchedule
-from experiments.core.config import RunConfig
-from experiments.economies.kept import digests_of
+from econjax import BracketSchedule
+from experiments.economies.kept import digest_of, digests_of
 from experiments.report.rates import Rates
 from llm_policy.prompts.welfare import WelfareSpec
 
 Row = dict[str, Any]
 
 
-def run_columns(command: str, config: RunConfig) -> Row:
-    """Return the columns with which every row of a run begins.
+def run_columns(command: str, choices: Mapping[str, Any], files: Mapping[str, bytes]) -> Row:
+    """Return what every row says of a run, from its choices and the files that it keeps.
 
     `run` is the digest of all that its figures depend on, not a name: equal runs have equal bytes.
     """
+    said = identity(choices, files)
+    own = {name: value for name, value in said["config"].items() if name not in MAY_CHANGE}
     return {
-        "run": _digest_of_run(command, config),
+        "run": digest_of({"command": command} | own | {"economy_file": said["files"]}),
         "command": command,
         "version": importlib.metadata.version("econjax"),
-        "economy": digest_of_economy(vars(config), config.carried()),
-        "elasticity": config.elasticity,
-        "agents": config.size,
-        "planner_model": None,
-        "worker_model": None,
     }
 
 
-def pooling_columns(command: str, config: RunConfig) -> Row:
-    """Return the columns of a run but for its digest, which limits of a replay would change."""
-    columns = run_columns(command, config)
-    return {name: value for name, value in columns.items() if name != "run"}
+def identity(choices: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return all that a run's figures depend on: choices, and digests of files wherever they are.
+
+    Ready for JSON.
+    """
+    said = {name: value for name, value in choices.items() if name not in _FILES}
+    return {"config": json.loads(json.dumps(said)), "files": digests_of(files)}
+
+
+_FILES = ("economy_file", "file", "population")
+"""Choices that say where a file is of which the run keeps a copy."""
+MAY_CHANGE = ("most_unread",)
+"""What a run may be finished or repeated under instead: its figures do not depend on it."""
 
 
 def welfare_columns(aim: WelfareSpec) -> Row:
     """Return a welfare function's name, as flags have it, and its aversion, where it has one."""
-    welfare = aim.welfare.welfare if isinstance(aim.welfare, AmongWorkers) else aim.welfare
-    aversion = float(welfare.aversion) if isinstance(welfare, Atkinson) else None
+    welfare = aim.welfare.of_those_who_count
+    own = welfare.constant_aversion if welfare.needs_dollars else None
+    aversion = None if own is None else float(own)
     return {"welfare": aim.name.partition(",")[0].lower(), "aversion": aversion}
 
 
@@ -64,7 +69,7 @@ def numbered(name: str, values: Sequence[float]) -> Row:
 
 
 def in_columns(rows: Sequence[Row]) -> pa.Table:
-    """Return rows as a table with all their columns; one that no row fills holds numbers, or texts.
+    """Return rows as a table with all their columns; one that no row fills has its usual type.
 
     Equal rows make equal tables.
     """
@@ -72,7 +77,7 @@ def in_columns(rows: Sequence[Row]) -> pa.Table:
     columns = {name: pa.array([row.get(name) for row in rows]) for name in names}
     return pa.table(
         {
-            name: column.cast(_TEXT if name in _TEXTS else pa.float64())
+            name: column.cast(_USUAL.get(name, pa.float64()))
             if pa.types.is_null(column.type)
             else column
             for name, column in columns.items()
@@ -80,28 +85,6 @@ def in_columns(rows: Sequence[Row]) -> pa.Table:
     )
 
 
-_TEXT = pa.string()
 _TEXTS = ("planner_model", "worker_model", "planner", "observes")
-
-
-def digest_of(said: Mapping[str, Any]) -> str:
-    """Return a short digest of choices as JSON has them."""
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
-
-
-OF_ECONOMY = ("incomes", "elasticity", "law", "year", "status", "group_rates", "spending")
-"""The choices that an economy is made of, but for the number of its workers."""
-
-
-def digest_of_economy(choices: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
-    """Return a short digest of `OF_ECONOMY` and of the economy's files, as a run keeps them.
-
-    It is the same of a configuration and of the run that it left.
-    """
-    said = {name: choices.get(name) for name in OF_ECONOMY}
-    return digest_of(said | {"files": digests_of(files)})
-
-
-def _digest_of_run(command: str, config: RunConfig) -> str:
-    choices = config.asdict() | {"economy_file": digests_of(config.carried())}
-    return digest_of({"command": command} | choices)
+_USUAL = dict.fromkeys(_TEXTS, pa.string()) | {"years": pa.list_(pa.float64())}
+"""The types of columns that do not hold a number."""

@@ -15,8 +15,9 @@ from econjax.populations.distributions import (
     LognormalPareto,
 )
 from experiments.core.economy import EconomyConfig
+from experiments.economies.kept import digest_of
 
-YEAR = 2024
+_YEAR = 2024
 """Of the federal law to which all are calibrated."""
 
 
@@ -37,9 +38,15 @@ class Kind:
     law_title, statuses = "US federal", ()
 
     @property
+    def digest(self) -> dict[str, str]:
+        """The column that tells it from others."""
+        said = [self.name, self.status, self.elasticity, self.spread, repr(self.incomes)]
+        return {"economy": digest_of({"scoreboard": said})}
+
+    @property
     def law(self) -> BracketSchedule:
         """The federal schedule, in whose brackets planners set rates."""
-        return us_federal(YEAR, self.status)
+        return us_federal(_YEAR, self.status)
 
     def economy(self, key: Key[Array, ""], agents: int) -> Economy:
         """Return the economy of `agents` workers drawn with the key."""
@@ -62,6 +69,11 @@ class OwnKind:
     name: str
     choices: EconomyConfig
     elasticity: float
+
+    @property
+    def digest(self) -> dict[str, str]:
+        """Nothing: the run's own economy is this one."""
+        return {}
 
     @property
     def law(self) -> BracketSchedule:

@@ -16,6 +16,7 @@ from econjax import Atkinson, BracketSchedule
 from econjax.planning import Planner, RationalEvaluator, plan
 from experiments.core.config import PlannerName
 from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext, titled
+from experiments.economies.kept import name_of
 from experiments.report.intervals import Measured, bootstrap
 from experiments.scoreboard.config import OWN_ECONOMY, ScoreboardConfig
 from experiments.scoreboard.economies import ECONOMIES, Kind, OwnKind
@@ -49,7 +50,8 @@ def _kind(name: str, config: ScoreboardConfig) -> Kind | OwnKind:
     if name != OWN_ECONOMY:
         return ECONOMIES[name]
     file = config.economy_file
-    return OwnKind(file.stem if file else f"incomes {config.incomes}", config, config.elasticity)
+    name = f"incomes {config.incomes}" if file is None else name_of(file)
+    return OwnKind(name, config, config.elasticity)
 
 
 class Contest(NamedTuple):

@@ -1,38 +1,15 @@
-"""The scoreboard for people, and as JSON."""
+"""The scoreboard in tables."""
 
-import dataclasses
-import json
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 
 from econjax.bounds import USUAL_BOUNDS
-from experiments.core.session import Session
-from experiments.report.console import NOTES, print_notes, results
-from experiments.report.disclosure import BY_CHOICE
 from experiments.report.intervals import Measured
-from experiments.runs.directory import METRICS, write_table
-from experiments.runs.rows import (
-    Row,
-    digest_of,
-    in_columns,
-    rate_columns,
-    run_columns,
-    welfare_columns,
-)
-from experiments.scoreboard.config import ScoreboardConfig
-from experiments.scoreboard.economies import Kind
-from experiments.scoreboard.run import (
-    Contest,
-    ContestSize,
-    Score,
-    contest_scores,
-    contests,
-    pooled,
-)
+from experiments.scoreboard.run import ContestSize, Score, pooled
 
 _COLUMNS = (
     "planner",
@@ -51,89 +28,21 @@ _COLUMNS = (
 )
 
 
-def run_scoreboard(config: ScoreboardConfig, path: Path, session: Session | None) -> None:
-    """Make the scoreboard, write its rows into the run directory, print it.
+class Scored(NamedTuple):
+    """All scores, how much each contest held, and whether there were several economies."""
 
-    Raises:
-        EngineError: a planner is a model whose engine cannot answer.
-    """
-    sizes = ContestSize(
-        config.populations, config.agents or config.size, config.evaluations, config.seed
-    )
-    console, scores = results(config), []
-    if not config.json:
-        console.print(_words(sizes))
-    with NOTES.status("") as status:
-        wanted = contests(config)
-        for place, contest in enumerate(wanted):
-            status.update(f"{place + 1} of {len(wanted)}, {contest.title}")
-            some = contest_scores(contest, config.roster, sizes, session and session.engine)
-            scores += some
-            if not config.json:
-                console.print(score_table(contest.title, some))
-    write_table(path / "timings.parquet", in_columns([_timing(score) for score in scores]))
-    write_table(path / METRICS, in_columns(list(score_rows(config, sizes, scores, session))))
-    left_out = sorted(set(config.planners) - set(config.roster))
-    if not config.json:
-        print_notes(config, console)
-        if left_out:
-            console.print(f"Left out, for it knows one schedule for all: {', '.join(left_out)}.")
-    if config.json:
-        rows = [_as_dict(score) for score in scores]
-        print(
-            json.dumps(
-                {"sizes": dataclasses.asdict(sizes), "scores": rows}, indent=2, allow_nan=False
-            )
-        )
-    elif len({contest.kind.name for contest in wanted}) > 1:
-        together = pooled(scores)
-        for title in dict.fromkeys(score.contest.title for score in together):
-            some = [score for score in together if score.contest.title == title]
-            console.print(score_table(title, some))
-    if not config.json:
-        for remark in session.remarks(BY_CHOICE) if session else ():
-            console.print(remark)
-        console.print(f"Run directory: {path}")
+    scores: Sequence[Score]
+    sizes: ContestSize
+    pools: bool
 
 
-def score_rows(
-    config: ScoreboardConfig, sizes: ContestSize, scores: Sequence[Score], session: Session | None
-) -> Iterator[Row]:
-    """Yield a row for each planner on each draw of each contest: dollars a year, shares, counts."""
-    first = run_columns("scoreboard", config) | {"agents": sizes.agents}
-    model = session and session.describe().model
-    for score in scores:
-        columns = first | _of_contest(score.contest)
-        columns |= {"planner": score.planner, "observes": score.observes}
-        draws = zip(sizes.seeds, score.tried, score.regrets, score.shares, strict=True)
-        for seed, tried, regret, share in draws:
-            yield columns | {
-                "planner_model": model if tried.queries else None,
-                "seed": seed,
-                "equivalent": tried.equivalent,
-                "regret": regret,
-                "share": share,
-                "values": tried.counts["value"],
-                "gradients": tried.counts["gradient"],
-                "training": score.training,
-                "queries": tried.queries,
-                **rate_columns(tried.schedule),
-            }
-
-
-def _of_contest(contest: Contest) -> Row:
-    """Return an economy, what is maximised and the elasticity that is told, in columns."""
-    kind = contest.kind
-    columns = {"economy_name": kind.name, "elasticity": kind.elasticity, "told": contest.told}
-    if isinstance(kind, Kind):  # the other's digest is that of the run's own economy
-        said = [kind.name, kind.status, kind.elasticity, kind.spread, repr(kind.incomes)]
-        columns |= {"economy": digest_of({"scoreboard": said})}
-    return columns | welfare_columns(contest.aim)
-
-
-def _timing(score: Score) -> Row:
-    said = {"contest": score.contest.title, "planner": score.planner}
-    return said | {"seconds": score.seconds * len(score.tried)}
+def print_scoreboard(found: Scored, console: Console) -> None:
+    """Print a table for each contest and, of several economies, for all of them together."""
+    console.print(_words(found.sizes))
+    for scores in (found.scores, pooled(found.scores) if found.pools else ()):
+        for title in dict.fromkeys(score.contest.title for score in scores):
+            own = [score for score in scores if score.contest.title == title]
+            console.print(score_table(title, own))
 
 
 def _words(sizes: ContestSize) -> str:
@@ -155,17 +64,6 @@ def score_table(title: str, scores: Sequence[Score]) -> Table:
     for score in sorted(scores, key=lambda score: score.regret.value):
         table.add_row(*_cells(score))
     return table
-
-
-def _as_dict(score: Score) -> dict[str, Any]:
-    kind, aim, told = score.contest
-    names = [field.name for field in dataclasses.fields(score) if field.name != "tried"]
-    figures = {name: getattr(score, name) for name in names}
-    figures |= {
-        "regret": dataclasses.asdict(score.regret),
-        "share": dataclasses.asdict(score.share),
-    }
-    return figures | {"contest": {"economy": kind.name, "welfare": aim.name, "told": told}}
 
 
 def _cells(score: Score) -> tuple[str, ...]:

@@ -1,86 +1,80 @@
-"""Run a simulation: progress, a table of tax years, a figure, files."""
+"""Run a simulation: progress, a figure, files, rows."""
 
 import dataclasses
 import itertools
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from experiments.core.session import Session
-from experiments.report.console import NOTES, mistakes, print_notes, progress_bar, results
+from experiments.report.console import NOTES, mistakes, progress_bar
 from experiments.report.files import whole
-from experiments.report.rates import rates_text
-from experiments.runs.directory import METRICS, write_table
-from experiments.runs.rows import pooling_columns
+from experiments.runs.directory import write_table
+from experiments.runs.result import Result
 from experiments.simulate.config import PEOPLE, SimulateConfig
 from experiments.simulate.figures import plot_simulation
 from experiments.simulate.run import Setup, Simulation, foresee, prepare, run_years
-from experiments.simulate.seeds import print_years, years_over_seeds
+from experiments.simulate.seeds import years_over_seeds
+from experiments.simulate.tables import Simulated
 from llm_policy.engines.base import Engine
 from llm_policy.engines.wrappers.budget import Usage
 from llm_policy.personas.files import save_personas
 
 
-def run_simulate(config: SimulateConfig, path: Path, session: Session | None) -> None:
-    """Simulate, write what came out into the run directory, print."""
+def run_simulate(config: SimulateConfig, path: Path, session: Session | None) -> Result:
+    """Simulate; write people, workers, elections and a figure into the run directory."""
     assert session is not None, "a simulation asks a model"
-    started = time.perf_counter()
     lives = _live(config, path, session.engine)
     setup, done = lives[0].setup, lives[0].done
-    chosen, config = config, setup.config
-    write_table(path / "timings.parquet", [row for life in lives for row in life.timings()])
+    _write_files(lives, path, symbol=config.currency.symbol)
+    years, scores, seeds = [life.years() for life in lives], config.scores, len(lives)
+    figures = (*scores, "labor", "distance", "lost", "gini", "rebate")
+    over_seeds = years_over_seeds(years, figures) if seeds > 1 else []
+    said = {
+        "run": str(path),
+        "engine": session.describe(),
+        "spent": dataclasses.asdict(session.budget.spent),
+        "tax_years": years[0],
+        "government": done.government,
+    }
+    models = _models(config, session)
+    return Result(
+        Simulated(years[0], over_seeds, seeds, scores, config.elects),
+        said | ({"seeds": [dataclasses.asdict(year) for year in over_seeds]} if over_seeds else {}),
+        [models | row for life in lives for row in life.done.metrics],
+        timings=[row for life in lives for row in life.timings()],
+        remarks=[
+            *config.notes(),
+            *_remarks(setup, done),
+            *session.remarks(setup.config.asked, setup.society.workers),
+        ],
+    )
+
+
+def _write_files(lives: Sequence["_Life"], path: Path, *, symbol: str) -> None:
+    """Write every worker's steps, what governments did, and a figure of the first seed."""
     tables = [table for life in lives for table in life.done.workers]
     write_table(path / "workers.parquet", pa.concat_tables(tables))
-    symbol = config.currency.symbol
-    plot_simulation(done.metrics, config.scores, path / "welfare.png", symbol=symbol)
-    government = done.government
-    if config.seeds > 1:
+    first, *others = (life.done for life in lives)
+    plot_simulation(
+        first.metrics, lives[0].setup.config.scores, path / "welfare.png", symbol=symbol
+    )
+    government = first.government
+    if others:
         government = government | {"seeds": [life.done.government for life in lives]}
     with whole(path / "government.json") as file:
         file.write_text(json.dumps(government, indent=2) + "\n", encoding="utf-8")
-    first = pooling_columns("simulate", chosen) | _models(config, session)
-    write_table(path / METRICS, [first | row for life in lives for row in life.done.metrics])
-    years = [life.years() for life in lives]
-    figures = (*config.scores, "labor", "distance", "lost", "gini", "rebate")
-    over_seeds = years_over_seeds(years, figures) if config.seeds > 1 else []
-    if config.json:
-        result = {
-            "run": str(path),
-            "engine": session.describe().asdict(),
-            "spent": dataclasses.asdict(session.budget.spent),
-        }
-        result |= {"tax_years": years[0], "government": done.government}
-        if config.seeds > 1:
-            result["seeds"] = [dataclasses.asdict(year) for year in over_seeds]
-        print(json.dumps(result, indent=2, allow_nan=False))
-        return
-    console = results(config)
-    _print(config, years[0], console)
-    if config.seeds > 1:
-        print_years(over_seeds, config.seeds, console)
-    print_notes(config, console)
-    for remark in (
-        *_remarks(config, setup, done),
-        *session.remarks(config.asked, setup.society.workers),
-    ):
-        console.print(remark)
-    console.print(
-        f"{time.perf_counter() - started:.0f} s for the simulation. Run directory: {path}"
-    )
 
 
 def _models(config: SimulateConfig, session: Session) -> dict[str, str | None]:
     """Return who works and who sets the taxes, where that is a model."""
     model = session.describe().model
-    plans = config.planner == "llm" or config.scenario == "democratic"
-    return {"planner_model": model if plans else None, "worker_model": model}
+    return {"planner_model": model if config.model_plans else None, "worker_model": model}
 
 
 class _Life(NamedTuple):
@@ -111,7 +105,7 @@ def _live(config: SimulateConfig, path: Path, engine: Engine) -> list[_Life]:
         with mistakes():
             setup = prepare(dataclasses.replace(config, seed=seed, mode=mode), engine)
         mode, first = setup.config.mode, seed == config.seed
-        if setup.people is not None and (first or config.population is None):
+        if setup.people is not None and config.population is None:
             name = PEOPLE if first else PEOPLE.replace(".", f"-{seed}.")
             with whole(path / name) as file:
                 save_personas(file, setup.people)
@@ -155,45 +149,8 @@ def _year(config: SimulateConfig, done: Simulation, number: int) -> dict[str, An
     } | (scores | figures | {"standard_error": float(year.report.standard_error)})
 
 
-def _print(config: SimulateConfig, years: list[dict[str, Any]], console: Console) -> None:
-    table = Table(box=box.SIMPLE_HEAD)
-    elected = config.scenario == "democratic"
-    columns = ["tax year", *(["leader"] if elected else []), "rates, % by bracket"]
-    columns += [f"{name} $" for name in config.scores] + [
-        "± $",
-        "hours",
-        "off best",
-        "errors $",
-        "Gini",
-        "rebate $",
-        "satisfied %",
-        "read %",
-    ]
-    for column in columns:
-        table.add_column(
-            column, justify="left" if column.startswith("rates") else "right", no_wrap=True
-        )
-    for year in years:
-        leader = "-" if year["leader"] is None else str(year["leader"])
-        table.add_row(
-            str(year["tax_year"]),
-            *([leader] if elected else []),
-            rates_text(year["rates"], "4.1f"),
-            *(f"{year[name]:,.0f}" for name in config.scores),
-            f"{year['standard_error']:,.0f}",
-            f"{year['labor']:.1f}",
-            f"{year['distance']:.1f}",
-            f"{year['lost']:,.0f}",
-            f"{year['gini']:.4f}",
-            f"{year['rebate']:,.0f}",
-            "-" if year["satisfied"] is None else f"{100 * year['satisfied']:.0f}",
-            f"{100 * year['understood']:.1f}",
-        )
-    console.print(table)
-
-
-def _remarks(config: SimulateConfig, setup: Setup, done: Simulation) -> list[str]:
-    asked = len(setup.society.workers.asked)
+def _remarks(setup: Setup, done: Simulation) -> list[str]:
+    config, asked = setup.config, len(setup.society.workers.asked)
     remarks = [
         f"{asked:,} language-model workers ({config.scenario}), answers in {config.mode} mode, "
         f"{config.tax_year} steps a tax year; equivalents in dollars a year under each welfare "
@@ -212,12 +169,11 @@ def _remarks(config: SimulateConfig, setup: Setup, done: Simulation) -> list[str
         remarks.append(
             f"Probability that workers' models gave to none of the hours offered: {leaked:.1%}."
         )
-    elected = config.scenario == "democratic"
-    if config.planner == "llm" and not elected and config.warmup >= config.tax_years:
+    if config.model_plans and not config.elects and config.warmup >= config.tax_years:
         remarks.append(
             f"The planner was never asked: --warmup {config.warmup} covers all tax years."
         )
-    if elected:
+    if config.elects:
         found = done.government
         remarks.append(
             f"Elections that changed the leader: {_known(found['turnover'], '.0%')}. A leader's "

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
-from experiments.core.checks import require_at_least, require_some
-from experiments.core.config import COSTS, AnsweringConfig, WelfareName
+from experiments.core.checks import COSTS, require_at_least, require_some
+from experiments.core.config import AnsweringConfig, WelfareName
 
 if TYPE_CHECKING:
     from econjax import BracketSchedule
+    from llm_policy.prompts.election import ElectionRules
+    from llm_policy.prompts.planner import PlannerStyle
     from llm_policy.prompts.workers import Style
 
 Scenario = Literal["rational", "bounded", "democratic"]
@@ -158,7 +160,7 @@ class SimulateConfig(AnsweringConfig):
                 "--thresholds rise from 0, in dollars a year; got "
                 f"{' '.join(map(str, self.thresholds))}."
             )
-        if self.scenario == "democratic" and self.one_model:
+        if self.elects and self.one_model:
             raise ValueError(
                 "--one-model is one language model, who cannot be an electorate: leave it out."
             )
@@ -171,7 +173,7 @@ class SimulateConfig(AnsweringConfig):
                 f"--population: there is no file {self.population}. Give the people.csv of a "
                 "run's directory."
             )
-        if self.queries and (self.scenario == "democratic" or self.planner != "llm"):
+        if self.queries and (self.elects or self.planner != "llm"):
             raise ValueError(
                 "--queries are for a planner who is a language model and not elected; got "
                 f"{self.queries}: leave them out."
@@ -184,12 +186,25 @@ class SimulateConfig(AnsweringConfig):
         self.schedule()
 
     @property
+    def elects(self) -> bool:
+        """Whether the workers elect who sets the taxes."""
+        return self.scenario == "democratic"
+
+    @property
+    def model_plans(self) -> bool:
+        """Whether a language model sets the taxes, as a planner or as a leader."""
+        return self.elects or self.planner == "llm"
+
+    @property
     def asked(self) -> dict[str, str]:
         """Who is a language model, and how it answers: leaders and voters always in words."""
-        elects = self.scenario == "democratic"
-        plans = elects or self.planner == "llm"
-        takes_part: dict[str, bool] = {"planner": plans, "voters": elects}
+        takes_part: dict[str, bool] = {"planner": self.model_plans, "voters": self.elects}
         return {"workers": self.mode} | {who: "text" for who, does in takes_part.items() if does}
+
+    def carried(self) -> dict[str, bytes]:
+        """Return the files that a run keeps of the economy, and of people whom it takes over."""
+        own = {} if self.population is None else {PEOPLE: Path(self.population).read_bytes()}
+        return super().carried() | own
 
     def of_run(self, path: Path) -> Self:
         """Return the choices with the people that a run kept, where it took over others'."""
@@ -226,6 +241,33 @@ class SimulateConfig(AnsweringConfig):
             nudges=self.nudges,
             explore=self.explore,
             statuses=self.statuses,
+        )
+
+    def planner_style(self) -> "PlannerStyle":
+        """Return how a planner, or a leader, is asked."""
+        from llm_policy.prompts.planner import PlannerStyle
+
+        return PlannerStyle(
+            answer=self.answer,
+            think=self.think,
+            explore=self.explore,
+            exploit=self.exploit,
+            reflect=self.reflect,
+            observe=self.observe,
+            statuses=self.statuses,
+        )
+
+    def rules(self) -> "ElectionRules":
+        """Return the rules of the elections."""
+        from llm_policy.prompts.election import ElectionRules
+
+        return ElectionRules(
+            platforms=self.platforms,
+            candidates=self.candidates,
+            rule=self.rule,
+            term=self.term,
+            term_limit=self.term_limit,
+            leader=self.leader,
         )
 
     def schedule(self) -> "BracketSchedule":

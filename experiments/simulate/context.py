@@ -1,30 +1,38 @@
 """Whether a simulation's longest prompts fit the model's context, before anything is asked."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax.numpy as jnp
 
 from econjax import BracketSchedule
 from econjax.planning import Report
-from experiments.simulate.config import SimulateConfig
-from experiments.simulate.government import planner_of, rules_of
 from llm_policy.answers.proposals import answer_tokens, listed_rates
+from llm_policy.elections.democracy import Democracy
 from llm_policy.engines.base import Engine, Prompt
+from llm_policy.planners.text import LLMPlanner
 from llm_policy.prompts.election import OWN_GOAL, vote_prompts
 from llm_policy.prompts.numbers import LONGEST_RATE
-from llm_policy.prompts.planner import PlannerStyle
 from llm_policy.workers.llm import TEMPLATE_TOKENS
 from llm_policy.workers.society import Society
 
 
-def check_context(config: SimulateConfig, society: Society, engine: Engine, report: Report) -> None:
-    """Check the longest prompts of workers, planner, leaders, voters; `report` is as they may read.
+class LongestQuestion(NamedTuple):
+    """Who is asked, the longest question, and the tokens that its answer may take."""
+
+    who: str
+    prompt: Prompt
+    answer_tokens: int
+
+
+def check_context(engine: Engine, questions: Sequence[LongestQuestion]) -> None:
+    """Check the longest question to each part that a model plays.
 
     Raises:
         ValueError: a prompt and its answer do not fit.
     """
     room = engine.describe().context
-    for who, prompt, answer in _longest(config, society, engine, report):
+    for who, prompt, answer in questions:
         length = sum(engine.count(prompt)) + answer + TEMPLATE_TOKENS
         if 0 < room < length:
             raise ValueError(
@@ -34,47 +42,43 @@ def check_context(config: SimulateConfig, society: Society, engine: Engine, repo
             )
 
 
-def _longest(
-    config: SimulateConfig, society: Society, engine: Engine, report: Report
-) -> Iterator[tuple[str, Prompt, int]]:
-    """Yield who is asked, the longest question, and the tokens that its answer may take."""
-    workers, start = society.workers, config.schedule()
-    situation, memory = workers.worst_case(start)
-    yield "worker", _most(workers.prompts(situation, memory)), workers.answer_tokens
-    if config.scenario != "democratic":
-        if config.planner == "llm":
-            yield (
-                "planner",
-                *planner_of(config, engine, lambda schedule: report).longest_question(report),
-            )
-        return
-    shared, voters = society.voters_of(situation, memory)
-    person = f"{shared}\n{max(voters, key=len)}"
-    leader = planner_of(config, engine, None, person=person)
-    yield ("leader", *leader.longest_question(report))
-    yield ("voter", *_vote(config, start, shared, voters))
+def longest_to_workers(society: Society, start: BracketSchedule) -> LongestQuestion:
+    """Return the longest question to a worker."""
+    prompts = society.workers.prompts(*society.workers.worst_case(start))
+    longest = max(prompts, key=lambda prompt: len(prompt.shared) + len(prompt.personal))
+    return LongestQuestion("worker", longest, society.workers.answer_tokens)
 
 
-def _vote(
-    config: SimulateConfig, start: BracketSchedule, shared: str, voters: list[str]
-) -> tuple[Prompt, int]:
-    """Return the longest ballot with the longest voter, and the tokens of an answer."""
-    rules, count = rules_of(config), min(config.candidates or len(voters), len(voters))
+def longest_in_democracy(
+    democracy: Democracy, society: Society, report: Report
+) -> list[LongestQuestion]:
+    """Return the longest question to a leader, and to a voter; `report` is as it may read."""
+    start = democracy.start
+    shared, voters = society.voters_of(*society.workers.worst_case(start))
+    wordiest = max(voters, key=len)
+    goal = OWN_GOAL if democracy.rules.leader == "self" else democracy.goal
+    person, style = f"{shared}\n{wordiest}", democracy.style
+    leader = LLMPlanner(democracy.asker.engine, start, goal=goal, style=style, person=person)
+    return [
+        LongestQuestion("leader", *leader.longest_question(report)),
+        _ballot(democracy, shared, wordiest, len(voters)),
+    ]
+
+
+def _ballot(democracy: Democracy, shared: str, voter: str, voters: int) -> LongestQuestion:
+    """Return the longest ballot."""
+    start, rules = democracy.start, democracy.rules
+    count = min(rules.candidates or voters, voters)
     law = BracketSchedule(start.thresholds, jnp.full_like(start.rates, LONGEST_RATE))
-    rates = listed_rates(law)
     [prompt] = vote_prompts(
         law,
-        [max(voters, key=len)],
+        [voter],
         list(range(count)),
         rules=rules,
-        goal=OWN_GOAL,
-        style=PlannerStyle(think=config.think, statuses=config.statuses),
+        goal=democracy.goal,
+        style=democracy.style,
         economy=shared,
-        platforms=[rates] * count if config.platforms else [],
+        platforms=[listed_rates(law)] * count if rules.platforms else [],
         past=list(range(count)),
     )
-    return prompt, answer_tokens(count, think=config.think)
-
-
-def _most(prompts: list[Prompt]) -> Prompt:
-    return max(prompts, key=lambda prompt: len(prompt.shared) + len(prompt.personal))
+    return LongestQuestion("voter", prompt, answer_tokens(count, think=democracy.style.think))

@@ -1,7 +1,6 @@
 """Who sets the taxes of a simulation: a planner, or leaders elected by the workers."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,12 +13,11 @@ from econjax import BracketSchedule
 from econjax.planning import Planner, RationalEvaluator, Report, hear
 from experiments.core.registry import REGISTRY, PlanningContext
 from experiments.simulate.config import SimulateConfig
+from experiments.simulate.context import LongestQuestion, longest_in_democracy
 from llm_policy.elections.democracy import Democracy
 from llm_policy.elections.state import DemocracyState, exploitation, turnover
 from llm_policy.engines.base import Engine
 from llm_policy.planners.text import LLMPlanner
-from llm_policy.prompts.election import ElectionRules
-from llm_policy.prompts.planner import PlannerStyle
 from llm_policy.workers.evaluator import with_gradient
 from llm_policy.workers.society import Society, State
 
@@ -55,78 +53,36 @@ class Government(Protocol):
         """Return what there is to say in the end, ready for JSON."""
         ...
 
+    def longest(self, society: Society, report: Report) -> list[LongestQuestion]:
+        """Return the longest question to each model that governs; `report` is as it may read."""
+        ...
+
 
 def form_government(config: SimulateConfig, engine: Engine, society: Society) -> Government:
     """Return the planner or the democracy that `config` asks for."""
-    start = config.schedule()
-    if config.scenario == "democratic":
-        democracy = Democracy(
-            engine,
-            start,
-            rules=rules_of(config),
-            goal=config.aim(config.welfare).words,
-            style=_style(config),
-            most_unread=config.most_unread,
-        )
-        return _Elected(democracy)
+    start, aim = config.schedule(), config.aim(config.welfare)
+    asked: dict[str, Any] = {
+        "goal": aim.words,
+        "style": config.planner_style(),
+        "most_unread": config.most_unread,
+    }
+    if config.elects:
+        return _Elected(Democracy(engine, start, rules=config.rules(), **asked))
     rational = RationalEvaluator(society.workers.economy, society.welfare)
     if config.planner == "fixed":
         return _Planned(FixedPlanner(start), rational)
-    if config.planner != "llm":
-        setting = PlanningContext(
-            law=start,
-            elasticity=config.told,
-            engine=engine,
-            aim=config.aim(config.welfare),
-            statuses=config.statuses,
-        )
-        return _Planned(REGISTRY[config.planner].planner(setting), rational)
-    return _Planned(planner_of(config, engine, rational.what_if), rational)
-
-
-def planner_of(
-    config: SimulateConfig,
-    engine: Engine,
-    what_if: Callable[[BracketSchedule], Report] | None,
-    *,
-    person: str = "",
-) -> LLMPlanner:
-    """Return the language model that plans, or a leader who is a `person`."""
-    return LLMPlanner(
-        engine,
-        config.schedule(),
-        goal=config.aim(config.welfare).words,
-        style=_style(config),
-        person=person,
-        warmup=config.warmup,
-        most_unread=config.most_unread,
-        what_if=what_if if config.queries else None,
-        queries=config.queries,
-    )
-
-
-def rules_of(config: SimulateConfig) -> ElectionRules:
-    """Return the rules of the elections."""
-    return ElectionRules(
-        platforms=config.platforms,
-        candidates=config.candidates,
-        rule=config.rule,
-        term=config.term,
-        term_limit=config.term_limit,
-        leader=config.leader,
-    )
-
-
-def _style(config: SimulateConfig) -> PlannerStyle:
-    return PlannerStyle(
-        answer=config.answer,
-        think=config.think,
-        explore=config.explore,
-        exploit=config.exploit,
-        reflect=config.reflect,
-        observe=config.observe,
+    if config.planner == "llm":
+        what_if = rational.what_if if config.queries else None
+        options = {"warmup": config.warmup, "queries": config.queries, "what_if": what_if}
+        return _PlannedByModel(LLMPlanner(engine, start, **asked, **options), rational)
+    setting = PlanningContext(
+        law=start,
+        elasticity=config.told,
+        engine=engine,
+        aim=aim,
         statuses=config.statuses,
     )
+    return _Planned(REGISTRY[config.planner].planner(setting), rational)
 
 
 @dataclass(frozen=True)
@@ -161,6 +117,19 @@ class _Planned:
     def summary(self, state: Any) -> dict[str, Any]:
         rates = np.asarray(self.planner.recommend(state).rates, float).tolist()
         return {"recommended": rates, "queries": self.rational.counts["what_if"]}
+
+    def longest(self, society: Society, report: Report) -> list[LongestQuestion]:
+        return []
+
+
+@dataclass(frozen=True)
+class _PlannedByModel(_Planned):
+    """A planner who is a language model."""
+
+    planner: LLMPlanner
+
+    def longest(self, society: Society, report: Report) -> list[LongestQuestion]:
+        return [LongestQuestion("planner", *self.planner.longest_question(report))]
 
 
 @dataclass(frozen=True)
@@ -210,6 +179,9 @@ class _Elected:
             "leader_advantage": _finite(found.advantage),
             "minority_ratio": _finite(found.minority_ratio),
         }
+
+    def longest(self, society: Society, report: Report) -> list[LongestQuestion]:
+        return longest_in_democracy(self.democracy, society, report)
 
 
 def _finite(value: float) -> float | None:

@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from econjax import Economy, Population
-from experiments.core.engines import other_currency
 from experiments.simulate.config import SimulateConfig
 from llm_policy.engines.base import Engine, Unread
 from llm_policy.engines.wrappers.currency import rename
@@ -42,7 +41,8 @@ def cast_people(
     """
     if config.scenario == "rational":
         return None
-    people, currency = _people(config, economy.population, engine, key), other_currency(config)
+    people = _people(config, economy.population, engine, key)
+    currency = config.currency_of_prompts()
     if currency is None:
         return people
     return replace(people, texts=tuple(rename(text, currency) for text in people.texts))

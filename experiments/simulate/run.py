@@ -14,7 +14,7 @@ from econjax import BracketSchedule, Economy
 from econjax.planning import Report
 from experiments.core.modes import mode_for
 from experiments.simulate.config import SimulateConfig
-from experiments.simulate.context import check_context
+from experiments.simulate.context import check_context, longest_to_workers
 from experiments.simulate.government import Government, form_government
 from experiments.simulate.population import cast_people, cast_workers
 from llm_policy.audit.probe import Probe, probe_workers
@@ -86,10 +86,10 @@ def prepare(config: SimulateConfig, engine: Engine) -> Setup:
         satisfaction_counts=config.satisfaction_counts,
         subsistence=None,  # scores are welfare of the utilities in workers.parquet, as they are
     )
-    beginning, report = society.begin(config.schedule()), society.usual(config.schedule())[1]
-    check_context(config, society, engine, report)
-    government = form_government(config, engine, society)
-    return Setup(config, people, society, government, beginning, engine.tally, key)
+    start, government = config.schedule(), form_government(config, engine, society)
+    longest = government.longest(society, society.usual(start)[1])
+    check_context(engine, [longest_to_workers(society, start), *longest])
+    return Setup(config, people, society, government, society.begin(start), engine.tally, key)
 
 
 def _mode(
@@ -108,7 +108,7 @@ def _mode(
         workers = cast_workers(choosing, economy, people, engine, key)
         return probe_workers(workers, config.schedule())
 
-    return mode_for("workers", config, [engine], probe)
+    return mode_for("workers", config.mode, [engine], probe, most_leaked=config.most_leaked)
 
 
 def run_years(setup: Setup, progress: Callable[[int], None] = lambda steps: None) -> Simulation:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from experiments.core.config import COSTS, check_limits
+from experiments.core.checks import COSTS, check_limits
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from experiments.core.config import COSTS
+from experiments.core.checks import COSTS
 from experiments.report.console import NOTES
 from experiments.report.plain import one_line
 from experiments.runs.directory import MANIFEST, METRICS, read_manifest
-from experiments.runs.lifecycle import start, start_engines
+from experiments.runs.lifecycle import start
+from experiments.runs.sessions import start_engines
 from experiments.runs.spending import spent_by
 from experiments.study.clock import compile_clock
 from experiments.study.plan import PlannedRun
@@ -90,7 +91,7 @@ def _rehearsed(run: PlannedRun, prices: tuple[float, float]) -> Forecast:
     Its time is that of the rehearsal, and of the model for the questions that it did not answer.
     """
     NOTES.print(f"Rehearsing {run.name}.")
-    engines = start_engines(run.config)
+    engines = start_engines(run.config.orders())
     actors = [Rehearsal(engine) for engine in engines]
     try:
         with tempfile.TemporaryDirectory() as home, _silence():

@@ -4,7 +4,6 @@ import dataclasses
 import difflib
 import hashlib
 import itertools
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +11,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from experiments.core.checks import COSTS
 from experiments.core.commands import COMMANDS
-from experiments.core.config import COSTS, RunConfig
+from experiments.core.config import RunConfig
 from experiments.economies.document import Source
-from experiments.economies.kept import FOLDER, INDEX
+from experiments.runs.rows import identity
 from experiments.study.config import StudyConfig
 from experiments.study.document import FlagValues, Quick, RunList, StudyFile
 
@@ -41,7 +41,7 @@ class PlannedRun(NamedTuple):
 
     def identity(self) -> dict[str, Any]:
         """Return all that its figures depend on, ready for JSON: command, choices, files."""
-        return {"command": self.command, "config": _said(self.config), "files": _files(self.config)}
+        return {"command": self.command} | identity(self.config.asdict(), self.config.carried())
 
 
 def planned_runs(study: StudyFile, config: StudyConfig, folder: Path) -> list[PlannedRun]:
@@ -201,15 +201,3 @@ def _name(first: str, factors: FlagValues, seed: int | None) -> str:
 def _slug(value: Any) -> str:
     words = "+".join(map(str, value)) if isinstance(value, list) else str(value).lower()
     return re.sub(r"[^A-Za-z0-9.+]+", "-", words).strip("-.") or "none"
-
-
-def _said(config: Any) -> dict[str, Any]:
-    """Return choices as a manifest has them, without where an economy file is: see `_files`."""
-    said = json.loads(json.dumps(config.asdict()))
-    return {name: value for name, value in said.items() if name not in ("economy_file", "file")}
-
-
-def _files(config: Any) -> dict[str, str]:
-    """Return the digests of the files that a run keeps."""
-    files, index = config.carried().items(), f"{FOLDER}/{INDEX}"
-    return {name: hashlib.sha256(data).hexdigest() for name, data in files if name != index}

@@ -16,6 +16,7 @@ from experiments.report.plain import one_line
 from experiments.runs.config import ResumeConfig
 from experiments.runs.directory import MANIFEST, METRICS, read_manifest
 from experiments.runs.lifecycle import resume, start
+from experiments.runs.rows import MAY_CHANGE
 from experiments.runs.spending import spent_by
 from experiments.study.config import StudyConfig
 from experiments.study.plan import PlannedRun
@@ -156,13 +157,9 @@ def _recorded(folder: Path) -> dict[str, Any]:
             identity["config"] |= {
                 name: said
                 for name, said in manifest["config"].items()
-                if name in identity["config"] and name not in _MAY_CHANGE
+                if name in identity["config"] and name not in MAY_CHANGE
             }
     return recorded
-
-
-_MAY_CHANGE = ("most_unread",)
-"""What a resumed run may be given anew."""
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> str:

@@ -1,21 +1,21 @@
-"""Run a sweep: progress, rows, a table."""
+"""Run a sweep: its rows, and what it took."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from experiments.report.console import mistakes, results
+from experiments.report.console import mistakes
 from experiments.runs.directory import METRICS
+from experiments.runs.result import Result
 from experiments.sweep.config import SweepConfig
 from experiments.sweep.design import points_of
 from experiments.sweep.memory import megabytes
 from experiments.sweep.plan import groups_of
 from experiments.sweep.run import Spent, solve_groups
-from experiments.sweep.tables import print_sweep, swept_means
+from experiments.sweep.tables import Swept, swept_means
 
 
-def run_sweep(config: SweepConfig, path: Path, session: Any = None) -> None:
-    """Solve all economies that have no rows yet, write what came out, print.
+def run_sweep(config: SweepConfig, path: Path, session: Any = None) -> Result:
+    """Solve all economies that have no rows yet, and write the rows of each.
 
     Raises:
         Mistake: an economy in which the formula implies no rates.
@@ -26,17 +26,14 @@ def run_sweep(config: SweepConfig, path: Path, session: Any = None) -> None:
     spent = solve_groups(groups, path, config.file)
     varied = list(points[0].values)
     rows = swept_means(path / METRICS, varied)
-    if config.json:
-        print(json.dumps({"run": str(path), "spent": vars(spent), "rows": rows}, indent=2))
-        return
-    console = results()
-    print_sweep(rows, varied, console)
-    console.print(f"{_in_words(spent)} Run directory: {path}")
+    said = {"run": str(path), "spent": vars(spent), "rows": rows}
+    timings = [{name: value for name, value in vars(spent).items() if name != "batch"}]
+    return Result(Swept(rows, varied), said, None, timings=timings, remarks=[_in_words(spent)])
 
 
 def _in_words(spent: Spent) -> str:
     return (
-        f"{spent.whole:,.1f} s, of which {spent.compiling:,.1f} s to compile and "
+        f"{spent.whole:,.1f} s to solve, of which {spent.compiling:,.1f} s to compile and "
         f"{spent.drawing:,.1f} s waiting for draws; peak memory {megabytes(spent.peak)}, "
         f"{megabytes(spent.peak_expected)} stated beforehand."
     )

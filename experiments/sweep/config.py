@@ -8,10 +8,11 @@ from typing import Annotated, Any, Self
 import tyro
 
 from experiments.core.checks import require_at_least
+from experiments.core.choices import RunChoices
 
 
 @dataclass(frozen=True)
-class SweepConfig:
+class SweepConfig(RunChoices):
     """Find the best schedules of thousands of economies at once, and set them beside the law.
 
     The file is an economy file with two more tables: [vary] gives values, or a range, for fields
@@ -63,41 +64,6 @@ class SweepConfig:
         kept = path / FOLDER / ECONOMY
         return dataclasses.replace(self, file=kept) if kept.is_file() else self
 
-    def models(self) -> tuple[()]:
-        """Return the models that the run asks: none."""
-        return ()
-
-    def limits(self) -> dict[str, Any]:
-        """Return what the run may cost: nothing but time."""
-        return {}
-
-    def tolerant(self) -> Self:
-        """Return the choices themselves, which have no limits."""
-        return self
-
-    def scored(self, score: tuple[str, ...]) -> Self:
-        """Return the choices.
-
-        Raises:
-            ValueError: there are welfare functions to score the run under.
-        """
-        if score:
-            raise ValueError(
-                '--score is for simulations: put the functions under "welfare.functions".'
-            )
-        return self
-
     def asdict(self) -> dict[str, Any]:
         """Return the choices that figures depend on, ready for JSON."""
         return {"file": str(self.file), "memory": self.memory}
-
-    @classmethod
-    def fromdict(cls, choices: dict[str, Any]) -> Self:
-        """Return the choices that `asdict` described.
-
-        Raises:
-            ValueError: the manifest holds others.
-        """
-        from experiments.core.config import as_typed
-
-        return as_typed(cls, choices, "The manifest")

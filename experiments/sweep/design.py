@@ -18,10 +18,9 @@ from experiments.core.economy import EconomyConfig
 from experiments.economies.checks import clashes
 from experiments.economies.defaults import choices_said
 from experiments.economies.document import Source, read_document
-from experiments.economies.kept import Kept
+from experiments.economies.kept import Kept, digest_of
 from experiments.economies.sections import Document
 from experiments.economies.source import EconomySource
-from experiments.runs.rows import digest_of
 from experiments.sweep.document import Between, Level, Sweep, SweepDocument
 from llm_policy.prompts.welfare import welfare_aim
 

@@ -68,12 +68,7 @@ def solve_groups(groups: Sequence[CellGroup], path: Path, file: Path) -> Spent:
     _join([_part(parts, number) for number, _, _ in chunks_of(groups)], path / METRICS, schema)
     shutil.rmtree(parts)
     spent.whole, spent.peak = time.perf_counter() - began, peak_so_far()
-    write_table(path / "timings.parquet", [_timings(spent)])
     return spent
-
-
-def _timings(spent: Spent) -> dict[str, Any]:
-    return {name: value for name, value in vars(spent).items() if name != "batch"}
 
 
 def _solved(

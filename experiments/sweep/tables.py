@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -61,8 +61,16 @@ def _interval(values: Float[np.ndarray, " seeds"]) -> dict[str, float | None]:
 _MOST_ROWS = 60
 
 
-def print_sweep(rows: Sequence[Mapping[str, Any]], varied: Sequence[str], console: Console) -> None:
+class Swept(NamedTuple):
+    """Rows of means, and what varies between points."""
+
+    rows: Sequence[Mapping[str, Any]]
+    varied: Sequence[str]
+
+
+def print_swept(found: Swept, console: Console) -> None:
     """Print the table, of a long one the first rows."""
+    rows, varied = found
     table = Table(box=box.SIMPLE_HEAD)
     for title in (*varied, "beside"):
         table.add_column(title)

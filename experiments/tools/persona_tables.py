@@ -12,9 +12,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import llm_policy
+from experiments.tools.persona_sources import (
+    AGES_SOURCE,
+    EARNINGS_SOURCE,
+    EDUCATION_SOURCE,
+    GROUPS_SOURCE,
+    HOURS_BY_GROUP_SOURCE,
+    HOURS_SOURCE,
+    OCCUPATIONS_SOURCE,
+    PART_TIME_SOURCE,
+    STATES_SOURCE,
+)
 
 CsvRow = Mapping[str, str]
-
 TABLES = Path(llm_policy.__file__).parent / "data"
 
 LEVELS = (
@@ -45,89 +55,23 @@ def main(folder: Path, tables: Path = TABLES) -> None:
     hours = _read(folder / "hours_by_occupation_sex_2024.csv")
     groups = _groups(cps, wages, entry, {row["occupation_group"] for row in hours})
     occupations = _occupations(cps, groups, wages, entry, codes)
-    _write(tables / "groups.csv", _GROUPS_SOURCE, groups)
-    _write(tables / "occupations.csv", _OCCUPATIONS_SOURCE, occupations)
-    _write(tables / "hours_by_group.csv", _HOURS_BY_GROUP_SOURCE, _hours_by_group(hours))
+    _write(tables / "groups.csv", GROUPS_SOURCE, groups)
+    _write(tables / "occupations.csv", OCCUPATIONS_SOURCE, occupations)
+    _write(tables / "hours_by_group.csv", HOURS_BY_GROUP_SOURCE, _hours_by_group(hours))
     at_work = _read(folder / "hours_at_work_2024.csv")
-    _write(tables / "hours.csv", _HOURS_SOURCE, _hours(at_work))
+    _write(tables / "hours.csv", HOURS_SOURCE, _hours(at_work))
     by_age = _read(folder / "employed_by_age_sex_2024.csv")
-    _write(tables / "ages.csv", _AGES_SOURCE, _by_age(by_age, _FINEST, {"employed": "employed_k"}))
+    _write(tables / "ages.csv", AGES_SOURCE, _by_age(by_age, _FINEST, {"employed": "employed_k"}))
     part_time = _read(folder / "fulltime_parttime_by_age_sex_2024.csv")
     columns = {"full_time": "full_time_k", "part_time": "part_time_k"}
-    _write(
-        tables / "part_time.csv", _PART_TIME_SOURCE, _by_age(part_time, _PART_TIME_AGES, columns)
-    )
+    _write(tables / "part_time.csv", PART_TIME_SOURCE, _by_age(part_time, _PART_TIME_AGES, columns))
     education = _read(folder / "education_labor_earnings_2024.csv")
     earnings = _read(folder / "median_weekly_earnings_by_age_sex_2024.csv")
-    _write(tables / "earnings.csv", _EARNINGS_SOURCE, _earnings(earnings, education))
-    _write(tables / "education.csv", _EDUCATION_SOURCE, _education(education))
+    _write(tables / "earnings.csv", EARNINGS_SOURCE, _earnings(earnings, education))
+    _write(tables / "education.csv", EDUCATION_SOURCE, _education(education))
     states = _read(folder / "state_employment_laus.csv")
-    _write(tables / "states.csv", _STATES_SOURCE, _states(states))
+    _write(tables / "states.csv", STATES_SOURCE, _states(states))
 
-
-_CPS = "BLS, Current Population Survey, annual averages 2024 (cpsa2024.xlsx, https://www.bls.gov/cps/tables.htm)"
-_OEWS = (
-    "BLS, Occupational Employment and Wage Statistics, May 2024, national (national_M2024_dl.xlsx)"
-)
-_EP = "BLS, Employment Projections 2024-34, table 1.2 (occupation.xlsx)"
-_WAGES_SOURCE = (
-    f"wage_p10, wage_p50, wage_p90: {_OEWS}, annual wages, dollars. A p90 above the highest wage "
-    "printed is",
-    "replaced by p50^2 / p10, as far from the median as the p10 is.",
-    f"entry: {_EP}, typical entry education as a level of education.csv, 0 the lowest.",
-)
-_GROUPS_SOURCE = (
-    "Major groups of occupations of employed people in the United States, 2024.",
-    f"employed, women_percent: {_CPS}, table 11, thousands and per cent.",
-    "weekly, weekly_men, weekly_women: table 39, median usual weekly earnings of full-time wage "
-    "and salary",
-    "workers, dollars.",
-    *_WAGES_SOURCE,
-    "The entry level of a group is that of most of its jobs. hours_group: the row of "
-    "hours_by_group.csv.",
-)
-_OCCUPATIONS_SOURCE = (
-    "Detailed occupations of employed people in the United States, 2024.",
-    f"employed, women_percent: {_CPS}, table 11, thousands and per cent; age_*: table 11b, "
-    "thousands.",
-    "weekly_men, weekly_women: table 39, median usual weekly earnings of full-time wage and "
-    "salary workers,",
-    "dollars.",
-    *_WAGES_SOURCE,
-    "Wages and entry are those of the occupation of the same title. borrowed: figures that are "
-    "not published",
-    "for the occupation and are its major group's; where the occupation's own median is "
-    "published, borrowed",
-    "earnings of a sex are that median times the group's ratio of the sex to both.",
-)
-_HOURS_BY_GROUP_SOURCE = (
-    f"Hours at work by group of occupations and sex. {_CPS}, table 23.",
-    "at_work: thousands; part_time: thousands at work 1 to 34 hours for economic reasons, or for "
-    "others who",
-    "usually work part time; full_time_hours: average weekly hours of those who usually work full "
-    "time.",
-)
-_HOURS_SOURCE = (
-    f"People at work by weekly hours, first to last, thousands. {_CPS}, table 19: actual hours in "
-    "all jobs.",
-)
-_AGES_SOURCE = (f"Employed people by sex and age, first to last year, thousands. {_CPS}, table 3.",)
-_PART_TIME_SOURCE = (
-    f"Employed people by sex, age and usual full- or part-time status, thousands. {_CPS}, table 8.",
-)
-_EARNINGS_SOURCE = (
-    "Median usual weekly earnings of wage and salary workers by sex and age, dollars.",
-    f"{_CPS}, tables 37, 38 and 54.",
-)
-_EDUCATION_SOURCE = (
-    "Education of people of 25 and over. employed: thousands of employed people. weekly: median "
-    "usual weekly",
-    f"earnings of full-time wage and salary workers, dollars. {_CPS}, tables 7 and 54.",
-)
-_STATES_SOURCE = (
-    "Employed people by state, mean of the 12 months of 2024, seasonally adjusted.",
-    "BLS, Local Area Unemployment Statistics (ststdsadata.xlsx).",
-)
 
 _OPEN_AGE = 79
 """The tables' open ages, 65 or 75 and over, are cut here."""

@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from econjax import BracketSchedule, Economy, Isoelastic, Population, Quasilinear
-from econjax.preferences import REFERENCE_HOURS, AbstractPreferences
+from econjax.population import REFERENCE_HOURS
+from econjax.preferences import AbstractPreferences
 from experiments.training.examples import (
     Example,
     Part,

@@ -10,13 +10,13 @@ from jaxtyping import Array, Key
 
 from econjax import BracketSchedule
 from econjax.planning import Evaluator, RationalEvaluator, plan
-from experiments.compare.run import people
 from experiments.core.config import PlannerName, WelfareName, WorkersName
 from experiments.core.registry import REGISTRY, PlanningContext, titled
 from experiments.report.disclosure import nature
 from experiments.report.intervals import Measured, bootstrap
 from experiments.transfer.config import TransferConfig
 from llm_policy.engines.base import Engine
+from llm_policy.people import people
 from llm_policy.surrogate.recording import RecordedWorkers
 from llm_policy.workers.evaluator import ModelEvaluator
 from llm_policy.workers.society import Society

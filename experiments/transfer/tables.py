@@ -1,90 +1,37 @@
-"""What schedules are worth to other workers, for people and as JSON."""
+"""What schedules are worth to other workers, in tables."""
 
-import dataclasses
-import json
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from experiments.core.config import WorkersName
-from experiments.core.registry import REGISTRY, titled
-from experiments.core.session import Session
-from experiments.report.console import NOTES, print_notes, results
-from experiments.report.disclosure import BY_CHOICE, nature
-from experiments.runs.directory import METRICS, write_table
-from experiments.runs.rows import Row, in_columns, rate_columns, run_columns, welfare_columns
 from experiments.transfer.config import TransferConfig
-from experiments.transfer.run import KINDS, Transfer, transfer
+from experiments.transfer.run import KINDS, Transfer
 
 
-def run_transfer(config: TransferConfig, path: Path, session: Session | None) -> None:
-    """Measure, write the rows into the run directory, print.
+class Transferred(NamedTuple):
+    """What was found, what the workers who are models are called, and how much was asked."""
 
-    Raises:
-        EngineError: the engine cannot answer.
-    """
-    assert session is not None, "a transfer asks a model"
-    with NOTES.status("") as status:
-        found = transfer(config, session.engine, status.update)
-    write_table(path / METRICS, in_columns(list(transfer_rows(config, found, session))))
-    if config.json:
-        print(json.dumps([_as_dict(one) for one in found], indent=2, allow_nan=False))
-        return
-    console = results(config)
-    print_transfer(found, nature(session.describe()).workers, config, console)
-    print_notes(config, console)
-    for remark in session.remarks(BY_CHOICE):
-        console.print(remark)
-    console.print(f"Run directory: {path}")
+    transfers: Sequence[Transfer]
+    models: str
+    config: TransferConfig
 
 
-def transfer_rows(
-    config: TransferConfig, found: Sequence[Transfer], session: Session
-) -> Iterator[Row]:
-    """Yield a row for each planner, kind of workers it learned from and met, and seed."""
-    model = session.describe().model
-    first, aims = run_columns("transfer", config), map(config.aim, config.welfare)
-    aim = {each.name: each for each in aims}
-    plans = {titled(entry, config.law_title) for entry in REGISTRY.values() if not entry.is_model}
-    for one in found:
-        columns = first | welfare_columns(aim[one.welfare]) | {"planner": one.planner}
-        columns |= {"planner_model": None if one.planner in plans else model}
-        for kind, worth in one.worth.items():
-            for seed, (equivalent, schedule) in enumerate(
-                zip(worth, one.schedules, strict=True), start=config.seed
-            ):
-                yield columns | {
-                    "learned_from": one.learned_from,
-                    "enacted_on": kind,
-                    "worker_model": model if kind == "llm" else None,
-                    "seed": seed,
-                    "equivalent": equivalent,
-                    **rate_columns(schedule),
-                }
-
-
-def _as_dict(one: Transfer) -> dict[str, Any]:
-    whole = dataclasses.asdict(dataclasses.replace(one, schedules=()))
-    return {name: value for name, value in whole.items() if name not in ("worth", "schedules")}
-
-
-def print_transfer(
-    found: Sequence[Transfer], models: str, config: TransferConfig, console: Console
-) -> None:
+def print_transfer(found: Transferred, console: Console) -> None:
     """Print a table for each welfare function."""
+    transfers, models, config = found
     names = dict(zip(KINDS, ("rational workers", models), strict=True))
-    for welfare in dict.fromkeys(one.welfare for one in found):
+    for welfare in dict.fromkeys(one.welfare for one in transfers):
         table = Table(title=welfare, box=box.SIMPLE_HEAD, title_justify="left")
         for column in ("planner", "learned from"):
             table.add_column(column, no_wrap=True)
         for kind in KINDS:
             table.add_column(f"$ on {names[kind]}", justify="right")
             table.add_column("lost by not learning from them, 95 % interval", justify="right")
-        for one in found:
+        for one in transfers:
             if one.welfare == welfare:
                 cells = [
                     cell

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from econjax import BracketSchedule, IncomeCredits
-from econjax.preferences import REFERENCE_HOURS
+from econjax.population import REFERENCE_HOURS
 from llm_policy.answers.reading import HOURS
 from llm_policy.memory.workers import Memory, Records, latest, nudge
 from llm_policy.personas.draw import Personas

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from econjax import GHH, Economy, Isoelastic, Quasilinear
-from econjax.preferences import REFERENCE_HOURS
+from econjax.population import REFERENCE_HOURS
 
 PRICED_HOURS = (20.0, 40.0, 60.0)
 _LEAST_CONSUMPTION = 1000.0

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from econjax import Economy, Outcome, Population, Rawlsian
 from econjax.economy import income_and_tax, utility_of
-from econjax.preferences import REFERENCE_HOURS
+from econjax.population import REFERENCE_HOURS
 from econjax.schedule import AbstractSchedule
 from econjax.welfare import AbstractWelfare
 from llm_policy.surrogate.network import Surrogate

@@ -19,8 +19,8 @@ import optax
 from jaxtyping import Array, Float, Key
 
 from econjax import Economy, Outcome
-from econjax.dynamics.simulation import Chosen
-from econjax.preferences import REFERENCE_HOURS
+from econjax.dynamics.policies import Chosen
+from econjax.population import REFERENCE_HOURS
 from econjax.schedule import AbstractSchedule
 from llm_policy.surrogate.recording import Recording, Remembered, Seen, see
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from econjax import BracketSchedule, Economy, Utilitarian
 from econjax.economy import income_and_tax
-from econjax.preferences import REFERENCE_HOURS
+from econjax.population import REFERENCE_HOURS
 from econjax.schedule import AbstractSchedule
 from llm_policy.engines.base import Engine
 from llm_policy.memory.workers import Memory, latest, nudge

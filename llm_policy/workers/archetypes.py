@@ -10,7 +10,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from econjax import BracketSchedule, Economy, Outcome, Population, Utilitarian
-from econjax.dynamics.simulation import Chosen
+from econjax.dynamics.policies import Chosen
 from econjax.schedule import AbstractSchedule
 from llm_policy.answers.choice_sets import probabilities
 from llm_policy.answers.elicitation import is_answer

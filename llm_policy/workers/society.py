@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Key
 
 from econjax import BracketSchedule, Economy, Outcome, settle
 from econjax.planning import Report
-from econjax.preferences import REFERENCE_HOURS
+from econjax.population import REFERENCE_HOURS
 from econjax.welfare import AbstractWelfare, require_dollars
 from llm_policy.engines.base import EngineError
 from llm_policy.memory.workers import Memory, Records, remember

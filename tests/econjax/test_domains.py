@@ -41,11 +41,11 @@ from econjax import (
     uniform,
     us_federal,
 )
-from econjax.inequality import atkinson_index, lorenz, theil_l, theil_t, top_share
 from econjax.measures.progressivity import kakwani, reynolds_smolensky, suits
 from econjax.optimal.formulas import pareto_index
 from econjax.populations.distributions import GB2_ACS_2023
 from econjax.populations.empirical import Quantiles
+from econjax.welfare.inequality import atkinson_index, lorenz, theil_l, theil_t, top_share
 
 LAW = BracketSchedule([0, 1e4], [0.1, 0.3])
 INF, NAN = np.inf, np.nan

@@ -27,7 +27,7 @@ from econjax import (
     settle,
     us_federal,
 )
-from econjax.economy import income_and_tax, utility_of
+from tests.helpers.laboratory import lost_to_grid
 
 AGENTS, REBATE = 10_000, 12_000.0
 EITC = {
@@ -78,23 +78,8 @@ def random_workers(agents=AGENTS, *, other=True, seed=0):
 
 @pytest.mark.parametrize(("wants", "name", "other"), CASES)
 def test_no_point_of_a_fine_grid_is_better(x64, wants, name, other):
-    workers = random_workers(other=other)
-    economy = Economy(population=workers, preferences=PREFERENCES[wants])
-
-    @eqx.filter_jit
-    def lost(economy, schedule):
-        def utility(labor):
-            income, tax = income_and_tax(workers, schedule, labor)
-            return utility_of(economy, income - tax + REBATE, labor)
-
-        def better(step, best):
-            return jnp.maximum(best, utility(jnp.full_like(best, 0.02 * step)))
-
-        own = utility(best_response(economy, schedule, REBATE))
-        best = jax.lax.fori_loop(0, 5001, better, own)
-        return jnp.where(jnp.isfinite(own), (best - own) / jnp.abs(own), 0)
-
-    assert jnp.max(lost(economy, SCHEDULES[name]())) <= 1e-6
+    economy = Economy(population=random_workers(other=other), preferences=PREFERENCES[wants])
+    assert jnp.max(lost_to_grid(economy, SCHEDULES[name](), REBATE)) <= 1e-6
 
 
 @pytest.mark.parametrize("name", ["one schedule", "one of each group"])

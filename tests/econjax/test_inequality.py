@@ -11,7 +11,14 @@ from jax.test_util import check_grads
 from scipy.special import erf
 
 from econjax import gini
-from econjax.inequality import atkinson_index, concentration, lorenz, theil_l, theil_t, top_share
+from econjax.welfare.inequality import (
+    atkinson_index,
+    concentration,
+    lorenz,
+    theil_l,
+    theil_t,
+    top_share,
+)
 from tests.helpers.laboratory import float64
 from tests.helpers.reference import continuum, grid, pareto_quantile
 

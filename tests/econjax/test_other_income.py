@@ -25,7 +25,7 @@ from econjax import (
     phased_credit,
     us_federal,
 )
-from econjax.economy import income_and_tax, utility_of
+from tests.helpers.laboratory import lost_to_grid
 
 AGENTS, REBATE = 10_000, 12_000.0
 CREDIT = {"phase_in": 0.4, "most": 6960.0, "until": 22720.0, "phase_out": 0.2106}
@@ -57,23 +57,8 @@ def random_workers(agents=AGENTS, *, least=0.0, seed=0):
 @pytest.mark.parametrize("preferences", PREFERENCES, ids=lambda p: type(p).__name__)
 @pytest.mark.parametrize("least", [0.0, 3000.0], ids=["income", "losses"])
 def test_no_point_of_a_fine_grid_is_better(x64, preferences, least):
-    workers, schedule = random_workers(least=least), with_credit()
-    economy = Economy(population=workers, preferences=preferences)
-
-    @eqx.filter_jit
-    def lost(economy, schedule):
-        def utility(labor):
-            income, tax = income_and_tax(workers, schedule, labor)
-            return utility_of(economy, income - tax + REBATE, labor)
-
-        def better(step, best):
-            return jnp.maximum(best, utility(jnp.full_like(best, 0.02 * step)))
-
-        own = utility(best_response(economy, schedule, REBATE))
-        best = jax.lax.fori_loop(0, 5001, better, own)
-        return jnp.where(jnp.isfinite(own), (best - own) / jnp.abs(own), 0)
-
-    assert jnp.max(lost(economy, schedule)) <= 1e-6
+    economy = Economy(population=random_workers(least=least), preferences=preferences)
+    assert jnp.max(lost_to_grid(economy, with_credit(), REBATE)) <= 1e-6
 
 
 def test_workers_bunch_where_the_phase_in_ends_and_leave_where_the_phase_out_does(x64):

@@ -12,7 +12,7 @@ import jax
 import pytest
 
 from experiments import cli
-from experiments.compare import run as compare
+from experiments.compare import contest as compare
 from experiments.core import engines
 from llm_policy.surrogate import refit
 from tests.helpers.improviser import Improviser

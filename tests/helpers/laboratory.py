@@ -22,6 +22,7 @@ from econjax import (
     equilibrium,
     settle,
 )
+from econjax.economy import income_and_tax, utility_of
 
 solve = eqx.filter_jit(equilibrium)
 respond = eqx.filter_jit(best_response)
@@ -40,6 +41,25 @@ def float64():
 def hours_of(economy, schedule, rebate=0.0):
     """Return everybody's best hours; a compiled function takes a Python rebate for a constant."""
     return respond(economy, schedule, jnp.asarray(rebate, float))
+
+
+@eqx.filter_jit
+def lost_to_grid(economy, schedule, rebate):
+    """Return what best responses lose to the best of 5,001 hours, a share of the own utility.
+
+    0 for whom no hours have a utility.
+    """
+
+    def utility(labor):
+        income, tax = income_and_tax(economy.population, schedule, labor)
+        return utility_of(economy, income - tax + rebate, labor)
+
+    def better(step, best):
+        return jnp.maximum(best, utility(jnp.full_like(best, 0.02 * step)))
+
+    own = utility(best_response(economy, schedule, rebate))
+    best = jax.lax.fori_loop(0, 5001, better, own)
+    return jnp.where(jnp.isfinite(own), (best - own) / jnp.abs(own), 0)
 
 
 def economy_of(potential, elasticity, *, weight=None, max_labor=jnp.inf, **options) -> Economy:

@@ -7,7 +7,8 @@ from scipy.special import ndtri
 
 from econjax import Atkinson, BracketSchedule, Rawlsian, Utilitarian
 from econjax.dynamics.env import Box, TaxEnv, WorkerEnv
-from econjax.dynamics.simulation import Ar1Skills, Lagged, Rational
+from econjax.dynamics.policies import Lagged, Rational
+from econjax.dynamics.simulation import Ar1Skills
 from tests.helpers.laboratory import economy_of
 from tests.helpers.reference import grid
 from tests.helpers.reference import solve as reference_solve

@@ -16,7 +16,8 @@ from econjax import (
     equilibrium,
 )
 from econjax.dynamics.evaluator import SimulatedEvaluator
-from econjax.dynamics.simulation import Lagged, Rational, simulate
+from econjax.dynamics.policies import Lagged, Rational
+from econjax.dynamics.simulation import simulate
 from econjax.planning import RationalEvaluator, plan
 from tests.helpers.laboratory import economy_of
 from tests.helpers.reference import THRESHOLDS, US_2024, cost, grid, tax

@@ -4,18 +4,8 @@ import numpy as np
 import pytest
 
 from econjax import BracketSchedule, Economy, Isoelastic, Population, settle
-from econjax.dynamics.simulation import (
-    Ar1Skills,
-    FixedHours,
-    LaborPolicy,
-    Lagged,
-    Logit,
-    Rational,
-    begin,
-    simulate,
-    summary,
-    whole_years,
-)
+from econjax.dynamics.policies import FixedHours, LaborPolicy, Lagged, Logit, Rational
+from econjax.dynamics.simulation import Ar1Skills, begin, simulate, summary, whole_years
 from tests.helpers.laboratory import economy_of
 from tests.helpers.reference import grid
 from tests.helpers.reference import solve as reference_solve

@@ -20,8 +20,8 @@ from econjax import (
 from econjax.optimal import jump_revenue, saez
 from econjax.optimal.one_elasticity import is_of_one_elasticity, outcomes_at, statistics_and_jumps
 from econjax.population import Population
-from econjax.statistics import bracket_statistics
 from econjax.welfare import InverseIncome, Utilitarian
+from econjax.welfare.statistics import bracket_statistics
 
 LAW = "single"
 CASES = {

@@ -22,7 +22,7 @@ from econjax.optimal.formulas import linear_rate, nonlinear_rate, pareto_index, 
 from econjax.optimal.saez import converged_saez, damped_step, jump_revenue, saez_rates
 from econjax.planning import RationalEvaluator, plan
 from econjax.preferences import GHH
-from econjax.statistics import BracketStatistics, bracket_statistics
+from econjax.welfare.statistics import BracketStatistics, bracket_statistics
 from tests.helpers.laboratory import economy_of, equivalent, float64, solve, welfare_of
 from tests.helpers.reference import (
     QUANTILES,

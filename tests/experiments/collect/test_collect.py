@@ -17,7 +17,6 @@ from experiments.collect import command
 from experiments.collect.rows import KNOWN, collected_schema, long_rows
 from experiments.collect.sources import found_in
 from experiments.compare.config import CompareConfig
-from experiments.runs.rows import run_columns
 from experiments.simulate.config import SimulateConfig
 
 COMPARED = [
@@ -124,7 +123,7 @@ def test_a_runs_economy_has_the_digest_that_its_own_rows_have(runs):
             (runs / name / place).parent.mkdir(exist_ok=True)
             (runs / name / place).write_bytes(data)
         ((found,), _) = found_in([runs / name])
-        assert found.economy == run_columns("compare", config)["economy"]
+        assert found.economy == config.columns()["economy"]
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(RUNS)))

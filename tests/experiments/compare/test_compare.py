@@ -13,9 +13,11 @@ import pytest
 
 from econjax import Atkinson, Economy, Quasilinear, Rawlsian, calibrate, gb2, us_federal
 from econjax.planning import RationalEvaluator
-from experiments.compare import run as compare_module
+from experiments.compare import contest as compare_module
 from experiments.compare.config import CompareConfig
-from experiments.compare.run import OPTIMISER, STATUS_QUO, Players, compare
+from experiments.compare.contest import OPTIMISER, STATUS_QUO
+from experiments.compare.crews import Players
+from experiments.compare.run import compare
 from experiments.core.config import COMPARED, UNINFORMED
 from experiments.core.registry import REGISTRY
 from experiments.report.disclosure import SHIPPED

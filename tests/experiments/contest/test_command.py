@@ -8,13 +8,9 @@ import pytest
 
 from baselines.gradient.trust_region import TriedSchedule
 from econjax import Atkinson, BracketSchedule, us_federal
-from experiments.contest.command import (
-    ENTRANTS,
-    SURROGATE,
-    ContestConfig,
-    compete,
-    contest_table,
-)
+from experiments.contest.config import ContestConfig
+from experiments.contest.run import ENTRANTS, SURROGATE, compete
+from experiments.contest.tables import contest_table
 from experiments.core.economy import EconomyConfig
 from experiments.core.registry import REGISTRY, surrogate_planner
 from llm_policy.formula.policy import taught_workers

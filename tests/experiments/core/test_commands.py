@@ -11,6 +11,7 @@ import pytest
 from baselines.learned.training import TrainingOptions
 from baselines.learned.two_level import TwoLevel
 from experiments.benchmarks.config import LearningBenchmarkConfig
+from experiments.core.choices import RunChoices
 from experiments.core.commands import COMMANDS, GROUPS, parse
 from experiments.core.config import WelfareName
 from experiments.core.registry import REGISTRY
@@ -54,8 +55,9 @@ def test_a_command_is_what_its_line_says(name):
     command = EVERY[name]
     config = pkgutil.resolve_name(command.config)
     assert inspect.getdoc(config).splitlines()[0] == command.summary
-    assert callable(pkgutil.resolve_name(command.run))
-    assert not command.show or callable(pkgutil.resolve_name(command.show))
+    assert callable(command.load_run())
+    assert not command.tables or callable(command.load_tables())
+    assert issubclass(config, RunChoices) == command.leaves_run <= bool(command.tables)
 
 
 def test_help_and_typing_errors_import_nothing_that_computes():

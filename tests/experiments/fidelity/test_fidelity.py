@@ -277,7 +277,7 @@ def test_the_same_seed_finds_the_same(noise):
     assert worker_fidelity(EQUAL, sizes=SMALL, seed=SEED) == noise
 
 
-def test_the_command_prints_both_parts_and_closes_the_engine(noise, monkeypatch, capsys):
+def test_the_command_prints_both_parts_and_closes_the_engine(noise, monkeypatch, econjax):
     planner, closed = PlannerFidelity({}, seeds=1, evaluations=40, agents=7, rows=()), []
 
     class Shut(ScriptedEngine):
@@ -290,12 +290,10 @@ def test_the_command_prints_both_parts_and_closes_the_engine(noise, monkeypatch,
     monkeypatch.setattr(fidelity, "worker_fidelity", lambda engine, **options: noise)
     monkeypatch.setattr(fidelity, "planner_fidelity", measured)
     monkeypatch.setattr(embedded, "EmbeddedEngine", lambda folder: Shut(lambda prompt: ""))
-    run_fidelity(FidelityConfig(size=0.5, json=True))
-    told = json.loads(capsys.readouterr().out)
+    told = json.loads(econjax("fidelity", "--size", 0.5, "--json").out)
     assert told["workers"]["answers"][0]["leaked"] == noise.answers[0].leaked
     assert told["planner"]["seeds"] == 10
-    run_fidelity(FidelityConfig())
-    text = capsys.readouterr().out
+    text = econjax("fidelity").out
     assert "IT IS NOT" in text
     assert "Planners over 20 seeds" in text
     assert "nothing here says how people behave" in text
@@ -312,4 +310,4 @@ def test_choices_that_make_no_measurement(options, message):
 
 def test_a_folder_without_a_model_is_told(tmp_path):
     with pytest.raises(EngineError, match="missing"):
-        run_fidelity(FidelityConfig(model=tmp_path))
+        run_fidelity(FidelityConfig(model=tmp_path), print)

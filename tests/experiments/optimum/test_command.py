@@ -4,13 +4,14 @@ from functools import partial
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from baselines import optimum as optima
 from econjax import Atkinson, us_federal
 from econjax.planning import RationalEvaluator
-from experiments.optimum import command as optimum
-from experiments.optimum.command import OptimumConfig, find_optimum, print_optimum
+from experiments.optimum import run as optimum
+from experiments.optimum.config import OptimumConfig
+from experiments.optimum.run import find_optimum
+from experiments.optimum.tables import lines_of
 from tests.helpers.laboratory import float64
 
 pytestmark = pytest.mark.long
@@ -65,9 +66,8 @@ def test_command(econjax, monkeypatch, runs):
     assert len(told["rates"]) == 7
 
 
-def test_lines(found, capsys):
-    print_optimum(found, Console(width=250))
-    lines = capsys.readouterr().out.splitlines()
+def test_lines(found):
+    lines = lines_of(found)
     assert [line[:24].strip() for line in lines] == [
         "best found",
         "status quo",
@@ -81,11 +81,9 @@ def test_lines(found, capsys):
     assert f"${found.bound:,.2f}" in lines[-1]
 
 
-def test_where_theory_has_no_bound_the_line_says_why(found, capsys):
-    print_optimum(
-        replace(found, bound=None, no_bound="preferences with income effects"), Console(width=250)
-    )
-    assert "none: preferences with income effects" in capsys.readouterr().out
+def test_where_theory_has_no_bound_the_line_says_why(found):
+    lines = lines_of(replace(found, bound=None, no_bound="preferences with income effects"))
+    assert "none: preferences with income effects" in lines[-1]
 
 
 @pytest.mark.parametrize(

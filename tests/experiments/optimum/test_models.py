@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from econjax import Atkinson, us_federal
-from experiments.compare.run import people
 from experiments.core.economy import EconomyConfig
 from experiments.optimum import models as optimum_models
 from experiments.optimum.models import Search, bands, find_model_optimum
+from llm_policy.people import people
 from llm_policy.workers.society import Society
 from tests.helpers.laboratory import float64
 

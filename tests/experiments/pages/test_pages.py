@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from econjax import inequality
-from experiments.compare import run as comparing
+from econjax.welfare import inequality
+from experiments.compare import contest as comparing
 from experiments.core import engines
 from experiments.pages.command import run_page, study_page, write_page
 from experiments.pages.config import ReportConfig

@@ -4,9 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from rich.console import Console
 
-from experiments.personas.command import PersonasConfig, compare_people, print_people
+from experiments.personas.command import PersonasConfig, compare_people
 from experiments.tools.persona_tables import main
 
 
@@ -44,23 +43,19 @@ def test_everyone_is_in_one_group_and_of_one_sex(figures):
     assert people["sex"] == people["group"] == 50_000 - people["part time"]
 
 
-def test_the_command_prints_a_table_or_json(capsys):
-    console = Console(width=120)
-    print_people(PersonasConfig(agents=10_000, seed=3), console)
-    table = capsys.readouterr().out
+def test_the_command_prints_a_table_or_json(econjax):
+    table = econjax("personas", "--agents", 10_000, "--seed", 3).out
     assert "Farming, fishing, and forestry" in table
     assert "of 39 figures are within 10 %" in table
     assert "Only ratios can be compared" in " ".join(table.split())
-    print_people(PersonasConfig(agents=10_000, seed=3, json=True), console)
-    rows = json.loads(capsys.readouterr().out)
+    rows = json.loads(econjax("personas", "--agents", 10_000, "--seed", 3, "--json").out)
     assert len(rows) == 39
     assert rows[0]["name"] == "women"
     assert rows[0]["simulated"] == pytest.approx(0.471, abs=0.03)
 
 
-def test_too_few_people_are_refused():
-    with pytest.raises(ValueError, match=r"--agents must be 10,000 at least.*got 100"):
-        print_people(PersonasConfig(agents=100), Console())
+def test_too_few_people_are_refused(econjax, assert_told):
+    assert_told(econjax("personas", "--agents", 100), "--agents must be 10,000 at least", "got 100")
 
 
 def test_the_tables_are_written_from_files_that_exist(tmp_path):

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from experiments.contest import command as contest
+from experiments.contest import run as contest
 from experiments.core.commands import COMMANDS
 from experiments.core.registry import REGISTRY
 from experiments.optimum import models
@@ -16,6 +16,7 @@ from experiments.runs.directory import read_manifest
 from experiments.runs.rows import run_columns
 from experiments.runs.spending import spent_by
 from experiments.scoreboard import run as board
+from experiments.simulate.config import SimulateConfig
 from tests.helpers.steadfast import Steadfast
 
 PLANNERS = ("--planners", "federal", "llm")
@@ -93,24 +94,38 @@ def test_a_run_cut_short_twice_ends_as_one_that_was_not(command, econjax, play, 
     play(None)
     ran = econjax("replay", parts)
     assert "is identical" in ran.err, ran.err
-    if command not in OF_THE_FIRST_ROUND:
-        _check_rows(whole)
+    _check_rows(whole, nested=command in OF_THE_FIRST_ROUND)
 
 
-def _check_rows(path):
+def _check_rows(path, *, nested):
     """Check that rows say what is needed to pool them, in columns of one value each."""
     table, manifest = pq.read_table(path / "metrics.parquet"), read_manifest(path)
-    assert set(table.column_names) > POOLED
-    assert not any(
-        pa.types.is_nested(kind) or pa.types.is_null(kind) for kind in table.schema.types
-    )
+    assert set(table.column_names) > POOLED - ({"welfare", "aversion"} if nested else set())
+    assert not any(pa.types.is_null(kind) for kind in table.schema.types)
+    assert nested == any(pa.types.is_nested(kind) for kind in table.schema.types)
     rows = table.to_pylist()
     assert {row["command"] for row in rows} == {manifest["command"]}
     assert {row["version"] for row in rows} == {manifest["versions"]["econjax"]}
     assert len({row["run"] for row in rows}) == 1
-    assert {row["welfare"] for row in rows} <= {"rawlsian", "atkinson"}
+    if not nested:
+        assert {row["welfare"] for row in rows} <= {"rawlsian", "atkinson"}
     models = {row[who] for row in rows for who in ("planner_model", "worker_model")}
     assert models <= {None, "improviser"} != {None}
+
+
+def test_an_economy_keeps_its_name_in_a_replay_and_its_digest_when_its_file_is_gone(
+    econjax, runs, tmp_path
+):
+    file = tmp_path / "mine.toml"
+    file.write_text("[preferences]\nelasticity = 0.5\n")
+    size = ("--agents", 30, "--planners", "federal", "--evaluations", 1, "--populations", 2)
+    choices = ("--economy", file, "--economies", "own", "--welfare", "rawlsian", *size)
+    assert econjax("scoreboard", *choices, "--runs", runs, "--name", "one").code == 0
+    file.unlink()
+    ran = econjax("replay", runs / "one")
+    assert "is identical" in ran.err, ran.err
+    [name] = set(pq.read_table(runs / "one" / "metrics.parquet")["economy_name"].to_pylist())
+    assert name == "mine"
 
 
 def test_equal_choices_have_one_digest_and_others_another(tmp_path):
@@ -118,9 +133,29 @@ def test_equal_choices_have_one_digest_and_others_another(tmp_path):
     file.write_text("[preferences]\nelasticity = 0.5\n")
     one, again = (OptimumConfig.of_file(file, agents=30) for _ in range(2))
     other = replace(one, seed=1, name="other", limit_tokens=3)
-    first, same, third = (run_columns("optimum", each) for each in (one, again, other))
+    first, same, third = (_columns("optimum", each) for each in (one, again, other))
     assert first == same
     assert (first["economy"], first["elasticity"]) == (third["economy"], 0.5)
-    assert first["run"] != third["run"] != run_columns("contest", other)["run"]
+    assert first["run"] != third["run"] != _columns("contest", other)["run"]
     file.write_text("[preferences]\nelasticity = 0.4\n")
-    assert run_columns("optimum", one)["economy"] != first["economy"]
+    assert _columns("optimum", one)["economy"] != first["economy"]
+
+
+def test_a_digest_is_of_what_figures_depend_on(tmp_path):
+    people = tmp_path / "people.csv"
+    people.write_text("who\n", "utf-8")
+    one = SimulateConfig(population=str(people), most_unread=0.1)
+    moved = tmp_path / "moved.csv"
+    people.rename(moved)
+    again = replace(one, population=str(moved), most_unread=0.9, limit_tokens=7)
+    moved.write_text("who\n", "utf-8")
+    kept = _columns("simulate", again)
+    people.write_text("who\n", "utf-8")
+    assert _columns("simulate", one) == kept
+    people.write_text("others\n", "utf-8")
+    assert _columns("simulate", one)["run"] != kept["run"]
+    assert _columns("simulate", one)["economy"] == kept["economy"]
+
+
+def _columns(command, config):
+    return run_columns(command, config.asdict(), config.carried()) | config.columns()

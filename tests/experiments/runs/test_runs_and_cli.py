@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from experiments.compare.config import CompareConfig
-from experiments.compare.run import OPTIMISER
+from experiments.compare.contest import OPTIMISER
 from experiments.core.registry import REGISTRY
 from experiments.runs.directory import make_run, new_run_path, read_manifest, write_table
 from llm_policy.engines.base import EngineError

@@ -11,7 +11,7 @@ import pytest
 
 from econjax import BracketSchedule, Economy, Population, Quasilinear, Utilitarian, equilibrium
 from econjax.planning import Report, summarise
-from econjax.statistics import BracketStatistics
+from econjax.welfare.statistics import BracketStatistics
 from llm_policy.answers.ballots import read_ballot
 from llm_policy.answers.orders import balanced_orders
 from llm_policy.elections.democracy import Democracy

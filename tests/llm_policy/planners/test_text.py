@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from econjax import Atkinson, BracketSchedule, Economy, Quasilinear, calibrate, gb2, us_federal
 from econjax.bounds import RateBounds
 from econjax.planning import RationalEvaluator, Report, plan
-from econjax.statistics import BracketStatistics
+from econjax.welfare.statistics import BracketStatistics
 from llm_policy.answers.reading import STEPS, changes_answer, rates_answer, schema
 from llm_policy.engines.base import EngineError
 from llm_policy.engines.scripted import ScriptedEngine

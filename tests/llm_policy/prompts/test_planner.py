@@ -6,7 +6,7 @@ import pytest
 
 from econjax import BracketSchedule
 from econjax.planning import Report
-from econjax.statistics import BracketStatistics
+from econjax.welfare.statistics import BracketStatistics
 from llm_policy.memory.planner import Record, Trial, last_two, records
 from llm_policy.prompts.planner import (
     PlannerStyle,

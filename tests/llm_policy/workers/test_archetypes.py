@@ -19,7 +19,7 @@ from econjax import (
     simulate,
     us_federal,
 )
-from econjax.dynamics.simulation import LaborPolicy
+from econjax.dynamics.policies import LaborPolicy
 from llm_policy.answers.reading import HOURS
 from llm_policy.engines.base import EngineError
 from llm_policy.engines.scripted import ScriptedEngine

@@ -1,0 +1,196 @@
+"""Preferences with income effects: a power of consumption, a separable disutility of labor."""
+
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+from numpy.typing import ArrayLike
+
+from econjax._arrays import require, require_scalar
+from econjax.population import Population
+from econjax.preferences._powers import (
+    TOO_REGRESSIVE,
+    crra,
+    hours_of,
+    log_skill_of,
+    positive_taste,
+    power,
+    without_end,
+)
+from econjax.utility import AbstractPreferences, Agents, Choice
+
+
+class Isoelastic(AbstractPreferences):
+    """A power of consumption and a separable power disutility of labor: hours fall with the rebate.
+
+    u = (c^(1 - eta) - 1) / (1 - eta) - taste * scale * l^delta, or with log c at eta = 1, where c
+    is in multiples of `unit` dollars. `curvature` is eta, `exponent` delta. In float32 an eta of 2
+    wants a unit near typical consumption: with c in single dollars the last digit of utility is
+    worth $149 at $50,000. Utility is -inf where consumption is not positive.
+
+    Raises:
+        ValueError: a parameter is not positive and finite, or the exponent is not above 1.
+    """
+
+    curvature: Float[Array, ""]
+    exponent: Float[Array, ""]
+    scale: Float[Array, ""]
+    unit: Float[Array, ""]
+    utility_in_dollars: ClassVar[bool] = False
+    income_effects: ClassVar[bool] = True
+
+    def __init__(
+        self, curvature: ArrayLike, *, exponent: ArrayLike, scale: ArrayLike, unit: ArrayLike = 1.0
+    ):
+        self.curvature = require_scalar("curvature", curvature, positive=True)
+        self.exponent = require_scalar("exponent - 1", jnp.asarray(exponent) - 1, positive=True) + 1
+        self.scale = require_scalar("scale", scale, positive=True)
+        self.unit = require_scalar("unit, in dollars,", unit, positive=True)
+
+    def utility(self, consumption: Agents, labor: Agents, workers: Population) -> Agents:
+        """Return the utility of consumption less the disutility of labor."""
+        _refuse_elasticities(workers)
+        return crra(consumption / self.unit, self.curvature) - self._disutility(labor, workers)
+
+    def advantage(
+        self, consumption: Agents, labor: Agents, over: Choice, workers: Population
+    ) -> Agents:
+        """Return the difference of utilities in dollars of the other choice's marginal utility."""
+        both = (over[0] > 0) & (consumption > 0)
+        base = jnp.where(both, over[0], 1)
+        # Cut so that no product is 0 * inf.
+        most = 0.9 * jnp.log(jnp.finfo(base.dtype).max) - jnp.maximum(jnp.log(self.unit), 0)
+        per_util = self.unit * power(base / self.unit, self.curvature, most=most)  # at `over`
+        gain = base * crra(jnp.where(both, consumption, 1) / base, self.curvature)
+        worse = self._disutility(labor, workers) - self._disutility(over[1], workers)
+        advantage = gain - per_util * worse
+        return jnp.where(both, advantage, jnp.where(consumption > 0, jnp.inf, -jnp.inf))
+
+    def linear_labor(
+        self,
+        log_net_rate: Float[Array, "..."],
+        virtual_income: Float[Array, "..."],
+        workers: Population,
+    ) -> Agents:
+        """Return the hours at a worker's first-order condition; none where none is kept."""
+        keeps = log_net_rate > -jnp.inf
+        log_kept = jnp.where(keeps, log_net_rate, 0)
+        return jnp.where(keeps, self._labor(log_kept, jnp.ones(()), virtual_income, workers), 0)
+
+    def log_linear_labor(
+        self,
+        scale: Float[Array, ""],
+        progressivity: Float[Array, ""],
+        virtual_income: Float[Array, "..."],
+        workers: Population,
+    ) -> Agents:
+        """Return the hours at which the worker's first-order condition holds."""
+        ok = self.exponent + progressivity > 1
+        progressivity = require(progressivity, ok, TOO_REGRESSIVE)
+        return self._labor(jnp.log(scale), 1 - progressivity, virtual_income, workers)
+
+    def log_type(self, workers: Population) -> Agents:
+        """Return log(skill * taste^(-1/delta))."""
+        return jnp.log(workers.skill) - jnp.log(workers.taste) / self.exponent
+
+    def revealed_taste(
+        self, net_rate: Agents, consumption: Agents, labor: Agents, workers: Population
+    ) -> Agents:
+        """Return net rate * skill * U'(consumption) / (scale * delta * l^(delta - 1))."""
+        marginal = (consumption / self.unit) ** -self.curvature / self.unit
+        return (
+            net_rate
+            * workers.skill
+            * marginal
+            / (self.scale * self.exponent * labor ** (self.exponent - 1))
+        )
+
+    def elasticity_of(self, workers: Population) -> None:
+        """Return None: there are income effects."""
+
+    def _disutility(self, labor: Agents, workers: Population) -> Agents:
+        most = 0.5 * jnp.log(jnp.finfo(labor.dtype).max)
+        return workers.taste * self.scale * power(labor, self.exponent, most=most)
+
+    def _labor(
+        self,
+        log_scale: Float[Array, "..."],
+        power: Float[Array, ""],
+        virtual_income: Float[Array, "..."],
+        workers: Population,
+    ) -> Agents:
+        """Return the best hours on c = virtual income + X, log X = log scale + power * log income.
+
+        The first-order condition is (delta / power - 1) log X + eta log(virtual income + X) =
+        known.
+        """
+        log_skill, works = log_skill_of(workers)
+        per_income = self.exponent / power
+        marginal = jnp.log(self.scale * self.exponent * positive_taste(workers)) + (
+            1 - self.curvature
+        ) * jnp.log(self.unit)
+        known = jnp.log(power) + self.exponent * log_skill - marginal + per_income * log_scale
+        log_x = _log_root(per_income - 1, self.curvature, virtual_income, known)
+        hours = hours_of((log_x - log_scale) / power - log_skill)
+        return jnp.where(works, without_end(hours, workers), 0)
+
+
+_STEPS = 4
+"""From its start it is then exact to rounding wherever first / (first + second) is 1e-4 or more."""
+
+
+@jax.custom_jvp
+def _log_root(
+    first: Float[Array, ""], second: Float[Array, ""], shift: Float[Array, "..."], known: Agents
+) -> Agents:
+    """Return the log of the X at which first * log X + second * log(shift + X) = known.
+
+    In m = log X (or log(shift + X) where the shift is negative) the left side is convex and rising.
+    Householder's method of order 3 (Householder 1970, section 4.4), of which a step triples the
+    digits and one more costs no further logarithm, begins at the lower of both asymptotes.
+    """
+    negative = shift < 0
+    slope_m = jnp.where(negative, second, first)
+    slope_log = jnp.where(negative, first, second)
+    size = jnp.abs(shift)
+    log_size = jnp.log(jnp.where(size > 0, size, jnp.finfo(size.dtype).tiny))
+    m = jnp.minimum(known / (slope_m + slope_log), (known - slope_log * log_size) / slope_m)
+    for _ in range(_STEPS):
+        ratio = jnp.exp(-jnp.abs(m - log_size))
+        log_sum = jnp.maximum(m, log_size) + jnp.log(1 + ratio)
+        share = jnp.where(m > log_size, 1, ratio) / (1 + ratio)  # of e^m in the sum
+        slope = slope_m + slope_log * share
+        newton = (slope_m * m + slope_log * log_sum - known) / slope
+        bend = slope_log * share * (1 - share) / (2 * slope)
+        turn = bend * (1 - 2 * share) / 3
+        step = newton * (1 - bend * newton) / (1 - newton * (2 * bend - turn * newton))
+        m = m - step
+    return jnp.where(negative, _log_add(log_size, m), m)
+
+
+@_log_root.defjvp
+def _log_root_jvp(primals, tangents):
+    first, second, _, known = primals
+    log_x = _log_root(*primals)
+    log_sum = (known - first * log_x) / second
+    by_first, by_second, by_shift, by_known = tangents
+    # Both sides of a division, in parts of the larger of X and shift + X, which may be next to 0.
+    larger = jnp.maximum(log_x, log_sum)
+    whole, part = jnp.exp(log_sum - larger), jnp.exp(log_x - larger)
+    most = 0.5 * jnp.log(jnp.finfo(log_x.dtype).max)
+    per_shift = second * jnp.exp(jnp.minimum(-larger, most))
+    excess = (by_first * log_x + by_second * log_sum - by_known) * whole + by_shift * per_shift
+    return log_x, -excess / (first * whole + second * part)
+
+
+def _log_add(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
+    return jnp.maximum(a, b) + jnp.log1p(jnp.exp(-jnp.abs(a - b)))
+
+
+def _refuse_elasticities(workers: Population) -> None:
+    if workers.elasticity is not None:
+        raise ValueError(
+            "Workers with elasticities of their own have Quasilinear or GHH preferences; "
+            "Isoelastic takes one exponent for everyone. Make the population without `elasticity`."
+        )

@@ -1,0 +1,8 @@
+"""Welfare: what a planner maximises, inequality, and what formulas must know of an outcome.
+
+The names of `__all__`, each imported from its module when it is first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,49 @@
+"""The workers of an economy as language models, each with a persona of their own."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Array, Key
+
+from econjax import Economy
+from llm_policy.answers.elicitation import MOST_LEAKED
+from llm_policy.engines.base import Engine
+from llm_policy.engines.wrappers.tally import Tally
+from llm_policy.formula.policy import taught_workers
+from llm_policy.personas.draw import describe, draw_personas
+from llm_policy.prompts.workers import Mode, Style
+from llm_policy.surrogate.recording import RecordedWorkers, person_features
+from llm_policy.workers.llm import LLMWorkers
+
+
+def people(
+    economy: Economy,
+    engine: Engine | None,
+    key: Key[Array, ""],
+    *,
+    tally: Tally | None = None,
+    mode: Mode = "choice",
+    most_leaked: float = MOST_LEAKED,
+    statuses: tuple[str, ...] = (),
+    fixed: np.ndarray | None = None,
+) -> LLMWorkers | RecordedWorkers:
+    """Return language models as the workers of an economy, each with a persona drawn with the key.
+
+    They are recorded where they choose. Without an engine they are the formula itself, whose
+    answers count in `tally`. `statuses` are the names of their groups, and nobody is asked who has
+    `fixed` hours, not NaN.
+    """
+    personas = draw_personas(key, economy.population)
+    options: dict[str, Any] = {"style": Style(mode=mode, statuses=statuses), "fixed": fixed}
+    if engine is None:
+        return taught_workers(economy, personas, tally=tally, **options)
+    if mode == "text":
+        return LLMWorkers(engine, economy, describe(personas), **options)
+    return RecordedWorkers(
+        engine,
+        economy,
+        describe(personas),
+        person=person_features(personas),
+        most_leaked=most_leaked,
+        **options,
+    )

@@ -1,0 +1,38 @@
+"""People of an economy as language models, and a planner among them: with the libraries alone."""
+
+import jax
+import numpy as np
+import pytest
+
+from econjax import Economy, Quasilinear, Rawlsian, calibrate, gb2, plan, us_federal
+from llm_policy import LLMPlanner, ModelEvaluator, RecordedWorkers, Society, Tally, people
+from llm_policy.formula.policy import TaughtWorkers
+from tests.helpers.improviser import Improviser
+
+LAW = us_federal(2024)
+
+
+@pytest.fixture(scope="module")
+def economy():
+    return Economy(population=calibrate(gb2(6), LAW), preferences=Quasilinear(0.25))
+
+
+def test_a_model_plans_for_models(economy):
+    engine, tally = Improviser(mumbles=0.0), Tally()
+    workers = people(economy, engine, jax.random.key(0), tally=tally)
+    society = Society(workers, Rawlsian())
+    found = plan(
+        jax.random.key(1),
+        LLMPlanner(engine, LAW, Rawlsian()),
+        ModelEvaluator(society, steps=1, key=jax.random.key(2)),
+        steps=2,
+    )
+    assert tally.asked == tally.read == 2 * 6
+    assert all(np.isfinite(float(report.equivalent)) for report in found.reports)
+
+
+def test_who_works_follows_from_the_engine_and_the_mode(economy):
+    key, engine = jax.random.key(0), Improviser()
+    assert isinstance(people(economy, engine, key), RecordedWorkers)
+    assert not isinstance(people(economy, engine, key, mode="text"), RecordedWorkers)
+    assert isinstance(people(economy, None, key), TaughtWorkers)
