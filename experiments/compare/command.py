@@ -61,8 +61,8 @@ def run_compare(config: CompareConfig, path: Path, session: Session | None) -> N
     remarks = _remarks(config)
     for each in session.all if session else ():
         remarks += each.remarks(comparison.asked, comparison.workers)
-    if comparison.unread:
-        remarks.append(f"Answers not understood: {comparison.unread}.")
+    if session:
+        remarks.append(comparison.tally.words)
     print_comparison(comparison, console, remarks=remarks, subsistence=config.subsistence)
     if config.seeds > 1:
         print_seeds(over_seeds(every), config.seeds, console)

@@ -80,7 +80,7 @@ def compare(
     asked = _modes(config, cast, law, jax.random.fold_in(key, 0))
     config = replace(config, mode=asked.get("workers", "choice"))
     config.check()
-    done = Comparison({}, {}, [], asked=asked)
+    done = Comparison({}, {}, [], asked=asked, tally=tally)
     for kind in config.workers:
         some = config.among(kind)
         economy = some.economy()
@@ -110,7 +110,7 @@ def compare(
                 done.tables[contest.title] = contest.rows()
                 done.sizes[contest.title] = contest.size
                 done.metrics.extend(contest.metrics)
-    return replace(done, unread=tally.unread)
+    return done
 
 
 class _Crew(NamedTuple):

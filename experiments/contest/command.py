@@ -71,12 +71,13 @@ def compete(
     *,
     entrants: Sequence[PlannerSpec] | None = None,
     progress: Callable[[str], None] = lambda what: None,
+    tally: Tally | None = None,
 ) -> tuple[ContestRow, ...]:
     """Let every entrant plan for the same workers with the same luck, seed by seed.
 
     A seed draws the workers' personas and their hours. Without an engine the workers are those of
     the formula itself. Everybody of `ENTRANTS` plans if not said who; no model does without an
-    engine.
+    engine. `tally` counts the answers of all.
 
     Raises:
         ValueError: the surrogate planner is not among the entrants, or fewer than two seeds.
@@ -91,7 +92,7 @@ def compete(
         runs: dict[PlannerSpec, list[ContestRun]] = {entry: [] for entry in entrants}
         for seed in range(config.seed, config.seed + config.seeds):
             for entry, found in runs.items():
-                found.append(_run(engine, config, aim, seed, entry))
+                found.append(_run(engine, config, aim, seed, entry, tally or Tally()))
                 who = titled(entry, config.law_title)
                 progress(f"{aim.name}, seed {seed}, {who}: {found[-1].equivalent:,.0f}")
         rows += [_row(aim, entry, runs, config.law_title) for entry in entrants]
@@ -107,7 +108,8 @@ def run_contest(config: ContestConfig, path: Path, session: Session | None) -> N
         EngineError: the engine cannot answer.
     """
     described = nature(session.describe()) if session else None
-    rows = compete(session and session.engine, config, progress=NOTES.print)
+    tally = Tally()
+    rows = compete(session and session.engine, config, progress=NOTES.print, tally=tally)
     write_table(path / "timings.parquet", in_columns([_timing(row) for row in rows]))
     write_table(path / METRICS, in_columns(list(contest_rows(config, rows, session))))
     if config.json:
@@ -130,7 +132,7 @@ def run_contest(config: ContestConfig, path: Path, session: Session | None) -> N
         "probabilities; the surrogate planner alone sees these, and what workers are told."
     )
     print_notes(config, console)
-    for remark in session.remarks(BY_CHOICE) if session else ():
+    for remark in (*session.remarks(BY_CHOICE), tally.words) if session else ():
         console.print(remark)
     console.print(f"Run directory: {path}")
 
@@ -194,7 +196,12 @@ class ContestRun(NamedTuple):
 
 
 def _run(
-    engine: Engine | None, config: ContestConfig, aim: WelfareSpec, seed: int, entry: PlannerSpec
+    engine: Engine | None,
+    config: ContestConfig,
+    aim: WelfareSpec,
+    seed: int,
+    entry: PlannerSpec,
+    tally: Tally,
 ) -> ContestRun:
     key = jax.random.key(seed)
     people_key, plan_key, search_key, final_key = jax.random.split(key, 4)
@@ -203,19 +210,19 @@ def _run(
         economy,
         engine,
         people_key,
-        tally=Tally(),
+        tally=tally,
         statuses=config.statuses,
         fixed=config.fixed_hours(economy),
     )
     assert isinstance(workers, RecordedWorkers)
-    society, tally = Society(workers, aim.welfare, subsistence=floor), Tally()
+    society, own = Society(workers, aim.welfare, subsistence=floor), Tally()
     started = time.perf_counter()
     setting = PlanningContext(
         law=config.status_quo(),
         elasticity=None,
         engine=engine,
         aim=aim,
-        tally=tally,
+        tally=own,
         evaluations=config.evaluations,
         workers=workers,
         steps=config.steps,
@@ -231,7 +238,8 @@ def _run(
     value = recorded_value(
         economy, aim.welfare, workers.years[-1], workers.hours, subsistence=floor
     )
-    return ContestRun(entry.observes(planner), found, value, queries, tally.asked, seconds)
+    tally.add(own)
+    return ContestRun(entry.observes(planner), found, value, queries, own.asked, seconds)
 
 
 def _row(

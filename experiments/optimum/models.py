@@ -166,13 +166,14 @@ def run_model_optimum(config: OptimumConfig, path: Path, session: Session) -> No
         EngineError: the engine cannot answer, or too few of its answers can be read.
     """
     people_key, key = jax.random.split(jax.random.key(config.seed))
+    tally = Tally()
     with NOTES.status("") as status:
         economy = config.economy()
         workers = people(
             economy,
             session.engine,
             people_key,
-            tally=Tally(),
+            tally=tally,
             statuses=config.statuses,
             fixed=config.fixed_hours(economy),
         )
@@ -192,7 +193,7 @@ def run_model_optimum(config: OptimumConfig, path: Path, session: Session) -> No
     console = results(config)
     print_model_optimum(found, SEARCH, config.size, console)
     print_notes(config, console)
-    for remark in session.remarks(BY_CHOICE):
+    for remark in (*session.remarks(BY_CHOICE), tally.words):
         console.print(remark)
     console.print(f"Run directory: {path}")
 

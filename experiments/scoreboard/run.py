@@ -128,12 +128,14 @@ def contest_scores(
     planners: Sequence[PlannerName],
     sizes: ContestSize,
     engine: Engine | None = None,
+    tally: Tally | None = None,
 ) -> list[Score]:
     """Run every planner on the same draws of the population and with the same seeds.
 
-    Runs of a planner that is a model are asked in step. The best of a draw is the best of all that
-    planners recommend and of a search without a limit on evaluations, which climbs from the law,
-    from 50 % in every bracket and from where the planner who is best over all draws has come.
+    Runs of a planner that is a model are asked in step, and `tally` counts their answers. The best
+    of a draw is the best of all that planners recommend and of a search without a limit on
+    evaluations, which climbs from the law, from 50 % in every bracket and from where the planner
+    who is best over all draws has come.
 
     Raises:
         ValueError: a planner is a model and there is no engine to ask.
@@ -146,6 +148,8 @@ def contest_scores(
         for name in planners
     }
     found = {entry: np.array([run.equivalent for run in tried]) for entry, tried in runs.items()}
+    for run in (run for tried in runs.values() for run in tried) if tally else ():
+        tally.add(run.answers)
     start = np.array([float(new().value(contest.kind.law).equivalent) for new in evaluators])
     leader = max(found, key=lambda entry: found[entry].mean())
     best = np.array(
@@ -188,7 +192,7 @@ class TriedOnDraw(NamedTuple):
     schedule: BracketSchedule
     equivalent: float
     counts: Mapping[str, int]
-    queries: int
+    answers: Tally
     seconds: float
     observes: str
 
@@ -225,7 +229,7 @@ def _runs(
         seconds = time.perf_counter() - started
         reached = float(evaluators[place]().value(schedule).equivalent)
         seen = entry.observes(planner)
-        return TriedOnDraw(schedule, reached, evaluate.counts, tally.asked, seconds, seen)
+        return TriedOnDraw(schedule, reached, evaluate.counts, tally, seconds, seen)
 
     if not entry.is_model:
         return [run(place, None) for place in range(len(evaluators))]
@@ -271,7 +275,7 @@ def _score(
         values=mean(lambda run: run.counts["value"]),
         gradients=mean(lambda run: run.counts["gradient"]),
         training=entry.training,
-        queries=mean(lambda run: run.queries),
+        queries=mean(lambda run: run.answers.asked),
         seconds=mean(lambda run: run.seconds),
         tried=tuple(runs),
     )

@@ -33,6 +33,7 @@ from experiments.scoreboard.run import (
     contests,
     pooled,
 )
+from llm_policy.answers.reading import Tally
 
 _COLUMNS = (
     "planner",
@@ -60,14 +61,15 @@ def run_scoreboard(config: ScoreboardConfig, path: Path, session: Session | None
     sizes = ContestSize(
         config.populations, config.agents or config.size, config.evaluations, config.seed
     )
-    console, scores = results(config), []
+    console, scores, tally = results(config), [], Tally()
     if not config.json:
         console.print(_words(sizes))
     with NOTES.status("") as status:
         wanted = contests(config)
         for place, contest in enumerate(wanted):
             status.update(f"{place + 1} of {len(wanted)}, {contest.title}")
-            some = contest_scores(contest, config.roster, sizes, session and session.engine)
+            engine = session and session.engine
+            some = contest_scores(contest, config.roster, sizes, engine, tally)
             scores += some
             if not config.json:
                 console.print(score_table(contest.title, some))
@@ -91,7 +93,7 @@ def run_scoreboard(config: ScoreboardConfig, path: Path, session: Session | None
             some = [score for score in together if score.contest.title == title]
             console.print(score_table(title, some))
     if not config.json:
-        for remark in session.remarks(BY_CHOICE) if session else ():
+        for remark in (*session.remarks(BY_CHOICE), tally.words) if session else ():
             console.print(remark)
         console.print(f"Run directory: {path}")
 
@@ -108,7 +110,7 @@ def score_rows(
         draws = zip(sizes.seeds, score.tried, score.regrets, score.shares, strict=True)
         for seed, tried, regret, share in draws:
             yield columns | {
-                "planner_model": model if tried.queries else None,
+                "planner_model": model if tried.answers.asked else None,
                 "seed": seed,
                 "equivalent": tried.equivalent,
                 "regret": regret,
@@ -116,7 +118,7 @@ def score_rows(
                 "values": tried.counts["value"],
                 "gradients": tried.counts["gradient"],
                 "training": score.training,
-                "queries": tried.queries,
+                "queries": tried.answers.asked,
                 **rate_columns(tried.schedule),
             }
 

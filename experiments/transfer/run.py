@@ -44,12 +44,15 @@ class Transfer:
 
 
 def transfer(
-    config: TransferConfig, engine: Engine, progress: Callable[[str], None] = lambda what: None
+    config: TransferConfig,
+    engine: Engine,
+    progress: Callable[[str], None] = lambda what: None,
+    tally: Tally | None = None,
 ) -> list[Transfer]:
     """Let every planner learn from both kinds of workers, and measure each schedule on both.
 
     All schedules of a seed meet the same people and the same draws. Planners have as many
-    evaluations among workers of each kind as in `compare`.
+    evaluations among workers of each kind as in `compare`. `tally` counts the answers of all.
 
     Raises:
         ValueError: a choice that makes no comparison.
@@ -59,7 +62,7 @@ def transfer(
     found: dict[tuple[str, str, WorkersName, WorkersName], list[float]] = {}
     schedules: dict[tuple[str, str, WorkersName], list[BracketSchedule]] = {}
     for seed in range(config.seeds):
-        place = _Place(config, engine, jax.random.key(config.seed + seed))
+        place = _Place(config, engine, jax.random.key(config.seed + seed), tally or Tally())
         for welfare in config.welfare:
             for name in config.roster:
                 for source in _sources(name):
@@ -115,7 +118,7 @@ class _Place:
     config: TransferConfig
     engine: Engine
     key: Key[Array, ""]
-    tally: Tally = field(default_factory=Tally)
+    tally: Tally
 
     def __post_init__(self) -> None:
         self.law = self.config.status_quo()

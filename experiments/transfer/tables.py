@@ -19,6 +19,7 @@ from experiments.runs.directory import METRICS, write_table
 from experiments.runs.rows import Row, in_columns, rate_columns, run_columns, welfare_columns
 from experiments.transfer.config import TransferConfig
 from experiments.transfer.run import KINDS, Transfer, transfer
+from llm_policy.answers.reading import Tally
 
 
 def run_transfer(config: TransferConfig, path: Path, session: Session | None) -> None:
@@ -28,8 +29,9 @@ def run_transfer(config: TransferConfig, path: Path, session: Session | None) ->
         EngineError: the engine cannot answer.
     """
     assert session is not None, "a transfer asks a model"
+    tally = Tally()
     with NOTES.status("") as status:
-        found = transfer(config, session.engine, status.update)
+        found = transfer(config, session.engine, status.update, tally)
     write_table(path / METRICS, in_columns(list(transfer_rows(config, found, session))))
     if config.json:
         print(json.dumps([_as_dict(one) for one in found], indent=2, allow_nan=False))
@@ -37,7 +39,7 @@ def run_transfer(config: TransferConfig, path: Path, session: Session | None) ->
     console = results(config)
     print_transfer(found, nature(session.describe()).workers, config, console)
     print_notes(config, console)
-    for remark in session.remarks(BY_CHOICE):
+    for remark in (*session.remarks(BY_CHOICE), tally.words):
         console.print(remark)
     console.print(f"Run directory: {path}")
 

@@ -100,10 +100,18 @@ class Tally:
         self.read += int(understood.sum())
         self.reasons.update(reason for reason in reasons if reason)
 
+    def add(self, other: "Tally") -> None:
+        """Count the answers of another tally as well."""
+        self.asked += other.asked
+        self.read += other.read
+        self.reasons.update(other.reasons)
+
     @property
-    def unread(self) -> str:
-        """The commonest reasons why answers could not be read, in words; none if there are none."""
-        return "; ".join(f"{count:,} x {why}" for why, count in self.reasons.most_common(3))
+    def words(self) -> str:
+        """How many answers were understood, and the commonest reasons of the others, if any."""
+        reasons = "; ".join(f"{count:,} x {why}" for why, count in self.reasons.most_common(3))
+        unread = f" Not understood: {reasons}." * bool(reasons)
+        return f"Answers understood: {self.read:,} of {self.asked:,}.{unread}"
 
 
 def read_hours(

@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -272,3 +273,6 @@ def test_a_tally_counts_answers_and_those_that_were_read():
     tally.count(read_hours(['{"hours": 40}', "no idea"])[1])
     tally.count(read_hours(['{"hours": 41}'])[1])
     assert (tally.asked, tally.read) == (3, 2)
+    assert tally.words == "Answers understood: 2 of 3."
+    tally.add(Tally(asked=2000, read=1999, reasons=Counter({"no number": 1})))
+    assert tally.words == "Answers understood: 2,001 of 2,003. Not understood: 1 x no number."
