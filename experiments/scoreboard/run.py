@@ -1,5 +1,6 @@
 """All planners on several economies, each drawn several times: regret with intervals over draws."""
 
+import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -148,8 +149,9 @@ def contest_scores(
         for name in planners
     }
     found = {entry: np.array([run.equivalent for run in tried]) for entry, tried in runs.items()}
-    for run in (run for tried in runs.values() for run in tried) if tally else ():
-        tally.add(run.answers)
+    if tally is not None:
+        for run in itertools.chain.from_iterable(runs.values()):
+            tally.add(run.answers)
     start = np.array([float(new().value(contest.kind.law).equivalent) for new in evaluators])
     leader = max(found, key=lambda entry: found[entry].mean())
     best = np.array(

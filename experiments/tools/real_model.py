@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--parts", nargs="+", choices=list(_PARTS), default=list(_PARTS))
     parser.add_argument("--prompts", type=int, default=100, help="of the agreement")
+    parser.add_argument("--no-vllm", action="store_true", help="leave vLLM out of the agreement")
     parser.add_argument("--samples", type=int, default=2000, help="texts, to one prompt")
     parser.add_argument("--elections", type=int, default=20)
     parser.add_argument("--voters", type=int, default=24)
@@ -61,7 +62,8 @@ def compare_scores(folder: Path, chosen: argparse.Namespace) -> None:
     chats = engine._chat.encode(prompts)
     engine.close()
     found["transformers"] = _with_transformers(folder, chats)
-    found["vLLM"] = _with_vllm(folder, prompts)
+    if not chosen.no_vllm:
+        found["vLLM"] = _with_vllm(folder, prompts)
     for (name, one), (other_name, other) in itertools.combinations(found.items(), 2):
         gap = np.abs(one - other).max()
         print(f"{name} and {other_name}, {len(prompts)} prompts: {gap:.2g} at most", flush=True)
@@ -143,6 +145,7 @@ def _with_transformers(
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    torch.set_num_threads(1)  # on a busy machine threads wait for each other without sleeping
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     letters = [tokenizer.encode(letter, add_special_tokens=False)[0] for letter in _LETTERS]

@@ -72,8 +72,13 @@ def test_what_a_steady_worker_and_a_forgetful_planner_show(found):
 
 def test_who_repeats_its_age_and_who_says_the_first_option_are_caught():
     """As they would stand in the table: beside a floor that they pass, or with a small p-value."""
+
+    def say(prompt):
+        age = NUMBERS["age"].search(prompt.personal)
+        return f'{{"hours": {age[0]}}}' if age else "hm"
+
     biased = ScriptedEngine(
-        lambda prompt: f'{{"hours": {NUMBERS["age"].search(prompt.personal)[0]}}}',
+        say,
         likelihood=lambda prompt, option: 1.0 if option in ("A", "0") else 1e-9,
     )
     lines = {figure.name: figure for figure in figures(audit(SMALL, biased))}
