@@ -84,7 +84,7 @@ def audit(
     config.check()
     law, economy = config.status_quo(), config.economy()
     on_stage(f"asking {config.size:,} workers in many ways")
-    society, state = _society(config, engine, economy, law)
+    society, state = society_of(config, engine, economy, law)
     situation = Situation(law, 1, {}, state.rebate, "explore")
     asked = society.workers, situation, state.memory
     workers = audit_workers(*asked, samples=config.samples)
@@ -96,7 +96,7 @@ def audit(
     on_stage("asking the planner in several currencies")
     recalled = _audit_planner(config, engine, economy, law)
     on_stage("asking voters and the planner in many orders")
-    elections = _elections(config, engine, society, state)
+    elections = elections_of(config, engine, society, state)
     return Audit(
         workers,
         moved,
@@ -109,10 +109,7 @@ def audit(
     )
 
 
-_WALKED = 4
-
-
-def _society(
+def society_of(
     config: AuditConfig, engine: Engine, economy: Economy, law: BracketSchedule
 ) -> tuple[Society, State]:
     """Return workers who choose, and their state after a step of 40 hours under the law."""
@@ -127,6 +124,32 @@ def _society(
     )
     society = Society(workers, config.aim(config.welfare).welfare)
     return society, society.begin(law)
+
+
+def elections_of(
+    config: AuditConfig, engine: Engine, society: Society, state: State
+) -> list[Election]:
+    """Let the workers vote, one election after the other, each as if it were the first."""
+    law, aim = config.status_quo(), config.aim(config.welfare)
+    shared, voters = society.voters(state)
+    rules = ElectionRules(candidates=5)
+    democracy = Democracy(
+        engine,
+        law,
+        rules=rules,
+        goal=aim.words,
+        style=_plans(config),
+        attempts=1,
+        most_unread=1.0,
+    )
+    elections = []
+    for key in jax.random.split(jax.random.key(config.seed), config.elections):
+        _, after = democracy.decide(key, democracy.init(key), shared=shared, voters=voters)
+        elections += after.elections
+    return elections
+
+
+_WALKED = 4
 
 
 def _strangers(config: AuditConfig, engine: Engine, economy: Economy) -> LLMWorkers:
@@ -156,29 +179,6 @@ def _audit_planner(
     report = RationalEvaluator(economy, aim.welfare).value(law)
     state = hear(planner, planner.init(jax.random.key(config.seed)), law, report)
     return recall(planner, state, samples=config.samples)
-
-
-def _elections(
-    config: AuditConfig, engine: Engine, society: Society, state: State
-) -> list[Election]:
-    """Let the workers vote, one election after the other, each as if it were the first."""
-    law, aim = config.status_quo(), config.aim(config.welfare)
-    shared, voters = society.voters(state)
-    rules = ElectionRules(candidates=5)
-    democracy = Democracy(
-        engine,
-        law,
-        rules=rules,
-        goal=aim.words,
-        style=_plans(config),
-        attempts=1,
-        most_unread=1.0,
-    )
-    elections = []
-    for key in jax.random.split(jax.random.key(config.seed), config.elections):
-        _, after = democracy.decide(key, democracy.init(key), shared=shared, voters=voters)
-        elections += after.elections
-    return elections
 
 
 def _audit_letters(

@@ -123,6 +123,6 @@ def _remarks(config: CompareConfig, comparison: Comparison, session: Session | N
         )
     for each in session.all if session else ():
         remarks += each.remarks(comparison.asked, comparison.workers)
-    if comparison.unread:
-        remarks.append(f"Answers not understood: {comparison.unread}.")
+    if session:
+        remarks.append(comparison.tally.words)
     return remarks

@@ -9,6 +9,7 @@ import numpy as np
 
 from experiments.report.intervals import mean_of
 from experiments.report.rates import Rates
+from llm_policy.engines.wrappers.tally import Tally
 from llm_policy.prompts.workers import Mode
 from llm_policy.workers.llm import LLMWorkers
 
@@ -75,7 +76,7 @@ class Comparison:
 
     A table holds one welfare function and workers of one kind. `workers` are the language models
     who worked, if any, and `asked` says in which mode workers and planners who are models answered.
-    `unread` says why answers could not be read, if any.
+    `tally` counts the answers, and why some could not be read.
     """
 
     tables: dict[str, list[ComparisonRow]]
@@ -83,7 +84,7 @@ class Comparison:
     metrics: list[dict[str, Any]]
     workers: LLMWorkers | None = None
     asked: Mapping[str, Mode] = field(default_factory=dict)
-    unread: str = ""
+    tally: Tally = field(default_factory=Tally)
 
 
 def cannot_be_told_apart(best: ComparisonRow, row: ComparisonRow) -> bool:

@@ -14,6 +14,7 @@ from experiments.report.console import NOTES
 from experiments.report.disclosure import BY_CHOICE, nature
 from experiments.runs.result import Result
 from experiments.runs.rows import Row, rate_columns, welfare_columns
+from llm_policy.engines.wrappers.tally import Tallied
 
 
 def run_contest(config: ContestConfig, path: Path, session: Session | None) -> Result:
@@ -27,7 +28,8 @@ def run_contest(config: ContestConfig, path: Path, session: Session | None) -> R
         if session
         else "workers of the formula that econjax-small was taught"
     )
-    rows = compete(session and session.engine, config, progress=NOTES.print)
+    engine = Tallied(session.engine) if session else None
+    rows = compete(engine, config, progress=NOTES.print)
     sizes = f"{config.evaluations} tax years of {config.steps} questions for every planner"
     title = f"{config.size:,} {who}, {sizes}, {config.seeds} seeds"
     said = [_without_runs(asdict(replace(row, runs=()))) for row in rows]
@@ -36,7 +38,11 @@ def run_contest(config: ContestConfig, path: Path, session: Session | None) -> R
         said,
         list(contest_rows(config, rows, session)),
         timings=[_timing(row) for row in rows],
-        remarks=[*config.notes(), *(session.remarks(BY_CHOICE) if session else ())],
+        remarks=[
+            *config.notes(),
+            *(session.remarks(BY_CHOICE) if session else ()),
+            *([engine.tally.words] if engine else ()),
+        ],
     )
 
 

@@ -14,6 +14,7 @@ from experiments.report.console import NOTES
 from experiments.report.disclosure import BY_CHOICE
 from experiments.runs.result import Result
 from experiments.runs.rows import Row, numbered, rate_columns, welfare_columns
+from llm_policy.engines.wrappers.tally import Tallied
 
 
 def run_optimum(config: OptimumConfig, path: Path, session: Session | None) -> Result:
@@ -27,11 +28,12 @@ def run_optimum(config: OptimumConfig, path: Path, session: Session | None) -> R
             found = find_optimum(config)
         rows, lines, remarks = optimum_rows(config, found), lines_of(found), []
     else:
+        engine = Tallied(session.engine)
         with NOTES.status("") as status:
-            found = models.search_models(config, session.engine, models.SEARCH, status.update)
+            found = models.search_models(config, engine, models.SEARCH, status.update)
         rows = list(candidate_rows(config, found, session))
         lines = lines_of_models(found, models.SEARCH, config.size)
-        remarks = session.remarks(BY_CHOICE)
+        remarks = [*session.remarks(BY_CHOICE), engine.tally.words]
     return Result(lines, dataclasses.asdict(found), rows, remarks=[*config.notes(), *remarks])
 
 

@@ -13,6 +13,7 @@ from experiments.runs.rows import Row, rate_columns, welfare_columns
 from experiments.scoreboard.config import ScoreboardConfig
 from experiments.scoreboard.run import Contest, ContestSize, Score, contest_scores, contests
 from experiments.scoreboard.tables import Scored
+from llm_policy.engines.wrappers.tally import Tallied
 
 
 def run_scoreboard(config: ScoreboardConfig, path: Path, session: Session | None) -> Result:
@@ -24,10 +25,11 @@ def run_scoreboard(config: ScoreboardConfig, path: Path, session: Session | None
     agents = config.agents or config.size
     sizes = ContestSize(config.populations, agents, config.evaluations, config.seed)
     wanted, scores = contests(config), []
+    engine = Tallied(session.engine) if session else None
     with NOTES.status("") as status:
         for place, contest in enumerate(wanted):
             status.update(f"{place + 1} of {len(wanted)}, {contest.title}")
-            scores += contest_scores(contest, config.roster, sizes, session and session.engine)
+            scores += contest_scores(contest, config.roster, sizes, engine)
     left_out = sorted(set(config.planners) - set(config.roster))
     notes = [f"Left out, for it knows one schedule for all: {', '.join(left_out)}."]
     return Result(
@@ -39,6 +41,7 @@ def run_scoreboard(config: ScoreboardConfig, path: Path, session: Session | None
             *config.notes(),
             *(notes if left_out else ()),
             *(session.remarks(BY_CHOICE) if session else ()),
+            *([engine.tally.words] if engine else ()),
         ],
     )
 

@@ -22,7 +22,7 @@ from experiments.scoreboard.config import OWN_ECONOMY, ScoreboardConfig
 from experiments.scoreboard.economies import ECONOMIES, Kind, OwnKind
 from llm_policy.engines.base import Engine
 from llm_policy.engines.wrappers.lockstep import in_step
-from llm_policy.engines.wrappers.tally import Tallied
+from llm_policy.engines.wrappers.tally import Tallied, Tally
 from llm_policy.prompts.welfare import WELFARE, WelfareSpec
 
 
@@ -133,9 +133,10 @@ def contest_scores(
 ) -> list[Score]:
     """Run every planner on the same draws of the population and with the same seeds.
 
-    Runs of a planner that is a model are asked in step. The best of a draw is the best of all that
-    planners recommend and of a search without a limit on evaluations, which climbs from the law,
-    from 50 % in every bracket and from where the planner who is best over all draws has come.
+    Runs of a planner that is a model are asked in step, and counted by the engine if it counts. The
+    best of a draw is the best of all that planners recommend and of a search without a limit on
+    evaluations, which climbs from the law, from 50 % in every bracket and from where the planner
+    who is best over all draws has come.
 
     Raises:
         ValueError: a planner is a model and there is no engine to ask.
@@ -207,10 +208,11 @@ def _runs(
     engine: Engine | None,
 ) -> list[TriedOnDraw]:
     """Return the planner's run on each draw."""
+    counted = engine.tally if isinstance(engine, Tallied) else None
 
     def run(place: int, asked: Engine | None) -> TriedOnDraw:
         evaluate, started = evaluators[place](), time.perf_counter()
-        model = None if asked is None else Tallied(asked)
+        model = None if asked is None else Tallied(asked, Tally(within=counted))
         setting = PlanningContext(
             law=contest.kind.law,
             elasticity=contest.told,

@@ -157,8 +157,7 @@ def _remarks(setup: Setup, done: Simulation) -> list[str]:
         f"function, ± the standard error under {config.welfare}, steps taken as dependent.",
         "off best: hours a week between what workers did and their own best at that rebate, on "
         "average; errors: the dollars a year that this costs them.",
-        f"Answers understood, voters' too: {done.tally.read:,} of {done.tally.asked:,}."
-        + f" Not understood: {done.tally.unread}." * bool(done.tally.unread),
+        done.tally.words,
     ]
     if setup.people is not None and config.people == "written":
         remarks.append(

@@ -14,6 +14,7 @@ from experiments.runs.rows import Row, rate_columns, welfare_columns
 from experiments.transfer.config import TransferConfig
 from experiments.transfer.run import Transfer, transfer
 from experiments.transfer.tables import Transferred
+from llm_policy.engines.wrappers.tally import Tallied
 
 
 def run_transfer(config: TransferConfig, path: Path, session: Session | None) -> Result:
@@ -23,13 +24,14 @@ def run_transfer(config: TransferConfig, path: Path, session: Session | None) ->
         EngineError: the engine cannot answer.
     """
     assert session is not None, "a transfer asks a model"
+    engine = Tallied(session.engine)
     with NOTES.status("") as status:
-        found = transfer(config, session.engine, status.update)
+        found = transfer(config, engine, status.update)
     return Result(
         Transferred(found, nature(session.describe()).workers, config),
         [_as_dict(one) for one in found],
         list(transfer_rows(config, found, session)),
-        remarks=[*config.notes(), *session.remarks(BY_CHOICE)],
+        remarks=[*config.notes(), *session.remarks(BY_CHOICE), engine.tally.words],
     )
 
 

@@ -127,7 +127,7 @@ class Asker:
         choices = request.ask(self.engine)
         places = np.asarray(_draw(key, jnp.asarray(choices.logprob), jnp.asarray(workers)))
         understood = is_answer(choices.leaked, self.most_leaked)
-        self.tally.count(understood)
+        self.tally.count(understood, why_unchosen(understood, self.most_leaked))
         leaked = np.mean(choices.leaked) if understood.size else 0.0
         self.require(
             understood,
@@ -171,6 +171,12 @@ def is_answer(
     Where all of it is, the options' probabilities carry no information, whatever the limit.
     """
     return (leaked <= most_leaked) & (leaked < 1)
+
+
+def why_unchosen(understood: Bool[np.ndarray, " n"], most_leaked: float) -> list[str]:
+    """Return the reason of each choice that is no answer."""
+    why = f"more than {most_leaked:.0%} of the probability is on none of the options"
+    return [why] * int((~understood).sum())
 
 
 @jax.jit

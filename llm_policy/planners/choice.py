@@ -13,7 +13,7 @@ from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
 from econjax.planning import VALUE, Observation, Report, require_law
 from econjax.welfare import AbstractWelfare
-from llm_policy.answers.elicitation import MOST_LEAKED, is_answer
+from llm_policy.answers.elicitation import MOST_LEAKED, is_answer, why_unchosen
 from llm_policy.answers.orders import average_over_orders
 from llm_policy.answers.proposals import changed, with_listed
 from llm_policy.answers.reading import STEPS
@@ -143,13 +143,14 @@ class ChoicePlanner:
         orders = letter_orders(self.style, self.start.rates.size)
         leaked = choices.leaked.reshape(-1, orders.shape[1]).mean(axis=1)
         heard = is_answer(leaked, self.most_leaked)
-        self.tally.count(np.repeat(heard, orders.shape[1]))
+        answered = np.repeat(heard, orders.shape[1])
+        self.tally.count(answered, why_unchosen(answered, self.most_leaked))
         if not heard.all():
             raise Unread(
                 f"The model gives {leaked.max():.0%} of its probability to none of the changes of "
                 f"a rate, and at most {self.most_leaked:.0%} may be: use text mode, or a model "
                 "that answers with a letter.",
-                [prompts[place] for place in np.flatnonzero(~np.repeat(heard, orders.shape[1]))],
+                [prompts[place] for place in np.flatnonzero(~answered)],
             )
         by_letter = choices.logprob.reshape(len(states), *orders.shape)
         logprob = average_over_orders(by_letter, orders)

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from econjax import Economy, Quasilinear, Rawlsian, calibrate, gb2, plan, us_federal
-from llm_policy import LLMPlanner, ModelEvaluator, RecordedWorkers, Society, Tally, people
-from llm_policy.formula.policy import TaughtWorkers
+from llm_policy import LLMPlanner, ModelEvaluator, RecordedWorkers, Society, Tallied, people
 from tests.helpers.improviser import Improviser
 
 LAW = us_federal(2024)
@@ -18,8 +17,8 @@ def economy():
 
 
 def test_a_model_plans_for_models(economy):
-    engine, tally = Improviser(mumbles=0.0), Tally()
-    workers = people(economy, engine, jax.random.key(0), tally=tally)
+    engine = Tallied(Improviser(mumbles=0.0))
+    workers = people(economy, engine, jax.random.key(0))
     society = Society(workers, Rawlsian())
     found = plan(
         jax.random.key(1),
@@ -27,7 +26,8 @@ def test_a_model_plans_for_models(economy):
         ModelEvaluator(society, steps=1, key=jax.random.key(2)),
         steps=2,
     )
-    assert tally.asked == tally.read == 2 * 6
+    tally = engine.tally
+    assert tally.asked == tally.read == 2 * 6 + 2  # the planner is counted with the workers
     assert all(np.isfinite(float(report.equivalent)) for report in found.reports)
 
 
@@ -35,4 +35,4 @@ def test_who_works_follows_from_the_engine_and_the_mode(economy):
     key, engine = jax.random.key(0), Improviser()
     assert isinstance(people(economy, engine, key), RecordedWorkers)
     assert not isinstance(people(economy, engine, key, mode="text"), RecordedWorkers)
-    assert isinstance(people(economy, None, key), TaughtWorkers)
+    assert isinstance(people(economy, None, key), RecordedWorkers)  # the formula's

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from experiments.audit.command import AuditConfig, audit
 from experiments.audit.tables import figures, print_audit
+from llm_policy.audit.echoes import NUMBERS
 from llm_policy.engines.scripted import ScriptedEngine
 
 SMALL = AuditConfig(agents=6, samples=3)
@@ -67,6 +68,27 @@ def test_what_a_steady_worker_and_a_forgetful_planner_show(found):
     for kind in ("age", "rate", "amount"):
         echo = lines[f"texts that repeat one {kind} of the prompt: above the floor"]
         assert echo.value == pytest.approx(0)  # 40 hours, whatever it reads
+
+
+def test_who_repeats_its_age_and_who_says_the_first_option_are_caught():
+    """As they would stand in the table: beside a floor that they pass, or with a small p-value."""
+
+    def say(prompt):
+        age = NUMBERS["age"].search(prompt.personal)
+        return f'{{"hours": {age[0]}}}' if age else "hm"
+
+    biased = ScriptedEngine(
+        say,
+        likelihood=lambda prompt, option: 1.0 if option in ("A", "0") else 1e-9,
+    )
+    lines = {figure.name: figure for figure in figures(audit(SMALL, biased))}
+    first = "planner's answers that are the first letter"
+    assert (lines[first].value, lines[first].floor) == (pytest.approx(1), pytest.approx(0.2))
+    assert lines[f"{first}: no effect of places"].value < 1e-6
+    age = "texts that repeat one age of the prompt"
+    assert (lines[age].value, lines[age].floor) == (pytest.approx(1), pytest.approx(0))
+    assert lines[f"{age}: above the floor"].value == pytest.approx(1)
+    assert lines["texts that repeat one rate of the prompt: above the floor"].value < 0.1
 
 
 def test_bounded_workers_have_personas_and_rational_ones_a_formula(steady, found):

@@ -1,6 +1,7 @@
 """The contest of planners among workers whose formula is known."""
 
 import json
+import re
 
 import jax
 import numpy as np
@@ -115,6 +116,8 @@ def test_the_command_prints_a_table_and_json(econjax, improviser, brief_fits, pl
     assert ran.code == 0, ran.err
     assert all(entry.name in ran.out for entry in ENTRANTS)
     assert "Atkinson, aversion 1, seed 1, language model" in ran.err
+    read, asked = re.search(r"Answers understood: ([\d,]+) of ([\d,]+)\.\n", ran.out).groups()
+    assert read == asked
     rows = {row["planner"]: row for row in json.loads(listed.out)}
     assert {row["queries"] for name, row in rows.items() if name != "US federal"} == {
         2 * SMALL.agents

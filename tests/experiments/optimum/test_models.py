@@ -79,4 +79,5 @@ def test_the_command_prints_lines_and_json(
     assert ran.code == 0, ran.err
     assert ran.out.startswith("best found")
     assert "no bound is known" in " ".join(ran.out.split())
+    assert "Answers understood: " in ran.out
     assert json.loads(listed.out)["candidates"]

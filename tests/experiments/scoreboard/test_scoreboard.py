@@ -21,6 +21,7 @@ from experiments.scoreboard.run import (
     contests,
     pooled,
 )
+from llm_policy.engines.wrappers.tally import Tallied
 from llm_policy.prompts.welfare import WELFARE
 from tests.helpers.laboratory import float64
 
@@ -139,9 +140,13 @@ def test_a_model_plans_every_draw_and_its_questions_are_counted(improviser):
     contest = Contest(ECONOMIES["acs"], WELFARE["atkinson"])
     sizes = replace(SIZES, evaluations=4)
     engine = improviser()
-    (score,) = contest_scores(contest, ("llm",), sizes, engine)
+    counted = Tallied(engine)
+    (score,) = contest_scores(contest, ("llm",), sizes, counted)
     assert score.queries == 3 * 7 * 5  # the first is the law's; 7 brackets, 5 orders of letters
-    assert engine.chosen == 3 * 7 * 5 * sizes.populations
+    asked = 3 * 7 * 5 * sizes.populations
+    assert engine.chosen == counted.tally.asked == counted.tally.read == asked
+        engine.chosen == counted.tally.asked == counted.tally.read == 3 * 7 * 5 * sizes.populations
+    )
 
 
 def test_the_command_prints_tables_and_json(econjax, runs):

@@ -82,6 +82,7 @@ def test_the_command_prints_tables_and_json(play, improviser, econjax, runs):
     assert ran.code == 0, ran.err
     assert "Rawlsian" in ran.out
     assert "10 people, the same ones" in " ".join(ran.out.split())
+    assert "Answers understood: " in ran.out
     (one, other) = json.loads(econjax("transfer", *options, "--evaluations", 2, 2, "--json").out)
     assert {one["learned_from"], other["learned_from"]} == set(KINDS)
 

@@ -170,6 +170,8 @@ def test_at_most_half_may_leak():
     assert known.tolist() == [i != 6 for i in range(N)]
     np.testing.assert_array_equal(found, leaked)
     assert (model.tally.asked, model.tally.read) == (N, N - 1)
+    why = "more than 50% of the probability is on none of the options"
+    assert model.tally.reasons == {why: 1}
 
 
 @pytest.mark.parametrize(

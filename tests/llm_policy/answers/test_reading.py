@@ -268,7 +268,12 @@ def test_a_schema_wants_every_property_and_no_other_and_the_thought_first():
 
 
 def test_a_tally_counts_answers_and_those_that_were_read():
-    tally = Tally()
+    whole = Tally()
+    tally = Tally(within=whole)
     tally.count(read_hours(['{"hours": 40}', "no idea"])[1])
     tally.count(read_hours(['{"hours": 41}'])[1])
+    assert (tally.asked, tally.read) == (3, 2)
+    assert tally.words == "Answers understood: 2 of 3."
+    whole.count(np.array([True] * 1998 + [False]), ["", "no number"])
+    assert whole.words == "Answers understood: 2,000 of 2,002. Not understood: 1 x no number."
     assert (tally.asked, tally.read) == (3, 2)
