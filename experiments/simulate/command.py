@@ -37,7 +37,7 @@ def run_simulate(config: SimulateConfig, path: Path, session: Session | None) ->
     over_seeds = years_over_seeds(years, figures) if seeds > 1 else []
     said = {
         "run": str(path),
-        "engine": session.describe(),
+        "engine": session.describe().asdict(),
         "spent": dataclasses.asdict(session.budget.spent),
         "tax_years": years[0],
         "government": done.government,

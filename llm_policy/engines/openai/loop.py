@@ -9,16 +9,16 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 _TOGETHER_SECONDS = 0.02
 """For so long arrivals are collected: to wake the thread that waits for each would cost more."""
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 """What a request comes to."""
 _Asked = TypeVar("_Asked")
 
 
-class Came(NamedTuple, Generic[Result]):
+class Came(NamedTuple, Generic[_Result]):
     """What came for the one at a place: an answer, or what went wrong."""
 
     place: int
-    answer: Result | None = None
+    answer: _Result | None = None
     error: Exception | None = None
 
 
@@ -30,7 +30,7 @@ class Loop:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
 
-    def wait(self, work: Coroutine[Any, Any, Result]) -> Result:
+    def wait(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         """Return what the work returns; an interrupt of the waiting thread cancels it."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
@@ -42,18 +42,18 @@ class Loop:
     def each(
         self,
         asked: Sequence[_Asked],
-        ask: Callable[[_Asked], Awaitable[Result]],
+        ask: Callable[[_Asked], Awaitable[_Result]],
         *,
         together: int,
         first: bool = False,
-    ) -> Generator[list[Came[Result]], None, None]:
+    ) -> Generator[list[Came[_Result]], None, None]:
         """Yield what `ask` returns or raises for each, all that has come since the last time.
 
         At most `together` are asked at a time; with `first` the first one goes alone. Once
         something was raised nothing more is begun, and what had been begun is waited for. To close
         the generator cancels whatever is left.
         """
-        news: queue.SimpleQueue[list[Came[Result]] | None] = queue.SimpleQueue()
+        news: queue.SimpleQueue[list[Came[_Result]] | None] = queue.SimpleQueue()
         work = _ask_all(asked, ask, news.put, together=together, first=first)
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         future.add_done_callback(lambda _: news.put(None))
@@ -76,21 +76,21 @@ class Loop:
 
 async def _ask_all(
     asked: Sequence[_Asked],
-    ask: Callable[[_Asked], Awaitable[Result]],
-    put: Callable[[list[Came[Result]]], None],
+    ask: Callable[[_Asked], Awaitable[_Result]],
+    put: Callable[[list[Came[_Result]]], None],
     *,
     together: int,
     first: bool,
 ) -> None:
     waiting = deque(enumerate(asked))
-    come: list[Came[Result]] = []
+    come: list[Came[_Result]] = []
 
     def tell() -> None:
         if come:
             put(come.copy())
             come.clear()
 
-    def arrive(one: Came[Result]) -> None:
+    def arrive(one: Came[_Result]) -> None:
         if not come:
             asyncio.get_running_loop().call_later(_TOGETHER_SECONDS, tell)
         come.append(one)

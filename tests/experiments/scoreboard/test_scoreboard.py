@@ -145,8 +145,6 @@ def test_a_model_plans_every_draw_and_its_questions_are_counted(improviser):
     assert score.queries == 3 * 7 * 5  # the first is the law's; 7 brackets, 5 orders of letters
     asked = 3 * 7 * 5 * sizes.populations
     assert engine.chosen == counted.tally.asked == counted.tally.read == asked
-        engine.chosen == counted.tally.asked == counted.tally.read == 3 * 7 * 5 * sizes.populations
-    )
 
 
 def test_the_command_prints_tables_and_json(econjax, runs):
