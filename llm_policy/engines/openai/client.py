@@ -22,7 +22,7 @@ from llm_policy.engines.openai.failures import (
     told,
     unreachable,
 )
-from llm_policy.engines.openai.loop import Result
+from llm_policy.engines.openai.loop import Fetched
 from llm_policy.engines.openai.replies import ReportedFailure, Unreadable
 from llm_policy.engines.openai.words import clean, said
 
@@ -75,8 +75,8 @@ class Client:
             raise EngineError(proxied(error, address.host)) from None
 
     async def ask(
-        self, path: str, body: Mapping[str, Any] | None, read: Callable[[bytes], Result]
-    ) -> Result:
+        self, path: str, body: Mapping[str, Any] | None, read: Callable[[bytes], Fetched]
+    ) -> Fetched:
         """Return what `read` finds in the reply to a request: a GET without a body, else a POST.
 
         `path` follows the server's address, or is a whole URL.
@@ -113,8 +113,8 @@ class Client:
         await self._http.aclose()
 
     async def _once(
-        self, url: str, content: bytes | None, read: Callable[[bytes], Result]
-    ) -> Result:
+        self, url: str, content: bytes | None, read: Callable[[bytes], Fetched]
+    ) -> Fetched:
         """Return what `read` finds in the reply to a request that is sent once.
 
         Raises:

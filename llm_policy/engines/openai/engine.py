@@ -25,7 +25,7 @@ from llm_policy.engines.base import (
 from llm_policy.engines.openai.addresses import key_of, key_variable_of, parse_address
 from llm_policy.engines.openai.client import Client
 from llm_policy.engines.openai.failures import Failed, is_about_scores
-from llm_policy.engines.openai.loop import Loop, Result
+from llm_policy.engines.openai.loop import Fetched, Loop
 from llm_policy.engines.openai.replies import read_completion
 from llm_policy.engines.openai.scores import NoScores, Scores, read_firsts, read_places
 from llm_policy.engines.openai.served import ServedTokens, text_body
@@ -280,15 +280,15 @@ class OpenAIEngine:
         self,
         verb: str,
         prompts: Sequence[Prompt],
-        ask: Callable[[Prompt], Awaitable[Result]],
-        pack: Callable[[list[Result]], Reply],
+        ask: Callable[[Prompt], Awaitable[Fetched]],
+        pack: Callable[[list[Fetched]], Reply],
     ) -> Reply:
         """Return the answers to all prompts, in order, and tell of each as it comes.
 
         After a failure nothing more is sent, and what was sent is waited for; an interrupt waits
         for nothing.
         """
-        answers: dict[int, Result] = {}
+        answers: dict[int, Fetched] = {}
         failures: list[Exception] = []
         first = verb not in self._met
         with contextlib.closing(

@@ -9,16 +9,16 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 _TOGETHER_SECONDS = 0.02
 """For so long arrivals are collected: to wake the thread that waits for each would cost more."""
-_Result = TypeVar("_Result")
+Fetched = TypeVar("Fetched")
 """What a request comes to."""
 _Asked = TypeVar("_Asked")
 
 
-class Came(NamedTuple, Generic[_Result]):
+class Came(NamedTuple, Generic[Fetched]):
     """What came for the one at a place: an answer, or what went wrong."""
 
     place: int
-    answer: _Result | None = None
+    answer: Fetched | None = None
     error: Exception | None = None
 
 
@@ -30,7 +30,7 @@ class Loop:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
 
-    def wait(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+    def wait(self, work: Coroutine[Any, Any, Fetched]) -> Fetched:
         """Return what the work returns; an interrupt of the waiting thread cancels it."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
@@ -42,18 +42,18 @@ class Loop:
     def each(
         self,
         asked: Sequence[_Asked],
-        ask: Callable[[_Asked], Awaitable[_Result]],
+        ask: Callable[[_Asked], Awaitable[Fetched]],
         *,
         together: int,
         first: bool = False,
-    ) -> Generator[list[Came[_Result]], None, None]:
+    ) -> Generator[list[Came[Fetched]], None, None]:
         """Yield what `ask` returns or raises for each, all that has come since the last time.
 
         At most `together` are asked at a time; with `first` the first one goes alone. Once
         something was raised nothing more is begun, and what had been begun is waited for. To close
         the generator cancels whatever is left.
         """
-        news: queue.SimpleQueue[list[Came[_Result]] | None] = queue.SimpleQueue()
+        news: queue.SimpleQueue[list[Came[Fetched]] | None] = queue.SimpleQueue()
         work = _ask_all(asked, ask, news.put, together=together, first=first)
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         future.add_done_callback(lambda _: news.put(None))
@@ -76,21 +76,21 @@ class Loop:
 
 async def _ask_all(
     asked: Sequence[_Asked],
-    ask: Callable[[_Asked], Awaitable[_Result]],
-    put: Callable[[list[Came[_Result]]], None],
+    ask: Callable[[_Asked], Awaitable[Fetched]],
+    put: Callable[[list[Came[Fetched]]], None],
     *,
     together: int,
     first: bool,
 ) -> None:
     waiting = deque(enumerate(asked))
-    come: list[Came[_Result]] = []
+    come: list[Came[Fetched]] = []
 
     def tell() -> None:
         if come:
             put(come.copy())
             come.clear()
 
-    def arrive(one: Came[_Result]) -> None:
+    def arrive(one: Came[Fetched]) -> None:
         if not come:
             asyncio.get_running_loop().call_later(_TOGETHER_SECONDS, tell)
         come.append(one)

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from llm_policy.engines.base import Completion
-from llm_policy.engines.openai.loop import Result
+from llm_policy.engines.openai.loop import Fetched
 from llm_policy.engines.openai.words import words_of
 
 Count = Annotated[int, Meta(ge=0, le=10**9)]
@@ -149,7 +149,7 @@ class _Version(Struct):
     version: Annotated[str, Meta(max_length=100)]
 
 
-def decoded(body: bytes | Raw, kind: type[Result]) -> Result:
+def decoded(body: bytes | Raw, kind: type[Fetched]) -> Fetched:
     """Return the JSON of a body as what it is declared to be.
 
     Raises:

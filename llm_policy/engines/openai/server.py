@@ -9,7 +9,7 @@ from llm_policy.engines.base import EngineError, Prompt
 from llm_policy.engines.models import resolve
 from llm_policy.engines.openai.client import Client
 from llm_policy.engines.openai.failures import Failed
-from llm_policy.engines.openai.loop import Result
+from llm_policy.engines.openai.loop import Fetched
 from llm_policy.engines.openai.refusals import Manners
 from llm_policy.engines.openai.replies import (
     Card,
@@ -79,8 +79,8 @@ class Server:
             self.version = await self._vllm_version()
 
     async def chat(
-        self, prompt: Prompt, body: Mapping[str, Any], read: Callable[[bytes], Result]
-    ) -> Result:
+        self, prompt: Prompt, body: Mapping[str, Any], read: Callable[[bytes], Fetched]
+    ) -> Fetched:
         """Return what `read` finds in the reply to one prompt, asked as the server takes it.
 
         Raises:
@@ -102,7 +102,7 @@ class Server:
                 _LOG.warning("%s refuses part of what was asked: %s.", self._url, meaning)
             return found
 
-    async def complete(self, body: Mapping[str, Any], read: Callable[[bytes], Result]) -> Result:
+    async def complete(self, body: Mapping[str, Any], read: Callable[[bytes], Fetched]) -> Fetched:
         """Return what `read` finds in a vLLM server's reply to prompts in tokens.
 
         Raises:
