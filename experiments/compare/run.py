@@ -34,7 +34,7 @@ def compare(
     asked = modes_of(config, cast, law, jax.random.fold_in(key, 0))
     config = replace(config, mode=asked.get("workers", "choice"))
     config.check()
-    done = Comparison({}, {}, [], asked=asked)
+    done = Comparison({}, {}, [], asked=asked, tally=tally)
     for kind in config.workers:
         some = config.among(kind)
         economy = some.economy()

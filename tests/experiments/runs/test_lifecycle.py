@@ -291,7 +291,7 @@ def test_the_longest_question_of_anyone_has_to_fit(
 ):
     engine = play(improviser())
     room = {"planner": 1_000, "leader": 1_000, "voter": 2_000}[who]
-    engine.describe = lambda: {**type(engine).describe(engine), "context": room}
+    engine.describe = lambda: replace(type(engine).describe(engine), context=room)
     choices = (*choices, "--mode", "text", "--history", 1, "--best", 0)
     ran = econjax("simulate", *choices, "--runs", runs)
     assert_told(ran, f"A {who}'s longest prompt", f"the model holds {room:,}")
