@@ -29,7 +29,8 @@ class Walk(NamedTuple):
             return self.start, state
         best = state.schedule.rates
         step = self.spread * jax.random.normal(key, best.shape, best.dtype)
-        return self.bounds.keep(ej.BracketSchedule(self.start.thresholds, best + step)), state
+        rates = self.bounds.nearest(best + step)
+        return ej.BracketSchedule(self.start.thresholds, rates), state
 
     def tell(self, state, schedule, report):
         """Keep the better one."""
