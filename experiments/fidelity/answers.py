@@ -12,8 +12,8 @@ from scipy.special import entr, rel_entr
 from econjax import BracketSchedule
 from experiments.report.intervals import Measured, mean_of
 from experiments.training.government_examples import bracket_example
+from experiments.training.lives import GROUP, Life, draw_crowd, draw_lives, forty_hours
 from experiments.training.paraphrases import rephrased
-from experiments.training.worker_examples import GROUP, Life, draw_crowd, draw_lives, forty_hours
 from llm_policy.answers.reading import HOURS
 from llm_policy.engines.base import Engine, EngineError, Prompt
 from llm_policy.formula import workers as formula

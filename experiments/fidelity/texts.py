@@ -12,7 +12,7 @@ from jaxtyping import Float
 from experiments.fidelity.answers import held_out_lives
 from experiments.training.examples import MOST_BRACKETS, Example
 from experiments.training.government_examples import planner_example, stand_example, vote_example
-from experiments.training.worker_examples import Life
+from experiments.training.lives import Life
 from llm_policy.answers.ballots import ballot_answer, read_ballot
 from llm_policy.answers.proposals import answer_tokens
 from llm_policy.answers.reading import STEPS, changes_answer, read_changes, read_field, schema

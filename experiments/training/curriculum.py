@@ -13,14 +13,8 @@ from experiments.training.government_examples import (
     stand_example,
     vote_example,
 )
-from experiments.training.worker_examples import (
-    CROWD,
-    GROUP,
-    draw_crowd,
-    draw_lives,
-    drills,
-    worker_examples,
-)
+from experiments.training.lives import CROWD, GROUP, draw_crowd, draw_lives
+from experiments.training.worker_examples import drills, worker_examples
 
 _PLANNERS, _WRITING_PLANNERS, _VOTERS, _CANDIDATES = 4, 32, 16, 32
 """Groups of workers per example for planners, for those who write JSON, and so on."""

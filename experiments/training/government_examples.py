@@ -9,7 +9,7 @@ import numpy as np
 
 from econjax import BracketSchedule
 from experiments.training.examples import Example, Part, begin_answer, draw_law
-from experiments.training.worker_examples import GROUP, Life
+from experiments.training.lives import GROUP, Life
 from llm_policy.answers.ballots import FIELDS
 from llm_policy.answers.reading import STEPS
 from llm_policy.formula import voters as voter_formula

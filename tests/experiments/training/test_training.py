@@ -23,10 +23,10 @@ from experiments.training.examples import (
     STATUSES,
     Part,
 )
+from experiments.training.lives import HELD_OUT_OCCUPATIONS
 from experiments.training.losses import answer_loss
 from experiments.training.paraphrases import PARAPHRASES, rephrased
 from experiments.training.train import TrainConfig, train
-from experiments.training.worker_examples import HELD_OUT_OCCUPATIONS
 from llm_policy.answers.reading import HOURS
 from llm_policy.engines.base import Prompt
 from llm_policy.engines.embedded.checkpoint import load_weights
