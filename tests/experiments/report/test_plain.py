@@ -160,7 +160,7 @@ def test_a_file_that_fails_half_way_leaves_what_was_there(tmp_path):
 def test_a_run_with_a_hostile_model_ends_with_its_table(econjax, play, improviser, runs):
     name = "[/b]\x1b[31m$\\frac{ :warning: [link=x]\n=cmd"
     engine = play(improviser())
-    engine.describe = lambda: {**type(engine).describe(engine), "model": name}
+    engine.describe = lambda: replace(type(engine).describe(engine), model=name)
     small = ("--agents", 6, "--tax-years", 1, "--tax-year", 2, "--planner", "fixed")
     ran = econjax("simulate", *small, "--mode", "text", "--runs", runs, "--name", "[red]x")
     assert ran.code == 0, ran.err

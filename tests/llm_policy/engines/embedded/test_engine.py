@@ -170,7 +170,7 @@ def test_what_was_not_read_to_the_end_is_forgotten(small_llama, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("llm_policy.engines.embedded.engine.lay", interrupted)
+        patched.setattr("llm_policy.engines.embedded.known.lay", interrupted)
         with pytest.raises(KeyboardInterrupt):
             engine.choose(PROMPTS, OPTIONS)
     expected = EmbeddedEngine(small_llama).choose(PROMPTS, OPTIONS)
