@@ -8,6 +8,7 @@ ends by itself.
 import math
 import os
 import random
+import signal
 import time
 
 from experiments import cli
@@ -55,4 +56,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    # Whoever runs tests in the background may leave it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     main()
