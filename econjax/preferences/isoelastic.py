@@ -147,8 +147,9 @@ def _log_root(
     """Return the log of the X at which first * log X + second * log(shift + X) = known.
 
     In m = log X (or log(shift + X) where the shift is negative) the left side is convex and rising.
-    Householder's method of order 3 (Householder 1970, section 4.4), of which a step triples the
-    digits and one more costs no further logarithm, begins at the lower of both asymptotes.
+    Householder's method of order 3 (Householder 1970, The Numerical Treatment of a Single Nonlinear
+    Equation) multiplies correct digits by 4 in a step, which takes one exponential and one
+    logarithm as one of Newton's does. It begins at the lower of both asymptotes.
     """
     negative = shift < 0
     slope_m = jnp.where(negative, second, first)
