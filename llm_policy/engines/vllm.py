@@ -51,11 +51,11 @@ class VLLMEngine:
 
     `model` is a folder, or a name on the model hub. `temperature` is that of `complete`; `choose`
     always scores at temperature 1. `gpu_memory_utilization` is the share of the GPU's memory that
-    vLLM takes: leave room for JAX (`XLA_PYTHON_CLIENT_MEM_FRACTION`). Every other option is vLLM's
-    own; `load_format="dummy"` draws the weights at random instead of reading them. On a machine
-    without a GPU the model runs eagerly, in bfloat16 unless `dtype` says otherwise. Answers are not
-    repeatable: vLLM 0.32.0 on a CPU dies of a request with a seed whose prompt it reads in parts.
-    Record them in a journal.
+    vLLM takes: leave room for JAX (`XLA_PYTHON_CLIENT_MEM_FRACTION`). `name` is what the engine
+    calls its model: `model`, if not given. Every other option is vLLM's own; `load_format="dummy"`
+    draws the weights at random instead of reading them. On a machine without a GPU the model runs
+    eagerly, in bfloat16 unless `dtype` says otherwise. Answers are not repeatable, for no seed is
+    sent: record them in a journal.
 
     Raises:
         EngineError: the model does not exist, vLLM cannot start with it, or its chat template takes
@@ -77,6 +77,7 @@ class VLLMEngine:
         max_num_seqs: int | None = None,
         max_num_batched_tokens: int | None = None,
         trust_remote_code: bool = False,
+        name: str | None = None,
     ) -> None:
         on_cpu = current_platform.is_cpu()
         if on_cpu:
@@ -104,6 +105,7 @@ class VLLMEngine:
             else None,  # tokens that the prefix cache keeps together: the least there is
         )
         self._config = self._llm.model_config
+        self._name = name or self._config.model
         try:
             tokenizer = self._llm.get_tokenizer()
             self._chat, self._ends = Chat(tokenizer), _ends(tokenizer, self._config)
@@ -193,7 +195,7 @@ class VLLMEngine:
         return EngineInfo(
             engine="vllm",
             version=vllm_version,
-            model=self._config.model,
+            model=self._name,
             revision=self._config.revision
             or getattr(self._config.hf_config, "_commit_hash", None)
             or "local",

@@ -79,8 +79,9 @@ class EmbeddedEngine:
     and nothing if it is that prompt. This takes up to `cache_bytes` of memory, little at first (by
     default a quarter of the device's memory, at most 4 GiB; what a single prompt needs in any
     case): 6.2 kB a token of the model that comes with the project. Beyond it, what was of no use
-    for longest is dropped. The forward passes have few
-    sizes: each is compiled when it is met first, and again if the memory grows, which it does once.
+    for longest is dropped. The forward passes have few sizes: each is compiled when it is met
+    first, and again if the memory grows, which it does once. `name` is what the engine calls its
+    model: the folder, if not given.
 
     Raises:
         EngineError: the folder holds no such model, or its chat template takes no question.
@@ -93,9 +94,10 @@ class EmbeddedEngine:
         temperature: float = 1.0,
         seed: int = 0,
         cache_bytes: int | None = None,
+        name: str | None = None,
     ) -> None:
         self.hear: Hear | None = None
-        self._name = _NAME if folder is None else str(folder)
+        self._name = name or (_NAME if folder is None else str(folder))
         self._folder = SHIPPED_FOLDER if folder is None else Path(folder).expanduser()
         self.temperature = temperature
         self.seed = seed

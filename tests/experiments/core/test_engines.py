@@ -56,6 +56,7 @@ def test_without_a_server_vllm_loads_the_model_under_its_full_name():
         "tensor_parallel_size": 2,
         "dtype": "auto",
         "load_format": "auto",
+        "name": "Qwen/Qwen3-8B",
     }
     assert start_engine(model="openai/gpt-oss-20b", server=None, **COMMON).names == (
         "openai/gpt-oss-20b",
@@ -101,7 +102,7 @@ def test_both_engines_answer_with_a_converted_model(model, monkeypatch, tmp_path
     ]:
         has_vllm(monkeypatch, there)
         made = start_engine(model=model, server=None, engine=engine, **COMMON)
-        assert made.names == (folder,)
+        assert (made.names, made.options["name"]) == ((folder,), model)
         assert ("seed" in made.options) == (options == {"seed"})
     assert start_engine(model=model, server="http://a/v1", **COMMON).names == ("http://a/v1", model)
 

@@ -333,7 +333,8 @@ def test_what_answers_is_described(engine, small_llama, tmp_path):
     config = json.loads((folder / "config.json").read_text())
     formula = config | {"econjax_noise": False, "econjax_weights": "imitates a known formula"}
     (folder / "config.json").write_text(json.dumps(formula))
-    other = EmbeddedEngine(folder).describe()
+    other = EmbeddedEngine(folder, name="mine").describe()
+    assert other.model == "mine"
     assert (other.noise, other.weights) == (False, "imitates a known formula")
     assert other.revision == description.revision
 
