@@ -42,7 +42,7 @@ class Case(NamedTuple):
 
 def cases(size: int) -> Iterator[Case]:
     """Return every operation on so many workers."""
-    population, law = _population(size), us_federal(2024)
+    population, law = shuffled_workers(size), us_federal(2024)
     income = population.skill * REFERENCE_HOURS
     limits = _limits(income)
     host, incomes = (
@@ -66,7 +66,7 @@ def cases(size: int) -> Iterator[Case]:
 
 def many_schedules(schedules: int, workers: int) -> Case:
     """Return each of many schedules' welfare; a pair of schedule and worker counts as a worker."""
-    population, law = _population(workers), us_federal(2024)
+    population, law = shuffled_workers(workers), us_federal(2024)
     rates = jnp.linspace(0.5, 1.5, schedules)[:, None] * law.rates[None]
     return Case(
         f"{schedules:,} schedules x {workers:,} workers",
@@ -85,6 +85,12 @@ def many_schedules(schedules: int, workers: int) -> Case:
 def saez(economy: Economy, law: BracketSchedule, welfare: AbstractWelfare) -> SaezFixedPoint:
     """Return the rates at which the bracket formula agrees with what they bring about."""
     return converged_saez(economy, law, welfare, elasticity=_ELASTICITY)
+
+
+def shuffled_workers(size: int) -> Population:
+    """Return workers on the quantile grid of ACS-2023 incomes, repeated past 100,000, shuffled."""
+    skill = np.resize(np.asarray(gb2(min(size, _GRID)).skill), size)
+    return Population(np.random.default_rng(0).permutation(skill))
 
 
 _ELASTICITY = 0.25
@@ -117,12 +123,6 @@ def _economic_cases(
     arguments = (economy, law, welfare)
     yield Case("value and gradient of welfare", size, _value_and_gradient, arguments, limits)
     yield Case("Saez to convergence", size, saez, arguments, limits)
-
-
-def _population(size: int) -> Population:
-    """Return workers on the quantile grid of ACS-2023 incomes, repeated past 100,000, shuffled."""
-    skill = np.resize(np.asarray(gb2(min(size, _GRID)).skill), size)
-    return Population(np.random.default_rng(0).permutation(skill))
 
 
 def _limits(numbers: Float[Array, " workers"]) -> dict[str, Callable[[], Any]]:

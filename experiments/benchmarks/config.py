@@ -42,8 +42,12 @@ class CoreBenchmarkConfig:
             if not values or min(values) < 1:
                 given = " ".join(map(str, values)) or "none"
                 raise ValueError(f"--{name} takes whole numbers of 1 or more; got {given}.")
-        if not 0 <= self.patience < math.inf:
-            raise ValueError(f"--patience is a number of seconds; got {self.patience}.")
+        _check_patience(self.patience)
+
+
+def _check_patience(patience: float) -> None:
+    if not 0 <= patience < math.inf:
+        raise ValueError(f"--patience is a number of seconds; got {patience}.")
 
 
 @dataclass(frozen=True)
@@ -196,6 +200,40 @@ class SurrogateBenchmarkConfig(ModelConfig):
         for name, least in {"agents": 2, "schedules": 1, "unseen": 1, "steps": 1}.items():
             require_at_least(least, name, getattr(self, name))
         require_at_least(2, "sizes", min(self.sizes, default=0))
+
+
+PeerName = Literal["numpy", "ai-economist", "tax-calculator", "agent-torch"]
+
+
+@dataclass(frozen=True)
+class PeersBenchmarkConfig:
+    """Measure the core beside what users would pick instead, each in an environment of its own."""
+
+    peers: tuple[PeerName, ...] = ("numpy", "ai-economist", "tax-calculator")
+    """Whom to measure, separated by spaces. Each but NumPy gets a Python environment in the user's
+    cache when it is first asked for (ai-economist 0.4, tax-calculator 0.5 GB; agent-torch, which
+    brings PyTorch, 1.2 GB or more)."""
+    most: int = 1_000_000
+    """People in the largest measurement."""
+    precision: Literal["float32", "float64"] = "float64"
+    """Floating-point numbers of our side; the peers compute with float64."""
+    repeats: int = 20
+    """Rounds of each measurement, at most."""
+    patience: float = 3.0
+    """Seconds after which a measurement begins no further round."""
+    json: bool = False
+    """Print the result as JSON on standard output instead of tables."""
+
+    def check(self) -> None:
+        """Check all that can be checked before any work.
+
+        Raises:
+            ValueError: no peer, nobody to be taxed, no round, or a patience that is no time.
+        """
+        require_some("peers", self.peers, get_args(PeerName))
+        require_at_least(2, "most", self.most)
+        require_at_least(1, "repeats", self.repeats)
+        _check_patience(self.patience)
 
 
 RowName = Literal["help", "eager", "compile", "core", "compare", "engines", "sweep", "tests"]

@@ -30,10 +30,6 @@ from experiments.core.economy import EconomyConfig
 from experiments.report.intervals import Measured, bootstrap
 from llm_policy.prompts.welfare import WELFARE, WelfareSpec
 
-PEER_SECONDS = 22e-6
-"""Seconds that a worker's step takes in a one-step episode of 1,000 workers of AI-Economist
-1.7.1 (Python), measured on two CPU cores."""
-
 
 @dataclass(frozen=True)
 class TwoLevelRow:
@@ -80,7 +76,6 @@ class LearningBenchmark:
     seconds: float
     worker_steps: int
     steps_per_second: float
-    times_the_peer: float
     network_seconds: float
     network_evaluations: dict[str, int]
     amortised: list[AmortisedRow]
@@ -122,7 +117,6 @@ def run_learning(
         seconds=seconds,
         worker_steps=config.seeds * two_level.updates * 2 * two_level.schedules * config.agents,
         steps_per_second=steps,
-        times_the_peer=steps * PEER_SECONDS,
         network_seconds=network_seconds,
         network_evaluations=trained.evaluations,
         amortised=_amortised_rows(unseen),
@@ -144,9 +138,8 @@ def print_learning(found: LearningBenchmark, console: Console) -> None:
         "federal law to the best schedule found, both with workers who respond exactly."
     )
     console.print(
-        f"Stepping alone: {found.steps_per_second:,.0f} steps of workers a second, "
-        f"{found.times_the_peer:,.0f} times the {1 / PEER_SECONDS:,.0f} of AI-Economist 1.7.1 "
-        "(Python, measured on two CPU cores)."
+        f"Stepping alone: {found.steps_per_second:,.0f} steps of workers a second. `econjax "
+        "benchmark peers` measures steps beside another environment."
     )
     table = _empty("in economies nobody trained on", "regret $", "95 % interval", "US→best %")
     for row in found.amortised:

@@ -221,6 +221,12 @@ BENCHMARKS = {
         "experiments.benchmarks.against:run_against",
         "experiments.benchmarks.against:print_against",
     ),
+    "peers": Command(
+        "Measure the core beside what users would pick instead, each in an environment of its own.",
+        "experiments.benchmarks.config:PeersBenchmarkConfig",
+        "experiments.benchmarks.peers.command:run_peers",
+        "experiments.benchmarks.peers.command:print_peers",
+    ),
 }
 GROUPS = {
     BENCHMARK: (

@@ -62,9 +62,9 @@ def test_shares_of_all_seeds_are_of_the_way_to_one_best(benchmark):
     assert benchmark.two_level[0].rates != benchmark.two_level[1].rates
 
 
-def test_steps_are_counted_and_beside_the_peer(benchmark):
+def test_steps_are_counted(benchmark):
     assert benchmark.worker_steps == 2 * 10 * 2 * SMALL.two_level.schedules * 30
-    assert benchmark.times_the_peer == pytest.approx(benchmark.steps_per_second * 22e-6)
+    assert benchmark.steps_per_second > 0
     assert benchmark.network_evaluations == {"gradient": 7, "value": 9}
 
 
@@ -99,7 +99,7 @@ def test_the_commands_print_tables_and_json(econjax, monkeypatch, benchmark):
     monkeypatch.setattr(learning, "run_learning", lambda config, progress: benchmark)
     ran = econjax("benchmark", "learning", "--seeds", 2)
     assert ran.code == 0, ran.err
-    for words in ("seed 1", "AI-Economist 1.7.1", "gradient (L-BFGS), 60 evaluations"):
+    for words in ("seed 1", "steps of workers a second", "gradient (L-BFGS), 60 evaluations"):
         assert words in ran.out
     ran = econjax("benchmark", "learning", "--json")
     assert json.loads(ran.out) == json.loads(json.dumps(dataclasses.asdict(benchmark)))
