@@ -99,6 +99,13 @@ COMMANDS = {
         "experiments.audit.tables:print_audit",
         leaves_run=True,
     ),
+    "people": Command(
+        "Hold workers against published moments of people: hours, elasticities, participation.",
+        "experiments.people.config:PeopleConfig",
+        "experiments.people.command:run_people",
+        "experiments.people.tables:print_certificate",
+        leaves_run=True,
+    ),
     "fidelity": Command(
         "Measure the small model against the known formula it imitates, as worker and as planner.",
         "experiments.fidelity.config:FidelityConfig",

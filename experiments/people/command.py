@@ -1,0 +1,235 @@
+"""Hold workers against people: each moment beside what is published, and what best hours give."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool
+
+from econjax import BracketSchedule, Economy, Utilitarian, settle
+from econjax.population import REFERENCE_HOURS
+from experiments.core.config import FORMULA
+from experiments.core.modes import mode_for
+from experiments.core.session import Session
+from experiments.people.config import PeopleConfig
+from experiments.report.console import NOTES
+from experiments.runs.result import Result
+from experiments.runs.rows import Row
+from llm_policy.audit.probe import Probe, probe_workers
+from llm_policy.engines.base import Engine
+from llm_policy.engines.wrappers.tally import Tallied, Tally
+from llm_policy.formula.policy import taught_workers
+from llm_policy.memory.workers import nothing
+from llm_policy.moments.estimates import MomentEstimate
+from llm_policy.moments.hours import rational_hours
+from llm_policy.moments.measure import AskedHours, MeasuredMoment, measure
+from llm_policy.moments.published import PublishedMoment, published_moments
+from llm_policy.personas.draw import Personas, describe, draw_personas
+from llm_policy.prompts.workers import Mode, Style
+from llm_policy.workers.llm import LLMWorkers, Workers
+from llm_policy.workers.society import Society
+
+
+@dataclass(frozen=True)
+class PeopleLine:
+    """One moment: of the workers, of the same people at their best hours, and as published.
+
+    `spread` are the least and the greatest value over the ways of asking, None where there is one
+    way or no value; `published` is None where nothing is.
+    """
+
+    moment: str
+    group: str
+    estimate: MomentEstimate
+    best: float | None
+    spread: tuple[float, float] | None
+    published: PublishedMoment | None
+
+    @property
+    def verdict(self) -> str:
+        """How the workers' interval lies to what is published."""
+        low, high, published = self.estimate.low, self.estimate.high, self.published
+        if published is None or low is None or high is None:
+            return "-"
+        if published.agrees(low, high):
+            return "agrees"
+        return "above" if low > published.range[1] else "below"
+
+
+@dataclass(frozen=True)
+class PeopleCertificate:
+    """How far workers are from people, moment by moment; `who` says in words who they are."""
+
+    who: str
+    mode: Mode
+    lines: tuple[PeopleLine, ...]
+
+
+def run_people(config: PeopleConfig, path: Path, session: Session | None) -> Result:
+    """Measure the workers' moments, with a row for each.
+
+    Raises:
+        EngineError: the engine cannot answer, or too few of its answers can be read.
+    """
+    tally = Tally()
+    engine = None if session is None else Tallied(session.engine, tally)
+    with NOTES.status("") as status:
+        found = hold_against_people(config, engine, tally, status.update)
+    model = session.describe().model if session else config.workers
+    remarks = [*config.notes()]
+    if session is not None:
+        remarks += session.remarks({"workers": found.mode})
+        remarks.append(tally.words)
+    return Result(found, asdict(found), list(people_rows(config, found, model)), remarks=remarks)
+
+
+def people_rows(config: PeopleConfig, found: PeopleCertificate, model: str) -> Iterator[Row]:
+    """Yield a row for each moment: what the workers do, and what is published."""
+    for line in found.lines:
+        published = line.published
+        yield {
+            "worker_model": model,
+            "seed": config.seed,
+            "moment": line.moment,
+            "group": line.group,
+            **{name: getattr(line.estimate, name) for name in ("value", "standard_error")},
+            **{name: getattr(line.estimate, name) for name in ("low", "high")},
+            "best": line.best,
+            "published": None if published is None else published.value,
+            "verdict": line.verdict,
+        }
+
+
+def hold_against_people(
+    config: PeopleConfig,
+    engine: Engine | None,
+    tally: Tally,
+    on_stage: Callable[[str], Any] = lambda stage: None,
+) -> PeopleCertificate:
+    """Return every moment of the workers, and of the same people at their best hours.
+
+    Raises:
+        ValueError: a choice that makes no comparison.
+        EngineError: the engine cannot answer, or too few of its answers can be read.
+    """
+    config.check()
+    law, economy, key = config.status_quo(), config.economy(), jax.random.key(config.seed)
+    personas = draw_personas(key, economy.population)
+    usual = jnp.full_like(economy.population.skill, REFERENCE_HOURS)
+    rebate = float(settle(economy, law, usual).rebate)
+
+    def moments(asked: AskedHours) -> list[MeasuredMoment]:
+        return measure(key, economy, law, asked, rebate=rebate, groups=_groups(personas))
+
+    rational = AskedHours(rational_hours(economy), nothing(usual.size, last=1, best=0), None)
+    best = moments(rational)
+    if config.workers == "rational":
+        return PeopleCertificate(_WHO["rational"], "choice", _lines([best], best))
+    mode = _mode(config, engine, economy, law, personas)
+    found = []
+    for name, way in _ways(mode, every=config.ways).items():
+        on_stage(f"asking {config.size:,} workers{name}")
+        workers = _workers(config, engine, economy, personas, way.style, tally)
+        models = workers.models
+        memory = Society(workers, Utilitarian()).begin(law).memory if way.remembers else None
+        values = np.array(models.choice_set.values, float) if mode == "choice" else None
+        asked = AskedHours(workers.labor, memory or models.begin(), values, config.samples)
+        found.append(moments(asked))
+    return PeopleCertificate(_WHO[config.workers], mode, _lines(found, best))
+
+
+class _Way(NamedTuple):
+    """How workers are asked, and whether they remember a step of 40 hours."""
+
+    style: Style
+    remembers: bool = False
+
+
+_WHO = {
+    "llm": "language models",
+    FORMULA: "the formula that econjax-small was taught",
+    "rational": "people who choose best",
+}
+
+
+def _ways(mode: Mode, *, every: bool) -> dict[str, _Way]:
+    """Return the ways of asking, by what is added to the sentence that says so."""
+    plain = Style(mode=mode, history=1, best=0, averages=False, nudges=False, explore=False)
+    ways = {"": _Way(plain)}
+    if every:
+        ways[" in other words"] = _Way(replace(plain, phrasing=1))
+        ways[" with a memory of 40 hours"] = _Way(plain, remembers=True)
+        if mode == "choice":
+            ways[" with the options in reverse"] = _Way(replace(plain, reverse=True))
+    return ways
+
+
+def _mode(
+    config: PeopleConfig,
+    engine: Engine | None,
+    economy: Economy,
+    law: BracketSchedule,
+    personas: Personas,
+) -> Mode:
+    if engine is None:
+        return "choice"
+
+    def probe(engine: Engine) -> Probe:
+        style = Style(mode="choice")
+        return probe_workers(LLMWorkers(engine, economy, describe(personas), style=style), law)
+
+    return mode_for("workers", config.mode, [engine], probe, most_leaked=config.most_leaked)
+
+
+def _workers(
+    config: PeopleConfig,
+    engine: Engine | None,
+    economy: Economy,
+    personas: Personas,
+    style: Style,
+    tally: Tally,
+) -> Workers:
+    options = {"style": style, "most_unread": config.most_unread}
+    if engine is None:
+        return taught_workers(economy, personas, tally=tally, **options)
+    options |= {"most_leaked": config.most_leaked}
+    return LLMWorkers(engine, economy, describe(personas), **options)
+
+
+def _groups(personas: Personas) -> dict[str, Bool[np.ndarray, " agents"]]:
+    """Return who is in each group of the published table."""
+    age = personas.age
+    return {
+        "men": ~personas.woman,
+        "women": personas.woman,
+        "aged 20 to 24": (age >= 20) & (age < 25),
+        "aged 25 to 54": (age >= 25) & (age < 55),
+        "aged 55 and over": age >= 55,
+    }
+
+
+def _lines(
+    found: Sequence[Sequence[MeasuredMoment]], best: Sequence[MeasuredMoment]
+) -> tuple[PeopleLine, ...]:
+    """Return a line for each moment, of those who were asked in one way after the other."""
+    published = {(row.moment, row.group): row for row in published_moments()}
+    return tuple(
+        PeopleLine(
+            first.moment,
+            first.group,
+            first.estimate,
+            ideal.estimate.value,
+            _spread([one.estimate.value for one in (first, *others)]),
+            published.get((first.moment, first.group)),
+        )
+        for ideal, first, *others in zip(best, *found, strict=True)
+    )
+
+
+def _spread(values: Sequence[float | None]) -> tuple[float, float] | None:
+    known = [value for value in values if value is not None]
+    return (min(known), max(known)) if len(known) == len(values) > 1 else None

@@ -1,0 +1,92 @@
+"""Workers beside people, in a table: a line for each moment, and what it means."""
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from experiments.people.command import PeopleCertificate, PeopleLine
+from llm_policy.moments.measure import ALL, KEPT, LUMP_SUM
+from llm_policy.moments.published import PublishedMoment
+
+
+def print_certificate(found: PeopleCertificate, console: Console) -> None:
+    """Print a line for each moment, and what the figures mean."""
+    table = Table(
+        title=f"{found.who}, mode {found.mode}", box=box.SIMPLE_HEAD, title_justify="left"
+    )
+    for title in ("moment", "of", *_FIGURES):
+        number = title in _FIGURES[:-1]
+        table.add_column(title, justify="right" if number else "left", no_wrap=True)
+    for line in found.lines:
+        table.add_row(*_cells(line))
+    console.print(table)
+    for remark in (*_LEGEND, *_sources(found)):
+        console.print(remark, markup=False)
+
+
+_FIGURES = ("workers", "99 % interval", "other ways", "best", "people", "their range", "verdict")
+_NAMES = {
+    "hours_1_34": "at work 1 to 34 hours, %",
+    "hours_35_39": "at work 35 to 39 hours, %",
+    "hours_40": "at work 40 hours, %",
+    "hours_41_48": "at work 41 to 48 hours, %",
+    "hours_49_59": "at work 49 to 59 hours, %",
+    "hours_60": "at work 60 hours and more, %",
+    "mean_hours": "mean hours at work",
+    "hours": "elasticity of hours at work",
+    "hicksian_hours": "the same, compensated",
+    "participation": "elasticity of working at all",
+    "income": "elasticity of income",
+    "propensity_to_earn": "earned more for a dollar given",
+}
+_LEGEND = (
+    f"Elasticities are to what is kept of a dollar, which falls to {KEPT:.0%}; earned more for a "
+    f"dollar given: of ${LUMP_SUM:,.0f} a year beside work. best: the same people at their best "
+    "hours. other ways: the least and the greatest value where the same question is asked in other "
+    "words, with the options in reverse, and with a memory of 40 hours.",
+    "Who chooses has 0, 10, ... 100 hours to choose from: 50 stands for 45 to 54. agrees: the "
+    "workers' interval overlaps what is published, its range if it has one. Intervals "
+    "are over workers. - : no option is such hours, too few were read, or nothing is published.",
+    "Participation, hours and income are of people in one week and year of an economy without "
+    "savings, families or fixed jobs, where people's are of panels and cross sections: a verdict "
+    "says how far workers are from people, not why.",
+)
+
+
+def _cells(line: PeopleLine) -> tuple[str, ...]:
+    estimate, people = line.estimate, line.published
+    between = None if estimate.low is None else (estimate.low, estimate.high)
+    return (
+        _NAMES[line.moment],
+        "" if line.group == ALL else line.group,
+        _number(estimate.value),
+        _range(between),
+        _range(line.spread),
+        _number(line.best),
+        *(("-", "-") if people is None else _published(people)),
+        line.verdict,
+    )
+
+
+def _published(people: PublishedMoment) -> tuple[str, str]:
+    low, high = people.low, people.high
+    value = "-" if people.value is None else f"{people.value:g}"
+    if low is None or high is None:
+        return value, "-" if high is None else f"at most {high:g}"
+    return value, f"{low:g} to {high:g}"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{round(value, 3) + 0.0:.3f}"
+
+
+def _range(ends: tuple[float | None, float | None] | None) -> str:
+    return "-" if ends is None else f"{_number(ends[0])} to {_number(ends[1])}"
+
+
+def _sources(found: PeopleCertificate) -> list[str]:
+    """Return the sources of what is published, each once."""
+    rows = [line.published for line in found.lines if line.published is not None]
+    return [f"People: {source}." for source in dict.fromkeys(f"{r.source}, {r.year}" for r in rows)]

@@ -1,0 +1,1 @@
+"""Workers held against people: published moments of labor supply, and the same of any workers."""

@@ -1,0 +1,102 @@
+"""`econjax people`: workers beside published moments, in a table, as rows, and again by replay."""
+
+import dataclasses
+import json
+
+import pyarrow.parquet as pq
+import pytest
+
+from experiments.people.command import PeopleLine, hold_against_people
+from experiments.people.config import PeopleConfig
+from llm_policy.engines.wrappers.tally import Tally
+from llm_policy.moments.estimates import MomentEstimate
+from llm_policy.moments.published import published_moments
+from tests.experiments.conftest import told
+
+
+@pytest.fixture(scope="module")
+def formula():
+    return hold_against_people(PeopleConfig(workers="formula", agents=60), None, Tally())
+
+
+def by_name(found):
+    return {(line.moment, line.group): line for line in found.lines}
+
+
+def test_every_published_moment_has_a_line_of_known_workers(formula):
+    lines = by_name(formula)
+    for row in published_moments():
+        line = lines[row.moment, row.group]
+        assert line.published == row
+        assert line.verdict in ("agrees", "above", "below", "-")
+    assert lines["income", "all"].verdict == "agrees"
+    assert lines["hours_40", "all"].verdict == "above"
+    assert lines["hours_35_39", "all"].estimate.value is None  # no option is such hours
+
+
+def test_ways_of_asking_spread_around_the_first(formula):
+    for line in formula.lines:
+        if line.spread is not None:
+            low, high = line.spread
+            assert low <= line.estimate.value <= high
+    assert by_name(formula)["hours", "all"].spread[0] < by_name(formula)["hours", "all"].spread[1]
+    alone = hold_against_people(
+        PeopleConfig(workers="formula", agents=60, ways=False), None, Tally()
+    )
+    assert [line.estimate for line in alone.lines] == [line.estimate for line in formula.lines]
+    assert all(line.spread is None for line in alone.lines)
+
+
+def test_best_hours_stand_beside_and_are_those_of_rational_workers(formula):
+    rational = hold_against_people(PeopleConfig(workers="rational", agents=60), None, Tally())
+    for line, ideal in zip(formula.lines, rational.lines, strict=True):
+        assert line.best == ideal.best == ideal.estimate.value
+    assert by_name(rational)["hours_40", "all"].estimate.value == 100
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.1, 0.2, "agrees"), (0.41, 0.5, "above"), (0.0, 0.1, "below"), (None, None, "-")],
+)
+def test_a_verdict_says_on_which_side(low, high, verdict):
+    [row] = (row for row in published_moments() if (row.moment, row.group) == ("income", "all"))
+    line = PeopleLine("income", "all", MomentEstimate(2, 0.1, 0.1, low, high), None, None, row)
+    assert line.verdict == verdict
+    unknown = dataclasses.replace(line, published=None)
+    assert unknown.verdict == "-"
+
+
+def test_the_command_asks_a_model_prints_and_is_replayed(econjax, tmp_path):
+    place = ("--runs", tmp_path, "--name", "one")
+    ran = econjax("people", "--agents", 5, "--no-ways", *place)
+    assert ran.code == 0, ran.err
+    assert "at work 40 hours, %" in ran.out
+    assert "Answers understood: 15 of 15" in ran.out
+    rows = pq.read_table(tmp_path / "one" / "metrics.parquet").to_pylist()
+    assert {row["moment"] for row in rows} >= {"hours_40", "hicksian_hours", "participation"}
+    assert {row["worker_model"] for row in rows} == {"econjax-small"}
+    ran = econjax("replay", tmp_path / "one")
+    assert ran.code == 0, ran.err
+
+
+def test_the_command_needs_no_model_for_the_formula_and_speaks_json(econjax, tmp_path):
+    ran = econjax("people", "--workers", "formula", "--agents", 8, "--json", "--runs", tmp_path)
+    assert ran.code == 0, ran.err
+    assert len(json.loads(ran.out)["lines"]) == len(
+        hold_against_people(
+            PeopleConfig(workers="formula", agents=8, ways=False), None, Tally()
+        ).lines
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (("--samples", 0), "samples"),
+        (("--agents", 1), "agents"),
+        (("--most-unread", 1.5), "--most-unread is a share from 0 to 1; got 1.5"),
+        (("--workers", "formula", "--mode", "text"), "write no texts: leave out --mode text"),
+    ],
+)
+def test_what_cannot_be_compared_is_told_in_one_line(econjax, wrong, says):
+    told(econjax("people", *wrong), says)
