@@ -1,6 +1,6 @@
 """Moments of any workers' labor supply: asked thrice, under a law, lower wages, and a lump sum."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -39,7 +39,9 @@ HOURS_CLASSES: Mapping[str, HoursClass] = {
     "hours_49_59": HoursClass(48.5, 59.5),
     "hours_60": HoursClass(59.5, np.inf),
 }
-"""The classes of the Current Population Survey; who works less than half an hour is at home."""
+"""The classes of the Current Population Survey."""
+AT_WORK = HOURS_CLASSES["hours_1_34"].least
+"""Weekly hours from which on somebody is at work."""
 
 
 @dataclass(frozen=True)
@@ -79,31 +81,49 @@ def measure(
     `LUMP_SUM` more of rebate. Elasticities are arcs between the first two, of means: of hours of
     those at work, of the share at work, of income. The compensated one of hours is by Slutsky: the
     uncompensated one less the net-of-tax rate (mean by income) times what a dollar beside work does
-    to income. A class of hours that no option lies in has no estimate. Preferences between draws of
-    the same worker are drawn with the same keys in all three situations.
+    to income. A class of hours that no option lies in has no estimate. Draws have the same keys in
+    all three situations.
 
     Raises:
         ValueError: no sample, or workers of whom only some give probabilities.
         EngineError: too many answers could not be read, or the engine cannot answer.
     """
-    less = BracketSchedule(law.thresholds, 1 - KEPT * (1 - law.rates))
+    said = ask_situations(key, law, asked, rebate=rebate)
+    return moments_of(economy, law, said, values=asked.values, groups=groups)
+
+
+def ask_situations(
+    key: Key[Array, ""], law: BracketSchedule, asked: AskedHours, *, rebate: float
+) -> list[HoursShares]:
+    """Return what workers find likely under the law, the one that leaves less, and a lump sum.
+
+    Raises:
+        ValueError: no sample, or workers of whom only some give probabilities.
+        EngineError: too many answers could not be read, or the engine cannot answer.
+    """
     plain = Situation(law, 1, {}, rebate, "exploit")
-    others = (plain._replace(schedule=less), plain._replace(rebate=rebate + LUMP_SUM))
+    lump = plain._replace(rebate=rebate + LUMP_SUM)
     values = np.zeros(0) if asked.values is None else asked.values
-    said = [
+    return [
         ask_hours(key, asked.choose, one, asked.memory, values=values, samples=asked.samples)
-        for one in (plain, *others)
+        for one in (plain, plain._replace(schedule=less_kept(law)), lump)
     ]
-    return _moments(economy, law, asked.values, said, groups or {})
 
 
-def _moments(
+def less_kept(law: BracketSchedule) -> BracketSchedule:
+    """Return the schedule that leaves `KEPT` of every net-of-tax rate."""
+    return BracketSchedule(law.thresholds, 1 - KEPT * (1 - law.rates))
+
+
+def moments_of(
     economy: Economy,
     law: BracketSchedule,
+    said: Sequence[HoursShares],
+    *,
     values: Float[np.ndarray, " options"] | None,
-    said: list[HoursShares],
-    groups: Mapping[str, Bool[np.ndarray, " agents"]],
+    groups: Mapping[str, Bool[np.ndarray, " agents"]] | None = None,
 ) -> list[MeasuredMoment]:
+    """Return the moments of what was said in the three situations, choosing among `values`."""
     plain, less, lump = said
     weight = np.asarray(economy.population.weight, float)
     everybody = np.ones(weight.shape, bool)
@@ -120,7 +140,7 @@ def _moments(
             found.append(moment(name, ALL, everybody, plain))
         else:
             found.append(MeasuredMoment(name, ALL, MomentEstimate(0)))
-    for group, who in {ALL: everybody, **groups}.items():
+    for group, who in {ALL: everybody, **(groups or {})}.items():
         found.append(moment("mean_hours", group, who, plain))
     found.append(moment("hours", ALL, everybody, plain, less))
     found.append(moment("hicksian_hours", ALL, everybody, plain, less, lump))
@@ -132,7 +152,7 @@ def _moments(
 
 
 def _features(
-    economy: Economy, law: BracketSchedule, said: list[HoursShares]
+    economy: Economy, law: BracketSchedule, said: Sequence[HoursShares]
 ) -> dict[str, Float[np.ndarray, " agents"]]:
     """Return, of each worker, what the figures are made of."""
     skill = np.asarray(economy.population.skill, float)
@@ -142,15 +162,12 @@ def _features(
     }
     for suffix, one in zip(("", "_less", "_lump"), said, strict=True):
         hours = one.expected(lambda h: h)
-        found[f"work{suffix}"] = one.expected(lambda h: h >= _AT_WORK)
+        found[f"work{suffix}"] = one.expected(lambda h: h >= AT_WORK)
         found[f"hours{suffix}"] = hours
         found[f"income{suffix}"] = skill * hours
     rate = np.asarray(law.marginal_rate(jnp.asarray(found["income"])), float)
     found["kept"] = (1 - rate) * found["income"]
     return found
-
-
-_AT_WORK = HOURS_CLASSES["hours_1_34"].least
 
 
 def _arc(before: Float[np.ndarray, "..."], after: Float[np.ndarray, "..."]):
