@@ -1,14 +1,14 @@
 """Hold workers against people: each moment beside what is published, and what best hours give."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from econjax import BracketSchedule, Economy, Utilitarian, settle
 from econjax.population import REFERENCE_HOURS
@@ -24,9 +24,10 @@ from llm_policy.engines.base import Engine
 from llm_policy.engines.wrappers.tally import Tallied, Tally
 from llm_policy.formula.policy import taught_workers
 from llm_policy.memory.workers import nothing
+from llm_policy.moments.correction import FittedCorrection, fit_correction
 from llm_policy.moments.estimates import MomentEstimate
-from llm_policy.moments.hours import rational_hours
-from llm_policy.moments.measure import AskedHours, MeasuredMoment, measure
+from llm_policy.moments.hours import HoursShares, rational_hours
+from llm_policy.moments.measure import AskedHours, MeasuredMoment, ask_situations, moments_of
 from llm_policy.moments.published import PublishedMoment, published_moments
 from llm_policy.personas.draw import Personas, describe, draw_personas
 from llm_policy.prompts.workers import Mode, Style
@@ -39,7 +40,8 @@ class PeopleLine:
     """One moment: of the workers, of the same people at their best hours, and as published.
 
     `spread` are the least and the greatest value over the ways of asking, None where there is one
-    way or no value; `published` is None where nothing is.
+    way or no value; `published` is None where nothing is, and `corrected` where no correction was
+    fitted.
     """
 
     moment: str
@@ -48,11 +50,20 @@ class PeopleLine:
     best: float | None
     spread: tuple[float, float] | None
     published: PublishedMoment | None
+    corrected: MomentEstimate | None = None
 
     @property
     def verdict(self) -> str:
         """How the workers' interval lies to what is published."""
-        low, high, published = self.estimate.low, self.estimate.high, self.published
+        return self._verdict(self.estimate)
+
+    @property
+    def then(self) -> str:
+        """The verdict after the correction."""
+        return "-" if self.corrected is None else self._verdict(self.corrected)
+
+    def _verdict(self, estimate: MomentEstimate) -> str:
+        low, high, published = estimate.low, estimate.high, self.published
         if published is None or low is None or high is None:
             return "-"
         if published.agrees(low, high):
@@ -62,11 +73,17 @@ class PeopleLine:
 
 @dataclass(frozen=True)
 class PeopleCertificate:
-    """How far workers are from people, moment by moment; `who` says in words who they are."""
+    """How far workers are from people, moment by moment; `who` says in words who they are.
+
+    `fit` says what a correction is made of, by name, and `refused` why there is none: empty where
+    none was asked for.
+    """
 
     who: str
     mode: Mode
     lines: tuple[PeopleLine, ...]
+    fit: dict[str, Any] = field(default_factory=dict)
+    refused: str = ""
 
 
 def run_people(config: PeopleConfig, path: Path, session: Session | None) -> Result:
@@ -101,6 +118,7 @@ def people_rows(config: PeopleConfig, found: PeopleCertificate, model: str) -> I
             "best": line.best,
             "published": None if published is None else published.value,
             "verdict": line.verdict,
+            "corrected": None if line.corrected is None else line.corrected.value,
         }
 
 
@@ -122,24 +140,67 @@ def hold_against_people(
     usual = jnp.full_like(economy.population.skill, REFERENCE_HOURS)
     rebate = float(settle(economy, law, usual).rebate)
 
-    def moments(asked: AskedHours) -> list[MeasuredMoment]:
-        return measure(key, economy, law, asked, rebate=rebate, groups=_groups(personas))
+    def said(asked: AskedHours) -> _Said:
+        return _Said(ask_situations(key, law, asked, rebate=rebate), asked.values)
+
+    def moments(found: _Said) -> list[MeasuredMoment]:
+        return moments_of(economy, law, found.hours, values=found.values, groups=_groups(personas))
 
     rational = AskedHours(rational_hours(economy), nothing(usual.size, last=1, best=0), None)
-    best = moments(rational)
+    best, mode, found = said(rational), "choice", []
     if config.workers == "rational":
-        return PeopleCertificate(_WHO["rational"], "choice", _lines([best], best))
-    mode = _mode(config, engine, economy, law, personas)
-    found = []
-    for name, way in _ways(mode, every=config.ways).items():
-        on_stage(f"asking {config.size:,} workers{name}")
-        workers = _workers(config, engine, economy, personas, way.style, tally)
-        models = workers.models
-        memory = Society(workers, Utilitarian()).begin(law).memory if way.remembers else None
-        values = np.array(models.choice_set.values, float) if mode == "choice" else None
-        asked = AskedHours(workers.labor, memory or models.begin(), values, config.samples)
-        found.append(moments(asked))
-    return PeopleCertificate(_WHO[config.workers], mode, _lines(found, best))
+        found.append(best)
+    else:
+        mode = _mode(config, engine, economy, law, personas)
+        for name, way in _ways(mode, every=config.ways).items():
+            on_stage(f"asking {config.size:,} workers{name}")
+            workers = _workers(config, engine, economy, personas, way.style, tally)
+            found.append(said(_asked(workers, way, law, config.samples)))
+    every = [moments(one) for one in found]
+    plain = PeopleCertificate(_WHO[config.workers], mode, _lines(every, moments(best)))
+    if not config.correct:
+        return plain
+    try:
+        fitted = fit_correction(
+            economy, law, found[0].hours, _TARGETS, values=found[0].values, groups=_groups(personas)
+        )
+    except ValueError as error:
+        return replace(plain, refused=str(error))
+    lines = [
+        replace(line, corrected=after.estimate)
+        for line, after in zip(plain.lines, fitted.after, strict=True)
+    ]
+    return replace(plain, lines=tuple(lines), fit=_fit(fitted))
+
+
+class _Said(NamedTuple):
+    """What workers find likely in three situations, and the hours that they choose from."""
+
+    hours: list[HoursShares]
+    values: Float[np.ndarray, " options"] | None
+
+
+_TARGETS = {row.moment: row.value for row in published_moments() if row.fitted and row.value}
+
+
+def _fit(fitted: FittedCorrection) -> dict[str, Any]:
+    """Return a correction ready for JSON."""
+    correction = fitted.correction
+    tilt = dict(zip(correction.names, np.asarray(correction.tilt, float).tolist(), strict=True))
+    return {
+        "targets": _TARGETS,
+        "tilt": tilt,
+        "response": float(correction.response),
+        "left": fitted.left,
+    }
+
+
+def _asked(workers: Workers, way: "_Way", law: BracketSchedule, samples: int) -> AskedHours:
+    models = workers.models
+    memory = Society(workers, Utilitarian()).begin(law).memory if way.remembers else None
+    chosen = models.style.mode == "choice"
+    values = np.array(models.choice_set.values, float) if chosen else None
+    return AskedHours(workers.labor, memory or models.begin(), values, samples)
 
 
 class _Way(NamedTuple):

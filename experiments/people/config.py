@@ -21,6 +21,9 @@ class PeopleConfig(AnsweringConfig):
     ways: bool = True
     """Ask in other words, with the options in reverse, and with a memory of 40 hours too, and print
     how far the figures spread."""
+    correct: bool = False
+    """Tilt the answers so that they have the moments that are marked as fitted in the published
+    table, and print what that does to all others."""
     most_unread: float = 0.2
     """Stop when more than this share of the workers' answers cannot be read."""
 

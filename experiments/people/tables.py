@@ -14,17 +14,19 @@ def print_certificate(found: PeopleCertificate, console: Console) -> None:
     table = Table(
         title=f"{found.who}, mode {found.mode}", box=box.SIMPLE_HEAD, title_justify="left"
     )
-    for title in ("moment", "of", *_FIGURES):
-        number = title in _FIGURES[:-1]
-        table.add_column(title, justify="right" if number else "left", no_wrap=True)
+    corrected = _CORRECTED if found.fit else ()
+    for title in ("moment", "of", *_FIGURES, *corrected):
+        word = title in ("moment", "of", "verdict", "then")
+        table.add_column(title, justify="left" if word else "right", no_wrap=True)
     for line in found.lines:
-        table.add_row(*_cells(line))
+        table.add_row(*_cells(line), *(_after(line) if found.fit else ()))
     console.print(table)
-    for remark in (*_LEGEND, *_sources(found)):
+    for remark in (*_correction(found), *_LEGEND, *_sources(found)):
         console.print(remark, markup=False)
 
 
 _FIGURES = ("workers", "99 % interval", "other ways", "best", "people", "their range", "verdict")
+_CORRECTED = ("corrected", "99 %", "then")
 _NAMES = {
     "hours_1_34": "at work 1 to 34 hours, %",
     "hours_35_39": "at work 35 to 39 hours, %",
@@ -66,6 +68,27 @@ def _cells(line: PeopleLine) -> tuple[str, ...]:
         *(("-", "-") if people is None else _published(people)),
         line.verdict,
     )
+
+
+def _after(line: PeopleLine) -> tuple[str, ...]:
+    if line.corrected is None or line.corrected.low is None:
+        return "-", "-", line.then
+    after = line.corrected
+    return _number(after.value), _range((after.low, after.high)), line.then
+
+
+def _correction(found: PeopleCertificate) -> list[str]:
+    """Return what a correction was fitted to, or why there is none."""
+    if found.refused:
+        return [f"WARNING, no correction: {found.refused}"]
+    if not found.fit:
+        return []
+    fitted = ", ".join(f"{_NAMES[name]} {value:g}" for name, value in found.fit["targets"].items())
+    return [
+        f"corrected: answers tilted as little as possible to have {fitted}; all other moments were "
+        f"held out. {found.fit['left']:.0%} of the answers is left (1 over the sum of squared "
+        "probabilities after by those before). Intervals take the correction as given."
+    ]
 
 
 def _published(people: PublishedMoment) -> tuple[str, str]:

@@ -54,6 +54,27 @@ def test_best_hours_stand_beside_and_are_those_of_rational_workers(formula):
     assert by_name(rational)["hours_40", "all"].estimate.value == 100
 
 
+def test_a_correction_meets_what_it_is_fitted_to_and_says_what_is_left():
+    config = PeopleConfig(workers="formula", agents=200, ways=False, correct=True)
+    found = hold_against_people(config, None, Tally())
+    lines = by_name(found)
+    for name, value in found.fit["targets"].items():
+        assert lines[name, "all"].corrected.value == pytest.approx(value, rel=1e-3)
+        assert lines[name, "all"].then == "agrees"
+        assert lines[name, "all"].published.fitted
+    assert set(found.fit["targets"]) == {"hours_1_34", "hours_40", "mean_hours", "income"}
+    assert 0 < found.fit["left"] < 1
+    assert lines["participation", "all"].corrected == lines["participation", "all"].estimate
+
+
+def test_who_always_says_40_is_not_corrected(econjax, tmp_path):
+    ran = econjax("people", "--workers", "rational", "--correct", "--agents", 9, "--runs", tmp_path)
+    assert ran.code == 0, ran.err
+    assert "WARNING, no correction: No tilt of these answers" in ran.out
+    ran = econjax("people", "--workers", "formula", "--correct", "--agents", 9, "--runs", tmp_path)
+    assert "of the answers is left" in ran.out.replace("\n", " ")
+
+
 @pytest.mark.parametrize(
     ("low", "high", "verdict"),
     [(0.1, 0.2, "agrees"), (0.41, 0.5, "above"), (0.0, 0.1, "below"), (None, None, "-")],
