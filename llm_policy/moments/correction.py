@@ -58,7 +58,7 @@ class Correction(eqx.Module):
         at_work = jnp.where(hours >= AT_WORK, probabilities, 0)
         odds += self.response * kept[:, None] * _own(at_work, hours) * hours / REFERENCE_HOURS
         most = jnp.max(jnp.where(at_work > 0, odds, -jnp.inf), axis=1, keepdims=True)
-        tilted = at_work * jnp.exp(odds - jnp.where(jnp.isfinite(most), most, 0))
+        tilted = at_work * jnp.exp(jnp.where(at_work > 0, odds - most, 0))
         share, total = (jnp.sum(each, axis=1, keepdims=True) for each in (at_work, tilted))
         at_home = probabilities - at_work
         return at_home + tilted * share / jnp.where(total > 0, total, 1)
