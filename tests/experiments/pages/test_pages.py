@@ -3,6 +3,7 @@
 import hashlib
 import html
 import html.parser
+import importlib.util
 import io
 import json
 import re
@@ -10,6 +11,7 @@ import shutil
 import sqlite3
 from collections import Counter
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -366,6 +368,26 @@ def test_a_browser_complains_of_nothing_and_asks_for_nothing(runs, pages, tab, w
         picture = Image.open(io.BytesIO(tab.screenshot())).convert("L")
         assert picture.size == (width, 900)
         assert np.asarray(picture).std() > 10
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_accessibility_checker_finds_no_error(runs, pages, tab, scheme):
+    """By axe-core, which the package axe-core-python carries: a script that is run in the page."""
+    found = importlib.util.find_spec("axe_core_python")
+    if found is None or found.origin is None:
+        pytest.skip("there is no axe: pip install axe-core-python")
+    script = Path(found.origin).with_name("axe.min.js").read_text(encoding="utf-8")
+    tab.call(
+        "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
+    )
+    for name in pages:
+        tab.open(runs / name / "report.html", width=1280)
+        tab.value(f"{script}; 0")
+        violations = tab.value(
+            "axe.run().then(said => said.violations.map(one => one.id + ': ' + one.nodes[0].html))"
+        )
+        assert violations == [], name
+        assert tab.value("axe.run().then(said => said.passes.length)") > 10
 
 
 def test_the_speaker_is_chosen_by_keyboard(runs, pages, tab):
