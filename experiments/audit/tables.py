@@ -181,6 +181,17 @@ def _distance_lines(name: str, distance: Distance) -> list[AuditFigure]:
     ]
 
 
+def _nothing_chosen(workers: WorkerAudit) -> list[str]:
+    """Return why texts were not compared with choices, where nobody chose."""
+    if workers.unknown < 1:
+        return []
+    return [
+        f"Texts could not be compared with choices: of every worker the model puts "
+        f"{workers.leaked_mean:.0%} of its probability on none of the options, which is no answer. "
+        "Let it write: --mode text, which auto takes."
+    ]
+
+
 def _number(value: float | None) -> str:
     if value is None:
         return "-"
@@ -191,6 +202,7 @@ def _remarks(found: Audit) -> list[str]:
     engine = found.engine
     return [
         *_LEGEND,
+        *_nothing_chosen(found.workers),
         *_shares("Votes, each voter with a list of its own", found.ballots),
         *_shares("A planner's letters, each asked for every change", found.letters),
         f"{found.workers.workers:,} workers, {found.workers.samples} texts each. Model: "

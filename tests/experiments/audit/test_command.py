@@ -127,6 +127,12 @@ def test_it_is_json_also_where_nothing_could_be_read():
     assert told["workers"]["unreadable"] == told["planner"]["unreadable"] == 1
     assert told["workers"]["disagreement"] is None
     assert told["engine"]["engine"] == "scripted"
+    why = "Texts could not be compared with choices: of every worker the model puts 100% of"
+    assert why in " ".join(printed(silent, 150).split())
+
+
+def test_where_some_choose_nothing_is_excused(found):
+    assert "could not be compared" not in printed(found, 150)
 
 
 @pytest.mark.parametrize(
