@@ -66,9 +66,7 @@ class PeopleLine:
         low, high, published = estimate.low, estimate.high, self.published
         if published is None or low is None or high is None:
             return "-"
-        if published.agrees(low, high):
-            return "agrees"
-        return "above" if low > published.range[1] else "below"
+        return published.verdict(low, high)
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,10 @@ _LEGEND = (
     "hours. other ways: the least and the greatest value where the same question is asked in other "
     "words, with the options in reverse, and with a memory of 40 hours.",
     "Who chooses has 0, 10, ... 100 hours to choose from: 50 stands for 45 to 54. agrees: the "
-    "workers' interval overlaps what is published, its range if it has one. Intervals "
-    "are over workers. - : no option is such hours, too few were read, or nothing is published.",
+    "workers' interval overlaps what is published, its range if it has one, and reaches no further "
+    "beyond it than half of the value; undecided: it overlaps and reaches further, so ask more "
+    "workers. Intervals are over workers. - : no option is such hours, too few were read, or "
+    "nothing is published.",
     "Participation, hours and income are of people in one week and year of an economy without "
     "savings, families or fixed jobs, where people's are of panels and cross sections: a verdict "
     "says how far workers are from people, not why.",

@@ -3,8 +3,11 @@
 import functools
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from llm_policy.personas.tables import read_table
+
+MomentVerdict = Literal["agrees", "above", "below", "undecided"]
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,18 @@ class PublishedMoment:
         least, most = (alone if end is None else end for end in (self.low, self.high))
         return (-math.inf if least is None else least, math.inf if most is None else most)
 
-    def agrees(self, low: float, high: float) -> bool:
-        """Tell whether an interval overlaps the range of what is published."""
+    def verdict(self, low: float, high: float) -> MomentVerdict:
+        """Tell how an interval of workers lies to what is published.
+
+        It agrees if it overlaps the range and reaches beyond it by no more than half of the value
+        (a bound: not at all); one that overlaps and reaches further is undecided.
+        """
         least, most = self.range
-        return low <= most and high >= least
+        if low > most or high < least:
+            return "above" if low > most else "below"
+        room = 0.0 if self.value is None else abs(self.value) / 2
+        near = low >= least - room and high <= most + room
+        return "agrees" if near else "undecided"
 
 
 @functools.cache

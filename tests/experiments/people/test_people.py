@@ -28,7 +28,7 @@ def test_every_published_moment_has_a_line_of_known_workers(formula):
     for row in published_moments():
         line = lines[row.moment, row.group]
         assert line.published == row
-        assert line.verdict in ("agrees", "above", "below", "-")
+        assert line.verdict in ("agrees", "above", "below", "undecided", "-")
     assert lines["income", "all"].verdict == "agrees"
     assert lines["hours_40", "all"].verdict == "above"
     assert lines["hours_35_39", "all"].estimate.value is None  # no option is such hours
@@ -78,7 +78,13 @@ def test_who_always_says_40_is_not_corrected(econjax, tmp_path):
 
 @pytest.mark.parametrize(
     ("low", "high", "verdict"),
-    [(0.1, 0.2, "agrees"), (0.41, 0.5, "above"), (0.0, 0.1, "below"), (None, None, "-")],
+    [
+        (0.1, 0.2, "agrees"),
+        (-1.0, 1.0, "undecided"),
+        (0.41, 0.5, "above"),
+        (0.0, 0.1, "below"),
+        (None, None, "-"),
+    ],
 )
 def test_a_verdict_says_on_which_side(low, high, verdict):
     [row] = (row for row in published_moments() if (row.moment, row.group) == ("income", "all"))

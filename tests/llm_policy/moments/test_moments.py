@@ -259,16 +259,22 @@ def test_every_published_moment_is_measured():
 
 
 @pytest.mark.parametrize(
-    ("value", "low", "high", "interval", "agrees"),
+    ("value", "low", "high", "interval", "verdict"),
     [
-        (0.25, 0.12, 0.4, (0.3, 0.9), True),
-        (0.25, 0.12, 0.4, (0.41, 0.9), False),
-        (0.33, None, None, (0.3, 0.4), True),
-        (0.33, None, None, (0.34, 0.4), False),
-        (None, None, 0.19, (-1.0, 0.1), True),
-        (None, None, 0.19, (0.2, 0.3), False),
+        (0.25, 0.12, 0.4, (0.3, 0.5), "agrees"),
+        (0.25, 0.12, 0.4, (0.3, 0.9), "undecided"),
+        (0.25, 0.12, 0.4, (-0.4, 0.2), "undecided"),
+        (0.25, 0.12, 0.4, (0.41, 0.9), "above"),
+        (0.25, 0.12, 0.4, (-1.0, 0.1), "below"),
+        (0.33, None, None, (0.3, 0.4), "agrees"),
+        (0.33, None, None, (0.34, 0.4), "above"),
+        (-0.11, None, None, (-0.15, -0.1), "agrees"),
+        (-0.11, None, None, (-1.0, 1.0), "undecided"),
+        (None, None, 0.19, (-1.0, 0.1), "agrees"),
+        (None, None, 0.19, (0.1, 0.3), "undecided"),
+        (None, None, 0.19, (0.2, 0.3), "above"),
     ],
 )
-def test_an_interval_agrees_where_it_overlaps(value, low, high, interval, agrees):
+def test_an_interval_agrees_where_it_overlaps_and_is_not_wide(value, low, high, interval, verdict):
     row = dataclasses.replace(published_moments()[0], value=value, low=low, high=high)
-    assert row.agrees(*interval) == agrees
+    assert row.verdict(*interval) == verdict
