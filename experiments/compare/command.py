@@ -20,6 +20,7 @@ from experiments.core.session import Session
 from experiments.report.console import progress_bar
 from experiments.report.plain import plain
 from experiments.runs.result import Result
+from llm_policy.engines.wrappers.tally import Tally
 
 
 def run_compare(config: CompareConfig, path: Path, session: Session | None) -> Result:
@@ -47,7 +48,7 @@ def run_compare(config: CompareConfig, path: Path, session: Session | None) -> R
         | ({"seeds": _as_dicts(pooled)} if pooled else {}),
         [row for one in every for row in one.metrics],
         timings=[row for one in every for row in _timings(one)],
-        remarks=_remarks(config, comparison, session),
+        remarks=_remarks(config, every, session),
     )
 
 
@@ -98,7 +99,11 @@ def _timings(comparison: Comparison) -> list[dict]:
     ]
 
 
-def _remarks(config: CompareConfig, comparison: Comparison, session: Session | None) -> list[str]:
+def _remarks(
+    config: CompareConfig, every: Sequence[Comparison], session: Session | None
+) -> list[str]:
+    """Return remarks on comparisons, one for each seed."""
+    comparison = every[0]
     remarks = [f"{config.source.words()} Seed {config.seed}."]
     if "llm" in config.workers:
         remarks.append(
@@ -124,5 +129,5 @@ def _remarks(config: CompareConfig, comparison: Comparison, session: Session | N
     for each in session.all if session else ():
         remarks += each.remarks(comparison.asked, comparison.workers)
     if session:
-        remarks.append(comparison.tally.words)
+        remarks.append(Tally.of_all(one.tally for one in every).words)
     return remarks

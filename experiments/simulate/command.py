@@ -23,6 +23,7 @@ from experiments.simulate.seeds import years_over_seeds
 from experiments.simulate.tables import Simulated
 from llm_policy.engines.base import Engine
 from llm_policy.engines.wrappers.budget import Usage
+from llm_policy.engines.wrappers.tally import Tally
 from llm_policy.personas.files import save_personas
 
 
@@ -50,7 +51,7 @@ def run_simulate(config: SimulateConfig, path: Path, session: Session | None) ->
         timings=[row for life in lives for row in life.timings()],
         remarks=[
             *config.notes(),
-            *_remarks(setup, done),
+            *_remarks(setup, [life.done for life in lives]),
             *session.remarks(setup.config.asked, setup.society.workers),
         ],
     )
@@ -149,7 +150,7 @@ def _year(config: SimulateConfig, done: Simulation, number: int) -> dict[str, An
     } | (scores | figures | {"standard_error": float(year.report.standard_error)})
 
 
-def _remarks(setup: Setup, done: Simulation) -> list[str]:
+def _remarks(setup: Setup, done: Sequence[Simulation]) -> list[str]:
     config, asked = setup.config, len(setup.society.workers.asked)
     remarks = [
         f"{asked:,} language-model workers ({config.scenario}), answers in {config.mode} mode, "
@@ -157,14 +158,14 @@ def _remarks(setup: Setup, done: Simulation) -> list[str]:
         f"function, ± the standard error under {config.welfare}, steps taken as dependent.",
         "off best: hours a week between what workers did and their own best at that rebate, on "
         "average; errors: the dollars a year that this costs them.",
-        done.tally.words,
+        Tally.of_all(one.tally for one in done).words,
     ]
     if setup.people is not None and config.people == "written":
         remarks.append(
             f"Personas in the model's own words: {setup.people.written.sum():,} of {config.size:,}."
         )
     if config.mode == "choice":
-        leaked = np.mean([row["leaked"] for row in done.metrics])
+        leaked = np.mean([row["leaked"] for one in done for row in one.metrics])
         remarks.append(
             f"Probability that workers' models gave to none of the hours offered: {leaked:.1%}."
         )
@@ -173,9 +174,10 @@ def _remarks(setup: Setup, done: Simulation) -> list[str]:
             f"The planner was never asked: --warmup {config.warmup} covers all tax years."
         )
     if config.elects:
-        found = done.government
+        found, of_first = done[0].government, " (first seed)" * (len(done) > 1)
+        changed = _known(found["turnover"], ".0%")
         remarks.append(
-            f"Elections that changed the leader: {_known(found['turnover'], '.0%')}. A leader's "
+            f"Elections{of_first} that changed the leader: {changed}. A leader's "
             f"utility less that of the others: {_known(found['leader_advantage'], ',.0f')} $ a "
             "year. Utility of who voted otherwise over that of the winner's voters: "
             f"{_known(found['minority_ratio'], '.2f')}."

@@ -34,6 +34,16 @@ class Tally:
         if self.within is not None:
             self.within.count(understood, why)
 
+    @classmethod
+    def of_all(cls, tallies: Iterable["Tally"]) -> "Tally":
+        """Return the sum of tallies."""
+        every = cls()
+        for one in tallies:
+            every.asked += one.asked
+            every.read += one.read
+            every.reasons.update(one.reasons)
+        return every
+
     @property
     def words(self) -> str:
         """How many answers were understood, and the commonest reasons of the others, if any."""

@@ -1,6 +1,7 @@
 """Simulations with several seeds: each is what it is alone, and a table has means of them."""
 
 import json
+import re
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -61,6 +62,14 @@ def test_it_is_replayed_and_printed(lived, econjax, play):
     assert "is identical" in ran.err
     assert f"{SEEDS} seeds" in ran.out
     assert "new leader %" in ran.out
+    alone = econjax("replay", lived[0].parent / "second").out
+    asked, of_one = (
+        int(re.search(r"Answers understood: [\d,]+ of ([\d,]+)", out)[1])
+        for out in (ran.out, alone)
+    )
+    assert 2 * of_one < asked < 4 * of_one  # of all seeds, who may be asked again
+    assert "Elections (first seed) that changed the leader" in ran.out
+    assert "Elections that changed the leader" in alone
 
 
 def test_one_seed_at_least(econjax, assert_told):

@@ -276,4 +276,8 @@ def test_a_tally_counts_answers_and_those_that_were_read():
     assert tally.words == "Answers understood: 2 of 3."
     whole.count(np.array([True] * 1998 + [False]), ["", "no number"])
     assert whole.words == "Answers understood: 2,000 of 2,002. Not understood: 1 x no number."
+    assert Tally.of_all([tally, whole]).words == (
+        "Answers understood: 2,002 of 2,005. Not understood: 1 x no number."
+    )
+    assert Tally.of_all([]) == Tally()
     assert (tally.asked, tally.read) == (3, 2)
