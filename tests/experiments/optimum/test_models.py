@@ -7,11 +7,12 @@ import jax
 import numpy as np
 import pytest
 
-from econjax import Atkinson, us_federal
+from econjax import us_federal
 from experiments.core.economy import EconomyConfig
 from experiments.optimum import models as optimum_models
 from experiments.optimum.models import Search, bands, find_model_optimum
 from llm_policy.people import people
+from llm_policy.prompts.welfare import welfare_aim
 from llm_policy.workers.society import Society
 from tests.helpers.laboratory import float64
 
@@ -24,7 +25,7 @@ def found(improviser, brief_fits):
     with float64(), brief_fits():
         economy = EconomyConfig(agents=AGENTS).economy()
         workers = people(economy, improviser(), jax.random.key(0))
-        society = Society(workers, Atkinson(1.0))
+        society = Society(workers, welfare_aim("atkinson").welfare)
         return find_model_optimum(jax.random.key(1), society, us_federal(2024), SEARCH)
 
 

@@ -114,11 +114,11 @@ def _check_rows(path, *, nested):
 
 
 def test_an_economy_keeps_its_name_in_a_replay_and_its_digest_when_its_file_is_gone(
-    econjax, runs, tmp_path
+    econjax, runs, tmp_path, brief
 ):
     file = tmp_path / "mine.toml"
     file.write_text("[preferences]\nelasticity = 0.5\n")
-    size = ("--agents", 30, "--planners", "federal", "--evaluations", 1, "--populations", 2)
+    size = (*FEW, "--planners", "federal", "--evaluations", 1, "--populations", 2)
     choices = ("--economy", file, "--economies", "own", "--welfare", "rawlsian", *size)
     assert econjax("scoreboard", *choices, "--runs", runs, "--name", "one").code == 0
     file.unlink()
