@@ -11,8 +11,9 @@ from llm_policy.answers.proposals import answer_tokens, listed_rates
 from llm_policy.elections.democracy import Democracy
 from llm_policy.engines.base import Engine, Prompt
 from llm_policy.planners.text import LLMPlanner
-from llm_policy.prompts.election import OWN_GOAL, vote_prompts
+from llm_policy.prompts.election import OWN_GOAL, vote_questions
 from llm_policy.prompts.numbers import LONGEST_RATE
+from llm_policy.prompts.segments import joined
 from llm_policy.workers.llm import TEMPLATE_TOKENS
 from llm_policy.workers.society import Society
 
@@ -70,7 +71,7 @@ def _ballot(democracy: Democracy, shared: str, voter: str, voters: int) -> Longe
     start, rules = democracy.start, democracy.rules
     count = min(rules.candidates or voters, voters)
     law = BracketSchedule(start.thresholds, jnp.full_like(start.rates, LONGEST_RATE))
-    [prompt] = vote_prompts(
+    asked = vote_questions(
         law,
         [voter],
         list(range(count)),
@@ -81,4 +82,5 @@ def _ballot(democracy: Democracy, shared: str, voter: str, voters: int) -> Longe
         platforms=[listed_rates(law)] * count if rules.platforms else [],
         past=list(range(count)),
     )
+    [prompt] = joined(asked)
     return LongestQuestion("voter", prompt, answer_tokens(count, think=democracy.style.think))

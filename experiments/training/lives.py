@@ -130,7 +130,6 @@ class Group(NamedTuple):
     workers: LLMWorkers
     population: Population
     lines: list[WorkerLines]
-    constants: list[str]
     endowment: formula.Endowment
     attitudes: formula.Attitudes
 
@@ -206,7 +205,6 @@ def _take(crowd: Crowd, members: Int[np.ndarray, " group"]) -> Group:
         crowd.workers,
         jax.tree.map(lambda values: values[members], everybody),
         [crowd.workers.lines[i] for i in members],
-        [crowd.workers.constants[i] for i in members],
         jax.tree.map(lambda values: values[members], crowd.endowment),
         formula.Attitudes(*(values[members] for values in crowd.attitudes)),
     )

@@ -24,9 +24,10 @@ from llm_policy.planners.text import LLMPlannerState, as_recalled, as_trial
 from llm_policy.prompts.planner import (
     LETTERS,
     PlannerStyle,
-    bracket_prompts,
+    bracket_questions,
     letter_orders,
 )
+from llm_policy.prompts.segments import joined
 from llm_policy.prompts.welfare import goal_of
 
 
@@ -162,9 +163,10 @@ class ChoicePlanner:
     def prompts(self, state: ChoicePlannerState) -> list[Prompt]:
         """Return the questions about each bracket, in each order of its letters."""
         seen = as_recalled(state.seen, self.history)
-        return bracket_prompts(
+        asked = bracket_questions(
             seen.current, self.goal, seen.trials, style=self.style, report=seen.report
         )
+        return joined(asked)
 
     def bent(self, bias: Float[Array, "brackets changes"]) -> "ChoicePlanner":
         """Return this planner with another bias."""

@@ -26,7 +26,8 @@ from llm_policy.engines.requests import TextRequest
 from llm_policy.engines.wrappers.tally import tallied
 from llm_policy.memory.planner import History, Trial, recalled, records
 from llm_policy.prompts.numbers import LONGEST_RATE
-from llm_policy.prompts.planner import NO_QUESTIONS, PlannerStyle, Questions, planner_prompt
+from llm_policy.prompts.planner import NO_QUESTIONS, PlannerStyle, Questions, planner_question
+from llm_policy.prompts.segments import joined
 from llm_policy.prompts.welfare import goal_of
 
 
@@ -160,7 +161,7 @@ class LLMPlanner:
     def prompt(self, state: LLMPlannerState, questions: Questions = NO_QUESTIONS) -> Prompt:
         """Return the question that the model is asked."""
         seen = as_recalled(state, self.history)
-        return planner_prompt(
+        asked = planner_question(
             seen.current,
             self.goal,
             seen.trials,
@@ -170,6 +171,7 @@ class LLMPlanner:
             person=self.person,
             questions=questions,
         )
+        return joined([asked])[0]
 
     def longest_question(self, report: Report) -> tuple[Prompt, int]:
         """Return a run's longest prompt and its answer's tokens, memory and questions full."""

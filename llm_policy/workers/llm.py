@@ -31,8 +31,8 @@ from llm_policy.prompts.disutility import price_of_an_hour, utility_in_words
 from llm_policy.prompts.means import means_of, price_lines, worker_lines
 from llm_policy.prompts.numbers import LONGEST_RATE
 from llm_policy.prompts.objectives import OBJECTIVES, in_words
-from llm_policy.prompts.segments import WorkerLines
-from llm_policy.prompts.workers import Situation, Style, labor_prompts, satisfaction_prompts
+from llm_policy.prompts.segments import WorkerLines, joined
+from llm_policy.prompts.workers import Situation, Style, labor_questions, satisfaction_questions
 from llm_policy.workers.chances import Chances
 from llm_policy.workers.checks import check_personas, checked_aims, checked_hours
 
@@ -128,7 +128,6 @@ class LLMWorkers:
         self.unit = "$" if economy.preferences.utility_in_dollars else "utils"
         self.asked = np.flatnonzero(np.isnan(self.fixed))
         self.lines = self._lines(personas, welfare)
-        self.constants = list(map(str, self.lines))
         self.choice_set = self._menu()
 
     @property
@@ -183,18 +182,26 @@ class LLMWorkers:
         hours = jnp.asarray(labor, self.economy.population.skill.dtype)
         return Answers(hours, jnp.asarray(present), outside, chances)
 
-    def prompts(self, situation: Situation, memory: Memory) -> list[Prompt]:
-        """Return the question for hours, one prompt per worker."""
-        return labor_prompts(
-            self.style,
+    def prompts(
+        self,
+        situation: Situation,
+        memory: Memory,
+        *,
+        style: Style | None = None,
+        choice_set: ChoiceSet | None = None,
+    ) -> list[Prompt]:
+        """Return the question for hours, one prompt per worker; in another style if one is said."""
+        asked = labor_questions(
+            style or self.style,
             situation,
-            self.constants,
+            self.lines,
             memory,
-            choice_set=self.choice_set,
+            choice_set=choice_set or self.choice_set,
             unit=self.unit,
             most=self.most,
             group=self.group,
         )
+        return joined(asked)
 
     def satisfied(
         self,
@@ -211,7 +218,7 @@ class LLMWorkers:
             EngineError: too many answers could not be read, or the engine cannot answer.
         """
         asked = self.asked[understood[self.asked]]
-        answer = np.full(len(self.constants), np.nan)
+        answer = np.full(len(self.lines), np.nan)
         if self.style.mode == "choice":
             codes = _yes_and_no(self.engine)
             prompts = self._satisfaction_prompts(situation, memory, asked, CODED[codes])
@@ -310,10 +317,10 @@ class LLMWorkers:
     def _satisfaction_prompts(
         self, situation: Situation, memory: Memory, asked: Int[np.ndarray, " asked"], form: str
     ) -> list[Prompt]:
-        prompts = satisfaction_prompts(
-            situation, self.constants, memory, unit=self.unit, form=form, group=self.group
+        questions = satisfaction_questions(
+            situation, self.lines, memory, unit=self.unit, form=form, group=self.group
         )
-        return [prompts[i] for i in asked]
+        return joined([questions[i] for i in asked])
 
 
 NOBODY = "Nobody is left in this step: no answer could be read. Use a model that follows a schema."

@@ -12,9 +12,10 @@ from llm_policy.prompts.planner import (
     PlannerStyle,
     Questions,
     observation_text,
-    planner_prompt,
+    planner_question,
     reflection_text,
 )
+from llm_policy.prompts.segments import joined
 
 NAMES = ["$0 to $20,000", "$20,000 to $80,000", "above $80,000"]
 LAW = BracketSchedule([0, 20_000, 80_000], [0.5, 0.123, 1.0])
@@ -28,7 +29,8 @@ TRIALS = (
 
 
 def prompt(trials=TRIALS, style=None, **options):
-    return planner_prompt(LAW, GOAL, trials, style=style or PlannerStyle(), **options)
+    asked = planner_question(LAW, GOAL, trials, style=style or PlannerStyle(), **options)
+    return joined([asked])[0]
 
 
 def report():

@@ -319,7 +319,7 @@ def test_a_result_is_defined_once_and_welfare_for_those_who_aim_at_it(scenario):
         welfare=WELFARE,
         asks_satisfaction=True,
     )
-    for aim, text in zip(aims, workers.constants, strict=True):
+    for aim, text in zip(aims, map(str, workers.lines), strict=True):
         assert text.count("result of a step") == 1
         assert (WELFARE in text) == (aim > 0)
         assert ("to harm" in text) == (aim == 2)
@@ -371,21 +371,21 @@ def test_only_those_understood_are_asked_whether_they_are_satisfied():
 def test_rational_workers_read_a_formula_and_bounded_ones_a_person_and_prices():
     rational = LLMWorkers(Asked(clear), economy_of(), scenario="rational")
     bounded = LLMWorkers(Asked(clear), economy_of(), PEOPLE)
-    for formal, alive, text in zip(rational.constants, bounded.constants, PEOPLE, strict=True):
-        assert "(weekly hours / 40" in formal
-        assert "(weekly hours / 40" not in alive
-        assert alive.startswith(text)
-        assert "more weekly hour is to you like losing" in alive
+    for formal, alive, text in zip(rational.lines, bounded.lines, PEOPLE, strict=True):
+        assert "(weekly hours / 40" in str(formal)
+        assert "(weekly hours / 40" not in str(alive)
+        assert str(alive).startswith(text)
+        assert "more weekly hour is to you like losing" in alive.means
 
 
 def test_an_own_result_is_in_dollars_only_where_utility_is():
     preferences = Isoelastic(1.5, exponent=3.0, scale=1e-6, unit=30_000.0)
     for wants, dollars in ((Quasilinear(0.25), True), (preferences, False)):
-        for text in LLMWorkers(
+        for lines in LLMWorkers(
             Asked(clear), Economy(population=people(), preferences=wants), PEOPLE
-        ).constants:
-            assert ("result of a step is the money you keep minus" in text) == dollars
-            assert ("in utils" in text) != dollars
+        ).lines:
+            assert ("result of a step is the money you keep minus" in str(lines)) == dollars
+            assert ("in utils" in str(lines)) != dollars
 
 
 def test_prompts_of_many_workers_take_no_computation_of_jax(compilations):
