@@ -42,9 +42,9 @@ def bracket_example(
     """
     law = draw_law(rng, held_out=held_out)
     trials, current = _years(rng, law)
-    style, shown = _draw_style(rng, brief=brief)
+    style = _draw_style(rng, brief=brief)
     report: Any = _report(rng, law, current) if trials and rng.random() < 0.9 else None
-    asked = bracket_questions(current, _goal(rng), trials, style=style, shown=shown, report=report)
+    asked = bracket_questions(current, _goal(rng), trials, style=style, report=report)
     probabilities = changes_probabilities(np.asarray(current.rates, float).tolist(), trials)
     found = [
         (
@@ -69,7 +69,7 @@ def planner_example(
 ) -> Example:
     """Return the question for the next schedule, in JSON, after histories of `PLANNERS`."""
     law = draw_law(rng, held_out=held_out)
-    style, shown = _draw_style(rng, brief=brief)
+    style = _draw_style(rng, brief=brief)
     style = replace(
         style, answer="changes" if rng.random() < 0.9 else "rates", think=bool(rng.random() < 0.05)
     )
@@ -80,7 +80,7 @@ def planner_example(
         trials, current = _years(rng, law)
         report: Any = _report(rng, law, current) if trials and rng.random() < 0.9 else None
         question = planner_question(
-            current, goal, trials, style=style, shown=shown, report=report, questions=asks
+            current, goal, trials, style=style, report=report, questions=asks
         )
         probabilities = changes_probabilities(np.asarray(current.rates, float).tolist(), trials)
         name = {"changes": "changes", "rates": "rates_percent"}[style.answer]
@@ -169,16 +169,16 @@ def stand_example(rng: np.random.Generator, life: Life) -> Example:
     return Example("stand", joined(questions), answers, law)
 
 
-def _draw_style(rng: np.random.Generator, *, brief: bool) -> tuple[PlannerStyle, int]:
-    """Return how a planner is asked, and how many schedules it reads."""
-    style = PlannerStyle(
+def _draw_style(rng: np.random.Generator, *, brief: bool) -> PlannerStyle:
+    """Return how a planner is asked."""
+    return PlannerStyle(
         explore=bool(rng.random() < 0.85),
         exploit=bool(rng.random() < 0.85),
         reflect=bool(rng.random() < 0.85 and not brief),
         observe=bool(rng.random() < 0.6 and not brief),
         letters="fixed",
+        shown=2 if brief else 5 if rng.random() < 0.6 else int(rng.integers(2, 7)),
     )
-    return style, 2 if brief else 5 if rng.random() < 0.6 else int(rng.integers(2, 7))
 
 
 def _goal(rng: np.random.Generator) -> str:

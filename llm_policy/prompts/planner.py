@@ -12,7 +12,7 @@ from econjax.planning import VALUE, Observation, Report
 from llm_policy.answers.orders import balanced_orders
 from llm_policy.answers.proposals import Answer, listed_rates
 from llm_policy.answers.reading import STEPS
-from llm_policy.memory.planner import Trial, last_two
+from llm_policy.memory.planner import History, Trial, last_two
 from llm_policy.prompts.numbers import dollars, groups_text, per_cent, rate_names
 from llm_policy.prompts.segments import (
     BracketQuestion,
@@ -44,10 +44,11 @@ class PlannerStyle:
     letter finds the changes listed: "balanced" (each question is asked in as many orders as there
     are changes, so that each change is each letter once) or "fixed" (once, from the lowest change).
     None is as the model was taught, and balanced where it was not. `statuses` are the names of
-    groups that have schedules of their own.
+    groups that have schedules of their own. It rereads the `shown` best schedules and as many of
+    the latest tax years; without its `history` it reads the current rates and of no tax year.
 
     Raises:
-        ValueError: an unknown answer, or an unknown order of letters.
+        ValueError: an unknown answer, an unknown order of letters, or nothing shown.
     """
 
     answer: Answer = "changes"
@@ -58,11 +59,14 @@ class PlannerStyle:
     observe: bool = True
     letters: LetterOrder | None = None
     statuses: tuple[str, ...] = ()
+    shown: int = 5
+    history: History = "kept"
 
     @property
     def observes(self) -> tuple[Observation, ...]:
         """The parts of a report that the prompts show."""
-        return (*VALUE, "distribution", "brackets") if self.observe else VALUE
+        people = self.observe and self.history != "none"
+        return (*VALUE, "distribution", "brackets") if people else VALUE
 
     def __post_init__(self) -> None:
         """Check the answer and the letters."""
@@ -70,6 +74,8 @@ class PlannerStyle:
             raise ValueError(f'A planner answers "changes" or "rates"; got {self.answer!r}.')
         if self.letters not in (None, *get_args(LetterOrder)):
             raise ValueError(f'Letters are "balanced" or "fixed"; got {self.letters!r}.')
+        if self.shown < 1:
+            raise ValueError(f"A planner rereads at least 1 tax year; got {self.shown}.")
 
 
 class Questions(NamedTuple):
@@ -110,21 +116,20 @@ def planner_question(
     trials: Sequence[Trial],
     *,
     style: PlannerStyle,
-    shown: int = 5,
     report: Report | None = None,
     person: str = "",
     questions: Questions = NO_QUESTIONS,
 ) -> Question[PlannerRules, PlannerQuestion]:
     """Return the question which schedule follows `current`.
 
-    `goal` says in words what is maximised, `person` who is asked. It shows the `shown` best
-    schedules, as many of the latest `trials`, and the `report` on the last one.
+    `goal` says in words what is maximised, `person` who is asked. It shows the best `trials`, the
+    latest ones, and the `report` on the last.
     """
     rules = _rules(current, goal, style)
     queries, count = questions.allowed, current.rates.size
     name = {"changes": "changes", "rates": "rates_percent"}[style.answer]
     what_if = _WHAT_IF.format(queries=queries, count=count, name=name) if queries else ""
-    facts = _facts(current, trials, style, shown, report, person)
+    facts = _facts(current, trials, style, report, person)
     left = f"What-if questions left this tax year: {questions.left}." if questions.left else ""
     facts = replace(facts, answers=_answers(questions.heard), left=left)
     return Question(
@@ -138,7 +143,6 @@ def bracket_questions(
     trials: Sequence[Trial],
     *,
     style: PlannerStyle,
-    shown: int = 5,
     report: Report | None = None,
     person: str = "",
 ) -> list[Question[BracketsShared, BracketQuestion]]:
@@ -152,7 +156,7 @@ def bracket_questions(
     orders, fixed = letter_orders(style, len(names)), style.letters == "fixed"
     rules = _rules(current, goal, replace(style, answer="changes"))
     letters = _LETTERS.format(meaning=f": {_meaning(orders[0, 0])}" if fixed else "")
-    facts = _facts(current, trials, style, shown, report, person)
+    facts = _facts(current, trials, style, report, person)
     shared = BracketsShared(replace(rules, form=letters), facts)
     differences = rate_differences(100 * np.asarray(listed_rates(current), float), trials)
     return [
@@ -234,7 +238,6 @@ def _facts(
     current: BracketSchedule,
     trials: Sequence[Trial],
     style: PlannerStyle,
-    shown: int,
     report: Report | None,
     person: str,
 ) -> PlannerFacts:
@@ -245,7 +248,7 @@ def _facts(
     return PlannerFacts(
         person=person,
         people=observation_text(current, seen, style.statuses) if seen is not None else "",
-        trials="\n".join(trial_lines(trials, shown)),
+        trials="\n".join(trial_lines(trials, style.shown)),
         comparison=reflection_text(*pair, names=names) if pair else "",
         answers="",
         in_force=f"Current rates, from the lowest bracket: {per_cent(listed_rates(current))}.",

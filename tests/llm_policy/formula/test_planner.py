@@ -80,7 +80,7 @@ def test_it_reads_no_more_than_the_prompt_shows():
     )
     shown = [seen[1], seen[3], seen[4]]
     current = BracketSchedule([0, 20_000], list(seen[-1].rates))
-    text = str(planner_question(current, "", seen, style=PlannerStyle(), shown=2).personal)
+    text = str(planner_question(current, "", seen, style=PlannerStyle(shown=2)).personal)
     assert "50 %, 10 %" not in text
     assert "30 %, 30 %" in text
     np.testing.assert_array_equal(

@@ -172,7 +172,7 @@ def test_it_recommends_the_best_it_has_seen(results):
 
 
 def test_the_model_reads_what_was_told_and_no_more():
-    model, engine, _ = planner(answer(10, 0, 0), shown=2)
+    model, engine, _ = planner(answer(10, 0, 0), style=PlannerStyle(shown=2))
     results = [100.0, 400.0, 200.0, 300.0, 50.0]
     schedules, _ = run(model, results)
     trials = [

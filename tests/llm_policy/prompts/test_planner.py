@@ -128,7 +128,7 @@ def test_people_are_counted_per_bracket_and_every_amount_has_its_place():
 
 
 def test_the_prompt_shows_the_best_and_the_latest():
-    said = prompt(shown=2).personal.splitlines()
+    said = prompt(style=PlannerStyle(shown=2)).personal.splitlines()
     best, latest = (
         said.index("The best schedules so far, best first:"),
         said.index("The latest tax years, latest last:"),
