@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal, NamedTuple, Protocol
 
 import equinox as eqx
@@ -26,18 +25,15 @@ from llm_policy.answers.reading import (
 from llm_policy.engines.base import Engine, EngineError, Prompt
 from llm_policy.engines.requests import ChoiceRequest, TextRequest
 from llm_policy.engines.wrappers.tally import tallied
-from llm_policy.memory.workers import Memory, Records, nothing, remember
+from llm_policy.memory.workers import Memory, nothing
 from llm_policy.prompts.disutility import price_of_an_hour, utility_in_words
 from llm_policy.prompts.means import means_of, price_lines, worker_lines
-from llm_policy.prompts.numbers import LONGEST_RATE
 from llm_policy.prompts.objectives import OBJECTIVES, in_words
 from llm_policy.prompts.segments import WorkerLines, joined
 from llm_policy.prompts.workers import Situation, Style, labor_questions, satisfaction_questions
 from llm_policy.workers.chances import Chances
 from llm_policy.workers.checks import check_personas, checked_aims, checked_hours
 
-TEMPLATE_TOKENS = 64
-"""Room for what a chat template puts around a prompt."""
 HOURS_TOKENS = 24
 """Tokens that hours in JSON may take, without a thought."""
 
@@ -230,53 +226,6 @@ class LLMWorkers:
             said, known = as_column(self.asker.write(request, satisfied_in))
         answer[asked] = np.where(known, said, np.nan)
         return answer
-
-    def check_context(self, schedule: BracketSchedule) -> int:
-        """Return the tokens of the longest labor prompt of a run on these brackets, and its answer.
-
-        Raises:
-            ValueError: they do not fit into the model's context.
-        """
-        prompts = self.prompts(*self.worst_case(schedule))
-        longest = max(prompts, key=lambda prompt: len(prompt.shared) + len(prompt.personal))
-        length = sum(self.engine.count(longest)) + self.answer_tokens + TEMPLATE_TOKENS
-        room = self.engine.describe().context
-        if 0 < room < length:
-            raise ValueError(
-                f"A worker's prompt with {self.style.history} latest and {self.style.best} best "
-                f"steps and its answer take up to {length:,} tokens, but the model holds {room:,}: "
-                "shorten the history, or raise the context."
-            )
-        return length
-
-    def worst_case(self, schedule: BracketSchedule) -> tuple[Situation, Memory]:
-        """Return what makes prompts longest: memory and past laws full, amounts and rates long."""
-        agents, full = self.economy.population.agents, self.begin()
-        rooms = len(full.last.labor), self.style.best
-        dissatisfied = 0.0 if self.asks_satisfaction else np.nan
-        amount = max(1_234_567.0, self.most * float(jnp.max(self.economy.population.skill)))
-
-        def same(value: float) -> Float[np.ndarray, " agents"]:
-            return np.full(agents, value)
-
-        for step in range(sum(rooms)):
-            now = Records(
-                step=same(10_001.0 + step),
-                tax_year=same(
-                    1_001.0 + min(step, sum(rooms) - 2)
-                ),  # a nudge takes two steps of one year
-                labor=same(10.25 + step),
-                income=same(amount),
-                tax=same(amount),
-                rebate=same(amount),
-                result=same(-amount - step),
-                satisfied=same(dissatisfied),
-            )
-            full = remember(full, now)
-        law = BracketSchedule(schedule.thresholds, jnp.full_like(schedule.rates, LONGEST_RATE))
-        past = dict.fromkeys(range(1001, 1001 + MOST_LAWS), law)
-        worst = Situation(law, 1001 + MOST_LAWS, past, amount, "exploit")
-        return worst, replace(full, seen=rooms[0])
 
     @property
     def answer_tokens(self) -> int:

@@ -20,6 +20,7 @@ from llm_policy.prompts.election import ElectionRules, stand_questions, vote_que
 from llm_policy.prompts.planner import PlannerStyle, bracket_questions, planner_question
 from llm_policy.prompts.segments import joined
 from llm_policy.prompts.workers import Style
+from llm_policy.workers.context import worst_case
 from llm_policy.workers.llm import WRITTEN, LLMWorkers
 from llm_policy.workers.society import Society
 
@@ -35,7 +36,7 @@ def asked(scenario="bounded", skill=(500.0, 1000.0, 500.0)):
     engine = ScriptedEngine(lambda prompt: "")
     workers = LLMWorkers(engine, economy, personas, scenario=scenario, style=Style())
     society = Society(workers, Utilitarian())
-    situation, memory = workers.worst_case(LAW)
+    situation, memory = worst_case(workers, LAW)
     shared, voters = society.voters_of(situation, memory)
     words = {"rules": RULES, "goal": "Aim high.", "style": STYLE, "economy": shared}
     person = f"{shared}\n{voters[1]}"

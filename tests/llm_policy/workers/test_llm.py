@@ -25,6 +25,7 @@ from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.engines.wrappers.dedupe import Dedupe
 from llm_policy.memory.workers import Records, remember
 from llm_policy.prompts.workers import Situation, Style
+from llm_policy.workers.context import check_context, longest_question
 from llm_policy.workers.llm import Answers, LLMWorkers, present, settle_answers
 
 N = 10
@@ -407,15 +408,16 @@ def test_a_context_that_is_too_short_is_an_error_with_both_lengths():
 
     engine = Short(clear)
     workers = LLMWorkers(engine, economy_of(), PEOPLE)
-    length = workers.check_context(LAW)
+    longest = [longest_question(workers, LAW)]
+    length = check_context(engine, longest)
     for engine.context in (0, length):
-        assert workers.check_context(LAW) == length
+        assert check_context(engine, longest) == length
     engine.context = length - 1
     with pytest.raises(
         ValueError,
-        match=rf"10 latest and 5 best .* {length:,} tokens, .* holds {length - 1:,}: shorten",
+        match=rf"A worker's longest .* {length:,} tokens, .* holds {length - 1:,}: raise",
     ):
-        workers.check_context(LAW)
+        check_context(engine, longest)
 
 
 @pytest.mark.parametrize(
@@ -431,10 +433,11 @@ def test_a_context_that_is_too_short_is_an_error_with_both_lengths():
     ],
 )
 def test_the_length_checked_grows_with_what_is_read_and_written(style, longer):
-    plain, other = (
-        LLMWorkers(Asked(clear), economy_of(), PEOPLE, style=s).check_context(LAW)
-        for s in (Style(), style)
-    )
+    def length(style):
+        workers = LLMWorkers(Asked(clear), economy_of(), PEOPLE, style=style)
+        return check_context(workers.engine, [longest_question(workers, LAW)])
+
+    plain, other = length(Style()), length(style)
     assert other != plain
     assert (other > plain) == longer
 
