@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import tyro
 
 from experiments.core.checks import require_at_least, require_some
-from experiments.core.choices import Choices
+from experiments.core.choices import CommandChoices
 from experiments.core.config import ModelConfig, WelfareName
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class CoreBenchmarkConfig(Choices):
+class CoreBenchmarkConfig(CommandChoices):
     """Time taxes, responses and welfare gradients against NumPy and the machine's own limits."""
 
     sizes: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
@@ -75,7 +75,7 @@ class LLMBenchmarkConfig(ModelConfig):
 
 
 @dataclass(frozen=True)
-class EnginesBenchmarkConfig(Choices):
+class EnginesBenchmarkConfig(CommandChoices):
     """Ask the embedded engine and vLLM the same prompts on the same weights, in turns."""
 
     model: Path | None = None
@@ -103,7 +103,7 @@ def _check_asking(config: LLMBenchmarkConfig | EnginesBenchmarkConfig) -> None:
 
 
 @dataclass(frozen=True)
-class LearningBenchmarkConfig(Choices):
+class LearningBenchmarkConfig(CommandChoices):
     """Let a planner and workers learn together by PPO, and a network learn to plan in one call."""
 
     seeds: int = 5
@@ -214,7 +214,7 @@ RowName = Literal["help", "eager", "compile", "core", "compare", "engines", "swe
 
 
 @dataclass(frozen=True)
-class AgainstBenchmarkConfig(Choices):
+class AgainstBenchmarkConfig(CommandChoices):
     """Measure this checkout beside another, in turns: ratios, spreads, and tables to the cent."""
 
     other: Annotated[Path, tyro.conf.Positional]

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import tyro
 
-from experiments.core.choices import Choices
+from experiments.core.choices import CommandChoices
 
 SUFFIXES = (".parquet", ".csv")
 
 
 @dataclass(frozen=True)
-class CollectConfig(Choices):
+class CollectConfig(CommandChoices):
     """Join the metrics of runs, of any command, in one file: a row for each number.
 
     What is no finished run is named and left out, and the exit status is then 1.

@@ -44,7 +44,7 @@ class EngineOrder(NamedTuple):
     prices: tuple[float, float] | None
 
 
-class Choices:
+class CommandChoices:
     """The choices of a command. What each of their classes has to check is its `_check`."""
 
     def check(self) -> None:
@@ -58,7 +58,7 @@ class Choices:
                 kind._check(self)
 
 
-class RunChoices(Choices):
+class RunChoices(CommandChoices):
     """The choices of a run, by whatever command: of one that asks no model unless said otherwise.
 
     They are frozen, and hold all that the run's figures depend on.

@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 from experiments.core.checks import COSTS, check_limits, require_at_least
 from experiments.core.choices import (
     AskedModel,
-    Choices,
+    CommandChoices,
     EngineName,
     EngineOptions,
     EngineOrder,
@@ -98,7 +98,7 @@ def check_planners(config: EconomyConfig, planners: Sequence[PlannerName]) -> No
 
 
 @dataclass(frozen=True)
-class ModelConfig(Choices):
+class ModelConfig(CommandChoices):
     """Which model answers, and how."""
 
     model: str = SHIPPED

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 import tyro
 
 from experiments.core.checks import require_at_least
-from experiments.core.choices import Choices
+from experiments.core.choices import CommandChoices
 from experiments.economies.defaults import file_defaults
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ MOST_AGENTS = 10**8
 
 
 @dataclass(frozen=True)
-class EconomyConfig(Choices):
+class EconomyConfig(CommandChoices):
     """Rational workers on the ACS-2023 income quantile grid, calibrated to 40 hours under a law."""
 
     economy_file: Annotated[Path | None, tyro.conf.arg(name="economy", metavar="FILE")] = None

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.core.choices import Choices
+from experiments.core.choices import CommandChoices
 
 if TYPE_CHECKING:
     pass
 
 
 @dataclass(frozen=True)
-class FidelityConfig(Choices):
+class FidelityConfig(CommandChoices):
     """Measure the small model against the known formula it imitates, as worker and as planner."""
 
     model: Path | None = None

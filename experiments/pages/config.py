@@ -7,11 +7,11 @@ from typing import Annotated
 import tyro
 
 from experiments.core.checks import require_at_least
-from experiments.core.choices import Choices
+from experiments.core.choices import CommandChoices
 
 
 @dataclass(frozen=True)
-class ReportConfig(Choices):
+class ReportConfig(CommandChoices):
     """Write report.html into run directories: one file with figures, tables and transcripts.
 
     It needs no network, and asks no model. A folder of run directories gets a page of all its runs,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from experiments.core.choices import Choices
+from experiments.core.choices import CommandChoices
 
 if TYPE_CHECKING:
     pass
@@ -12,7 +12,7 @@ _FEWEST = 10_000
 
 
 @dataclass(frozen=True)
-class PersonasConfig(Choices):
+class PersonasConfig(CommandChoices):
     """Compare personas, for skills on the ACS-2023 income quantile grid, with published figures."""
 
     agents: int = 100_000

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 import tyro
 
 from experiments.core.checks import COSTS, check_limits
-from experiments.core.choices import Choices
+from experiments.core.choices import CommandChoices
 
 
 @dataclass(frozen=True)
-class StudyConfig(Choices):
+class StudyConfig(CommandChoices):
     """Do a list of runs with factors and seeds, each in a directory, under one budget.
 
     Runs that are complete are skipped, and one that was cut short is finished: the same command

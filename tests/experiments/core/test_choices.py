@@ -2,17 +2,17 @@ from dataclasses import dataclass
 
 import pytest
 
-from experiments.core.choices import Choices
+from experiments.core.choices import CommandChoices
 
 CHECKED = []
 
 
-class Where(Choices):
+class Where(CommandChoices):
     def _check(self):
         CHECKED.append("where")
 
 
-class Who(Choices):
+class Who(CommandChoices):
     pass
 
 
