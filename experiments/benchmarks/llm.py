@@ -117,14 +117,7 @@ def run_llm(
     """
     on_start("the engine starts")
     begun = time.perf_counter()
-    engine = start_engine(
-        model=config.model,
-        server=config.server,
-        temperature=config.heat,
-        context=config.context,
-        quantization=config.quantization,
-        tensor_parallel=config.tensor_parallel,
-    )
+    engine = start_engine(config.order().options._replace(greet=None))
     seconds = time.perf_counter() - begun
     with closing(engine):
         return measure_llm(config, engine, on_start, start_seconds=seconds)

@@ -19,18 +19,18 @@ class AskedModel(NamedTuple):
 
 
 class EngineOptions(NamedTuple):
-    """What an engine is started with: the arguments of `start_engine`."""
+    """What an engine is started with: see `start_engine`."""
 
     model: str
     server: str | None
-    engine: EngineName
     temperature: float
     context: int
-    seed: int
-    quantization: str | None
-    tensor_parallel: int
-    key_variable: str | None
-    greet: ModeName
+    engine: EngineName = "auto"
+    seed: int = 0
+    quantization: str | None = None
+    tensor_parallel: int = 1
+    key_variable: str | None = None
+    greet: ModeName | None = None
 
 
 class EngineOrder(NamedTuple):
