@@ -180,7 +180,7 @@ PeerName = Literal["numpy", "ai-economist", "tax-calculator", "agent-torch"]
 
 
 @dataclass(frozen=True)
-class PeersBenchmarkConfig:
+class PeersBenchmarkConfig(CommandChoices):
     """Measure the core beside what users would pick instead, each in an environment of its own."""
 
     peers: tuple[PeerName, ...] = ("numpy", "ai-economist", "tax-calculator")
@@ -198,12 +198,7 @@ class PeersBenchmarkConfig:
     json: bool = False
     """Print the result as JSON on standard output instead of tables."""
 
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: no peer, nobody to be taxed, no round, or a patience that is no time.
-        """
+    def _check(self) -> None:
         require_some("peers", self.peers, get_args(PeerName))
         require_at_least(2, "most", self.most)
         require_at_least(1, "repeats", self.repeats)
