@@ -207,3 +207,8 @@ def test_questions_say_what_they_are_about():
 def test_an_unknown_answer_is_refused():
     with pytest.raises(ValueError, match=r'A planner answers "changes" or "rates"; got \'points\''):
         PlannerStyle(answer="points")
+
+
+def test_a_planner_that_rereads_nothing_is_refused():
+    with pytest.raises(ValueError, match="rereads at least 1 tax year; got 0"):
+        PlannerStyle(shown=0)
