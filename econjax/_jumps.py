@@ -1,6 +1,7 @@
 """Revenue that moves as workers jump: the part of its derivative that fixed labels leave out."""
 
 from functools import partial
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -92,11 +93,12 @@ def _arriving_revenue_jvp(primals, tangents):
     gain = jnp.where(counted, high.tax - low.tax, 0)
     types, type_moves = eqx.filter_jvp(log_types, (economy,), tangents[:1])
     group = _group_met(economy, schedule)
-    total = _arriving(economy, types, bandwidth, at, gain * moved, counted, group)
+    borders = _Borders(at, counted)
+    total = _arriving(economy, types, bandwidth, borders, gain * moved, group)
     if type_moves is None:
         return zero, total
-    at, gain, counted = (spread(values, group) for values in (at, gain, counted))
-    return zero, total + _arriving(economy, types, bandwidth, at, gain * type_moves[None], counted)
+    borders, gain = jax.tree.map(lambda values: spread(values, group), (borders, gain))
+    return zero, total + _arriving(economy, types, bandwidth, borders, gain * type_moves[None])
 
 
 def _slope_and_lift(
@@ -117,13 +119,19 @@ def _slope_and_lift(
     return slope, tangent(tangents, jnp.zeros_like(at)) if jax.tree.leaves(tangents) else None
 
 
+class _Borders(NamedTuple):
+    """The log types that are met at borders, and which of them count."""
+
+    at: Float[Array, "borders met"]
+    counted: Bool[Array, "borders met"]
+
+
 def _arriving(
     economy: Economy,
     types: Float[Array, " agents"],
     bandwidth: Float[Array, ""] | None,
-    at: Float[Array, "borders met"],
+    borders: _Borders,
     brought: Float[Array, "borders _"],
-    counted: Bool[Array, "borders met"],
     group: Int[Array, " agents"] | None = None,
 ) -> Float[Array, ""]:
     """Return the sum over workers and borders of the density at the border times what each brings.
@@ -131,7 +139,7 @@ def _arriving(
     Where they share a type, nobody need be counted unless somebody jumps. With a `group`, those met
     at the borders are one of each.
     """
-    weight = economy.population.weight
+    weight, (at, counted) = economy.population.weight, borders
 
     def kernel() -> tuple[Float[Array, ""], Float[Array, "borders met"]]:
         reach = default_bandwidth(economy) if bandwidth is None else bandwidth

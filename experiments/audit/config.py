@@ -35,12 +35,6 @@ class AuditConfig(RunConfig):
         """About how many questions the model is asked: each worker in some ten ways."""
         return self.size * (10 + self.samples)
 
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: a choice that makes no audit.
-        """
-        RunConfig.check(self)
+    def _check(self) -> None:
         require_at_least(1, "samples", self.samples)
         require_at_least(1, "elections", self.elections)

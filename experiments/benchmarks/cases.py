@@ -105,9 +105,7 @@ def _economic_cases(
     labor = jnp.full_like(population.skill, REFERENCE_HOURS)
     yield Case("settle", size, settle, (economy, law, labor), limits)
     by_hand = compile_for(
-        hand_fused_welfare,
-        *(population.skill, population.taste, population.weight, labor, law.thresholds, law.rates),
-        *(quasilinear.elasticity, welfare.aversion),
+        hand_fused_welfare, population, labor, law, quasilinear.elasticity, welfare.aversion
     )
     arguments = (economy, law, labor, welfare)
     yield Case(

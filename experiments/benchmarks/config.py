@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import tyro
 
 from experiments.core.checks import require_at_least, require_some
+from experiments.core.choices import CommandChoices
 from experiments.core.config import ModelConfig, WelfareName
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class CoreBenchmarkConfig:
+class CoreBenchmarkConfig(CommandChoices):
     """Time taxes, responses and welfare gradients against NumPy and the machine's own limits."""
 
     sizes: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
@@ -31,12 +32,7 @@ class CoreBenchmarkConfig:
     json: bool = False
     """Print the result as JSON on standard output instead of tables."""
 
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: a size or number of rounds below 1, no size, or a patience that is no time.
-        """
+    def _check(self) -> None:
         counts = {"sizes": self.sizes, "batch": self.batch, "repeats": (self.repeats,)}
         for name, values in counts.items():
             if not values or min(values) < 1:
@@ -70,13 +66,7 @@ class LLMBenchmarkConfig(ModelConfig):
     json: bool = False
     """Print the result as JSON on standard output instead of tables."""
 
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: too few workers, tokens, steps or rounds.
-        """
-        ModelConfig.check(self)
+    def _check(self) -> None:
         _check_asking(self)
         if self.distinct is not None and not 2 <= self.distinct <= self.agents:
             raise ValueError(
@@ -85,7 +75,7 @@ class LLMBenchmarkConfig(ModelConfig):
 
 
 @dataclass(frozen=True)
-class EnginesBenchmarkConfig:
+class EnginesBenchmarkConfig(CommandChoices):
     """Ask the embedded engine and vLLM the same prompts on the same weights, in turns."""
 
     model: Path | None = None
@@ -103,12 +93,7 @@ class EnginesBenchmarkConfig:
     json: bool = False
     """Print the result as JSON on standard output instead of tables."""
 
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: too few workers, steps or rounds.
-        """
+    def _check(self) -> None:
         _check_asking(self)
 
 
@@ -118,7 +103,7 @@ def _check_asking(config: LLMBenchmarkConfig | EnginesBenchmarkConfig) -> None:
 
 
 @dataclass(frozen=True)
-class LearningBenchmarkConfig:
+class LearningBenchmarkConfig(CommandChoices):
     """Let a planner and workers learn together by PPO, and a network learn to plan in one call."""
 
     seeds: int = 5
@@ -144,12 +129,7 @@ class LearningBenchmarkConfig:
     json: bool = False
     """Print the result as JSON on standard output instead of tables."""
 
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: too few of something.
-        """
+    def _check(self) -> None:
         least = {
             "seeds": 2,
             "agents": 2,
@@ -190,13 +170,7 @@ class SurrogateBenchmarkConfig(ModelConfig):
     json: bool = False
     """Print the result as JSON on standard output instead of tables."""
 
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: too few of something.
-        """
-        ModelConfig.check(self)
+    def _check(self) -> None:
         for name, least in {"agents": 2, "schedules": 1, "unseen": 1, "steps": 1}.items():
             require_at_least(least, name, getattr(self, name))
         require_at_least(2, "sizes", min(self.sizes, default=0))
@@ -206,7 +180,7 @@ PeerName = Literal["numpy", "ai-economist", "tax-calculator", "agent-torch"]
 
 
 @dataclass(frozen=True)
-class PeersBenchmarkConfig:
+class PeersBenchmarkConfig(CommandChoices):
     """Measure the core beside what users would pick instead, each in an environment of its own."""
 
     peers: tuple[PeerName, ...] = ("numpy", "ai-economist", "tax-calculator")
@@ -224,12 +198,7 @@ class PeersBenchmarkConfig:
     json: bool = False
     """Print the result as JSON on standard output instead of tables."""
 
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: no peer, nobody to be taxed, no round, or a patience that is no time.
-        """
+    def _check(self) -> None:
         require_some("peers", self.peers, get_args(PeerName))
         require_at_least(2, "most", self.most)
         require_at_least(1, "repeats", self.repeats)
@@ -240,7 +209,7 @@ RowName = Literal["help", "eager", "compile", "core", "compare", "engines", "swe
 
 
 @dataclass(frozen=True)
-class AgainstBenchmarkConfig:
+class AgainstBenchmarkConfig(CommandChoices):
     """Measure this checkout beside another, in turns: ratios, spreads, and tables to the cent."""
 
     other: Annotated[Path, tyro.conf.Positional]
@@ -262,12 +231,7 @@ class AgainstBenchmarkConfig:
     json: bool = False
     """Print the result as JSON on standard output instead of tables."""
 
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: no row, no turn, or a size that cannot be measured.
-        """
+    def _check(self) -> None:
         require_some("rows", self.rows, get_args(RowName))
         require_at_least(1, "turns", self.turns)
         require_at_least(2, "brackets", min(self.brackets, default=0))

@@ -25,6 +25,7 @@ from experiments.report.console import mistakes
 from llm_policy.answers.reading import hours_answer, schema
 from llm_policy.engines.base import Engine, Schema
 from llm_policy.prompts.workers import Mode
+from llm_policy.workers.context import check_context, longest_question
 from llm_policy.workers.society import State
 
 
@@ -116,14 +117,7 @@ def run_llm(
     """
     on_start("the engine starts")
     begun = time.perf_counter()
-    engine = start_engine(
-        model=config.model,
-        server=config.server,
-        temperature=config.heat,
-        context=config.context,
-        quantization=config.quantization,
-        tensor_parallel=config.tensor_parallel,
-    )
+    engine = start_engine(config.order().options._replace(greet=None))
     seconds = time.perf_counter() - begun
     with closing(engine):
         return measure_llm(config, engine, on_start, start_seconds=seconds)
@@ -158,7 +152,7 @@ def measure_llm(
     with mistakes():
         for mode in get_args(Mode):
             alive = society(everybody, engine, mode)
-            alive.workers.check_context(everybody.law)
+            check_context(engine, [longest_question(alive.workers, everybody.law)])
     with tempfile.TemporaryDirectory() as folder:
         on_start("steps outside the engine")
         scripted = timed_lives(everybody, states, script(), Path(folder, "script"), replay=True)

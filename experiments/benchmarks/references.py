@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from econjax import BracketSchedule, Population
 from econjax.population import REFERENCE_HOURS
 
 
@@ -45,12 +46,9 @@ class NumpySchedule:
 
 
 def hand_fused_welfare(
-    skill: Float[Array, " workers"],
-    taste: Float[Array, " workers"],
-    weight: Float[Array, " workers"],
+    population: Population,
     labor: Float[Array, " workers"],
-    thresholds: Float[Array, " brackets"],
-    rates: Float[Array, " brackets"],
+    law: BracketSchedule,
     elasticity: Float[Array, ""],
     aversion: Float[Array, ""],
 ) -> Float[Array, ""]:
@@ -58,6 +56,8 @@ def hand_fused_welfare(
 
     No public spending, no consumption floor; utility counts as a dollar at least.
     """
+    skill, taste, weight = population.skill, population.taste, population.weight
+    thresholds, rates = law.thresholds, law.rates
     income = skill * labor
     tax = rates[0] * income
     for j in range(1, rates.size):

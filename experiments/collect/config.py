@@ -6,11 +6,13 @@ from typing import Annotated
 
 import tyro
 
+from experiments.core.choices import CommandChoices
+
 SUFFIXES = (".parquet", ".csv")
 
 
 @dataclass(frozen=True)
-class CollectConfig:
+class CollectConfig(CommandChoices):
     """Join the metrics of runs, of any command, in one file: a row for each number.
 
     What is no finished run is named and left out, and the exit status is then 1.
@@ -29,12 +31,7 @@ class CollectConfig:
     json: bool = False
     """Print what was collected as JSON on standard output."""
 
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: nothing to collect, or a file that cannot be written so.
-        """
+    def _check(self) -> None:
         if not self.run:
             raise ValueError("econjax collect takes run directories, such as runs/*; got none.")
         if self.out.suffix not in SUFFIXES:

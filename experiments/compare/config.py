@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import get_args
 
 from experiments.core.checks import require_at_least, require_some
 from experiments.core.config import (
@@ -69,13 +69,7 @@ class CompareConfig(AnsweringConfig):
     changes). auto is as the model was taught, workers and planner apart, or else what a probe of a
     few questions finds right for it."""
 
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: a choice that makes no comparison.
-        """
-        AnsweringConfig.check(self)
+    def _check(self) -> None:
         for name in ("evaluations", "tax_year", "repetitions", "seeds"):
             require_at_least(1, name, getattr(self, name))
         require_some("workers", self.workers, get_args(WorkersName))
@@ -206,11 +200,11 @@ class CompareConfig(AnsweringConfig):
         """Whether there are as many workers as a data file has records."""
         return workers == "rational" and self.has_own_incomes
 
-    def asdict(self) -> dict[str, Any]:
-        """Return the choices that figures depend on, ready for JSON."""
-        numbers = self.among(self.workers[0]) if len(self.workers) == 1 else self
-        filled = {"agents": numbers.agents, "evaluations": numbers.evaluations}
-        return AnsweringConfig.asdict(self) | filled
+    @property
+    def numbers(self) -> dict[str, int | None]:
+        """The numbers that stand for those that are not given, by name."""
+        filled = self.among(self.workers[0]) if len(self.workers) == 1 else self
+        return {"agents": filled.agents, "evaluations": filled.evaluations}
 
 
 MOST_RATES = 14

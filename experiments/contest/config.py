@@ -39,13 +39,7 @@ class ContestConfig(RunConfig):
         """About how many questions the model is asked: by eight planners as often."""
         return self.seeds * len(self.welfare) * 8 * self.evaluations * self.steps * self.size
 
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: a choice that makes no contest.
-        """
-        RunConfig.check(self)
+    def _check(self) -> None:
         for name, least in {"evaluations": 1, "steps": 1, "seeds": 2}.items():
             require_at_least(least, name, getattr(self, name))
         require_some("welfare", self.welfare, get_args(WelfareName))

@@ -19,18 +19,18 @@ class AskedModel(NamedTuple):
 
 
 class EngineOptions(NamedTuple):
-    """What an engine is started with: the arguments of `start_engine`."""
+    """What an engine is started with: see `start_engine`."""
 
     model: str
     server: str | None
-    engine: EngineName
     temperature: float
     context: int
-    seed: int
-    quantization: str | None
-    tensor_parallel: int
-    key_variable: str | None
-    greet: ModeName
+    engine: EngineName = "auto"
+    seed: int = 0
+    quantization: str | None = None
+    tensor_parallel: int = 1
+    key_variable: str | None = None
+    greet: ModeName | None = None
 
 
 class EngineOrder(NamedTuple):
@@ -44,7 +44,21 @@ class EngineOrder(NamedTuple):
     prices: tuple[float, float] | None
 
 
-class RunChoices:
+class CommandChoices:
+    """The choices of a command. What each of their classes has to check is its `_check`."""
+
+    def check(self) -> None:
+        """Check all that can be checked before any work, base classes first.
+
+        Raises:
+            ValueError: a choice that makes no sense, or does not go with the others.
+        """
+        for kind in reversed(type(self).__mro__):
+            if "_check" in vars(kind):
+                kind._check(self)
+
+
+class RunChoices(CommandChoices):
     """The choices of a run, by whatever command: of one that asks no model unless said otherwise.
 
     They are frozen, and hold all that the run's figures depend on.
@@ -53,13 +67,6 @@ class RunChoices:
     name: str | None = None
     runs: Path = Path("runs")
     json: bool = False
-
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: a choice that makes no run.
-        """
 
     def models(self) -> tuple[AskedModel, ...]:
         """Return the models that the run asks, each of them once."""

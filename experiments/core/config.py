@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 from experiments.core.checks import COSTS, check_limits, require_at_least
 from experiments.core.choices import (
     AskedModel,
+    CommandChoices,
     EngineName,
     EngineOptions,
     EngineOrder,
@@ -97,7 +98,7 @@ def check_planners(config: EconomyConfig, planners: Sequence[PlannerName]) -> No
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(CommandChoices):
     """Which model answers, and how."""
 
     model: str = SHIPPED
@@ -129,12 +130,7 @@ class ModelConfig:
     seed: int = 0
     """Names what is random in the texts of the embedded engine."""
 
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: a choice that no engine can follow.
-        """
+    def _check(self) -> None:
         for name in ("context", "tensor_parallel"):
             require_at_least(1, name, getattr(self, name))
         if not 0 <= self.heat < math.inf:
@@ -148,6 +144,11 @@ class ModelConfig:
     @property
     def questions(self) -> int | None:
         """About how many questions the model is asked, None if nobody can tell."""
+        return None
+
+    @property
+    def costs(self) -> tuple[float, float] | None:
+        """Dollars per million tokens read, and written; None where nobody counts them."""
         return None
 
     @property
@@ -176,7 +177,7 @@ class ModelConfig:
             key_variable=self.key_variable,
             greet=self.greeting,
         )
-        return EngineOrder(options, self.questions, None)
+        return EngineOrder(options, self.questions, self.costs)
 
 
 @dataclass(frozen=True)
@@ -200,14 +201,7 @@ class RunConfig(EconomyConfig, ModelConfig, RunChoices):
     json: bool = False
     """Print the result as JSON on standard output instead of tables."""
 
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: a choice that makes no run.
-        """
-        EconomyConfig.check(self)
-        ModelConfig.check(self)
+    def _check(self) -> None:
         for name, value in vars(self).items():
             if not all(text.isprintable() for text in _texts(value)):
                 raise ValueError(
@@ -226,9 +220,10 @@ class RunConfig(EconomyConfig, ModelConfig, RunChoices):
         """Return the models that the run asks, each of them once."""
         return (AskedModel(self.model, self.server),) if self.asks_a_model else ()
 
-    def order(self) -> EngineOrder:
-        """Return the engine to start."""
-        return ModelConfig.order(self)._replace(prices=self.prices)
+    @property
+    def costs(self) -> tuple[float, float]:
+        """Dollars per million tokens read, and written."""
+        return self.prices
 
     def orders(self) -> list[EngineOrder]:
         """Return the engine to start for each model."""
@@ -265,13 +260,16 @@ class RunConfig(EconomyConfig, ModelConfig, RunChoices):
         """Return the choices without limits: a finished run has met those that it had."""
         return dataclasses.replace(self, **dict.fromkeys(COSTS))
 
+    @property
+    def numbers(self) -> dict[str, int | None]:
+        """The numbers that stand for those that are not given, by name."""
+        return {"agents": self.asked_for}
+
     def asdict(self) -> dict:
         """Return the choices that figures depend on, ready for JSON."""
         file = self.economy_file
-        choices = dataclasses.asdict(self) | {
-            "agents": self.asked_for,
-            "economy_file": None if file is None else str(file),
-        }
+        choices = dataclasses.asdict(self) | self.numbers
+        choices["economy_file"] = None if file is None else str(file)
         return {name: value for name, value in choices.items() if name not in NO_MATTER}
 
     @classmethod
@@ -309,13 +307,7 @@ class AnsweringConfig(RunConfig):
     """A choice is no answer where a model gives more than this share of its probability to none of
     the options."""
 
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: a choice that makes no run.
-        """
-        RunConfig.check(self)
+    def _check(self) -> None:
         if not 0 <= self.most_leaked <= 1:
             raise ValueError(f"--most-leaked is a share from 0 to 1; got {self.most_leaked}.")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 import tyro
 
 from experiments.core.checks import require_at_least
+from experiments.core.choices import CommandChoices
 from experiments.economies.defaults import file_defaults
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ MOST_AGENTS = 10**8
 
 
 @dataclass(frozen=True)
-class EconomyConfig:
+class EconomyConfig(CommandChoices):
     """Rational workers on the ACS-2023 income quantile grid, calibrated to 40 hours under a law."""
 
     economy_file: Annotated[Path | None, tyro.conf.arg(name="economy", metavar="FILE")] = None
@@ -156,12 +157,7 @@ class EconomyConfig:
         titles = {} if law == "US federal" else {"US→best": "law→best", "US federal": law}
         return titles | {old: new for old, new in named.items() if old != new}
 
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: a choice that makes no economy.
-        """
+    def _check(self) -> None:
         require_at_least(2, "agents", self.agents)
         if self.size > MOST_AGENTS:
             raise ValueError(f"--agents must be at most {MOST_AGENTS:,}; got {self.agents}.")

@@ -2,9 +2,9 @@
 
 import importlib.util
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from experiments.core.choices import EngineName, EngineOrder, ModeName
+from experiments.core.choices import EngineOptions, EngineOrder
 from experiments.core.costs import bills
 from experiments.report.console import NOTES
 from experiments.report.disclosure import SHIPPED
@@ -33,23 +33,10 @@ def engine_of(order: EngineOrder) -> Engine:
     """
     for bill in bills(order):
         NOTES.print(bill)
-    return start_engine(**order.options._asdict())
+    return start_engine(order.options)
 
 
-def start_engine(
-    *,
-    model: str,
-    server: str | None,
-    temperature: float,
-    context: int,
-    engine: EngineName = "auto",
-    seed: int = 0,
-    quantization: str | None = None,
-    tensor_parallel: int = 1,
-    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto",
-    key_variable: str | None = None,
-    greet: ModeName | None = None,
-) -> Engine:
+def start_engine(options: EngineOptions) -> Engine:
     """Return a model in this process, in JAX or in vLLM, or the client of a server.
 
     `model` is `SHIPPED`, a name that `local_model` knows, a GGUF file or a folder, which both
@@ -57,8 +44,8 @@ def start_engine(
     noise) or "random:SHAPE" (random weights in a shape of `tiny_model.SHAPES`, without a download).
     `engine` "auto" is JAX for `SHIPPED`, for all else vLLM; where vLLM is not installed, JAX for
     whatever it reads. `seed` names the texts of the engine in JAX. `context` (the tokens to make
-    room for), `quantization`, `tensor_parallel` (GPUs that hold one model together) and `dtype` are
-    vLLM's, and mean nothing to the others.
+    room for), `quantization` and `tensor_parallel` (GPUs that hold one model together) are vLLM's,
+    and mean nothing to the others.
 
     `server` is an address, a provider of `models.PROVIDERS`, or several of them with commas
     between, which share the work; `key_variable` names what holds the key of an address. With
@@ -67,8 +54,9 @@ def start_engine(
     Raises:
         EngineError: no such model, no such server, or what the engine needs is not installed.
     """
-    if server is not None:
-        return _connect(server.split(","), model, temperature, key_variable, greet)
+    model, engine = options.model, options.engine
+    if options.server is not None:
+        return _connect(options.server.split(","), options)
     if only := resolve(model).provider:
         raise EngineError(
             f"{model} is a model of {only}, which takes money for its answers: to ask it all the "
@@ -77,10 +65,13 @@ def start_engine(
     if engine == "auto":
         engine = "embedded" if model == SHIPPED or _is_only_here(model) else "vllm"
     if engine == "embedded":
-        return _embed(model, temperature, seed)
-    options = {"quantization": quantization, "tensor_parallel_size": tensor_parallel}
+        return _embed(model, options.temperature, options.seed)
     return _start_vllm(
-        model, temperature=temperature, max_model_len=context, dtype=dtype, **options
+        model,
+        temperature=options.temperature,
+        max_model_len=options.context,
+        quantization=options.quantization,
+        tensor_parallel_size=options.tensor_parallel,
     )
 
 
@@ -146,13 +137,7 @@ def _folder(model: str) -> str:
         raise EngineError(str(error)) from error
 
 
-def _connect(
-    servers: list[str],
-    model: str,
-    temperature: float,
-    key_variable: str | None,
-    greet: ModeName | None,
-) -> Engine:
+def _connect(servers: list[str], options: EngineOptions) -> Engine:
     """Return the client of one server, or of several that share the work."""
     from llm_policy.engines.openai import OpenAIEngine
     from llm_policy.engines.wrappers.parallel import Parallel
@@ -161,12 +146,12 @@ def _connect(
     try:
         for name in (server.strip() for server in servers):
             url, own_variable, extra = (name, None, None) if "://" in name else provider(name)
-            options = {"key_variable": key_variable or own_variable, "extra": extra}
-            given = {option: value for option, value in options.items() if value is not None}
-            engine = OpenAIEngine(url, model, temperature=temperature, **given)
+            more = {"key_variable": options.key_variable or own_variable, "extra": extra}
+            given = {option: value for option, value in more.items() if value is not None}
+            engine = OpenAIEngine(url, options.model, temperature=options.temperature, **given)
             engines.append(engine)
-            if greet is not None:
-                engine.greet(greet)
+            if options.greet is not None:
+                engine.greet(options.greet)
         return engines[0] if len(engines) == 1 else Parallel(engines)
     except BaseException:
         for engine in engines:

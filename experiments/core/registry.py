@@ -117,9 +117,8 @@ def language_model(setting: PlanningContext, history: History = "kept") -> Plann
         setting.engine,
         setting.law,
         goal=setting.aim.words,
-        style=PlannerStyle(statuses=setting.statuses),
+        style=PlannerStyle(statuses=setting.statuses, history=history),
         bounds=setting.bounds,
-        history=history,
     )
 
 

@@ -19,7 +19,8 @@ from llm_policy.engines.base import Engine, EngineError, Prompt
 from llm_policy.formula import workers as formula
 from llm_policy.memory.workers import latest
 from llm_policy.prompts.planner import LETTERS
-from llm_policy.prompts.workers import labor_prompts, satisfaction_prompts
+from llm_policy.prompts.segments import joined
+from llm_policy.prompts.workers import labor_questions, satisfaction_questions
 from llm_policy.workers.llm import CODED
 
 ASKED_WORDINGS = ("as trained, phrasing 0", "as trained, phrasing 1", "in words of no example")
@@ -74,11 +75,11 @@ def answer_divergences(engine: Engine, *, groups: int, seed: int) -> tuple[Diver
     lived = held_out_lives(rng, groups=groups)
     for wording in ASKED_WORDINGS:
         rows += _compare(
-            engine, hours_questions(lived, wording), OFFERED, ("hours", wording), REMEMBERED
+            engine, hours_asked(lived, wording), OFFERED, ("hours", wording), REMEMBERED
         )
-    asked = satisfaction_questions(satisfaction_lives(rng, groups=groups))
+    asked = satisfaction_asked(satisfaction_lives(rng, groups=groups))
     rows += _compare(engine, asked, YES_OR_NO, ("satisfaction", ASKED_WORDINGS[0]), ())
-    asked = planner_questions(rng, groups=groups)
+    asked = planner_asked(rng, groups=groups)
     return (*rows, *_compare(engine, asked, LETTERS, ("a planner's change", ASKED_WORDINGS[0]), ()))
 
 
@@ -119,7 +120,7 @@ def satisfaction_lives(rng: np.random.Generator, *, groups: int) -> list[Life]:
     return [life for _, life in zip(range(groups), found(), strict=False)]
 
 
-def hours_questions(lived: Sequence[Life], wording: str) -> Asked:
+def hours_asked(lived: Sequence[Life], wording: str) -> Asked:
     """Return the question for hours in some of `ASKED_WORDINGS`, with the formula's answers."""
     prompts, probabilities, untaxed = [], [], []
     for group, style, situation, memory in lived:
@@ -127,17 +128,17 @@ def hours_questions(lived: Sequence[Life], wording: str) -> Asked:
             style, mode="choice", think=False, phrasing=int(wording == ASKED_WORDINGS[1])
         )
         workers = group.workers
-        asked = labor_prompts(
+        asked = labor_questions(
             style,
             situation,
-            group.constants,
+            group.lines,
             memory,
             choice_set=workers.choice_set,
             unit=workers.unit,
         )
-        prompts += (
-            rephrased(_NO_CHANCE, asked, held_out=True) if wording == ASKED_WORDINGS[2] else asked
-        )
+        if wording == ASKED_WORDINGS[2]:
+            asked = rephrased(_NO_CHANCE, asked, held_out=True)
+        prompts += joined(asked)
         phase = situation.phase if style.explore else "explore"
         probabilities.append(
             formula.hours_probabilities(
@@ -154,7 +155,7 @@ def hours_questions(lived: Sequence[Life], wording: str) -> Asked:
     return Asked(prompts, np.concatenate(probabilities), forecast)
 
 
-def satisfaction_questions(lived: Sequence[Life]) -> Asked:
+def satisfaction_asked(lived: Sequence[Life]) -> Asked:
     """Return the question whether the last step satisfies, as a society asks it.
 
     Its result is not told.
@@ -165,19 +166,20 @@ def satisfaction_questions(lived: Sequence[Life]) -> Asked:
         untold = steps._replace(
             result=_without_last(steps.result), satisfied=_without_last(steps.satisfied)
         )
-        prompts += satisfaction_prompts(
+        asked = satisfaction_questions(
             situation,
-            group.constants,
+            group.lines,
             replace(memory, last=untold),
             unit=group.workers.unit,
             form=CODED[YES_OR_NO],
         )
+        prompts += joined(asked)
         yes = formula.satisfied_probabilities(group.attitudes, latest(memory))
         probabilities.append(np.stack([yes, 1 - yes], axis=1))
     return Asked(prompts, np.concatenate(probabilities))
 
 
-def planner_questions(rng: np.random.Generator, *, groups: int) -> Asked:
+def planner_asked(rng: np.random.Generator, *, groups: int) -> Asked:
     """Return questions how one rate changes, with the formula's chances of `LETTERS`."""
     told = [bracket_example(rng, held_out=True) for _ in range(groups)]
     probabilities = [part.probabilities for example in told for (part,) in example.answers]

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from experiments.core.choices import CommandChoices
+
 if TYPE_CHECKING:
     pass
 
 
 @dataclass(frozen=True)
-class FidelityConfig:
+class FidelityConfig(CommandChoices):
     """Measure the small model against the known formula it imitates, as worker and as planner."""
 
     model: Path | None = None
@@ -23,12 +25,7 @@ class FidelityConfig:
     json: bool = False
     """Print the figures as JSON on standard output instead of tables."""
 
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: a size or seed that makes no measurement.
-        """
+    def _check(self) -> None:
         if not 0 < self.size < math.inf:
             raise ValueError(f"--size must be positive; got {self.size}.")
         if self.seed < 0:

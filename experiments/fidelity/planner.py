@@ -30,6 +30,7 @@ from llm_policy.formula.planner import changes_probabilities, sample_changes
 from llm_policy.memory.planner import History, Trial, records
 from llm_policy.planners.choice import ChoicePlanner
 from llm_policy.planners.text import as_trial
+from llm_policy.prompts.planner import PlannerStyle
 from llm_policy.prompts.welfare import WELFARE, WelfareSpec
 
 
@@ -178,7 +179,8 @@ class _Contest:
 
     def model(self, name: str, seed: int, engine: Engine) -> _Run:
         """Let the model plan."""
-        planner = ChoicePlanner(engine, self.law, goal=self.aim.words, history=_MODELS[name])
+        style = PlannerStyle(history=_MODELS[name])
+        planner = ChoicePlanner(engine, self.law, goal=self.aim.words, style=style)
         return _Run(self._plan(planner, seed), planner.tally)
 
     def other(self, name: str, seed: int) -> _Run:

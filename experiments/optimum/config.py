@@ -25,13 +25,7 @@ class OptimumConfig(RunConfig):
     generations: int = 40
     """Generations of the gradient-free search among rational workers."""
 
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: a choice that makes no search.
-        """
-        RunConfig.check(self)
+    def _check(self) -> None:
         require_at_least(1, "generations", self.generations)
 
     @property

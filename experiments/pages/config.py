@@ -7,10 +7,11 @@ from typing import Annotated
 import tyro
 
 from experiments.core.checks import require_at_least
+from experiments.core.choices import CommandChoices
 
 
 @dataclass(frozen=True)
-class ReportConfig:
+class ReportConfig(CommandChoices):
     """Write report.html into run directories: one file with figures, tables and transcripts.
 
     It needs no network, and asks no model. A folder of run directories gets a page of all its runs,
@@ -27,12 +28,7 @@ class ReportConfig:
     latex: bool = False
     """Also write every table for LaTeX, with booktabs, into the same folder."""
 
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: nothing to write a page of, or fewer answers than none.
-        """
+    def _check(self) -> None:
         if not self.run:
             raise ValueError("econjax report takes run directories, such as runs/NAME; got none.")
         require_at_least(0, "transcripts", self.transcripts)

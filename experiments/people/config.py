@@ -42,13 +42,7 @@ class PeopleConfig(AnsweringConfig):
         """About how many questions the model is asked: three situations, in up to four ways."""
         return self.size * 3 * (4 if self.ways else 1)
 
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: a choice that makes no comparison.
-        """
-        AnsweringConfig.check(self)
+    def _check(self) -> None:
         require_at_least(2, "agents", self.size)
         require_at_least(1, "samples", self.samples)
         if not 0 <= self.most_unread <= 1:

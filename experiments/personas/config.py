@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from experiments.core.choices import CommandChoices
+
 if TYPE_CHECKING:
     pass
 
@@ -10,7 +12,7 @@ _FEWEST = 10_000
 
 
 @dataclass(frozen=True)
-class PersonasConfig:
+class PersonasConfig(CommandChoices):
     """Compare personas, for skills on the ACS-2023 income quantile grid, with published figures."""
 
     agents: int = 100_000
@@ -20,12 +22,7 @@ class PersonasConfig:
     json: bool = False
     """Print the figures as JSON on standard output instead of a table."""
 
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: too few people to have medians of.
-        """
+    def _check(self) -> None:
         if self.agents < _FEWEST:
             raise ValueError(
                 f"--agents must be {_FEWEST:,} at least, so that every group has people; got "

@@ -30,13 +30,7 @@ class ReformConfig(EconomyConfig):
     json: bool = False
     """Print the result as JSON on standard output instead of a table."""
 
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: a choice that makes no economy, or a schedule that is none.
-        """
-        EconomyConfig.check(self)
+    def _check(self) -> None:
         if not self.tolerance >= 0:
             raise ValueError(f"--tolerance is money a year, 0 or more; got {self.tolerance}.")
         if self.base == self.reform:

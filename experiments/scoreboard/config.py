@@ -52,13 +52,7 @@ class ScoreboardConfig(RunConfig):
     taken: the elasticity (0.1 to 1), the aversion to inequality (0.5 to infinity), or the
     elasticity that planners are told (0.1 to 1) while the true one stays."""
 
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: a choice that makes no scoreboard.
-        """
-        RunConfig.check(self)
+    def _check(self) -> None:
         for name, least in (("populations", 2), ("evaluations", 1)):
             require_at_least(least, name, getattr(self, name))
         require_some("economies", self.economies, (*ECONOMY_NAMES, OWN_ECONOMY))

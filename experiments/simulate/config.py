@@ -128,13 +128,7 @@ class SimulateConfig(AnsweringConfig):
         """About how many questions the models are asked."""
         return self.seeds * (self.size * self.tax_years * (self.tax_year + 1) + self.tax_years)
 
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: a choice that makes no simulation.
-        """
-        AnsweringConfig.check(self)
+    def _check(self) -> None:
         for name in ("tax_years", "tax_year", "seeds", "term", "candidates", "term_limit"):
             require_at_least(1, name, getattr(self, name))
         for name in ("warmup", "queries"):

@@ -13,11 +13,12 @@ from econjax import BracketSchedule
 from econjax.planning import Planner, RationalEvaluator, Report, hear
 from experiments.core.registry import REGISTRY, PlanningContext
 from experiments.simulate.config import SimulateConfig
-from experiments.simulate.context import LongestQuestion, longest_in_democracy
+from experiments.simulate.context import longest_in_democracy
 from llm_policy.elections.democracy import Democracy
 from llm_policy.elections.state import DemocracyState, exploitation, turnover
 from llm_policy.engines.base import Engine
 from llm_policy.planners.text import LLMPlanner
+from llm_policy.workers.context import LongestQuestion
 from llm_policy.workers.evaluator import with_gradient
 from llm_policy.workers.society import Society, State
 

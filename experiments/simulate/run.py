@@ -14,7 +14,7 @@ from econjax import BracketSchedule, Economy
 from econjax.planning import Report
 from experiments.core.modes import mode_for
 from experiments.simulate.config import SimulateConfig
-from experiments.simulate.context import check_context, longest_to_workers
+from experiments.simulate.context import REMEDY
 from experiments.simulate.government import Government, form_government
 from experiments.simulate.population import cast_people, cast_workers
 from llm_policy.audit.probe import Probe, probe_workers
@@ -23,6 +23,7 @@ from llm_policy.engines.wrappers.budget import Usage, estimate
 from llm_policy.engines.wrappers.tally import Tally, tallied
 from llm_policy.personas.text import People
 from llm_policy.prompts.workers import Mode
+from llm_policy.workers.context import check_context, longest_question, worst_case
 from llm_policy.workers.society import Society, State, Step
 
 EXPLOITED_SHARE = 0.1
@@ -88,7 +89,7 @@ def prepare(config: SimulateConfig, engine: Engine) -> Setup:
     )
     start, government = config.schedule(), form_government(config, engine, society)
     longest = government.longest(society, society.usual(start)[1])
-    check_context(engine, [longest_to_workers(society, start), *longest])
+    check_context(engine, [longest_question(workers, start), *longest], remedy=REMEDY)
     return Setup(config, people, society, government, society.begin(start), engine.tally, key)
 
 
@@ -141,7 +142,7 @@ def run_years(setup: Setup, progress: Callable[[int], None] = lambda steps: None
 def foresee(setup: Setup, engine: Engine, prices: tuple[float, float]) -> Usage:
     """Return what the workers' answers take, memories full, none asked again; from a sample."""
     workers, steps = setup.society.workers, setup.config.steps
-    prompts = workers.prompts(*workers.worst_case(setup.config.schedule()))
+    prompts = workers.prompts(*worst_case(workers, setup.config.schedule()))
     sample = [prompts[i] for i in workers.asked[:: -(-len(workers.asked) // _SAMPLE)]]
     batches = math.ceil(steps * len(workers.asked) / len(sample)) * (1 + workers.asks_satisfaction)
     return estimate(

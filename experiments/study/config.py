@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import tyro
 
 from experiments.core.checks import COSTS, check_limits
+from experiments.core.choices import CommandChoices
 
 
 @dataclass(frozen=True)
-class StudyConfig:
+class StudyConfig(CommandChoices):
     """Do a list of runs with factors and seeds, each in a directory, under one budget.
 
     Runs that are complete are skipped, and one that was cut short is finished: the same command
@@ -52,12 +53,7 @@ class StudyConfig:
     json: bool = False
     """Print the result as JSON on standard output instead of tables."""
 
-    def check(self) -> None:
-        """Check all that can be checked before the study is read.
-
-        Raises:
-            ValueError: nothing to do, or a limit that makes no sense.
-        """
+    def _check(self) -> None:
         if self.study is None and not self.list:
             raise ValueError(
                 "Which study? Give a study file or the name of one; econjax study --list names "

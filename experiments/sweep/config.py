@@ -32,12 +32,7 @@ class SweepConfig(RunChoices):
     json: bool = False
     """Print the result as JSON on standard output instead of a table."""
 
-    def check(self) -> None:
-        """Check the file and every point of its design before any work.
-
-        Raises:
-            ValueError: a file that is no sweep, or a point that makes no economy.
-        """
+    def _check(self) -> None:
         from experiments.sweep.design import checked_points
 
         if not 0 < self.memory < 1e6:

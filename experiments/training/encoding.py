@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from tokenizers import Encoding, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from econjax import BracketSchedule
-from experiments.training.examples import MEANS_BEGIN, MEANS_END, Example, Part, Task
+from experiments.training.examples import Example, Part, Task
 from llm_policy.answers.reading import HOURS
 from llm_policy.engines.embedded.random_weights import CHAT_TEMPLATE, CONTEXT, SPECIAL
 
@@ -120,11 +120,10 @@ class Encoder:
         personal = [f"{prompt.personal}<|end|>\n<|assistant|>\n" for prompt in example.prompts]
         first, *rest = self._tokenizer.encode_batch([shared, *personal])
         endowment = example.endowment or [()] * len(rest)
+        ends = example.means_end or [0] * len(rest)
         rows = [
-            self._row(rng, found.ids, answer, told, _end_of_means(text, found) if told else 0)
-            for text, found, answer, told in zip(
-                personal, rest, example.answers, endowment, strict=True
-            )
+            self._row(rng, found.ids, answer, told, _token_before(found, end))
+            for found, answer, told, end in zip(rest, example.answers, endowment, ends, strict=True)
         ]
         return Encoded(example.task, first.ids, rows, example.schedule)
 
@@ -194,11 +193,9 @@ class Encoder:
         )
 
 
-def _end_of_means(text: str, found: Encoding) -> int:
-    """Return the place of the last token of the sentences that tell a worker's means."""
-    told = re.search(rf"{MEANS_BEGIN}.*?(?={MEANS_END}|\n|<\|end\|>)", text)
-    assert told is not None
-    place = found.char_to_token(told.end() - 1)
+def _token_before(found: Encoding, end: int) -> int:
+    """Return the place of the token that holds the last letter before `end`, 0 if none is."""
+    place = found.char_to_token(max(end - 1, 0))
     assert place is not None
     return place
 

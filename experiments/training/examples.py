@@ -18,8 +18,6 @@ WORKINGS: dict[Task, slice] = {"labor": slice(0, 29), "planner": slice(29, 34)}
 ALL_WORKINGS = 34
 MEANS = 29
 """How many numbers follow from who a worker is and what it earns."""
-MEANS_BEGIN, MEANS_END = "Each weekly hour", " Your aim"
-"""What the sentences that tell a worker's means begin with, and what stands after them."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,8 @@ class Example:
     each prompt that tells a worker's means, what follows from them: at each of the hours offered
     the income after tax, then what effort costs, as shares of full-time income; the decimal
     logarithms of that income, and of the prices of an hour over what it earns; and its attitudes to
-    leisure, taxes and risks.
+    leisure, taxes and risks. `means_end` is where in each prompt a worker's means end, as the count
+    of letters before.
     """
 
     task: Task
@@ -54,6 +53,7 @@ class Example:
     answers: Sequence[tuple[Part, ...]]
     schedule: BracketSchedule | None = None
     endowment: Sequence[Sequence[float]] = ()
+    means_end: Sequence[int] = ()
 
 
 def begin_answer(rng: np.random.Generator, name: str, think: bool = False) -> tuple[Part, ...]:

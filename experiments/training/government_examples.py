@@ -15,14 +15,15 @@ from llm_policy.answers.reading import STEPS
 from llm_policy.formula import voters as voter_formula
 from llm_policy.formula.planner import aim, changes_probabilities, sample_changes
 from llm_policy.memory.planner import Trial, records
-from llm_policy.prompts.election import OWN_GOAL, ElectionRules, stand_prompts, vote_prompts
+from llm_policy.prompts.election import OWN_GOAL, ElectionRules, stand_questions, vote_questions
 from llm_policy.prompts.planner import (
     LETTERS,
     PlannerStyle,
     Questions,
-    bracket_prompts,
-    planner_prompt,
+    bracket_questions,
+    planner_question,
 )
+from llm_policy.prompts.segments import joined
 from llm_policy.prompts.welfare import WELFARE
 from llm_policy.prompts.workers import economy_text, memory_lines
 
@@ -41,9 +42,9 @@ def bracket_example(
     """
     law = draw_law(rng, held_out=held_out)
     trials, current = _years(rng, law)
-    style, shown = _draw_style(rng, brief=brief)
+    style = _draw_style(rng, brief=brief)
     report: Any = _report(rng, law, current) if trials and rng.random() < 0.9 else None
-    asked = bracket_prompts(current, _goal(rng), trials, style=style, shown=shown, report=report)
+    asked = bracket_questions(current, _goal(rng), trials, style=style, report=report)
     probabilities = changes_probabilities(np.asarray(current.rates, float).tolist(), trials)
     found = [
         (
@@ -60,7 +61,7 @@ def bracket_example(
         (Part(LETTERS, tuple(probabilities[place].tolist()), single=True, workings=found[place]),)
         for place in places
     ]
-    return Example("planner", [asked[place] for place in places], answers)
+    return Example("planner", joined([asked[place] for place in places]), answers)
 
 
 def planner_example(
@@ -68,18 +69,18 @@ def planner_example(
 ) -> Example:
     """Return the question for the next schedule, in JSON, after histories of `PLANNERS`."""
     law = draw_law(rng, held_out=held_out)
-    style, shown = _draw_style(rng, brief=brief)
+    style = _draw_style(rng, brief=brief)
     style = replace(
         style, answer="changes" if rng.random() < 0.9 else "rates", think=bool(rng.random() < 0.05)
     )
     goal = _goal(rng)
     asks = Questions(int(rng.integers(1, 3))) if rng.random() < 0.03 else Questions()
-    prompts, answers = [], []
+    questions, answers = [], []
     for _ in range(PLANNERS):
         trials, current = _years(rng, law)
         report: Any = _report(rng, law, current) if trials and rng.random() < 0.9 else None
-        prompt = planner_prompt(
-            current, goal, trials, style=style, shown=shown, report=report, questions=asks
+        question = planner_question(
+            current, goal, trials, style=style, report=report, questions=asks
         )
         probabilities = changes_probabilities(np.asarray(current.rates, float).tolist(), trials)
         name = {"changes": "changes", "rates": "rates_percent"}[style.answer]
@@ -89,14 +90,14 @@ def planner_example(
                 *first[:-1],
                 Part((first[-1].texts[0].replace(f'"{name}', f'"what_if": null, "{name}'),)),
             )
-        prompts.append(prompt)
+        questions.append(question)
         parts = _numbers(style, current, probabilities)
         found = _workings(current, trials)
         parts[1:] = [
             replace(part, workings=tuple(on)) for part, on in zip(parts[1:], found, strict=True)
         ]
         answers.append((*first, *parts))
-    return Example("planner", prompts, answers)
+    return Example("planner", joined(questions), answers)
 
 
 def vote_example(rng: np.random.Generator, life: Life) -> Example:
@@ -111,7 +112,7 @@ def vote_example(rng: np.random.Generator, life: Life) -> Example:
     )
     law = life.situation.schedule
     rates = np.asarray(law.rates, float)
-    members = rng.permutation(len(life.group.constants))[:count]
+    members = rng.permutation(len(life.group.lines))[:count]
     others = rng.integers(100, 10_000, count)
     candidates = np.where(rng.random(count) < 0.5, members, others).tolist()
     promised = np.clip(rates + rng.choice(STEPS, (count, len(rates))) / 100, 0, 1).round(4)
@@ -120,7 +121,7 @@ def vote_example(rng: np.random.Generator, life: Life) -> Example:
         for _ in range(int(rng.integers(0, 5)))
     ]
     voters, economy = _voters(life)
-    prompts = vote_prompts(
+    questions = vote_questions(
         law,
         voters,
         candidates,
@@ -140,7 +141,7 @@ def vote_example(rng: np.random.Generator, life: Life) -> Example:
         own=own,
         served=np.isin(candidates, [leader for leader in past if leader is not None]),
     )
-    return Example("vote", prompts, [_ballot(rng, rule, row) for row in values], law)
+    return Example("vote", joined(questions), [_ballot(rng, rule, row) for row in values], law)
 
 
 def stand_example(rng: np.random.Generator, life: Life) -> Example:
@@ -148,7 +149,9 @@ def stand_example(rng: np.random.Generator, life: Life) -> Example:
     law, style = life.situation.schedule, PlannerStyle()
     voters, economy = _voters(life)
     rules = ElectionRules(platforms=True, term=int(rng.integers(1, 4)))
-    prompts = stand_prompts(law, voters, rules=rules, goal=_goal(rng), style=style, economy=economy)
+    questions = stand_questions(
+        law, voters, rules=rules, goal=_goal(rng), style=style, economy=economy
+    )
     income, floors = life.memory.last.income[-1], np.asarray(law.thresholds, float)
     stands = voter_formula.stand_probabilities(
         income, floors, np.asarray(law.rates, float)
@@ -163,19 +166,19 @@ def stand_example(rng: np.random.Generator, life: Life) -> Example:
         )
         for yes, probabilities in zip(stands, promises, strict=True)
     ]
-    return Example("stand", prompts, answers, law)
+    return Example("stand", joined(questions), answers, law)
 
 
-def _draw_style(rng: np.random.Generator, *, brief: bool) -> tuple[PlannerStyle, int]:
-    """Return how a planner is asked, and how many schedules it reads."""
-    style = PlannerStyle(
+def _draw_style(rng: np.random.Generator, *, brief: bool) -> PlannerStyle:
+    """Return how a planner is asked."""
+    return PlannerStyle(
         explore=bool(rng.random() < 0.85),
         exploit=bool(rng.random() < 0.85),
         reflect=bool(rng.random() < 0.85 and not brief),
         observe=bool(rng.random() < 0.6 and not brief),
         letters="fixed",
+        shown=2 if brief else 5 if rng.random() < 0.6 else int(rng.integers(2, 7)),
     )
-    return style, 2 if brief else 5 if rng.random() < 0.6 else int(rng.integers(2, 7))
 
 
 def _goal(rng: np.random.Generator) -> str:
@@ -185,9 +188,7 @@ def _goal(rng: np.random.Generator) -> str:
 def _voters(life: Life) -> tuple[list[str], str]:
     """Return each worker's own situation, and that of the economy, in words."""
     told = memory_lines(life.style, life.memory, unit=life.group.workers.unit)
-    own = [
-        f"{constant}\n{lines}" for constant, lines in zip(life.group.constants, told, strict=True)
-    ]
+    own = [f"{worker}\n{lines}" for worker, lines in zip(life.group.lines, told, strict=True)]
     return own, economy_text(life.situation)
 
 

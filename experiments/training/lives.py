@@ -130,7 +130,6 @@ class Group(NamedTuple):
     workers: LLMWorkers
     population: Population
     lines: list[WorkerLines]
-    constants: list[str]
     endowment: formula.Endowment
     attitudes: formula.Attitudes
 
@@ -206,7 +205,6 @@ def _take(crowd: Crowd, members: Int[np.ndarray, " group"]) -> Group:
         crowd.workers,
         jax.tree.map(lambda values: values[members], everybody),
         [crowd.workers.lines[i] for i in members],
-        [crowd.workers.constants[i] for i in members],
         jax.tree.map(lambda values: values[members], crowd.endowment),
         formula.Attitudes(*(values[members] for values in crowd.attitudes)),
     )
@@ -229,8 +227,8 @@ def _live(rng: np.random.Generator, group: Group, style: Style, steps: int, held
             year += 1
             laws[year] = _same_floors(draw_law(rng), floors, rng)
         rebate *= float(np.exp(rng.normal(0, 0.05)))
-        in_force = 0 if first_step + step == 0 else year
-        now = _settled(rng, group, labor, laws[year], rebate, first_step + step, in_force)
+        told = {"step": first_step + step, "year": year if first_step + step else 0}
+        now = _settled(rng, group, labor, laws[year], rebate=rebate, **told)
         memory = remember(memory, now)
         if step < steps:
             labor = _labor(rng, group, laws[year], memory, "explore")
@@ -266,6 +264,7 @@ def _settled(
     group: Group,
     labor: Float[np.ndarray, " group"],
     law: BracketSchedule,
+    *,
     rebate: float,
     step: int,
     year: int,
@@ -277,14 +276,14 @@ def _settled(
     utility = _utility(group.workers.economy.preferences, consumption, labor, group.population)
     one = np.ones(GROUP)
     now = Records(
-        one * step,
-        one * year,
-        labor,
-        income,
-        tax,
-        one * rebate,
-        np.asarray(utility, float),
-        one * np.nan,
+        step=one * step,
+        tax_year=one * year,
+        labor=labor,
+        income=income,
+        tax=tax,
+        rebate=one * rebate,
+        result=np.asarray(utility, float),
+        satisfied=one * np.nan,
     )
     if not group.workers.asks_satisfaction:
         return now

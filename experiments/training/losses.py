@@ -79,13 +79,16 @@ def _understand(weights: Weights, sizes: Sizes, batch: Batch) -> _Understood:
     _, past = _read(weights, sizes, batch.shared[:, None], batch.shared_length[:, None])
     shared = Past(past.keys[:, :, 0], past.values[:, :, 0], jnp.asarray(batch.shared_length))
     places = jnp.asarray(batch.places)
-    answering, own = _read(weights, sizes, batch.tokens, batch.length, shared, None, places)
+    answering, own = _read(weights, sizes, batch.tokens, batch.length, shared=shared, places=places)
     flat = (past.reshape(*past.shape[:-2], -1) for past in (shared.values, own.values))
     return _Understood(answering, *flat)
 
 
-def _read(weights: Weights, sizes: Sizes, *text: Any) -> tuple[Array, Past]:
-    return cast(tuple[Array, Past], Llama(sizes).apply({"params": weights}, *text))
+def _read(
+    weights: Weights, sizes: Sizes, tokens: Any, length: Any, **more: Any
+) -> tuple[Array, Past]:
+    read = Llama(sizes).apply({"params": weights}, tokens, length, **more)
+    return cast(tuple[Array, Past], read)
 
 
 def _divergence(weights: Weights, batch: Batch, answering: Array) -> Float[Array, "groups rows"]:

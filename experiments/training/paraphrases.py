@@ -6,16 +6,23 @@ these words.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
-from llm_policy.engines.base import Prompt
+from llm_policy.prompts.segments import Lines, Question, WorkerQuestion, WorkersShared
+
+LaborQuestion: TypeAlias = Question[WorkersShared, WorkerQuestion]
+_Lines = TypeVar("_Lines", bound=Lines)
 
 
 class Wording(NamedTuple):
-    """Other words for a sentence: those held out of examples, and slots with what examples say."""
+    """Other words for a sentence of a `segment` of questions.
 
+    Those held out of examples, and slots with what examples say.
+    """
+
+    segment: str
     held_out: str
     slots: Sequence[Sequence[str]]
     any_order: bool = False
@@ -28,23 +35,20 @@ _REPLACED = 0.8
 
 
 def rephrased(
-    rng: np.random.Generator, prompts: Sequence[Prompt], *, held_out: bool = False
-) -> list[Prompt]:
-    """Return the prompts, most in other words; `held_out` ones in words that no example uses."""
+    rng: np.random.Generator, questions: Sequence[LaborQuestion], *, held_out: bool = False
+) -> list[LaborQuestion]:
+    """Return the questions, most in other words; `held_out` ones in words that no example uses."""
     if held_out:
-        return _replaced(
-            prompts, {words: wording.held_out for words, wording in PARAPHRASES.items()}
-        )
-    if rng.random() < _AS_IT_IS:
-        return list(prompts)
-    return _replaced(
-        prompts,
-        {
-            words: _draw(rng, found)
-            for words, found in PARAPHRASES.items()
+        words = {old: wording.held_out for old, wording in PARAPHRASES.items()}
+    elif rng.random() < _AS_IT_IS:
+        words = {}
+    else:
+        words = {
+            old: _draw(rng, wording)
+            for old, wording in PARAPHRASES.items()
             if rng.random() < _REPLACED
-        },
-    )
+        }
+    return [Question(_said(shared, words), _said(own, words)) for shared, own in questions]
 
 
 def _draw(rng: np.random.Generator, wording: Wording) -> str:
@@ -55,13 +59,14 @@ def _draw(rng: np.random.Generator, wording: Wording) -> str:
     return "".join(parts)
 
 
-def _replaced(prompts: Sequence[Prompt], words: Mapping[str, str]) -> list[Prompt]:
-    def replace(text: str) -> str:
-        for old, new in words.items():
-            text = text.replace(old, new)
-        return text
-
-    return [Prompt(replace(prompt.shared), replace(prompt.personal)) for prompt in prompts]
+def _said(lines: _Lines, words: Mapping[str, str]) -> _Lines:
+    """Return segments with other words for each sentence in its own segment."""
+    texts = dict(vars(lines))
+    for old, new in words.items():
+        segment = PARAPHRASES[old].segment
+        if segment in texts:
+            texts[segment] = texts[segment].replace(old, new)
+    return type(lines)(**texts)
 
 
 _WHO = (
@@ -197,6 +202,7 @@ _PAID_BACK = (
 
 PARAPHRASES = {
     _TOLD[0]: Wording(
+        "rules",
         "We study how people choose their hours under an income tax. At every step you pick your "
         "weekly hours. Longer hours are paid and cost effort; income after tax and the rebate are "
         "yours.",
@@ -204,6 +210,7 @@ PARAPHRASES = {
         any_order=True,
     ),
     _TOLD[1]: Wording(
+        "rules",
         "It is about work under an income tax. Everyone picks hours, one step after the other. A "
         "long week earns much and takes much. Yours is what tax leaves of your income, with a "
         "rebate added.",
@@ -211,22 +218,24 @@ PARAPHRASES = {
         any_order=True,
     ),
     "How many hours a week do you work next?": Wording(
-        "Which weekly hours do you pick now?", (_QUESTIONS,)
+        "question", "Which weekly hours do you pick now?", (_QUESTIONS,)
     ),
     "What is your next working week, in hours?": Wording(
-        "How many hours is your next week?", (_QUESTIONS,)
+        "question", "How many hours is your next week?", (_QUESTIONS,)
     ),
     "Annual income tax; each rate applies only to the income within its bracket": Wording(
+        "law",
         "The tax on a year's income, bracket by bracket; a rate is for the part of income in its "
         "bracket",
         (_TAX, _MARGINAL),
     ),
     _PAID_BACK: Wording(
+        "law",
         "What the tax brings beyond public spending is handed back, the same amount to everybody.",
         (_REBATE,),
     ),
     "No more trying: choose the best hours that you know of.": Wording(
-        "Do not experiment any more: pick what you know to be best.", (_LAST_STEP,)
+        "advice", "Do not experiment any more: pick what you know to be best.", (_LAST_STEP,)
     ),
 }
 """Sentences of workers' prompts, and other words for them."""

@@ -1,6 +1,6 @@
 """Lessons for workers: what they are asked in their lives, and what the formula answers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from econjax.population import REFERENCE_HOURS
 from experiments.training.examples import (
     Example,
     Part,
+    Task,
     begin_answer,
 )
 from experiments.training.lives import GROUP, Crowd, Life, draw_life, forty_hours
@@ -19,12 +20,12 @@ from llm_policy.answers.reading import HOURS
 from llm_policy.formula import workers as formula
 from llm_policy.memory.workers import Memory, latest
 from llm_policy.prompts.objectives import OBJECTIVES
-from llm_policy.prompts.segments import LaborQuestion, WorkerLines, joined
+from llm_policy.prompts.segments import Question, WorkerLines, WorkerQuestion, WorkersShared, joined
 from llm_policy.prompts.workers import (
     Phase,
     labor_questions,
     law_text,
-    satisfaction_prompts,
+    satisfaction_questions,
 )
 from llm_policy.workers.llm import CODED, WRITTEN
 
@@ -67,11 +68,11 @@ _SHOWN = 0.4
 """The chance of each part to stand there."""
 
 
-def _shortened(question: LaborQuestion, lines: WorkerLines, shown: Shown) -> LaborQuestion:
+def _shortened(question: WorkerQuestion, shown: Shown) -> WorkerQuestion:
     """Return the question without the segments that are not shown."""
-    lines = lines._replace(person=lines.person * shown.person, aim=lines.aim * shown.aim)
-    return question._replace(
-        worker=str(lines),
+    person, means, aim = question.worker
+    return WorkerQuestion(
+        worker=WorkerLines(person * shown.person, means, aim * shown.aim),
         offer=question.offer * shown.step,
         memory=question.memory * shown.step,
         advice=question.advice * shown.step,
@@ -90,11 +91,11 @@ def _labor_example(
     workers = group.workers
     choice_set = workers.choice_set
     asked = labor_questions(
-        style, situation, group.constants, memory, choice_set=choice_set, unit=workers.unit
+        style, situation, group.lines, memory, choice_set=choice_set, unit=workers.unit
     )
     if shown is not None:
         asked = [
-            _shortened(one, lines, shown) for one, lines in zip(asked, group.lines, strict=True)
+            question._replace(personal=_shortened(question.personal, shown)) for question in asked
         ]
     phase: Phase = situation.phase if style.explore else "explore"
     answers = _hours(group.endowment, group.attitudes, situation.schedule, memory, phase)
@@ -102,10 +103,22 @@ def _labor_example(
         answers = [
             (*begin_answer(rng, "hours", style.think), _in_json(part)) for (part,) in answers
         ]
-    prompts = rephrased(rng, joined(asked), held_out=held_out)
+    asked = rephrased(rng, asked, held_out=held_out)
     if shown is not None and not shown.rules:
-        prompts = [prompt._replace(shared=law_text(situation)) for prompt in prompts]
-    return Example("labor", prompts, answers, situation.schedule, _means(life))
+        law = WorkersShared("", law_text(situation), "")
+        asked = [question._replace(shared=law) for question in asked]
+    return _example("labor", life, asked, answers)
+
+
+def _example(
+    task: Task,
+    life: Life,
+    asked: Sequence[Question[WorkersShared, WorkerQuestion]],
+    answers: Sequence[tuple[Part, ...]],
+) -> Example:
+    workers = [question.personal.worker for question in asked]
+    ends = [len(worker.person) + len(worker.means) for worker in workers]
+    return Example(task, joined(asked), answers, life.situation.schedule, _means(life), ends)
 
 
 def _hours(
@@ -178,8 +191,8 @@ def _satisfaction_example(rng: np.random.Generator, life: Life) -> Example:
     memory = replace(memory, last=last)
     single = bool(rng.random() < 0.6)
     form = CODED["yes", "no"] if single else WRITTEN
-    prompts = satisfaction_prompts(
-        situation, group.constants, memory, unit=group.workers.unit, form=form
+    asked = satisfaction_questions(
+        situation, group.lines, memory, unit=group.workers.unit, form=form
     )
     yes = formula.satisfied_probabilities(group.attitudes, latest(memory)).tolist()
     if single:
@@ -187,4 +200,4 @@ def _satisfaction_example(rng: np.random.Generator, life: Life) -> Example:
     else:
         words = ('"yes"}', '"no"}')
         answers = [(*begin_answer(rng, "satisfied"), Part(words, (p, 1 - p))) for p in yes]
-    return Example("satisfaction", prompts, answers, situation.schedule, _means(life))
+    return _example("satisfaction", life, asked, answers)

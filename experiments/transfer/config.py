@@ -49,13 +49,7 @@ class TransferConfig(RunConfig):
         years = 2 * len(self.roster) * (self.evaluations[1] + self.checks)
         return self.seeds * len(self.welfare) * years * self.tax_year * self.size
 
-    def check(self) -> None:
-        """Check all that can be checked before any work.
-
-        Raises:
-            ValueError: a choice that makes no comparison.
-        """
-        RunConfig.check(self)
+    def _check(self) -> None:
         for name, least in (("seeds", 2), ("checks", 1), ("tax_year", 1)):
             require_at_least(least, name, getattr(self, name))
         require_at_least(1, "evaluations", min(self.evaluations))

@@ -20,7 +20,7 @@ from llm_policy.audit.variation import (
 from llm_policy.engines.base import Engine, Prompt
 from llm_policy.engines.wrappers.currency import CURRENCIES, Currency, Renamed
 from llm_policy.memory.workers import Memory
-from llm_policy.prompts.workers import Situation, Style, labor_prompts
+from llm_policy.prompts.workers import Situation, Style
 from llm_policy.workers.llm import HOURS_TOKENS, LLMWorkers
 
 
@@ -225,16 +225,7 @@ def _prompts(
     workers: LLMWorkers, situation: Situation, memory: Memory, style: Style, choice_set: ChoiceSet
 ) -> list[Prompt]:
     """Return the question for hours to all who are asked."""
-    prompts = labor_prompts(
-        style,
-        situation,
-        workers.constants,
-        memory,
-        choice_set=choice_set,
-        unit=workers.unit,
-        most=workers.most,
-        group=workers.group,
-    )
+    prompts = workers.prompts(situation, memory, style=style, choice_set=choice_set)
     return [prompts[i] for i in workers.asked]
 
 

@@ -21,12 +21,13 @@ from llm_policy.answers.proposals import (
 )
 from llm_policy.answers.reading import Reading, Value, schema
 from llm_policy.elections.state import DemocracyState, Election, TaxYear, as_seen_by
-from llm_policy.engines.base import Engine, Prompt
+from llm_policy.engines.base import Engine
 from llm_policy.engines.requests import TextRequest
 from llm_policy.engines.wrappers.tally import tallied
 from llm_policy.planners.text import LLMPlanner, LLMPlannerState, as_trial
-from llm_policy.prompts.election import OWN_GOAL, ElectionRules, stand_prompts, vote_prompts
+from llm_policy.prompts.election import OWN_GOAL, ElectionRules, stand_questions, vote_questions
 from llm_policy.prompts.planner import PlannerStyle
+from llm_policy.prompts.segments import ElectionShared, Question, VoterQuestion, joined
 
 
 class Democracy:
@@ -170,15 +171,15 @@ class Democracy:
         self, current: BracketSchedule, eligible: Sequence[int], shared: str, voters: Sequence[str]
     ) -> tuple[dict[int, tuple[float, ...]], int]:
         """Return the platforms of those who stand, and how many asked were not understood."""
-        asked = [voters[i] for i in eligible]
-        prompts = stand_prompts(
-            current, asked, rules=self.rules, goal=self.goal, style=self.style, economy=shared
+        own = [voters[i] for i in eligible]
+        asked = stand_questions(
+            current, own, rules=self.rules, goal=self.goal, style=self.style, economy=shared
         )
         properties = {"stands": {"type": "boolean"}} | proposal_answer(
             self.style.answer, current.rates.size
         )
         answers = self._ask(
-            prompts,
+            asked,
             properties,
             lambda text: platform_in(text, current, self.style.answer),
             numbers=current.rates.size + 1,
@@ -198,7 +199,7 @@ class Democracy:
         candidates, rule = election.candidates, self.rules.rule
         count = len(candidates)
         orders = balanced_orders(len(voters), count)
-        prompts = vote_prompts(
+        asked = vote_questions(
             state.current,
             voters,
             candidates,
@@ -211,7 +212,7 @@ class Democracy:
             orders=orders,
         )
         answers = self._ask(
-            prompts,
+            asked,
             ballot_answer(rule, count),
             lambda text: ballot_in(text, rule, count),
             numbers=1 if rule == "plurality" else count,
@@ -232,14 +233,15 @@ class Democracy:
 
     def _ask(
         self,
-        prompts: Sequence[Prompt],
+        questions: Sequence[Question[ElectionShared, VoterQuestion]],
         properties: Mapping[str, Any],
         read: Callable[[str], Reading[Value]],
         *,
         numbers: int,
     ) -> list[Value | None]:
-        """Return an answer to each prompt, None where none of the attempts could be read."""
+        """Return an answer to each question, None where none of the attempts could be read."""
         think = self.style.think
         most = answer_tokens(numbers, think=think)
+        prompts = joined(questions)
         request = TextRequest(prompts, schema(properties, thought=think), max_tokens=most)
         return [value for value, _ in self.asker.write(request, read)]

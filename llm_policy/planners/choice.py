@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
-from econjax.planning import VALUE, Observation, Report, require_law
+from econjax.planning import Observation, Report, require_law
 from econjax.welfare import AbstractWelfare
 from llm_policy.answers.elicitation import MOST_LEAKED, is_answer, why_unchosen
 from llm_policy.answers.orders import average_over_orders
@@ -19,14 +19,15 @@ from llm_policy.answers.proposals import changed, with_listed
 from llm_policy.answers.reading import STEPS
 from llm_policy.engines.base import Engine, Prompt, Unread
 from llm_policy.engines.wrappers.tally import Tally, tallied
-from llm_policy.memory.planner import History, records
+from llm_policy.memory.planner import records
 from llm_policy.planners.text import LLMPlannerState, as_recalled, as_trial
 from llm_policy.prompts.planner import (
     LETTERS,
     PlannerStyle,
-    bracket_prompts,
+    bracket_questions,
     letter_orders,
 )
+from llm_policy.prompts.segments import joined
 from llm_policy.prompts.welfare import goal_of
 
 
@@ -68,14 +69,13 @@ class ChoicePlanner:
         bias: Float[Array, "brackets changes"] | None = None,
         style: PlannerStyle | None = None,
         bounds: RateBounds = USUAL_BOUNDS,
-        history: History = "kept",
         most_leaked: float = MOST_LEAKED,
     ) -> None:
         """Hold the engine; the model is told to maximise `welfare`, or what the `goal` says.
 
         It has given no answer where more than `most_leaked` of its probability is on no change.
-        Of the `style` the answer does not count. Without its `history` the model reads the current
-        rates and of no tax year; the planner recommends the best that it saw all the same.
+        Of the `style` the answer does not count. What it recommends is the best that it saw,
+        whatever of that the model reads.
 
         Raises:
             ValueError: a bias of another shape than rates x changes.
@@ -90,7 +90,6 @@ class ChoicePlanner:
             )
         self.style = _with_letters(style or PlannerStyle(), engine)
         self.bounds = bounds
-        self.history: History = history
         self.most_leaked = most_leaked
 
     @property
@@ -101,7 +100,7 @@ class ChoicePlanner:
     @property
     def observes(self) -> tuple[Observation, ...]:
         """What its prompts show, and the value, by which it recommends."""
-        return VALUE if self.history == "none" else self.style.observes
+        return self.style.observes
 
     def init(self, key: Key[Array, ""]) -> ChoicePlannerState:
         """Return the start, with nothing seen."""
@@ -161,10 +160,11 @@ class ChoicePlanner:
 
     def prompts(self, state: ChoicePlannerState) -> list[Prompt]:
         """Return the questions about each bracket, in each order of its letters."""
-        seen = as_recalled(state.seen, self.history)
-        return bracket_prompts(
+        seen = as_recalled(state.seen, self.style.history)
+        asked = bracket_questions(
             seen.current, self.goal, seen.trials, style=self.style, report=seen.report
         )
+        return joined(asked)
 
     def bent(self, bias: Float[Array, "brackets changes"]) -> "ChoicePlanner":
         """Return this planner with another bias."""
@@ -175,7 +175,6 @@ class ChoicePlanner:
             bias=bias,
             style=self.style,
             bounds=self.bounds,
-            history=self.history,
             most_leaked=self.most_leaked,
         )
 

@@ -9,7 +9,7 @@ from jaxtyping import Array, Key
 
 from econjax import BracketSchedule
 from econjax.bounds import USUAL_BOUNDS, RateBounds
-from econjax.planning import VALUE, Observation, Report, require_law
+from econjax.planning import Observation, Report, require_law
 from econjax.welfare import AbstractWelfare
 from llm_policy.answers.elicitation import Asker
 from llm_policy.answers.proposals import (
@@ -26,7 +26,8 @@ from llm_policy.engines.requests import TextRequest
 from llm_policy.engines.wrappers.tally import tallied
 from llm_policy.memory.planner import History, Trial, recalled, records
 from llm_policy.prompts.numbers import LONGEST_RATE
-from llm_policy.prompts.planner import NO_QUESTIONS, PlannerStyle, Questions, planner_prompt
+from llm_policy.prompts.planner import NO_QUESTIONS, PlannerStyle, Questions, planner_question
+from llm_policy.prompts.segments import joined
 from llm_policy.prompts.welfare import goal_of
 
 
@@ -55,7 +56,7 @@ class LLMPlanner:
     with the best mean so far. Utility has to be in dollars, for so its prompts call it.
 
     Raises:
-        ValueError: nothing shown, a negative warm-up, or questions without anyone to answer them.
+        ValueError: a negative warm-up, or questions without anyone to answer them.
     """
 
     def __init__(
@@ -66,7 +67,6 @@ class LLMPlanner:
         *,
         goal: str | None = None,
         style: PlannerStyle | None = None,
-        shown: int = 5,
         person: str = "",
         warmup: int = 1,
         attempts: int = 3,
@@ -74,16 +74,12 @@ class LLMPlanner:
         what_if: Callable[[BracketSchedule], Report] | None = None,
         queries: int = 0,
         bounds: RateBounds = USUAL_BOUNDS,
-        history: History = "kept",
     ):
         """Hold the engine; the model is told to maximise `welfare`, or what the `goal` says.
 
-        `person` tells it who it is. It rereads the `shown` best schedules and as many of the latest
-        tax years. Without its `history` it reads the current rates and of no tax year; the planner
-        recommends the best that it saw all the same.
+        `person` tells it who it is. What it recommends is the best that it saw, whatever of that
+        the model reads in its `style`.
         """
-        if shown < 1:
-            raise ValueError(f"A planner rereads at least 1 tax year; got {shown}.")
         if warmup < 0:
             raise ValueError(f"The warm-up is a number of tax years, 0 or more; got {warmup}.")
         if (queries > 0) != (what_if is not None) or queries < 0:
@@ -95,13 +91,11 @@ class LLMPlanner:
         self.start = require_law(start)
         self.goal = goal_of(welfare) if goal is None else goal
         self.style = style or PlannerStyle()
-        self.shown = shown
         self.person = person
         self.warmup = warmup
         self.what_if = what_if
         self.queries = queries
         self.bounds = bounds
-        self.history: History = history
 
     @property
     def engine(self) -> Engine:
@@ -111,8 +105,7 @@ class LLMPlanner:
     @property
     def observes(self) -> tuple[Observation, ...]:
         """What its prompts show, the value, by which it recommends, and whether it may ask."""
-        shown = VALUE if self.history == "none" else self.style.observes
-        return (*shown, "what-if") if self.queries else shown
+        return (*self.style.observes, "what-if") if self.queries else self.style.observes
 
     def init(self, key: Key[Array, ""]) -> LLMPlannerState:
         """Return the start, with nothing seen."""
@@ -159,17 +152,17 @@ class LLMPlanner:
 
     def prompt(self, state: LLMPlannerState, questions: Questions = NO_QUESTIONS) -> Prompt:
         """Return the question that the model is asked."""
-        seen = as_recalled(state, self.history)
-        return planner_prompt(
+        seen = as_recalled(state, self.style.history)
+        asked = planner_question(
             seen.current,
             self.goal,
             seen.trials,
             style=self.style,
-            shown=self.shown,
             report=seen.report,
             person=self.person,
             questions=questions,
         )
+        return joined([asked])[0]
 
     def longest_question(self, report: Report) -> tuple[Prompt, int]:
         """Return a run's longest prompt and its answer's tokens, memory and questions full."""
@@ -180,7 +173,7 @@ class LLMPlanner:
                 (-1_234_567.0, 12_345_678.0)[place % 2],
                 1_234_567.0,
             )
-            for place in range(2 * self.shown)
+            for place in range(2 * self.style.shown)
             for _ in range(10)
         ]
         heard = Questions(self.queries, tuple(trials[:1] * self.queries))

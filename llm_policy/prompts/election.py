@@ -1,7 +1,7 @@
 """What a democracy asks its people: pure functions from platforms to text, numbers with units."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -9,9 +9,9 @@ from jaxtyping import Int
 
 from econjax import BracketSchedule
 from llm_policy.answers.ballots import FIELDS, Rule
-from llm_policy.engines.base import Prompt
 from llm_policy.prompts.numbers import per_cent, schedule_table
 from llm_policy.prompts.planner import PlannerStyle, form, thought_form
+from llm_policy.prompts.segments import ElectionShared, Question, VoterQuestion
 
 OWN_GOAL = (
     "You were elected, and you set it as is best for yourself. Your aim is what a year is worth to "
@@ -58,7 +58,7 @@ class ElectionRules:
             raise ValueError(f'A leader serves "self" or "society"; got {self.leader!r}.')
 
 
-def stand_prompts(
+def stand_questions(
     current: BracketSchedule,
     voters: Sequence[str],
     *,
@@ -66,23 +66,18 @@ def stand_prompts(
     goal: str,
     style: PlannerStyle,
     economy: str,
-) -> list[Prompt]:
+) -> list[Question[ElectionShared, VoterQuestion]]:
     """Return the question whether to stand, and with which rates, one per voter."""
     answer = form(style, current.rates.size, before='"stands": true or false, ')
-    lines = [
-        *_opening(current, rules, goal, economy, style),
-        "You may stand for election. A candidate promises rates, and as winner sets them in the "
-        "first tax year of the term.",
-        f"Answer with JSON only: {answer}. If you do not stand, the numbers do not count.",
-    ]
-    shared = "\n".join(lines)
-    return [
-        Prompt(shared, f"{voter}\nDo you stand for election, and with which rates?")
-        for voter in voters
-    ]
+    shared = replace(
+        _shared(current, rules, goal, economy, style),
+        ballot=_STANDING,
+        form=f"Answer with JSON only: {answer}. If you do not stand, the numbers do not count.",
+    )
+    return [Question(shared, VoterQuestion(voter, "", _STAND)) for voter in voters]
 
 
-def vote_prompts(
+def vote_questions(
     current: BracketSchedule,
     voters: Sequence[str],
     candidates: Sequence[int],
@@ -94,7 +89,7 @@ def vote_prompts(
     platforms: Sequence[Sequence[float]],
     past: Sequence[int | None],
     orders: Int[np.ndarray, "voters candidates"] | None = None,
-) -> list[Prompt]:
+) -> list[Question[ElectionShared, VoterQuestion]]:
     """Return the question how to vote, one per voter.
 
     `candidates` are the workers on the ballot, `platforms` their rates as shares, if they promise
@@ -105,32 +100,29 @@ def vote_prompts(
     if orders is None:
         orders = np.tile(np.arange(count), (len(voters), 1))
     lists = [tuple(order) for order in orders.tolist()]
-    opening = [*_opening(current, rules, goal, economy, style), "The candidates:"]
     known = [
         _known(worker, past, platforms[place] if platforms else None)
         for place, worker in enumerate(candidates)
     ]
-    answer = (
-        f"Answer with JSON only: {{{thought_form(style)}{_BALLOTS[rules.rule].format(count=count)}"
+    ballot = _BALLOTS[rules.rule].format(count=count)
+    common = replace(
+        _shared(current, rules, goal, economy, style),
+        form=f"Answer with JSON only: {{{thought_form(style)}{ballot}",
     )
-    shared = {
-        order: "\n".join(
-            [
-                *opening,
-                *(f"- Candidate {n}: {known[place]}" for n, place in enumerate(order, start=1)),
-                answer,
-            ]
-        )
-        for order in set(lists)
-    }
-    question = "\nWhoever is elected, you live under the rates they set. How do you vote?"
+    shared = {order: replace(common, ballot=_ballot(known, order)) for order in set(lists)}
     return [
-        Prompt(shared[order], f"{voter}{_own(i, candidates, order)}{question}")
+        Question(shared[order], VoterQuestion(voter, _own(i, candidates, order), _VOTE))
         for i, (voter, order) in enumerate(zip(voters, lists, strict=True))
     ]
 
 
 _OPENING = "The people elect who sets the income tax for the next {term}."
+_STANDING = (
+    "You may stand for election. A candidate promises rates, and as winner sets them in the first "
+    "tax year of the term."
+)
+_STAND = "Do you stand for election, and with which rates?"
+_VOTE = "Whoever is elected, you live under the rates they set. How do you vote?"
 _AIMS = {
     "self": "Whoever wins may set the rates as is best for themselves.",
     "society": "Whoever wins is asked to serve this aim: {goal}",
@@ -145,17 +137,26 @@ _BALLOTS: dict[Rule, str] = {
 }
 
 
-def _opening(
+def _shared(
     current: BracketSchedule, rules: ElectionRules, goal: str, economy: str, style: PlannerStyle
-) -> list[str]:
+) -> ElectionShared:
+    """Return what voters share in all that they are asked."""
     term = "tax year" if rules.term == 1 else f"{rules.term} tax years"
-    return [
-        _OPENING.format(term=term),
-        _AIMS[rules.leader].format(goal=goal),
-        economy,
-        "The rates now, by bracket of annual income:",
-        schedule_table(current, style.statuses),
-    ]
+    table = schedule_table(current, style.statuses)
+    return ElectionShared(
+        opening=_OPENING.format(term=term),
+        aim=_AIMS[rules.leader].format(goal=goal),
+        economy=economy,
+        rates=f"The rates now, by bracket of annual income:\n{table}",
+        ballot="",
+        form="",
+    )
+
+
+def _ballot(known: Sequence[str], order: Sequence[int]) -> str:
+    """Return the list of candidates, of whom each is described by what is `known`, in an order."""
+    lines = [f"- Candidate {n}: {known[place]}" for n, place in enumerate(order, start=1)]
+    return "\n".join(["The candidates:", *lines])
 
 
 def _known(worker: int, past: Sequence[int | None], platform: Sequence[float] | None) -> str:
@@ -167,7 +168,7 @@ def _known(worker: int, past: Sequence[int | None], platform: Sequence[float] | 
 def _own(voter: int, candidates: Sequence[int], order: Sequence[int]) -> str:
     """Return what a candidate is called in its own list; nothing to others."""
     called = [n for n, place in enumerate(order, start=1) if candidates[place] == voter]
-    return f"\nYou are candidate {called[0]}." if called else ""
+    return f"You are candidate {called[0]}." if called else ""
 
 
 def _office(worker: int, past: Sequence[int | None]) -> str:

@@ -1,7 +1,7 @@
 """What a planner is asked: pure functions from trials and reports to text, numbers with units."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -12,9 +12,16 @@ from econjax.planning import VALUE, Observation, Report
 from llm_policy.answers.orders import balanced_orders
 from llm_policy.answers.proposals import Answer, listed_rates
 from llm_policy.answers.reading import STEPS
-from llm_policy.engines.base import Prompt
-from llm_policy.memory.planner import Trial, last_two
+from llm_policy.memory.planner import History, Trial, last_two
 from llm_policy.prompts.numbers import dollars, groups_text, per_cent, rate_names
+from llm_policy.prompts.segments import (
+    BracketQuestion,
+    BracketsShared,
+    PlannerFacts,
+    PlannerQuestion,
+    PlannerRules,
+    Question,
+)
 from llm_policy.prompts.trials import (
     observation_text,
     rate_differences,
@@ -37,10 +44,11 @@ class PlannerStyle:
     letter finds the changes listed: "balanced" (each question is asked in as many orders as there
     are changes, so that each change is each letter once) or "fixed" (once, from the lowest change).
     None is as the model was taught, and balanced where it was not. `statuses` are the names of
-    groups that have schedules of their own.
+    groups that have schedules of their own. It rereads the `shown` best schedules and as many of
+    the latest tax years; without its `history` it reads the current rates and of no tax year.
 
     Raises:
-        ValueError: an unknown answer, or an unknown order of letters.
+        ValueError: an unknown answer, an unknown order of letters, or nothing shown.
     """
 
     answer: Answer = "changes"
@@ -51,11 +59,14 @@ class PlannerStyle:
     observe: bool = True
     letters: LetterOrder | None = None
     statuses: tuple[str, ...] = ()
+    shown: int = 5
+    history: History = "kept"
 
     @property
     def observes(self) -> tuple[Observation, ...]:
         """The parts of a report that the prompts show."""
-        return (*VALUE, "distribution", "brackets") if self.observe else VALUE
+        people = self.observe and self.history != "none"
+        return (*VALUE, "distribution", "brackets") if people else VALUE
 
     def __post_init__(self) -> None:
         """Check the answer and the letters."""
@@ -63,6 +74,8 @@ class PlannerStyle:
             raise ValueError(f'A planner answers "changes" or "rates"; got {self.answer!r}.')
         if self.letters not in (None, *get_args(LetterOrder)):
             raise ValueError(f'Letters are "balanced" or "fixed"; got {self.letters!r}.')
+        if self.shown < 1:
+            raise ValueError(f"A planner rereads at least 1 tax year; got {self.shown}.")
 
 
 class Questions(NamedTuple):
@@ -97,91 +110,60 @@ def letter_orders(style: PlannerStyle, brackets: int) -> Int[np.ndarray, "bracke
     return balanced_orders(brackets * count, count).reshape(brackets, count, count)
 
 
-def planner_prompt(
+def planner_question(
     current: BracketSchedule,
     goal: str,
     trials: Sequence[Trial],
     *,
     style: PlannerStyle,
-    shown: int = 5,
     report: Report | None = None,
     person: str = "",
     questions: Questions = NO_QUESTIONS,
-) -> Prompt:
+) -> Question[PlannerRules, PlannerQuestion]:
     """Return the question which schedule follows `current`.
 
-    `goal` says in words what is maximised, `person` who is asked. It shows the `shown` best
-    schedules, as many of the latest `trials`, and the `report` on the last one.
+    `goal` says in words what is maximised, `person` who is asked. It shows the best `trials`, the
+    latest ones, and the `report` on the last.
     """
-    lines = told_lines(current, trials, style=style, shown=shown, report=report, person=person)
-    if questions.heard:
-        lines += ["Your questions, answered for workers who all do what is best for themselves:"]
-        lines += [
-            f"- rates {per_cent(trial.rates)}: {dollars(trial.equivalent)} a year"
-            for trial in questions.heard
-        ]
-    lines.append(_in_force(current))
-    if questions.left:
-        lines.append(f"What-if questions left this tax year: {questions.left}.")
-    lines.append(_QUESTIONS[style.answer])
-    return Prompt(_rules(current, goal, style, questions.allowed), "\n".join(lines))
+    rules = _rules(current, goal, style)
+    queries, count = questions.allowed, current.rates.size
+    name = {"changes": "changes", "rates": "rates_percent"}[style.answer]
+    what_if = _WHAT_IF.format(queries=queries, count=count, name=name) if queries else ""
+    facts = _facts(current, trials, style, report, person)
+    left = f"What-if questions left this tax year: {questions.left}." if questions.left else ""
+    facts = replace(facts, answers=_answers(questions.heard), left=left)
+    return Question(
+        replace(rules, what_if=what_if), PlannerQuestion(facts, _QUESTIONS[style.answer])
+    )
 
 
-def bracket_prompts(
+def bracket_questions(
     current: BracketSchedule,
     goal: str,
     trials: Sequence[Trial],
     *,
     style: PlannerStyle,
-    shown: int = 5,
     report: Report | None = None,
     person: str = "",
-) -> list[Prompt]:
+) -> list[Question[BracketsShared, BracketQuestion]]:
     """Return the one-letter questions how each rate of `current` changes, bracket by bracket.
 
-    Arguments are as for `planner_prompt`. A bracket has one question after the other for each of
+    Arguments are as for `planner_question`. A bracket has one question after the other for each of
     its `letter_orders`. All share what the planner reads, the meaning of the letters too where it
     is fixed. The line of a bracket says how its rate in the best schedule so far differs.
     """
     names = rate_names(current, style.statuses)
-    lines = [
-        _RULES.format(
-            goal=goal, count=len(names), brackets="; ".join(names), change=_CHANGE["changes"]
-        )
-    ]
-    lines += _of_groups(current, style)
-    lines += [_EXPLORE] * style.explore + [_EXPLOIT] * style.exploit
     orders, fixed = letter_orders(style, len(names)), style.letters == "fixed"
-    lines.append(_LETTERS.format(meaning=f": {_meaning(orders[0, 0])}" if fixed else ""))
-    lines += told_lines(current, trials, style=style, shown=shown, report=report, person=person)
-    lines.append(_in_force(current))
-    shared = "\n".join(lines)
+    rules = _rules(current, goal, replace(style, answer="changes"))
+    letters = _LETTERS.format(meaning=f": {_meaning(orders[0, 0])}" if fixed else "")
+    facts = _facts(current, trials, style, report, person)
+    shared = BracketsShared(replace(rules, form=letters), facts)
     differences = rate_differences(100 * np.asarray(listed_rates(current), float), trials)
     return [
-        Prompt(shared, f"Bracket {name}: {difference}\n{'' if fixed else legend}{_ONE_RATE}")
+        Question(shared, BracketQuestion(f"Bracket {name}: {difference}", legend, _ONE_RATE))
         for name, difference, own in zip(names, differences, orders, strict=True)
-        for legend in (f"{_meaning(order)}.\n" for order in own)
+        for legend in ("" if fixed else f"{_meaning(order)}." for order in own)
     ]
-
-
-def told_lines(
-    current: BracketSchedule,
-    trials: Sequence[Trial],
-    *,
-    style: PlannerStyle,
-    shown: int,
-    report: Report | None,
-    person: str,
-) -> list[str]:
-    """Return what a planner is told of itself, of the last tax year and of what was tried."""
-    lines = [person] if person else []
-    if report is not None and style.observe:
-        lines.append(observation_text(current, report, style.statuses))
-    lines += trial_lines(trials, shown)
-    pair = last_two(trials) if style.reflect else None
-    if pair:
-        lines.append(reflection_text(*pair, names=rate_names(current, style.statuses)))
-    return lines
 
 
 def form(style: PlannerStyle, brackets: int, *, before: str = "") -> str:
@@ -204,10 +186,12 @@ def thought_form(style: PlannerStyle) -> str:
 
 
 _STEPS = ", ".join(map(str, STEPS))
-_RULES = """You set the income tax of a country. {goal}
-Tax revenue beyond public spending is paid back in equal shares. Higher rates make people work less.
-The {count} brackets of annual income: {brackets}.
-{change}"""
+_TASK = "You set the income tax of a country. {goal}"
+_ECONOMY = (
+    "Tax revenue beyond public spending is paid back in equal shares. Higher rates make people "
+    "work less."
+)
+_BRACKETS = "The {count} brackets of annual income: {brackets}."
 _CHANGE = {
     "changes": (
         f"Each rate may change by {_STEPS} percentage points a tax year; rates stay from 0 % to "
@@ -219,11 +203,11 @@ _EXPLORE = "Try schedules that you have not tried: one of them may be better tha
 _EXPLOIT = "Stay near the best schedule so far, and come back to it when others turn out worse."
 _WHAT_IF = (
     "Before you answer you may ask, up to {queries} times a tax year, what a schedule would bring "
-    "if all "
-    "workers did exactly what is best for themselves, which real ones may not. To ask, give "
-    "{count} rates in "
-    'per cent under "what_if", and null under "{name}"; to answer, give null under "what_if".'
+    "if all workers did exactly what is best for themselves, which real ones may not. To ask, give "
+    '{count} rates in per cent under "what_if", and null under "{name}"; to answer, give null '
+    'under "what_if".'
 )
+_ANSWERED = "Your questions, answered for workers who all do what is best for themselves:"
 _LETTERS = (
     "You are asked bracket by bracket. Answer with one letter and nothing else, for the change in "
     "percentage points{meaning}."
@@ -235,20 +219,49 @@ _QUESTIONS = {
 }
 
 
-def _rules(current: BracketSchedule, goal: str, style: PlannerStyle, queries: int) -> str:
+def _rules(current: BracketSchedule, goal: str, style: PlannerStyle) -> PlannerRules:
+    """Return what a planner is to do where it answers in JSON and asks nothing."""
     names = rate_names(current, style.statuses)
-    name = {"changes": "changes", "rates": "rates_percent"}[style.answer]
+    return PlannerRules(
+        task=_TASK.format(goal=goal),
+        economy=_ECONOMY,
+        brackets=_BRACKETS.format(count=len(names), brackets="; ".join(names)),
+        change=_CHANGE[style.answer],
+        groups=_of_groups(current, style),
+        explore=_EXPLORE if style.explore else "",
+        exploit=_EXPLOIT if style.exploit else "",
+        form=f"Answer with JSON only: {form(style, len(names))}.",
+    )
+
+
+def _facts(
+    current: BracketSchedule,
+    trials: Sequence[Trial],
+    style: PlannerStyle,
+    report: Report | None,
+    person: str,
+) -> PlannerFacts:
+    """Return what a planner is told where it asked nothing."""
+    seen = report if style.observe else None
+    pair = last_two(trials) if style.reflect else None
+    names = rate_names(current, style.statuses)
+    return PlannerFacts(
+        person=person,
+        people=observation_text(current, seen, style.statuses) if seen is not None else "",
+        trials="\n".join(trial_lines(trials, style.shown)),
+        comparison=reflection_text(*pair, names=names) if pair else "",
+        answers="",
+        in_force=f"Current rates, from the lowest bracket: {per_cent(listed_rates(current))}.",
+        left="",
+    )
+
+
+def _answers(heard: Sequence[Trial]) -> str:
+    """Return what schedules would bring, of which the planner asked; nothing if of none."""
     lines = [
-        _RULES.format(
-            goal=goal, count=len(names), brackets="; ".join(names), change=_CHANGE[style.answer]
-        )
+        f"- rates {per_cent(trial.rates)}: {dollars(trial.equivalent)} a year" for trial in heard
     ]
-    lines += _of_groups(current, style)
-    lines += [_EXPLORE] * style.explore + [_EXPLOIT] * style.exploit
-    lines.append(f"Answer with JSON only: {form(style, len(names))}.")
-    if queries:
-        lines.append(_WHAT_IF.format(queries=queries, count=len(names), name=name))
-    return "\n".join(lines)
+    return "\n".join([_ANSWERED, *lines]) if lines else ""
 
 
 def _meaning(order: Int[np.ndarray, " changes"]) -> str:
@@ -258,15 +271,10 @@ def _meaning(order: Int[np.ndarray, " changes"]) -> str:
     )
 
 
-def _in_force(current: BracketSchedule) -> str:
-    return f"Current rates, from the lowest bracket: {per_cent(listed_rates(current))}."
-
-
-def _of_groups(current: BracketSchedule, style: PlannerStyle) -> list[str]:
+def _of_groups(current: BracketSchedule, style: PlannerStyle) -> str:
     """Return what is set where people have schedules by status; nothing where all have the same."""
     if current.groups is None:
-        return []
+        return ""
     if current.rates.ndim == 2:
-        return ["You set the rates of each tax status: they follow one status after the other."]
-    others = groups_text(current, style.statuses)
-    return [f"{others} You set one list of rates for all of them."]
+        return "You set the rates of each tax status: they follow one status after the other."
+    return f"{groups_text(current, style.statuses)} You set one list of rates for all of them."

@@ -7,7 +7,7 @@ changes with every step comes last.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeVar, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from jaxtyping import Int
@@ -15,15 +15,13 @@ from jaxtyping import Int
 from econjax import BracketSchedule
 from llm_policy.answers.choice_sets import ChoiceSet, legend
 from llm_policy.answers.proposals import listed_rates
-from llm_policy.engines.base import Prompt
 from llm_policy.memory.workers import Memory, latest, nudge, recent
 from llm_policy.prompts.memories import best_text, results_text, step_text, steps_text
 from llm_policy.prompts.numbers import dollars, per_cent, schedule_table
-from llm_policy.prompts.segments import LaborQuestion, SharedLines, joined
+from llm_policy.prompts.segments import Question, WorkerLines, WorkerQuestion, WorkersShared
 
 Phase = Literal["explore", "exploit"]
 Mode = Literal["text", "choice"]
-_Text = TypeVar("_Text", str, SharedLines)
 
 
 @dataclass(frozen=True)
@@ -80,101 +78,77 @@ class Situation(NamedTuple):
     phase: Phase
 
 
-def labor_prompts(
-    style: Style,
-    situation: Situation,
-    constants: Sequence[str],
-    memory: Memory,
-    *,
-    choice_set: ChoiceSet,
-    unit: str,
-    most: float = 100,
-    group: Int[np.ndarray, " agents"] | None = None,
-) -> list[Prompt]:
-    """Return the question how long to work next, one prompt per worker: see `labor_questions`."""
-    asked = labor_questions(
-        style,
-        situation,
-        constants,
-        memory,
-        choice_set=choice_set,
-        unit=unit,
-        most=most,
-        group=group,
-    )
-    return joined(asked)
-
-
 def labor_questions(
     style: Style,
     situation: Situation,
-    constants: Sequence[str],
+    workers: Sequence[WorkerLines],
     memory: Memory,
     *,
     choice_set: ChoiceSet,
     unit: str,
     most: float = 100,
     group: Int[np.ndarray, " agents"] | None = None,
-) -> list[LaborQuestion]:
-    """Return the question how long to work next, to each worker, in segments.
+) -> list[Question[WorkersShared, WorkerQuestion]]:
+    """Return the question how long to work next, to each worker.
 
-    `constants` are each worker's own lines that do not change (see `worker_lines`), `unit` is "$"
+    `workers` are each worker's own lines that do not change (see `worker_lines`), `unit` is "$"
     where results are in dollars, else their unit in words, and `most` the longest week in hours.
     Of schedules by `group` a worker reads the own group's.
     """
     rules = "\n".join([_RULES[style.phrasing], *[_EXPLORE] * style.explore])
     form = _form(style, choice_set, most)
 
-    def shared(own: Situation) -> SharedLines:
-        return SharedLines(rules, law_text(own), form)
+    def shared(own: Situation) -> WorkersShared:
+        return WorkersShared(rules, law_text(own), form)
 
     advice = _EXPLOIT if style.explore and situation.phase == "exploit" else ""
-    offers = [""] * len(constants)
+    offers = [""] * len(workers)
     if style.mode == "choice" and choice_set.order is not None:
-        offers = [f"{text}.\n" for text in legend(choice_set, reverse=style.reverse)]
+        offers = [f"{text}." for text in legend(choice_set, reverse=style.reverse)]
     told = memory_lines(style, memory, unit=unit)
-    common = _for_each(shared, situation, group, len(constants))
+    common = _for_each(shared, situation, group, len(workers))
+    question = _QUESTIONS[style.phrasing]
     return [
-        LaborQuestion(*texts, advice, _QUESTIONS[style.phrasing])
-        for texts in zip(common, constants, offers, told, strict=True)
+        Question(own, WorkerQuestion(worker, offer, lines.removesuffix("\n"), advice, question))
+        for own, worker, offer, lines in zip(common, workers, offers, told, strict=True)
     ]
 
 
-def satisfaction_prompts(
+def satisfaction_questions(
     situation: Situation,
-    constants: Sequence[str],
+    workers: Sequence[WorkerLines],
     memory: Memory,
     *,
     unit: str,
     form: str,
     group: Int[np.ndarray, " agents"] | None = None,
-) -> list[Prompt]:
+) -> list[Question[WorkersShared, WorkerQuestion]]:
     """Return the question whether the taxes of the step that has just passed satisfy each worker.
 
     `form` says how to answer. Of schedules by `group` a worker reads the own group's.
     """
 
-    def shared(own: Situation) -> str:
-        return f"{_SATISFACTION}\n{economy_text(own)}\n{form}"
+    def shared(own: Situation) -> WorkersShared:
+        return WorkersShared(_SATISFACTION, economy_text(own), form)
 
-    common = _for_each(shared, situation, group, len(constants))
+    common = _for_each(shared, situation, group, len(workers))
     told = step_text(latest(memory), unit, headed=False)
     return [
-        Prompt(own, f"{constant}\n{line}Are you satisfied with the taxes and the rebate?")
-        for own, constant, line in zip(common, constants, told, strict=True)
+        Question(own, WorkerQuestion(worker, "", line.removesuffix("\n"), "", _SATISFIED))
+        for own, worker, line in zip(common, workers, told, strict=True)
     ]
 
 
 def _for_each(
-    text: Callable[[Situation], _Text],
+    shared: Callable[[Situation], WorkersShared],
     situation: Situation,
     group: Int[np.ndarray, " agents"] | None,
     agents: int,
-) -> list[_Text]:
+) -> list[WorkersShared]:
     """Return what each worker reads of a situation, in which laws are those of the own group."""
     if group is None:
-        return [text(situation)] * agents
-    each = {number: text(_of_group(situation, number)) for number in set(group.tolist())}
+        return [shared(situation)] * agents
+    each = {number: shared(_of_group(situation, number)) for number in set(group.tolist())}
     return [each[number] for number in group.tolist()]
 
 
@@ -257,10 +231,11 @@ _EXPLORE = (
     "Unless you are told otherwise, you may try hours that you have not tried, and learn from the "
     "result."
 )
-_EXPLOIT = "No more trying: choose the best hours that you know of.\n"
+_EXPLOIT = "No more trying: choose the best hours that you know of."
 _SATISFACTION = (
     "You take part in a study of work and taxes. Judge the taxes and the rebate as the person you "
     "are."
 )
+_SATISFIED = "Are you satisfied with the taxes and the rebate?"
 _MORE = "Your last change of hours speaks for more hours, as far as one change can tell.\n"
 _FEWER = "Your last change of hours speaks for fewer hours, as far as one change can tell.\n"

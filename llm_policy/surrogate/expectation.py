@@ -90,8 +90,9 @@ def forecast(
     weeks, pulls = jnp.full((1,), REFERENCE_HOURS, hours.dtype), jnp.zeros((1,), hours.dtype)
     share, values, before = jnp.ones((agents, 1), hours.dtype), [], None
     for step in range(steps):
-        decide = partial(_decide, surrogate, person, economy, schedule, step, step == steps - 1)
-        found = jax.vmap(decide, out_axes=1)(weeks, pulls)
+        decide = jax.vmap(partial(_decide, surrogate, person, economy, schedule), out_axes=1)
+        same = (jnp.full_like(weeks, value) for value in (step, step == steps - 1))
+        found = decide(Remembered(weeks, pulls, *same))
         joint = share[:, :, None] * found
         probabilities = joint.sum(axis=1)
         values.append(
@@ -148,14 +149,10 @@ def _decide(
     person: Float[Array, "agents features"],
     economy: Economy,
     schedule: AbstractSchedule,
-    lived: int,
-    exploit: bool,
-    week: Float[Array, ""],
-    pull: Float[Array, ""],
+    memory: Remembered,
 ) -> Float[Array, "agents options"]:
     """Return the chances of hours of workers who all remember the same."""
-    alike = (week, pull, float(lived), float(exploit))
-    memory = Remembered(*(jnp.full(len(person), value, week.dtype) for value in alike))
+    memory = jax.tree.map(lambda value: jnp.broadcast_to(value, len(person)), memory)
     return jnp.exp(
         surrogate.log_probabilities(see(economy, person, schedule, memory, surrogate.hours))
     )

@@ -98,7 +98,9 @@ def fit(
         (recording.seen, recording.probabilities, recording.weight),
     )
     count = jnp.asarray(len(recording.weight))
-    weights = _train(key, surrogate, seen, probabilities, weight, count, steps, batch, rate)
+    weights = _train(
+        key, surrogate, seen, probabilities, weight, rows=count, steps=steps, batch=batch, rate=rate
+    )
     return eqx.tree_at(lambda s: s.weights, surrogate, weights)
 
 
@@ -227,6 +229,7 @@ def _train(
     seen: Seen,
     probabilities: Float[Array, "rows options"],
     weight: Float[Array, " rows"],
+    *,
     rows: Array,
     steps: int,
     batch: int,

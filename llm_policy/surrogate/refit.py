@@ -54,8 +54,8 @@ class RefittedSurrogate:
             self.economy,
             self.welfare,
             schedule,
-            self.steps,
-            self.subsistence,
+            steps=self.steps,
+            subsistence=self.subsistence,
         )
 
 
@@ -121,6 +121,7 @@ def _predict(
     economy: Economy,
     welfare: AbstractWelfare,
     schedule: BracketSchedule,
+    *,
     steps: int,
     subsistence: float | None,
 ) -> tuple[Float[Array, ""], Float[Array, " brackets"]]:

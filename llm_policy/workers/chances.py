@@ -73,7 +73,16 @@ def expected(
     Own best hours are those at the expected rebate: exact where no hours depend on it.
     """
     best = own_best(economy, schedule, _expected_rebate(economy, schedule, chances))
-    return _expected(key, economy, schedule, chances, welfare, best, subsistence, understood)
+    return _expected(
+        key,
+        economy,
+        schedule,
+        chances,
+        welfare,
+        best=best,
+        subsistence=subsistence,
+        understood=understood,
+    )
 
 
 def year_error(
@@ -132,7 +141,16 @@ def _moved(
         instead = drawn_hours(now.key, first.chances)[None]
     rebate = settle(now.economy, schedule, labor.mean(axis=0)).rebate
     best = own_best(now.economy, schedule, rebate)
-    return _without(now, schedule, welfare, best, subsistence, labor, instead, jnp.asarray(groups))
+    return _without(
+        now,
+        schedule,
+        welfare,
+        labor,
+        instead,
+        jnp.asarray(groups),
+        best=best,
+        subsistence=subsistence,
+    )
 
 
 @eqx.filter_jit
@@ -140,11 +158,12 @@ def _without(
     now: Moment,
     schedule: BracketSchedule,
     welfare: AbstractWelfare,
-    best: Float[Array, " agents"],
-    subsistence: float | None,
     labor: Float[Array, "draws agents"],
     instead: Float[Array, "..."],
     groups: Bool[Array, "groups agents"],
+    *,
+    best: Float[Array, " agents"],
+    subsistence: float | None,
 ) -> Float[Array, " groups"]:
     def value(hours: Float[Array, " agents"], without: Bool[Array, " agents"]) -> Float[Array, ""]:
         outcome = settle(now.economy, schedule, hours)
@@ -176,6 +195,7 @@ def _expected(
     schedule: BracketSchedule,
     chances: Chances,
     welfare: AbstractWelfare,
+    *,
     best: Float[Array, " agents"],
     subsistence: float | None,
     understood: Float[Array, ""],

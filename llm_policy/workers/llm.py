@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal, NamedTuple, Protocol
 
 import equinox as eqx
@@ -26,18 +25,15 @@ from llm_policy.answers.reading import (
 from llm_policy.engines.base import Engine, EngineError, Prompt
 from llm_policy.engines.requests import ChoiceRequest, TextRequest
 from llm_policy.engines.wrappers.tally import tallied
-from llm_policy.memory.workers import Memory, Records, nothing, remember
+from llm_policy.memory.workers import Memory, nothing
 from llm_policy.prompts.disutility import price_of_an_hour, utility_in_words
 from llm_policy.prompts.means import means_of, price_lines, worker_lines
-from llm_policy.prompts.numbers import LONGEST_RATE
 from llm_policy.prompts.objectives import OBJECTIVES, in_words
-from llm_policy.prompts.segments import WorkerLines
-from llm_policy.prompts.workers import Situation, Style, labor_prompts, satisfaction_prompts
+from llm_policy.prompts.segments import WorkerLines, joined
+from llm_policy.prompts.workers import Situation, Style, labor_questions, satisfaction_questions
 from llm_policy.workers.chances import Chances
 from llm_policy.workers.checks import check_personas, checked_aims, checked_hours
 
-TEMPLATE_TOKENS = 64
-"""Room for what a chat template puts around a prompt."""
 HOURS_TOKENS = 24
 """Tokens that hours in JSON may take, without a thought."""
 
@@ -128,7 +124,6 @@ class LLMWorkers:
         self.unit = "$" if economy.preferences.utility_in_dollars else "utils"
         self.asked = np.flatnonzero(np.isnan(self.fixed))
         self.lines = self._lines(personas, welfare)
-        self.constants = list(map(str, self.lines))
         self.choice_set = self._menu()
 
     @property
@@ -183,18 +178,26 @@ class LLMWorkers:
         hours = jnp.asarray(labor, self.economy.population.skill.dtype)
         return Answers(hours, jnp.asarray(present), outside, chances)
 
-    def prompts(self, situation: Situation, memory: Memory) -> list[Prompt]:
-        """Return the question for hours, one prompt per worker."""
-        return labor_prompts(
-            self.style,
+    def prompts(
+        self,
+        situation: Situation,
+        memory: Memory,
+        *,
+        style: Style | None = None,
+        choice_set: ChoiceSet | None = None,
+    ) -> list[Prompt]:
+        """Return the question for hours, one prompt per worker; in another style if one is said."""
+        asked = labor_questions(
+            style or self.style,
             situation,
-            self.constants,
+            self.lines,
             memory,
-            choice_set=self.choice_set,
+            choice_set=choice_set or self.choice_set,
             unit=self.unit,
             most=self.most,
             group=self.group,
         )
+        return joined(asked)
 
     def satisfied(
         self,
@@ -211,7 +214,7 @@ class LLMWorkers:
             EngineError: too many answers could not be read, or the engine cannot answer.
         """
         asked = self.asked[understood[self.asked]]
-        answer = np.full(len(self.constants), np.nan)
+        answer = np.full(len(self.lines), np.nan)
         if self.style.mode == "choice":
             codes = _yes_and_no(self.engine)
             prompts = self._satisfaction_prompts(situation, memory, asked, CODED[codes])
@@ -223,53 +226,6 @@ class LLMWorkers:
             said, known = as_column(self.asker.write(request, satisfied_in))
         answer[asked] = np.where(known, said, np.nan)
         return answer
-
-    def check_context(self, schedule: BracketSchedule) -> int:
-        """Return the tokens of the longest labor prompt of a run on these brackets, and its answer.
-
-        Raises:
-            ValueError: they do not fit into the model's context.
-        """
-        prompts = self.prompts(*self.worst_case(schedule))
-        longest = max(prompts, key=lambda prompt: len(prompt.shared) + len(prompt.personal))
-        length = sum(self.engine.count(longest)) + self.answer_tokens + TEMPLATE_TOKENS
-        room = self.engine.describe().context
-        if 0 < room < length:
-            raise ValueError(
-                f"A worker's prompt with {self.style.history} latest and {self.style.best} best "
-                f"steps and its answer take up to {length:,} tokens, but the model holds {room:,}: "
-                "shorten the history, or raise the context."
-            )
-        return length
-
-    def worst_case(self, schedule: BracketSchedule) -> tuple[Situation, Memory]:
-        """Return what makes prompts longest: memory and past laws full, amounts and rates long."""
-        agents, full = self.economy.population.agents, self.begin()
-        rooms = len(full.last.labor), self.style.best
-        dissatisfied = 0.0 if self.asks_satisfaction else np.nan
-        amount = max(1_234_567.0, self.most * float(jnp.max(self.economy.population.skill)))
-
-        def same(value: float) -> Float[np.ndarray, " agents"]:
-            return np.full(agents, value)
-
-        for step in range(sum(rooms)):
-            now = Records(
-                step=same(10_001.0 + step),
-                tax_year=same(
-                    1_001.0 + min(step, sum(rooms) - 2)
-                ),  # a nudge takes two steps of one year
-                labor=same(10.25 + step),
-                income=same(amount),
-                tax=same(amount),
-                rebate=same(amount),
-                result=same(-amount - step),
-                satisfied=same(dissatisfied),
-            )
-            full = remember(full, now)
-        law = BracketSchedule(schedule.thresholds, jnp.full_like(schedule.rates, LONGEST_RATE))
-        past = dict.fromkeys(range(1001, 1001 + MOST_LAWS), law)
-        worst = Situation(law, 1001 + MOST_LAWS, past, amount, "exploit")
-        return worst, replace(full, seen=rooms[0])
 
     @property
     def answer_tokens(self) -> int:
@@ -310,10 +266,10 @@ class LLMWorkers:
     def _satisfaction_prompts(
         self, situation: Situation, memory: Memory, asked: Int[np.ndarray, " asked"], form: str
     ) -> list[Prompt]:
-        prompts = satisfaction_prompts(
-            situation, self.constants, memory, unit=self.unit, form=form, group=self.group
+        questions = satisfaction_questions(
+            situation, self.lines, memory, unit=self.unit, form=form, group=self.group
         )
-        return [prompts[i] for i in asked]
+        return joined([questions[i] for i in asked])
 
 
 NOBODY = "Nobody is left in this step: no answer could be read. Use a model that follows a schema."

@@ -173,9 +173,7 @@ class Society:
         """Return the same of any situation and memory."""
         workers = self.workers
         told = memory_lines(workers.style, memory, unit=workers.unit)
-        own = [
-            f"{constant}\n{lines}" for constant, lines in zip(workers.constants, told, strict=True)
-        ]
+        own = [f"{worker}\n{lines}" for worker, lines in zip(workers.lines, told, strict=True)]
         return economy_text(situation, workers.style.statuses), own
 
     def report(

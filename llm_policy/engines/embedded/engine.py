@@ -261,17 +261,9 @@ class EmbeddedEngine:
                 if len(tokens):
                     before = np.pad(length[start : start + together], more)
                     rows = [text.places for text in some]
-                    pages = place_table(rows, rows=together, context=context)
-                    below = tree_scores(
-                        self._weights,
-                        self._sizes,
-                        self._known.pool,
-                        pages,
-                        before,
-                        tokens,
-                        branches,
-                        asked,
-                    )
+                    places = place_table(rows, rows=together, context=context)
+                    pages = self._known.pool.pages(places, before)
+                    below = tree_scores(self._weights, self._sizes, pages, tokens, branches, asked)
                     scores = jnp.concatenate([scores, below], axis=1)
                 yield scores[: len(some), : len(tree.tokens) + 1, :count]
 
@@ -291,8 +283,8 @@ class EmbeddedEngine:
         more = rows - len(drafts)
         seeds = np.pad(seeds, ((0, more), (0, 0)))
         places, before = zip(*asked, strict=True)
-        pages = place_table(places, rows=rows, context=self._sizes.max_position_embeddings)
-        before = np.pad(np.array(before, np.int32), (0, more))
+        table = place_table(places, rows=rows, context=self._sizes.max_position_embeddings)
+        pages = self._known.pool.pages(table, np.pad(np.array(before, np.int32), (0, more)))
         ends = np.pad(np.array([each[-1] for each in places], np.int32), (0, more))
         room = rounded(drafts[0].max_tokens + _TOKENS, _ROOM)
         with jax.enable_x64(False):
@@ -315,16 +307,7 @@ class EmbeddedEngine:
                         [tokens[_TOKENS:] for tokens in new],
                     )
                     tokens, length = padded(some, shape=(rows, _TOKENS))
-                    answers = go_on(
-                        self._weights,
-                        self._sizes,
-                        self._known.pool,
-                        pages,
-                        before,
-                        answers,
-                        tokens,
-                        length,
-                    )
+                    answers = go_on(self._weights, self._sizes, pages, answers, tokens, length)
 
 
 def _padded_tree(tree: OptionTree) -> tuple[Int32[np.ndarray, " nodes"], Branches]:

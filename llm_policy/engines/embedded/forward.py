@@ -20,6 +20,8 @@ from llm_policy.engines.embedded.llama import (
 )
 from llm_policy.engines.embedded.prefixes import BLOCK
 
+_Numbers = Array | np.ndarray
+
 
 class Pool(NamedTuple):
     """What was read, in blocks: keys and values as in `Pages`, state after the last token."""
@@ -27,6 +29,10 @@ class Pool(NamedTuple):
     keys: Float[Array, "heads blocks_of_layers numbers"]
     values: Float[Array, "heads blocks_of_layers numbers"]
     states: Float[Array, "blocks width"]
+
+    def pages(self, places: _Numbers, length: _Numbers) -> Pages:
+        """Return what rows follow: so many of the first tokens in the blocks at `places`."""
+        return Pages(self.keys, self.values, jnp.asarray(places), jnp.asarray(length))
 
 
 class Decoding(NamedTuple):
@@ -70,7 +76,7 @@ def grown(sizes: Sizes, pool: Pool, *, blocks: int) -> Pool:
 @partial(jax.jit, static_argnames="sizes")
 def read(weights: Weights, sizes: Sizes, pool: Pool, rows: Pass) -> Pool:
     """Return the blocks that some rows say; `lay` puts those of each row where they belong."""
-    pages = Pages(pool.keys, pool.values, jnp.asarray(rows.pages), jnp.asarray(rows.before))
+    pages = pool.pages(rows.pages, rows.before)
     states, past = _read(weights, sizes, rows.tokens, rows.length, pages, None)
 
     def split(new: Float[Array, "layers 1 rows tokens heads size"]) -> Array:
@@ -107,26 +113,18 @@ def next_scores(
 def tree_scores(
     weights: Weights,
     sizes: Sizes,
-    pool: Pool,
-    pages: Int[Array, "rows most"],
-    before: Int[Array, " rows"],
+    pages: Pages,
     tokens: Int[Array, " nodes"],
     branches: Branches,
     asked: Int[Array, " asked"],
 ) -> Float[Array, "rows nodes asked"]:
     """Return the log probability of tokens, among all, to follow each node of a tree of tokens.
 
-    The tree follows the first `before` tokens in the blocks at `pages`, in each row anew.
+    The tree follows the `pages`, in each row anew.
     """
-    rows = len(before)
-    states, _ = _states(
-        weights,
-        sizes,
-        jnp.broadcast_to(tokens, (rows, len(tokens))),
-        jnp.full(rows, len(tokens)),
-        Pages(pool.keys, pool.values, pages, before),
-        branches=branches,
-    )
+    rows, count = len(pages.length), len(tokens)
+    every = jnp.broadcast_to(tokens, (rows, count))
+    states, _ = _states(weights, sizes, every, jnp.full(rows, count), pages, branches=branches)
     return _scores(weights, states, asked)
 
 
@@ -143,19 +141,13 @@ def begin_decoding(sizes: Sizes, pool: Pool, end: Int[Array, " rows"], *, room: 
 def go_on(
     weights: Weights,
     sizes: Sizes,
-    pool: Pool,
-    pages: Int[Array, "rows most"],
-    before: Int[Array, " rows"],
+    pages: Pages,
     answers: Decoding,
     tokens: Int[Array, "rows tokens"],
     length: Int[Array, " rows"],
 ) -> Decoding:
-    """Return the answers, which are used up, after further tokens of each.
-
-    They follow the first `before` tokens in the blocks at `pages`.
-    """
-    asked = Pages(pool.keys, pool.values, pages, before)
-    states, own = _read(weights, sizes, tokens, length, asked, answers.own)
+    """Return the answers to what `pages` say, which are used up, after further tokens of each."""
+    states, own = _read(weights, sizes, tokens, length, pages, answers.own)
     return Decoding(jnp.where(length[:, None] > 0, states, answers.states), own)
 
 
@@ -186,9 +178,6 @@ def draw(
     return jnp.where(temperature > 0, drawn, scores.argmax(axis=1))
 
 
-_Numbers = Array | np.ndarray
-
-
 def _read(
     weights: Weights,
     sizes: Sizes,
@@ -198,7 +187,7 @@ def _read(
     own: Past | None,
 ) -> tuple[Float[Array, "rows width"], Past]:
     """Return the state after each row's last token, and the past of all rows."""
-    states, past = _states(weights, sizes, tokens, length, pages, own)
+    states, past = _states(weights, sizes, tokens, length, pages, own=own)
     last = jnp.maximum(length - 1, 0).reshape(-1, 1, 1)
     return jnp.take_along_axis(states, last, axis=1)[:, 0], past
 
@@ -209,6 +198,7 @@ def _states(
     tokens: _Numbers,
     length: _Numbers,
     pages: Pages,
+    *,
     own: Past | None = None,
     branches: Branches | None = None,
 ) -> tuple[Float[Array, "rows tokens width"], Past]:

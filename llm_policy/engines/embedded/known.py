@@ -31,6 +31,12 @@ class KnownTexts:
         """Return the number of blocks that are kept."""
         return len(self._prefixes)
 
+    @property
+    def pool(self) -> Pool:
+        """All that is kept."""
+        assert self._pool is not None, "Nothing was read yet."
+        return self._pool
+
     def forget(self) -> None:
         """Begin with nothing read."""
         most = max(
@@ -39,7 +45,7 @@ class KnownTexts:
         )
         first = min(_FIRST_BLOCKS, _FIRST_BYTES // block_bytes(self._sizes))
         self._prefixes = Prefixes(blocks=first, most=most)
-        self.pool: Pool | None = None
+        self._pool: Pool | None = None
 
     def sittings(self, texts: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
         """Yield the texts by turns, of which each fits into the memory and is told of alone."""
@@ -59,14 +65,14 @@ class KnownTexts:
         try:
             found, spans = self._prefixes.lay(texts, sizes=SPANS)
             with jax.enable_x64(False):
-                pool, blocks = self.pool, self._prefixes.blocks
+                pool, blocks = self._pool, self._prefixes.blocks
                 pool = blank(self._sizes, blocks=blocks) if pool is None else pool
                 if len(pool.states) < blocks:
                     pool = grown(self._sizes, pool, blocks=blocks)
                 for rows in passes(spans, context=self._sizes.max_position_embeddings):
                     new = read(weights, self._sizes, pool, rows)
                     pool = lay(self._sizes, pool, new, rows)
-            self.pool = pool
+            self._pool = pool
         except BaseException:  # what counts as read was not
             self.forget()
             raise

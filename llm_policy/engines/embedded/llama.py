@@ -102,6 +102,7 @@ class Llama(nn.Module):
         self,
         tokens: Int[Array, "groups rows tokens"],
         length: Int[Array, "groups rows"],
+        *,
         shared: Past | None = None,
         own: Past | None = None,
         places: Int[Array, "groups rows wanted"] | None = None,

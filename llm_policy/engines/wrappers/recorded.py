@@ -5,7 +5,7 @@ import json
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -45,7 +45,7 @@ def recorded_calls(path: Path) -> Iterator[RecordedCall]:
     """
     with as_damage(path), _opened(path) as database:
         for row in database.execute(_CALLS):
-            yield _call(*row)
+            yield _call(row)
 
 
 _CALLS = """
@@ -56,32 +56,22 @@ ORDER BY calls.rowid
 """
 
 
-def _call(
-    verb: Literal["complete", "choose"],
-    parameters: str,
-    shared: str,
-    personal: str,
-    answer: Any,
-    read: int,
-    written: int,
-    seconds: float,
-    unread: int,
-) -> RecordedCall:
+def _call(row: Sequence[Any]) -> RecordedCall:
     """Return a row of the file, whose answer is JSON or scores, as a call."""
-    prompt, tokens = Prompt(shared, personal), (read, written)
+    verb, parameters, shared, personal, answer, read, written, seconds, unread = row
     said = json.loads(answer) if verb == "complete" else ()
     options = tuple(json.loads(parameters)) if verb == "choose" else ()
     scores = np.frombuffer(answer, "<f8") if verb == "choose" else np.zeros(1)
     return RecordedCall(
-        verb,
-        prompt,
-        tuple(said),
-        options,
-        np.exp(scores[:-1]),
-        float(scores[-1]),
-        tokens,
-        seconds,
-        bool(unread),
+        verb=verb,
+        prompt=Prompt(shared, personal),
+        texts=tuple(said),
+        options=options,
+        chances=np.exp(scores[:-1]),
+        leaked=float(scores[-1]),
+        tokens=(read, written),
+        seconds=seconds,
+        unread=bool(unread),
     )
 
 

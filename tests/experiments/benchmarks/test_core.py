@@ -152,15 +152,7 @@ def test_the_numpy_forms_and_the_hand_written_one_compute_the_same(x64):
     economy = Economy(population=population, preferences=Quasilinear(0.25))
     for aversion in (1.0, 2.0):
         by_hand = hand_fused_welfare(
-            *(
-                population.skill,
-                population.taste,
-                population.weight,
-                labor,
-                law.thresholds,
-                law.rates,
-            ),
-            *(jnp.asarray(0.25), jnp.asarray(aversion)),
+            population, labor, law, jnp.asarray(0.25), jnp.asarray(aversion)
         )
         expected = Atkinson(aversion)(population, settle(economy, law, labor))
         assert float(by_hand) == pytest.approx(float(expected), rel=1e-12)

@@ -159,7 +159,7 @@ def test_every_command_takes_its_choices_from_the_file_and_flags_override_them(c
     file = ["--economy", str(home / "economy.toml")]
     name, config, _ = parse([command, *file])
     assert name == command
-    config.check() if command != "reform" else EconomyConfig.check(config)
+    config.check() if command != "reform" else EconomyConfig._check(config)
     economy, law = config.economy(), config.status_quo()
     assert law.rates.shape == (5,)
     assert float(economy.preferences.elasticity) == pytest.approx(0.4)

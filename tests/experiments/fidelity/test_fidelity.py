@@ -16,10 +16,10 @@ from experiments.fidelity.answers import (
     YES_OR_NO,
     answer_divergences,
     held_out_lives,
-    hours_questions,
-    planner_questions,
+    hours_asked,
+    planner_asked,
+    satisfaction_asked,
     satisfaction_lives,
-    satisfaction_questions,
 )
 from experiments.fidelity.command import FidelityConfig, run_fidelity
 from experiments.fidelity.learning import SETTING, learning
@@ -74,9 +74,9 @@ def examples():
     rng = np.random.default_rng(SEED)
     lived = held_out_lives(rng, groups=GROUPS)
     return (
-        [hours_questions(lived, wording) for wording in ASKED_WORDINGS],
-        satisfaction_questions(satisfaction_lives(rng, groups=GROUPS)),
-        planner_questions(rng, groups=GROUPS),
+        [hours_asked(lived, wording) for wording in ASKED_WORDINGS],
+        satisfaction_asked(satisfaction_lives(rng, groups=GROUPS)),
+        planner_asked(rng, groups=GROUPS),
     )
 
 
@@ -242,7 +242,7 @@ def test_nothing_is_forgone_by_who_works_the_best_hours():
     hours = np.array(HOURS, float)
     cost = np.asarray(population.taste)[:, None] * 40 / 2 * (hours / 40) ** 2
     best = hours[(kept * hours - cost).argmax(axis=1)]  # utility per dollar of skill, elasticity 1
-    place = dict(zip(world.workers.constants, best, strict=True))
+    place = dict(zip(map(str, world.workers.lines), best, strict=True))
 
     def wise(prompt, hours):
         [hour] = [hour for constant, hour in place.items() if prompt.personal.startswith(constant)]

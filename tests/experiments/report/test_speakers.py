@@ -16,9 +16,11 @@ from experiments.report.speakers import (
 from llm_policy.engines.base import Prompt
 from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.personas.text import writing_prompts
-from llm_policy.prompts.election import ElectionRules, stand_prompts, vote_prompts
-from llm_policy.prompts.planner import PlannerStyle, bracket_prompts, planner_prompt
+from llm_policy.prompts.election import ElectionRules, stand_questions, vote_questions
+from llm_policy.prompts.planner import PlannerStyle, bracket_questions, planner_question
+from llm_policy.prompts.segments import joined
 from llm_policy.prompts.workers import Style
+from llm_policy.workers.context import worst_case
 from llm_policy.workers.llm import WRITTEN, LLMWorkers
 from llm_policy.workers.society import Society
 
@@ -34,7 +36,7 @@ def asked(scenario="bounded", skill=(500.0, 1000.0, 500.0)):
     engine = ScriptedEngine(lambda prompt: "")
     workers = LLMWorkers(engine, economy, personas, scenario=scenario, style=Style())
     society = Society(workers, Utilitarian())
-    situation, memory = workers.worst_case(LAW)
+    situation, memory = worst_case(workers, LAW)
     shared, voters = society.voters_of(situation, memory)
     words = {"rules": RULES, "goal": "Aim high.", "style": STYLE, "economy": shared}
     person = f"{shared}\n{voters[1]}"
@@ -43,21 +45,20 @@ def asked(scenario="bounded", skill=(500.0, 1000.0, 500.0)):
         (WORKERS, "satisfaction"): workers._satisfaction_prompts(
             situation, memory, np.arange(3), WRITTEN
         ),
-        (VOTERS, "whether to stand"): stand_prompts(LAW, voters, **words),
-        (VOTERS, "vote"): vote_prompts(
-            LAW, voters, [0, 2], platforms=[(0.1, 0.2)] * 2, past=[None], **words
+        (VOTERS, "whether to stand"): joined(stand_questions(LAW, voters, **words)),
+        (VOTERS, "vote"): joined(
+            vote_questions(LAW, voters, [0, 2], platforms=[(0.1, 0.2)] * 2, past=[None], **words)
         ),
-        (PLANNER, "rates"): [
-            planner_prompt(LAW, "Aim high.", [], style=STYLE),
-            *bracket_prompts(LAW, "Aim high.", [], style=STYLE),
-        ],
-        (PLANNER, "rates, as leader"): [
-            planner_prompt(LAW, "Aim high.", [], style=STYLE, person=person),
-            *bracket_prompts(LAW, "Aim high.", [], style=STYLE, person=person),
-        ],
+        (PLANNER, "rates"): of_planner(""),
+        (PLANNER, "rates, as leader"): of_planner(person),
         (OTHER, "a persona"): writing_prompts(["A cook."]),
         (OTHER, ""): [Prompt("Anything", "else")],
     }
+
+
+def of_planner(person):
+    whole = planner_question(LAW, "Aim high.", [], style=STYLE, person=person)
+    return joined([whole, *bracket_questions(LAW, "Aim high.", [], style=STYLE, person=person)])
 
 
 @pytest.mark.parametrize("scenario", ["bounded", "rational"])

@@ -18,8 +18,6 @@ from experiments.training.curriculum import EVERYTHING, example_mix, examples
 from experiments.training.encoding import SINGLE, Encoder
 from experiments.training.examples import (
     HELD_OUT_YEAR,
-    MEANS_BEGIN,
-    MEANS_END,
     STATUSES,
     Part,
 )
@@ -28,13 +26,19 @@ from experiments.training.losses import answer_loss
 from experiments.training.paraphrases import PARAPHRASES, rephrased
 from experiments.training.train import TrainConfig, train
 from llm_policy.answers.reading import HOURS
-from llm_policy.engines.base import Prompt
 from llm_policy.engines.embedded.checkpoint import load_weights
 from llm_policy.engines.embedded.engine import SHIPPED_FOLDER
 from llm_policy.engines.embedded.llama import Llama, Sizes
 from llm_policy.formula import workers as formula
 from llm_policy.personas.tables import names
 from llm_policy.prompts.numbers import bracket_names
+from llm_policy.prompts.segments import (
+    Question,
+    WorkerLines,
+    WorkerQuestion,
+    WorkersShared,
+    joined,
+)
 
 SHAPE = BatchShape(2, 8, 352, 224, 12)
 SMALL = Sizes(4096, 32, 1, 1, 32, 8192)
@@ -96,15 +100,30 @@ def test_paraphrases_replace_sentences_that_prompts_have(heard):
 
 
 def test_examples_say_the_same_in_many_words():
-    rng, asked = np.random.default_rng(0), [Prompt("\n".join(PARAPHRASES), "1,234 dollars")]
+    def written(segment, word):
+        return "\n".join(
+            word(old, new) for old, new in PARAPHRASES.items() if new.segment == segment
+        )
+
+    def question(word):
+        rules, law, advice, asks = (
+            written(segment, word) for segment in ("rules", "law", "advice", "question")
+        )
+        means = WorkerLines(f"I say: {next(iter(PARAPHRASES))}", "1,234 dollars", "")
+        shared = WorkersShared(rules, law, "JSON.")
+        return Question(shared, WorkerQuestion(means, "", "", advice, asks))
+
+    rng, asked = np.random.default_rng(0), [question(lambda old, _: old)]
     said = {rephrased(rng, asked)[0] for _ in range(200)}
     assert len(said) > 100
-    assert {prompt.personal for prompt in said} == {"1,234 dollars"}
+    assert {one.personal.worker for one in said} == {asked[0].personal.worker}
     assert not any(
-        wording.held_out in prompt.shared for prompt in said for wording in PARAPHRASES.values()
+        wording.held_out in text
+        for prompt in joined(list(said))
+        for text in prompt
+        for wording in PARAPHRASES.values()
     )
-    [unseen] = rephrased(rng, asked, held_out=True)
-    assert unseen.shared == "\n".join(wording.held_out for wording in PARAPHRASES.values())
+    assert rephrased(rng, asked, held_out=True) == [question(lambda _, new: new.held_out)]
 
 
 def test_an_answer_has_one_spelling(tokenizer, heard):
@@ -181,7 +200,7 @@ def test_a_drill_always_states_a_law_and_a_workers_means_and_the_rest_by_chance(
         assert example.task == "labor"
         assert " %" in example.prompts[0].shared  # a rate, in whatever words
         for prompt, (part,) in zip(example.prompts, example.answers, strict=True):
-            assert MEANS_BEGIN in prompt.personal
+            assert "Each weekly hour" in prompt.personal
             assert sum(part.probabilities) == pytest.approx(1)
             parts = ("You are ", "Your aim", "Step 0", "hours do")
             seen.add(tuple(text in prompt.personal for text in parts))
@@ -223,9 +242,8 @@ def test_means_end_with_their_last_token(tokenizer, drilled):
     for example in drilled[::20]:
         for row, prompt in zip(encoder.write(rng, example).rows, example.prompts, strict=True):
             read = tokenizer.decode(row.tokens[: row.means_end + 1]).rstrip()
-            told = (
-                prompt.personal.partition(MEANS_END)[0].partition(MEANS_BEGIN)[2].partition("\n")[0]
-            )
+            told = prompt.personal.partition(" Your aim")[0].partition("Each weekly hour")[2]
+            told = told.partition("\n")[0]
             assert read.endswith(told[-30:])
 
 

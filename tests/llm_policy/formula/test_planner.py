@@ -18,7 +18,7 @@ from econjax.populations.distributions import Lognormal
 from llm_policy.answers.reading import STEPS
 from llm_policy.formula.planner import changes_probabilities, probabilities_around, sample_changes
 from llm_policy.memory.planner import Trial
-from llm_policy.prompts.planner import PlannerStyle, planner_prompt
+from llm_policy.prompts.planner import PlannerStyle, planner_question
 
 LAW = BracketSchedule([0, 15_000, 40_000, 90_000, 200_000], [0.1, 0.15, 0.2, 0.3, 0.4])
 RATES = st.lists(st.integers(0, 100).map(lambda percent: percent / 100), min_size=3, max_size=3)
@@ -80,7 +80,7 @@ def test_it_reads_no_more_than_the_prompt_shows():
     )
     shown = [seen[1], seen[3], seen[4]]
     current = BracketSchedule([0, 20_000], list(seen[-1].rates))
-    text = planner_prompt(current, "", seen, style=PlannerStyle(), shown=2).personal
+    text = str(planner_question(current, "", seen, style=PlannerStyle(shown=2)).personal)
     assert "50 %, 10 %" not in text
     assert "30 %, 30 %" in text
     np.testing.assert_array_equal(

@@ -186,7 +186,7 @@ def test_a_model_that_says_none_of_the_letters_is_an_error():
 
 def remembering(history, make):
     """Return what the model reads after three tax years, and what the planner recommends."""
-    some = make(engine(), START, goal="?", history=history)
+    some = make(engine(), START, goal="?", style=PlannerStyle(history=history))
     state = some.init(KEY)
     for rates, result in (((0.1, 0.2), 100.0), ((0.2, 0.3), 300.0), ((0.3, 0.2), 200.0)):
         report = RationalEvaluator(ECONOMY, Rawlsian()).value(START)

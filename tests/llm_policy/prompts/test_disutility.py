@@ -76,7 +76,8 @@ def computed(text):
 @every_utility
 def test_the_stated_formula_with_the_stated_numbers_is_the_utility_that_is_settled(case):
     economy = economy_of(case)
-    texts = LLMWorkers(ScriptedEngine(str), economy, scenario="rational").constants
+    lines = LLMWorkers(ScriptedEngine(str), economy, scenario="rational").lines
+    texts = list(map(str, lines))
     for week in WEEKS:
         outcome = settled(economy, LAW, jnp.full(N, week))
         for i, text in enumerate(texts):
@@ -92,12 +93,10 @@ def test_the_stated_formula_with_the_stated_numbers_is_the_utility_that_is_settl
 def test_the_stated_formula_counts_the_fixed_cost_of_working():
     economy = economy_of(fixed_cost=np.full(N, 300.0))
     outcome = settled(economy, LAW, jnp.full(N, 40.0))
-    for i, text in enumerate(
-        LLMWorkers(ScriptedEngine(str), economy, scenario="rational").constants
-    ):
-        utility, _ = computed(text)
+    for i, text in enumerate(LLMWorkers(ScriptedEngine(str), economy, scenario="rational").lines):
+        utility, _ = computed(str(text))
         kept = float(outcome.income[i] - outcome.tax[i] + outcome.rebate)
-        less = float(re.search(r"Working at all costs you \$([\d,]+)", text)[1])
+        less = float(re.search(r"Working at all costs you \$([\d,]+)", text.means)[1])
         assert utility(kept, 40.0) - less == pytest.approx(float(outcome.utility[i]), abs=1.5)
 
 
@@ -172,7 +171,7 @@ def test_whoever_earns_nothing_reads_the_prices_of_1000_dollars_a_year():
     assert np.isfinite(poor).all()
     assert (poor > 0).all()
     assert (rich > least).all(), "the less is consumed, the dearer a dollar"
-    for text in LLMWorkers(ScriptedEngine(str), economy, ["You."] * 3).constants:
+    for text in map(str, LLMWorkers(ScriptedEngine(str), economy, ["You."] * 3).lines):
         assert not re.search(r"nan|inf|\?|-\$", text)
 
 

@@ -12,9 +12,10 @@ from llm_policy.prompts.planner import (
     PlannerStyle,
     Questions,
     observation_text,
-    planner_prompt,
+    planner_question,
     reflection_text,
 )
+from llm_policy.prompts.segments import joined
 
 NAMES = ["$0 to $20,000", "$20,000 to $80,000", "above $80,000"]
 LAW = BracketSchedule([0, 20_000, 80_000], [0.5, 0.123, 1.0])
@@ -28,7 +29,8 @@ TRIALS = (
 
 
 def prompt(trials=TRIALS, style=None, **options):
-    return planner_prompt(LAW, GOAL, trials, style=style or PlannerStyle(), **options)
+    asked = planner_question(LAW, GOAL, trials, style=style or PlannerStyle(), **options)
+    return joined([asked])[0]
 
 
 def report():
@@ -126,7 +128,7 @@ def test_people_are_counted_per_bracket_and_every_amount_has_its_place():
 
 
 def test_the_prompt_shows_the_best_and_the_latest():
-    said = prompt(shown=2).personal.splitlines()
+    said = prompt(style=PlannerStyle(shown=2)).personal.splitlines()
     best, latest = (
         said.index("The best schedules so far, best first:"),
         said.index("The latest tax years, latest last:"),
@@ -205,3 +207,8 @@ def test_questions_say_what_they_are_about():
 def test_an_unknown_answer_is_refused():
     with pytest.raises(ValueError, match=r'A planner answers "changes" or "rates"; got \'points\''):
         PlannerStyle(answer="points")
+
+
+def test_a_planner_that_rereads_nothing_is_refused():
+    with pytest.raises(ValueError, match="rereads at least 1 tax year; got 0"):
+        PlannerStyle(shown=0)

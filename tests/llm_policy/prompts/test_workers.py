@@ -9,13 +9,14 @@ from llm_policy.answers.choice_sets import legend, letters, numbers
 from llm_policy.answers.reading import HOURS
 from llm_policy.memory.workers import Records, nothing, remember
 from llm_policy.prompts.means import price_lines, worker_lines
+from llm_policy.prompts.segments import joined
 from llm_policy.prompts.workers import (
     Situation,
     Style,
     economy_text,
-    labor_prompts,
+    labor_questions,
     law_text,
-    satisfaction_prompts,
+    satisfaction_questions,
 )
 
 NAN = float("nan")
@@ -32,7 +33,7 @@ NUMBER = r"[-+]?\d[\d,]*(?:\.\d+)?"
 
 
 def lines(people=PEOPLE, skill=SKILL, prices=PRICES, fixed_cost=None):
-    return list(map(str, worker_lines(people, [AIM] * 3, skill, price_lines(prices), fixed_cost)))
+    return worker_lines(people, [AIM] * 3, skill, price_lines(prices), fixed_cost)
 
 
 def step(labor, number, *, year=1, result=(1_000.0, 2_000.0, 3_000.0), satisfied=NAN):
@@ -63,7 +64,7 @@ def ask(style=Style(), situation=NOW, *, people=None, steps=STEPS, choice_set=No
         numbers() if choice_set is None else choice_set,
     )
     options = {"unit": "$"} | options
-    return labor_prompts(
+    asked = labor_questions(
         style,
         situation,
         constants,
@@ -71,11 +72,13 @@ def ask(style=Style(), situation=NOW, *, people=None, steps=STEPS, choice_set=No
         choice_set=choice_set,
         **options,
     )
+    return joined(asked)
 
 
 def judge(*steps, people=None, unit="$", form="Answer yes or no."):
     constants = lines() if people is None else people
-    return satisfaction_prompts(NOW, constants, remembered(*steps), unit=unit, form=form)
+    asked = satisfaction_questions(NOW, constants, remembered(*steps), unit=unit, form=form)
+    return joined(asked)
 
 
 def read_table(text):
@@ -126,8 +129,8 @@ def test_a_prompt_begins_as_it_did_the_step_before_while_a_block_lasts(history, 
     for number in range(40):
         hours = [20.0 + number, NAN if number % 5 == 3 else 40.0, 60.0 - number]
         memory = remember(memory, step(hours, number, year=(number + 6) // 7, satisfied=number % 2))
-        asked = labor_prompts(style, NOW, lines(), memory, choice_set=choice_set, unit="$")
-        now = [until_the_steps_end(prompt.personal) for prompt in asked]
+        asked = labor_questions(style, NOW, lines(), memory, choice_set=choice_set, unit="$")
+        now = [until_the_steps_end(prompt.personal) for prompt in joined(asked)]
         begins = [one.startswith(other) for one, other in zip(now, told, strict=True)]
         dropped = number >= history and (number + 1 - history) % max(1, history // 2) == 0
         assert not begins[0] if dropped else all(begins)
@@ -415,12 +418,13 @@ def test_a_result_that_is_unknown_or_without_end_is_not_said(unit, result):
 
 def test_a_fixed_cost_is_said_where_there_is_one():
     said = [
-        "Working at all costs you" in line for line in lines(fixed_cost=np.array([0.0, 900.0, 0.3]))
+        "Working at all costs you" in line.means
+        for line in lines(fixed_cost=np.array([0.0, 900.0, 0.3]))
     ]
     assert said == [False, True, False]
     assert (
         "Working at all costs you $900 a year, which steps do not show."
-        in lines(fixed_cost=np.array([0.0, 900.0, 0.3]))[1]
+        in lines(fixed_cost=np.array([0.0, 900.0, 0.3]))[1].means
     )
 
 

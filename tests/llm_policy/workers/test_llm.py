@@ -25,6 +25,7 @@ from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.engines.wrappers.dedupe import Dedupe
 from llm_policy.memory.workers import Records, remember
 from llm_policy.prompts.workers import Situation, Style
+from llm_policy.workers.context import check_context, longest_question
 from llm_policy.workers.llm import Answers, LLMWorkers, present, settle_answers
 
 N = 10
@@ -319,7 +320,7 @@ def test_a_result_is_defined_once_and_welfare_for_those_who_aim_at_it(scenario):
         welfare=WELFARE,
         asks_satisfaction=True,
     )
-    for aim, text in zip(aims, workers.constants, strict=True):
+    for aim, text in zip(aims, map(str, workers.lines), strict=True):
         assert text.count("result of a step") == 1
         assert (WELFARE in text) == (aim > 0)
         assert ("to harm" in text) == (aim == 2)
@@ -371,21 +372,21 @@ def test_only_those_understood_are_asked_whether_they_are_satisfied():
 def test_rational_workers_read_a_formula_and_bounded_ones_a_person_and_prices():
     rational = LLMWorkers(Asked(clear), economy_of(), scenario="rational")
     bounded = LLMWorkers(Asked(clear), economy_of(), PEOPLE)
-    for formal, alive, text in zip(rational.constants, bounded.constants, PEOPLE, strict=True):
-        assert "(weekly hours / 40" in formal
-        assert "(weekly hours / 40" not in alive
-        assert alive.startswith(text)
-        assert "more weekly hour is to you like losing" in alive
+    for formal, alive, text in zip(rational.lines, bounded.lines, PEOPLE, strict=True):
+        assert "(weekly hours / 40" in str(formal)
+        assert "(weekly hours / 40" not in str(alive)
+        assert str(alive).startswith(text)
+        assert "more weekly hour is to you like losing" in alive.means
 
 
 def test_an_own_result_is_in_dollars_only_where_utility_is():
     preferences = Isoelastic(1.5, exponent=3.0, scale=1e-6, unit=30_000.0)
     for wants, dollars in ((Quasilinear(0.25), True), (preferences, False)):
-        for text in LLMWorkers(
+        for lines in LLMWorkers(
             Asked(clear), Economy(population=people(), preferences=wants), PEOPLE
-        ).constants:
-            assert ("result of a step is the money you keep minus" in text) == dollars
-            assert ("in utils" in text) != dollars
+        ).lines:
+            assert ("result of a step is the money you keep minus" in str(lines)) == dollars
+            assert ("in utils" in str(lines)) != dollars
 
 
 def test_prompts_of_many_workers_take_no_computation_of_jax(compilations):
@@ -407,15 +408,16 @@ def test_a_context_that_is_too_short_is_an_error_with_both_lengths():
 
     engine = Short(clear)
     workers = LLMWorkers(engine, economy_of(), PEOPLE)
-    length = workers.check_context(LAW)
+    longest = [longest_question(workers, LAW)]
+    length = check_context(engine, longest)
     for engine.context in (0, length):
-        assert workers.check_context(LAW) == length
+        assert check_context(engine, longest) == length
     engine.context = length - 1
     with pytest.raises(
         ValueError,
-        match=rf"10 latest and 5 best .* {length:,} tokens, .* holds {length - 1:,}: shorten",
+        match=rf"A worker's longest .* {length:,} tokens, .* holds {length - 1:,}: raise",
     ):
-        workers.check_context(LAW)
+        check_context(engine, longest)
 
 
 @pytest.mark.parametrize(
@@ -431,10 +433,11 @@ def test_a_context_that_is_too_short_is_an_error_with_both_lengths():
     ],
 )
 def test_the_length_checked_grows_with_what_is_read_and_written(style, longer):
-    plain, other = (
-        LLMWorkers(Asked(clear), economy_of(), PEOPLE, style=s).check_context(LAW)
-        for s in (Style(), style)
-    )
+    def length(style):
+        workers = LLMWorkers(Asked(clear), economy_of(), PEOPLE, style=style)
+        return check_context(workers.engine, [longest_question(workers, LAW)])
+
+    plain, other = length(Style()), length(style)
     assert other != plain
     assert (other > plain) == longer
 

@@ -23,6 +23,7 @@ from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.memory.workers import latest
 from llm_policy.prompts.objectives import OBJECTIVES
 from llm_policy.prompts.workers import Style
+from llm_policy.workers.context import check_context, longest_question
 from llm_policy.workers.llm import LLMWorkers
 from llm_policy.workers.society import Society, mean_report
 from tests.helpers.laboratory import settled
@@ -501,7 +502,7 @@ def test_no_prompt_of_a_run_is_longer_than_was_checked(law, style, preferences):
             engine, asks=True, style=style, preferences=preferences, skill=30_000.0
         )
         state = society.begin(law)
-        checked = society.workers.check_context(law)
+        checked = check_context(engine, [longest_question(society.workers, law)])
         laws = {
             year: eqx.tree_at(lambda s: s.rates, law, law.rates + 1 / 9_999)
             for year in range(990, 1_001)

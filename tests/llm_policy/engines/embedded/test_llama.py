@@ -64,7 +64,9 @@ def read(sizes, weights):
 
     @jax.jit
     def read(tokens, length, shared=None, own=None, places=None):
-        return Llama(sizes).apply({"params": weights}, tokens, length, shared, own, places)
+        return Llama(sizes).apply(
+            {"params": weights}, tokens, length, shared=shared, own=own, places=places
+        )
 
     return read
 

@@ -8,6 +8,7 @@ from importlib.metadata import version
 import numpy as np
 import pytest
 
+from experiments.core.choices import EngineOptions
 from experiments.core.engines import start_engine
 from llm_policy.engines.base import EngineError, Interrupted, Prompt
 from llm_policy.engines.embedded.engine import EmbeddedEngine
@@ -319,7 +320,9 @@ def test_thinking_is_turned_off_where_a_provider_has_a_switch_and_nowhere_else(n
     with fake_server(chat) as url:
         monkeypatch.setitem(PROVIDERS, name, PROVIDERS[name]._replace(url=url))
         for server in (name, url):
-            engine = start_engine(model="small", server=server, temperature=0.7, context=4096)
+            engine = start_engine(
+                EngineOptions(model="small", server=server, temperature=0.7, context=4096)
+            )
             engine.complete(PROMPTS[:1], {})
             engine.choose(PROMPTS[:1], ["A", "B"])
             assert json.loads(str(engine.describe().extra)) == seen[-1]
