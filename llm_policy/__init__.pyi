@@ -1,3 +1,5 @@
+from .archetypes.elicit import elicit
+from .archetypes.table import ArchetypePolicy, sample
 from .audit.workers import audit_workers
 from .elections.democracy import Democracy
 from .elections.state import exploitation, turnover
@@ -27,7 +29,6 @@ from .prompts.workers import Style
 from .surrogate.network import Surrogate, distil, fit
 from .surrogate.recording import RecordedWorkers
 from .surrogate.refit import SurrogateRefit
-from .workers.archetypes import ArchetypePolicy, elicit, sample
 from .workers.evaluator import ModelEvaluator
 from .workers.llm import LLMWorkers
 from .workers.society import Society

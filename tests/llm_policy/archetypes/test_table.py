@@ -21,10 +21,11 @@ from econjax import (
 )
 from econjax.dynamics.policies import LaborPolicy
 from llm_policy.answers.reading import HOURS
+from llm_policy.archetypes.elicit import elicit
+from llm_policy.archetypes.table import ArchetypePolicy, sample
 from llm_policy.engines.base import EngineError
 from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.prompts.workers import Style
-from llm_policy.workers.archetypes import ArchetypePolicy, elicit, sample
 
 N, BINS = 60, 3
 LAW = us_federal(2024)
