@@ -10,16 +10,26 @@ from llm_policy.answers.elicitation import MOST_LEAKED
 from llm_policy.engines.base import Engine
 from llm_policy.engines.wrappers.tally import Tally
 from llm_policy.formula.policy import taught_workers
-from llm_policy.personas.draw import describe, draw_personas
+from llm_policy.personas.draw import Personas, describe, draw_personas
 from llm_policy.prompts.workers import Mode, Style
 from llm_policy.surrogate.recording import RecordedWorkers, person_features
 from llm_policy.workers.llm import LLMWorkers
 
 
 def people(
+    economy: Economy, engine: Engine | None, key: Key[Array, ""], **options: Any
+) -> LLMWorkers | RecordedWorkers:
+    """Return language models as the workers of an economy, each with a persona drawn with the key.
+
+    `options` are those of `models_of`.
+    """
+    return models_of(economy, draw_personas(key, economy.population), engine, **options)
+
+
+def models_of(
     economy: Economy,
+    personas: Personas,
     engine: Engine | None,
-    key: Key[Array, ""],
     *,
     tally: Tally | None = None,
     mode: Mode = "choice",
@@ -27,13 +37,12 @@ def people(
     statuses: tuple[str, ...] = (),
     fixed: np.ndarray | None = None,
 ) -> LLMWorkers | RecordedWorkers:
-    """Return language models as the workers of an economy, each with a persona drawn with the key.
+    """Return language models as the workers of an economy, who are these people.
 
     They are recorded where they choose. Without an engine they are the formula itself, whose
     answers count in `tally`. `statuses` are the names of their groups, and nobody is asked who has
     `fixed` hours, not NaN.
     """
-    personas = draw_personas(key, economy.population)
     options: dict[str, Any] = {"style": Style(mode=mode, statuses=statuses), "fixed": fixed}
     if engine is None:
         return taught_workers(economy, personas, tally=tally, **options)

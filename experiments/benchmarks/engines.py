@@ -161,7 +161,7 @@ def _rounds(
     rounds = []
     for everybody, state in _lives(config, memory):
         alive = society(everybody, engine, mode)
-        workers, situation = alive.workers, alive.situation(state)
+        workers, situation = alive.workers, state.situation()
         prompts = workers.prompts(situation, state.memory)
         rounds.append(_Round(prompts, workers.choice_set.codes, workers.answer_tokens))
     return rounds

@@ -233,8 +233,6 @@ def _tokenizing(engine: Engine, everybody: TimedWorkers, state: State) -> float 
     if not engine.describe().is_exact:
         return None
     alive = society(everybody, engine, "text")
-    texts = [
-        prompt.personal for prompt in alive.workers.prompts(alive.situation(state), state.memory)
-    ]
+    texts = [prompt.personal for prompt in alive.workers.prompts(state.situation(), state.memory)]
     seconds = take_turns({"count": lambda: engine.count(texts)}, repeats=5, patience=5.0)["count"]
     return 1e6 * statistics.median(seconds) / len(texts)

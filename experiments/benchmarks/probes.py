@@ -99,7 +99,7 @@ def answers() -> dict[str, float]:
             alive = society(everybody, engine, mode)
             workers: Any = alive.workers
             codes = getattr(workers, "choice_set", None) or workers.menu
-            prompts = workers.prompts(alive.situation(state), state.memory)
+            prompts = workers.prompts(state.situation(), state.memory)
             begun = time.perf_counter()
             if mode == "choice":
                 engine.choose(prompts, codes.codes)

@@ -107,7 +107,7 @@ def probe_workers(
     state = society.begin(law)
     some = copy.copy(workers)
     some.asked = workers.asked[:agents]
-    question = WorkersQuestion(some, society.situation(state), state.memory)
+    question = WorkersQuestion(some, state.situation(), state.memory)
     hours, readable = question.write(samples)
     written = Probe("workers", readable.size, float(readable.mean()))
     try:

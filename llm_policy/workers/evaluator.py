@@ -1,15 +1,18 @@
 """Evaluate schedules on workers who are language models: one evaluation is one tax year."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from econjax import BracketSchedule
+from econjax import BracketSchedule, Economy
 from econjax.planning import RationalEvaluator, Report, no_counts
-from llm_policy.workers.society import Society, State, Step, mean_report
+from econjax.welfare import AbstractWelfare
+from llm_policy.workers.lived import LivedStep
+from llm_policy.workers.society import State, mean_report
 
 _COSTLIEST = 0.1  # of workers, whose part in the cost of errors is told
 
@@ -55,6 +58,53 @@ class LivedYear(NamedTuple):
     state: State
 
 
+class ScoredStep(Protocol):
+    """A step that was lived and scored, and the economy of those who count in it."""
+
+    @property
+    def economy(self) -> Economy:
+        """The economy, in which whoever was not understood has no weight."""
+        ...
+
+    @property
+    def lived(self) -> LivedStep | None:
+        """The step as it counts."""
+        ...
+
+
+class LivesYears(Protocol):
+    """Workers who are language models and live tax years, such as a `Society`."""
+
+    @property
+    def economy(self) -> Economy:
+        """The economy that the workers are of."""
+        ...
+
+    @property
+    def welfare(self) -> AbstractWelfare:
+        """The welfare function that scores them."""
+        ...
+
+    def begin(self, schedule: BracketSchedule) -> State:
+        """Return the state after a step 0 in which everybody works 40 hours under `schedule`."""
+        ...
+
+    def tax_year(
+        self,
+        key: Key[Array, ""],
+        state: State,
+        schedule: BracketSchedule,
+        *,
+        steps: int,
+        on_step: Callable[[int, Any, Report], None] = ...,
+    ) -> tuple[Report, State]:
+        """Live `steps` steps; return their mean report, and call `on_step` after each.
+
+        What that is told is a `ScoredStep`.
+        """
+        ...
+
+
 class ModelEvaluator:
     """Report the mean over a tax year of `steps` answers by language-model workers.
 
@@ -67,7 +117,7 @@ class ModelEvaluator:
     """
 
     def __init__(
-        self, society: Society, *, steps: int, key: Key[Array, ""], begun: State | None = None
+        self, society: LivesYears, *, steps: int, key: Key[Array, ""], begun: State | None = None
     ):
         """Hold the society; nothing is counted yet.
 
@@ -77,7 +127,7 @@ class ModelEvaluator:
         if steps < 1:
             raise ValueError(f"A tax year has at least 1 step; got {steps}.")
         self.society, self.steps, self.key, self.state = society, steps, key, begun
-        self.rational = RationalEvaluator(society.workers.economy, society.welfare)
+        self.rational = RationalEvaluator(society.economy, society.welfare)
         self.counts = no_counts()
 
     def value(self, schedule: BracketSchedule) -> Report:
@@ -113,7 +163,7 @@ class ModelEvaluator:
     def _live(self, key: Key[Array, ""], schedule: BracketSchedule) -> LivedYear:
         seen: list[Errors] = []
 
-        def on_step(number: int, step: Step, report: Report) -> None:
+        def on_step(number: int, step: ScoredStep, report: Report) -> None:
             assert step.lived is not None, "a step is scored before it is told"
             seen.append(
                 Errors(

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from econjax import BracketSchedule, Economy, Outcome, settle
 from econjax.planning import Report
@@ -32,6 +32,17 @@ class State:
     laws: Mapping[int, BracketSchedule]
     step: int = 0
     tax_year: int = 0
+
+    def next_year(self, schedule: BracketSchedule) -> "State":
+        """Return the state at the start of a tax year under a schedule."""
+        year = self.tax_year + 1
+        return replace(self, tax_year=year, laws={**self.laws, year: schedule})
+
+    def situation(self, phase: Phase = "explore") -> Situation:
+        """Return what all workers know in the state's tax year; 0 is that of the first 40 hours."""
+        first = max(1, self.tax_year - MOST_LAWS)
+        past = {year: self.laws[year] for year in range(first, self.tax_year)}
+        return Situation(self.laws[self.tax_year], self.tax_year, past, self.rebate, phase)
 
 
 class Step(NamedTuple):
@@ -95,6 +106,11 @@ class Society:
         self.satisfaction_counts, self.subsistence = satisfaction_counts, subsistence
         self._labor = labor
 
+    @property
+    def economy(self) -> Economy:
+        """The economy that the workers are of."""
+        return self.workers.economy
+
     def begin(self, schedule: BracketSchedule) -> State:
         """Return the state after a step 0 in which everybody works 40 hours under `schedule`."""
         step, report = self.usual(schedule)
@@ -136,8 +152,7 @@ class Society:
         """
         if steps < 1:
             raise ValueError(f"A tax year has at least 1 step; got {steps}.")
-        year = state.tax_year + 1
-        state = replace(state, tax_year=year, laws={**state.laws, year: schedule})
+        state = state.next_year(schedule)
         reports, moments = [], []
         for place in range(steps):
             number = state.step + 1
@@ -150,24 +165,15 @@ class Society:
             on_step(number, step, report)
             reports.append(report)
             moments.append(self._moment(step, counts))
-        return self._year(schedule, reports, moments), state
-
-    def situation(self, state: State, phase: Phase = "explore") -> Situation:
-        """Return what all workers know in the state's tax year.
-
-        Tax year 0 is that of the first 40 hours.
-        """
-        first = max(1, state.tax_year - MOST_LAWS)
-        past = {year: state.laws[year] for year in range(first, state.tax_year)}
-        now = state.laws[state.tax_year]
-        return Situation(now, state.tax_year, past, state.rebate, phase)
+        asked, options = self.workers.asked, {"subsistence": self.subsistence}
+        return year_report(schedule, reports, moments, self.welfare, asked=asked, **options), state
 
     def voters(self, state: State) -> tuple[str, list[str]]:
         """Return how the economy stands, in words, and each worker's own situation.
 
         Neither holds a question.
         """
-        return self.voters_of(self.situation(state), state.memory)
+        return self.voters_of(state.situation(), state.memory)
 
     def voters_of(self, situation: Situation, memory: Memory) -> tuple[str, list[str]]:
         """Return the same of any situation and memory."""
@@ -217,7 +223,7 @@ class Society:
         """Ask, settle and ask for satisfaction; return the step and state but for its memory."""
         labor_key, satisfaction_key = jax.random.split(key)
         choose = self.answering.labor if self._labor is None else self._labor
-        answers = choose(labor_key, self.situation(state, phase), state.memory)
+        answers = choose(labor_key, state.situation(phase), state.memory)
         economy, outcome = _settle(self.workers.economy, state.laws[state.tax_year], answers)
         state = replace(state, step=state.step + 1, rebate=float(outcome.rebate))
         unasked = np.full(answers.labor.shape, np.nan)
@@ -227,8 +233,8 @@ class Society:
         if self.workers.asks_satisfaction:
             satisfied = self.workers.satisfied(
                 satisfaction_key,
-                self.situation(state, phase),
-                remember(state.memory, _records(state, step)),
+                state.situation(phase),
+                remember(state.memory, records_of(state, step.outcome, step.answers.understood)),
                 np.asarray(answers.understood),
             )
             step = step._replace(satisfied=satisfied)
@@ -248,7 +254,9 @@ class Society:
     ) -> State:
         """Return the state with the step in every memory, its result being `own` or welfare."""
         result = objective_results(self.workers.aims, own, float(report.equivalent))
-        seen = _records(state, step)._replace(satisfied=step.satisfied, result=result)
+        seen = records_of(state, step.outcome, step.answers.understood)._replace(
+            satisfied=step.satisfied, result=result
+        )
         return replace(state, memory=remember(state.memory, seen))
 
     def _known(self, step: Step) -> Bool[np.ndarray, " agents"]:
@@ -271,21 +279,26 @@ class Society:
             error=counts.error,
         )
 
-    def _year(
-        self, schedule: BracketSchedule, reports: list[Report], moments: list[Moment]
-    ) -> Report:
-        """Return the mean report with its error, NaN if the mean is infinite."""
-        mean, asked, error = _mean(reports), self.workers.asked, np.nan
-        if np.isfinite(float(mean.equivalent)):
-            error = year_error(
-                schedule, moments, self.welfare, subsistence=self.subsistence, asked=asked
-            )
-        return _with_error(mean, error)
-
     def _unread(self, step: Step) -> Bool[np.ndarray, " agents"]:
         """Return whose satisfaction should be known, and is not."""
         workers = self.workers
         return np.isnan(workers.fixed) & workers.asks_satisfaction & np.isnan(step.satisfied)
+
+
+def year_report(
+    schedule: BracketSchedule,
+    reports: Sequence[Report],
+    moments: Sequence[Moment],
+    welfare: AbstractWelfare,
+    *,
+    subsistence: float | None,
+    asked: Int[np.ndarray, " asked"],
+) -> Report:
+    """Return the mean report of a year's steps with its error, NaN if the mean is infinite."""
+    mean, error = _mean(reports), np.nan
+    if np.isfinite(float(mean.equivalent)):
+        error = year_error(schedule, moments, welfare, subsistence=subsistence, asked=asked)
+    return _with_error(mean, error)
 
 
 def mean_report(reports: Sequence[Report]) -> Report:
@@ -314,17 +327,16 @@ _DRAWS_KEY = 2  # beside the two keys of a step's questions
 _settle = eqx.filter_jit(settle_answers)
 
 
-def _records(state: State, step: Step) -> Records:
-    """Return what workers will remember of the step, but for its result and satisfaction."""
-    answers, outcome = step.answers, step.outcome
+def records_of(state: State, outcome: Outcome, understood: Bool[Array, " agents"]) -> Records:
+    """Return what workers will remember of a step, but for its result and satisfaction."""
     labor, income, tax = (
-        np.asarray(values, float) for values in (answers.labor, outcome.income, outcome.tax)
+        np.asarray(values, float) for values in (outcome.labor, outcome.income, outcome.tax)
     )
     one = np.ones_like(income)
     return Records(
         step=one * state.step,
         tax_year=one * state.tax_year,
-        labor=np.where(np.asarray(answers.understood), labor, np.nan),
+        labor=np.where(np.asarray(understood), labor, np.nan),
         income=income,
         tax=tax,
         rebate=one * float(outcome.rebate),

@@ -1,0 +1,240 @@
+"""Millions of workers whose hours are drawn from those of few language models, by tax year."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from econjax import BracketSchedule, Economy, settle
+from econjax.planning import Report
+from econjax.population import REFERENCE_HOURS
+from econjax.welfare import AbstractWelfare
+from llm_policy.archetypes.cells import PersonCells, cells_of
+from llm_policy.archetypes.crowd import Crowd, personas_at
+from llm_policy.archetypes.device import Drawn, scored
+from llm_policy.archetypes.lives import Asked, ask, begun, remembering
+from llm_policy.archetypes.nodes import HeldOut, Links, Nodes, links_of, nodes_of
+from llm_policy.prompts.workers import Situation
+from llm_policy.surrogate.recording import RecordedWorkers
+from llm_policy.workers.chances import Chances, Moment
+from llm_policy.workers.lived import SUBSISTENCE, LivedStep
+from llm_policy.workers.llm import present
+from llm_policy.workers.society import Society, State, year_report
+
+MakeWorkers = Callable[[Crowd], RecordedWorkers]
+"""Makes language models of people, in the order in which they stand."""
+TOLERANCE = 0.002
+"""Jensen-Shannon divergence in bits above which interpolation between two skills is not enough."""
+_NODES_A_CELL = 4
+
+
+@dataclass
+class Archetypes:
+    """Few language models, and which of them every worker of a crowd is drawn from.
+
+    `workers` are asked in the place of the crowd's workers at `nodes`, with the persona that speaks
+    for their cell. `held_out` says what interpolation between their skills errs by under the
+    schedule that they were chosen for. `decisions` counts hours drawn for the crowd's workers, and
+    `calls` what the models were asked for them, to choose the nodes too.
+    """
+
+    crowd: Crowd
+    cells: PersonCells
+    nodes: Nodes
+    links: Links
+    workers: RecordedWorkers
+    make: MakeWorkers
+    held_out: HeldOut
+    decisions: int = 0
+    calls: int = field(default=0)
+
+    def speakers(self, place: Int[np.ndarray, " n"]) -> Crowd:
+        """Return workers at some places of the crowd with the personas that speak for them."""
+        return spoken_for(self.crowd, self.cells.of[place], place, self.cells.speaker)
+
+    def drawn(self, answers: Asked) -> Drawn:
+        """Return of which chances everybody's hours are drawn."""
+        known = np.where(answers.understood[:, None], answers.probabilities, 0)
+        dtype = self.crowd.economy.population.skill.dtype
+        return Drawn(
+            jnp.asarray(self.links.left),
+            jnp.asarray(self.links.share, dtype),
+            jnp.asarray(np.cumsum(known, axis=1), dtype),
+            self.workers.hours,
+        )
+
+
+def archetypes_of(
+    crowd: Crowd,
+    make: MakeWorkers,
+    schedule: BracketSchedule,
+    *,
+    most: int = 512,
+    tolerance: float = TOLERANCE,
+    cells: PersonCells | None = None,
+) -> Archetypes:
+    """Choose at most so many archetypes for a crowd, by asking them under a schedule.
+
+    There is a cell of like people for every four of them (`cells_of`, if `cells` are not given)
+    and the nodes of skill are where interpolation errs most (`nodes_of`). How often models are
+    asked does not depend on the number of workers.
+
+    Raises:
+        ValueError: fewer archetypes than twice the cells, or a tolerance that is no share.
+        EngineError: too many answers could not be read, or the engine cannot answer.
+    """
+    cells = cells_of(crowd, max(1, most // _NODES_A_CELL)) if cells is None else cells
+    count = len(cells.speaker)
+    if most < min(2 * count, crowd.economy.population.agents) or not 0 <= tolerance <= 1:
+        raise ValueError(
+            f"{count} cells of people have at least {2 * count} archetypes, and an error from 0 to "
+            f"1 is borne; got {most} and {tolerance}."
+        )
+    rebate, calls = _usual(crowd.economy, schedule), 0
+
+    def asking(cell: Int[np.ndarray, " n"], place: Int[np.ndarray, " n"]):
+        nonlocal calls
+        workers = make(spoken_for(crowd, cell, place, cells.speaker))
+        state = begun(workers, schedule, rebate).next_year(schedule)
+        found = ask(jax.random.key(0), workers, state.situation(), state.memory)
+        calls += len(workers.models.asked)
+        return found.probabilities, found.understood
+
+    nodes, held_out = nodes_of(crowd, cells, schedule, asking, most=most, tolerance=tolerance)
+    links = links_of(crowd, cells, nodes)
+    weight = _weights(crowd, links, len(nodes.cell))
+    workers = make(spoken_for(crowd, nodes.cell, nodes.place, cells.speaker, weight))
+    return Archetypes(crowd, cells, nodes, links, workers, make, held_out, calls=calls)
+
+
+def spoken_for(
+    crowd: Crowd,
+    cell: Int[np.ndarray, " n"],
+    place: Int[np.ndarray, " n"],
+    speaker: Int[np.ndarray, " cells"],
+    weight: Float[np.ndarray, " n"] | None = None,
+) -> Crowd:
+    """Return workers at some places, each with the persona that speaks for a cell."""
+    some = crowd.some(place, weight)
+    people = personas_at(crowd.personas, speaker[cell])
+    return some._replace(personas=replace(people, skill=some.personas.skill))
+
+
+def _weights(crowd: Crowd, links: Links, rows: int) -> Float[np.ndarray, " rows"]:
+    """Return the share of the population that is drawn from each archetype."""
+    weight = np.asarray(crowd.economy.population.weight).astype(float)
+    found = np.bincount(links.left, weight * (1 - links.share), rows + 1)
+    found += np.bincount(links.left + 1, weight * links.share, rows + 1)
+    return found[:rows]
+
+
+@eqx.filter_jit
+def _usual(economy: Economy, schedule: BracketSchedule) -> Float[Array, ""]:
+    """Return the rebate if everybody works 40 hours."""
+    labor = jnp.full_like(economy.population.skill, REFERENCE_HOURS)
+    return settle(economy, schedule, labor).rebate
+
+
+class CrowdStep(NamedTuple):
+    """A step of a crowd: what all knew before it, what it was drawn from, and how it counts."""
+
+    economy: Economy
+    lived: LivedStep
+    situation: Situation
+    answers: Asked
+    rebate: float
+
+
+class ArchetypeSociety:
+    """A crowd that lives tax years as a `Society` does, while its archetypes alone are asked.
+
+    An archetype remembers what was drawn for itself, with the rebate that all workers bring. All
+    are scored on the device: by their chances where they are few, otherwise by draws. It is what a
+    `ModelEvaluator` evaluates schedules with.
+
+    Raises:
+        ValueError: what `Society` raises.
+    """
+
+    def __init__(
+        self,
+        archetypes: Archetypes,
+        welfare: AbstractWelfare,
+        *,
+        subsistence: float | None = SUBSISTENCE,
+    ):
+        self.archetypes, self.welfare, self.subsistence = archetypes, welfare, subsistence
+        self.economy = archetypes.crowd.economy
+        Society(archetypes.workers, welfare, subsistence=subsistence)  # checks all of them
+
+    def begin(self, schedule: BracketSchedule) -> State:
+        """Return the state after a step 0 in which everybody works 40 hours under `schedule`."""
+        return begun(self.archetypes.workers, schedule, _usual(self.economy, schedule))
+
+    def tax_year(
+        self,
+        key: Key[Array, ""],
+        state: State,
+        schedule: BracketSchedule,
+        *,
+        steps: int,
+        on_step: Callable[[int, CrowdStep, Report], None] = lambda number, step, report: None,
+    ) -> tuple[Report, State]:
+        """Live `steps` steps under one schedule; return their mean report with its standard error.
+
+        The error is for a year lived again by the same archetypes, with other luck.
+
+        Raises:
+            ValueError: a year without a step.
+            EngineError: too many answers could not be read, or the engine cannot answer.
+        """
+        if steps < 1:
+            raise ValueError(f"A tax year has at least 1 step; got {steps}.")
+        state = state.next_year(schedule)
+        reports, moments = [], []
+        for place in range(steps):
+            number = state.step + 1
+            step, state, moment = self._step(
+                jax.random.fold_in(key, number), state, last=place == steps - 1
+            )
+            on_step(number, step, step.lived.report)
+            reports.append(step.lived.report)
+            moments.append(moment)
+        asked = self.archetypes.workers.models.asked
+        options = {"subsistence": self.subsistence, "asked": asked}
+        return year_report(schedule, reports, moments, self.welfare, **options), state
+
+    def _step(
+        self, key: Key[Array, ""], state: State, *, last: bool
+    ) -> tuple[CrowdStep, State, Moment]:
+        few, schedule = self.archetypes.workers, state.laws[state.tax_year]
+        situation = state.situation("exploit" if last else "explore")
+        answer_key, _ = jax.random.split(key)
+        answers = ask(answer_key, few, situation, state.memory)
+        draw_key = jax.random.fold_in(key, _DRAWS_KEY)
+        economy, counts = scored(
+            draw_key,
+            self.economy,
+            schedule,
+            self.archetypes.drawn(answers),
+            self.welfare,
+            self.subsistence,
+        )
+        self.archetypes.calls += len(few.models.asked)
+        self.archetypes.decisions += self.economy.population.agents
+        rebate = float(counts.report.rebate)
+        state = replace(state, step=state.step + 1, rebate=rebate)
+        state = remembering(state, few.economy, answers.labor, answers.understood)
+        known = present(few.economy.population, jnp.asarray(answers.understood))
+        among = eqx.tree_at(lambda e: e.population, few.economy, known)
+        chances = Chances(few.hours, jnp.asarray(answers.probabilities, few.hours.dtype))
+        moment = Moment(among, answers.labor, chances, draw_key, None, counts.error)
+        return CrowdStep(economy, counts, situation, answers, rebate), state, moment
+
+
+_DRAWS_KEY = 2  # as in a society
