@@ -8,6 +8,7 @@ from typing import Any
 
 from econjax import BracketSchedule
 from econjax.laws import save_schedule
+from experiments.compare.archetypes import as_dict
 from experiments.compare.config import CompareConfig
 from experiments.compare.crews import Players
 from experiments.compare.figures import plot_schedules, plot_welfare
@@ -45,11 +46,16 @@ def run_compare(config: CompareConfig, path: Path, session: Session | None) -> R
             "sizes": comparison.sizes,
         }
         | {"tables": _as_dicts(comparison.tables)}
-        | ({"seeds": _as_dicts(pooled)} if pooled else {}),
+        | ({"seeds": _as_dicts(pooled)} if pooled else {})
+        | ({"archetypes": stand_ins} if (stand_ins := _stand_ins(comparison)) else {}),
         [row for one in every for row in one.metrics],
         timings=[row for one in every for row in _timings(one)],
         remarks=_remarks(config, every, session),
     )
+
+
+def _stand_ins(comparison: Comparison) -> dict[str, dict[str, Any]]:
+    return {title: as_dict(one) for title, one in comparison.stand_ins.items()}
 
 
 def _as_dicts(tables: Mapping[str, Sequence[Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import get_args
 
+from experiments.core.archetypes import ArchetypeChoices
 from experiments.core.checks import require_at_least, require_some
 from experiments.core.config import (
     COMPARED,
@@ -23,7 +24,7 @@ from experiments.report.disclosure import SHIPPED
 
 
 @dataclass(frozen=True)
-class CompareConfig(AnsweringConfig):
+class CompareConfig(AnsweringConfig, ArchetypeChoices):
     """Compare planners on the same economy, with the same seed and number of evaluations."""
 
     workers: tuple[WorkersName, ...] = get_args(WorkersName)
@@ -84,6 +85,13 @@ class CompareConfig(AnsweringConfig):
                 "and --mode choice, and another planner as well if others work."
             )
 
+        asked = self.agents or (self.among("llm").agents if "llm" in self.workers else None)
+        self.check_archetypes(asked, self.mode, models_work="llm" in self.workers)
+        if self.archetypes and "surrogate" in self.planners:
+            raise ValueError(
+                "The planner surrogate learns from workers who are asked one by one: leave out "
+                "--archetypes, or that planner."
+            )
         self._check_models()
         self._check_rates()
         check_planners(self, self.planners)
@@ -107,7 +115,10 @@ class CompareConfig(AnsweringConfig):
         llm, kinds = self.among("llm"), [self.among(kind) for kind in self.workers]
         evaluations = sum(some.evaluations or 0 for some in kinds)
         years = (llm.evaluations or 0) + self.repetitions
-        return works * years * llm.size + tables * models * evaluations * QUESTIONS_OF_A_PLANNER
+        return (
+            works * years * (self.archetypes or llm.size)
+            + tables * models * evaluations * QUESTIONS_OF_A_PLANNER
+        )
 
     @property
     def model_plans(self) -> bool:

@@ -14,6 +14,7 @@ from jaxtyping import Array, Key
 from baselines.optimum import best_found
 from econjax import BracketSchedule, Economy, InverseIncome, equilibrium
 from econjax.planning import CLIMBS, Evaluator, RationalEvaluator, Report, plan
+from experiments.compare.archetypes import StandIn
 from experiments.compare.config import CompareConfig
 from experiments.compare.crews import Crew, with_model
 from experiments.compare.rows import (
@@ -24,11 +25,12 @@ from experiments.compare.rows import (
 from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext, titled
 from experiments.report.disclosure import nature
 from experiments.report.rates import rates_of
+from llm_policy.archetypes.certificate import certify
+from llm_policy.archetypes.society import ArchetypeSociety
 from llm_policy.engines.base import Engine
 from llm_policy.engines.wrappers.tally import Tally
 from llm_policy.prompts.workers import Mode
 from llm_policy.workers.evaluator import ModelEvaluator, mean_year
-from llm_policy.workers.society import Society
 
 STATUS_QUO = REGISTRY["federal"].name
 OPTIMISER = "optimiser, no limit"
@@ -70,6 +72,7 @@ class PlannersTable:
     key: Key[Array, ""]
     progress: Progress
     metrics: list[dict[str, Any]] = field(default_factory=list)
+    stand_in: StandIn | None = field(default=None, init=False)
 
     @property
     def title(self) -> str:
@@ -90,6 +93,7 @@ class PlannersTable:
 
     def rows(self) -> list[ComparisonRow]:
         """Run everyone; then measure all against the best row and the status quo."""
+        drawn_before = self.crew.archetypes.decisions if self.crew.archetypes else 0
         recorded = self.setting.workers is not None
         rows = []
         for entry in (REGISTRY[name] for name in self.config.roster):
@@ -104,6 +108,8 @@ class PlannersTable:
             evaluate, law = self._evaluator(_SEARCH), self.setting.law
             start = float(self._measure(evaluate, law).report.equivalent)
         way = best.equivalent - start
+        seconds = sum(row.seconds for row in rows)
+        self.stand_in = self._stand_in(best, drawn_before, seconds)
         return [
             replace(
                 row,
@@ -113,6 +119,32 @@ class PlannersTable:
             )
             for row in rows
         ]
+
+    def _stand_in(self, best: ComparisonRow, drawn_before: int, seconds: float) -> StandIn | None:
+        """Return what archetypes took, and err by under the best schedule, if there are some."""
+        few = self.crew.archetypes
+        if few is None:
+            return None
+        drawn = few.decisions - drawn_before
+        found = StandIn(
+            archetypes=len(few.nodes.cell),
+            cells=len(few.cells.speaker),
+            calls=few.calls,
+            held_out=few.held_out,
+            planner=best.planner,
+            decisions=drawn,
+            a_second=drawn / seconds,
+        )
+        if not self.config.audited:
+            return found
+        certificate = certify(
+            jax.random.fold_in(self.key, _AUDIT),
+            ArchetypeSociety(few, self.setting.aim.welfare, subsistence=self.config.subsistence),
+            BracketSchedule(self.setting.law.thresholds, jnp.asarray(best.rates)),
+            steps=self.config.tax_year,
+            audited=self.config.audited,
+        )
+        return found._replace(certificate=certificate)
 
     def _planner(self, entry: PlannerSpec, engine: Engine | None) -> ComparisonRow:
         name, model = titled(entry, self.config.law_title), None
@@ -216,8 +248,8 @@ class PlannersTable:
         welfare = self.setting.aim.welfare
         if self.crew.workers is None:
             return RationalEvaluator(self.economy, welfare)
-        key, floor = jax.random.fold_in(self.key, place), self.config.subsistence
-        society = Society(self.crew.workers, welfare, subsistence=floor)
+        key = jax.random.fold_in(self.key, place)
+        society = self.crew.society(welfare, self.config.subsistence)
         begun = society.begin(self.setting.law) if self.config.keep_memory else None
         return ModelEvaluator(society, steps=self.config.tax_year, key=key, begun=begun)
 
@@ -262,7 +294,7 @@ def _errors_in_columns(errors: CostOfErrors | None) -> dict[str, float | None]:
     }
 
 
-_SEARCH, _FINAL = 1, 2
+_SEARCH, _FINAL, _AUDIT = 1, 2, 3
 _RECORDED = (
     "equivalent",
     "standard_error",

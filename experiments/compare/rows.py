@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.compare.archetypes import StandIn
 from experiments.report.intervals import mean_of
 from experiments.report.rates import Rates
 from llm_policy.engines.wrappers.tally import Tally
@@ -76,7 +77,8 @@ class Comparison:
 
     A table holds one welfare function and workers of one kind. `workers` are the language models
     who worked, if any, and `asked` says in which mode workers and planners who are models answered.
-    `tally` counts the answers, and why some could not be read.
+    `tally` counts the answers, and why some could not be read. `stand_ins` are the archetypes of
+    tables whose workers were drawn from some.
     """
 
     tables: dict[str, list[ComparisonRow]]
@@ -85,6 +87,7 @@ class Comparison:
     workers: LLMWorkers | None = None
     asked: Mapping[str, Mode] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
+    stand_ins: dict[str, StandIn] = field(default_factory=dict)
 
 
 def cannot_be_told_apart(best: ComparisonRow, row: ComparisonRow) -> bool:

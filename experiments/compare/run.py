@@ -62,5 +62,7 @@ def compare(
                 )
                 done.tables[contest.title] = contest.rows()
                 done.sizes[contest.title] = contest.size
+                if contest.stand_in is not None:
+                    done.stand_ins[contest.title] = contest.stand_in
                 done.metrics.extend(contest.metrics)
     return done

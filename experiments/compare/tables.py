@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from econjax.bounds import USUAL_BOUNDS
+from experiments.compare.archetypes import lines_of
 from experiments.compare.rows import Comparison, ComparisonRow
 from experiments.compare.seeds import SeedsRow, print_seeds
 from experiments.report.rates import rates_text
@@ -31,6 +32,9 @@ def print_compared(found: Compared, console: Console) -> None:
         console.print(f"Welfare: {title}", style="bold")
         console.print(comparison.sizes[title])
         console.print(_table(rows))
+        if title in comparison.stand_ins:
+            for line in lines_of(comparison.stand_ins[title]):
+                console.print(line)
         for row in rows:
             if row.errors is not None and row.errors.bounded > MANY_BOUNDED:
                 console.print(

@@ -96,7 +96,7 @@ def workers_at(
     return Population(weight=weight / weight.sum(), credits=credits, groups=groups, **own)
 
 
-def personas_at(personas: Personas, place: Int[np.ndarray, " n"]) -> Personas:
+def personas_at(personas: Personas, place: Int[np.ndarray, " n"] | slice) -> Personas:
     """Return the people at some places."""
     return Personas(**{field.name: getattr(personas, field.name)[place] for field in _FIELDS})
 

@@ -1,7 +1,7 @@
 """Millions of workers whose hours are drawn from those of few language models, by tax year."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import equinox as eqx
@@ -51,7 +51,7 @@ class Archetypes:
     make: MakeWorkers
     held_out: HeldOut
     decisions: int = 0
-    calls: int = field(default=0)
+    calls: int = 0
 
     def speakers(self, place: Int[np.ndarray, " n"]) -> Crowd:
         """Return workers at some places of the crowd with the personas that speak for them."""
