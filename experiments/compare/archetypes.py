@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from llm_policy.archetypes.certificate import Certificate, Estimate, Gap
-from llm_policy.archetypes.nodes import HeldOut
+from llm_policy.archetypes.certificate import BiasCertificate, Gap, Inferred
+from llm_policy.archetypes.nodes import HeldOutError
 
 
 class StandIn(NamedTuple):
@@ -17,14 +17,14 @@ class StandIn(NamedTuple):
     archetypes: int
     cells: int
     calls: int
-    held_out: HeldOut
+    held_out: HeldOutError
     planner: str
     decisions: int
     a_second: float
-    certificate: Certificate | None = None
+    certificate: BiasCertificate | None = None
 
 
-def lines_of(stand_in: StandIn) -> list[str]:
+def stand_in_lines(stand_in: StandIn) -> list[str]:
     """Return the lines, for people."""
     held = stand_in.held_out
     lines = [
@@ -78,6 +78,6 @@ def _gap(gap: Gap) -> str:
     )
 
 
-def _more(estimate: Estimate, form: str) -> str:
+def _more(estimate: Inferred, form: str) -> str:
     value, low, high = (format(number, form) for number in estimate)
     return f"{value} ({low} to {high})"

@@ -25,7 +25,7 @@ from experiments.compare.rows import (
 from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext, titled
 from experiments.report.disclosure import nature
 from experiments.report.rates import rates_of
-from llm_policy.archetypes.certificate import certify
+from llm_policy.archetypes.certificate import certify_bias
 from llm_policy.archetypes.society import ArchetypeSociety
 from llm_policy.engines.base import Engine
 from llm_policy.engines.wrappers.tally import Tally
@@ -137,7 +137,7 @@ class PlannersTable:
         )
         if not self.config.audited:
             return found
-        certificate = certify(
+        certificate = certify_bias(
             jax.random.fold_in(self.key, _AUDIT),
             ArchetypeSociety(few, self.setting.aim.welfare, subsistence=self.config.subsistence),
             BracketSchedule(self.setting.law.thresholds, jnp.asarray(best.rates)),

@@ -12,7 +12,7 @@ from experiments.compare.config import CompareConfig
 from experiments.core.config import FORMULA
 from experiments.core.modes import mode_for
 from experiments.report.disclosure import nature
-from llm_policy.archetypes.crowd import Crowd, crowd_of
+from llm_policy.archetypes.crowd import PeopledEconomy, crowd_of
 from llm_policy.archetypes.society import Archetypes, ArchetypeSociety, archetypes_of
 from llm_policy.audit.probe import probe_planner, probe_workers
 from llm_policy.engines.base import Engine
@@ -157,11 +157,11 @@ def crews_of(
 
 
 def _archetypes(
-    config: CompareConfig, crowd: Crowd, engine: Engine | None, options: dict[str, Any]
+    config: CompareConfig, crowd: PeopledEconomy, engine: Engine | None, options: dict[str, Any]
 ) -> Archetypes:
     """Return the archetypes of a crowd who answer as an engine does, chosen under the law."""
 
-    def make(some: Crowd) -> RecordedWorkers:
+    def make(some: PeopledEconomy) -> RecordedWorkers:
         found = models_of(some.economy, some.personas, engine, fixed=some.fixed, **options)
         assert isinstance(found, RecordedWorkers), "they choose"
         return found

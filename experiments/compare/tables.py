@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from econjax.bounds import USUAL_BOUNDS
-from experiments.compare.archetypes import lines_of
+from experiments.compare.archetypes import stand_in_lines
 from experiments.compare.rows import Comparison, ComparisonRow
 from experiments.compare.seeds import SeedsRow, print_seeds
 from experiments.report.rates import rates_text
@@ -33,7 +33,7 @@ def print_compared(found: Compared, console: Console) -> None:
         console.print(comparison.sizes[title])
         console.print(_table(rows))
         if title in comparison.stand_ins:
-            for line in lines_of(comparison.stand_ins[title]):
+            for line in stand_in_lines(comparison.stand_ins[title]):
                 console.print(line)
         for row in rows:
             if row.errors is not None and row.errors.bounded > MANY_BOUNDED:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from llm_policy.archetypes.crowd import Crowd, personas_at
+from llm_policy.archetypes.crowd import PeopledEconomy, personas_at
 from llm_policy.personas.draw import Personas
 from llm_policy.personas.joint import cells
 from llm_policy.surrogate.recording import person_features
@@ -32,7 +32,7 @@ class _Split(NamedTuple):
     new: int
 
 
-def cells_of(crowd: Crowd, most: int) -> PersonCells:
+def person_cells(crowd: PeopledEconomy, most: int) -> PersonCells:
     """Return at most so many cells of like people, or one of each kind of worker if these are more.
 
     Nobody shares a cell with workers of another group, kind of credits, or who are not asked. From

@@ -13,10 +13,10 @@ from econjax import BracketSchedule, Economy, Rawlsian, settle
 from econjax.planning import Report
 from econjax.welfare import AbstractWelfare
 from llm_policy.archetypes.device import drawn_labor
-from llm_policy.archetypes.divergence import jensen_shannon, total_variation
-from llm_policy.archetypes.lives import Asked, ask, begun, remembering
-from llm_policy.archetypes.sampling import Sample, replicates, sample_of
+from llm_policy.archetypes.lives import FewAnswers, ask, begun, remembering
+from llm_policy.archetypes.sampling import AuditSample, replicates, sample_of
 from llm_policy.archetypes.society import ArchetypeSociety, CrowdStep
+from llm_policy.audit.variation import jensen_shannon, total_variation
 from llm_policy.surrogate.recording import RecordedWorkers
 from llm_policy.workers.chances import Chances, drawn_hours
 from llm_policy.workers.lived import counted, on_offer, own_best, standing
@@ -28,7 +28,7 @@ _WELFARE_REPLICATES = 200
 _SKIPPED = 4  # of draws of the sample's hours, every so manieth is settled
 
 
-class Estimate(NamedTuple):
+class Inferred(NamedTuple):
     """An estimate and its 95 % interval, of a stratified bootstrap."""
 
     value: float
@@ -44,12 +44,12 @@ class Gap(NamedTuple):
     metrics: they begin at 0 where the sample is too small to tell.
     """
 
-    divergence: Estimate
-    variation: Estimate
+    divergence: Inferred
+    variation: Inferred
 
 
 @dataclass(frozen=True)
-class Certificate:
+class BiasCertificate:
     """What archetypes err by under a schedule, by a sample of workers asked one by one.
 
     The `total` gap in the distribution of hours is parted in `persons`, who answer otherwise than
@@ -67,23 +67,23 @@ class Certificate:
     persons: Gap
     skills: Gap
     sampling: tuple[float, float]
-    labor: Estimate
-    income: Estimate
-    revenue: Estimate
-    welfare: Estimate | None
+    labor: Inferred
+    income: Inferred
+    revenue: Inferred
+    welfare: Inferred | None
     equivalent: float
     hours: Float[np.ndarray, " options"]
     corrected: Float[np.ndarray, " options"]
 
 
-def certify(
+def certify_bias(
     key: Key[Array, ""],
     society: ArchetypeSociety,
     schedule: BracketSchedule,
     *,
     steps: int,
     audited: int = 200,
-) -> Certificate:
+) -> BiasCertificate:
     """Let a crowd live a tax year, and a stratified sample of its workers with it, in person.
 
     The poorest and the richest hundredth of the workers are strata of their own with an eighth of
@@ -104,40 +104,30 @@ def certify(
     own = _Witnesses(archetypes.make(here), schedule, begun_at.rebate)
     spoken = archetypes.speakers(sample.place)._replace(economy=here.economy)
     cell = _Witnesses(archetypes.make(spoken), schedule, begun_at.rebate)
-    drawn: list[Float[np.ndarray, "sample options"]] = []
-    whole: list[Float[np.ndarray, " options"]] = []
-    found: list[tuple[float, float]] = []
-    weight = np.asarray(archetypes.workers.economy.population.weight, float)
+    year = _Year(key, society, sample)
 
     def on_step(number: int, step: CrowdStep, report: Report) -> None:
-        step_key = jax.random.fold_in(key, number)
         for who in (own, cell):
-            who.live(step_key, step)
-        drawn.append(_mixed(step.answers, *(part[sample.place] for part in archetypes.links)))
-        counts = weight * step.answers.understood
-        whole.append(counts @ step.answers.probabilities / counts.sum())
-        found.append(_luck(step_key, society, step, whole[-1]))
+            who.live(jax.random.fold_in(key, number), step)
+        year.see(number, step)
 
     report, _ = society.tax_year(key, begun_at, schedule, steps=steps, on_step=on_step)
-    known = own.known & cell.known
-    weight = np.where(known, sample.weight, 0)
-    sample = sample._replace(weight=weight / weight.sum())
-    asked, spoken_of, mixed = (np.mean(each, axis=0) for each in (own.chances, cell.chances, drawn))
-    reckoning = _Reckoning(
-        _worth(here.economy, schedule, archetypes.workers.hours),
-        np.mean(whole, axis=0),
-        sample,
-        replicates(jax.random.fold_in(key, 2), sample, _REPLICATES),
-    )
+    chances = own.chances, cell.chances, year.drawn
+    asked, spoken_of, mixed = (np.mean(each, axis=0) for each in chances)
+    heard = np.where(own.known & cell.known, sample.weight, 0)
+    sample = sample._replace(weight=heard / heard.sum())
+    worth = _worth(here.economy, schedule, archetypes.workers.hours)
+    again = replicates(jax.random.fold_in(key, 2), sample, _REPLICATES)
+    reckoning = _Reckoning(worth, np.mean(year.whole, axis=0), sample, again)
     total, persons, skills, corrected = reckoning.gaps(asked, spoken_of, mixed)
     labor, income, revenue = reckoning.means(asked - mixed)
-    return Certificate(
+    return BiasCertificate(
         asked=len(sample.place),
         calls=own.calls + cell.calls,
         total=total,
         persons=persons,
         skills=skills,
-        sampling=tuple(np.mean(found, axis=0).tolist()),
+        sampling=tuple(np.mean(year.luck, axis=0).tolist()),
         labor=labor,
         income=income,
         revenue=revenue,
@@ -146,6 +136,26 @@ def certify(
         hours=reckoning.whole,
         corrected=corrected,
     )
+
+
+class _Year:
+    """What archetypes would have drawn, step by step: for the sample, and for all workers."""
+
+    def __init__(self, key: Key[Array, ""], society: ArchetypeSociety, sample: AuditSample) -> None:
+        archetypes = society.archetypes
+        self._key, self._society = key, society
+        self._links = [part[sample.place] for part in archetypes.links]
+        self._weight = np.asarray(archetypes.workers.economy.population.weight, float)
+        self.drawn: list[Float[np.ndarray, "sample options"]] = []
+        self.whole: list[Float[np.ndarray, " options"]] = []
+        self.luck: list[tuple[float, float]] = []
+
+    def see(self, number: int, step: CrowdStep) -> None:
+        self.drawn.append(mixed_chances(step.answers, *self._links))
+        counts = self._weight * step.answers.understood
+        self.whole.append(counts @ step.answers.probabilities / counts.sum())
+        key = jax.random.fold_in(self._key, number)
+        self.luck.append(_luck(key, self._society, step, self.whole[-1]))
 
 
 class _Witnesses:
@@ -176,7 +186,7 @@ class _Reckoning:
 
     worth: Float[np.ndarray, "3 sample options"]
     whole: Float[np.ndarray, " options"]
-    sample: Sample
+    sample: AuditSample
     again: Float[np.ndarray, "times sample"]
 
     def gaps(
@@ -198,10 +208,10 @@ class _Reckoning:
         )
         return total, persons, skills, asked[0]
 
-    def means(self, more: Float[np.ndarray, "sample options"]) -> list[Estimate]:
+    def means(self, more: Float[np.ndarray, "sample options"]) -> list[Inferred]:
         """Return by how much mean hours, income and revenue are more by chances so different."""
         by_worker = (self.worth * more).sum(axis=-1)
-        return [estimate_of(self.sample.weight @ one, self.again @ one) for one in by_worker]
+        return [inferred(self.sample.weight @ one, self.again @ one) for one in by_worker]
 
     def _shifted(
         self, more: Float[np.ndarray, "sample options"]
@@ -212,19 +222,19 @@ class _Reckoning:
         return shifted / shifted.sum(axis=1, keepdims=True)
 
 
-def estimate_of(value: float, again: Float[np.ndarray, " times"]) -> Estimate:
+def inferred(value: float, again: Float[np.ndarray, " times"]) -> Inferred:
     """Return an estimate with an interval as wide to both sides as its replicates lie from it."""
     away = float(np.quantile(np.abs(again - value), _COVERED))
-    return Estimate(float(value), float(value) - away, float(value) + away)
+    return Inferred(float(value), float(value) - away, float(value) + away)
 
 
-def _distance(metric, one, other, *, power: int) -> Estimate:
+def _distance(metric, one, other, *, power: int) -> Inferred:
     """Return the distance of two distributions, each [1 or more, options]: estimate, replicates."""
     found = float(metric(one[0], other[0]))
     moved = sum(metric(each[1:], each[0]) if len(each) > 1 else 0.0 for each in (one, other))
     away = float(np.quantile(moved, _COVERED))
     ends = found, max(0.0, found - away), found + away
-    return Estimate(*(end**power for end in ends))
+    return Inferred(*(end**power for end in ends))
 
 
 def _worth(
@@ -235,8 +245,8 @@ def _worth(
     return np.stack([np.asarray(values, float) for values in (labor, income, tax)])
 
 
-def _mixed(
-    answers: Asked, left: Int[np.ndarray, " sample"], share: Float[np.ndarray, " sample"]
+def mixed_chances(
+    answers: FewAnswers, left: Int[np.ndarray, " sample"], share: Float[np.ndarray, " sample"]
 ) -> Float[np.ndarray, "sample options"]:
     """Return the chances that the sample's hours are drawn from."""
     known = np.where(answers.understood[:, None], answers.probabilities, 0)
@@ -265,7 +275,7 @@ def _of_welfare(
     reckoning: _Reckoning,
     own: Float[np.ndarray, "sample options"],
     drawn: Float[np.ndarray, "sample options"],
-) -> Estimate | None:
+) -> Inferred | None:
     """Return how much more the equivalent of the sample is with its own chances."""
     if isinstance(society.welfare, Rawlsian):
         return None
@@ -286,7 +296,7 @@ def _of_welfare(
         for chances in (own, drawn)
     ]
     more = np.asarray(equivalent[0] - equivalent[1], float)
-    return estimate_of(more[0], more[1:])
+    return inferred(more[0], more[1:])
 
 
 @eqx.filter_jit

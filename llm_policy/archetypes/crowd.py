@@ -24,7 +24,7 @@ _COLUMNS = (
 )
 
 
-class Crowd(NamedTuple):
+class PeopledEconomy(NamedTuple):
     """An economy whose workers stand in the order of skill, and who they are.
 
     `fixed` holds the hours of whom no model is asked, NaN of the others; None: all are asked.
@@ -50,17 +50,17 @@ class Crowd(NamedTuple):
 
     def some(
         self, place: Int[np.ndarray, " n"], weight: Float[np.ndarray, " n"] | None = None
-    ) -> "Crowd":
+    ) -> "PeopledEconomy":
         """Return the workers at some places, of their own weights if none are given."""
         population = workers_at(self.economy.population, place, weight)
         fixed = None if self.fixed is None else self.fixed[place]
         economy = eqx.tree_at(lambda e: e.population, self.economy, population)
-        return Crowd(economy, personas_at(self.personas, place), fixed)
+        return PeopledEconomy(economy, personas_at(self.personas, place), fixed)
 
 
 def crowd_of(
     key: Key[Array, ""], economy: Economy, fixed: Float[np.ndarray, " agents"] | None = None
-) -> Crowd:
+) -> PeopledEconomy:
     """Return the workers in the order of skill, each with a persona drawn as `draw_personas` does.
 
     Whoever has equal skill stands in the order of the rest, so that the order in which workers came
@@ -72,7 +72,7 @@ def crowd_of(
         ordered = workers_at(population, place)
         economy = eqx.tree_at(lambda e: e.population, economy, ordered)
         fixed = None if fixed is None else fixed[place]
-    return Crowd(economy, _drawn(key, economy.population), fixed)
+    return PeopledEconomy(economy, _drawn(key, economy.population), fixed)
 
 
 def workers_at(

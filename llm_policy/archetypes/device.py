@@ -10,19 +10,19 @@ from econjax.welfare import AbstractWelfare
 from llm_policy.workers.chances import Chances, expected
 from llm_policy.workers.lived import LivedStep, lived, own_best
 
-BLOCK = 2**17
+_BLOCK = 2**17
 """Workers whose hours are drawn together: memory for chances is that of so many."""
 _EXPECTED = 2**13
 """Workers up to whom the step is scored by all their chances, like those who are asked."""
-_AT_ONCE, _DRAWS = 2**21, 256
+_AT_ONCE, _DRAWS = 2**19, 64
 """Workers times draws that a step is scored by, and the most draws; there are 2 at least."""
 
 
 class Drawn(eqx.Module):
     """Of which archetypes' chances a population's hours are drawn.
 
-    `left` and `share` are those of `Links`. `reached` [rows, options] sums the chances up to each
-    of the `hours`; it is 0 where nobody was understood.
+    `left` and `share` are those of `ArchetypeLinks`. `reached` [rows, options] sums the chances up
+    to each of the `hours`; it is 0 where nobody was understood.
     """
 
     left: Int[Array, " agents"]
@@ -44,8 +44,8 @@ def drawn_labor(key: Key[Array, ""], drawn: Drawn) -> Float[Array, " agents"]:
     who has no archetype that was understood are the longest, and count for nothing.
     """
     agents = drawn.left.shape[0]
-    blocks = -(-agents // BLOCK)
-    size = min(BLOCK, agents)
+    blocks = -(-agents // _BLOCK)
+    size = min(_BLOCK, agents)
 
     def of_block(block):
         number, left, share = block

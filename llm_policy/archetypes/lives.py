@@ -16,12 +16,12 @@ from econjax.schedule import AbstractSchedule
 from llm_policy.memory.workers import Memory, remember
 from llm_policy.prompts.workers import Situation
 from llm_policy.surrogate.recording import RecordedWorkers
-from llm_policy.workers.society import State, records_of
+from llm_policy.workers.society import State, step_records
 
 _GOLDEN = (5**0.5 - 1) / 2
 
 
-class Asked(NamedTuple):
+class FewAnswers(NamedTuple):
     """What few workers answered: chances of the hours on offer, who was understood, one draw."""
 
     probabilities: Float[np.ndarray, "rows options"]
@@ -31,7 +31,7 @@ class Asked(NamedTuple):
 
 def ask(
     key: Key[Array, ""], workers: RecordedWorkers, situation: Situation, memory: Memory
-) -> Asked:
+) -> FewAnswers:
     """Ask every worker; draw an hour for each, from chances that are spread evenly over them.
 
     The points at which chances are inverted are a lattice with a random start: each is uniform, and
@@ -45,7 +45,7 @@ def ask(
     points = (start + _GOLDEN * np.arange(len(understood))) % 1
     reached = np.cumsum(probabilities, axis=1)
     place = (points[:, None] * reached[:, -1:] >= reached[:, :-1]).sum(axis=1)
-    return Asked(probabilities, understood, chances.hours[place])
+    return FewAnswers(probabilities, understood, chances.hours[place])
 
 
 def begun(workers: RecordedWorkers, schedule: BracketSchedule, rebate: Float[Array, ""]) -> State:
@@ -66,7 +66,7 @@ def remembering(
     rebate = jnp.asarray(state.rebate, labor.dtype)
     outcome = _outcome(economy, state.laws[state.tax_year], labor, rebate)
     result = np.where(understood, np.asarray(outcome.utility, float), np.nan)
-    seen = records_of(state, outcome, jnp.asarray(understood))._replace(result=result)
+    seen = step_records(state, outcome, jnp.asarray(understood))._replace(result=result)
     return replace(state, memory=remember(state.memory, seen))
 
 

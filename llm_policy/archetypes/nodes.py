@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float, Int
 from econjax import BracketSchedule
 from econjax.population import REFERENCE_HOURS
 from llm_policy.archetypes.cells import PersonCells
-from llm_policy.archetypes.crowd import Crowd
-from llm_policy.archetypes.divergence import jensen_shannon
+from llm_policy.archetypes.crowd import PeopledEconomy
+from llm_policy.audit.variation import jensen_shannon
 
 Ask = Callable[
     [Int[np.ndarray, " n"], Int[np.ndarray, " n"]],
@@ -32,7 +32,7 @@ class Nodes(NamedTuple):
     place: Int[np.ndarray, " rows"]
 
 
-class HeldOut(NamedTuple):
+class HeldOutError(NamedTuple):
     """How far interpolation lies from what was asked between the nodes, but is none of them.
 
     Jensen-Shannon divergence in bits: `mean` by weight of the intervals between nodes, each asked
@@ -44,7 +44,7 @@ class HeldOut(NamedTuple):
     asked: int
 
 
-class Links(NamedTuple):
+class ArchetypeLinks(NamedTuple):
     """Each worker's archetypes: row `left` and, by the `share` of the next one, the row after it.
 
     Shares are linear in the log of skill; outside of its cell's nodes a worker has the nearest.
@@ -65,14 +65,14 @@ class _Interval(NamedTuple):
 
 
 def nodes_of(
-    crowd: Crowd,
+    crowd: PeopledEconomy,
     cells: PersonCells,
     schedule: BracketSchedule,
     ask: Ask,
     *,
     most: int,
     tolerance: float,
-) -> tuple[Nodes, HeldOut]:
+) -> tuple[Nodes, HeldOutError]:
     """Return where to ask, at most so many nodes, and what interpolation between them errs by.
 
     A cell's first nodes are its least and most skilled. Between two of them the speaker is asked
@@ -96,11 +96,13 @@ def nodes_of(
                 waiting += search.divided(interval, middle, error)
     weight, error = np.array(settled).T if settled else np.zeros((2, 0))
     mean = float(weight @ error) if len(error) else 0.0  # what lies between no nodes errs by none
-    return search.nodes(), HeldOut(mean, float(error.max(initial=0)), len(error))
+    return search.nodes(), HeldOutError(mean, float(error.max(initial=0)), len(error))
 
 
 class _Search:
-    def __init__(self, crowd: Crowd, cells: PersonCells, schedule: BracketSchedule, ask: Ask):
+    def __init__(
+        self, crowd: PeopledEconomy, cells: PersonCells, schedule: BracketSchedule, ask: Ask
+    ):
         self.people = people_by_cell(cells)
         skill = log_skill(crowd)
         self._skill = [skill[members] for members in self.people]
@@ -191,12 +193,12 @@ def people_by_cell(cells: PersonCells) -> list[Int[np.ndarray, " members"]]:
     return np.split(order, np.cumsum(np.bincount(cells.of))[:-1])
 
 
-def log_skill(crowd: Crowd) -> Float[np.ndarray, " agents"]:
+def log_skill(crowd: PeopledEconomy) -> Float[np.ndarray, " agents"]:
     """Return the log of skill, of no less than a dollar a year per weekly hour."""
     return np.log(np.maximum(np.asarray(crowd.economy.population.skill), 1.0))
 
 
-def links_of(crowd: Crowd, cells: PersonCells, nodes: Nodes) -> Links:
+def links_of(crowd: PeopledEconomy, cells: PersonCells, nodes: Nodes) -> ArchetypeLinks:
     """Return which archetypes each worker's hours are drawn from."""
     left = np.empty(len(cells.of), np.int32)
     share = np.zeros(len(cells.of), np.float32)
@@ -209,4 +211,4 @@ def links_of(crowd: Crowd, cells: PersonCells, nodes: Nodes) -> Links:
         if len(rows) > 1:
             width = at[place + 1] - at[place]
             share[members] = np.clip((own - at[place]) / np.where(width > 0, width, 1), 0, 1)
-    return Links(left, share)
+    return ArchetypeLinks(left, share)

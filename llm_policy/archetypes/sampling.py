@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from llm_policy.archetypes.crowd import Crowd
+from llm_policy.archetypes.crowd import PeopledEconomy
 from llm_policy.personas.draw import generator
 
 TAIL = 0.01
@@ -15,7 +15,7 @@ LEAST_SAMPLE = 32
 _OF_TAIL, _A_STRATUM = 8, 8
 
 
-class Sample(NamedTuple):
+class AuditSample(NamedTuple):
     """Sampled workers: places, weights that sum to 1, strata, and the share of each that was taken.
 
     `taken` is 1 where everybody of a worker's stratum is in the sample.
@@ -27,7 +27,7 @@ class Sample(NamedTuple):
     taken: Float[np.ndarray, " sample"]
 
 
-def sample_of(key: Key[Array, ""], crowd: Crowd, size: int) -> Sample:
+def sample_of(key: Key[Array, ""], crowd: PeopledEconomy, size: int) -> AuditSample:
     """Return a sample of about so many workers, or all of them if they are no more.
 
     Raises:
@@ -52,11 +52,11 @@ def sample_of(key: Key[Array, ""], crowd: Crowd, size: int) -> Sample:
             taken = count / (last - first)
             parts.append((place, share, np.full(count, number), np.full(count, taken)))
     place, share, stratum, taken = map(np.concatenate, zip(*parts, strict=True))
-    return Sample(place, share / share.sum(), stratum, taken)
+    return AuditSample(place, share / share.sum(), stratum, taken)
 
 
 def replicates(
-    key: Key[Array, ""], sample: Sample, times: int
+    key: Key[Array, ""], sample: AuditSample, times: int
 ) -> Float[np.ndarray, "times sample"]:
     """Return weights of the sample drawn again, with the variance of its design (Rao and Wu 1988).
 

@@ -8,17 +8,17 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from econjax import BracketSchedule, Economy, settle
 from econjax.planning import Report
 from econjax.population import REFERENCE_HOURS
 from econjax.welfare import AbstractWelfare
-from llm_policy.archetypes.cells import PersonCells, cells_of
-from llm_policy.archetypes.crowd import Crowd, personas_at
+from llm_policy.archetypes.cells import PersonCells, person_cells
+from llm_policy.archetypes.crowd import PeopledEconomy, personas_at
 from llm_policy.archetypes.device import Drawn, scored
-from llm_policy.archetypes.lives import Asked, ask, begun, remembering
-from llm_policy.archetypes.nodes import HeldOut, Links, Nodes, links_of, nodes_of
+from llm_policy.archetypes.lives import FewAnswers, ask, begun, remembering
+from llm_policy.archetypes.nodes import ArchetypeLinks, HeldOutError, Nodes, links_of, nodes_of
 from llm_policy.prompts.workers import Situation
 from llm_policy.surrogate.recording import RecordedWorkers
 from llm_policy.workers.chances import Chances, Moment
@@ -26,7 +26,7 @@ from llm_policy.workers.lived import SUBSISTENCE, LivedStep
 from llm_policy.workers.llm import present
 from llm_policy.workers.society import Society, State, year_report
 
-MakeWorkers = Callable[[Crowd], RecordedWorkers]
+MakeWorkers = Callable[[PeopledEconomy], RecordedWorkers]
 """Makes language models of people, in the order in which they stand."""
 TOLERANCE = 0.002
 """Jensen-Shannon divergence in bits above which interpolation between two skills is not enough."""
@@ -43,21 +43,21 @@ class Archetypes:
     `calls` what the models were asked for them, to choose the nodes too.
     """
 
-    crowd: Crowd
+    crowd: PeopledEconomy
     cells: PersonCells
     nodes: Nodes
-    links: Links
+    links: ArchetypeLinks
     workers: RecordedWorkers
     make: MakeWorkers
-    held_out: HeldOut
+    held_out: HeldOutError
     decisions: int = 0
     calls: int = 0
 
-    def speakers(self, place: Int[np.ndarray, " n"]) -> Crowd:
+    def speakers(self, place: Int[np.ndarray, " n"]) -> PeopledEconomy:
         """Return workers at some places of the crowd with the personas that speak for them."""
         return spoken_for(self.crowd, self.cells.of[place], place, self.cells.speaker)
 
-    def drawn(self, answers: Asked) -> Drawn:
+    def drawn(self, answers: FewAnswers) -> Drawn:
         """Return of which chances everybody's hours are drawn."""
         known = np.where(answers.understood[:, None], answers.probabilities, 0)
         dtype = self.crowd.economy.population.skill.dtype
@@ -70,7 +70,7 @@ class Archetypes:
 
 
 def archetypes_of(
-    crowd: Crowd,
+    crowd: PeopledEconomy,
     make: MakeWorkers,
     schedule: BracketSchedule,
     *,
@@ -80,7 +80,7 @@ def archetypes_of(
 ) -> Archetypes:
     """Choose at most so many archetypes for a crowd, by asking them under a schedule.
 
-    There is a cell of like people for every four of them (`cells_of`, if `cells` are not given)
+    There is a cell of like people for every four of them (`person_cells`, if `cells` are not given)
     and the nodes of skill are where interpolation errs most (`nodes_of`). How often models are
     asked does not depend on the number of workers.
 
@@ -88,44 +88,79 @@ def archetypes_of(
         ValueError: fewer archetypes than twice the cells, or a tolerance that is no share.
         EngineError: too many answers could not be read, or the engine cannot answer.
     """
-    cells = cells_of(crowd, max(1, most // _NODES_A_CELL)) if cells is None else cells
+    cells = person_cells(crowd, max(1, most // _NODES_A_CELL)) if cells is None else cells
     count = len(cells.speaker)
     if most < min(2 * count, crowd.economy.population.agents) or not 0 <= tolerance <= 1:
         raise ValueError(
             f"{count} cells of people have at least {2 * count} archetypes, and an error from 0 to "
             f"1 is borne; got {most} and {tolerance}."
         )
-    rebate, calls = _usual(crowd.economy, schedule), 0
-
-    def asking(cell: Int[np.ndarray, " n"], place: Int[np.ndarray, " n"]):
-        nonlocal calls
-        workers = make(spoken_for(crowd, cell, place, cells.speaker))
-        state = begun(workers, schedule, rebate).next_year(schedule)
-        found = ask(jax.random.key(0), workers, state.situation(), state.memory)
-        calls += len(workers.models.asked)
-        return found.probabilities, found.understood
-
-    nodes, held_out = nodes_of(crowd, cells, schedule, asking, most=most, tolerance=tolerance)
+    question = _Question(crowd, cells, make, schedule, size=2 * count)
+    nodes, held_out = nodes_of(crowd, cells, schedule, question, most=most, tolerance=tolerance)
     links = links_of(crowd, cells, nodes)
     weight = _weights(crowd, links, len(nodes.cell))
     workers = make(spoken_for(crowd, nodes.cell, nodes.place, cells.speaker, weight))
-    return Archetypes(crowd, cells, nodes, links, workers, make, held_out, calls=calls)
+    return Archetypes(crowd, cells, nodes, links, workers, make, held_out, calls=question.calls)
+
+
+class _Question:
+    """Asks the speakers of cells in the place of workers, in batches of one size.
+
+    What a batch lacks stands in it with fixed hours, and is not asked: so programs are compiled
+    once.
+    """
+
+    def __init__(
+        self,
+        crowd: PeopledEconomy,
+        cells: PersonCells,
+        make: MakeWorkers,
+        schedule: BracketSchedule,
+        *,
+        size: int,
+    ):
+        self._crowd, self._cells, self._make, self._size = crowd, cells, make, size
+        self._schedule, self._rebate = schedule, _usual(crowd.economy, schedule)
+        self.calls = 0
+
+    def __call__(
+        self, cell: Int[np.ndarray, " n"], place: Int[np.ndarray, " n"]
+    ) -> tuple[Float[np.ndarray, "n options"], Bool[np.ndarray, " n"]]:
+        """Return how likely they find each of the hours on offer, and who was understood."""
+        starts = range(0, len(cell), self._size)
+        parts = [
+            self._batch(cell[start : start + self._size], place[start : start + self._size])
+            for start in starts
+        ]
+        return tuple(np.concatenate(each) for each in zip(*parts, strict=True))
+
+    def _batch(self, cell: Int[np.ndarray, " n"], place: Int[np.ndarray, " n"]):
+        count, lacks = len(cell), self._size - len(cell)
+        cell, place = (np.pad(each, (0, lacks), mode="edge") for each in (cell, place))
+        some = spoken_for(self._crowd, cell, place, self._cells.speaker)
+        fixed = np.full(self._size, np.nan) if some.fixed is None else some.fixed
+        fixed = np.where(np.arange(self._size) < count, fixed, 0.0)
+        workers = self._make(some._replace(fixed=fixed))
+        state = begun(workers, self._schedule, self._rebate).next_year(self._schedule)
+        found = ask(jax.random.key(0), workers, state.situation(), state.memory)
+        self.calls += len(workers.models.asked)
+        return found.probabilities[:count], found.understood[:count]
 
 
 def spoken_for(
-    crowd: Crowd,
+    crowd: PeopledEconomy,
     cell: Int[np.ndarray, " n"],
     place: Int[np.ndarray, " n"],
     speaker: Int[np.ndarray, " cells"],
     weight: Float[np.ndarray, " n"] | None = None,
-) -> Crowd:
+) -> PeopledEconomy:
     """Return workers at some places, each with the persona that speaks for a cell."""
     some = crowd.some(place, weight)
     people = personas_at(crowd.personas, speaker[cell])
     return some._replace(personas=replace(people, skill=some.personas.skill))
 
 
-def _weights(crowd: Crowd, links: Links, rows: int) -> Float[np.ndarray, " rows"]:
+def _weights(crowd: PeopledEconomy, links: ArchetypeLinks, rows: int) -> Float[np.ndarray, " rows"]:
     """Return the share of the population that is drawn from each archetype."""
     weight = np.asarray(crowd.economy.population.weight).astype(float)
     found = np.bincount(links.left, weight * (1 - links.share), rows + 1)
@@ -146,7 +181,7 @@ class CrowdStep(NamedTuple):
     economy: Economy
     lived: LivedStep
     situation: Situation
-    answers: Asked
+    answers: FewAnswers
     rebate: float
 
 

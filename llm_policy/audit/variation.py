@@ -1,4 +1,4 @@
-"""How far apart answers are: total variation, and what of it is chance."""
+"""How far apart answers are: total variation, what of it is chance, and divergence."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,18 @@ from scipy.stats import binom
 
 
 def total_variation(
-    one: Float[np.ndarray, "n options"], other: Float[np.ndarray, "n options"]
-) -> Float[np.ndarray, " n"]:
+    one: Float[np.ndarray, "*rows options"], other: Float[np.ndarray, "*rows options"]
+) -> Float[np.ndarray, "*rows"]:
     """Return half the sum of absolute differences of each row's probabilities."""
-    return np.abs(one - other).sum(axis=1) / 2
+    return np.abs(one - other).sum(axis=-1) / 2
+
+
+def jensen_shannon(
+    one: Float[np.ndarray, "*rows options"], other: Float[np.ndarray, "*rows options"]
+) -> Float[np.ndarray, "*rows"]:
+    """Return the Jensen-Shannon divergence (Lin 1991) in bits: from 0, the same, to 1."""
+    middle = (one + other) / 2
+    return (_relative_entropy(one, middle) + _relative_entropy(other, middle)) / 2
 
 
 def shares_of(
@@ -43,3 +51,11 @@ def expected_variation(
 def mean_if_any(values: Sequence[float] | np.ndarray) -> float | None:
     """Return the mean, or None of nothing."""
     return float(np.mean(values)) if len(values) else None
+
+
+def _relative_entropy(
+    p: Float[np.ndarray, "*rows options"], q: Float[np.ndarray, "*rows options"]
+) -> Float[np.ndarray, "*rows"]:
+    some = p > 0
+    ratio = np.where(some, p, 1) / np.where(some, q, 1)
+    return np.maximum((p * np.log2(ratio)).sum(axis=-1), 0)

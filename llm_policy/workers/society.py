@@ -234,7 +234,7 @@ class Society:
             satisfied = self.workers.satisfied(
                 satisfaction_key,
                 state.situation(phase),
-                remember(state.memory, records_of(state, step.outcome, step.answers.understood)),
+                remember(state.memory, step_records(state, step.outcome, step.answers.understood)),
                 np.asarray(answers.understood),
             )
             step = step._replace(satisfied=satisfied)
@@ -254,7 +254,7 @@ class Society:
     ) -> State:
         """Return the state with the step in every memory, its result being `own` or welfare."""
         result = objective_results(self.workers.aims, own, float(report.equivalent))
-        seen = records_of(state, step.outcome, step.answers.understood)._replace(
+        seen = step_records(state, step.outcome, step.answers.understood)._replace(
             satisfied=step.satisfied, result=result
         )
         return replace(state, memory=remember(state.memory, seen))
@@ -327,7 +327,7 @@ _DRAWS_KEY = 2  # beside the two keys of a step's questions
 _settle = eqx.filter_jit(settle_answers)
 
 
-def records_of(state: State, outcome: Outcome, understood: Bool[Array, " agents"]) -> Records:
+def step_records(state: State, outcome: Outcome, understood: Bool[Array, " agents"]) -> Records:
     """Return what workers will remember of a step, but for its result and satisfaction."""
     labor, income, tax = (
         np.asarray(values, float) for values in (outcome.labor, outcome.income, outcome.tax)

@@ -1,0 +1,184 @@
+"""Hold archetypes against a known truth: workers who all choose as the formula says.
+
+Run `python -m experiments.tools.archetype_truth --agents 1000000`. The formula is asked as an
+engine, of few, and computed for everybody, a block of workers after the other. One step under each
+of three schedules: calls against decisions, the distribution of hours, welfare, and whether the
+certificate's intervals cover the truth.
+"""
+
+import argparse
+import json
+import resource
+import sys
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from econjax import (
+    Atkinson,
+    BracketSchedule,
+    Economy,
+    Quasilinear,
+    calibrate,
+    gb2,
+    settle,
+    us_federal,
+)
+from llm_policy.archetypes.certificate import BiasCertificate, certify_bias, mixed_chances
+from llm_policy.archetypes.crowd import PeopledEconomy, crowd_of
+from llm_policy.archetypes.lives import FewAnswers
+from llm_policy.archetypes.society import (
+    TOLERANCE,
+    Archetypes,
+    ArchetypeSociety,
+    CrowdStep,
+    archetypes_of,
+)
+from llm_policy.audit.variation import jensen_shannon, total_variation
+from llm_policy.formula.workers import Endowment, hours_probabilities, of_personas
+from llm_policy.memory.workers import Records, nothing, remember
+from llm_policy.people import models_of
+from llm_policy.prompts.disutility import price_of_an_hour
+from llm_policy.workers.lived import SUBSISTENCE, lived, own_best
+
+_BLOCK = 2**15
+_HOURS = np.arange(0.0, 101.0, 10.0)
+_AIM = Atkinson(1.0)
+
+
+def main() -> None:
+    """Print what is found under each schedule, as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--agents", type=int, default=100_000)
+    parser.add_argument("--archetypes", type=int, default=4_096)
+    parser.add_argument("--error", type=float, default=TOLERANCE)
+    parser.add_argument("--audited", type=int, default=400)
+    parser.add_argument("--seed", type=int, default=0)
+    print(json.dumps(against_truth(parser.parse_args()), indent=1))
+
+
+def against_truth(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Return what archetypes took, and what they err by under three schedules."""
+    law, key, started = us_federal(2024), jax.random.key(chosen.seed), time.perf_counter()
+    population = calibrate(gb2(chosen.agents), law)
+    crowd = crowd_of(key, Economy(population=population, preferences=Quasilinear(0.25)))
+    few = archetypes_of(crowd, _asked, law, most=chosen.archetypes, tolerance=chosen.error)
+    chosen_in, steep = time.perf_counter() - started, jnp.minimum(1.6 * law.rates, 0.8)
+    schedules = {"law": law.rates, "flat 30 %": 0.3 + 0 * law.rates, "steep": steep}
+    found = {
+        name: _under(key, few, BracketSchedule(law.thresholds, rates), chosen.audited)
+        for name, rates in schedules.items()
+    }
+    audits = sum(one["audit_calls"] for one in found.values())
+    decisions = len(schedules) * chosen.agents
+    calls = few.calls - len(schedules) * len(few.nodes.cell)  # a certificate's year asks once more
+    return {
+        "agents": chosen.agents,
+        "archetypes": len(few.nodes.cell),
+        "cells": len(few.cells.speaker),
+        "held_out": few.held_out._asdict(),
+        "calls": calls,
+        "audit_calls": audits,
+        "decisions": decisions,
+        "fewer": decisions / calls,
+        "fewer_with_audit": decisions / (calls + audits),
+        "seconds_to_choose": chosen_in,
+        "peak_gigabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+        "schedules": found,
+    }
+
+
+def formula_chances(
+    crowd: PeopledEconomy, schedule: BracketSchedule
+) -> Float[np.ndarray, "agents options"]:
+    """Return everybody's chances of hours in the only step of a tax year, after 40 hours of work.
+
+    They are those of a crowd without groups, credits or other income.
+    """
+    economy, count = crowd.economy, crowd.economy.population.agents
+    skill, zero = np.asarray(economy.population.skill, float), np.zeros(count)
+    means = Endowment(skill, price_of_an_hour(economy), zero)
+    usual, unknown = zero + 40, np.full(count, np.nan)
+    first = Records(zero, zero, usual, zero, zero, zero, unknown, unknown)
+    memory = remember(nothing(count, last=1, best=0), first)
+    return hours_probabilities(means, of_personas(crowd.personas), schedule, memory, "exploit")
+
+
+def _asked(crowd: PeopledEconomy):
+    return models_of(crowd.economy, crowd.personas, None, fixed=crowd.fixed)
+
+
+def _under(key, few: Archetypes, schedule: BracketSchedule, audited: int) -> dict[str, Any]:
+    society, steps = ArchetypeSociety(few, _AIM), list[CrowdStep]()
+    started = time.perf_counter()
+    report, _ = society.tax_year(
+        key,
+        society.begin(schedule),
+        schedule,
+        steps=1,
+        on_step=lambda number, step, report: steps.append(step),
+    )
+    seconds = time.perf_counter() - started
+    print(f"drawn in {seconds:.1f} s", file=sys.stderr, flush=True)
+    certificate = certify_bias(key, society, schedule, steps=1, audited=audited)
+    print("certified", file=sys.stderr, flush=True)
+    hours, apart, truth = _truth(few, schedule, steps[0].answers)
+    worth, drawn = float(truth.equivalent), float(report.equivalent)
+    return {
+        "seconds": seconds,
+        "divergence": float(jensen_shannon(certificate.hours, hours)),
+        "variation": float(total_variation(certificate.hours, hours)),
+        "divergence_by_worker": apart,
+        "equivalent": drawn,
+        "true_equivalent": worth,
+        "relative_error": drawn / worth - 1,
+        "corrected_relative_error": (drawn + certificate.welfare.value) / worth - 1,
+        "audit_calls": certificate.calls,
+        "covered": _covered(certificate, hours, report, truth),
+        "certified_divergence": certificate.total.divergence._asdict(),
+        "certified_welfare": certificate.welfare._asdict(),
+    }
+
+
+def _covered(certificate: BiasCertificate, hours, report, truth) -> dict[str, bool]:
+    """Return which of the certificate's intervals hold what is true."""
+    more = {
+        name: float(getattr(truth, name) - getattr(report, name)) for name in ("labor", "income")
+    }
+    more |= {
+        "revenue": float(truth.rebate - report.rebate),
+        "welfare": float(truth.equivalent - report.equivalent),
+    }
+    held = {name: getattr(certificate, name) for name in more}
+    more["divergence"] = float(jensen_shannon(certificate.hours, hours))
+    held["divergence"] = certificate.total.divergence
+    return {name: held[name].low <= true <= held[name].high for name, true in more.items()}
+
+
+def _truth(few: Archetypes, schedule: BracketSchedule, answers: FewAnswers):
+    """Return the distribution of hours, how far each worker's chances are from it, the report."""
+    economy, agents = few.crowd.economy, few.crowd.economy.population.agents
+    weight = np.asarray(economy.population.weight).astype(float)
+    rng, labor = np.random.default_rng(0), np.empty(agents, np.float32)
+    hours, apart = np.zeros(len(_HOURS)), 0.0
+    for start in range(0, agents, _BLOCK):
+        here = np.arange(start, min(start + _BLOCK, agents))
+        chances = formula_chances(few.crowd.some(here), schedule)
+        drawn = mixed_chances(answers, *(part[here] for part in few.links))
+        hours += weight[here] @ chances
+        apart += weight[here] @ jensen_shannon(chances, drawn)
+        reached = np.cumsum(chances, axis=1)[:, :-1]
+        labor[here] = _HOURS[(rng.random((len(here), 1)) >= reached).sum(axis=1)]
+    outcome = jax.jit(settle)(economy, schedule, jnp.asarray(labor))
+    best = own_best(economy, schedule, outcome.rebate)
+    options = {"subsistence": SUBSISTENCE, "understood": jnp.ones(())}
+    report = lived(economy, schedule, outcome, _AIM, best=best, **options).report
+    return hours / weight.sum(), float(apart / weight.sum()), report
+
+
+if __name__ == "__main__":
+    main()
