@@ -7,6 +7,8 @@ from jaxtyping import Array, Key
 
 from econjax import Economy
 from llm_policy.answers.elicitation import MOST_LEAKED
+from llm_policy.archetypes.crowd import PeopledEconomy
+from llm_policy.archetypes.society import MakeWorkers
 from llm_policy.engines.base import Engine
 from llm_policy.engines.wrappers.tally import Tally
 from llm_policy.formula.policy import taught_workers
@@ -24,6 +26,20 @@ def people(
     `options` are those of `models_of`.
     """
     return models_of(economy, draw_personas(key, economy.population), engine, **options)
+
+
+def makes_models(engine: Engine | None, **options: Any) -> MakeWorkers:
+    """Return what makes language models who choose of people, as archetypes are made.
+
+    `options` are those of `models_of`, but for hours that are fixed.
+    """
+
+    def make(some: PeopledEconomy) -> RecordedWorkers:
+        found = models_of(some.economy, some.personas, engine, fixed=some.fixed, **options)
+        assert isinstance(found, RecordedWorkers), "they choose"
+        return found
+
+    return make
 
 
 def models_of(

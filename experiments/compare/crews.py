@@ -17,7 +17,7 @@ from llm_policy.archetypes.society import Archetypes, ArchetypeSociety, archetyp
 from llm_policy.audit.probe import probe_planner, probe_workers
 from llm_policy.engines.base import Engine
 from llm_policy.engines.wrappers.tally import Tallied, Tally
-from llm_policy.people import models_of, people
+from llm_policy.people import makes_models, people
 from llm_policy.personas.draw import describe, draw_personas
 from llm_policy.planners.choice import ChoicePlanner
 from llm_policy.prompts.planner import PlannerStyle
@@ -160,13 +160,7 @@ def _archetypes(
     config: CompareConfig, crowd: PeopledEconomy, engine: Engine | None, options: dict[str, Any]
 ) -> Archetypes:
     """Return the archetypes of a crowd who answer as an engine does, chosen under the law."""
-
-    def make(some: PeopledEconomy) -> RecordedWorkers:
-        found = models_of(some.economy, some.personas, engine, fixed=some.fixed, **options)
-        assert isinstance(found, RecordedWorkers), "they choose"
-        return found
-
-    law, most = config.status_quo(), config.archetypes or 0
+    law, most, make = config.status_quo(), config.archetypes or 0, makes_models(engine, **options)
     return archetypes_of(crowd, make, law, most=most, tolerance=config.archetype_error)
 
 

@@ -41,7 +41,7 @@ from llm_policy.archetypes.society import (
 from llm_policy.audit.variation import jensen_shannon, total_variation
 from llm_policy.formula.workers import Endowment, hours_probabilities, of_personas
 from llm_policy.memory.workers import Records, nothing, remember
-from llm_policy.people import models_of
+from llm_policy.people import makes_models
 from llm_policy.prompts.disutility import price_of_an_hour
 from llm_policy.workers.lived import SUBSISTENCE, lived, own_best
 
@@ -66,7 +66,9 @@ def against_truth(chosen: argparse.Namespace) -> dict[str, Any]:
     law, key, started = us_federal(2024), jax.random.key(chosen.seed), time.perf_counter()
     population = calibrate(gb2(chosen.agents), law)
     crowd = crowd_of(key, Economy(population=population, preferences=Quasilinear(0.25)))
-    few = archetypes_of(crowd, _asked, law, most=chosen.archetypes, tolerance=chosen.error)
+    few = archetypes_of(
+        crowd, makes_models(None), law, most=chosen.archetypes, tolerance=chosen.error
+    )
     chosen_in, steep = time.perf_counter() - started, jnp.minimum(1.6 * law.rates, 0.8)
     schedules = {"law": law.rates, "flat 30 %": 0.3 + 0 * law.rates, "steep": steep}
     found = {
@@ -108,10 +110,6 @@ def formula_chances(
     return hours_probabilities(means, of_personas(crowd.personas), schedule, memory, "exploit")
 
 
-def _asked(crowd: PeopledEconomy):
-    return models_of(crowd.economy, crowd.personas, None, fixed=crowd.fixed)
-
-
 def _under(key, few: Archetypes, schedule: BracketSchedule, audited: int) -> dict[str, Any]:
     society, steps = ArchetypeSociety(few, _AIM), list[CrowdStep]()
     started = time.perf_counter()
@@ -125,6 +123,7 @@ def _under(key, few: Archetypes, schedule: BracketSchedule, audited: int) -> dic
     seconds = time.perf_counter() - started
     print(f"drawn in {seconds:.1f} s", file=sys.stderr, flush=True)
     certificate = certify_bias(key, society, schedule, steps=1, audited=audited)
+    assert certificate.welfare is not None, "it is not that of the worst off"
     print("certified", file=sys.stderr, flush=True)
     hours, apart, truth = _truth(few, schedule, steps[0].answers)
     worth, drawn = float(truth.equivalent), float(report.equivalent)

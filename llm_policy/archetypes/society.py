@@ -132,7 +132,8 @@ class _Question:
             self._batch(cell[start : start + self._size], place[start : start + self._size])
             for start in starts
         ]
-        return tuple(np.concatenate(each) for each in zip(*parts, strict=True))
+        probabilities, understood = (np.concatenate(each) for each in zip(*parts, strict=True))
+        return probabilities, understood
 
     def _batch(self, cell: Int[np.ndarray, " n"], place: Int[np.ndarray, " n"]):
         count, lacks = len(cell), self._size - len(cell)

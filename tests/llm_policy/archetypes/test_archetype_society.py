@@ -24,7 +24,7 @@ from llm_policy.archetypes.device import Drawn, chances_of, drawn_labor, scored
 from llm_policy.archetypes.society import ArchetypeSociety, archetypes_of
 from llm_policy.engines.base import EngineError
 from llm_policy.engines.scripted import ScriptedEngine
-from llm_policy.people import models_of, people
+from llm_policy.people import makes_models, people
 from llm_policy.workers.evaluator import ModelEvaluator
 from llm_policy.workers.society import Society
 
@@ -38,12 +38,7 @@ def economy_of(agents):
     return Economy(population=calibrate(gb2(agents), LAW), preferences=Quasilinear(0.25))
 
 
-def by_formula(some):
-    return models_of(some.economy, some.personas, None, fixed=some.fixed)
-
-
-def by_engine(engine):
-    return lambda some: models_of(some.economy, some.personas, engine, fixed=some.fixed)
+by_formula = makes_models(None)
 
 
 def archetypes(economy, make=by_formula, *, most=32, **options):
@@ -121,7 +116,7 @@ def test_more_workers_are_not_more_calls():
 
 def test_archetypes_remember_what_they_did_and_the_rebate_of_all():
     engine = Dice()
-    some = archetypes(economy_of(400), by_engine(engine), tolerance=1.0)
+    some = archetypes(economy_of(400), makes_models(engine), tolerance=1.0)
     engine.batches.clear()
     seen = []
     society = ArchetypeSociety(some, WELFARE)
@@ -148,7 +143,7 @@ def test_archetypes_who_say_nothing_leave_out_those_who_would_be_drawn_from_them
     skills = np.asarray(economy_of(400).population.skill)
     poorest = f"earns you ${skills[0]:,.0f} a year"
     engine = Dice(lambda prompt: poorest in prompt.personal)
-    few = archetypes(economy_of(400), by_engine(engine), tolerance=1.0)
+    few = archetypes(economy_of(400), makes_models(engine), tolerance=1.0)
     report = evaluator(few).value(LAW)
     left_out = 1 - float(report.understood)
     row = int(np.flatnonzero(few.nodes.place == 0)[0])
@@ -156,7 +151,7 @@ def test_archetypes_who_say_nothing_leave_out_those_who_would_be_drawn_from_them
     assert left_out == pytest.approx(lost, rel=1e-4)
     assert left_out > 0
     with pytest.raises(EngineError):
-        archetypes(economy_of(400), by_engine(Dice(lambda prompt: True)))
+        archetypes(economy_of(400), makes_models(Dice(lambda prompt: True)))
 
 
 def test_groups_are_taxed_and_asked_by_their_own_schedule():
@@ -165,7 +160,7 @@ def test_groups_are_taxed_and_asked_by_their_own_schedule():
     economy = Economy(population=population, preferences=Quasilinear(0.25))
     two = BracketSchedule([[0.0]] * 2, [[0.0], [0.7]])
     engine = Dice()
-    few = archetypes_of(crowd_of(KEY, economy), by_engine(engine), two, most=16)
+    few = archetypes_of(crowd_of(KEY, economy), makes_models(engine), two, most=16)
     for prompt in engine.batches[-1]:
         assert ("70 %" in prompt.shared) != ("0 %" in prompt.shared.replace("70 %", ""))
     groups = np.asarray(few.crowd.economy.population.group)
