@@ -166,7 +166,7 @@ class _Witnesses:
         state = begun(workers, schedule, jnp.asarray(rebate))
         self.state: State = state.next_year(schedule)
         self.chances: list[Float[np.ndarray, "sample options"]] = []
-        self.known = np.ones(len(workers.models.constants), bool)
+        self.known = np.ones(workers.economy.population.agents, bool)
 
     def live(self, key: Key[Array, ""], step: CrowdStep) -> None:
         answers = ask(key, self.workers, step.situation, self.state.memory)
