@@ -51,7 +51,7 @@ def main() -> None:
     """Run the command line with an improviser where vLLM would start."""
     from experiments.core import engines
 
-    engines.start_engine = lambda **_: Slow(random.SystemRandom().getrandbits(64))
+    engines.start_engine = lambda *_: Slow(random.SystemRandom().getrandbits(64))
     cli.main()
 
 

@@ -142,14 +142,15 @@ def test_the_command_prints_tables_or_json(econjax, monkeypatch, measured):
     asked, closed = [], []
     silent = replace(benchmark, tokenizing=None)  # a server that does not say how it counts tokens
     monkeypatch.setattr(engine, "close", lambda: closed.append(engine), raising=False)
-    monkeypatch.setattr(llm, "start_engine", lambda **options: asked.append(options) or engine)
+    monkeypatch.setattr(llm, "start_engine", lambda options: asked.append(options._asdict()) or engine)
     monkeypatch.setattr(
         llm, "measure_llm", lambda *given, start_seconds: replace(silent, start_seconds=2.5)
     )
     ran = econjax("benchmark", "llm", "--model", "random:tiny", "--context", 2_000)
     assert ran.code == 0, ran.err
     chosen = {"model": "random:tiny", "server": None, "temperature": 0.7, "context": 2_000}
-    assert asked == [chosen | {"quantization": None, "tensor_parallel": 1}]
+    chosen |= {"quantization": None, "tensor_parallel": 1}
+    assert [{name: said[name] for name in chosen} for said in asked] == [chosen]
     assert closed == [engine]
     for told in (
         "text, recorded",

@@ -55,7 +55,7 @@ def left(econjax, improviser, tmp_path_factory):
         return draw(figure, path, *more, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "start_engine", lambda **_: improviser())
+        patch.setattr(engines, "start_engine", lambda *_: improviser())
         patch.setattr(Figure, "savefig", savefig)
         for name, words in RUNS.items():
             command, *choices = words.split()
@@ -112,7 +112,7 @@ def test_no_figure_speaks_of_dollars_and_pages_and_people_of_crowns(left):
 def test_people_of_a_run_can_be_played_again_in_the_same_words(left, econjax, improviser):
     folder, engine = left[0], improviser()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "start_engine", lambda **_: engine)
+        patch.setattr(engines, "start_engine", lambda *_: engine)
         own = ["--economy", folder.parent / "economy.toml", "--runs", folder, "--name", "again"]
         people = ["--population", folder / "template" / "people.csv"]
         ran = econjax("simulate", *f"{LIVES} template {MODEL}".split(), *people, *own)

@@ -70,7 +70,7 @@ def home(country, tmp_path):
 @pytest.mark.parametrize(("country", "command"), CASES)
 def test_a_command_knows_who_is_taxed_how(country, command, home, econjax, brief_fits, monkeypatch):
     engine, us = Improviser(mumbles=0), country == "US"
-    monkeypatch.setattr(engines, "start_engine", lambda **_: engine)
+    monkeypatch.setattr(engines, "start_engine", lambda *_: engine)
     economy = ("--economy", home / "economy.toml", "--model", "improviser")
     runs = ("--runs", home / "runs", "--name", command)
     with brief_fits():
@@ -104,7 +104,7 @@ def _check_the_run(path, us):
 @pytest.mark.parametrize("country", ["UK"])
 def test_the_best_among_models_is_of_all_statuses(home, econjax, brief_fits, monkeypatch):
     engine = Improviser(mumbles=0)
-    monkeypatch.setattr(engines, "start_engine", lambda **_: engine)
+    monkeypatch.setattr(engines, "start_engine", lambda *_: engine)
     brief = models.Search(tries=2, climbs=1, finalists=1, checks=2, steps=1)
     with brief_fits(), mock.patch.object(models, "SEARCH", brief):
         ran = econjax(

@@ -72,7 +72,7 @@ def compared(home, econjax, improviser):
     engine = improviser()
     engine.choose = None  # it speaks only text
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "start_engine", lambda **_: engine)
+        patch.setattr(engines, "start_engine", lambda *_: engine)
         ran = econjax(
             *("compare", "--economy", home / "economy.toml", "--workers", "llm", "--agents", 6),
             *("--server", "http://localhost:1/v1", "--model", "a", "--mode", "text"),
@@ -144,7 +144,7 @@ def test_data_that_change_between_run_and_resume_are_told_and_not_read(
     before, metrics = data.read_bytes(), (path / "metrics.parquet").read_bytes()
     (path / "metrics.parquet").unlink()  # as if it had been cut short
     data.write_bytes(before + b"9999999,1000,30\n")
-    monkeypatch.setattr(engines, "start_engine", lambda **_: compared[2])
+    monkeypatch.setattr(engines, "start_engine", lambda *_: compared[2])
     try:
         ran = econjax("resume", path, "--server", "http://localhost:1/v1", "--json")
         assert ran.code == 0, ran.err

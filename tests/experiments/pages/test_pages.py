@@ -65,7 +65,7 @@ def runs(econjax, improviser, tmp_path_factory):
     (folder / "people.csv").write_text("\n".join(["text,written", *lines, ""]), "utf-8")
     people = ["--population", folder / "people.csv", "--scenario", "democratic"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "start_engine", lambda **_: improviser())
+        patch.setattr(engines, "start_engine", lambda *_: improviser())
         patch.setattr(comparing, "best_found", partial(comparing.best_found, steps=4, most=20))
         where = ["--runs", folder / "runs", "--name"]
         small = ["--agents", 8, "--evaluations", 3, "--seeds", 2, "--welfare", "atkinson"]

@@ -37,7 +37,7 @@ def finished(tmp_path_factory, econjax, improviser):
     """Return the directory of a finished simulation of workers with roles."""
     runs = tmp_path_factory.mktemp("home") / "runs"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "start_engine", lambda **_: improviser())
+        patch.setattr(engines, "start_engine", lambda *_: improviser())
         ran = econjax("simulate", *SMALL, "--people", "roles", "--runs", runs, "--name", "one")
     assert ran.code == 0, ran.err
     return runs / "one"

@@ -21,7 +21,7 @@ def original(tmp_path_factory, econjax, improviser):
     """Return a run that stopped at a limit of tokens."""
     runs = tmp_path_factory.mktemp("home") / "runs"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "start_engine", lambda **_: improviser())
+        patch.setattr(engines, "start_engine", lambda *_: improviser())
         ran = econjax("simulate", *SMALL, "--runs", runs, "--name", "one", "--limit-tokens", LIMIT)
     assert ran.code == 2, ran.err
     assert f"of {LIMIT:,} are spent" in ran.err
@@ -38,7 +38,7 @@ def finished(original, tmp_path_factory, econjax, improviser):
     """Return that run, finished under a higher limit."""
     path = shutil.copytree(original, tmp_path_factory.mktemp("finished") / "one")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "start_engine", lambda **_: improviser(1))
+        patch.setattr(engines, "start_engine", lambda *_: improviser(1))
         ran = econjax("resume", path, "--limit-tokens", 10**7)
     assert ran.code == 0, ran.err
     return path

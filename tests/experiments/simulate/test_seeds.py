@@ -19,7 +19,7 @@ def lived(econjax, tmp_path_factory):
     """Return a run of several seeds, of which the first is 5, and its JSON."""
     runs = tmp_path_factory.mktemp("home") / "runs"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("experiments.core.engines.start_engine", lambda **_: Steadfast())
+        patch.setattr("experiments.core.engines.start_engine", lambda *_: Steadfast())
         choices = (*SMALL, *ELECT, "--runs", runs)
         ran = econjax(*choices, "--seed", 5, "--seeds", SEEDS, "--name", "all", "--json")
         assert ran.code == 0, ran.err

@@ -84,7 +84,7 @@ def run(request, tmp_path_factory, econjax, improviser):
     path = tmp_path_factory.mktemp("home") / "runs" / "one"
     engine = improviser(mumbles=MUMBLES.get(request.param, 0.02))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "start_engine", lambda **_: engine)
+        patch.setattr(engines, "start_engine", lambda *_: engine)
         choices = (
             *SMALL,
             *CASES[request.param].split(),

@@ -40,7 +40,7 @@ def whole(tmp_path_factory, econjax):
     home = tmp_path_factory.mktemp("whole")
     (home / "lengths.toml").write_text(FILE)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("experiments.core.engines.start_engine", lambda **_: Steadfast())
+        patch.setattr("experiments.core.engines.start_engine", lambda *_: Steadfast())
         ran = econjax("study", home / "lengths.toml", "--runs", home / "runs")
     assert ran.code == 0, ran.err
     return home / "runs" / "lengths"
