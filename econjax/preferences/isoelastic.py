@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
@@ -173,7 +174,12 @@ _SHARP = 0.03
 """Where the flatter side has less of the whole slope, the two sides are nearer than a hyperbola."""
 
 
-def _start(slope: Agents, bend: Agents, log_size: Agents, known: Agents) -> Agents:
+def _start(
+    slope: Float[Array, "..."],
+    bend: Float[Array, "..."],
+    log_size: Float[Array, "..."],
+    known: Agents,
+) -> Agents:
     """Return about the m at which slope * m + bend * log_sum = known.
 
     With t = m - log_size, log_sum - log_size is log(1 + e^t). A hyperbola with the same asymptotes
@@ -192,7 +198,11 @@ _LOG_2 = math.log(2)
 
 
 def _householder(
-    slope: Agents, bend: Agents, log_size: Agents, known: Agents, m: Agents
+    slope: Float[Array, "..."],
+    bend: Float[Array, "..."],
+    log_size: Float[Array, "..."],
+    known: Agents,
+    m: Agents,
 ) -> tuple[Agents, Agents]:
     """Return the next m, and log_sum there: from its derivatives here, as the step is short."""
     ratio = jnp.exp(-jnp.abs(m - log_size))
@@ -212,7 +222,7 @@ def _householder(
 @_log_root.defjvp
 def _log_root_jvp(primals, tangents):
     first, second, _, known = primals
-    log_x = _log_root(*primals)
+    log_x = checkpoint_name(_log_root(*primals), "root")
     log_sum = (known - first * log_x) / second
     by_first, by_second, by_shift, by_known = tangents
     # Both sides of a division, in parts of the larger of X and shift + X, which may be next to 0.
