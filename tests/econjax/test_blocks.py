@@ -60,7 +60,7 @@ def test_best_hours_are_those_of_a_few(kind, times):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kind", ["quasi-linear", "isoelastic", "groups"])
+@pytest.mark.parametrize("kind", ["quasi-linear", "isoelastic"])
 def test_equilibrium_and_gradient_are_those_of_a_few(x64, kind):
     _, few, many = economies(kind, TIMES["odd"])
 
