@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from functools import partial
 from operator import itemgetter
-from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Bool, Float, Int
 
 from econjax._arrays import fold
@@ -32,24 +32,34 @@ from econjax.population import REFERENCE_HOURS, Population
 from econjax.schedule import AbstractSchedule, BracketSchedule
 
 
-class Choices(NamedTuple):
-    """What discrete choices follow from: nothing of it has a derivative.
+def shared_entries(
+    economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""]
+) -> Float[Array, "borders _"] | None:
+    """Return the log types that enter each bracket but the lowest, without a derivative.
 
-    `entries` are the log types that enter each bracket but the lowest (of each group, where groups
-    have schedules of their own), None where a type does not say all; `brackets` the number of the
-    bracket that holds each worker's best point, 0 where there are none.
+    They are of each group, where groups have schedules of their own; None where a type does not say
+    all, or there is no border.
     """
+    if schedule.segments is None or not is_shared(economy) or schedule.rates.shape[-1] == 1:
+        return None
+    known = jax.lax.stop_gradient((economy, with_brackets(schedule), rebate))
+    return jax.lax.stop_gradient(entry_types(one_worker(*known[:2]), *known[1:]))
 
-    entries: Float[Array, "borders _"] | None
-    brackets: Int[Array, " agents"]
 
+def choices(
+    economy: Economy,
+    schedule: AbstractSchedule,
+    rebate: Float[Array, ""],
+    entries: Float[Array, "borders _"] | None,
+) -> Int[Array, " agents"]:
+    """Return the number of the bracket that holds each worker's best point, 0 where none are.
 
-def choices(economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""]) -> Choices:
-    """Return which brackets workers choose."""
+    It has no derivative. `entries` are the `shared_entries` of the first three.
+    """
     if schedule.segments is None:
-        return Choices(None, jnp.zeros(economy.population.skill.shape, int))
+        return jnp.zeros(economy.population.skill.shape, int)
     known = jax.lax.stop_gradient((economy, brackets_of(economy, schedule), rebate))
-    return jax.lax.stop_gradient(_choose(*known))
+    return checkpoint_name(jax.lax.stop_gradient(_choose(*known, entries)), "bracket")
 
 
 def entry_types(
@@ -186,7 +196,12 @@ def _border_starts(economy: Economy, schedule: AbstractSchedule) -> Float[Array,
     return starts[:, None] if group is None else spread(starts.T, group)
 
 
-def _choose(economy: Economy, schedule: BracketSchedule, rebate: Float[Array, ""]) -> Choices:
+def _choose(
+    economy: Economy,
+    schedule: BracketSchedule,
+    rebate: Float[Array, ""],
+    entries: Float[Array, "borders _"] | None,
+) -> Int[Array, " agents"]:
     """Return the number of the bracket that holds each worker's best point.
 
     Workers of one type need only compare it with the types that enter each bracket, but for those
@@ -195,10 +210,9 @@ def _choose(economy: Economy, schedule: BracketSchedule, rebate: Float[Array, ""
     """
     lowest = jnp.zeros(economy.population.skill.shape, int)
     if schedule.rates.shape[-1] == 1:
-        return Choices(None, lowest)
-    if not is_shared(economy):
-        return Choices(None, _compare(economy, schedule, rebate, none=lowest - 1))
-    entries = entry_types(one_worker(economy, schedule), schedule, rebate)
+        return lowest
+    if entries is None:
+        return _compare(economy, schedule, rebate, none=lowest - 1)
     log_type = economy.preferences.log_type(economy.population)
     group = schedule.group_of(economy.population)
 
@@ -217,7 +231,7 @@ def _choose(economy: Economy, schedule: BracketSchedule, rebate: Float[Array, ""
             kept, lambda none: _compare(economy, schedule, rebate, none=_minus_one(none)), chosen
         )
 
-    return Choices(entries, _if(jnp.any(jnp.diff(schedule.rates) < 0), mend, chosen))
+    return _if(jnp.any(jnp.diff(schedule.rates) < 0), mend, chosen)
 
 
 def _if(

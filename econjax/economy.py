@@ -91,6 +91,19 @@ def settle(
             f"labor needs one entry for each of {population.agents} workers; got {labor.shape}."
         )
     income, tax = income_and_tax(population, schedule, labor)
+    return paid_out(economy, labor, income, tax, arriving=arriving)
+
+
+def paid_out(
+    economy: Economy,
+    labor: Float[Array, " agents"],
+    income: Float[Array, " agents"],
+    tax: Float[Array, " agents"],
+    *,
+    arriving: Float[Array, ""] | None,
+) -> Outcome:
+    """Return what `settle` does, of incomes and taxes that follow from hours."""
+    population = economy.population
     rebate = jnp.sum(population.weight * tax) - economy.spending
     rebate = rebate if arriving is None else rebate + arriving
     consumption = income - tax + rebate

@@ -1,9 +1,11 @@
 """Preferences with income effects: a power of consumption, a separable disutility of labor."""
 
+import math
 from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
@@ -136,44 +138,91 @@ class Isoelastic(AbstractPreferences):
         return jnp.where(works, without_end(hours, workers), 0)
 
 
-_STEPS = 4
-"""From its start it is then exact to rounding wherever first / (first + second) is 1e-4 or more."""
-
-
 @jax.custom_jvp
 def _log_root(
     first: Float[Array, ""], second: Float[Array, ""], shift: Float[Array, "..."], known: Agents
 ) -> Agents:
     """Return the log of the X at which first * log X + second * log(shift + X) = known.
 
-    In m = log X (or log(shift + X) where the shift is negative) the left side is convex and rising.
-    Householder's method of order 3 (Householder 1970, The Numerical Treatment of a Single Nonlinear
-    Equation) multiplies correct digits by 4 in a step, which takes one exponential and one
-    logarithm as one of Newton's does. It begins at the lower of both asymptotes.
+    In m = log X (or log(shift + X) where the shift is negative) the left side is convex and rising:
+    slope * m + bend * log_sum, with log_sum the log of |shift| + e^m. Householder's method of order
+    4 (Householder 1970, The Numerical Treatment of a Single Nonlinear Equation) multiplies correct
+    digits by 5 in a step, which takes one exponential and one logarithm as one of Newton's does.
     """
     negative = shift < 0
-    slope_m = jnp.where(negative, second, first)
-    slope_log = jnp.where(negative, first, second)
+    slope = jnp.where(negative, second, first)
+    bend = jnp.where(negative, first, second)
     size = jnp.abs(shift)
     log_size = jnp.log(jnp.where(size > 0, size, jnp.finfo(size.dtype).tiny))
-    m = jnp.minimum(known / (slope_m + slope_log), (known - slope_log * log_size) / slope_m)
-    for _ in range(_STEPS):
-        ratio = jnp.exp(-jnp.abs(m - log_size))
-        log_sum = jnp.maximum(m, log_size) + jnp.log(1 + ratio)
-        share = jnp.where(m > log_size, 1, ratio) / (1 + ratio)  # of e^m in the sum
-        slope = slope_m + slope_log * share
-        newton = (slope_m * m + slope_log * log_sum - known) / slope
-        bend = slope_log * share * (1 - share) / (2 * slope)
-        turn = bend * (1 - 2 * share) / 3
-        step = newton * (1 - bend * newton) / (1 - newton * (2 * bend - turn * newton))
-        m = m - step
-    return jnp.where(negative, _log_add(log_size, m), m)
+    m = _start(slope, bend, log_size, known)
+
+    def improve(m: Agents) -> tuple[Agents, Agents]:
+        return _householder(slope, bend, log_size, known, m)
+
+    usual = 2 if jnp.finfo(m.dtype).nmant > 30 else 1
+    for _ in range(usual - 1):
+        m, _ = improve(m)
+    # Further steps where the left side turns sharply: exact to rounding down to a share of 1e-4.
+    flatter = jnp.minimum(first, second) / (first + second)
+    further = jnp.where(flatter < _SHARP, 2, jnp.where(flatter < 0.3 / usual**2, 1, 0))
+    m = jax.lax.fori_loop(0, further, lambda _, m: improve(m)[0], m)
+    m, log_sum = improve(m)
+    return jnp.where(negative, log_sum, m)
+
+
+_SHARP = 0.03
+"""Where the flatter side has less of the whole slope, the two sides are nearer than a hyperbola."""
+
+
+def _start(
+    slope: Float[Array, "..."],
+    bend: Float[Array, "..."],
+    log_size: Float[Array, "..."],
+    known: Agents,
+) -> Agents:
+    """Return about the m at which slope * m + bend * log_sum = known.
+
+    With t = m - log_size, log_sum - log_size is log(1 + e^t). A hyperbola with the same asymptotes
+    and the same value at 0 makes it a quadratic equation; a sharp turn is next to its asymptotes.
+    """
+    whole = slope + bend
+    product = slope * whole
+    above = known - whole * log_size
+    root = jnp.sqrt(above * above + (2 * _LOG_2) ** 2 * product)
+    hyperbola = ((slope + bend / 2) * above - bend / 2 * root) / product
+    lower = jnp.minimum(above / slope, above / whole)
+    return log_size + jnp.where(jnp.minimum(slope, bend) < _SHARP * whole, lower, hyperbola)
+
+
+_LOG_2 = math.log(2)
+
+
+def _householder(
+    slope: Float[Array, "..."],
+    bend: Float[Array, "..."],
+    log_size: Float[Array, "..."],
+    known: Agents,
+    m: Agents,
+) -> tuple[Agents, Agents]:
+    """Return the next m, and log_sum there: from its derivatives here, as the step is short."""
+    ratio = jnp.exp(-jnp.abs(m - log_size))
+    log_sum = jnp.maximum(m, log_size) + jnp.log(1 + ratio)
+    share = jnp.where(m > log_size, 1, ratio) / (1 + ratio)  # of e^m in the sum
+    second = share * (1 - share)
+    third, fourth = second * (1 - 2 * share), second * (1 - 6 * second)
+    rising = slope + bend * share
+    newton = (slope * m + bend * log_sum - known) / rising
+    part = bend * newton / rising
+    u, v, w = part * second / 2, part * newton * third / 6, part * newton**2 * fourth / 24
+    step = -newton * (1 - 2 * u + v) / (1 - 3 * u + u * u + 2 * v - w)
+    rise = step * (share + step * (second / 2 + step * (third / 6 + step * fourth / 24)))
+    return m + step, log_sum + rise
 
 
 @_log_root.defjvp
 def _log_root_jvp(primals, tangents):
     first, second, _, known = primals
-    log_x = _log_root(*primals)
+    log_x = checkpoint_name(_log_root(*primals), "root")
     log_sum = (known - first * log_x) / second
     by_first, by_second, by_shift, by_known = tangents
     # Both sides of a division, in parts of the larger of X and shift + X, which may be next to 0.
@@ -183,10 +232,6 @@ def _log_root_jvp(primals, tangents):
     per_shift = second * jnp.exp(jnp.minimum(-larger, most))
     excess = (by_first * log_x + by_second * log_sum - by_known) * whole + by_shift * per_shift
     return log_x, -excess / (first * whole + second * part)
-
-
-def _log_add(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
-    return jnp.maximum(a, b) + jnp.log1p(jnp.exp(-jnp.abs(a - b)))
 
 
 def _refuse_elasticities(workers: Population) -> None:

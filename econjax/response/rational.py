@@ -7,11 +7,12 @@ from jaxtyping import Array, Float, Int
 from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float, is_concrete, require_scalar, split_moving
+from econjax._blocks import in_blocks, sum_of_blocks
 from econjax._budget import advantage, best_point, home, with_credits
-from econjax._choices import Choices, choices
+from econjax._choices import choices, shared_entries
 from econjax._compiled import compiled
 from econjax._jumps import arriving_revenue
-from econjax.economy import Economy, Outcome, settle
+from econjax.economy import Economy, Outcome, income_and_tax, paid_out
 from econjax.schedule import AbstractSchedule
 
 
@@ -44,13 +45,19 @@ def _best_response(
     economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""]
 ) -> Float[Array, " agents"]:
     economy, schedule = with_credits(economy, schedule)
-    return _best_hours(economy, schedule, rebate, choices(economy, schedule, rebate))
+    entries = shared_entries(economy, schedule, rebate)
+    return in_blocks(lambda part: _best_hours(part, schedule, rebate, entries), economy)
 
 
 def _best_hours(
-    economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""], chosen: Choices
+    economy: Economy,
+    schedule: AbstractSchedule,
+    rebate: Float[Array, ""],
+    entries: Float[Array, "borders _"] | None,
 ) -> Float[Array, " agents"]:
-    point = best_point(economy, schedule, rebate, chosen.brackets)
+    """Return the best hours of few workers, of whom `entries` are the shared ones."""
+    chosen = choices(economy, schedule, rebate, entries)
+    point = best_point(economy, schedule, rebate, chosen)
     if economy.population.fixed_cost is None:
         return point.labor
     goes = advantage(economy, point, home(economy, schedule, rebate)) > 0
@@ -122,7 +129,7 @@ def _equilibrium(
     if economy.preferences.income_effects:
         return Equilibrium(*_fixed_point(economy, schedule, bandwidth))
     expected = jnp.zeros_like(economy.spending)
-    outcome = _round(economy, schedule, expected, bandwidth, choices(economy, schedule, expected))
+    outcome = _round(economy, schedule, expected, bandwidth)
     return Equilibrium(outcome=outcome, gap=expected, steps=jnp.ones((), int))
 
 
@@ -144,12 +151,16 @@ def _round(
     schedule: AbstractSchedule,
     expected: Float[Array, ""],
     bandwidth: Float[Array, ""] | None,
-    chosen: Choices,
 ) -> Outcome:
-    """Return what follows when every worker expects a rebate, at which they choose so."""
-    labor = _best_hours(economy, schedule, expected, chosen)
-    arriving = arriving_revenue(economy, schedule, expected, bandwidth, chosen.entries)
-    return settle(economy, schedule, labor, arriving=arriving)
+    """Return what follows when every worker expects a rebate."""
+    entries = shared_entries(economy, schedule, expected)
+
+    def chosen(part: Economy) -> tuple[Float[Array, " agents"], ...]:
+        labor = _best_hours(part, schedule, expected, entries)
+        return labor, *income_and_tax(part.population, schedule, labor)
+
+    arriving = arriving_revenue(economy, schedule, expected, bandwidth, entries)
+    return paid_out(economy, *in_blocks(chosen, economy), arriving=arriving)
 
 
 @eqx.filter_custom_jvp
@@ -157,8 +168,8 @@ def _fixed_point(
     economy: Economy, schedule: AbstractSchedule, bandwidth: Float[Array, ""] | None
 ) -> tuple[Outcome, Float[Array, ""], Int[Array, ""]]:
     """Return what `Equilibrium` holds, at the rebate that pays for itself."""
-    expected, chosen, rounds = _paid_and_expected(economy, schedule)
-    outcome = _round(economy, schedule, expected, bandwidth, chosen)
+    expected, rounds = _paid_and_expected(economy, schedule)
+    outcome = _round(economy, schedule, expected, bandwidth)
     return outcome, jnp.abs(outcome.rebate - expected), rounds
 
 
@@ -166,12 +177,12 @@ def _fixed_point(
 def _fixed_point_jvp(primals, tangents):
     """Differentiate the fixed point implicitly: d rebate = d paid / (1 - d paid / d expected)."""
     *given, bandwidth = primals
-    expected, chosen, rounds = _paid_and_expected(*given)
+    expected, rounds = _paid_and_expected(*given)
     moving, still = split_moving(tuple(given), tangents[:2])
 
     def following(moving, expected: Float[Array, ""]) -> Outcome:
         economy, schedule = eqx.combine(moving, still)
-        return _round(economy, schedule, expected, bandwidth, chosen)
+        return _round(economy, schedule, expected, bandwidth)
 
     outcome, tangent = jax.linearize(following, moving, expected)
     direct = tangent(tangents[:2], jnp.zeros_like(expected))
@@ -184,8 +195,8 @@ def _fixed_point_jvp(primals, tangents):
 
 def _paid_and_expected(
     economy: Economy, schedule: AbstractSchedule
-) -> tuple[Float[Array, ""], Choices, Int[Array, ""]]:
-    """Return the rebate paid if everyone expects it, what workers choose then, and the rounds.
+) -> tuple[Float[Array, ""], Int[Array, ""]]:
+    """Return the rebate that is paid if everyone expects it, and the rounds of best responses.
 
     The surplus of what is paid over what is expected falls, so its root lies between 0 and what is
     paid if nothing is expected. The Illinois method (Dowell and Jarratt 1971): false position that
@@ -195,33 +206,35 @@ def _paid_and_expected(
     start = jnp.zeros_like(economy.spending)
     tolerance = 8 * jnp.finfo(start.dtype).eps
 
-    def surplus(expected: Float[Array, ""]) -> tuple[Float[Array, ""], Choices]:
-        chosen = choices(economy, schedule, expected)
-        labor = _best_hours(economy, schedule, expected, chosen)
-        return settle(economy, schedule, labor).rebate - expected, chosen
+    def surplus(expected: Float[Array, ""]) -> Float[Array, ""]:
+        entries = shared_entries(economy, schedule, expected)
+
+        def collected(part: Economy) -> Float[Array, ""]:
+            labor = _best_hours(part, schedule, expected, entries)
+            tax = income_and_tax(part.population, schedule, labor)[1]
+            return jnp.sum(part.population.weight * tax)
+
+        return sum_of_blocks(collected, economy) - economy.spending - expected
 
     def should_continue(state):
-        a, _, b, at_b, _, calls = state
+        a, _, b, at_b, calls = state
         width = tolerance * jnp.maximum(jnp.abs(a), jnp.abs(b))
         return (calls < 2) | (
             (jnp.abs(at_b) > width / 8) & (jnp.abs(b - a) > width) & (calls < _MOST_CALLS)
         )
 
     def step(state):
-        a, at_a, b, at_b, _, calls = (
-            state  # b is the newest point; the value kept for a may be halved
-        )
+        a, at_a, b, at_b, calls = state  # b is the newest; the value kept for a may be halved
         holds = jnp.sign(at_a) * jnp.sign(at_b) < 0
         x = jnp.where(holds, b - at_b / jnp.where(holds, at_b - at_a, 1) * (b - a), b + 2 * (b - a))
         x = jnp.where(calls == 0, start, jnp.where(calls == 1, start + at_b, x))
-        at_x, chosen = surplus(x)
+        at_x = surplus(x)
         moves = (jnp.sign(at_x) * jnp.sign(at_b) < 0) | ~holds
-        return jnp.where(moves, b, a), jnp.where(moves, at_b, at_a / 2), x, at_x, chosen, calls + 1
+        return jnp.where(moves, b, a), jnp.where(moves, at_b, at_a / 2), x, at_x, calls + 1
 
-    nothing = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(surplus, start)[1])
-    state = (start, start, start, start, nothing, jnp.zeros((), int))
-    _, _, expected, _, chosen, rounds = jax.lax.while_loop(should_continue, step, state)
-    return expected, chosen, rounds
+    state = (start, start, start, start, jnp.zeros((), int))
+    _, _, expected, _, rounds = jax.lax.while_loop(should_continue, step, state)
+    return expected, rounds
 
 
 _MOST_CALLS = 100

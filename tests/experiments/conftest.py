@@ -96,7 +96,7 @@ def play(monkeypatch) -> Callable:
     """Return what puts an engine where the command line starts vLLM; None: no engine may start."""
 
     def put(engine):
-        def start(**_):
+        def start(_):
             assert engine is not None, "no engine may start here"
             return engine
 

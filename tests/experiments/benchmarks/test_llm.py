@@ -142,7 +142,9 @@ def test_the_command_prints_tables_or_json(econjax, monkeypatch, measured):
     asked, closed = [], []
     silent = replace(benchmark, tokenizing=None)  # a server that does not say how it counts tokens
     monkeypatch.setattr(engine, "close", lambda: closed.append(engine), raising=False)
-    monkeypatch.setattr(llm, "start_engine", lambda options: asked.append(options._asdict()) or engine)
+    monkeypatch.setattr(
+        llm, "start_engine", lambda options: asked.append(options._asdict()) or engine
+    )
     monkeypatch.setattr(
         llm, "measure_llm", lambda *given, start_seconds: replace(silent, start_seconds=2.5)
     )

@@ -41,9 +41,10 @@ class Cast(dict):
         super().__init__()
         self.lasts = {}
 
-    def start(self, *, model, server, **_):
+    def start(self, options):
+        model = options.model
         assert model not in self, "one engine for each model"
-        self[model] = Named(model, server, self.lasts.get(model, 10**9))
+        self[model] = Named(model, options.server, self.lasts.get(model, 10**9))
         return self[model]
 
 

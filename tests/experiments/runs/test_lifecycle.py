@@ -249,7 +249,7 @@ def test_a_limit_of_dollars_counts_what_is_read_and_written(econjax, play, impro
 
 
 def test_an_interrupt_while_the_engine_starts_leaves_nothing(econjax, monkeypatch, runs):
-    def interrupted(**_):
+    def interrupted(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(engines, "start_engine", interrupted)

@@ -1,0 +1,93 @@
+"""Work on many workers in blocks: what is between the arrays held fits into a cache."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from econjax.economy import Economy
+
+Result = TypeVar("Result")
+
+_KEPT = jax.checkpoint_policies.save_only_these_names("bracket", "root")
+"""What derivatives of a block keep of each worker; the rest is computed again from it."""
+
+BLOCK = 2**17
+"""About so many workers are in a block; fewer than twice as many are not divided."""
+
+
+def in_blocks(function: Callable[[Economy], Result], economy: Economy) -> Result:
+    """Return function(economy) of arrays with an entry for each worker, block by block.
+
+    The population's credits that depend on income are `None`. A block takes as many workers from
+    every device, from equal shares in their order, so that nothing moves between devices.
+    """
+    agents = economy.population.agents
+    cut = _cut(agents)
+    if cut is None:
+        return function(economy)
+    found = _over_blocks(function, economy, cut)
+    return jax.tree.map(lambda values: _joined(values, cut, agents), found)
+
+
+def sum_of_blocks(function: Callable[[Economy], Result], economy: Economy) -> Result:
+    """Return function(economy) of sums over workers by weight, each the sum over blocks."""
+    cut = _cut(economy.population.agents)
+    if cut is None:
+        return function(economy)
+    return jax.tree.map(lambda sums: jnp.sum(sums, axis=0), _over_blocks(function, economy, cut))
+
+
+def _over_blocks(
+    function: Callable[[Economy], Result], economy: Economy, cut: tuple[int, int, int]
+) -> Result:
+    """Return the results for all blocks, stacked; what fills up the last one has no weight."""
+    lanes, blocks, size = cut
+    filled = lanes * blocks * size - economy.population.agents
+
+    def divided(values: Array, *, mode: str = "edge") -> Array:
+        rows = values.reshape(lanes, -1)
+        if filled:
+            rows = jnp.pad(rows, ((0, 0), (0, filled // lanes)), mode=mode)
+        return jnp.moveaxis(rows.reshape(lanes, blocks, size), 1, 0)
+
+    workers = economy.population
+    parts = eqx.tree_at(
+        lambda w: w.weight,
+        jax.tree.map(divided, workers),
+        divided(workers.weight, mode="constant"),
+    )
+
+    @partial(jax.checkpoint, policy=_KEPT, prevent_cse=False)
+    def of_block(part) -> Result:
+        own = jax.tree.map(lambda values: values.reshape(lanes * size), part)
+        return function(eqx.tree_at(lambda e: e.population, economy, own))
+
+    return jax.lax.map(of_block, parts)
+
+
+def _cut(agents: int) -> tuple[int, int, int] | None:
+    """Return lanes, blocks and a lane's workers in a block; None where workers are few.
+
+    Lanes are as many as devices, if that divides workers; blocks divide a lane's, if a number
+    not far from what is wanted does.
+    """
+    if agents < 2 * BLOCK:
+        return None
+    lanes = math.gcd(agents, jax.device_count())
+    own = agents // lanes
+    wanted = round(agents / BLOCK)
+    blocks = next((n for n in range(wanted, 2 * wanted) if own % n == 0), wanted)
+    return lanes, blocks, -(-own // blocks)
+
+
+def _joined(values: Array, cut: tuple[int, int, int], agents: int) -> Array:
+    """Return stacked blocks in the order of workers, without what fills up the last one."""
+    lanes, blocks, size = cut
+    rows = jnp.moveaxis(values.reshape(blocks, lanes, size), 0, 1).reshape(lanes, -1)
+    return rows[:, : agents // lanes].reshape(-1)
