@@ -104,9 +104,10 @@ def run_people(config: PeopleConfig, path: Path, session: Session | None) -> Res
 
 def people_rows(config: PeopleConfig, found: PeopleCertificate, model: str) -> Iterator[Row]:
     """Yield a row for each moment: what the workers do, and what is published."""
+    nobody_plans = dict.fromkeys(("planner_model", "welfare", "aversion"))
     for line in found.lines:
         published = line.published
-        yield {
+        yield nobody_plans | {
             "worker_model": model,
             "seed": config.seed,
             "moment": line.moment,

@@ -26,6 +26,7 @@ RUNS = {
     "compare": (*FEW, *PLANNERS, *YEAR, "--no-uninformed", "--workers", "llm"),
     "simulate": (*FEW, "--tax-years", 2, "--tax-year", 2),
     "audit": (*FEW, "--samples", 1, "--elections", 1),
+    "people": (*FEW, "--samples", 1),
     "scoreboard": (*FEW, *PLANNERS, *YEAR, "--populations", 2, "--economies", "acs"),
     "contest": (*FEW, *YEAR, "--seeds", 2),
     "transfer": (
