@@ -1,8 +1,7 @@
 """Checks that the choices of several commands share."""
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 COSTS = ("limit_tokens", "limit_dollars", "limit_seconds")
 """The choices that say what a run may cost."""
@@ -23,21 +22,19 @@ def require_some(name: str, chosen: Sequence[str], options: Sequence[str]) -> No
         )
 
 
-def check_limits(config: Any) -> None:
-    """Check what something may cost.
+def check_limits(limits: Mapping[str, float | None], prices: tuple[float, float]) -> None:
+    """Check what something may cost: limits by name, and dollars per million tokens.
 
     Raises:
         ValueError: a limit or a price that makes no sense.
     """
     for name in COSTS:
-        limit = getattr(config, name)
+        limit = limits[name]
         if limit is not None and not 0 < limit < math.inf:
             raise ValueError(f"--{name.replace('_', '-')} must be positive; got {limit}.")
-    if not all(0 <= price < math.inf for price in config.prices):
-        raise ValueError(
-            f"--prices must not be negative; got {config.prices[0]} {config.prices[1]}."
-        )
-    if config.limit_dollars is not None and not any(config.prices):
+    if not all(0 <= price < math.inf for price in prices):
+        raise ValueError(f"--prices must not be negative; got {prices[0]} {prices[1]}.")
+    if limits["limit_dollars"] is not None and not any(prices):
         raise ValueError(
             "--limit-dollars needs --prices: dollars per million tokens read and per million "
             "written."

@@ -209,7 +209,7 @@ class RunConfig(EconomyConfig, ModelConfig, RunChoices):
                 )
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"--seed must be from 0 to {2**63 - 1}; got {self.seed}.")
-        check_limits(self)
+        check_limits(self.limits(), self.prices)
 
     @property
     def asks_a_model(self) -> bool:

@@ -59,7 +59,7 @@ class StudyConfig(CommandChoices):
                 "Which study? Give a study file or the name of one; econjax study --list names "
                 "those that are shipped."
             )
-        check_limits(self)
+        check_limits(self.limits(), self.prices)
 
     def limits(self) -> dict[str, Any]:
         """Return what all runs together may cost."""
