@@ -23,11 +23,16 @@ from llm_policy.audit.probe import Probe, probe_workers
 from llm_policy.engines.base import Engine
 from llm_policy.engines.wrappers.tally import Tallied, Tally
 from llm_policy.formula.policy import taught_workers
-from llm_policy.memory.workers import nothing
 from llm_policy.moments.correction import FittedCorrection, fit_correction
 from llm_policy.moments.estimates import MomentEstimate
-from llm_policy.moments.hours import HoursShares, rational_hours
-from llm_policy.moments.measure import AskedHours, MeasuredMoment, ask_situations, moments_of
+from llm_policy.moments.hours import HoursShares
+from llm_policy.moments.measure import (
+    AskedHours,
+    MeasuredMoment,
+    ask_situations,
+    moments_of,
+    rational_workers,
+)
 from llm_policy.moments.published import PublishedMoment, published_moments
 from llm_policy.personas.draw import Personas, describe, draw_personas
 from llm_policy.prompts.workers import Mode, Style
@@ -145,8 +150,7 @@ def hold_against_people(
     def moments(found: _Said) -> list[MeasuredMoment]:
         return moments_of(economy, law, found.hours, values=found.values, groups=_groups(personas))
 
-    rational = AskedHours(rational_hours(economy), nothing(usual.size, last=1, best=0), None)
-    best, mode, found = said(rational), "choice", []
+    best, mode, found = said(rational_workers(economy)), "choice", []
     if config.workers == "rational":
         found.append(best)
     else:

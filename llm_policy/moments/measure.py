@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
 from econjax import BracketSchedule, Economy
-from llm_policy.memory.workers import Memory
+from llm_policy.memory.workers import Memory, nothing
 from llm_policy.moments.estimates import FeatureMeans, MomentEstimate, jackknifed
-from llm_policy.moments.hours import HoursShares, ask_hours
+from llm_policy.moments.hours import HoursShares, ask_hours, rational_hours
 from llm_policy.prompts.workers import Situation
 from llm_policy.workers.society import ChooseHours
 
@@ -63,6 +63,12 @@ class AskedHours(NamedTuple):
     memory: Memory
     values: Float[np.ndarray, " options"] | None
     samples: int = 1
+
+
+def rational_workers(economy: Economy) -> AskedHours:
+    """Return how workers are asked who choose best, at the rebate that they are told."""
+    memory = nothing(economy.population.agents, last=1, best=0)
+    return AskedHours(rational_hours(economy), memory, None)
 
 
 def measure(

@@ -12,7 +12,7 @@ from econjax import BracketSchedule, Economy, Isoelastic, Population, Quasilinea
 from llm_policy.engines.base import EngineError
 from llm_policy.memory.workers import nothing
 from llm_policy.moments.estimates import jackknifed
-from llm_policy.moments.hours import ask_hours, rational_hours
+from llm_policy.moments.hours import ask_hours
 from llm_policy.moments.measure import (
     ALL,
     HIGH,
@@ -22,6 +22,7 @@ from llm_policy.moments.measure import (
     LUMP_SUM,
     AskedHours,
     measure,
+    rational_workers,
 )
 from llm_policy.moments.published import published_moments
 from llm_policy.prompts.workers import Situation
@@ -128,8 +129,7 @@ def test_rational_workers_have_the_elasticity_of_their_utility():
     ):
         economy = Economy(population=population, preferences=preferences, max_labor=1e3)
         flat = BracketSchedule([0.0], [0.2])
-        asked = AskedHours(rational_hours(economy), empty(60), None)
-        moments = measure(KEY, economy, flat, asked, rebate=0.0)
+        moments = measure(KEY, economy, flat, rational_workers(economy), rebate=0.0)
         found = {m.moment: m.estimate.value for m in moments if m.group == ALL}
         if none:
             assert found["hours"] == pytest.approx(arc(KEPT**0.25), rel=1e-6)

@@ -1,0 +1,19 @@
+from .correction import Correction, corrected_hours, corrected_shares, fit_correction
+from .hours import ask_hours, rational_hours
+from .measure import AskedHours, ask_situations, measure, moments_of, rational_workers
+from .published import published_moments
+
+__all__ = [
+    "AskedHours",
+    "Correction",
+    "ask_hours",
+    "ask_situations",
+    "corrected_hours",
+    "corrected_shares",
+    "fit_correction",
+    "measure",
+    "moments_of",
+    "published_moments",
+    "rational_hours",
+    "rational_workers",
+]
