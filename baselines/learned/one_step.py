@@ -6,6 +6,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule, Economy, settle
@@ -96,7 +97,7 @@ def worker_steps_per_second(
     return episodes * economy.population.agents / fastest
 
 
-_AROUND = jnp.linspace(-0.7, 0.7, 15)
+_AROUND = np.linspace(-0.7, 0.7, 15)
 
 
 def _log_kept(rates: Float[Array, "..."]) -> Float[Array, "..."]:

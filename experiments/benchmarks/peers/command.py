@@ -1,5 +1,6 @@
 """`econjax benchmark peers`: how many times as fast as each peer, in turns, and from what size."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -7,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import numpy as np
 from rich import box
 from rich.console import Console
@@ -17,7 +19,7 @@ from econjax.population import REFERENCE_HOURS
 from experiments.benchmarks.cases import shuffled_workers
 from experiments.benchmarks.config import PeersBenchmarkConfig
 from experiments.benchmarks.peers.environments import environment_of
-from experiments.benchmarks.peers.process import Contender, InNumpy, Peer
+from experiments.benchmarks.peers.process import Contender, InNumpy, Peer, seconds_of
 from experiments.benchmarks.peers.rows import NUMPY, OPERATIONS, Operation, SpeedBar
 from experiments.benchmarks.timing import Ratio, compile_for, machine, ratio
 from llm_policy.engines.gguf.folder import model_cache
@@ -74,6 +76,8 @@ def run_peers(
     Raises:
         Mistake: a peer's environment cannot be made, or its program fails.
     """
+    # Set before JAX is used: whoever waits for each call needs no second thread that computes.
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
     rows, verdicts = [], []
     for peer in config.peers:
         with _started(peer, on_start) as side:
@@ -124,9 +128,10 @@ def print_peers(benchmark: PeersBenchmark, console: Console) -> None:
 _FIGURES = ("people", "ours ms", "peer ms", "times", "by least", "rounds", "apart $")
 _LEGEND = (
     "times: the peer's seconds over ours, the median over rounds in which both take turns; by "
-    "least: its least time over ours. Each side's clock is in its own process, around one call "
-    "from Python with its arguments in place; ours is compiled before. apart: the largest "
-    "difference between anybody's taxes by the two, where they mean the same.",
+    "least: its least time over ours. A turn is as many calls from Python, with arguments in "
+    "place, as take 20 ms; each side's clock is in its own process; ours is compiled before, and "
+    "computed without JAX's asynchronous dispatch (jax_cpu_enable_async_dispatch). apart: "
+    "the largest difference between anybody's taxes by the two, where they mean the same.",
     "People have incomes on the quantile grid of ACS-2023. Everyone is in the law that the peer "
     "has: thresholds and rates are read from it, and given to our side.",
 )
@@ -151,15 +156,15 @@ def _measure(
     law, found = side.prepare(row.operation, incomes)
     ours = compile_for(row.ours, BracketSchedule(*law), *row.given(incomes))
     taxes = np.asarray(ours.run()[0]) if row.compared else None
+    turns = (lambda calls: seconds_of(ours.run, calls) / row.steps, side.seconds)
+    many = [max(1, math.ceil(_TURN / max(turn(1), 1e-9))) for turn in turns]
     both = ([], [])
     started = time.perf_counter()
     while not both[0] or (
         len(both[0]) < config.repeats and time.perf_counter() - started < config.patience
     ):
-        begun = time.perf_counter()
-        ours.run()
-        both[0].append(time.perf_counter() - begun)
-        both[1].append(side.seconds())
+        for seconds, turn, calls in zip(both, turns, many, strict=True):
+            seconds.append(turn(calls) / calls)
     return PeerRow(
         peer=row.peer,
         operation=row.title,
@@ -170,6 +175,9 @@ def _measure(
         rounds=len(both[0]),
         apart=None if taxes is None or found is None else float(np.max(np.abs(taxes - found))),
     )
+
+
+_TURN = 0.02
 
 
 def _empty(*columns: str, words: int) -> Table:

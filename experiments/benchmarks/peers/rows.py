@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -22,8 +23,9 @@ class SpeedBar(NamedTuple):
 class Operation(NamedTuple):
     """An operation of a peer beside ours, and in what the work of both differs.
 
-    `ours` takes a law and what `given` makes of incomes in dollars a year. Where the first of what
-    it returns is each person's tax, as the peer's result is, `compared` holds them together.
+    `ours` takes a law and what `given` makes of incomes in dollars a year, and does the operation
+    `steps` times in a call. Where the first of what it returns is each person's tax, as the peer's
+    result is, `compared` holds them together.
     """
 
     peer: str
@@ -35,6 +37,7 @@ class Operation(NamedTuple):
     work: str
     compared: bool
     bar: SpeedBar | None = None
+    steps: int = 1
 
 
 def _taxes(law: BracketSchedule, income: Float[Array, " people"]) -> tuple[Array]:
@@ -71,6 +74,27 @@ def _responded(
     law: BracketSchedule, economy: Economy, rebate: Float[Array, ""]
 ) -> tuple[Play, Float[Array, "people features"]]:
     return _played(law, economy, best_response(economy, law, rebate), rebate)
+
+
+def _played_on(
+    law: BracketSchedule,
+    economy: Economy,
+    labor: Float[Array, " people"],
+    rebate: Float[Array, ""],
+) -> tuple[tuple[Array, Play], Float[Array, " steps"]]:
+    """Play `_STEPS` steps, in each of which everybody's hours are others: the last, and means."""
+
+    def step(state, hours: Float[Array, ""]):
+        _, played = state
+        found = _played(law, economy, labor * hours, played.rebate)
+        reward = jnp.mean(found[0].gain) + jnp.mean(found[1])
+        return (found[1], found[0]), reward
+
+    first, seen = _played(law, economy, labor, rebate)
+    return jax.lax.scan(step, (seen, first), jnp.linspace(0.9, 1.1, _STEPS - 1))
+
+
+_STEPS = 100
 
 
 def _incomes(incomes: Float[np.ndarray, " people"]) -> tuple[Array]:
@@ -115,7 +139,12 @@ OPERATIONS = (
         "both: hours given, income, tax, rebate, everybody's and the planner's reward, what each "
         "worker sees (the peer: what the planner sees and who may do what, too); nobody chooses "
         "hours",
-        *(False, SpeedBar(1_000, 300)),
+        compared=False,
+    ),
+    Operation(
+        *(_FOUNDATION, "step", "the same, 100 in a program", _STEP, _played_on, _working),
+        "as above, 100 steps after each other as one program on our side; seconds are of one",
+        *(False, SpeedBar(1_000, 300), _STEPS),
     ),
     Operation(
         *(_FOUNDATION, "step", "step, ours with best hours", _STEP, _responded, _economy),
