@@ -4,6 +4,8 @@ import ast
 import functools
 import graphlib
 import statistics
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -86,3 +88,27 @@ def test_functions_are_short():
     assert statistics.median(lengths.values()) < 10
     long = {name: lines for name, lines in lengths.items() if lines > 60}
     assert not long
+
+
+def test_nothing_is_computed_when_modules_are_imported():
+    """Arrays made at import have the precision of that moment, and start JAX before it is set."""
+    script = (
+        "import importlib, jax._src.xla_bridge as bridge\n"
+        "for name in {!r}:\n"
+        "    importlib.import_module(name)\n"
+        "    assert not bridge._backends, name\n"
+    )
+    names = [
+        ".".join(module.with_suffix("").parts).removesuffix(".__init__")
+        for module in MODULES
+        if module.parts[0] in ("econjax", "baselines", "llm_policy")
+    ]
+    heavy = ("llm_policy.engines.vllm", "llm_policy.engines._forced")
+    ran = subprocess.run(
+        [sys.executable, "-c", script.format([name for name in names if name not in heavy])],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr

@@ -75,7 +75,7 @@ class Contest(NamedTuple):
 _ELASTICITIES = (0.1, 0.25, 0.5, 1.0)
 _AVERSIONS = (
     *(
-        WelfareSpec(f"Atkinson, aversion {size:g}", Atkinson(size), "", "")
+        WelfareSpec(f"Atkinson, aversion {size:g}", partial(Atkinson, size), "", "")
         for size in (0.5, 1.0, 2.0)
     ),
     WELFARE["rawlsian"],

@@ -1,6 +1,8 @@
 """Welfare functions, and what a language model is told of each."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from econjax import AmongWorkers, Atkinson, Rawlsian, Utilitarian
 from econjax.welfare import AbstractWelfare
@@ -10,19 +12,25 @@ from econjax.welfare import AbstractWelfare
 class WelfareSpec:
     """A welfare function, its name for people, and what a language model is told of it.
 
-    `words` are for who sets the schedule, `definition` says what welfare is to anybody else.
+    `make` makes the function when it is wanted, in the precision of that moment. `words` are for
+    who sets the schedule, `definition` says what welfare is to anybody else.
     """
 
     name: str
-    welfare: AbstractWelfare
+    make: Callable[[], AbstractWelfare]
     words: str
     definition: str
+
+    @property
+    def welfare(self) -> AbstractWelfare:
+        """The welfare function."""
+        return self.make()
 
 
 WELFARE: dict[str, WelfareSpec] = {
     "atkinson": WelfareSpec(
         "Atkinson, aversion 1",
-        Atkinson(1.0),
+        partial(Atkinson, 1.0),
         "Your aim is the average logarithm of what everyone's life is worth to them in dollars, "
         "after tax, rebate and the effort of work. The result of a schedule is the amount that, "
         "given equally to all, would be as good.",
@@ -31,14 +39,14 @@ WELFARE: dict[str, WelfareSpec] = {
     ),
     "rawlsian": WelfareSpec(
         "Rawlsian",
-        Rawlsian(),
+        Rawlsian,
         "Your aim is the worst-off person. The result of a schedule is what the life of that "
         "person is worth in dollars, after tax, rebate and the effort of work.",
         "Welfare is what a year is worth to the worst-off person, in dollars.",
     ),
     "utilitarian": WelfareSpec(
         "Utilitarian",
-        Utilitarian(),
+        Utilitarian,
         "Your aim is the average of what everyone's life is worth to them in dollars, after tax, "
         "rebate and the effort of work. The result of a schedule is that average.",
         "Welfare is the average of what a year is worth to everyone, in dollars.",
@@ -62,7 +70,7 @@ def welfare_aim(name: str, aversion: float = 1.0) -> WelfareSpec:
     counts = f"one more dollar counts {2**aversion:.3g} times as much for whoever has half as much"
     return WelfareSpec(
         f"Atkinson, aversion {aversion:g}",
-        Atkinson(aversion),
+        partial(Atkinson, aversion),
         "Your aim is what everyone's life is worth to them in dollars, after tax, rebate and the "
         f"effort of work, added up so that {counts}. The result of a schedule is the amount that, "
         "given equally to all, would be as good.",
@@ -76,7 +84,7 @@ def among_workers(spec: WelfareSpec) -> WelfareSpec:
     only = "Only those count who can work; the others receive the rebate."
     return WelfareSpec(
         f"{spec.name}, among workers",
-        AmongWorkers(spec.welfare),
+        lambda: AmongWorkers(spec.make()),
         f"{spec.words} {only}",
         f"{spec.definition} {only}",
     )
