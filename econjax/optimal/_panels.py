@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy.polynomial import legendre
 from numpy.typing import ArrayLike
-from scipy import interpolate, special
+from scipy import special
 
 Quantile = Callable[
     [Float[np.ndarray, " nodes"], Float[np.ndarray, " nodes"]], Float[np.ndarray, " nodes"]
@@ -124,6 +124,8 @@ def rate_at(
             f"Rates are known where people are, at incomes of {np.exp(log[0]):.6g} to "
             f"{np.exp(log[-1]):.6g}; got {income.tolist()}."
         )
+    from scipy import interpolate  # here: it is slow to import
+
     return interpolate.CubicSpline(log, rates)(np.log(income))
 
 

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy import optimize
 
 from econjax.optimal._panels import Panels
 
@@ -86,6 +85,8 @@ def _pooled(
     Each run of types that can be pooled with one another is taken alone, so that no exponential
     overflows.
     """
+    from scipy import optimize  # here: it is slow to import
+
     lowest_before = np.minimum.accumulate(level)[:-1]
     highest_after = np.maximum.accumulate(level[::-1])[::-1][1:]
     edges = np.flatnonzero(np.concatenate([[True], lowest_before >= highest_after, [True]]))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
-from scipy import optimize, special
+from scipy import special
 
 from econjax.economy import Economy
 from econjax.optimal._panels import Panels, Quantile, rate_at
@@ -216,6 +216,8 @@ def _step(
         return 1.0
     if slope(0.0) <= 0:
         return 0.0
+    from scipy import optimize  # here: it is slow to import
+
     return max(optimize.root_scalar(slope, bracket=(0.0, 1.0), xtol=0.05).root, 0.01)
 
 
