@@ -183,7 +183,9 @@ class _Said(NamedTuple):
     values: Float[np.ndarray, " options"] | None
 
 
-_TARGETS = {row.moment: row.value for row in published_moments() if row.fitted and row.value}
+_TARGETS = {
+    row.moment: row.value for row in published_moments() if row.fitted and row.value is not None
+}
 
 
 def _fit(fitted: FittedCorrection) -> dict[str, Any]:
