@@ -9,13 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.helpers.versions import HAS_EMITTERS
+
 # Most programs here run for a moment: without optimisation they compile in a third of the time. Set
 # both to compile as users do; `test_optimised.py` compares the two.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault(
     "XLA_FLAGS",
-    "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1 "
-    "--xla_cpu_parallel_codegen_split_count=1",
+    "--xla_backend_optimization_level=1 --xla_cpu_parallel_codegen_split_count=1"
+    + " --xla_cpu_use_fusion_emitters=false" * HAS_EMITTERS,
 )
 # There is a test process for every core: threads of their own would only wait for each other.
 os.environ.setdefault("NPROC", "1")  # XLA's

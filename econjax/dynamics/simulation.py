@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 from numpy.typing import ArrayLike
 
-from econjax._arrays import require, require_scalar
+from econjax._arrays import dot, require, require_scalar
 from econjax.dynamics.policies import LaborPolicy
 from econjax.economy import Economy, Outcome, settle
 from econjax.response import best_response
@@ -124,8 +124,8 @@ def summary(economy: Economy, outcome: Outcome) -> Summary:
     weight = economy.population.weight
     return Summary(
         rebate=outcome.rebate,
-        income=weight @ outcome.income,
-        labor=weight @ outcome.labor,
+        income=dot(weight, outcome.income),
+        labor=dot(weight, outcome.labor),
         gini=gini(outcome.consumption, weight),
     )
 

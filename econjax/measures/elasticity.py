@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, is_concrete, require, require_scalar
+from econjax._arrays import as_float, dot, is_concrete, require, require_scalar
 from econjax.schedule import AbstractSchedule, BracketSchedule
 
 
@@ -72,14 +72,14 @@ def arc_elasticity(panel: Panel) -> Float[Array, ""]:
     Raises:
         ValueError: the mean net-of-tax rate does not change.
     """
-    change = panel.weight @ panel.rate_change
-    least = 32 * jnp.finfo(change.dtype).eps * (panel.weight @ jnp.abs(panel.rate_change))
+    change = dot(panel.weight, panel.rate_change)
+    least = 32 * jnp.finfo(change.dtype).eps * dot(panel.weight, jnp.abs(panel.rate_change))
     change = require(
         change,
         jnp.abs(change) > least,
         "The mean net-of-tax rate must change: perturb all rates in one direction.",
     )
-    return panel.weight @ panel.income_change / change
+    return dot(panel.weight, panel.income_change) / change
 
 
 def level_ols(income: ArrayLike, rate: ArrayLike, *, weight: ArrayLike | None = None) -> Estimate:
@@ -291,7 +291,7 @@ def _controls(panel: Panel, pieces: int) -> Float[Array, "agents controls"]:
         low, part = place.astype(int), place % 1
         high = jnp.ceil(place).astype(int)
         knots = ranked[low] * (1 - part) + ranked[high] * part
-        middle = panel.weight @ panel.log_income
+        middle = dot(panel.weight, panel.log_income)
         columns += [panel.log_income - middle]
         columns += [jnp.maximum(panel.log_income - knot, 0) for knot in knots]
     return jnp.stack(columns, axis=1)
@@ -312,10 +312,10 @@ def _two_stage(
 
     def unexplained(values: Float[Array, " agents"]) -> Float[Array, " agents"]:
         values = root * values
-        return values - basis @ (basis.T @ values)
+        return values - dot(basis, dot(basis.T, values))
 
     income, rate, moved = unexplained(outcome), unexplained(regressor), unexplained(instrument)
-    first_stage = moved @ rate
+    first_stage = dot(moved, rate)
     least = rounding * jnp.linalg.norm(root * instrument) * jnp.linalg.norm(root * regressor)
     first_stage = require(
         first_stage,
@@ -323,7 +323,7 @@ def _two_stage(
         "Net-of-tax rates must vary, given the controls, for an elasticity to be seen: use a "
         "reform that moves some rates more than others, or fewer controls.",
     )
-    elasticity = moved @ income / first_stage
+    elasticity = dot(moved, income) / first_stage
     residual = income - elasticity * rate
     error = jnp.linalg.norm(moved * residual) / jnp.abs(first_stage)
     return Estimate(elasticity, error, jnp.sum(weight > 0))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, is_concrete, require, require_scalar
+from econjax._arrays import as_float, dot, is_concrete, require, require_scalar
 from econjax.economy import Economy, Outcome
 from econjax.optimal.saez import require_no_income_effects
 from econjax.schedule import AbstractSchedule, BracketSchedule
@@ -74,7 +74,7 @@ def inverse_optimum(
     gain = jnp.diff(lost_per_dollar, prepend=0)
     people = jnp.stack(
         [
-            economy.population.weight @ nearness
+            dot(economy.population.weight, nearness)
             for nearness in _nearness(schedule.thresholds, outcome.income)
         ]
     )

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from econjax._arrays import UNROLLED
+from econjax._arrays import UNROLLED, dot
 from econjax._jumps import default_bandwidth, density, log_types, peak
 from econjax.economy import Economy, Outcome
 from econjax.optimal._potential import (
@@ -142,7 +142,7 @@ def _statistics(
     inside = (income > 0) & (income < limit)
     starts, ends = brackets.start[None], brackets.end[None]
     dollars = jnp.clip(income[:, None], starts, ends) - starts
-    base, weighted_base = jnp.stack([workers.weight, social]) @ dollars
+    base, weighted_base = dot(jnp.stack([workers.weight, social]), dollars)
     share, active = (
         jax.ops.segment_sum(jnp.where(who, part, 0), last, brackets.rate.size)
         for who, part in ((True, workers.weight), (inside, workers.weight * income))
@@ -192,9 +192,9 @@ def _jumps(
     # Whoever jumps over several borders at once is met at each of them: count the last one only.
     stretch = jnp.cumsum(falls)
     counted = falls & (stretch[sides.number[1] - 1] == stretch) & (slope > 0)
-    brought = jnp.where(counted, (brackets.rate @ more) / jnp.where(counted, slope, 1), 0)
+    brought = jnp.where(counted, dot(brackets.rate, more) / jnp.where(counted, slope, 1), 0)
     mass = _mass(economy, crowd, jnp.log(at / REFERENCE_HOURS), counted)
-    return -more @ (brought * mass)
+    return -dot(more, brought * mass)
 
 
 def _mass(

@@ -25,6 +25,8 @@ class CoreBenchmarkConfig(CommandChoices):
     """Schedules, and workers, of the row that evaluates many schedules at once."""
     precision: Literal["float32", "float64"] = "float32"
     """Floating-point numbers to compute with."""
+    numpy: bool = True
+    """Run the NumPy forms too, on the CPU."""
     repeats: int = 20
     """Rounds of each measurement, at most."""
     patience: float = 3.0

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
+
 from econjax.optimal.saez import SaezFixedPoint
 from experiments.benchmarks.cases import Case, cases, many_schedules, saez
 from experiments.benchmarks.config import CoreBenchmarkConfig
@@ -16,7 +18,8 @@ class TimedRow:
     """One operation at one number of workers.
 
     `seconds` is the median of the rounds, `least_seconds` the shortest. `bytes_per_worker` counts
-    what the compiler lays out: arguments, outputs and temporary buffers (None if it does not say).
+    what the compiler lays out: arguments, outputs and temporary buffers, `bandwidth` is the share
+    of a copy's bytes a second at which arguments and outputs pass (None if it does not say).
     `ratios` are times as fast as a NumPy form, and times as long as anything else.
     """
 
@@ -29,6 +32,7 @@ class TimedRow:
     rounds: int
     workers_per_second: float
     bytes_per_worker: float | None
+    bandwidth: float | None
     ratios: dict[str, Ratio]
 
 
@@ -100,7 +104,7 @@ def judge_core(rows: list[TimedRow]) -> list[CoreVerdict]:
         found = [
             row for row in rows if (row.operation, row.workers) == (bar.operation, bar.workers)
         ]
-        measured = found[0].ratios[bar.reference] if found else None
+        measured = found[0].ratios.get(bar.reference) if found else None
         met = None
         if measured:
             both = (measured.median, measured.least)
@@ -111,7 +115,11 @@ def judge_core(rows: list[TimedRow]) -> list[CoreVerdict]:
 
 def _row(case: Case, config: CoreBenchmarkConfig) -> TimedRow:
     ours = compile_for(case.function, *case.arguments)
-    sides = {_OURS: ours.run} | case.references
+    sides = {_OURS: ours.run} | {
+        name: run
+        for name, run in case.references.items()
+        if config.numpy or not name.startswith("numpy")
+    }
     seconds = take_turns(sides, repeats=config.repeats, patience=config.patience)
     own = seconds.pop(_OURS)
     typical = statistics.median(own)
@@ -125,11 +133,19 @@ def _row(case: Case, config: CoreBenchmarkConfig) -> TimedRow:
         rounds=len(own),
         workers_per_second=case.workers / typical,
         bytes_per_worker=None if ours.held is None else ours.held / case.workers,
+        bandwidth=_bandwidth(ours.moved, case.workers, ratio(own, seconds["copy"])),
         ratios={
             name: ratio(other, own) if name.startswith("numpy") else ratio(own, other)
             for name, other in seconds.items()
         },
     )
+
+
+def _bandwidth(moved: int | None, workers: int, copies: Ratio) -> float | None:
+    """Return how fast bytes pass, next to a copy of a number each, which takes and leaves one."""
+    if moved is None:
+        return None
+    return moved / (2 * workers * jnp.zeros(()).dtype.itemsize) / copies.median
 
 
 _OURS = "econjax"

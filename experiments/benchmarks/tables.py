@@ -99,6 +99,7 @@ _COLUMNS = (
     "rounds",
     "workers/s",
     "bytes/worker",
+    "bandwidth",
     "NumPy broadcast /",
     "searchsorted /",
     "/ power",
@@ -119,7 +120,8 @@ _SPEEDS = (
 )
 _LEGEND = (
     "compile: tracing, lowering and compiling. run: median of the rounds, after a warm-up; least: "
-    "the shortest. bytes: arguments, outputs and temporary buffers as the compiler lays them out.",
+    "the shortest. bytes: arguments, outputs and temporary buffers as the compiler lays them out. "
+    "bandwidth: bytes of arguments and outputs a second, of those that a copy moves.",
     "NumPy broadcast /, searchsorted /: times as fast as that NumPy form on the CPU. / power, / "
     "copy, / by hand: times as long as one pass of jnp.power with a traced exponent over as many "
     "numbers, as one copy of them (the memory limit), as one hand-written function with the same "
@@ -148,6 +150,7 @@ def _cells(row: TimedRow) -> tuple[str, ...]:
         str(row.rounds),
         f"{row.workers_per_second:.2e}",
         "-" if row.bytes_per_worker is None else f"{row.bytes_per_worker:,.0f}",
+        "-" if row.bandwidth is None else f"{row.bandwidth:.0%}",
         *(f"{row.ratios[name].median:,.2f}" if name in row.ratios else "-" for name in _REFERENCES),
     )
 

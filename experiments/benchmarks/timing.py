@@ -20,12 +20,14 @@ class Compiled(NamedTuple):
 
     `run` calls it and waits for the result; `seconds` is the time to trace, lower and compile it;
     `held` are the bytes of arguments, outputs and temporary buffers together, as the compiler lays
-    them out, None where it does not say.
+    them out, `moved` those of arguments and outputs alone, which have to cross the memory's bus;
+    None where it does not say.
     """
 
     run: Callable[[], Any]
     seconds: float
     held: int | None
+    moved: int | None
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,12 @@ def compile_for(function: Callable, *arguments: Any) -> Compiled:
     started = time.perf_counter()
     executable = jax.jit(function).lower(*arguments).compile()
     seconds = time.perf_counter() - started
-    return Compiled(
-        lambda: jax.block_until_ready(executable(*arguments)), seconds, _held(executable)
-    )
+    memory = executable.memory_analysis()
+    held = moved = None
+    if memory is not None:
+        moved = memory.argument_size_in_bytes + memory.output_size_in_bytes
+        held = moved + memory.temp_size_in_bytes - memory.alias_size_in_bytes
+    return Compiled(lambda: jax.block_until_ready(executable(*arguments)), seconds, held, moved)
 
 
 def take_turns(
@@ -71,16 +76,6 @@ def ratio(over: Sequence[float], under: Sequence[float]) -> Ratio:
     """Return how many times as long one side took as another, round by round."""
     pairs = [a / b for a, b in zip(over, under, strict=True)]
     return Ratio(statistics.median(pairs), min(over) / min(under))
-
-
-def _held(executable: jax.stages.Compiled) -> int | None:
-    memory = executable.memory_analysis()
-    if memory is None:
-        return None
-    buffers = (
-        memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes
-    )
-    return buffers - memory.alias_size_in_bytes
 
 
 def machine() -> dict[str, Any]:

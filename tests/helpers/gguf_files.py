@@ -12,8 +12,8 @@ import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter, quantize
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from llm_policy.engines.embedded.checkpoint import named_parameters
-from llm_policy.engines.embedded.llama import Llama, Sizes, Weights
+from llm_policy.engines.embedded.checkpoint import draw_weights, named_parameters
+from llm_policy.engines.embedded.llama import Sizes, Weights
 from llm_policy.engines.embedded.random_weights import CORPUS
 from llm_policy.engines.gguf.network import gguf_names
 
@@ -30,8 +30,7 @@ SIZES = Sizes(600, 64, 2, 4, 96, 2048, num_key_value_heads=2)
 @functools.cache
 def random_weights(sizes: Sizes) -> Weights:
     """Return weights of which none is the same as another."""
-    one = np.ones((1, 1), np.int32)
-    drawn = jax.jit(Llama(sizes).init)(jax.random.key(0), one[..., None], one)["params"]
+    drawn = draw_weights(sizes)
     leaves, tree = jax.tree.flatten(drawn)
     keys = jax.random.split(jax.random.key(1), len(leaves))
     noise = [

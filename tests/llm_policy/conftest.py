@@ -62,18 +62,16 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of the embedded engine's kind, with random weights."""
     import jax
-    import jax.numpy as jnp
 
     from experiments.training.encoding import save_tokenizer, train_tokenizer
-    from llm_policy.engines.embedded.checkpoint import save_weights
-    from llm_policy.engines.embedded.llama import Llama, Sizes
+    from llm_policy.engines.embedded.checkpoint import draw_weights, save_weights
+    from llm_policy.engines.embedded.llama import Sizes
 
     folder = tmp_path_factory.mktemp("models")
     tokenizer = train_tokenizer(CORPUS)
     save_tokenizer(folder, tokenizer)
     sizes = Sizes(tokenizer.get_vocab_size(), 32, 2, 2, 64, 1024)
-    one = jnp.ones((1, 1), jnp.int32)
-    weights = jax.jit(Llama(sizes).init)(jax.random.key(0), one[..., None], one)["params"]
+    weights = draw_weights(sizes)
     loud = jax.tree.map(lambda array: 4 * array, weights)  # so that prompts matter
     save_weights(
         folder, loud, sizes, {NOISE_MARKER: True, "eos_token_id": tokenizer.token_to_id("<|end|>")}

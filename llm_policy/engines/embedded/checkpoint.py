@@ -13,7 +13,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from llm_policy.engines.embedded.llama import Sizes, Weights
+from llm_policy.engines.embedded.llama import Llama, Sizes, Weights
 from llm_policy.engines.embedded.rotary import Stretch
 
 WEIGHTS_FILE = "model.safetensors"
@@ -42,12 +42,7 @@ def load_weights(folder: Path) -> tuple[Weights, Sizes]:
     Raises:
         ValueError: the model is of another kind, or a file is not whole.
     """
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if reasons := list(_unread(config)):
-        raise ValueError(
-            f"{folder} is no Llama that can be read ({'; '.join(reasons)}): serve it with vLLM."
-        )
-    sizes = _sizes(config)
+    sizes = load_sizes(folder)
     wanted = list(named_parameters(sizes))
     found = _read(folder, {name for _, _, name in wanted})
     flat: dict[str, Any] = {}
@@ -59,6 +54,27 @@ def load_weights(folder: Path) -> tuple[Weights, Sizes]:
         for place, value in flat.items()
     }
     return unflatten_dict(stacked, sep="."), sizes
+
+
+def load_sizes(folder: Path) -> Sizes:
+    """Return the sizes of a Llama, Mistral or Qwen2, which its config.json states.
+
+    Raises:
+        ValueError: the model is of another kind.
+    """
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if reasons := list(_unread(config)):
+        raise ValueError(
+            f"{folder} is no Llama that can be read ({'; '.join(reasons)}): serve it with vLLM."
+        )
+    return _sizes(config)
+
+
+def draw_weights(sizes: Sizes, seed: int = 0) -> Weights:
+    """Return random float32 weights of these sizes, drawn on the device."""
+    one = jnp.ones((1, 1), jnp.int32)
+    with jax.enable_x64(False):
+        return jax.jit(Llama(sizes).init)(jax.random.key(seed), one[..., None], one)["params"]
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -36,6 +36,8 @@ try:
     from llm_policy.engines.embedded.checkpoint import (
         INDEX_FILE,
         WEIGHTS_FILE,
+        draw_weights,
+        load_sizes,
         load_weights,
         weight_files,
     )
@@ -69,7 +71,7 @@ class EmbeddedEngine:
 
     `folder` holds a Llama, Mistral or Qwen2 in the Hugging Face layout, with its tokenizer; None is
     the model that comes with the project, which imitates a known formula and says nothing about
-    people.
+    people. Of a folder that is marked as random noise and holds no weights, they are drawn here.
     `temperature` is that of `complete`; `choose` always scores at temperature 1. Answers are
     repeatable: the n-th text that an engine of one `seed` writes to a prompt is the same whatever
     else it is asked, up to the rounding of sums.
@@ -77,9 +79,9 @@ class EmbeddedEngine:
     What was read is kept between calls, in blocks of 16 tokens with all that comes before them, so
     a prompt costs what follows the longest beginning that it has in common with one read before,
     and nothing if it is that prompt. This takes up to `cache_bytes` of memory, little at first (by
-    default a quarter of the device's memory, at most 4 GiB; what a single prompt needs in any
-    case): 6.2 kB a token of the model that comes with the project. Beyond it, what was of no use
-    for longest is dropped. The forward passes have few sizes: each is compiled when it is met
+    default a quarter of the device's memory, on a CPU at most 4 GiB; what a single prompt needs in
+    any case): 6.2 kB a token of the model that comes with the project. Beyond it, what was of no
+    use for longest is dropped. The forward passes have few sizes: each is compiled when it is met
     first, and again if the memory grows, which it does once. `name` is what the engine calls its
     model: the folder, if not given.
 
@@ -102,14 +104,19 @@ class EmbeddedEngine:
         self.temperature = temperature
         self.seed = seed
         there = {file.name for file in self._folder.glob("*")}
-        there |= {WEIGHTS_FILE} if INDEX_FILE in there else set()
+        drawn_here = is_noise(self._folder) and not weight_files(self._folder)
+        there |= {WEIGHTS_FILE} if INDEX_FILE in there or drawn_here else set()
         if missing := [name for name in _FILES if name not in there]:
             raise EngineError(
                 f"The embedded engine finds no model in '{self._folder}': {', '.join(missing)} "
                 "missing."
             )
         try:
-            self._weights, self._sizes = load_weights(self._folder)
+            if drawn_here:
+                self._sizes = load_sizes(self._folder)
+                self._weights = draw_weights(self._sizes)
+            else:
+                self._weights, self._sizes = load_weights(self._folder)
         except ValueError as error:
             raise EngineError(f"The embedded engine cannot read the model: {error}") from error
         tokens = Tokens(self._folder)
@@ -121,7 +128,9 @@ class EmbeddedEngine:
         )
         self._written: Counter[bytes] = Counter()
         self._known = KnownTexts(self._sizes, cache_bytes)
-        self._revision = _digest_of_files(weight_files(self._folder))
+        self._revision = _digest_of_files(
+            weight_files(self._folder) or [self._folder / "config.json"]
+        )
 
     def complete(
         self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64

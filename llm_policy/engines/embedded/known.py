@@ -12,14 +12,14 @@ from llm_policy.engines.embedded.prefixes import FoundBlocks, Prefixes, blocks_o
 
 _FIRST_BLOCKS = 1 << 12
 _FIRST_BYTES = 400 << 20
-_MOST_BYTES = 4 << 30
+_MOST_ON_CPU = 4 << 30
 _TOLD = 64  # prompts whose answers are told of together
 
 
 class KnownTexts:
     """Texts that were read, in `pool`, in up to so many bytes of memory.
 
-    If it is not said how many, in a quarter of the device's memory, at most 4 GiB.
+    If it is not said how many, in a quarter of the device's memory, on a CPU at most 4 GiB.
     """
 
     def __init__(self, sizes: Sizes, cache_bytes: int | None = None) -> None:
@@ -80,7 +80,9 @@ class KnownTexts:
 
 
 def _cache_bytes() -> int:
-    """Return a quarter of the memory of what JAX runs on, at most 4 GiB."""
+    """Return a quarter of the memory of what JAX runs on, on a CPU at most 4 GiB."""
     stats = jax.devices()[0].memory_stats() or {}
-    memory = stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min(memory // 4, _MOST_BYTES)
+    if "bytes_limit" in stats:
+        return stats["bytes_limit"] // 4
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(memory // 4, _MOST_ON_CPU)

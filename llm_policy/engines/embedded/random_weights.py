@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from llm_policy.engines.base import EngineError
 from llm_policy.engines.provenance import NOISE_MARKER, stated_config
 
@@ -250,13 +248,10 @@ def _write_tokenizer(folder: Path, corpus: Sequence[str]) -> Any:
 def _write_model(folder: Path, vocabulary: int, seed: int, marker: Mapping[str, Any]) -> None:
     """Draw and save the weights (0.6 million, bfloat16) and a config.json that carries `marker`."""
     with _named_remedy():
-        import jax
-
-        from llm_policy.engines.embedded.checkpoint import save_weights
-        from llm_policy.engines.embedded.llama import Llama, Sizes
+        from llm_policy.engines.embedded.checkpoint import draw_weights, save_weights
+        from llm_policy.engines.embedded.llama import Sizes
     sizes = Sizes(vocabulary, 128, 2, 4, 256, CONTEXT)
-    one = np.ones((1, 1), np.int32)
-    weights = jax.jit(Llama(sizes).init)(jax.random.key(seed), one[..., None], one)["params"]
+    weights = draw_weights(sizes, seed)
     loud = {
         **weights,
         "embedding": 5 * weights["embedding"],

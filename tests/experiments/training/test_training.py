@@ -26,7 +26,7 @@ from experiments.training.losses import answer_loss
 from experiments.training.paraphrases import PARAPHRASES, rephrased
 from experiments.training.train import TrainConfig, train
 from llm_policy.answers.reading import HOURS
-from llm_policy.engines.embedded.checkpoint import load_weights
+from llm_policy.engines.embedded.checkpoint import draw_weights, load_weights
 from llm_policy.engines.embedded.engine import SHIPPED_FOLDER
 from llm_policy.engines.embedded.llama import Llama, Sizes
 from llm_policy.formula import workers as formula
@@ -156,8 +156,7 @@ def test_the_loss_is_the_divergence_from_the_formula(tokenizer, heard):
     made = batch(
         [script for script in scripts if SHAPE.holds(script)][: SHAPE.groups], SHAPE, encoder
     )
-    one = np.ones((1, 1), int)
-    weights = Llama(SMALL).init(jax.random.key(0), one[..., None], one)["params"]
+    weights = draw_weights(SMALL)
     flat = jax.tree.map(np.zeros_like, weights)  # every token is as likely as any
     rows = answer_loss(flat, SMALL, made)
     probabilities = np.where(made.probabilities > 0, made.probabilities, 1.0)

@@ -202,12 +202,11 @@ def test_transformers_finds_the_same_scores_after_the_same_tokens(engine, small_
 @pytest.fixture(scope="module")
 def bytes_llama(tmp_path_factory):
     """A model whose tokens are single bytes, so that numbers are several, with random weights."""
-    import jax.numpy as jnp
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
     from experiments.training.encoding import save_tokenizer
-    from llm_policy.engines.embedded.checkpoint import save_weights
-    from llm_policy.engines.embedded.llama import Llama, Sizes
+    from llm_policy.engines.embedded.checkpoint import draw_weights, save_weights
+    from llm_policy.engines.embedded.llama import Sizes
 
     folder = tmp_path_factory.mktemp("bytes")
     special = ["<|pad|>", "<|begin|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
@@ -218,8 +217,7 @@ def bytes_llama(tmp_path_factory):
     tokenizer.add_special_tokens(special)
     save_tokenizer(folder, tokenizer)
     sizes = Sizes(len(alphabet), 32, 2, 2, 64, 512)
-    one = jnp.ones((1, 1), jnp.int32)
-    weights = jax.jit(Llama(sizes).init)(jax.random.key(1), one[..., None], one)["params"]
+    weights = draw_weights(sizes, 1)
     save_weights(folder, jax.tree.map(lambda array: 4 * array, weights), sizes, {})
     return folder
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from llm_policy.engines.embedded.checkpoint import load_weights, save_weights
+from llm_policy.engines.embedded.checkpoint import draw_weights, load_weights, save_weights
 from llm_policy.engines.embedded.llama import Llama, Past, Sizes, logits
 from llm_policy.engines.embedded.rotary import Stretch
 
@@ -30,8 +30,7 @@ LENGTHS = np.array([[11, 9, 4], [11, 7, 10]])
 @functools.cache
 def drawn(sizes):
     """Return weights that bfloat16 holds, none of them 0."""
-    one = jnp.ones((1, 1), jnp.int32)
-    weights = jax.jit(Llama(sizes).init)(jax.random.key(0), one[..., None], one)["params"]
+    weights = draw_weights(sizes)
     leaves, tree = jax.tree.flatten(weights)
     keys = jax.random.split(jax.random.key(1), len(leaves))
     loud = [
