@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 import jax
@@ -12,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int32, UInt32
 
+import econjax
 from llm_policy.engines._chat import Chat
 from llm_policy.engines._options import OptionTree, option_tree
 from llm_policy.engines._scores import choices, join
@@ -193,7 +193,7 @@ class EmbeddedEngine:
         """Say which weights answer, in which numbers, under which chat template."""
         return EngineInfo(
             engine="embedded",
-            version=version("econjax"),
+            version=econjax.__version__,
             model=self._name,
             revision=self._revision,
             dtype="float32",
