@@ -1,6 +1,8 @@
 """The command line: one command per experiment, with nothing imported that it does not need."""
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -31,6 +33,9 @@ def _main(arguments: Sequence[str]) -> None:
     except ValueError as error:
         print(f"econjax: {error}", file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:  # whoever read the help has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     from experiments.report.console import NOTES, TABLE_CHOICES, Mistake
     from experiments.report.plain import one_line
     from llm_policy.engines.base import EngineError

@@ -2,6 +2,7 @@
 
 import inspect
 import pkgutil
+import signal
 import subprocess
 import sys
 from typing import get_args
@@ -83,6 +84,17 @@ def test_help_and_typing_errors_import_nothing_that_computes():
     assert ran.returncode == 0, ran.stderr
     codes = [line.split()[0] for line in ran.stdout.splitlines()]
     assert codes == ["0"] * len(helps) + ["2"] * len(errors)
+
+
+def test_whoever_reads_the_help_may_leave():
+    line = f"{sys.executable} -m experiments.cli compare --help"
+    ran = subprocess.run(
+        ["bash", "-c", f"{line} | true; exit ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (128 + signal.SIGPIPE, "")
 
 
 def test_the_help_has_a_line_for_every_command_and_none_of_python(capsys):
