@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.core.session import Session
+from experiments.report.console import mistakes
 from experiments.report.files import whole
 from experiments.runs.result import Result
 from experiments.runs.rows import Row
@@ -38,12 +39,13 @@ def run_sense(config: SenseConfig, path: Path, session: Session | None) -> Resul
     """Ask every question once, with a row for each score.
 
     Raises:
-        ValueError: an economy that makes no questions.
+        Mistake: an economy that makes no questions.
         EngineError: the engine cannot answer.
     """
     assert session is not None, "a model is asked"
     tally = Tally()
-    items = items_of(config)
+    with mistakes():
+        items = items_of(config)
     answers = ask_items(Tallied(session.engine, tally), items, config.mode)
     _write_answers(path / ANSWERS, items, answers)
     found = report_on(items, answers, session.describe().model, config.mode)

@@ -26,7 +26,7 @@ class SenseWorld(NamedTuple):
     dollars. `incomes` at 40 hours, of `weights`, are those of everybody.
     """
 
-    thresholds: tuple[float, ...]
+    thresholds: Float[np.ndarray, " brackets"]
     wages: Float[np.ndarray, " wages"]
     shares: Float[np.ndarray, " wages"]
     incomes: Float[np.ndarray, " agents"]
@@ -45,7 +45,7 @@ class SenseWorld(NamedTuple):
         Raises:
             ValueError: a law of fewer than three brackets, or nobody between its first and last.
         """
-        edges = tuple(map(round_number, np.ravel(np.asarray(thresholds, float)).tolist()))
+        edges = list(map(round_number, np.ravel(np.asarray(thresholds, float)).tolist()))
         if len(edges) < 3 or any(low >= high for low, high in itertools.pairwise(edges)):
             raise ValueError(
                 "Questions about taxes need a law of at least three brackets, whose thresholds "
@@ -60,13 +60,14 @@ class SenseWorld(NamedTuple):
                 "the last threshold: questions would be about one bracket only. Give another law."
             )
         shares = share[asked] / share[asked].sum()
-        return cls(edges, wage[asked], shares, REFERENCE_HOURS * wage, share, float(elasticity))
+        own = wage[asked], shares, REFERENCE_HOURS * wage, share
+        return cls(np.array(edges), *own, float(elasticity))
 
     def draw_law(self, draw: np.random.Generator) -> BracketSchedule:
         """Return a law whose rates are whole per cents and rise from bracket to bracket."""
         steps = draw.integers(2, 8, len(self.thresholds) - 1)
         rates = draw.integers(0, 11) + np.concatenate([[0], np.cumsum(steps)])
-        return BracketSchedule(self.thresholds, np.minimum(rates, _HIGHEST) / 100)
+        return BracketSchedule(self.thresholds.tolist(), np.minimum(rates, _HIGHEST) / 100)
 
     def draw_wage(self, draw: np.random.Generator) -> float:
         """Return the wage of somebody."""

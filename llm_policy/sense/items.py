@@ -281,8 +281,8 @@ def _redrawn(draw: Callable[[], Any], fits: Callable[[Any], bool]) -> Any:
         if fits(found := draw()):
             return found
     raise ValueError(
-        f"Of {_DRAWS} people none responds as a question needs it: their elasticity is too low or "
-        "too high for steps of ten hours. Give --elasticity between 0.1 and 1."
+        f"Of {_DRAWS} people none responds as a question needs it: their elasticity is too low for "
+        "steps of ten hours. Give --elasticity from 0.1 on."
     )
 
 
