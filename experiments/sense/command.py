@@ -73,8 +73,8 @@ def report_on(
     scores = score(
         item.answered(answer.chosen) for item, answer in zip(items, answers, strict=True)
     )
-    leaked = [answer.leaked for answer in answers if answer.leaked is not None]
-    mean = float(np.mean(leaked)) if leaked else None
+    given = [sum(answer.probabilities) for answer in answers if answer.probabilities is not None]
+    mean = float(1 - np.mean(given)) if given else None
     return SenseReport(model, mode, len(items), tuple(scores), mean)
 
 
@@ -82,12 +82,9 @@ def sense_rows(config: SenseConfig, found: SenseReport) -> Iterator[Row]:
     """Yield a row for each score."""
     nobody_plans = dict.fromkeys(("planner_model", "welfare", "aversion"))
     for each in found.scores:
-        yield nobody_plans | {
-            "worker_model": found.model,
-            "seed": config.seed,
-            "mode": found.mode,
-            **each._asdict(),
-        }
+        own = each._asdict()
+        own["figure"] = own.pop("measure")  # a name that collections have for their own
+        yield nobody_plans | {"worker_model": found.model, "mode": found.mode} | own
 
 
 def _write_answers(path: Path, items: Sequence[SenseItem], answers: Sequence[SenseAnswer]) -> None:

@@ -20,11 +20,12 @@ MOST_WRITTEN = 32
 class SenseAnswer(NamedTuple):
     """The place of the option that was chosen, None if the answer could not be read.
 
-    `leaked` is the probability on no option, None of a text.
+    `probabilities` are those that the model gave to the letters, None of a text: what they lack to
+    1 was on something else.
     """
 
     chosen: int | None
-    leaked: float | None
+    probabilities: tuple[float, ...] | None = None
 
 
 def ask_items(engine: Tallied, items: Sequence[SenseItem], mode: Mode) -> list[SenseAnswer]:
@@ -49,8 +50,11 @@ def _chosen(engine: Tallied, items: Sequence[SenseItem], letters: str) -> list[S
     scores = request.ask(engine)
     known = is_answer(scores.leaked, 1.0)
     engine.tally.count(known, why_unchosen(known, 1.0))
-    rows = zip(scores.logprob.tolist(), scores.leaked.tolist(), known.tolist(), strict=True)
-    return [SenseAnswer(likeliest(row) if is_known else None, leak) for row, leak, is_known in rows]
+    given = np.exp(scores.logprob) * (1 - scores.leaked)[:, None]
+    rows = zip(scores.logprob.tolist(), known.tolist(), given.tolist(), strict=True)
+    return [
+        SenseAnswer(likeliest(row) if is_known else None, tuple(p)) for row, is_known, p in rows
+    ]
 
 
 def _written(engine: Tallied, items: Sequence[SenseItem], letters: str) -> list[SenseAnswer]:
@@ -60,7 +64,7 @@ def _written(engine: Tallied, items: Sequence[SenseItem], letters: str) -> list[
     chosen = [read_letter(text, len(letters)) for text in texts]
     understood = np.array([place is not None for place in chosen], bool)
     engine.tally.count(understood, [_UNREAD] * int((~understood).sum()))
-    return [SenseAnswer(place, None) for place in chosen]
+    return [SenseAnswer(place) for place in chosen]
 
 
 _UNREAD = "no JSON object answers with one of the letters"

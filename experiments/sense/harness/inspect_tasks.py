@@ -1,7 +1,6 @@
 """Questions about taxes for Inspect: `inspect eval inspect_tasks.py --model ...`."""
 
 import json
-from collections.abc import Sequence
 from math import exp, inf, log
 from pathlib import Path
 from typing import Any
@@ -74,14 +73,16 @@ def lettered(mode: str):
 
     async def noted(state: TaskState, target: Target) -> Score:
         row = state.metadata["row"]
-        options = len(row["letters"])
+        scores = None
         if mode == "text":
-            chosen = read_letter(state.output.completion, options)
+            chosen = read_letter(state.output.completion, len(row["letters"]))
         else:
-            chosen = likeliest(_scores(state.output, row["letters"]))
+            scores = _scores(state.output, row["letters"])
+            chosen = likeliest(scores)
         letter = "" if chosen is None else LETTERS[chosen]
         facts = {name: row[name] for name in ("family", "case", "role", "values", "target")}
-        return Score(value=letter, answer=letter, metadata=facts | {"chosen": chosen})
+        told = facts | {"chosen": chosen, "scores": scores}
+        return Score(value=letter, answer=letter, metadata=told)
 
     return noted
 
@@ -97,7 +98,7 @@ def _sample(row: dict[str, Any], mode: str) -> Sample:
     return Sample(id=row["id"], input=chat, target="", metadata={"row": row})
 
 
-def _scores(output: ModelOutput, letters: str) -> Sequence[float]:
+def _scores(output: ModelOutput, letters: str) -> list[float]:
     """Return the log probability of each letter as the first token: -inf where it is not listed."""
     scores = output.choices[0].logprobs if output.choices else None
     if scores is None or not scores.content:

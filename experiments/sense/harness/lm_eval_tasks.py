@@ -12,7 +12,6 @@ if str(_HERE) not in sys.path:
     sys.path.insert(0, str(_HERE))
 
 from sense_scoring import (  # noqa: E402  # pyright: ignore[reportMissingImports]
-    LETTERS,
     MEASURES,
     likeliest,
     read_letter,
@@ -35,13 +34,14 @@ def answered(doc: dict[str, Any], results: list[Any]) -> dict[str, dict[str, Any
 
     `results` are the letters' log likelihoods, or one text.
     """
-    options = len(doc["options"])
+    scores = None
     if isinstance(results[0], str):
-        chosen = read_letter(results[0], options)
+        chosen = read_letter(results[0], len(doc["options"]))
     else:
-        chosen = likeliest([logprob for logprob, _ in results])
+        scores = [logprob for logprob, _ in results]
+        chosen = likeliest(scores)
     facts = {name: doc[name] for name in ("family", "case", "role", "values", "target")}
-    said = facts | {"chosen": chosen, "letter": None if chosen is None else LETTERS[chosen]}
+    said = facts | {"chosen": chosen, "scores": scores}
     return {measure.name: said for measure in MEASURES if measure.family == doc["family"]}
 
 

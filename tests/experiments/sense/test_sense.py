@@ -107,10 +107,12 @@ def test_a_run_has_a_row_for_each_score_an_answer_for_each_question_and_a_table(
     assert "best hours, utility stated" in ran.out
     assert "the likeliest of the letters" in ran.out
     rows = pq.read_table(tmp_path / "one" / "metrics.parquet").to_pylist()
-    assert {row["measure"]: row["value"] for row in rows}["tax_due"] == 1
+    assert {row["figure"]: row["value"] for row in rows}["tax_due"] == 1
     lines = (tmp_path / "one" / ANSWERS).read_text("utf-8").splitlines()
     answers = {row["id"]: row["chosen"] for row in map(json.loads, lines)}
     assert list(answers) == [item.id for item in items]
+    ran = econjax("report", tmp_path / "one")
+    assert (ran.code, "cannot be shown" in ran.err) == (0, False)
     play(None)
     again = econjax("replay", tmp_path / "one")
     assert "is identical" in again.err, again.err
