@@ -106,7 +106,7 @@ def _task_yaml(name: str, family: Family, mode: Mode) -> str:
         'description: "{{system}}"\n'
         'doc_to_text: "{{user}}"\n'
         f"{_ASKED[mode]}"
-        "process_results: !function lm_eval_tasks.answered\n"
+        "process_results: !function lm_eval_tasks.process_answer\n"
         f"metric_list:\n{metrics}"
         "num_fewshot: 0\n"
     )

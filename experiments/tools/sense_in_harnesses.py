@@ -34,7 +34,7 @@ from llm_policy.sense.asking import SenseAnswer, ask_items
 from llm_policy.sense.items import SenseItem
 from llm_policy.sense.scoring import score
 
-REQUIREMENTS = (
+BOTH_HARNESSES = (
     ("torch==2.13.0", "transformers==5.19.0", "accelerate==1.15.0"),
     ("inspect-ai==0.3.285", "openai==3.57.0", "lm-eval[api]==0.4.13"),
 )
@@ -42,7 +42,7 @@ REQUIREMENTS = (
 SMALL = "smollm2-135m"
 
 
-class Side(NamedTuple):
+class HarnessSide(NamedTuple):
     """What one program found: by a question's id the option chosen and letters' probabilities.
 
     `scores` are by measure.
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--small-cases", type=int, default=4, help="of smollm2-135m; 0: leave out")
     parser.add_argument("--home", type=Path, default=model_cache().parent / "harnesses")
     chosen = parser.parse_args()
-    python = make_environment("harnesses", REQUIREMENTS, chosen.home, print)
+    python = make_environment("harnesses", BOTH_HARNESSES, chosen.home, print)
     with tempfile.TemporaryDirectory() as folder:
         differ = _with_fakes(Path(folder), python, chosen.cases)
         if chosen.small_cases:
@@ -128,7 +128,7 @@ def _tasks(folder: Path, cases: int) -> tuple[list[SenseItem], Path]:
     return items, folder
 
 
-def _ours(items: Sequence[SenseItem], mode: Mode, options: EngineOptions) -> Side:
+def _ours(items: Sequence[SenseItem], mode: Mode, options: EngineOptions) -> HarnessSide:
     began, engine = time.perf_counter(), start_engine(options)
     try:
         answers = ask_items(tallied(engine), items, mode)
@@ -137,7 +137,7 @@ def _ours(items: Sequence[SenseItem], mode: Mode, options: EngineOptions) -> Sid
     pairs = list(zip(items, answers, strict=True))
     scores = score(item.answered(answer.chosen) for item, answer in pairs)
     print(f"econjax, {mode}: {time.perf_counter() - began:.0f} s", flush=True)
-    return Side(
+    return HarnessSide(
         "econjax",
         {item.id: answer for item, answer in pairs},
         {each.measure: each.value for each in scores},
@@ -146,7 +146,7 @@ def _ours(items: Sequence[SenseItem], mode: Mode, options: EngineOptions) -> Sid
 
 def _inspect(
     python: Path, tasks: Path, mode: Mode, model: Sequence[str], environment: Mapping[str, str]
-) -> Side:
+) -> HarnessSide:
     logs = Path(tempfile.mkdtemp(dir=tasks))
     arguments = ["eval", "inspect_tasks.py", "-T", f"mode={mode}", "--model", *model]
     arguments += ["--log-dir", str(logs), "--log-format", "json", "--display", "plain"]
@@ -156,7 +156,7 @@ def _inspect(
         raise RuntimeError(f"Inspect ended with {log['status']}: {log.get('error')}")
     told = {one["id"]: one["scores"]["lettered"]["metadata"] for one in log["samples"]}
     found = {name: each["value"] for name, each in log["results"]["scores"][0]["metrics"].items()}
-    return Side(
+    return HarnessSide(
         "Inspect",
         {key: _answer(said) for key, said in told.items()},
         {name: value for name, value in found.items() if not name.endswith(("_low", "_high"))},
@@ -171,7 +171,7 @@ def _lm_eval(
     environment: Mapping[str, str],
     *,
     template: bool = True,
-) -> Side:
+) -> HarnessSide:
     logs = Path(tempfile.mkdtemp(dir=tasks))
     end = "" if mode == "choice" else "_text"
     arguments = ["run", "--model", model[0], "--include_path", str(tasks)]
@@ -191,7 +191,7 @@ def _lm_eval(
         for line in map(json.loads, path.read_text("utf-8").splitlines()):
             said = next(v for v in line.values() if isinstance(v, dict) and "chosen" in v)
             answers[line["doc"]["id"]] = _answer(said)
-    return Side("lm-evaluation-harness", answers, scores)
+    return HarnessSide("lm-evaluation-harness", answers, scores)
 
 
 def _answer(said: Mapping[str, Any]) -> SenseAnswer:
@@ -218,7 +218,7 @@ def _run(
     print(f"{program.name} {arguments[-1]}: {time.perf_counter() - began:.0f} s", flush=True)
 
 
-def _compare(title: str, items: Sequence[SenseItem], sides: Sequence[Side]) -> list[str]:
+def _compare(title: str, items: Sequence[SenseItem], sides: Sequence[HarnessSide]) -> list[str]:
     """Print what the sides found, and return who answered otherwise than the first."""
     first, *others = sides
     print(f"\n{title}, {len(items)} questions: {', '.join(side.name for side in sides)}")

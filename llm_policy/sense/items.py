@@ -21,7 +21,7 @@ from llm_policy.sense.draws import (
     taxed_more,
     top_taxed_more,
 )
-from llm_policy.sense.scoring import LETTERS
+from llm_policy.sense.scoring import OPTION_LETTERS
 
 Family = Literal["litmus", "reliability", "competency", "preference"]
 
@@ -51,7 +51,7 @@ class SenseItem:
     @property
     def letters(self) -> str:
         """What the options are called."""
-        return LETTERS[: len(self.values)]
+        return OPTION_LETTERS[: len(self.values)]
 
     def prompt(self, mode: Mode) -> Prompt:
         """Return the question for answers that are one token, or JSON."""
@@ -248,7 +248,9 @@ def _law(law: BracketSchedule) -> str:
 
 
 def _legend(options: Sequence[str]) -> str:
-    return ", ".join(f"{letter} = {text}" for letter, text in zip(LETTERS, options, strict=False))
+    return ", ".join(
+        f"{letter} = {text}" for letter, text in zip(OPTION_LETTERS, options, strict=False)
+    )
 
 
 def _options(

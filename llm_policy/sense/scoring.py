@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from llm_policy.answers.objects import objects_in
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+OPTION_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """What options are called, from the first."""
 
-Answered = Mapping[str, Any]
+ItemAnswer = Mapping[str, Any]
 """A question (family, case, role, values, target), and the place of the option that was `chosen`,
 None if the answer could not be read."""
 
@@ -88,7 +88,7 @@ def read_letter(text: str, options: int) -> int | None:
     """Return the place of the letter that a text's one JSON object has under "answer", or None."""
     said = [one["answer"] for one in objects_in(text).found if "answer" in one]
     letter = said[0].strip().upper() if len(said) == 1 and isinstance(said[0], str) else ""
-    return LETTERS.index(letter) if letter in [*LETTERS[:options]] else None
+    return OPTION_LETTERS.index(letter) if letter in [*OPTION_LETTERS[:options]] else None
 
 
 def likeliest(logprob: Sequence[float]) -> int | None:
@@ -97,9 +97,9 @@ def likeliest(logprob: Sequence[float]) -> int | None:
     return None if best == float("-inf") else list(logprob).index(best)
 
 
-def score(answers: Iterable[Answered]) -> list[SenseScore]:
+def score(answers: Iterable[ItemAnswer]) -> list[SenseScore]:
     """Return the scores of all measures for which a case has all its answers."""
-    told: dict[tuple[str, int], dict[str, Answered]] = {}
+    told: dict[tuple[str, int], dict[str, ItemAnswer]] = {}
     for one in answers:
         told.setdefault((one["family"], one["case"]), {})[one["role"]] = one
     scores = []
@@ -129,7 +129,7 @@ def wilson(passed: int, cases: int) -> tuple[float, float]:
 _Z = 1.959963984540054
 
 
-def _scored(measure: Measure, cases: Sequence[Sequence[Answered]]) -> SenseScore:
+def _scored(measure: Measure, cases: Sequence[Sequence[ItemAnswer]]) -> SenseScore:
     passed = sum(_passes(measure, case, [one["chosen"] for one in case]) for case in cases)
     chances = [
         [_passes(measure, case, places) for places in itertools.product(*map(_places, case))]
@@ -148,14 +148,14 @@ def _scored(measure: Measure, cases: Sequence[Sequence[Answered]]) -> SenseScore
     )
 
 
-def _passes(measure: Measure, case: Sequence[Answered], places: Sequence[int | None]) -> bool:
+def _passes(measure: Measure, case: Sequence[ItemAnswer], places: Sequence[int | None]) -> bool:
     if any(place is None for place in places):
         return False
     chosen = [one["values"][place] for one, place in zip(case, places, strict=True)]
     return measure.passes(chosen, [one["target"] for one in case])
 
 
-def _places(one: Answered) -> range:
+def _places(one: ItemAnswer) -> range:
     return range(len(one["values"]))
 
 

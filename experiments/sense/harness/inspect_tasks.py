@@ -22,7 +22,7 @@ from inspect_ai.scorer import (  # pyright: ignore[reportMissingImports]
 )
 from inspect_ai.solver import TaskState, generate  # pyright: ignore[reportMissingImports]
 from sense_scoring import (  # pyright: ignore[reportMissingImports]
-    LETTERS,
+    OPTION_LETTERS,
     likeliest,
     read_letter,
     score,
@@ -69,7 +69,10 @@ def measures():
 
 @scorer(metrics=[measures()])
 def lettered(mode: str):
-    """Return what notes which option was chosen; whether that is right is for the measures."""
+    """Return what notes which option was chosen: the measures say whether that is right.
+
+    A question's own value is 1 where the answer could be read.
+    """
 
     async def noted(state: TaskState, target: Target) -> Score:
         row = state.metadata["row"]
@@ -79,10 +82,10 @@ def lettered(mode: str):
         else:
             scores = _scores(state.output, row["letters"])
             chosen = likeliest(scores)
-        letter = "" if chosen is None else LETTERS[chosen]
+        letter = "-" if chosen is None else OPTION_LETTERS[chosen]
         facts = {name: row[name] for name in ("family", "case", "role", "values", "target")}
         told = facts | {"chosen": chosen, "scores": scores}
-        return Score(value=letter, answer=letter, metadata=told)
+        return Score(value=int(chosen is not None), answer=letter, metadata=told)
 
     return noted
 

@@ -29,7 +29,7 @@ def questions(family: str, mode: str, **_: Any) -> dict[str, datasets.Dataset]:
     return {"test": datasets.Dataset.from_list(rows)}
 
 
-def answered(doc: dict[str, Any], results: list[Any]) -> dict[str, dict[str, Any]]:
+def process_answer(doc: dict[str, Any], results: list[Any]) -> dict[str, dict[str, Any]]:
     """Return the question with its answer, for every measure that it is part of.
 
     `results` are the letters' log likelihoods, or one text.
