@@ -1,4 +1,4 @@
-"""A Ray cluster, joined_cluster or started for one command; the only module that imports Ray."""
+"""A Ray cluster, joined or started for one command; the only module that imports Ray."""
 
 import contextlib
 import importlib
@@ -135,8 +135,8 @@ def joined_cluster(said: str) -> Iterator[Cluster]:
         with warnings.catch_warnings():  # forks of Ray's become other programs at once
             warnings.filterwarnings("ignore", message="os.fork", category=RuntimeWarning)
             ray.init(address=address, log_to_driver=False, configure_logging=False, **own)
-    except (ConnectionError, ray.exceptions.RayError, RuntimeError) as error:
-        raise Mistake(f"There is no cluster at --ray {said}: {one_line(error)}") from error
+    except Exception as error:  # Ray's own are of any kind
+        raise Mistake(f"No cluster can be had by --ray {said}: {one_line(error)}") from error
     finally:
         with contextlib.suppress(ValueError):  # not in the main thread, where Ray took none
             signal.signal(signal.SIGTERM, heeded)  # Ray takes the command's for itself
