@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from experiments.cluster.connection import Cluster, LostTask, Tasks, call
+from experiments.cluster.connection import Cluster, LostProcess, LostTask, Tasks, call
 from experiments.cluster.engines import EngineLease, EnginePool, HostedEngine
 from experiments.cluster.files import Files, unpack
 from experiments.cluster.keeper import Keeper
@@ -27,7 +27,7 @@ from experiments.runs.rows import FILE_CHOICES
 from experiments.study.config import StudyConfig
 from experiments.study.plan import PlannedRun
 from experiments.study.run import RunOutcome, attempted, begin_or_go_on, is_complete, left_by
-from llm_policy.engines.base import Engine
+from llm_policy.engines.base import Engine, EngineError
 
 
 def do_runs_on(
@@ -36,13 +36,20 @@ def do_runs_on(
     """Do the runs that are not complete, as many at a time as can be, and return what became.
 
     `again` is the command that goes on after an interrupt.
+
+    Raises:
+        EngineError: the process that keeps what runs write is lost.
     """
     names = [run.name for run in runs]
     keeper = cluster.process_here(Keeper, folder.resolve(), names, config.limits(), config.prices)
     ended = {run.name: RunOutcome(run, "complete") for run in runs if is_complete(folder, run)}
-    with advising(f"What was done and answered is kept; to go on: {again}"):
-        for outcome in _Study(cluster, keeper, runs, config).outcomes(skip=ended):
-            ended[outcome.run.name] = outcome
+    on = f"What was done and answered is kept; to go on: {again}"
+    try:
+        with advising(on):
+            for outcome in _Study(cluster, keeper, runs, config).outcomes(skip=ended):
+                ended[outcome.run.name] = outcome
+    except LostProcess as error:
+        raise EngineError(f"{error} {on}") from error
     return [ended[name] for name in names]
 
 
