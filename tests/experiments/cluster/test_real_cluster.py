@@ -105,11 +105,11 @@ def test_a_study_loses_nothing_and_asks_nothing_twice(cluster, econjax, tmp_path
             choices = ("--name", name, "--server", url, "--model", "small", *more)
             ran = econjax("study", "lengths.toml", *choices)
         assert ran.code == 0, ran.err
-    kept = re.findall(r"(?m)^(\S+): Answers kept: (\d+)\.$", ran.err)
-    assert kept == [(kept[0][0], "2")]  # the first step of two workers
+    [kept] = map(int, re.findall(r"(?m): Answers kept: (\d+)\.$", ran.err))
+    assert kept in (2, 3)  # two workers' first step, and perhaps one of the second
     assert not alone.asked - together.asked
     twice = together.asked - alone.asked
-    assert 1 <= twice.total() <= 2  # what was being answered when the process was killed
+    assert 1 <= twice.total() <= 4 - kept  # what was being answered when the process was killed
     assert all(SECOND in said for said in twice)
     names = [path.parent.name for path in sorted(Path("runs/alone").glob("*/metrics.parquet"))]
     assert len(names) == 3
