@@ -39,11 +39,11 @@ def identity(choices: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str
 
     Ready for JSON.
     """
-    said = {name: value for name, value in choices.items() if name not in _FILES}
+    said = {name: value for name, value in choices.items() if name not in FILE_CHOICES}
     return {"config": json.loads(json.dumps(said)), "files": digests_of(files)}
 
 
-_FILES = ("economy_file", "file", "population")
+FILE_CHOICES = ("economy_file", "file", "population")
 """Choices that say where a file is of which the run keeps a copy."""
 MAY_CHANGE = ("most_unread",)
 """What a run may be finished or repeated under instead: its figures do not depend on it."""
