@@ -59,9 +59,9 @@ def ask_kinks(
 ) -> KinkAnswers:
     """Return what workers find likely at a flat rate, and where it rises near their own incomes.
 
-    `asked` are workers of `with_own_schedules(economy)`. A worker's kinks are one in each of `KINKS` equal parts
-    of the stretch from 1.1 log points below to 0.7 above what it expects to earn at the flat rate,
-    at random there, so that all distances to a kink are equally likely.
+    `asked` are workers of `with_own_schedules(economy)`. A worker's kinks are one in each of
+    `KINKS` equal parts of the stretch from 1.1 log points below to 0.7 above what it expects to
+    earn at the flat rate, at random there, so that all distances to a kink are equally likely.
 
     Raises:
         ValueError: no sample, or workers of whom only some give probabilities.
