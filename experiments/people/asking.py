@@ -86,7 +86,7 @@ def ways_of(mode: Mode, *, every: bool, renames: bool) -> dict[str, Way]:
     return ways
 
 
-class Panel:
+class AskedPeople:
     """The people of a comparison, the laws that they live under, and who answers for them."""
 
     def __init__(self, config: PeopleConfig, engine: Engine | None, tally: Tally):
@@ -146,7 +146,7 @@ class Panel:
         """Return all moments of what was said."""
         personas, economy = self.personas, self.economy
         found = moments_of(
-            economy, self.law, said.hours, values=said.values, groups=groups_of(personas)
+            economy, self.law, said.hours, values=said.values, groups=published_groups(personas)
         )
         own = self.self_employed
         found += bunching_moments(
@@ -212,7 +212,7 @@ class Panel:
         return LLMWorkers(engine, economy, texts, most_leaked=self.config.most_leaked, **options)
 
 
-def groups_of(personas: Personas) -> dict[str, Bool[np.ndarray, " agents"]]:
+def published_groups(personas: Personas) -> dict[str, Bool[np.ndarray, " agents"]]:
     """Return who is in each group of the published table."""
     age = personas.age
     return {

@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments.core.config import FORMULA
 from experiments.core.session import Session
-from experiments.people.asking import Panel, groups_of, ways_of
+from experiments.people.asking import AskedPeople, published_groups, ways_of
 from experiments.people.config import PeopleConfig
 from experiments.report.console import NOTES
 from experiments.runs.result import Result
@@ -123,25 +123,25 @@ def hold_against_people(
         EngineError: the engine cannot answer, or too few of its answers can be read.
     """
     config.check()
-    panel = Panel(config, engine, tally)
-    best, mode, found = panel.at_best(), "choice", []
+    people = AskedPeople(config, engine, tally)
+    best, mode, found = people.at_best(), "choice", []
     if config.workers == "rational":
         found.append(best)
     else:
-        mode = panel.mode()
+        mode = people.mode()
         renames = engine is not None and config.currency.name == "dollars"
         for name, way in ways_of(mode, every=config.ways, renames=renames).items():
             on_stage(f"asking {config.size:,} workers{name}")
-            found.append(panel.said(way))
+            found.append(people.said(way))
     first = found[0]
-    lines = _lines([panel.moments(one) for one in found], panel.moments(best))
+    lines = _lines([people.moments(one) for one in found], people.moments(best))
     plain = PeopleCertificate(_WHO[config.workers], mode, lines, unvoted=first.unvoted)
     if not config.correct:
         return plain
-    groups = groups_of(panel.personas)
+    groups = published_groups(people.personas)
     try:
         fitted = fit_correction(
-            panel.economy, panel.law, first.hours, _TARGETS, values=first.values, groups=groups
+            people.economy, people.law, first.hours, _TARGETS, values=first.values, groups=groups
         )
     except ValueError as error:
         return replace(plain, refused=str(error))

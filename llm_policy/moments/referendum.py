@@ -13,9 +13,9 @@ from llm_policy.answers.reading import Reading, as_column, schema
 from llm_policy.engines.requests import ChoiceRequest, TextRequest
 from llm_policy.prompts.referendum import (
     ARGUMENTS,
-    LETTERS,
+    TAX_LETTERS,
     Argument,
-    Reform,
+    Referendum,
     referendum_questions,
 )
 from llm_policy.prompts.segments import joined
@@ -44,7 +44,7 @@ def ask_votes(key: Key[Array, ""], cast: CastVotes) -> dict[Argument, VoteShares
 
 def model_votes(
     asker: Asker,
-    reform: Reform,
+    reform: Referendum,
     voters: Sequence[str],
     *,
     mode: Mode,
@@ -72,10 +72,10 @@ def model_votes(
         )
         prompts, rows = joined(asked), np.arange(len(voters))
         if mode == "choice":
-            drawn = asker.choose(key, ChoiceRequest(prompts, LETTERS), rows)
+            drawn = asker.choose(key, ChoiceRequest(prompts, TAX_LETTERS), rows)
             first, known = np.exp(drawn.logprob[:, 0]), drawn.understood
         else:
-            request = TextRequest(prompts, schema(letter_answer(LETTERS)), max_tokens=_TOKENS)
+            request = TextRequest(prompts, schema(letter_answer(TAX_LETTERS)), max_tokens=_TOKENS)
             heard = [as_column(asker.write(request, _read)) for _ in range(samples)]
             said, read = (np.stack(columns) for columns in zip(*heard, strict=True))
             count = read.sum(axis=0)
@@ -87,14 +87,14 @@ def model_votes(
     return cast
 
 
-def votes_by_gain(reform: Reform) -> CastVotes:
+def votes_by_gain(reform: Referendum) -> CastVotes:
     """Return how people vote who look at what they keep alone: no argument moves them."""
     favor = (1 + np.sign(reform.gain)) / 2
     return lambda key, argument: VoteShares(favor, np.ones(favor.shape, bool))
 
 
 def _read(text: str) -> Reading[float]:
-    return letter_in(text, LETTERS)
+    return letter_in(text, TAX_LETTERS)
 
 
 _TOKENS = 16

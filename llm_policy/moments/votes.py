@@ -10,7 +10,7 @@ from econjax import BracketSchedule, Economy, settle
 from llm_policy.moments.estimates import FeatureMeans, jackknifed
 from llm_policy.moments.measure import ALL, HIGH, HIGH_INCOME, LOW, MeasuredMoment
 from llm_policy.moments.referendum import VoteShares
-from llm_policy.prompts.referendum import Argument, Reform
+from llm_policy.prompts.referendum import Argument, Referendum
 
 RISE = 0.1
 """By how much the proposal raises the rates on high incomes."""
@@ -20,7 +20,7 @@ LESS, MORE = "wanting lower taxes", "wanting higher taxes"
 
 def proposed_reform(
     economy: Economy, law: BracketSchedule, labor: Float[np.ndarray, " agents"]
-) -> Reform:
+) -> Referendum:
     """Return the law and what raises its rates from `HIGH_INCOME` on by `RISE`, to 1 at most.
 
     Rates rise in brackets that start there or above; where none does, one is added that starts
@@ -33,11 +33,11 @@ def proposed_reform(
     schedules = BracketSchedule(thresholds, rates), BracketSchedule(thresholds, raised)
     first, second = (settle(economy, one, jnp.asarray(labor, float)) for one in schedules)
     kept = np.stack([np.asarray(one.consumption, float) for one in (first, second)])
-    return Reform(schedules, (float(first.rebate), float(second.rebate)), kept)
+    return Referendum(schedules, (float(first.rebate), float(second.rebate)), kept)
 
 
 def voting_groups(
-    reform: Reform, income: Float[np.ndarray, " voters"], attitude: Float[np.ndarray, " voters"]
+    reform: Referendum, income: Float[np.ndarray, " voters"], attitude: Float[np.ndarray, " voters"]
 ) -> dict[str, Bool[np.ndarray, " voters"]]:
     """Return who is in each group: by income in dollars a year, by stakes, by stated attitude.
 

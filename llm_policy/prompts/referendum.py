@@ -14,11 +14,11 @@ from llm_policy.prompts.segments import Lines, Question
 Argument = Literal["none", "fairness", "efficiency"]
 ARGUMENTS: tuple[Argument, ...] = ("none", "fairness", "efficiency")
 """What is said before the vote: nothing, for the proposal that it is fair, against it its cost."""
-LETTERS = ("A", "B")
+TAX_LETTERS = ("A", "B")
 """What the first and the second tax on a voter's list are called."""
 
 
-class Reform(NamedTuple):
+class Referendum(NamedTuple):
     """The law and a proposal: schedules, everybody's rebate, and what each voter keeps, $ a year.
 
     The law comes first everywhere.
@@ -54,7 +54,7 @@ class StakesQuestion(Lines):
 
 
 def referendum_questions(
-    reform: Reform,
+    reform: Referendum,
     voters: Sequence[str],
     *,
     argument: Argument,
@@ -71,8 +71,8 @@ def referendum_questions(
     shared = {
         order: ReferendumShared(
             _RULES[phrasing],
-            "\n".join(_tax(reform, place, LETTERS[n]) for n, place in enumerate(order)),
-            _ARGUMENTS[argument][phrasing].format(tax=LETTERS[order.index(1)]),
+            "\n".join(_tax(reform, place, TAX_LETTERS[n]) for n, place in enumerate(order)),
+            _ARGUMENTS[argument][phrasing].format(tax=TAX_LETTERS[order.index(1)]),
             form,
         )
         for order in set(lists)
@@ -84,7 +84,7 @@ def referendum_questions(
     ]
 
 
-def _tax(reform: Reform, place: int, letter: str) -> str:
+def _tax(reform: Referendum, place: int, letter: str) -> str:
     table, rebate = schedule_table(reform.schedules[place]), dollars(reform.rebates[place])
     return (
         f"Tax {letter}, by bracket of annual income; each rate applies only to the income within "
@@ -94,8 +94,8 @@ def _tax(reform: Reform, place: int, letter: str) -> str:
 
 def _stakes(first: float, second: float) -> str:
     return (
-        f"If you work as usual you keep {dollars(first)} a year with tax {LETTERS[0]} and "
-        f"{dollars(second)} with tax {LETTERS[1]}, the rebate included."
+        f"If you work as usual you keep {dollars(first)} a year with tax {TAX_LETTERS[0]} and "
+        f"{dollars(second)} with tax {TAX_LETTERS[1]}, the rebate included."
     )
 
 
