@@ -3,41 +3,24 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float
 
-from econjax import BracketSchedule, Economy, Utilitarian, settle
-from econjax.population import REFERENCE_HOURS
 from experiments.core.config import FORMULA
-from experiments.core.modes import mode_for
 from experiments.core.session import Session
+from experiments.people.asking import AskedPeople, published_groups, ways_of
 from experiments.people.config import PeopleConfig
 from experiments.report.console import NOTES
 from experiments.runs.result import Result
 from experiments.runs.rows import Row
-from llm_policy.audit.probe import Probe, probe_workers
 from llm_policy.engines.base import Engine
 from llm_policy.engines.wrappers.tally import Tallied, Tally
-from llm_policy.formula.policy import taught_workers
 from llm_policy.moments.correction import FittedCorrection, fit_correction
 from llm_policy.moments.estimates import MomentEstimate
-from llm_policy.moments.hours import HoursShares
-from llm_policy.moments.measure import (
-    AskedHours,
-    MeasuredMoment,
-    ask_situations,
-    moments_of,
-    rational_workers,
-)
+from llm_policy.moments.measure import MeasuredMoment
 from llm_policy.moments.published import PublishedMoment, published_moments
-from llm_policy.personas.draw import Personas, describe, draw_personas
-from llm_policy.prompts.workers import Mode, Style
-from llm_policy.workers.llm import LLMWorkers, Workers
-from llm_policy.workers.society import Society
+from llm_policy.prompts.workers import Mode
 
 
 @dataclass(frozen=True)
@@ -79,7 +62,7 @@ class PeopleCertificate:
     """How far workers are from people, moment by moment; `who` says in words who they are.
 
     `fit` says what a correction is made of, by name, and `refused` why there is none: empty where
-    none was asked for.
+    none was asked for; `unvoted` says why no votes could be read, empty if some could.
     """
 
     who: str
@@ -87,6 +70,7 @@ class PeopleCertificate:
     lines: tuple[PeopleLine, ...]
     fit: dict[str, Any] = field(default_factory=dict)
     refused: str = ""
+    unvoted: str = ""
 
 
 def run_people(config: PeopleConfig, path: Path, session: Session | None) -> Result:
@@ -102,7 +86,7 @@ def run_people(config: PeopleConfig, path: Path, session: Session | None) -> Res
     model = session.describe().model if session else config.workers
     remarks = [*config.notes()]
     if session is not None:
-        remarks += session.remarks({"workers": found.mode})
+        remarks += session.remarks({"workers": found.mode, "voters on a reform": found.mode})
         remarks.append(tally.words)
     return Result(found, asdict(found), list(people_rows(config, found, model)), remarks=remarks)
 
@@ -139,48 +123,33 @@ def hold_against_people(
         EngineError: the engine cannot answer, or too few of its answers can be read.
     """
     config.check()
-    law, economy, key = config.status_quo(), config.economy(), jax.random.key(config.seed)
-    personas = draw_personas(key, economy.population)
-    usual = jnp.full_like(economy.population.skill, REFERENCE_HOURS)
-    rebate = float(settle(economy, law, usual).rebate)
-
-    def said(asked: AskedHours) -> _Said:
-        return _Said(ask_situations(key, law, asked, rebate=rebate), asked.values)
-
-    def moments(found: _Said) -> list[MeasuredMoment]:
-        return moments_of(economy, law, found.hours, values=found.values, groups=_groups(personas))
-
-    best, mode, found = said(rational_workers(economy)), "choice", []
+    people = AskedPeople(config, engine, tally)
+    best, mode, found = people.at_best(), "choice", []
     if config.workers == "rational":
         found.append(best)
     else:
-        mode = _mode(config, engine, economy, law, personas)
-        for name, way in _ways(mode, every=config.ways).items():
+        mode = people.mode()
+        renames = engine is not None and config.currency.name == "dollars"
+        for name, way in ways_of(mode, every=config.ways, renames=renames).items():
             on_stage(f"asking {config.size:,} workers{name}")
-            workers = _workers(config, engine, economy, personas, way.style, tally)
-            found.append(said(_asked(workers, way, law, config.samples)))
-    every = [moments(one) for one in found]
-    plain = PeopleCertificate(_WHO[config.workers], mode, _lines(every, moments(best)))
+            found.append(people.said(way))
+    first = found[0]
+    lines = _lines([people.moments(one) for one in found], people.moments(best))
+    plain = PeopleCertificate(_WHO[config.workers], mode, lines, unvoted=first.unvoted)
     if not config.correct:
         return plain
+    groups = published_groups(people.personas)
     try:
         fitted = fit_correction(
-            economy, law, found[0].hours, _TARGETS, values=found[0].values, groups=_groups(personas)
+            people.economy, people.law, first.hours, _TARGETS, values=first.values, groups=groups
         )
     except ValueError as error:
         return replace(plain, refused=str(error))
-    lines = [
-        replace(line, corrected=after.estimate)
-        for line, after in zip(plain.lines, fitted.after, strict=True)
+    after = {(one.moment, one.group): one.estimate for one in fitted.after}
+    corrected = [
+        replace(line, corrected=after.get((line.moment, line.group))) for line in plain.lines
     ]
-    return replace(plain, lines=tuple(lines), fit=_fit(fitted))
-
-
-class _Said(NamedTuple):
-    """What workers find likely in three situations, and the hours that they choose from."""
-
-    hours: list[HoursShares]
-    values: Float[np.ndarray, " options"] | None
+    return replace(plain, lines=tuple(corrected), fit=_fit(fitted))
 
 
 _TARGETS = {
@@ -200,21 +169,6 @@ def _fit(fitted: FittedCorrection) -> dict[str, Any]:
     }
 
 
-def _asked(workers: Workers, way: "_Way", law: BracketSchedule, samples: int) -> AskedHours:
-    models = workers.models
-    memory = Society(workers, Utilitarian()).begin(law).memory if way.remembers else None
-    chosen = models.style.mode == "choice"
-    values = np.array(models.choice_set.values, float) if chosen else None
-    return AskedHours(workers.labor, memory or models.begin(), values, samples)
-
-
-class _Way(NamedTuple):
-    """How workers are asked, and whether they remember a step of 40 hours."""
-
-    style: Style
-    remembers: bool = False
-
-
 _WHO = {
     "llm": "language models",
     FORMULA: "the formula that econjax-small was taught",
@@ -222,77 +176,23 @@ _WHO = {
 }
 
 
-def _ways(mode: Mode, *, every: bool) -> dict[str, _Way]:
-    """Return the ways of asking, by what is added to the sentence that says so."""
-    plain = Style(mode=mode, history=1, best=0, averages=False, nudges=False, explore=False)
-    ways = {"": _Way(plain)}
-    if every:
-        ways[" in other words"] = _Way(replace(plain, phrasing=1))
-        ways[" with a memory of 40 hours"] = _Way(plain, remembers=True)
-        if mode == "choice":
-            ways[" with the options in reverse"] = _Way(replace(plain, reverse=True))
-    return ways
-
-
-def _mode(
-    config: PeopleConfig,
-    engine: Engine | None,
-    economy: Economy,
-    law: BracketSchedule,
-    personas: Personas,
-) -> Mode:
-    if engine is None:
-        return "choice"
-
-    def probe(engine: Engine) -> Probe:
-        style = Style(mode="choice")
-        return probe_workers(LLMWorkers(engine, economy, describe(personas), style=style), law)
-
-    return mode_for("workers", config.mode, [engine], probe, most_leaked=config.most_leaked)
-
-
-def _workers(
-    config: PeopleConfig,
-    engine: Engine | None,
-    economy: Economy,
-    personas: Personas,
-    style: Style,
-    tally: Tally,
-) -> Workers:
-    options = {"style": style, "most_unread": config.most_unread}
-    if engine is None:
-        return taught_workers(economy, personas, tally=tally, **options)
-    options |= {"most_leaked": config.most_leaked}
-    return LLMWorkers(engine, economy, describe(personas), **options)
-
-
-def _groups(personas: Personas) -> dict[str, Bool[np.ndarray, " agents"]]:
-    """Return who is in each group of the published table."""
-    age = personas.age
-    return {
-        "men": ~personas.woman,
-        "women": personas.woman,
-        "aged 20 to 24": (age >= 20) & (age < 25),
-        "aged 25 to 54": (age >= 25) & (age < 55),
-        "aged 55 and over": age >= 55,
-    }
-
-
 def _lines(
     found: Sequence[Sequence[MeasuredMoment]], best: Sequence[MeasuredMoment]
 ) -> tuple[PeopleLine, ...]:
     """Return a line for each moment, of those who were asked in one way after the other."""
     published = {(row.moment, row.group): row for row in published_moments()}
+    ideal, *every = (
+        {(one.moment, one.group): one.estimate for one in moments} for moments in (best, *found)
+    )
     return tuple(
         PeopleLine(
-            first.moment,
-            first.group,
-            first.estimate,
-            ideal.estimate.value,
-            _spread([one.estimate.value for one in (first, *others)]),
-            published.get((first.moment, first.group)),
+            *name,
+            estimate,
+            ideal[name].value,
+            _spread([one[name].value for one in every if name in one]),
+            published.get(name),
         )
-        for ideal, first, *others in zip(best, *found, strict=True)
+        for name, estimate in every[0].items()
     )
 
 
