@@ -128,7 +128,7 @@ class PlannersTable:
         drawn = few.decisions - drawn_before
         found = StandIn(
             archetypes=len(few.nodes.cell),
-            cells=len(few.cells.speaker),
+            cells=len(few.cells.typical),
             calls=few.calls,
             held_out=few.held_out,
             planner=best.planner,

@@ -81,7 +81,7 @@ def against_truth(chosen: argparse.Namespace) -> dict[str, Any]:
     return {
         "agents": chosen.agents,
         "archetypes": len(few.nodes.cell),
-        "cells": len(few.cells.speaker),
+        "cells": len(few.cells.typical),
         "held_out": few.held_out._asdict(),
         "calls": calls,
         "audit_calls": audits,
