@@ -33,7 +33,9 @@ TOLERANCE = 0.0
 """Jensen-Shannon divergence in bits above which interpolation between two skills is not enough: all
 the archetypes that there may be are used. What is missed between skills errs in one direction in
 all cells, so that little of it by worker is much for the mean."""
-_NODES_A_CELL = 32  # see RESULTS: what persons of a cell differ in averages out, skills do not
+_NODES_A_CELL, _FEW_CELLS = 32, 4
+"""Archetypes to a cell, fewer where that leaves fewer cells than a few. What people of a cell
+differ in averages out over its archetypes; what is missed between skills does not."""
 
 
 @dataclass
@@ -91,7 +93,8 @@ def archetypes_of(
 ) -> Archetypes:
     """Choose at most so many archetypes for a crowd, by asking them under a schedule.
 
-    There is a cell of like people for every 32 of them (`person_cells`, if `cells` are not given),
+    There is a cell of like people for every 32 of them, and 4 at least if that leaves 8 for each
+    (`person_cells`, if `cells` are not given),
     the nodes of skill are where interpolation errs most (`nodes_of`), and at each another person
     speaks (`speakers_of`). How often models are asked does not depend on the number of workers.
 
@@ -99,7 +102,8 @@ def archetypes_of(
         ValueError: fewer archetypes than twice the cells, or a tolerance that is no share.
         EngineError: too many answers could not be read, or the engine cannot answer.
     """
-    cells = person_cells(crowd, max(1, most // _NODES_A_CELL)) if cells is None else cells
+    few = max(1, min(_FEW_CELLS, most // 8))
+    cells = person_cells(crowd, max(few, most // _NODES_A_CELL)) if cells is None else cells
     count = len(cells.typical)
     if most < min(2 * count, crowd.economy.population.agents) or not 0 <= tolerance <= 1:
         raise ValueError(
@@ -218,7 +222,7 @@ class ArchetypeSociety:
         subsistence: float | None = SUBSISTENCE,
     ):
         self.archetypes, self.welfare, self.subsistence = archetypes, welfare, subsistence
-        self.economy = archetypes.crowd.economy
+        self.economy, self.answering = archetypes.crowd.economy, archetypes.workers
         Society(archetypes.workers, welfare, subsistence=subsistence)  # checks all of them
 
     def begin(self, schedule: BracketSchedule) -> State:
