@@ -27,13 +27,13 @@ class WorkforceConfig(RunConfig):
 
     def notes(self) -> tuple[str, ...]:
         """Return what tables say of people in groups, and of who stood for all workers."""
-        stand = (
+        if self.archetypes is None:
+            return super().notes()
+        return (
+            *super().notes(),
             f"Workers' hours were drawn from those of {self.archetypes:,} archetypes at most: "
-            "econjax compare --archetypes says what these err by."
-            if self.archetypes
-            else ""
+            "econjax compare --archetypes says what these err by.",
         )
-        return (*super().notes(), *filter(None, [stand]))
 
     def check_archetypes(self, agents: int | None, mode: ModeName, *, models_work: bool) -> None:
         """Refuse archetypes who stand for nobody, or write.
