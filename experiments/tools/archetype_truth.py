@@ -33,6 +33,7 @@ from econjax import (
 from experiments.core.choices import EngineOptions
 from experiments.core.config import FORMULA
 from experiments.core.engines import start_engine
+from experiments.report.disclosure import SHIPPED
 from llm_policy.archetypes.certificate import BiasCertificate, certify_bias, mixed_chances
 from llm_policy.archetypes.crowd import PeopledEconomy, crowd_of
 from llm_policy.archetypes.lives import FewAnswers, ask, begun
@@ -44,6 +45,8 @@ from llm_policy.archetypes.society import (
     archetypes_of,
 )
 from llm_policy.audit.variation import jensen_shannon, total_variation
+from llm_policy.engines.base import Engine
+from llm_policy.engines.embedded.engine import EmbeddedEngine
 from llm_policy.formula.workers import Endowment, hours_probabilities, of_personas
 from llm_policy.memory.workers import Records, nothing, remember
 from llm_policy.people import makes_models
@@ -53,6 +56,7 @@ from llm_policy.workers.lived import SUBSISTENCE, lived, own_best
 _BLOCK = 2**15
 _DRAWN, _MOST_DRAWS = 2**21, 100
 """Workers times draws that the truth is scored by, and the most draws; there is one at least."""
+_CACHE_BYTES = 1 << 28
 _HOURS = np.arange(0.0, 101.0, 10.0)
 _AIM = Atkinson(1.0)
 
@@ -74,9 +78,7 @@ def against_truth(chosen: argparse.Namespace) -> dict[str, Any]:
     law, key, started = us_federal(2024), jax.random.key(chosen.seed), time.perf_counter()
     population = calibrate(gb2(chosen.agents), law)
     crowd = crowd_of(key, Economy(population=population, preferences=Quasilinear(0.25)))
-    options = EngineOptions(chosen.model, server=None, temperature=1.0, context=8192)
-    engine = None if chosen.model == FORMULA else start_engine(options)
-    make = makes_models(engine)
+    make = makes_models(_engine(chosen.model))
     few = archetypes_of(crowd, make, law, most=chosen.archetypes, tolerance=chosen.error)
     chosen_in, steep = time.perf_counter() - started, jnp.minimum(1.6 * law.rates, 0.8)
     schedules = {"law": law.rates, "flat 30 %": 0.3 + 0 * law.rates, "steep": steep}
@@ -102,6 +104,18 @@ def against_truth(chosen: argparse.Namespace) -> dict[str, Any]:
         "peak_gigabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
         "schedules": found,
     }
+
+
+def _engine(model: str) -> Engine | None:
+    """Return what a model's engine is, None for the formula.
+
+    What econjax-small keeps of what it read is bounded, for nobody is asked twice.
+    """
+    if model == FORMULA:
+        return None
+    if model == SHIPPED:
+        return EmbeddedEngine(cache_bytes=_CACHE_BYTES)
+    return start_engine(EngineOptions(model, server=None, temperature=1.0, context=8192))
 
 
 def formula_chances(
