@@ -1,8 +1,8 @@
 """What a step of a crowd costs by its size: model calls, and time on the device a draw of all.
 
 Run `python -m experiments.tools.archetype_scaling --agents 10000 100000 1000000 10000000`. Workers
-are of the formula. Seconds are the least of several, compiled before, of drawing everybody's hours,
-settling them and scoring welfare.
+are of the formula. Times are the least of several, compiled before, of drawing everybody's hours,
+settling them and scoring welfare; of CPU, summed over cores, where the device is one.
 """
 
 import argparse
@@ -39,12 +39,13 @@ def _line(agents: int, most: int, times: int) -> str:
     state = ArchetypeSociety(few, welfare).begin(law).next_year(law)
     answers = ask(key, few.workers, state.situation("exploit"), state.memory)
     drawn, economy = few.drawn(answers), few.crowd.economy
+    clock = time.process_time if jax.default_backend() == "cpu" else time.perf_counter
     seconds = []
     for _ in range(1 + times):
-        started = time.perf_counter()
+        started = clock()
         found = scored(key, economy, law, drawn, welfare, SUBSISTENCE)
         jax.block_until_ready(jax.tree.leaves(found[1]))
-        seconds.append(time.perf_counter() - started)
+        seconds.append(clock() - started)
     a_draw = min(seconds[1:]) / (agents * draws_of(agents)) * 1e9
     calls = len(few.workers.models.asked)
     return (
