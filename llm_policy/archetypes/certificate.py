@@ -17,7 +17,6 @@ from llm_policy.archetypes.lives import FewAnswers, ask, begun, remembering
 from llm_policy.archetypes.sampling import AuditSample, replicates, sample_of
 from llm_policy.archetypes.society import ArchetypeSociety, CrowdStep
 from llm_policy.audit.variation import jensen_shannon, total_variation
-from llm_policy.personas.draw import generator
 from llm_policy.surrogate.recording import RecordedWorkers
 from llm_policy.workers.chances import Chances, drawn_hours
 from llm_policy.workers.lived import counted, on_offer, own_best, standing
@@ -103,8 +102,8 @@ def certify_bias(
     here = archetypes.crowd.some(sample.place, sample.weight)
     begun_at = society.begin(schedule)
     own = _Witnesses(archetypes.make(here), schedule, begun_at.rebate)
-    luck = generator(jax.random.fold_in(key, 3)).random(len(sample.place))
-    spoken = archetypes.spoken_for(sample.place, luck)._replace(economy=here.economy)
+    spoken = archetypes.spoken_for(jax.random.fold_in(key, 3), sample.place)
+    spoken = spoken._replace(economy=here.economy)
     cell = _Witnesses(archetypes.make(spoken), schedule, begun_at.rebate)
     year = _Year(key, society, sample)
 

@@ -20,6 +20,7 @@ from llm_policy.archetypes.device import Drawn, scored
 from llm_policy.archetypes.lives import FewAnswers, ask, begun, remembering
 from llm_policy.archetypes.nodes import ArchetypeLinks, HeldOutError, Nodes, links_of, nodes_of
 from llm_policy.archetypes.speakers import speakers_of
+from llm_policy.personas.draw import generator
 from llm_policy.prompts.workers import Situation
 from llm_policy.surrogate.recording import RecordedWorkers
 from llm_policy.workers.chances import Chances, Moment
@@ -59,14 +60,12 @@ class Archetypes:
     decisions: int = 0
     calls: int = 0
 
-    def spoken_for(
-        self, place: Int[np.ndarray, " n"], luck: Float[np.ndarray, " n"]
-    ) -> PeopledEconomy:
-        """Return workers at some places of the crowd with the personas that speak for them.
+    def spoken_for(self, key: Key[Array, ""], place: Int[np.ndarray, " n"]) -> PeopledEconomy:
+        """Return workers at some places of the crowd with personas that speak for them.
 
-        Of a worker's two archetypes the `luck`, from 0 to 1, says which it is: the one after by its
-        share.
+        Of a worker's two archetypes it is that of the one after with the chance of its share.
         """
+        luck = generator(key).random(len(place))
         row = self.links.left[place] + (luck < self.links.share[place])
         return spoken_for(self.crowd, place, self.speaker[row])
 

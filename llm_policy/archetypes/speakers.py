@@ -15,13 +15,14 @@ _GOLDEN = (5**0.5 - 1) / 2
 def speakers_of(
     crowd: PeopledEconomy, cells: PersonCells, nodes: Nodes, links: ArchetypeLinks
 ) -> Int[np.ndarray, " rows"]:
-    """Return the worker whose persona each archetype has, so that nobody counts for too much.
+    """Return the worker whose persona each archetype has.
 
-    Of an archetype's cell, each worker is drawn by the weight with which its hours will be drawn
-    from that archetype. Whom all archetypes of a cell speak with has then the cell's distribution,
-    and not only its mean: of people who differ, the most typical one has hours that vary less than
-    theirs. Draws are spread evenly over each cell's people in the order of the feature in which
-    they differ most, by a lattice (Niederreiter 1992, of Kronecker sequences).
+    It is drawn from the workers of the archetype's cell, each by the weight with which its own
+    hours will be drawn from that archetype, so that means over the population are unbiased. The
+    most typical person of a cell would have hours that vary less than those of people who differ
+    to both sides. The points at which draws are inverted are a lattice (Niederreiter 1992, of
+    Kronecker sequences), over people in the order of the feature in which their cell differs most:
+    all archetypes together leave little to luck.
     """
     weight = np.asarray(crowd.economy.population.weight).astype(float)
     points = (0.5 + _GOLDEN * np.arange(len(nodes.cell))) % 1

@@ -33,6 +33,10 @@ class Lived(NamedTuple):
         return sorted(self.equivalent, key=self.equivalent.__getitem__)
 
 
+def small():
+    return EmbeddedEngine(cache_bytes=1 << 28)
+
+
 def lived(engine, archetypes=None) -> Lived:
     config = CompareConfig(workers=("llm",), agents=AGENTS, archetypes=archetypes)
     context = PlanningContext(
@@ -70,7 +74,7 @@ def hours_drawn(rng, chances):
     scope="module",
     params=[
         pytest.param(lambda: None, id="formula"),
-        pytest.param(EmbeddedEngine, id="econjax-small", marks=pytest.mark.long),
+        pytest.param(small, id="econjax-small", marks=pytest.mark.long),
     ],
 )
 def both(request):
