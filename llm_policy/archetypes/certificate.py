@@ -102,9 +102,8 @@ def certify_bias(
     here = archetypes.crowd.some(sample.place, sample.weight)
     begun_at = society.begin(schedule)
     own = _Witnesses(archetypes.make(here), schedule, begun_at.rebate)
-    spoken = archetypes.spoken_for(jax.random.fold_in(key, 3), sample.place)
-    spoken = spoken._replace(economy=here.economy)
-    cell = _Witnesses(archetypes.make(spoken), schedule, begun_at.rebate)
+    spoken = archetypes.spoken_for(jax.random.fold_in(key, 3), sample.place).personas
+    cell = _Witnesses(archetypes.make(here._replace(personas=spoken)), schedule, begun_at.rebate)
     year = _Year(key, society, sample)
 
     def on_step(number: int, step: CrowdStep, report: Report) -> None:
