@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import get_args
 
-from experiments.core.archetypes import ArchetypeChoices
+from experiments.core.archetypes import WorkforceConfig
 from experiments.core.checks import require_at_least, require_some
 from experiments.core.config import (
     COMPARED,
@@ -24,7 +24,7 @@ from experiments.report.disclosure import SHIPPED
 
 
 @dataclass(frozen=True)
-class CompareConfig(AnsweringConfig, ArchetypeChoices):
+class CompareConfig(AnsweringConfig, WorkforceConfig):
     """Compare planners on the same economy, with the same seed and number of evaluations."""
 
     workers: tuple[WorkersName, ...] = get_args(WorkersName)
@@ -64,6 +64,9 @@ class CompareConfig(AnsweringConfig, ArchetypeChoices):
     keep_memory: bool = False
     """Let language-model workers remember the tax years before, under every planner alike: all
     start from the same 40 hours, and the order of a planner's schedules is part of its result."""
+    audited: int = 200
+    """Workers asked one by one, beside the archetypes, under the best schedule of a table: what
+    archetypes err by, with intervals. 0: nobody."""
     mode: ModeName = "auto"
     """How language models answer: choice (drawn from the model's own probabilities of 0, 10, ...
     100 hours, or of a planner's changes of one rate), or text (any hours from 0 to 100; all
@@ -87,11 +90,8 @@ class CompareConfig(AnsweringConfig, ArchetypeChoices):
 
         asked = self.agents or (self.among("llm").agents if "llm" in self.workers else None)
         self.check_archetypes(asked, self.mode, models_work="llm" in self.workers)
-        if self.archetypes and "surrogate" in self.planners:
-            raise ValueError(
-                "The planner surrogate learns from workers who are asked one by one: leave out "
-                "--archetypes, or that planner."
-            )
+        if self.audited:
+            require_at_least(LEAST_AUDITED, "audited", self.audited)
         self._check_models()
         self._check_rates()
         check_planners(self, self.planners)
@@ -116,7 +116,7 @@ class CompareConfig(AnsweringConfig, ArchetypeChoices):
         evaluations = sum(some.evaluations or 0 for some in kinds)
         years = (llm.evaluations or 0) + self.repetitions
         return (
-            works * years * (self.archetypes or llm.size)
+            works * years * self.answering(llm.size)
             + tables * models * evaluations * QUESTIONS_OF_A_PLANNER
         )
 
@@ -218,6 +218,7 @@ class CompareConfig(AnsweringConfig, ArchetypeChoices):
         return {"agents": filled.agents, "evaluations": filled.evaluations}
 
 
+LEAST_AUDITED = 32
 MOST_RATES = 14
 """Of so many rates of groups the small model was seen to answer, of 28 not."""
 _NUMBERS: dict[WorkersName, tuple[int, int]] = {"rational": (10_000, 40), "llm": (20, 6)}

@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from experiments.core.archetypes import WorkforceConfig
 from experiments.core.checks import require_at_least
-from experiments.core.config import RunConfig, WelfareName, WorkersName
+from experiments.core.config import WelfareName, WorkersName
 
 if TYPE_CHECKING:
     from econjax.welfare import AbstractWelfare
 
 
 @dataclass(frozen=True)
-class OptimumConfig(RunConfig):
+class OptimumConfig(WorkforceConfig):
     """Search the best schedule on today's brackets two ways, and bound what any could bring.
 
     Among language models there is no bound: a search, and a confidence band of the best found.
@@ -27,6 +28,7 @@ class OptimumConfig(RunConfig):
 
     def _check(self) -> None:
         require_at_least(1, "generations", self.generations)
+        self.check_archetypes(self.size, "choice", models_work=self.workers == "llm")
 
     @property
     def asks_a_model(self) -> bool:

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
+from experiments.core.archetypes import WorkforceConfig
 from experiments.core.checks import require_at_least, require_some
 from experiments.core.config import (
     COMPARED,
     PlannerName,
-    RunConfig,
     WelfareName,
     check_planners,
     with_uninformed,
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TransferConfig(RunConfig):
+class TransferConfig(WorkforceConfig):
     """Let planners learn from rational workers and from language models, and set taxes for both."""
 
     agents: int | None = 100
@@ -47,7 +47,7 @@ class TransferConfig(RunConfig):
     def questions(self) -> int:
         """About how many questions the model is asked as workers."""
         years = 2 * len(self.roster) * (self.evaluations[1] + self.checks)
-        return self.seeds * len(self.welfare) * years * self.tax_year * self.size
+        return self.seeds * len(self.welfare) * years * self.tax_year * self.answering(self.size)
 
     def _check(self) -> None:
         for name, least in (("seeds", 2), ("checks", 1), ("tax_year", 1)):
@@ -56,3 +56,4 @@ class TransferConfig(RunConfig):
         require_some("welfare", self.welfare, get_args(WelfareName))
         require_some("planners", self.planners, get_args(PlannerName))
         check_planners(self, self.planners)
+        self.check_archetypes(self.size, "choice", models_work=True)

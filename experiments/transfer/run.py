@@ -12,14 +12,12 @@ from econjax import BracketSchedule
 from econjax.planning import Evaluator, RationalEvaluator, plan
 from experiments.core.config import PlannerName, WelfareName, WorkersName
 from experiments.core.registry import REGISTRY, PlanningContext, titled
+from experiments.core.workforce import workforce_of
 from experiments.report.disclosure import nature
 from experiments.report.intervals import Measured, bootstrap
 from experiments.transfer.config import TransferConfig
 from llm_policy.engines.base import Engine
-from llm_policy.people import people
-from llm_policy.surrogate.recording import RecordedWorkers
 from llm_policy.workers.evaluator import ModelEvaluator
-from llm_policy.workers.society import Society
 
 
 @dataclass(frozen=True)
@@ -118,13 +116,7 @@ class _Place:
         self.law = self.config.status_quo()
         self.economy = self.config.economy()
         key = jax.random.fold_in(self.key, 0)
-        self.workers = people(
-            self.economy,
-            self.engine,
-            key,
-            statuses=self.config.statuses,
-            fixed=self.config.fixed_hours(self.economy),
-        )
+        self.workforce = workforce_of(self.config, self.economy, self.engine, key)
 
     def learned(
         self, name: PlannerName, welfare: WelfareName, source: WorkersName
@@ -132,9 +124,7 @@ class _Place:
         """Return what a planner recommends after meeting workers of one kind."""
         tries = self.config.evaluations[KINDS.index(source)]
         aim = self.config.aim(welfare)
-        workers = (
-            self.workers if source == "llm" and isinstance(self.workers, RecordedWorkers) else None
-        )
+        workers = self.workforce.recorded if source == "llm" else None
         setting = PlanningContext(
             law=self.law,
             elasticity=self.config.told,
@@ -162,7 +152,7 @@ class _Place:
         if seat.workers == "rational":
             return RationalEvaluator(self.economy, welfare)
         key = jax.random.fold_in(self.key, purpose)
-        society = Society(self.workers, welfare, subsistence=self.config.subsistence)
+        society = self.workforce.society(welfare, self.config.subsistence)
         return ModelEvaluator(society, steps=self.config.tax_year, key=key)
 
 
