@@ -85,7 +85,7 @@ def _with_fakes(folder: Path, python: Path, cases: int) -> list[str]:
                 )
             differ += _compare(f"fake server, {mode}", items, sides)
     own = [
-        _inspect(python, tasks, "text", ["mockllm/model"], {}),
+        _inspect(python, tasks, "text", [], {}, program=_MOCK),
         _lm_eval(python, tasks, "choice", ["dummy", ""], {}, template=False),
     ]
     for side in own:
@@ -117,6 +117,18 @@ def _with_small(folder: Path, python: Path, cases: int) -> list[str]:
 
 
 _FAKE = "fake"
+_MOCK = """
+import itertools, sys
+sys.path.insert(0, "")
+from inspect_ai import eval
+from inspect_ai.model import ModelOutput, ModelUsage, get_model
+from inspect_tasks import econjax_sense
+said = ModelOutput.from_content("mockllm/model", '{"answer": "B"}')
+said.usage = ModelUsage()  # without it mockllm fetches a tokenizer from a server
+model = get_model("mockllm/model", custom_outputs=itertools.repeat(said))
+eval(econjax_sense(), model=model, log_dir=sys.argv[1], log_format="json", display="plain")
+"""
+"""Inspect's own fake, which always says B."""
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
 
 
@@ -145,12 +157,21 @@ def _ours(items: Sequence[SenseItem], mode: Mode, options: EngineOptions) -> Har
 
 
 def _inspect(
-    python: Path, tasks: Path, mode: Mode, model: Sequence[str], environment: Mapping[str, str]
+    python: Path,
+    tasks: Path,
+    mode: Mode,
+    model: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    program: str = "",
 ) -> HarnessSide:
     logs = Path(tempfile.mkdtemp(dir=tasks))
     arguments = ["eval", "inspect_tasks.py", "-T", f"mode={mode}", "--model", *model]
     arguments += ["--log-dir", str(logs), "--log-format", "json", "--display", "plain"]
-    _run(python.with_name("inspect"), arguments, tasks, environment)
+    if program:
+        _run(python, ["-c", program, str(logs)], tasks, environment)
+    else:
+        _run(python.with_name("inspect"), arguments, tasks, environment)
     (log,) = (json.loads(path.read_text("utf-8")) for path in logs.glob("*.json"))
     if log["status"] != "success":
         raise RuntimeError(f"Inspect ended with {log['status']}: {log.get('error')}")
