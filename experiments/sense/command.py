@@ -84,7 +84,8 @@ def sense_rows(config: SenseConfig, found: SenseReport) -> Iterator[Row]:
     for each in found.scores:
         own = each._asdict()
         own["figure"] = own.pop("measure")  # a name that collections have for their own
-        yield nobody_plans | {"worker_model": found.model, "mode": found.mode} | own
+        asked = {"worker_model": found.model, "seed": config.seed, "mode": found.mode}
+        yield nobody_plans | asked | own
 
 
 def _write_answers(path: Path, items: Sequence[SenseItem], answers: Sequence[SenseAnswer]) -> None:
