@@ -15,12 +15,11 @@ from llm_policy.formula.policy import taught_workers
 from llm_policy.personas.draw import Personas, describe, draw_personas
 from llm_policy.prompts.workers import Mode, Style
 from llm_policy.surrogate.recording import RecordedWorkers, person_features
-from llm_policy.workers.llm import LLMWorkers
 
 
 def people(
     economy: Economy, engine: Engine | None, key: Key[Array, ""], **options: Any
-) -> LLMWorkers | RecordedWorkers:
+) -> RecordedWorkers:
     """Return language models as the workers of an economy, each with a persona drawn with the key.
 
     `options` are those of `models_of`.
@@ -35,9 +34,7 @@ def makes_models(engine: Engine | None, **options: Any) -> MakeWorkers:
     """
 
     def make(some: PeopledEconomy) -> RecordedWorkers:
-        found = models_of(some.economy, some.personas, engine, fixed=some.fixed, **options)
-        assert isinstance(found, RecordedWorkers), "they choose"
-        return found
+        return models_of(some.economy, some.personas, engine, fixed=some.fixed, **options)
 
     return make
 
@@ -52,18 +49,16 @@ def models_of(
     most_leaked: float = MOST_LEAKED,
     statuses: tuple[str, ...] = (),
     fixed: np.ndarray | None = None,
-) -> LLMWorkers | RecordedWorkers:
+) -> RecordedWorkers:
     """Return language models as the workers of an economy, who are these people.
 
-    They are recorded where they choose. Without an engine they are the formula itself, whose
-    answers count in `tally`. `statuses` are the names of their groups, and nobody is asked who has
-    `fixed` hours, not NaN.
+    They are recorded. Without an engine they are the formula itself, whose answers count in
+    `tally`. `statuses` are the names of their groups, and nobody is asked who has `fixed` hours,
+    not NaN.
     """
     options: dict[str, Any] = {"style": Style(mode=mode, statuses=statuses), "fixed": fixed}
     if engine is None:
         return taught_workers(economy, personas, tally=tally, **options)
-    if mode == "text":
-        return LLMWorkers(engine, economy, describe(personas), **options)
     return RecordedWorkers(
         engine,
         economy,

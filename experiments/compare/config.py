@@ -80,12 +80,10 @@ class CompareConfig(AnsweringConfig, WorkforceConfig):
         require_some("welfare", self.welfare, get_args(WelfareName))
         require_some("planners", self.planners, get_args(PlannerName))
         nobody_left = self.planners == ("surrogate",) and "rational" in self.workers
-        if "surrogate" in self.planners and (
-            "llm" not in self.workers or self.mode == "text" or nobody_left
-        ):
+        if "surrogate" in self.planners and ("llm" not in self.workers or nobody_left):
             raise ValueError(
-                "The planner surrogate plans for language models who choose: give --workers llm "
-                "and --mode choice, and another planner as well if others work."
+                "The planner surrogate plans for language models: give --workers llm, and another "
+                "planner as well if others work."
             )
 
         asked = self.agents or (self.among("llm").agents if "llm" in self.workers else None)

@@ -152,9 +152,7 @@ def _multi_start(setting: PlanningContext) -> MultiStart:
 
 def _surrogate(setting: PlanningContext) -> TrustRegionPlanner:
     if setting.workers is None:
-        raise ValueError(
-            "A surrogate is made of language-model workers who choose, and there are none."
-        )
+        raise ValueError("A surrogate is made of language-model workers, and there are none.")
     return surrogate_planner(
         setting.law,
         setting.workers,

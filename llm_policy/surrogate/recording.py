@@ -121,16 +121,17 @@ def see(
 
 
 class RecordedWorkers:
-    """`LLMWorkers` in choice mode whose chances of hours are kept, step by step, in `years`.
+    """`LLMWorkers` whose chances of hours are kept, step by step, in `years`.
 
-    They answer as they would otherwise, and `queries` counts the questions for hours. A tax year
-    begins where a society does, with workers who remember one step, and with a year's number. Of
-    `fixed` hours there may be those on offer: their chance is 1, and they teach nothing. `told` is
-    told what they are about to be asked.
+    They answer as they would otherwise. Of texts no chances are known: what was said is kept, as a
+    chance of 1 that is shared between the nearest hours on offer, so that means are the same.
+
+    `queries` counts the questions for hours. A tax year begins where a society does, with workers
+    who remember one step, and with a year's number. Of `fixed` hours there may be those on offer:
+    their chance is 1, and they teach nothing. `told` is told what they are about to be asked.
 
     Raises:
-        ValueError: as `LLMWorkers`, text mode, fixed hours that are not on offer, or features of
-        other people.
+        ValueError: as `LLMWorkers`, fixed hours that are not on offer, or features of other people.
     """
 
     def __init__(
@@ -145,13 +146,12 @@ class RecordedWorkers:
         **options: Any,
     ):
         """Hold the workers, their features `person` in numbers, and `options` of `LLMWorkers`."""
-        style = style or Style(mode="choice")
-        self.models = LLMWorkers(engine, economy, personas, style=style, **options)
+        self.models = LLMWorkers(
+            engine, economy, personas, style=style or Style(mode="choice"), **options
+        )
         offered, fixed = self.models.choice_set.values, self.models.fixed
-        if style.mode != "choice" or not np.isin(fixed[~np.isnan(fixed)], offered).all():
-            raise ValueError(
-                "Recorded workers answer in choice mode, or work fixed hours that are on offer."
-            )
+        if not np.isin(fixed[~np.isnan(fixed)], offered).all():
+            raise ValueError("Recorded workers' fixed hours are among those on offer.")
         if person.shape[0] != economy.population.agents:
             raise ValueError(
                 f"There are {economy.population.agents} workers and features of {person.shape[0]}."
@@ -169,8 +169,10 @@ class RecordedWorkers:
 
     @property
     def chances(self) -> Chances | None:
-        """The chances of hours that the last answers were drawn from."""
-        return Chances(self.hours, self.years[-1][-1].probabilities) if self.years else None
+        """The chances of hours that the last answers were drawn from, None where nobody knows."""
+        if self.models.style.mode == "text" or not self.years:
+            return None
+        return Chances(self.hours, self.years[-1][-1].probabilities)
 
     def labor(self, key: Key[Array, ""], situation: Situation, memory: Memory) -> Answers:
         """Ask every worker for its next hours, and keep the chances."""
@@ -192,7 +194,8 @@ class RecordedWorkers:
     def _of_everyone(self, answers: Answers) -> Float[np.ndarray, "agents options"]:
         """Return everybody's chances of hours; who has fixed ones surely works these."""
         found, fixed = answers.probabilities, self.models.fixed
-        assert found is not None, "they answer in choice mode"
+        if found is None:
+            return _shares(np.asarray(answers.labor), np.asarray(self.hours))
         if len(found) == len(fixed):
             return found
         surely = 1.0 * (fixed[:, None] == np.array(self.models.choice_set.values))
@@ -240,6 +243,14 @@ def record(
         year_key = jax.random.fold_in(key, place)
         society.tax_year(year_key, society.begin(schedule), schedule, steps=steps)
     return workers.recording(range(before, len(workers.years)))
+
+
+def _shares(
+    labor: Float[np.ndarray, " agents"], hours: Float[np.ndarray, " options"]
+) -> Float[np.ndarray, "agents options"]:
+    """Return each one's hours as shares of the two nearest on offer, with the same mean."""
+    place = np.interp(labor, hours, np.arange(len(hours)))
+    return np.maximum(1 - np.abs(place[:, None] - np.arange(len(hours))), 0)
 
 
 def remembered(memory: Memory, situation: Situation) -> Remembered:

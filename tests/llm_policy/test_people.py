@@ -34,5 +34,5 @@ def test_a_model_plans_for_models(economy):
 def test_who_works_follows_from_the_engine_and_the_mode(economy):
     key, engine = jax.random.key(0), Improviser()
     assert isinstance(people(economy, engine, key), RecordedWorkers)
-    assert not isinstance(people(economy, engine, key, mode="text"), RecordedWorkers)
+    assert people(economy, engine, key, mode="text").models.style.mode == "text"
     assert isinstance(people(economy, None, key), RecordedWorkers)  # the formula's

@@ -247,8 +247,9 @@ def test_workers_who_are_models_are_asked_in_every_evaluation(modelled):
         assert by_name(rows)[STATUS_QUO].share in (0, None)
 
 
-def test_the_planner_on_a_surrogate_plans_for_models_who_choose_and_for_nobody_else(
-    improviser, brief_fits
+@pytest.mark.parametrize("mode", ["choice", "text"])
+def test_the_planner_on_a_surrogate_plans_for_models_and_for_nobody_else(
+    improviser, brief_fits, mode
 ):
     with brief_fits():
         found = run(
@@ -257,7 +258,7 @@ def test_the_planner_on_a_surrogate_plans_for_models_who_choose_and_for_nobody_e
             evaluations=2,
             planners=("federal", "surrogate"),
             welfare=("rawlsian",),
-            mode="choice",
+            mode=mode,
         )
     rational, models = (set(by_name(rows)) for rows in found.tables.values())
     assert models - rational == {REGISTRY["surrogate"].name}
@@ -365,7 +366,6 @@ def test_a_model_without_an_engine_is_an_error(choices):
             {"planners": ("flat", "surrogate"), "workers": ("rational",)},
             "surrogate .*give --workers llm",
         ),
-        ({"planners": ("flat", "surrogate"), "mode": "text"}, "surrogate .*--mode choice"),
         ({"planners": ("surrogate",)}, "surrogate .*another planner"),
         ({"repetitions": 0}, "--repetitions must be at least 1; got 0"),
         (

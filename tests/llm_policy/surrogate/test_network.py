@@ -172,13 +172,29 @@ def test_workers_who_are_overheard_answer_as_others_do():
     assert len(overheard.years[0]) == 2
 
 
-def test_text_mode_has_nothing_to_overhear():
+def test_texts_are_kept_as_shares_of_the_nearest_hours():
+    economy, people = economy_and_people(4)
+    said = iter([0.0, 33.0, 40.0, 97.5, *4 * [50.0]])
+    engine = ScriptedEngine(lambda prompt: f'{{"hours": {next(said)}}}')
+    workers = RecordedWorkers(
+        engine, economy, describe(people), person=person_features(people), style=Style()
+    )
+    society = Society(workers, Utilitarian())
+    society.tax_year(KEY, society.begin(LAW), LAW, steps=2)
+    first, second = (np.asarray(step.probabilities) for step in workers.years[0])
+    hours = np.asarray(workers.hours)
+    np.testing.assert_allclose(first @ hours, [0.0, 33.0, 40.0, 97.5], rtol=1e-6)
+    np.testing.assert_allclose(first.sum(axis=1), 1.0, rtol=1e-6)
+    np.testing.assert_allclose(first[1, 3:5], [0.7, 0.3], rtol=1e-6)
+    assert np.count_nonzero(first) == 1 + 2 + 1 + 2
+    np.testing.assert_array_equal(second, np.eye(len(hours))[4 * [5]])
+    assert workers.chances is None  # a text was not drawn from these
+    assert workers.recording().queries == 8
+
+
+def test_what_cannot_be_recorded_is_told():
     economy, people = economy_and_people(4)
     engine = ScriptedEngine(str)
-    with pytest.raises(ValueError, match="choice mode"):
-        RecordedWorkers(
-            engine, economy, describe(people), person=person_features(people), style=Style()
-        )
     with pytest.raises(ValueError, match="features of 3"):
         RecordedWorkers(engine, economy, describe(people), person=person_features(people)[:3])
     with pytest.raises(ValueError, match="tax year first"):
