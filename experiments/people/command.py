@@ -1,7 +1,7 @@
 """Hold workers against people: each moment beside what is published, and what best hours give."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,17 +16,21 @@ from experiments.core.config import FORMULA
 from experiments.core.modes import mode_for
 from experiments.core.session import Session
 from experiments.people.config import PeopleConfig
-from experiments.report.console import NOTES
+from experiments.people.found import PeopleCertificate, PeopleLine, certificate_of
+from experiments.report.console import NOTES, mistakes
 from experiments.runs.result import Result
 from experiments.runs.rows import Row
+from experiments.validity.cards import asked_workers, card_of
+from experiments.validity.certificates import save_certificate
 from llm_policy.audit.probe import Probe, probe_workers
 from llm_policy.engines.base import Engine
 from llm_policy.engines.wrappers.tally import Tallied, Tally
 from llm_policy.formula.policy import taught_workers
 from llm_policy.moments.correction import FittedCorrection, fit_correction
-from llm_policy.moments.estimates import MomentEstimate
 from llm_policy.moments.hours import HoursShares
+from llm_policy.moments.humans import age_groups
 from llm_policy.moments.measure import (
+    HOURS_CLASSES,
     AskedHours,
     MeasuredMoment,
     ask_situations,
@@ -34,59 +38,11 @@ from llm_policy.moments.measure import (
     rational_workers,
 )
 from llm_policy.moments.published import PublishedMoment, published_moments
+from llm_policy.moments.targets import require_reachable
 from llm_policy.personas.draw import Personas, describe, draw_personas
 from llm_policy.prompts.workers import Mode, Style
 from llm_policy.workers.llm import LLMWorkers, Workers
 from llm_policy.workers.society import Society
-
-
-@dataclass(frozen=True)
-class PeopleLine:
-    """One moment: of the workers, of the same people at their best hours, and as published.
-
-    `spread` are the least and the greatest value over the ways of asking, None where there is one
-    way or no value; `published` is None where nothing is, and `corrected` where no correction was
-    fitted.
-    """
-
-    moment: str
-    group: str
-    estimate: MomentEstimate
-    best: float | None
-    spread: tuple[float, float] | None
-    published: PublishedMoment | None
-    corrected: MomentEstimate | None = None
-
-    @property
-    def verdict(self) -> str:
-        """How the workers' interval lies to what is published."""
-        return self._verdict(self.estimate)
-
-    @property
-    def then(self) -> str:
-        """The verdict after the correction."""
-        return "-" if self.corrected is None else self._verdict(self.corrected)
-
-    def _verdict(self, estimate: MomentEstimate) -> str:
-        low, high, published = estimate.low, estimate.high, self.published
-        if published is None or low is None or high is None:
-            return "-"
-        return published.verdict(low, high)
-
-
-@dataclass(frozen=True)
-class PeopleCertificate:
-    """How far workers are from people, moment by moment; `who` says in words who they are.
-
-    `fit` says what a correction is made of, by name, and `refused` why there is none: empty where
-    none was asked for.
-    """
-
-    who: str
-    mode: Mode
-    lines: tuple[PeopleLine, ...]
-    fit: dict[str, Any] = field(default_factory=dict)
-    refused: str = ""
 
 
 def run_people(config: PeopleConfig, path: Path, session: Session | None) -> Result:
@@ -97,14 +53,21 @@ def run_people(config: PeopleConfig, path: Path, session: Session | None) -> Res
     """
     tally = Tally()
     engine = None if session is None else Tallied(session.engine, tally)
-    with NOTES.status("") as status:
+    with mistakes(), NOTES.status("") as status:
         found = hold_against_people(config, engine, tally, status.update)
     model = session.describe().model if session else config.workers
-    remarks = [*config.notes()]
+    certificate = certificate_of(config, found, model, path.resolve().name)
+    save_certificate(path, certificate)
+    remarks, card = [*config.notes()], None
+    if config.workers != "rational":
+        law, money = config.status_quo(), config.currency.name
+        asked = [asked_workers(session and session.describe(), found.mode)]
+        card = card_of(asked, [certificate], law=law, currency=money)
     if session is not None:
         remarks += session.remarks({"workers": found.mode})
         remarks.append(tally.words)
-    return Result(found, asdict(found), list(people_rows(config, found, model)), remarks=remarks)
+    rows = list(people_rows(config, found, model))
+    return Result(found, asdict(found), rows, remarks=remarks, card=card)
 
 
 def people_rows(config: PeopleConfig, found: PeopleCertificate, model: str) -> Iterator[Row]:
@@ -150,6 +113,7 @@ def hold_against_people(
     def moments(found: _Said) -> list[MeasuredMoment]:
         return moments_of(economy, law, found.hours, values=found.values, groups=_groups(personas))
 
+    people, targets = _people(config)
     best, mode, found = said(rational_workers(economy)), "choice", []
     if config.workers == "rational":
         found.append(best)
@@ -158,14 +122,19 @@ def hold_against_people(
         for name, way in _ways(mode, every=config.ways).items():
             on_stage(f"asking {config.size:,} workers{name}")
             workers = _workers(config, engine, economy, personas, way.style, tally)
+            if config.correct and mode == "choice":
+                require_reachable(targets, np.array(workers.models.choice_set.values, float))
             found.append(said(_asked(workers, way, law, config.samples)))
     every = [moments(one) for one in found]
-    plain = PeopleCertificate(_WHO[config.workers], mode, _lines(every, moments(best)))
+    values = found[0].values
+    offered = None if values is None else tuple(values.tolist())
+    lines = _lines(every, moments(best), people)
+    plain = PeopleCertificate(_WHO[config.workers], mode, lines, offered)
     if not config.correct:
         return plain
     try:
         fitted = fit_correction(
-            economy, law, found[0].hours, _TARGETS, values=found[0].values, groups=_groups(personas)
+            economy, law, found[0].hours, targets, values=values, groups=_groups(personas)
         )
     except ValueError as error:
         return replace(plain, refused=str(error))
@@ -173,7 +142,7 @@ def hold_against_people(
         replace(line, corrected=after.estimate)
         for line, after in zip(plain.lines, fitted.after, strict=True)
     ]
-    return replace(plain, lines=tuple(lines), fit=_fit(fitted))
+    return replace(plain, lines=tuple(lines), fit=_fit(fitted, targets))
 
 
 class _Said(NamedTuple):
@@ -188,12 +157,21 @@ _TARGETS = {
 }
 
 
-def _fit(fitted: FittedCorrection) -> dict[str, Any]:
+def _people(config: PeopleConfig) -> tuple[Sequence[PublishedMoment], dict[str, float]]:
+    """Return the moments of people, and those to fit to: of a file's people where there is one."""
+    people, humans = published_moments(), config.humans()
+    if humans is None:
+        return people, _TARGETS
+    others = [row for row in people if row.moment not in ("mean_hours", *HOURS_CLASSES)]
+    return (*humans.held_out, *others), _TARGETS | humans.targets
+
+
+def _fit(fitted: FittedCorrection, targets: dict[str, float]) -> dict[str, Any]:
     """Return a correction ready for JSON."""
     correction = fitted.correction
     tilt = dict(zip(correction.names, np.asarray(correction.tilt, float).tolist(), strict=True))
     return {
-        "targets": _TARGETS,
+        "targets": targets,
         "tilt": tilt,
         "response": float(correction.response),
         "left": fitted.left,
@@ -268,21 +246,16 @@ def _workers(
 
 def _groups(personas: Personas) -> dict[str, Bool[np.ndarray, " agents"]]:
     """Return who is in each group of the published table."""
-    age = personas.age
-    return {
-        "men": ~personas.woman,
-        "women": personas.woman,
-        "aged 20 to 24": (age >= 20) & (age < 25),
-        "aged 25 to 54": (age >= 25) & (age < 55),
-        "aged 55 and over": age >= 55,
-    }
+    return {"men": ~personas.woman, "women": personas.woman} | age_groups(personas.age)
 
 
 def _lines(
-    found: Sequence[Sequence[MeasuredMoment]], best: Sequence[MeasuredMoment]
+    found: Sequence[Sequence[MeasuredMoment]],
+    best: Sequence[MeasuredMoment],
+    people: Sequence[PublishedMoment],
 ) -> tuple[PeopleLine, ...]:
     """Return a line for each moment, of those who were asked in one way after the other."""
-    published = {(row.moment, row.group): row for row in published_moments()}
+    published = {(row.moment, row.group): row for row in people}
     return tuple(
         PeopleLine(
             first.moment,

@@ -6,8 +6,9 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from experiments.people.command import PeopleLine, hold_against_people
+from experiments.people.command import hold_against_people
 from experiments.people.config import PeopleConfig
+from experiments.people.found import PeopleLine
 from llm_policy.engines.wrappers.tally import Tally
 from llm_policy.moments.estimates import MomentEstimate
 from llm_policy.moments.published import published_moments
