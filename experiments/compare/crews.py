@@ -12,6 +12,9 @@ from experiments.compare.config import CompareConfig
 from experiments.core.config import FORMULA
 from experiments.core.modes import mode_for
 from experiments.report.disclosure import nature
+from experiments.validity.cards import AskedWorkers, asked_workers
+from experiments.validity.certificates import Certificate
+from experiments.validity.checks import check_certificates
 from llm_policy.archetypes.crowd import PeopledEconomy, crowd_of
 from llm_policy.archetypes.society import Archetypes, ArchetypeSociety, archetypes_of
 from llm_policy.audit.probe import probe_planner, probe_workers
@@ -41,13 +44,15 @@ class Players:
 class Crew(NamedTuple):
     """Who works, if not the rational: with the words for a title, and the model's name.
 
-    Where all workers are drawn from `archetypes`, those are the `workers` who are asked.
+    Where all workers are drawn from `archetypes`, those are the `workers` who are asked. `card`
+    says who they are where they answer as language models do.
     """
 
     workers: LLMWorkers | RecordedWorkers | None = None
     words: str = ""
     model: str | None = None
     archetypes: Archetypes | None = None
+    card: AskedWorkers | None = None
 
     def society(self, welfare: AbstractWelfare, subsistence: float) -> Society | ArchetypeSociety:
         """Return the models who work, as they live tax years.
@@ -72,7 +77,7 @@ def cast_of(config: CompareConfig, players: Players | Engine | None, tally: Tall
         engines = () if players is None else (players,)
         players = Players(engines, engines)
     if (config.model_plans and not players.planners) or (
-        "llm" in config.workers and not players.workers
+        config.models_work and not players.workers
     ):
         raise ValueError("Language models take part and there is no engine to ask.")
     return Players(
@@ -81,14 +86,25 @@ def cast_of(config: CompareConfig, players: Players | Engine | None, tally: Tall
     )
 
 
+def check_crews(config: CompareConfig, cast: Players) -> None:
+    """Check that corrections and certificates are of models that work here, and of hours on offer.
+
+    Raises:
+        Mistake: one is not.
+    """
+    if config.models_work:
+        who = [engine and engine.describe() for engine in cast.workers]
+        check_certificates(config, who, config.among("llm").economy())
+
+
 def modes_of(
     config: CompareConfig, cast: Players, law: BracketSchedule, key: Key[Array, ""]
 ) -> dict[str, Mode]:
     """Return in which mode those answer who are language models, workers and planner."""
     goal, modes = config.aim(config.welfare[0]).words, {}
-    if "llm" in config.workers and config.archetypes:
+    if config.models_work and (config.archetypes or config.kinds != config.plain):
         modes["workers"] = "choice"
-    elif "llm" in config.workers:
+    elif config.models_work:
         economy = config.among("llm").economy()
         texts = describe(draw_personas(key, economy.population))
         works = [engine for engine in cast.workers if engine is not None]
@@ -130,11 +146,13 @@ def crews_of(
     tally: Tally,
 ) -> list[Crew]:
     """Return the crews of workers of the kind that `config` names: the same people, each model."""
-    if config.workers == ("rational",):
+    [kind] = config.workers
+    if kind == "rational":
         return [Crew()]
     fixed, crews = config.fixed_hours(economy), []
     crowd = crowd_of(key, economy, fixed) if config.archetypes else None
-    for engine in cast.workers:
+    corrected = config.correction_of(kind)
+    for engine in _who_works(corrected, cast.workers):
         options: dict[str, Any] = {
             "tally": tally,
             "mode": asked["workers"],
@@ -143,7 +161,8 @@ def crews_of(
         }
         if crowd is None:
             archetypes = None
-            workers = people(economy, engine, key, fixed=fixed, **options)
+            correction = corrected and corrected.as_correction()
+            workers = people(economy, engine, key, fixed=fixed, correction=correction, **options)
         else:
             archetypes = _archetypes(config, crowd, engine, options)
             workers = archetypes.workers
@@ -152,8 +171,20 @@ def crews_of(
             described = engine.describe()
             words, model = nature(described, asked).workers, described.model
             words = with_model(words, model, cast.workers)
-        crews.append(Crew(workers, words, model, archetypes))
+        card = asked_workers(engine and engine.describe(), asked["workers"], corrected)
+        words += f", corrected by {corrected.of.name}" if corrected else ""
+        crews.append(Crew(workers, words, model, archetypes, card))
     return crews
+
+
+def _who_works(
+    corrected: Certificate | None, engines: Sequence[Engine | None]
+) -> Sequence[Engine | None]:
+    """Return the engines that answer for workers of a kind: of corrected ones, their model's."""
+    if corrected is None:
+        return engines
+    models = [FORMULA if engine is None else engine.describe().model for engine in engines]
+    return [engines[models.index(corrected.of.worker_model)]]
 
 
 def _archetypes(

@@ -6,7 +6,7 @@ import jax
 
 from experiments.compare.config import CompareConfig
 from experiments.compare.contest import PlannersTable, Progress
-from experiments.compare.crews import Players, cast_of, crews_of, modes_of
+from experiments.compare.crews import Players, cast_of, check_crews, crews_of, modes_of
 from experiments.compare.rows import Comparison
 from experiments.core.registry import PlanningContext
 from llm_policy.engines.base import Engine
@@ -30,6 +30,7 @@ def compare(
     config.check()
     tally = Tally()
     cast = cast_of(config, players, tally)
+    check_crews(config, cast)
     law, key = config.status_quo(), jax.random.key(config.seed)
     asked = modes_of(config, cast, law, jax.random.fold_in(key, 0))
     config = replace(config, mode=asked.get("workers", "choice"))
@@ -39,8 +40,10 @@ def compare(
         some = config.among(kind)
         economy = some.economy()
         for crew in crews_of(some, economy, cast, asked, jax.random.fold_in(key, 0), tally):
-            if kind == "llm" and done.workers is None:
-                done = replace(done, workers=crew.workers and crew.workers.models)
+            if crew.card is not None:
+                done.cards.append(crew.card)
+            if crew.workers is not None and done.workers is None:
+                done = replace(done, workers=crew.workers.models)
             recorded = crew.workers if isinstance(crew.workers, RecordedWorkers) else None
             for name in config.welfare:
                 setting = PlanningContext(
@@ -62,6 +65,7 @@ def compare(
                 )
                 done.tables[contest.title] = contest.rows()
                 done.sizes[contest.title] = contest.size
+                done.aims[contest.title] = setting.aim.name
                 if contest.stand_in is not None:
                     done.stand_ins[contest.title] = contest.stand_in
                 done.metrics.extend(contest.metrics)

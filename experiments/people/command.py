@@ -41,7 +41,7 @@ from llm_policy.moments.published import PublishedMoment, published_moments
 from llm_policy.moments.targets import require_reachable
 from llm_policy.personas.draw import Personas, describe, draw_personas
 from llm_policy.prompts.workers import Mode, Style
-from llm_policy.workers.llm import LLMWorkers, Workers
+from llm_policy.workers.llm import LLMWorkers, Workers, hours_on_offer
 from llm_policy.workers.society import Society
 
 
@@ -53,7 +53,7 @@ def run_people(config: PeopleConfig, path: Path, session: Session | None) -> Res
     """
     tally = Tally()
     engine = None if session is None else Tallied(session.engine, tally)
-    with mistakes(), NOTES.status("") as status:
+    with NOTES.status("") as status:
         found = hold_against_people(config, engine, tally, status.update)
     model = session.describe().model if session else config.workers
     certificate = certificate_of(config, found, model, path.resolve().name)
@@ -119,11 +119,12 @@ def hold_against_people(
         found.append(best)
     else:
         mode = _mode(config, engine, economy, law, personas)
+        if config.correct and mode == "choice":
+            with mistakes():
+                require_reachable(targets, np.array(hours_on_offer(economy), float))
         for name, way in _ways(mode, every=config.ways).items():
             on_stage(f"asking {config.size:,} workers{name}")
             workers = _workers(config, engine, economy, personas, way.style, tally)
-            if config.correct and mode == "choice":
-                require_reachable(targets, np.array(workers.models.choice_set.values, float))
             found.append(said(_asked(workers, way, law, config.samples)))
     every = [moments(one) for one in found]
     values = found[0].values

@@ -132,22 +132,6 @@ def save_card(path: Path, card: ValidityCard) -> None:
         file.write_text(text + "\n", encoding="utf-8")
 
 
-def require_cited(certificates: Sequence[Certificate], asked: Sequence[AskedWorkers]) -> None:
-    """Check that certificates are of models that work.
-
-    Raises:
-        ValueError: one is of a model that does not.
-    """
-    models = [one.model for one in asked]
-    for certificate in certificates:
-        if certificate.of.worker_model not in models:
-            raise ValueError(
-                f"The certificate {certificate.of.name} is of {certificate.of.worker_model}, and "
-                f"{', '.join(models)} works here: leave it out, or give a run of econjax people "
-                "of that model."
-            )
-
-
 def _workers(
     asked: AskedWorkers, certificates: Sequence[Certificate], law: str, currency: str
 ) -> WorkersCard:

@@ -193,15 +193,16 @@ def require_same_law(
 
 
 def require_same_model(said: str, certificate: Certificate, models: Sequence[str]) -> None:
-    """Check that a correction is of one of the models that work.
+    """Check that a certificate, or a correction, is of one of the models that work.
 
     Raises:
         ValueError: of none of them.
     """
     if certificate.of.worker_model not in models:
         raise ValueError(
-            f"{said} corrects {certificate.of.worker_model}, and {', '.join(models)} works here: "
-            "let that model work, or fit a correction of this one by econjax people --correct."
+            f"{said} is of {certificate.of.worker_model}, and here works "
+            f"{' '.join(models) or 'no model'}: let that model work, or give a run of econjax "
+            "people of this one."
         )
 
 

@@ -57,6 +57,11 @@ class CertifiedConfig(RunConfig):
         chosen = getattr(self, "workers", ())
         return (chosen,) if isinstance(chosen, str) else tuple(chosen)
 
+    @property
+    def plain(self) -> tuple[str, ...]:
+        """The kinds of workers who are not corrected."""
+        return tuple(name for name in self.kinds if not is_corrected(name))
+
     def correction_of(self, workers: str) -> "Certificate | None":
         """Return the certificate by which workers are corrected, None of those who are not.
 
