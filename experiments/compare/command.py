@@ -22,7 +22,7 @@ from experiments.core.session import Session
 from experiments.report.console import progress_bar
 from experiments.report.plain import plain
 from experiments.runs.result import Result
-from experiments.validity.cards import ValidityCard, card_of
+from experiments.validity.cards import card_of
 from llm_policy.engines.wrappers.tally import Tally
 
 
@@ -40,7 +40,7 @@ def run_compare(config: CompareConfig, path: Path, session: Session | None) -> R
     plot_welfare(comparison, path / "welfare.png", symbol=symbol)
     _save_schedules(comparison, law, path / "schedules")
     pooled = over_seeds(every) if config.seeds > 1 else {}
-    rankings = ranking_changes(every)
+    rankings, asked = ranking_changes(every), comparison.cards
     return Result(
         Compared(comparison, pooled, config.seeds, config.subsistence, rankings),
         {
@@ -55,16 +55,8 @@ def run_compare(config: CompareConfig, path: Path, session: Session | None) -> R
         [row for one in every for row in one.metrics],
         timings=[row for one in every for row in _timings(one)],
         remarks=_remarks(config, every, session),
-        card=_card(config, comparison, law),
+        card=card_of(config, asked, config.certificates()) if asked else None,
     )
-
-
-def _card(
-    config: CompareConfig, comparison: Comparison, law: BracketSchedule
-) -> ValidityCard | None:
-    """Return what may be said of those who worked, but for the rational."""
-    asked, money = comparison.cards, config.currency.name
-    return card_of(asked, config.certificates(), law=law, currency=money) if asked else None
 
 
 def _stand_ins(comparison: Comparison) -> dict[str, dict[str, Any]]:

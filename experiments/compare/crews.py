@@ -93,7 +93,7 @@ def check_crews(config: CompareConfig, cast: Players) -> None:
         Mistake: one is not.
     """
     if config.models_work:
-        who = [engine and engine.describe() for engine in cast.workers]
+        who = [None if engine is None else engine.describe() for engine in cast.workers]
         check_certificates(config, who, config.among("llm").economy())
 
 
@@ -171,7 +171,7 @@ def crews_of(
             described = engine.describe()
             words, model = nature(described, asked).workers, described.model
             words = with_model(words, model, cast.workers)
-        card = asked_workers(engine and engine.describe(), asked["workers"], corrected)
+        card = asked_workers(engine.describe() if engine else None, asked["workers"], corrected)
         words += f", corrected by {corrected.of.name}" if corrected else ""
         crews.append(Crew(workers, words, model, archetypes, card))
     return crews

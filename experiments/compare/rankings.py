@@ -82,15 +82,16 @@ def _change(comparisons: Sequence[Comparison], before: str, after: str) -> Ranki
         return None
     pairs = list(itertools.combinations(names, 2))
     swapped = tuple(_swapped(first, second, pairs))
+    first_best, second_best = (
+        max(names, key=lambda name, t=table: t[name].mean()) for table in (first, second)
+    )
     order = sum(np.sign(_lead(first, *pair).value * _lead(second, *pair).value) for pair in pairs)
     welfare = comparisons[0].aims[before]
     return RankingChange(
         welfare=welfare,
         before=_who(before, welfare),
         after=_who(after, welfare),
-        best=tuple(
-            max(names, key=lambda name, t=table: t[name].mean()) for table in (first, second)
-        ),
+        best=(first_best, second_best),
         pairs=len(pairs),
         tau=float(order / len(pairs)),
         swapped=swapped,
@@ -129,7 +130,7 @@ def _lead(table: _Samples, first: str, second: str) -> Measured:
     away = table[first] - table[second]
     if len(away) > 1:
         return mean_of(away)
-    return Measured(*[float(away[0])] * 3)
+    return Measured(float(away[0]), float(away[0]), float(away[0]))
 
 
 def _who(title: str, welfare: str) -> str:

@@ -106,12 +106,14 @@ def _run(
     key = jax.random.key(seed)
     people_key, plan_key, search_key, final_key = jax.random.split(key, 4)
     economy, floor = config.economy(), config.subsistence
+    corrected = config.correction_of(config.workers)
     workers = people(
         economy,
         engine,
         people_key,
         statuses=config.statuses,
         fixed=config.fixed_hours(economy),
+        correction=corrected and corrected.as_correction(),
     )
     assert isinstance(workers, RecordedWorkers)
     society = Society(workers, aim.welfare, subsistence=floor)

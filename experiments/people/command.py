@@ -60,9 +60,8 @@ def run_people(config: PeopleConfig, path: Path, session: Session | None) -> Res
     save_certificate(path, certificate)
     remarks, card = [*config.notes()], None
     if config.workers != "rational":
-        law, money = config.status_quo(), config.currency.name
-        asked = [asked_workers(session and session.describe(), found.mode)]
-        card = card_of(asked, [certificate], law=law, currency=money)
+        asked = asked_workers(session and session.describe(), found.mode)
+        card = card_of(config, [asked], [certificate])
     if session is not None:
         remarks += session.remarks({"workers": found.mode})
         remarks.append(tally.words)

@@ -78,11 +78,13 @@ def certificate_of(
     """Return what was found as other commands read it, by the name of the run."""
     law, fit = config.status_quo(), found.fit
     held_out = [one for one in found.lines if not _is_fitted(one, fit)]
-    tilt = fit and CertifiedTilt(
-        held_out=tuple(f"{one.moment}, {one.group}" for one in held_out),
-        effective_sample_size=fit["left"] * config.size,
-        **fit,
-    )
+    tilt = None
+    if fit:
+        tilt = CertifiedTilt(
+            held_out=tuple(f"{one.moment}, {one.group}" for one in held_out),
+            effective_sample_size=fit["left"] * config.size,
+            **fit,
+        )
     return Certificate(
         of=CertifiedWorkers(
             name=name,
@@ -100,7 +102,7 @@ def certificate_of(
             people=_people(config),
         ),
         moments=tuple(_certified(one, found.fit) for one in found.lines),
-        correction=tilt or None,
+        correction=tilt,
         refused=found.refused,
     )
 

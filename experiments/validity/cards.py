@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from econjax import BracketSchedule
-from experiments.core.config import FORMULA
+from experiments.core.config import FORMULA, RunConfig
 from experiments.report.files import whole
 from experiments.validity.certificates import (
     Certificate,
@@ -110,18 +109,14 @@ MODEL_WORKS = "a language model"
 
 
 def card_of(
-    asked: Sequence[AskedWorkers],
-    certificates: Sequence[Certificate],
-    *,
-    law: BracketSchedule,
-    currency: str,
+    config: RunConfig, asked: Sequence[AskedWorkers], certificates: Sequence[Certificate]
 ) -> ValidityCard:
-    """Return the card of workers, citing what certificates measured of the same model.
+    """Return the card of a run's workers, citing what certificates measured of the same model.
 
     One of the same mode goes before another; a correction's own goes before all. A certificate of
     another law, currency or mode is cited with that difference.
     """
-    here = law_digest(law), currency
+    here = law_digest(config.status_quo()), config.currency.name
     return ValidityCard(tuple(_workers(one, certificates, *here) for one in asked))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from experiments.core.config import RunConfig
+from experiments.core.config import FORMULA, RunConfig
 
 if TYPE_CHECKING:
     from experiments.validity.certificates import Certificate
@@ -71,6 +71,24 @@ class CertifiedConfig(RunConfig):
         from experiments.validity.certificates import read_correction
 
         return read_correction(workers.removeprefix(CORRECTED)) if is_corrected(workers) else None
+
+    def label(self, workers: str) -> str:
+        """Return what rows call workers, wherever the file of their correction is.
+
+        Raises:
+            ValueError: a correction that cannot be read.
+        """
+        corrected = self.correction_of(workers)
+        return workers if corrected is None else f"{CORRECTED}{corrected.of.name}"
+
+    def model_works(self, workers: str) -> bool:
+        """Return whether a model is asked of workers: of corrected ones, if it was when fitted.
+
+        Raises:
+            ValueError: a correction that cannot be read.
+        """
+        corrected = self.correction_of(workers)
+        return workers == "llm" if corrected is None else corrected.of.worker_model != FORMULA
 
     def certificates(self) -> "list[Certificate]":
         """Return the certificates of the corrections and of the models, those first.

@@ -32,7 +32,8 @@ def require_reachable(targets: Mapping[str, float], values: Float[np.ndarray, " 
     # The chances are `least` more than none, as much as possible: it must be more than nothing.
     table = np.array(rows)
     shifted = np.column_stack([table, table.sum(axis=1)])
-    reward = np.append(np.zeros(len(hours)), -1.0)
+    reward = np.zeros(len(hours) + 1)
+    reward[-1] = -1.0
     found = optimize.linprog(reward, A_eq=shifted, b_eq=aims, bounds=(0, None))
     if found.success and found.x[-1] > _LEAST:
         return
