@@ -13,7 +13,7 @@ from experiments.core.config import FORMULA
 from experiments.core.modes import mode_for
 from experiments.report.disclosure import nature
 from experiments.validity.cards import AskedWorkers, asked_workers
-from experiments.validity.certificates import Certificate
+from experiments.validity.certificates import SavedCertificate
 from experiments.validity.checks import check_certificates
 from llm_policy.archetypes.crowd import PeopledEconomy, crowd_of
 from llm_policy.archetypes.society import Archetypes, ArchetypeSociety, archetypes_of
@@ -178,7 +178,7 @@ def crews_of(
 
 
 def _who_works(
-    corrected: Certificate | None, engines: Sequence[Engine | None]
+    corrected: SavedCertificate | None, engines: Sequence[Engine | None]
 ) -> Sequence[Engine | None]:
     """Return the engines that answer for workers of a kind: of corrected ones, their model's."""
     if corrected is None:

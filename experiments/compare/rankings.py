@@ -118,11 +118,11 @@ def _swapped(
     first: _Samples, second: _Samples, pairs: Sequence[tuple[str, str]]
 ) -> Iterator[SwappedPair]:
     """Yield the pairs that change places, who was ahead first."""
-    for pair in pairs:
-        ahead = pair if _lead(first, *pair).value > 0 else pair[::-1]
-        before, after = _lead(first, *ahead), _lead(second, *ahead)
+    for one, other in pairs:
+        ahead, behind = (one, other) if _lead(first, one, other).value > 0 else (other, one)
+        before, after = _lead(first, ahead, behind), _lead(second, ahead, behind)
         if before.value > 0 > after.value:
-            yield SwappedPair(*ahead, before, after)
+            yield SwappedPair(ahead, behind, before, after)
 
 
 def _lead(table: _Samples, first: str, second: str) -> Measured:

@@ -10,10 +10,10 @@ import numpy as np
 from experiments.people.config import PeopleConfig
 from experiments.runs.directory import digest_of_prompts
 from experiments.validity.certificates import (
-    Certificate,
     CertifiedMoment,
     CertifiedTilt,
     CertifiedWorkers,
+    SavedCertificate,
     law_digest,
 )
 from llm_policy.moments.estimates import MomentEstimate
@@ -74,7 +74,7 @@ class PeopleCertificate:
 
 def certificate_of(
     config: PeopleConfig, found: PeopleCertificate, model: str, name: str
-) -> Certificate:
+) -> SavedCertificate:
     """Return what was found as other commands read it, by the name of the run."""
     law, fit = config.status_quo(), found.fit
     held_out = [one for one in found.lines if not _is_fitted(one, fit)]
@@ -85,7 +85,7 @@ def certificate_of(
             effective_sample_size=fit["left"] * config.size,
             **fit,
         )
-    return Certificate(
+    return SavedCertificate(
         of=CertifiedWorkers(
             name=name,
             worker_model=model,

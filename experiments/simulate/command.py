@@ -47,7 +47,7 @@ def run_simulate(config: SimulateConfig, path: Path, session: Session | None) ->
         "tax_years": years[0],
         "government": done.government,
     }
-    models = _models(config, session)
+    models, asked = _models(config, session), asked_workers(info, setup.config.style().mode)
     return Result(
         Simulated(years[0], over_seeds, seeds, scores, config.elects),
         said | ({"seeds": [dataclasses.asdict(year) for year in over_seeds]} if over_seeds else {}),
@@ -58,9 +58,7 @@ def run_simulate(config: SimulateConfig, path: Path, session: Session | None) ->
             *_remarks(setup, [life.done for life in lives]),
             *session.remarks(setup.config.asked, setup.society.workers),
         ],
-        card=card_of(
-            config, [asked_workers(info, setup.config.style().mode)], config.certificates()
-        ),
+        card=card_of(config, [asked], config.certificates()),
     )
 
 

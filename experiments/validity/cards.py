@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from experiments.core.choices import as_typed
 from experiments.core.config import FORMULA, RunConfig
 from experiments.report.files import whole
 from experiments.validity.certificates import (
-    Certificate,
     CertifiedMoment,
+    SavedCertificate,
     counted_verdicts,
     law_digest,
 )
@@ -27,7 +28,7 @@ class AskedWorkers:
     model: str
     what: str
     mode: Mode
-    corrected: Certificate | None = None
+    corrected: SavedCertificate | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class ValidityCard:
 
 
 def asked_workers(
-    info: EngineInfo | None, mode: Mode, corrected: Certificate | None = None
+    info: EngineInfo | None, mode: Mode, corrected: SavedCertificate | None = None
 ) -> AskedWorkers:
     """Return the workers that an engine answers for, or the formula without one."""
     if info is None:
@@ -109,7 +110,7 @@ MODEL_WORKS = "a language model"
 
 
 def card_of(
-    config: RunConfig, asked: Sequence[AskedWorkers], certificates: Sequence[Certificate]
+    config: RunConfig, asked: Sequence[AskedWorkers], certificates: Sequence[SavedCertificate]
 ) -> ValidityCard:
     """Return the card of a run's workers, citing what certificates measured of the same model.
 
@@ -120,6 +121,18 @@ def card_of(
     return ValidityCard(tuple(_workers(one, certificates, *here) for one in asked))
 
 
+def read_card(path: Path) -> ValidityCard | None:
+    """Return the card in the directory of a run, None where there is none.
+
+    Raises:
+        ValueError: it is not what a run writes.
+    """
+    file = path / CARD
+    if not file.is_file():
+        return None
+    return as_typed(ValidityCard, json.loads(file.read_text("utf-8")), str(file))
+
+
 def save_card(path: Path, card: ValidityCard) -> None:
     """Write a card into the directory of a run."""
     with whole(path / CARD) as file:
@@ -128,7 +141,7 @@ def save_card(path: Path, card: ValidityCard) -> None:
 
 
 def _workers(
-    asked: AskedWorkers, certificates: Sequence[Certificate], law: str, currency: str
+    asked: AskedWorkers, certificates: Sequence[SavedCertificate], law: str, currency: str
 ) -> WorkersCard:
     own = [one for one in certificates if one.of.worker_model == asked.model]
     own.sort(key=lambda one: one.of.mode != asked.mode)
@@ -147,7 +160,7 @@ def _workers(
 
 
 def _cited(
-    found: Certificate, asked: AskedWorkers, law: str, currency: str, *, corrected: bool
+    found: SavedCertificate, asked: AskedWorkers, law: str, currency: str, *, corrected: bool
 ) -> CitedCertificate:
     of = found.of
     pairs = (("mode", of.mode, asked.mode), ("money", of.currency, currency))

@@ -82,7 +82,7 @@ class CertifiedTilt:
 
 
 @dataclass(frozen=True)
-class Certificate:
+class SavedCertificate:
     """A certificate as its file holds it; `refused` says why a correction asked for is none."""
 
     of: CertifiedWorkers
@@ -113,7 +113,7 @@ def law_digest(law: BracketSchedule) -> str:
     return digest_of(said)
 
 
-def save_certificate(path: Path, certificate: Certificate) -> None:
+def save_certificate(path: Path, certificate: SavedCertificate) -> None:
     """Write a certificate into the directory of a run."""
     with whole(path / CERTIFICATE) as file:
         text = json.dumps(asdict(certificate), indent=2, allow_nan=False)
@@ -133,7 +133,7 @@ def certificate_file(said: str) -> Path:
     return file
 
 
-def read_certificate(said: str) -> Certificate:
+def read_certificate(said: str) -> SavedCertificate:
     """Return the certificate of a run of `econjax people`, or in a file.
 
     Raises:
@@ -142,7 +142,7 @@ def read_certificate(said: str) -> Certificate:
     file = certificate_file(said)
     try:
         found = json.loads(file.read_text("utf-8"), parse_constant=_no_number)
-        certificate = as_typed(Certificate, found, str(file))
+        certificate = as_typed(SavedCertificate, found, str(file))
         _check_shape(certificate)
     except (ValueError, RecursionError) as error:
         raise ValueError(
@@ -151,7 +151,7 @@ def read_certificate(said: str) -> Certificate:
     return certificate
 
 
-def read_correction(said: str) -> Certificate:
+def read_correction(said: str) -> SavedCertificate:
     """Return a certificate that holds a correction.
 
     Raises:
@@ -171,7 +171,7 @@ def read_correction(said: str) -> Certificate:
 
 
 def require_same_law(
-    said: str, certificate: Certificate, law: BracketSchedule, currency: str
+    said: str, certificate: SavedCertificate, law: BracketSchedule, currency: str
 ) -> None:
     """Check that a correction was fitted under a law, in its currency.
 
@@ -192,7 +192,7 @@ def require_same_law(
         )
 
 
-def require_same_model(said: str, certificate: Certificate, models: Sequence[str]) -> None:
+def require_same_model(said: str, certificate: SavedCertificate, models: Sequence[str]) -> None:
     """Check that a certificate, or a correction, is of one of the models that work.
 
     Raises:
@@ -206,7 +206,7 @@ def require_same_model(said: str, certificate: Certificate, models: Sequence[str
         )
 
 
-def require_same_hours(said: str, certificate: Certificate, offered: Sequence[float]) -> None:
+def require_same_hours(said: str, certificate: SavedCertificate, offered: Sequence[float]) -> None:
     """Check that a correction is of chances of the hours on offer.
 
     Raises:
@@ -225,7 +225,7 @@ def require_same_hours(said: str, certificate: Certificate, offered: Sequence[fl
         )
 
 
-def _check_shape(certificate: Certificate) -> None:
+def _check_shape(certificate: SavedCertificate) -> None:
     """Check what types do not say."""
     of, made = certificate.of, certificate.correction
     if not of.thresholds or len(of.thresholds) != len(of.rates):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from experiments.core.config import FORMULA, RunConfig
 
 if TYPE_CHECKING:
-    from experiments.validity.certificates import Certificate
+    from experiments.validity.certificates import SavedCertificate
 
 CORRECTED = "corrected:"
 """What the name of corrected workers begins with; a run of econjax people, or its file, follows."""
@@ -62,7 +62,7 @@ class CertifiedConfig(RunConfig):
         """The kinds of workers who are not corrected."""
         return tuple(name for name in self.kinds if not is_corrected(name))
 
-    def correction_of(self, workers: str) -> "Certificate | None":
+    def correction_of(self, workers: str) -> "SavedCertificate | None":
         """Return the certificate by which workers are corrected, None of those who are not.
 
         Raises:
@@ -90,7 +90,7 @@ class CertifiedConfig(RunConfig):
         corrected = self.correction_of(workers)
         return workers == "llm" if corrected is None else corrected.of.worker_model != FORMULA
 
-    def certificates(self) -> "list[Certificate]":
+    def certificates(self) -> "list[SavedCertificate]":
         """Return the certificates of the corrections and of the models, those first.
 
         Raises:
@@ -106,7 +106,7 @@ class CertifiedConfig(RunConfig):
         if fitted:
             self._check_corrections([(name, one) for name, one in fitted if one is not None])
 
-    def _check_corrections(self, fitted: "Sequence[tuple[str, Certificate]]") -> None:
+    def _check_corrections(self, fitted: "Sequence[tuple[str, SavedCertificate]]") -> None:
         """Refuse corrections that are not of this economy, or not to be told apart.
 
         Raises:

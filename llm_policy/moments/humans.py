@@ -16,7 +16,7 @@ from llm_policy.moments.published import PublishedMoment
 
 LEAST_PEOPLE = 30
 """The fewest people at work, in a share of them and in a group of it, who have an interval."""
-SEXES = ("man", "woman")
+_SEXES = ("man", "woman")
 HUMAN_TARGETS = ("hours_1_34", "hours_40", "mean_hours")
 """Moments of hours that a correction is fitted to: those of the published table."""
 _LONGEST, _OLDEST = 168.0, 120.0
@@ -193,9 +193,9 @@ def _number(path: Path, row: Mapping[str, str], name: str, most: float, line: in
 
 def _is_woman(path: Path, said: str | None, line: int) -> bool:
     word = (said or "").strip().lower()
-    if word not in SEXES:
+    if word not in _SEXES:
         raise ValueError(
-            f"{path}, line {line}: sex is {' or '.join(SEXES)}, the groups of which personas are; "
+            f"{path}, line {line}: sex is {' or '.join(_SEXES)}, the groups of which personas are; "
             f"got {said!r}. Write these words, or leave the column out."
         )
     return word == "woman"

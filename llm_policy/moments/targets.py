@@ -20,7 +20,8 @@ def require_reachable(targets: Mapping[str, float], values: Float[np.ndarray, " 
     static = {name: value for name, value in targets.items() if name != "income"}
     hours = np.asarray(values, float)
     hours = hours[hours >= AT_WORK]
-    rows, aims = [np.ones(len(hours))], [1.0]
+    rows: list[np.ndarray] = [np.ones(len(hours))]
+    aims = [1.0]
     for name, value in static.items():
         if name == "mean_hours":
             rows.append(hours)
