@@ -10,7 +10,7 @@ from econjax import BracketSchedule
 from econjax.laws import save_schedule
 from experiments.compare.archetypes import as_dict
 from experiments.compare.config import CompareConfig
-from experiments.compare.crews import Players
+from experiments.compare.crews import Players, check_crews
 from experiments.compare.figures import plot_schedules, plot_welfare
 from experiments.compare.rankings import ranking_changes
 from experiments.compare.rows import Comparison
@@ -29,6 +29,7 @@ from llm_policy.engines.wrappers.tally import Tally
 def run_compare(config: CompareConfig, path: Path, session: Session | None) -> Result:
     """Compare, and write what is recommended into the run directory, as figures and schedules."""
     players = _players(config, session)
+    check_crews(config, players)
     every = [
         _with_progress(dataclasses.replace(config, seed=config.seed + one), players)
         for one in range(config.seeds)

@@ -86,14 +86,14 @@ def cast_of(config: CompareConfig, players: Players | Engine | None, tally: Tall
     )
 
 
-def check_crews(config: CompareConfig, cast: Players) -> None:
+def check_crews(config: CompareConfig, players: Players) -> None:
     """Check that corrections and certificates are of models that work here, and of hours on offer.
 
     Raises:
         Mistake: one is not.
     """
     if config.models_work:
-        who = [None if engine is None else engine.describe() for engine in cast.workers]
+        who = [None if engine is None else engine.describe() for engine in players.workers]
         check_certificates(config, who, config.among("llm").economy())
 
 

@@ -6,7 +6,7 @@ import jax
 
 from experiments.compare.config import CompareConfig
 from experiments.compare.contest import PlannersTable, Progress
-from experiments.compare.crews import Players, cast_of, check_crews, crews_of, modes_of
+from experiments.compare.crews import Players, cast_of, crews_of, modes_of
 from experiments.compare.rows import Comparison
 from experiments.core.registry import PlanningContext
 from llm_policy.engines.base import Engine
@@ -30,7 +30,6 @@ def compare(
     config.check()
     tally = Tally()
     cast = cast_of(config, players, tally)
-    check_crews(config, cast)
     law, key = config.status_quo(), jax.random.key(config.seed)
     asked = modes_of(config, cast, law, jax.random.fold_in(key, 0))
     config = replace(config, mode=asked.get("workers", "choice"))

@@ -1,4 +1,4 @@
-"""Corrections as files, the errors of files that do not fit, and cards of what workers stand for."""
+"""Corrections as files, errors of files that do not fit, and cards of what workers stand for."""
 
 import json
 from dataclasses import replace
@@ -40,7 +40,7 @@ def certificate():
 
 @pytest.fixture
 def write(tmp_path, certificate):
-    """Return what writes a certificate that differs in some ways, and says how workers are named."""
+    """Return what writes a certificate with changes, and says how workers are named."""
 
     def written(name="measured", *, certificate=certificate, **changes):
         folder = tmp_path / f"people-{len(list(tmp_path.iterdir()))}"
@@ -112,9 +112,7 @@ def test_refused_and_missing_corrections_modes_and_names_are_told(econjax, write
     told(econjax(*FEW, "--workers", write(), "--mode", "text"), "give --mode choice, or leave out")
     both = ("--workers", write(), write())
     told(econjax(*OF_FORMULA, *both), "Two corrections are both called measured")
-    told(
-        econjax(*FEW, "--workers", "elves"), "--workers takes some of rational, llm and corrected:"
-    )
+    told(econjax(*FEW, "--workers", "elves"), "takes some of rational, llm and corrected:")
     told(econjax("transfer", "--workers", "llm"), "between two kinds of --workers at least")
     archetypes = ("--archetypes", 16, "--agents", 100)
     told(econjax(*OF_FORMULA, "--workers", write(), *archetypes), "Archetypes are of answers as")
@@ -128,9 +126,7 @@ def test_corrected_workers_stand_beside_raw_ones_and_are_replayed(
     assert ran.code == 0, ran.err
     out = " ".join(ran.out.split())
     assert "(workers of the formula, corrected by people-a)" in out
-    assert (
-        "Ranking of planners, Rawlsian, workers of the formula -> workers of the formula, " in out
-    )
+    assert "Ranking of planners, Rawlsian, workers of the formula -> workers of the for" in out
     assert "Validity of formula (choice): not measured" not in out
     rows = pq.read_table(runs / "a" / "metrics.parquet").to_pylist()
     by_title = {row["welfare"]: row["labor"] for row in rows if row["kind"] == "recommended"}
@@ -182,12 +178,8 @@ def test_a_ranking_changes_for_certain_where_both_intervals_tell_planners_apart(
     ]
     aims = dict.fromkeys(tables[0], "Mean")
     first, second, _ = ranking_changes([Comparison(one, {}, [], aims=aims) for one in tables])
-    assert (first.before, first.after, first.pairs, first.tau) == (
-        "rational workers",
-        "models",
-        1,
-        -1,
-    )
+    assert (first.before, first.after) == ("rational workers", "models")
+    assert (first.pairs, first.tau) == (1, -1)
     assert first.best == ("one", "two")
     assert [pair.certain for pair in first.swapped] == [True]
     assert "1 of them beyond both 95 % intervals (paired by seed)" in first.line
