@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -11,6 +12,7 @@ from experiments.compare.config import CompareConfig
 from experiments.compare.rankings import ranking_changes
 from experiments.compare.rows import Comparison, ComparisonRow
 from experiments.core.config import FORMULA
+from experiments.optimum import models
 from experiments.people.command import hold_against_people
 from experiments.people.config import PeopleConfig
 from experiments.people.found import certificate_of
@@ -185,3 +187,39 @@ def test_a_ranking_changes_for_certain_where_both_intervals_tell_planners_apart(
     assert "1 of them beyond both 95 % intervals (paired by seed)" in first.line
     assert "one leads two by $11" in first.line
     assert second.swapped == () or not second.swapped[0].certain
+
+
+@pytest.mark.parametrize(
+    ("command", "choices"),
+    [
+        ("contest", ("--evaluations", 2, "--seeds", 2)),
+        ("transfer", ("--evaluations", 2, 2, "--seeds", 2, "--checks", 1, "--tax-year", 1)),
+        ("optimum", ()),
+    ],
+)
+def test_other_commands_let_corrected_workers_of_the_formula_work(
+    econjax, write, runs, brief, play, command, choices
+):
+    play(None)
+    workers = [write("people-a")]
+    if command == "transfer":
+        workers, choices = ["rational", *workers], (*choices, "--planners", "federal", "random")
+    few = ("--agents", 6, "--welfare", "rawlsian", *choices)
+    ran = econjax(command, "--workers", *workers, *few, "--runs", runs, "--name", command)
+    assert ran.code == 0, ran.err
+    assert "corrected by people-a" in " ".join(ran.out.split())
+    rows = pq.read_table(runs / command / "metrics.parquet").to_pylist()
+    assert FORMULA in {row["worker_model"] for row in rows}
+    card = json.loads((runs / command / "validity.json").read_text())
+    assert [one["corrected_by"] for one in card["workers"]] == ["people-a"]
+    again = econjax("replay", runs / command)
+    assert (again.code, "is identical" in again.err) == (0, True), again.err
+
+
+@pytest.fixture
+def brief(brief_fits, monkeypatch):
+    monkeypatch.setattr(models, "SEARCH", models.Search(2, 1, 1, 2, 1))
+    monkeypatch.setattr(models, "_flat", lambda evaluate, law: law)
+    monkeypatch.setattr(models, "climb", partial(models.climb, steps=2))
+    with brief_fits():
+        yield
