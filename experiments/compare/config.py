@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import get_args
 
-from experiments.core.archetypes import ArchetypeChoices
+from experiments.core.archetypes import WorkforceConfig
 from experiments.core.checks import require_at_least, require_some
 from experiments.core.config import (
     COMPARED,
@@ -30,7 +30,7 @@ from experiments.validity.config import (
 
 
 @dataclass(frozen=True)
-class CompareConfig(CertifiedConfig, AnsweringConfig, ArchetypeChoices):
+class CompareConfig(CertifiedConfig, AnsweringConfig, WorkforceConfig):
     """Compare planners on the same economy, with the same seed and number of evaluations."""
 
     workers: tuple[str, ...] = get_args(KindOfWorkers)
@@ -71,6 +71,9 @@ class CompareConfig(CertifiedConfig, AnsweringConfig, ArchetypeChoices):
     keep_memory: bool = False
     """Let language-model workers remember the tax years before, under every planner alike: all
     start from the same 40 hours, and the order of a planner's schedules is part of its result."""
+    audited: int = 200
+    """Workers asked one by one, beside the archetypes, under the best schedule of a table: what
+    archetypes err by, with intervals. 0: nobody."""
     mode: ModeName = "auto"
     """How language models answer: choice (drawn from the model's own probabilities of 0, 10, ...
     100 hours, or of a planner's changes of one rate), or text (any hours from 0 to 100; all
@@ -94,16 +97,8 @@ class CompareConfig(CertifiedConfig, AnsweringConfig, ArchetypeChoices):
 
         asked = self.agents or (self.among("llm").agents if self.models_work else None)
         self.check_archetypes(asked, self.mode, models_work=self.models_work)
-        if self.archetypes and any(map(is_corrected, self.workers)):
-            raise ValueError(
-                "Archetypes are of answers as they are: leave out --archetypes, or the workers who "
-                "are corrected."
-            )
-        if self.archetypes and "surrogate" in self.planners:
-            raise ValueError(
-                "The planner surrogate learns from workers who are asked one by one: leave out "
-                "--archetypes, or that planner."
-            )
+        if self.audited:
+            require_at_least(LEAST_AUDITED, "audited", self.audited)
         self._check_models()
         self._check_rates()
         check_planners(self, self.planners)
@@ -130,7 +125,7 @@ class CompareConfig(CertifiedConfig, AnsweringConfig, ArchetypeChoices):
         evaluations = sum(some.evaluations or 0 for some in kinds)
         years = (llm.evaluations or 0) + self.repetitions
         return (
-            works * years * (self.archetypes or llm.size)
+            works * years * self.answering(llm.size)
             + tables * models * evaluations * QUESTIONS_OF_A_PLANNER
         )
 
@@ -237,6 +232,7 @@ class CompareConfig(CertifiedConfig, AnsweringConfig, ArchetypeChoices):
         return {"agents": filled.agents, "evaluations": filled.evaluations}
 
 
+LEAST_AUDITED = 32
 MOST_RATES = 14
 """Of so many rates of groups the small model was seen to answer, of 28 not."""
 _NUMBERS: dict[KindOfWorkers, tuple[int, int]] = {"rational": (10_000, 40), "llm": (20, 6)}

@@ -77,12 +77,12 @@ class PlannersTable:
     @property
     def title(self) -> str:
         """The welfare function, and who works if not the rational."""
-        return self.setting.aim.name + (f" ({self.crew.words})" if self.crew.workers else "")
+        return self.setting.aim.name + (f" ({self.crew.words})" if self.crew.workforce else "")
 
     @property
     def size(self) -> str:
         """How many workers there are and how often planners try."""
-        if self.crew.workers is None:
+        if self.crew.workforce is None:
             kind, years = "rational", ""
         else:
             kind, years = "language-model", f", each a tax year of {self.config.tax_year} steps"
@@ -100,7 +100,7 @@ class PlannersTable:
             if recorded or not entry.needs_choices:
                 who = self.planners if entry.is_model else (self.setting.engine,)
                 rows += [self._planner(entry, engine) for engine in who]
-        if self.crew.workers is None:
+        if self.crew.workforce is None:
             rows.append(self._optimiser(max(rows, key=lambda row: row.equivalent)))
         best = max(rows, key=lambda row: row.equivalent)
         start = next((row.equivalent for row in rows if row.planner == self.config.law_title), None)
@@ -128,7 +128,7 @@ class PlannersTable:
         drawn = few.decisions - drawn_before
         found = StandIn(
             archetypes=len(few.nodes.cell),
-            cells=len(few.cells.speaker),
+            cells=len(few.cells.typical),
             calls=few.calls,
             held_out=few.held_out,
             planner=best.planner,
@@ -224,7 +224,7 @@ class PlannersTable:
     def _inverse_income(self, schedule: BracketSchedule) -> dict[str, float]:
         """Return the LLM Economist's welfare of rational workers, if the file wants it."""
         floor = self.config.inverse_income_floor
-        if floor is None or self.crew.workers is not None:
+        if floor is None or self.crew.workforce is not None:
             return {}
         outcome = equilibrium(self.economy, schedule).outcome
         return {INVERSE_INCOME: float(InverseIncome(floor)(self.economy.population, outcome))}
@@ -246,10 +246,10 @@ class PlannersTable:
     def _evaluator(self, place: int) -> Evaluator:
         """Return an evaluator whose draws differ by `place`, and whose workers know nothing."""
         welfare = self.setting.aim.welfare
-        if self.crew.workers is None:
+        if self.crew.workforce is None:
             return RationalEvaluator(self.economy, welfare)
         key = jax.random.fold_in(self.key, place)
-        society = self.crew.society(welfare, self.config.subsistence)
+        society = self.crew.workforce.society(welfare, self.config.subsistence)
         begun = society.begin(self.setting.law) if self.config.keep_memory else None
         return ModelEvaluator(society, steps=self.config.tax_year, key=key, begun=begun)
 

@@ -7,27 +7,23 @@ from typing import Any, NamedTuple
 from jaxtyping import Array, Key
 
 from econjax import BracketSchedule, Economy
-from econjax.welfare import AbstractWelfare
 from experiments.compare.config import CompareConfig
 from experiments.core.config import FORMULA
 from experiments.core.modes import mode_for
+from experiments.core.workforce import Workforce, workforce_of
 from experiments.report.disclosure import nature
 from experiments.validity.cards import AskedWorkers, asked_workers
 from experiments.validity.certificates import SavedCertificate
 from experiments.validity.checks import check_certificates
-from llm_policy.archetypes.crowd import PeopledEconomy, crowd_of
-from llm_policy.archetypes.society import Archetypes, ArchetypeSociety, archetypes_of
+from llm_policy.archetypes.society import Archetypes
 from llm_policy.audit.probe import probe_planner, probe_workers
 from llm_policy.engines.base import Engine
 from llm_policy.engines.wrappers.tally import Tallied, Tally
-from llm_policy.people import makes_models, people
 from llm_policy.personas.draw import describe, draw_personas
 from llm_policy.planners.choice import ChoicePlanner
 from llm_policy.prompts.planner import PlannerStyle
 from llm_policy.prompts.workers import Mode, Style
-from llm_policy.surrogate.recording import RecordedWorkers
 from llm_policy.workers.llm import LLMWorkers
-from llm_policy.workers.society import Society
 
 
 @dataclass(frozen=True)
@@ -44,27 +40,18 @@ class Players:
 class Crew(NamedTuple):
     """Who works, if not the rational: with the words for a title, and the model's name.
 
-    Where all workers are drawn from `archetypes`, those are the `workers` who are asked. `card`
-    says who they are where they answer as language models do.
+    `card` says who they are where they answer as language models do.
     """
 
-    workers: LLMWorkers | RecordedWorkers | None = None
+    workforce: Workforce | None = None
     words: str = ""
     model: str | None = None
-    archetypes: Archetypes | None = None
     card: AskedWorkers | None = None
 
-    def society(self, welfare: AbstractWelfare, subsistence: float) -> Society | ArchetypeSociety:
-        """Return the models who work, as they live tax years.
-
-        Raises:
-            ValueError: the crew is rational.
-        """
-        if self.archetypes is not None:
-            return ArchetypeSociety(self.archetypes, welfare, subsistence=subsistence)
-        if self.workers is None:
-            raise ValueError("Rational workers live no tax years: they are settled at once.")
-        return Society(self.workers, welfare, subsistence=subsistence)
+    @property
+    def archetypes(self) -> Archetypes | None:
+        """Those whom all workers are drawn from, if they are."""
+        return self.workforce and self.workforce.archetypes
 
 
 def cast_of(config: CompareConfig, players: Players | Engine | None, tally: Tally) -> Players:
@@ -149,31 +136,23 @@ def crews_of(
     [kind] = config.workers
     if kind == "rational":
         return [Crew()]
-    fixed, crews = config.fixed_hours(economy), []
-    crowd = crowd_of(key, economy, fixed) if config.archetypes else None
-    corrected = config.correction_of(kind)
+    corrected, crews = config.correction_of(kind), []
+    options: dict[str, Any] = {
+        "tally": tally,
+        "mode": asked["workers"],
+        "most_leaked": config.most_leaked,
+        "correction": corrected and corrected.as_correction(),
+    }
     for engine in _who_works(corrected, cast.workers):
-        options: dict[str, Any] = {
-            "tally": tally,
-            "mode": asked["workers"],
-            "most_leaked": config.most_leaked,
-            "statuses": config.statuses,
-        }
-        if crowd is None:
-            archetypes = None
-            correction = corrected and corrected.as_correction()
-            workers = people(economy, engine, key, fixed=fixed, correction=correction, **options)
-        else:
-            archetypes = _archetypes(config, crowd, engine, options)
-            workers = archetypes.workers
-        words, model = "workers of the formula", FORMULA
+        words, model, described = "workers of the formula", FORMULA, None
         if engine is not None:
             described = engine.describe()
             words, model = nature(described, asked).workers, described.model
             words = with_model(words, model, cast.workers)
-        card = asked_workers(engine.describe() if engine else None, asked["workers"], corrected)
         words += f", corrected by {corrected.of.name}" if corrected else ""
-        crews.append(Crew(workers, words, model, archetypes, card))
+        card = asked_workers(described, asked["workers"], corrected)
+        workforce = workforce_of(config, economy, engine, key, **options)
+        crews.append(Crew(workforce, words, model, card))
     return crews
 
 
@@ -185,14 +164,6 @@ def _who_works(
         return engines
     models = [FORMULA if engine is None else engine.describe().model for engine in engines]
     return [engines[models.index(corrected.of.worker_model)]]
-
-
-def _archetypes(
-    config: CompareConfig, crowd: PeopledEconomy, engine: Engine | None, options: dict[str, Any]
-) -> Archetypes:
-    """Return the archetypes of a crowd who answer as an engine does, chosen under the law."""
-    law, most, make = config.status_quo(), config.archetypes or 0, makes_models(engine, **options)
-    return archetypes_of(crowd, make, law, most=most, tolerance=config.archetype_error)
 
 
 def with_model(words: str, model: str, engines: Sequence[Engine | None]) -> str:

@@ -11,7 +11,6 @@ from experiments.compare.rows import Comparison
 from experiments.core.registry import PlanningContext
 from llm_policy.engines.base import Engine
 from llm_policy.engines.wrappers.tally import Tally
-from llm_policy.surrogate.recording import RecordedWorkers
 
 
 def compare(
@@ -41,9 +40,9 @@ def compare(
         for crew in crews_of(some, economy, cast, asked, jax.random.fold_in(key, 0), tally):
             if crew.card is not None:
                 done.cards.append(crew.card)
-            if crew.workers is not None and done.workers is None:
-                done = replace(done, workers=crew.workers.models)
-            recorded = crew.workers if isinstance(crew.workers, RecordedWorkers) else None
+            if crew.workforce is not None and done.workers is None:
+                done = replace(done, workers=crew.workforce.workers.models)
+            recorded = crew.workforce and crew.workforce.recorded
             for name in config.welfare:
                 setting = PlanningContext(
                     law=law,

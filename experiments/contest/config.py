@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import get_args
 
+from experiments.core.archetypes import WorkforceConfig
 from experiments.core.checks import require_at_least, require_some
 from experiments.core.config import FORMULA, WelfareName
 from experiments.validity.config import CertifiedConfig, require_workers
 
 
 @dataclass(frozen=True)
-class ContestConfig(CertifiedConfig):
+class ContestConfig(CertifiedConfig, WorkforceConfig):
     """Let planners ask the same language-model workers equally often, one by surrogate gradient."""
 
     workers: str = "llm"
@@ -36,10 +37,12 @@ class ContestConfig(CertifiedConfig):
     @property
     def questions(self) -> int:
         """About how many questions the model is asked: by eight planners as often."""
-        return self.seeds * len(self.welfare) * 8 * self.evaluations * self.steps * self.size
+        years = self.seeds * len(self.welfare) * 8 * self.evaluations
+        return years * self.steps * self.answering(self.size)
 
     def _check(self) -> None:
         for name, least in {"evaluations": 1, "steps": 1, "seeds": 2}.items():
             require_at_least(least, name, getattr(self, name))
         require_workers(self.kinds, ("llm", FORMULA))
         require_some("welfare", self.welfare, get_args(WelfareName))
+        self.check_archetypes(self.size, "choice", models_work=True)

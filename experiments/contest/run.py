@@ -13,15 +13,13 @@ from econjax.planning import plan
 from experiments.contest.config import ContestConfig
 from experiments.core.config import with_uninformed
 from experiments.core.registry import REGISTRY, PlannerSpec, PlanningContext, titled
+from experiments.core.workforce import workforce_of
 from experiments.report.intervals import Measured, mean_of
 from llm_policy.engines.base import Engine
 from llm_policy.engines.wrappers.tally import Tallied
-from llm_policy.people import people
 from llm_policy.prompts.welfare import WelfareSpec
 from llm_policy.surrogate.expectation import recorded_value
-from llm_policy.surrogate.recording import RecordedWorkers
 from llm_policy.workers.evaluator import ModelEvaluator
-from llm_policy.workers.society import Society
 
 
 @dataclass(frozen=True)
@@ -30,10 +28,11 @@ class ContestRow:
 
     `equivalents` are those expected of the recommended schedules, seed by seed, in dollars a year,
     from the probabilities of the workers' answers in a tax year of its own: no chance of draws is
-    in them, and `runs` says what was recommended and asked. `lead` is the surrogate planner's less
-    this one's, paired by seed, and `beaten` whether its whole 95 % interval is above 0 (None for
-    the surrogate planner itself). `queries` are the workers' answers a run took in its search,
-    `proposals` the planner's own questions to a model.
+    in them (little, of more than 8,192 who are drawn from archetypes), and `runs` says what was
+    recommended and asked. `lead` is the surrogate planner's less this one's, paired by seed, and
+    `beaten` whether its whole 95 % interval is above 0 (None for the surrogate planner itself).
+    `queries` are the workers' answers a run took in its search, `proposals` the planner's own
+    questions to a model.
     """
 
     welfare: str
@@ -107,16 +106,10 @@ def _run(
     people_key, plan_key, search_key, final_key = jax.random.split(key, 4)
     economy, floor = config.economy(), config.subsistence
     corrected = config.correction_of(config.workers)
-    workers = people(
-        economy,
-        engine,
-        people_key,
-        statuses=config.statuses,
-        fixed=config.fixed_hours(economy),
-        correction=corrected and corrected.as_correction(),
-    )
-    assert isinstance(workers, RecordedWorkers)
-    society = Society(workers, aim.welfare, subsistence=floor)
+    correction = corrected and corrected.as_correction()
+    workforce = workforce_of(config, economy, engine, people_key, correction=correction)
+    workers, society = workforce.recorded, workforce.society(aim.welfare, floor)
+    assert workers is not None, "they choose"
     asked, started = None if engine is None else Tallied(engine), time.perf_counter()
     setting = PlanningContext(
         law=config.status_quo(),
@@ -135,10 +128,11 @@ def _run(
     found = plan(plan_key, planner, evaluate, steps=steps).recommended
     queries, seconds = workers.queries, time.perf_counter() - started
     proposals = 0 if asked is None else asked.tally.asked
-    ModelEvaluator(society, steps=config.steps, key=final_key).value(found)
-    value = recorded_value(
-        economy, aim.welfare, workers.years[-1], workers.hours, subsistence=floor
-    )
+    report = ModelEvaluator(society, steps=config.steps, key=final_key).value(found)
+    value = float(report.equivalent)
+    if workforce.archetypes is None:
+        year, hours = workers.years[-1], workers.hours
+        value = recorded_value(economy, aim.welfare, year, hours, subsistence=floor)
     return ContestRun(entry.observes(planner), found, value, queries, proposals, seconds)
 
 

@@ -106,6 +106,18 @@ COMMANDS = {
         "experiments.people.tables:print_certificate",
         leaves_run=True,
     ),
+    "sense": Command(
+        "Ask a model about taxes: does it respond, does it answer alike, can it reckon.",
+        "experiments.sense.config:SenseConfig",
+        "experiments.sense.command:run_sense",
+        "experiments.sense.tables:print_sense",
+        leaves_run=True,
+    ),
+    "sense-tasks": Command(
+        "Write the questions of `sense` as tasks for Inspect and lm-evaluation-harness.",
+        "experiments.sense.config:SenseTasksConfig",
+        "experiments.sense.tasks:run_sense_tasks",
+    ),
     "fidelity": Command(
         "Measure the small model against the known formula it imitates, as worker and as planner.",
         "experiments.fidelity.config:FidelityConfig",

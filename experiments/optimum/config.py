@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
+from experiments.core.archetypes import WorkforceConfig
 from experiments.core.checks import require_at_least
 from experiments.core.config import KindOfWorkers, WelfareName
 from experiments.validity.config import CertifiedConfig, are_models, require_workers
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class OptimumConfig(CertifiedConfig):
+class OptimumConfig(CertifiedConfig, WorkforceConfig):
     """Search the best schedule on today's brackets two ways, and bound what any could bring.
 
     Among language models there is no bound: a search, and a confidence band of the best found.
@@ -30,6 +31,7 @@ class OptimumConfig(CertifiedConfig):
     def _check(self) -> None:
         require_at_least(1, "generations", self.generations)
         require_workers(self.kinds, get_args(KindOfWorkers))
+        self.check_archetypes(self.size, "choice", models_work=are_models(self.workers))
 
     @property
     def asks_a_model(self) -> bool:

@@ -13,11 +13,12 @@ from baselines.search.random import FlatSearch
 from econjax import BracketSchedule
 from econjax.planning import Evaluator, RationalEvaluator, plan
 from experiments.core.registry import surrogate_planner
+from experiments.core.workforce import workforce_of
 from experiments.optimum.config import OptimumConfig
 from experiments.report.intervals import DRAWS, Measured, quantiles
 from experiments.report.rates import Rates, rates_of
+from llm_policy.archetypes.society import ArchetypeSociety
 from llm_policy.engines.base import Engine
-from llm_policy.people import people
 from llm_policy.surrogate.recording import RecordedWorkers
 from llm_policy.workers.evaluator import ModelEvaluator
 from llm_policy.workers.society import Society
@@ -75,7 +76,7 @@ class ModelOptimum:
 
 def find_model_optimum(
     key: Key[Array, ""],
-    society: Society,
+    society: Society | ArchetypeSociety,
     law: BracketSchedule,
     search: Search,
     progress: Callable[[str], None] = lambda what: None,
@@ -89,7 +90,8 @@ def find_model_optimum(
     Raises:
         EngineError: the engine cannot answer, or too few of its answers can be read.
     """
-    economy, tally = society.workers.economy, society.workers.asker.tally
+    economy, answering = society.economy, society.answering
+    tally = answering.models.asker.tally
     before = tally.asked
     hunt, races = jax.random.split(key)
     rational = climb(RationalEvaluator(economy, society.welfare), [law]).schedule
@@ -99,11 +101,11 @@ def find_model_optimum(
     heard = np.array([float(report.equivalent) for report in tried.reports])
     places = np.argsort(-heard)[: search.finalists].tolist()
     climbed = {}
-    if isinstance(society.answering, RecordedWorkers):
+    if isinstance(answering, RecordedWorkers):
         progress(f"gradients on a surrogate, {search.climbs} tax years")
         planner = surrogate_planner(
             rational,
-            society.answering,
+            answering,
             society.welfare,
             steps=search.steps,
             subsistence=society.subsistence or 0.0,
@@ -164,17 +166,11 @@ def search_models(
     """
     people_key, key = jax.random.split(jax.random.key(config.seed))
     economy, corrected = config.economy(), config.correction_of(config.workers)
-    workers = people(
-        economy,
-        engine,
-        people_key,
-        statuses=config.statuses,
-        fixed=config.fixed_hours(economy),
-        correction=corrected and corrected.as_correction(),
-    )
+    correction = corrected and corrected.as_correction()
+    workforce = workforce_of(config, economy, engine, people_key, correction=correction)
     return find_model_optimum(
         key,
-        Society(workers, config.function, subsistence=config.subsistence),
+        workforce.society(config.function, config.subsistence),
         config.status_quo(),
         search,
         progress,

@@ -14,8 +14,8 @@ from experiments.pages.people import Reform, people_charts
 from experiments.pages.record import RunRecord, seeds_text
 from experiments.pages.schedules import schedule_charts
 from experiments.runs.directory import METRICS
+from experiments.sweep.chunks import OPTIMAL
 from experiments.sweep.design import DesignPoint, points_of
-from experiments.sweep.run import OPTIMAL
 from experiments.sweep.tables import swept_means
 
 _MOST_LINES, _MOST_ROWS = 8, 400

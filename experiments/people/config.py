@@ -17,7 +17,7 @@ _KEPT = "humans.csv"
 
 @dataclass(frozen=True)
 class PeopleConfig(AnsweringConfig):
-    """Hold workers against published moments of people: hours, elasticities, participation."""
+    """Hold workers against published moments of people: hours, elasticities, bunching, votes."""
 
     workers: Literal["llm", "formula", "rational"] = "llm"
     """Who works: language models that read personas, the formula that econjax-small was taught, or
@@ -27,8 +27,8 @@ class PeopleConfig(AnsweringConfig):
     samples: int = 4
     """Answers of each worker in each situation, in text mode; choices are asked once."""
     ways: bool = True
-    """Ask in other words, with the options in reverse, and with a memory of 40 hours too, and print
-    how far the figures spread."""
+    """Ask in other words, with the options in reverse, with a memory of 40 hours, and in another
+    currency too, and print how far the figures spread."""
     correct: bool = False
     """Tilt the answers so that they have the moments that are marked as fitted in the published
     table, print what that does to all others, and keep the correction in certificate.json, which
@@ -54,8 +54,12 @@ class PeopleConfig(AnsweringConfig):
 
     @property
     def questions(self) -> int:
-        """About how many questions the model is asked: three situations, in up to four ways."""
-        return self.size * 3 * (4 if self.ways else 1)
+        """About how many questions the model is asked.
+
+        Hours in three situations, without a kink and under four, and three votes, which a memory
+        does not change: in one way or five.
+        """
+        return self.size * (5 * 8 + 4 * 3 if self.ways else 8 + 3)
 
     def _check(self) -> None:
         require_at_least(2, "agents", self.size)

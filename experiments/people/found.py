@@ -61,7 +61,8 @@ class PeopleCertificate:
     """How far workers are from people, moment by moment; `who` says in words who they are.
 
     `fit` says what a correction is made of, by name, and `refused` why there is none: empty where
-    none was asked for. `hours` are those on offer, None of workers who say any.
+    none was asked for. `hours` are those on offer, None of workers who say any. `unvoted` says why
+    no votes could be read, empty if some could.
     """
 
     who: str
@@ -70,6 +71,7 @@ class PeopleCertificate:
     hours: tuple[float, ...] | None = None
     fit: dict[str, Any] = field(default_factory=dict)
     refused: str = ""
+    unvoted: str = ""
 
 
 def certificate_of(

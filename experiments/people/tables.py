@@ -5,8 +5,10 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.people.found import PeopleCertificate, PeopleLine
-from llm_policy.moments.measure import ALL, KEPT, LUMP_SUM
+from llm_policy.moments.kinks import ABOVE, BELOW, KINKS
+from llm_policy.moments.measure import ALL, HIGH_INCOME, KEPT, LUMP_SUM
 from llm_policy.moments.published import PublishedMoment
+from llm_policy.moments.votes import RISE
 
 
 def print_certificate(found: PeopleCertificate, console: Console) -> None:
@@ -21,7 +23,7 @@ def print_certificate(found: PeopleCertificate, console: Console) -> None:
     for line in found.lines:
         table.add_row(*_cells(line), *(_after(line) if found.fit else ()))
     console.print(table)
-    for remark in (*_correction(found), *_LEGEND, *_sources(found)):
+    for remark in (*_unvoted(found), *_correction(found), *_LEGEND, *_sources(found)):
         console.print(remark, markup=False)
 
 
@@ -37,15 +39,26 @@ _NAMES = {
     "mean_hours": "mean hours at work",
     "hours": "elasticity of hours at work",
     "hicksian_hours": "the same, compensated",
+    "at_work": "who works at all, %",
     "participation": "elasticity of working at all",
     "income": "elasticity of income",
     "propensity_to_earn": "earned more for a dollar given",
+    "bunching": "elasticity by bunching at a kink",
+    "in_favor": "for higher top rates, %",
+    "fairness_effect": "the argument of fairness, points",
+    "efficiency_effect": "the argument of efficiency, points",
 }
 _LEGEND = (
     f"Elasticities are to what is kept of a dollar, which falls to {KEPT:.0%}; earned more for a "
     f"dollar given: of ${LUMP_SUM:,.0f} a year beside work. best: the same people at their best "
     "hours. other ways: the least and the greatest value where the same question is asked in other "
-    "words, with the options in reverse, and with a memory of 40 hours.",
+    "words, with the options in reverse, with a memory of 40 hours (but for votes), and, of a "
+    "model, in crowns.",
+    f"Bunching: everybody is asked without a kink and at {KINKS} kinks near its own income, where "
+    f"the rate rises from {BELOW:.0%} to {ABOVE:.0%}, and reads for whom it works. Votes: for the "
+    f"law or for {100 * RISE:.0f} points more on incomes from ${HIGH_INCOME:,.0f} on, paid back in "
+    "equal shares; everybody reads what it would keep. An argument says that this is fair, or what "
+    "it costs; points are percentage points, of the same voters.",
     "Who chooses has 0, 10, ... 100 hours to choose from: 50 stands for 45 to 54. agrees: the "
     "workers' interval overlaps what is published, its range if it has one, and reaches no further "
     "beyond it than half of the value; undecided: it overlaps and reaches further, so ask more "
@@ -77,6 +90,10 @@ def _after(line: PeopleLine) -> tuple[str, ...]:
         return "-", "-", line.then
     after = line.corrected
     return _number(after.value), _range((after.low, after.high)), line.then
+
+
+def _unvoted(found: PeopleCertificate) -> list[str]:
+    return [f"WARNING, no votes: {found.unvoted}"] if found.unvoted else []
 
 
 def _correction(found: PeopleCertificate) -> list[str]:

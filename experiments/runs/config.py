@@ -31,6 +31,8 @@ class ResumeConfig:
     """Dollars per million tokens read, and per million tokens written."""
     most_unread: float | None = None
     """Another limit than the simulation began with on the share of answers that cannot be read."""
+    ray: str | None = None
+    """The Ray cluster on which to go on with a sweep: local, local:N, auto or HOST:PORT."""
     ask_again: bool = False
     """Ask again what stopped the run because too many answers could not be read."""
     mend: bool = False

@@ -41,7 +41,7 @@ from llm_policy.engines.wrappers.store import Store
 def start(
     command: str,
     config: RunChoices,
-    starting: "Callable[[RunChoices], list[Engine]] | None" = None,
+    starting: "Starting | None" = None,
 ) -> None:
     """Do a run in a new directory; a mistake that is found before anything was asked leaves none.
 
@@ -54,7 +54,7 @@ def start(
     with mistakes():
         config.check()
         path = new_run_path(config.runs, config.name, command=command)
-    engines = starting(config) if starting else start_engines(config.orders())
+    engines = (starting or _named)(config)
     try:
         _make(path, command, config, engines, recorded=True)
     except BaseException:
@@ -70,18 +70,33 @@ def start(
         raise
 
 
-def resume(choices: ResumeConfig, limits: Mapping[str, Any] | None = None) -> None:
+def resume(
+    choices: ResumeConfig,
+    limits: Mapping[str, Any] | None = None,
+    starting: "Starting | None" = None,
+) -> None:
     """Finish a run that was cut short, in its directory; `limits` take the place of all it had.
+
+    `starting` is as in `start`.
 
     Raises:
         Mistake: the directory holds no run, a finished one, or one that another process does.
         EngineError: the engine cannot answer.
     """
     with alone_in(choices.run):
-        _resume(choices, limits or {})
+        _resume(choices, limits or {}, starting or _named)
 
 
-def _resume(choices: ResumeConfig, limits: Mapping[str, Any]) -> None:
+Starting = Callable[[RunChoices], list[Engine]]
+"""Returns an engine for each model that a run asks."""
+
+
+def _named(config: RunChoices) -> list[Engine]:
+    """Return the engines that the choices name."""
+    return start_engines(config.orders())
+
+
+def _resume(choices: ResumeConfig, limits: Mapping[str, Any], starting: Starting) -> None:
     with mistakes():
         command, old = _read(choices.run)
         if (choices.run / METRICS).exists():
@@ -94,7 +109,7 @@ def _resume(choices: ResumeConfig, limits: Mapping[str, Any]) -> None:
         _check_servers(choices.run, config)
     for name in changed_since(choices.run):
         NOTES.print(f"{name} has changed since the run began, which goes on with its own copy.")
-    engines = start_engines(config.orders())
+    engines = starting(config)
     with _session(engines, choices.run, config, mending=choices.mend) as session:
         before = read_manifest(choices.run)["prompts"]
         changed = {name: new for name, new in config.asdict().items() if new != old.asdict()[name]}

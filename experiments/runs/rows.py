@@ -40,13 +40,13 @@ def identity(choices: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str
 
     Ready for JSON.
     """
-    said = {name: value for name, value in choices.items() if name not in _FILES}
+    said = {name: value for name, value in choices.items() if name not in FILE_CHOICES}
     if "workers" in said:
         said["workers"] = _without_files(said["workers"])
     return {"config": json.loads(json.dumps(said)), "files": digests_of(files)}
 
 
-_FILES = ("economy_file", "file", "population", "human", "certificate")
+FILE_CHOICES = ("economy_file", "file", "population", "human", "certificate")
 """Choices that say where a file is of which the run keeps a copy."""
 
 

@@ -51,7 +51,7 @@ def run_study(config: StudyConfig) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with alone_in(folder):
         record_runs(folder, runs)
-        outcomes = do_runs(folder, runs, config, again(config))
+        outcomes = _done(folder, runs, config)
     _tell(study.document, outcomes, folder, config)
     if short := [one for one in outcomes if one.status in ("failed", "left")]:
         raise EngineError(
@@ -59,10 +59,21 @@ def run_study(config: StudyConfig) -> None:
         )
 
 
+def _done(folder: Path, runs: Sequence[PlannedRun], config: StudyConfig) -> list[RunOutcome]:
+    """Do the runs here, or on a cluster, and return what became of all."""
+    if config.ray is None:
+        return do_runs(folder, runs, config, again(config))
+    from experiments.cluster.connection import joined_cluster
+    from experiments.study.cluster import do_runs_on
+
+    with joined_cluster(config.ray) as cluster:
+        return do_runs_on(cluster, folder, runs, config, again(config))
+
+
 def again(config: StudyConfig) -> str:
     """Return the command that goes on with a study, but for limits, which may be raised."""
     words = ["econjax", "study", str(config.study), *(["--quick"] if config.quick else [])]
-    for name, value in (config.of_models() | {"name": config.name}).items():
+    for name, value in (config.of_models() | {"name": config.name, "ray": config.ray}).items():
         words += [f"--{name.replace('_', '-')}", str(value)] if value is not None else []
     if config.runs != Path("runs"):
         words += ["--runs", str(config.runs)]

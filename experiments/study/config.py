@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from experiments.cluster.address import cluster_address
 from experiments.core.checks import COSTS, check_limits
 from experiments.core.choices import CommandChoices
 
@@ -50,6 +51,9 @@ class StudyConfig(CommandChoices):
     """Name of the folder of the study's runs; that of the study if not given."""
     runs: Path = field(default=Path("runs"))
     """Folder that holds it, among run directories, whose timings --dry-run reads."""
+    ray: str | None = None
+    """Do the runs on a Ray cluster, as many at a time as it has cores: local, local:N (so many
+    processes of this machine), auto (the cluster that this machine is part of), or HOST:PORT."""
     json: bool = False
     """Print the result as JSON on standard output instead of tables."""
 
@@ -60,6 +64,8 @@ class StudyConfig(CommandChoices):
                 "those that are shipped."
             )
         check_limits(self.limits(), self.prices)
+        if self.ray is not None:
+            cluster_address(self.ray)
 
     def limits(self) -> dict[str, Any]:
         """Return what all runs together may cost."""

@@ -4,9 +4,9 @@ import contextlib
 import dataclasses
 import json
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TextIO
 
 from experiments.core.config import SERVERS
 from experiments.core.signals import advising
@@ -15,7 +15,7 @@ from experiments.report.files import whole
 from experiments.report.plain import one_line
 from experiments.runs.config import ResumeConfig
 from experiments.runs.directory import MANIFEST, METRICS, read_manifest
-from experiments.runs.lifecycle import resume, start
+from experiments.runs.lifecycle import Starting, resume, start
 from experiments.runs.rows import MAY_CHANGE
 from experiments.runs.spending import spent_by
 from experiments.study.config import StudyConfig
@@ -80,8 +80,7 @@ def do_runs(
             continue
         limits = _limits_left(folder, run, runs, config)
         if spent := [name for name, left in limits.items() if left is not None and left <= 0]:
-            words = f"{spent[0].replace('_', ' ')} of the study is reached"
-            done.append(RunOutcome(run, "left", words))
+            done.append(left_by(run, spent[0].replace("_", " ")))
             continue
         NOTES.print(f"Run {place} of {len(runs)}: {run.name}")
         try:
@@ -97,31 +96,48 @@ def is_complete(folder: Path, run: PlannedRun) -> bool:
     return (folder / run.name / METRICS).is_file()
 
 
+def left_by(run: PlannedRun, limit: str) -> RunOutcome:
+    """Return that a run was left, because a limit of the study is reached."""
+    return RunOutcome(run, "left", f"{limit} of the study is reached")
+
+
 def _attempt(
     folder: Path, run: PlannedRun, limits: dict[str, Any], config: StudyConfig
 ) -> RunOutcome:
-    """Do a run, or say why it could not be done: whatever it raises ends no other run."""
     with (folder / f"{run.name}.txt").open("a", encoding="utf-8") as file:
-        try:
-            with contextlib.redirect_stdout(file):
-                _begin_or_go_on(folder / run.name, run, limits, config)
-        except Exception as error:  # a fault of one run is told, and costs the others nothing
-            traceback.print_exc(file=file)
-            why = one_line(error) or type(error).__name__
-            reached = isinstance(error.__cause__, BudgetError)
-            return RunOutcome(run, "left" if reached else "failed", why)
+        return attempted(run, file, lambda: begin_or_go_on(folder / run.name, run, limits))
+
+
+def attempted(run: PlannedRun, file: TextIO, work: Callable[[], None]) -> RunOutcome:
+    """Do a run, or say why it could not be done: whatever it raises ends no other run.
+
+    What it prints goes into the file.
+    """
+    try:
+        with contextlib.redirect_stdout(file):
+            work()
+    except Exception as error:  # a fault of one run is told, and costs the others nothing
+        traceback.print_exc(file=file)
+        why = one_line(error) or type(error).__name__
+        return RunOutcome(run, "left" if _is_of_budget(error) else "failed", why)
     return RunOutcome(run, "done")
 
 
-def _begin_or_go_on(
-    path: Path, run: PlannedRun, limits: dict[str, Any], config: StudyConfig
+def begin_or_go_on(
+    path: Path, run: PlannedRun, limits: dict[str, Any], starting: Starting | None = None
 ) -> None:
+    """Do a run in its directory, within limits; `starting` is as in `lifecycle.start`."""
     if not (path / MANIFEST).is_file():
-        return start(run.command, dataclasses.replace(run.config, **limits))
+        return start(run.command, dataclasses.replace(run.config, **limits), starting)
     said = dict(vars(run.config))
     servers: Any = {name: said[name] for name in SERVERS if said.get(name)}
-    prices = {"prices": config.prices} if run.asks else {}
-    resume(ResumeConfig(path, **servers), limits | prices)
+    prices = {"prices": run.config.prices} if run.asks else {}
+    resume(ResumeConfig(path, **servers), limits | prices, starting)
+
+
+def _is_of_budget(error: BaseException | None) -> bool:
+    """Whether an error came of a limit."""
+    return error is not None and (isinstance(error, BudgetError) or _is_of_budget(error.__cause__))
 
 
 def _limits_left(

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 
 import tyro
 
+from experiments.cluster.address import cluster_address
 from experiments.core.checks import require_at_least
 from experiments.core.choices import RunChoices
 
@@ -29,6 +30,9 @@ class SweepConfig(RunChoices):
     """Name of the run directory; the time if not given."""
     runs: Path = field(default=Path("runs"))
     """Folder that holds run directories."""
+    ray: str | None = None
+    """Solve chunks on a Ray cluster: local, local:N (so many processes of this machine), auto (the
+    cluster that this machine is part of), or HOST:PORT."""
     json: bool = False
     """Print the result as JSON on standard output instead of a table."""
 
@@ -37,6 +41,8 @@ class SweepConfig(RunChoices):
 
         if not 0 < self.memory < 1e6:
             raise ValueError(f"--memory is gigabytes, above 0; got {self.memory}.")
+        if self.ray is not None:
+            cluster_address(self.ray)
         for point in checked_points(self.file):
             require_at_least(2, "agents", point.source.size)
 

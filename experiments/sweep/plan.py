@@ -169,6 +169,11 @@ def chunks_of(groups: Sequence[CellGroup]) -> Iterator[tuple[int, CellGroup, int
             number += 1
 
 
+def layout_of(groups: Sequence[CellGroup]) -> tuple[int, ...]:
+    """Return how many cells each chunk of a sweep has, by its number."""
+    return tuple(len(group.chunks[own]) for _, group, own in chunks_of(groups))
+
+
 def _pieces(point: DesignPoint, path: Path) -> Pieces:
     source, said = point.source, point.document.calibration
     spending = {"none": 0.0}.get(str(source.spending), source.spending)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.report.intervals import mean_of
-from experiments.sweep.run import OPTIMAL
+from experiments.sweep.chunks import OPTIMAL
 
 
 def swept_means(metrics: Path, varied: Sequence[str]) -> list[dict[str, Any]]:

@@ -1,9 +1,10 @@
-"""Hold archetypes against a known truth: workers who all choose as the formula says.
+"""Hold archetypes against the truth: what every worker of a crowd says.
 
 Run `python -m experiments.tools.archetype_truth --agents 1000000`. The formula is asked as an
-engine, of few, and computed for everybody, a block of workers after the other. One step under each
-of three schedules: calls against decisions, the distribution of hours, welfare, and whether the
-certificate's intervals cover the truth.
+engine, of few, and computed for everybody, a block of workers after the other. With `--model
+econjax-small --agents 20000` everybody is asked, which takes as many calls a schedule. One step
+under each of three schedules: calls against decisions, the distribution of hours, welfare, and
+whether the certificate's intervals cover the truth.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import json
 import resource
 import sys
 import time
+from functools import partial
 from typing import Any
 
 import jax
@@ -28,9 +30,13 @@ from econjax import (
     settle,
     us_federal,
 )
+from experiments.core.choices import EngineOptions
+from experiments.core.config import FORMULA
+from experiments.core.engines import start_engine
+from experiments.report.disclosure import SHIPPED
 from llm_policy.archetypes.certificate import BiasCertificate, certify_bias, mixed_chances
 from llm_policy.archetypes.crowd import PeopledEconomy, crowd_of
-from llm_policy.archetypes.lives import FewAnswers
+from llm_policy.archetypes.lives import FewAnswers, ask, begun
 from llm_policy.archetypes.society import (
     TOLERANCE,
     Archetypes,
@@ -39,6 +45,8 @@ from llm_policy.archetypes.society import (
     archetypes_of,
 )
 from llm_policy.audit.variation import jensen_shannon, total_variation
+from llm_policy.engines.base import Engine
+from llm_policy.engines.embedded.engine import EmbeddedEngine
 from llm_policy.formula.workers import Endowment, hours_probabilities, of_personas
 from llm_policy.memory.workers import Records, nothing, remember
 from llm_policy.people import makes_models
@@ -46,6 +54,9 @@ from llm_policy.prompts.disutility import price_of_an_hour
 from llm_policy.workers.lived import SUBSISTENCE, lived, own_best
 
 _BLOCK = 2**15
+_DRAWN, _MOST_DRAWS = 2**21, 100
+"""Workers times draws that the truth is scored by, and the most draws; there is one at least."""
+_CACHE_BYTES = 1 << 28
 _HOURS = np.arange(0.0, 101.0, 10.0)
 _AIM = Atkinson(1.0)
 
@@ -58,6 +69,7 @@ def main() -> None:
     parser.add_argument("--error", type=float, default=TOLERANCE)
     parser.add_argument("--audited", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--model", default=FORMULA)
     print(json.dumps(against_truth(parser.parse_args()), indent=1))
 
 
@@ -66,22 +78,22 @@ def against_truth(chosen: argparse.Namespace) -> dict[str, Any]:
     law, key, started = us_federal(2024), jax.random.key(chosen.seed), time.perf_counter()
     population = calibrate(gb2(chosen.agents), law)
     crowd = crowd_of(key, Economy(population=population, preferences=Quasilinear(0.25)))
-    few = archetypes_of(
-        crowd, makes_models(None), law, most=chosen.archetypes, tolerance=chosen.error
-    )
+    make = makes_models(_engine(chosen.model))
+    few = archetypes_of(crowd, make, law, most=chosen.archetypes, tolerance=chosen.error)
     chosen_in, steep = time.perf_counter() - started, jnp.minimum(1.6 * law.rates, 0.8)
     schedules = {"law": law.rates, "flat 30 %": 0.3 + 0 * law.rates, "steep": steep}
     found = {
-        name: _under(key, few, BracketSchedule(law.thresholds, rates), chosen.audited)
+        name: _under(key, few, BracketSchedule(law.thresholds, rates), chosen)
         for name, rates in schedules.items()
     }
     audits = sum(one["audit_calls"] for one in found.values())
     decisions = len(schedules) * chosen.agents
     calls = few.calls - len(schedules) * len(few.nodes.cell)  # a certificate's year asks once more
     return {
+        "model": chosen.model,
         "agents": chosen.agents,
         "archetypes": len(few.nodes.cell),
-        "cells": len(few.cells.speaker),
+        "cells": len(few.cells.typical),
         "held_out": few.held_out._asdict(),
         "calls": calls,
         "audit_calls": audits,
@@ -92,6 +104,18 @@ def against_truth(chosen: argparse.Namespace) -> dict[str, Any]:
         "peak_gigabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
         "schedules": found,
     }
+
+
+def _engine(model: str) -> Engine | None:
+    """Return what a model's engine is, None for the formula.
+
+    What econjax-small keeps of what it read is bounded, for nobody is asked twice.
+    """
+    if model == FORMULA:
+        return None
+    if model == SHIPPED:
+        return EmbeddedEngine(cache_bytes=_CACHE_BYTES)
+    return start_engine(EngineOptions(model, server=None, temperature=1.0, context=8192))
 
 
 def formula_chances(
@@ -110,7 +134,16 @@ def formula_chances(
     return hours_probabilities(means, of_personas(crowd.personas), schedule, memory, "exploit")
 
 
-def _under(key, few: Archetypes, schedule: BracketSchedule, audited: int) -> dict[str, Any]:
+def asked_chances(
+    some: PeopledEconomy, schedule: BracketSchedule, few: Archetypes, rebate: float
+) -> Float[np.ndarray, "agents options"]:
+    """Return the chances of hours that workers state in the only step of a tax year, each asked."""
+    workers = few.make(some)
+    state = begun(workers, schedule, jnp.asarray(rebate)).next_year(schedule)
+    return ask(jax.random.key(0), workers, state.situation("exploit"), state.memory).probabilities
+
+
+def _under(key, few: Archetypes, schedule: BracketSchedule, chosen: Any) -> dict[str, Any]:
     society, steps = ArchetypeSociety(few, _AIM), list[CrowdStep]()
     started = time.perf_counter()
     report, _ = society.tax_year(
@@ -122,10 +155,14 @@ def _under(key, few: Archetypes, schedule: BracketSchedule, audited: int) -> dic
     )
     seconds = time.perf_counter() - started
     print(f"drawn in {seconds:.1f} s", file=sys.stderr, flush=True)
-    certificate = certify_bias(key, society, schedule, steps=1, audited=audited)
+    certificate = certify_bias(key, society, schedule, steps=1, audited=chosen.audited)
     assert certificate.welfare is not None, "it is not that of the worst off"
     print("certified", file=sys.stderr, flush=True)
-    hours, apart, truth = _truth(few, schedule, steps[0].answers)
+    chances = partial(formula_chances, schedule=schedule)
+    if chosen.model != FORMULA:
+        rebate = society.begin(schedule).rebate
+        chances = partial(asked_chances, schedule=schedule, few=few, rebate=rebate)
+    hours, apart, truth = _truth(few, schedule, steps[0].answers, chances)
     worth, drawn = float(truth.equivalent), float(report.equivalent)
     return {
         "seconds": seconds,
@@ -158,25 +195,36 @@ def _covered(certificate: BiasCertificate, hours, report, truth) -> dict[str, bo
     return {name: held[name].low <= true <= held[name].high for name, true in more.items()}
 
 
-def _truth(few: Archetypes, schedule: BracketSchedule, answers: FewAnswers):
-    """Return the distribution of hours, how far each worker's chances are from it, the report."""
+def _truth(few: Archetypes, schedule: BracketSchedule, answers: FewAnswers, chances_of: Any):
+    """Return the distribution of hours, how far each worker's chances are from it, the report.
+
+    The report is the mean over draws of everybody's hours, of which there are the more, the fewer
+    workers there are.
+    """
     economy, agents = few.crowd.economy, few.crowd.economy.population.agents
     weight = np.asarray(economy.population.weight).astype(float)
-    rng, labor = np.random.default_rng(0), np.empty(agents, np.float32)
+    draws = max(1, min(_MOST_DRAWS, _DRAWN // agents))
+    rng, labor = np.random.default_rng(0), np.empty((draws, agents), np.float32)
     hours, apart = np.zeros(len(_HOURS)), 0.0
     for start in range(0, agents, _BLOCK):
         here = np.arange(start, min(start + _BLOCK, agents))
-        chances = formula_chances(few.crowd.some(here), schedule)
+        chances = chances_of(few.crowd.some(here))
         drawn = mixed_chances(answers, *(part[here] for part in few.links))
         hours += weight[here] @ chances
         apart += weight[here] @ jensen_shannon(chances, drawn)
         reached = np.cumsum(chances, axis=1)[:, :-1]
-        labor[here] = _HOURS[(rng.random((len(here), 1)) >= reached).sum(axis=1)]
+        for one in labor:
+            one[here] = _HOURS[(rng.random((len(here), 1)) >= reached).sum(axis=1)]
+    reports = [_settled(economy, schedule, one) for one in labor]
+    report = jax.tree.map(lambda *values: sum(values) / draws, *reports)
+    return hours / weight.sum(), float(apart / weight.sum()), report
+
+
+def _settled(economy: Economy, schedule: BracketSchedule, labor: Float[np.ndarray, " agents"]):
     outcome = jax.jit(settle)(economy, schedule, jnp.asarray(labor))
     best = own_best(economy, schedule, outcome.rebate)
     options = {"subsistence": SUBSISTENCE, "understood": jnp.ones(())}
-    report = lived(economy, schedule, outcome, _AIM, best=best, **options).report
-    return hours / weight.sum(), float(apart / weight.sum()), report
+    return lived(economy, schedule, outcome, _AIM, best=best, **options).report
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ _WAGES_SOURCE = (
     "printed is",
     "replaced by p50^2 / p10, as far from the median as the p10 is.",
     f"entry: {_EP}, typical entry education as a level of education.csv, 0 the lowest.",
+    "self_employed_percent: the same table, of all jobs, a dash as 0; of a group by its jobs.",
 )
 GROUPS_SOURCE = (
     "Major groups of occupations of employed people in the United States, 2024.",

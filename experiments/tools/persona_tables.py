@@ -123,10 +123,10 @@ def _groups(
         if row["level"] != "major":
             continue
         wage = by_title[_short(row["occupation"]).lower()]
+        own = [job for job in entry if job["soc_code"][:2] == wage["soc_code"][:2]]
         jobs: Counter[int] = Counter()
-        for job in entry:
-            if job["soc_code"][:2] == wage["soc_code"][:2]:
-                jobs[_level(job)] += round(10 * float(job["employment_2024_k"]))
+        for job in own:
+            jobs[_level(job)] += round(10 * float(job["employment_2024_k"]))
         rows.append(
             {
                 "group": _short(row["occupation"]),
@@ -138,6 +138,7 @@ def _groups(
                 **_percentiles(wage),
                 "entry": max(jobs, key=lambda level: jobs[level]),
                 "hours_group": _hours_group(row["occupation"], hours),
+                "self_employed_percent": _self_employed(own),
             }
         )
     return rows
@@ -167,6 +168,7 @@ def _occupations(
             "weekly_women": row["median_weekly_earnings_women_usd"],
             **(_percentiles(wage_of[code]) if code in wage_of else _NO_WAGES),
             "entry": str(_level(entry_of[code])) if code in entry_of else "",
+            "self_employed_percent": _self_employed([entry_of[code]] if code in entry_of else []),
         }
         rows.append(
             {
@@ -207,6 +209,14 @@ def _percentiles(wage: CsvRow) -> dict[str, str]:
 
 def _level(job: CsvRow) -> int:
     return next(i for i, (_, names) in enumerate(LEVELS) if job["typical_entry_education"] in names)
+
+
+def _self_employed(jobs: Sequence[CsvRow]) -> str:
+    """Return the per cent of jobs of the self-employed; "" of no jobs."""
+    size = [float(job["employment_2024_k"]) for job in jobs]
+    own = [float(job["pct_self_employed_2024"] or 0) for job in jobs]
+    share = sum(a * b for a, b in zip(size, own, strict=True)) / sum(size) if jobs else None
+    return "" if share is None else f"{share:.1f}"
 
 
 def _oews_group(title: str) -> str:

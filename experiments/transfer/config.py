@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import get_args
 
+from experiments.core.archetypes import WorkforceConfig
 from experiments.core.checks import require_at_least, require_some
 from experiments.core.config import (
     COMPARED,
@@ -17,7 +18,7 @@ from experiments.validity.config import CertifiedConfig, are_models, require_wor
 
 
 @dataclass(frozen=True)
-class TransferConfig(CertifiedConfig):
+class TransferConfig(CertifiedConfig, WorkforceConfig):
     """Let planners learn from rational workers and from language models, and set taxes for both."""
 
     workers: tuple[str, ...] = get_args(KindOfWorkers)
@@ -53,7 +54,7 @@ class TransferConfig(CertifiedConfig):
         models = sum(map(are_models, self.workers))
         learning = self.evaluations[1] + len(self.workers) * self.checks
         years = models * len(self.roster) * learning
-        return self.seeds * len(self.welfare) * years * self.tax_year * self.size
+        return self.seeds * len(self.welfare) * years * self.tax_year * self.answering(self.size)
 
     @property
     def asks_a_model(self) -> bool:
@@ -74,3 +75,5 @@ class TransferConfig(CertifiedConfig):
         require_some("welfare", self.welfare, get_args(WelfareName))
         require_some("planners", self.planners, get_args(PlannerName))
         check_planners(self, self.planners)
+        models_work = any(map(are_models, self.workers))
+        self.check_archetypes(self.size, "choice", models_work=models_work)

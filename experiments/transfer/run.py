@@ -12,16 +12,13 @@ from econjax import BracketSchedule
 from econjax.planning import Evaluator, RationalEvaluator, plan
 from experiments.core.config import PlannerName, WelfareName
 from experiments.core.registry import REGISTRY, PlanningContext, titled
+from experiments.core.workforce import Workforce, workforce_of
 from experiments.report.disclosure import nature
 from experiments.report.intervals import Measured, bootstrap
 from experiments.transfer.config import TransferConfig
 from experiments.validity.config import are_models
 from llm_policy.engines.base import Engine
-from llm_policy.people import people
-from llm_policy.surrogate.recording import RecordedWorkers
 from llm_policy.workers.evaluator import ModelEvaluator
-from llm_policy.workers.llm import LLMWorkers
-from llm_policy.workers.society import Society
 
 
 @dataclass(frozen=True)
@@ -123,25 +120,20 @@ class _Place:
         self.economy = self.config.economy()
         key = jax.random.fold_in(self.key, 0)
         models = [kind for kind in self.config.workers if are_models(kind)]
-        self.workers = {self.config.label(kind): self._people(kind, key) for kind in models}
+        self.workforces = {self.config.label(kind): self._workforce(kind, key) for kind in models}
 
-    def _people(self, kind: str, key: Key[Array, ""]) -> LLMWorkers | RecordedWorkers:
+    def _workforce(self, kind: str, key: Key[Array, ""]) -> Workforce:
         """Return language models of a kind: those of the formula where no model is asked."""
-        corrected = self.config.correction_of(kind)
-        return people(
-            self.economy,
-            self.engine if self.config.model_works(kind) else None,
-            key,
-            statuses=self.config.statuses,
-            fixed=self.config.fixed_hours(self.economy),
-            correction=corrected and corrected.as_correction(),
-        )
+        config, corrected = self.config, self.config.correction_of(kind)
+        engine = self.engine if config.model_works(kind) else None
+        correction = corrected and corrected.as_correction()
+        return workforce_of(config, self.economy, engine, key, correction=correction)
 
     def learned(self, name: PlannerName, welfare: WelfareName, source: str) -> BracketSchedule:
         """Return what a planner recommends after meeting workers of one kind."""
         tries = self.config.evaluations[are_models(source)]
-        aim, met = self.config.aim(welfare), self.workers.get(source)
-        workers = met if isinstance(met, RecordedWorkers) else None
+        aim, met = self.config.aim(welfare), self.workforces.get(source)
+        workers = met and met.recorded
         setting = PlanningContext(
             law=self.law,
             elasticity=self.config.told,
@@ -169,7 +161,7 @@ class _Place:
         if seat.workers == "rational":
             return RationalEvaluator(self.economy, welfare)
         key = jax.random.fold_in(self.key, purpose)
-        society = Society(self.workers[seat.workers], welfare, subsistence=self.config.subsistence)
+        society = self.workforces[seat.workers].society(welfare, self.config.subsistence)
         return ModelEvaluator(society, steps=self.config.tax_year, key=key)
 
 

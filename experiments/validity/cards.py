@@ -215,15 +215,15 @@ def _may_not(asked: AskedWorkers, cited: CitedCertificate | None) -> tuple[str, 
     if asked.corrected is not None:
         said.append(
             "Take the correction for more than a tilt to the moments that it was fitted to: "
-            "whether somebody works stays as answered, and it was fitted to workers without a "
-            "memory."
+            "whether somebody works, and votes, stay as answered, what it does to bunching is not "
+            "measured, and it was fitted to workers without a memory."
         )
     return (
         *said,
         "Forecast what a law would make people do: nothing here is held against a reform that "
         "people lived through.",
         "Stand for the people whose personas they read, one by one or in groups that no "
-        "certificate names; or for bunching, attitudes and votes, which none measures.",
+        "certificate names.",
     )
 
 

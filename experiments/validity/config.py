@@ -119,6 +119,10 @@ class CertifiedConfig(RunConfig):
                 "A correction tilts known chances of the hours on offer, and of hours in a text "
                 f"none are known: give --mode choice, or leave out {fitted[0][0]}."
             )
+        if getattr(self, "archetypes", None) is not None:
+            raise ValueError(
+                f"Archetypes are of answers as they are: leave out --archetypes, or {fitted[0][0]}."
+            )
         for name, one in fitted:
             require_same_law(name, one, self.status_quo(), self.currency.name)
         called = [one.of.name for _, one in fitted]

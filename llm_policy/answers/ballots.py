@@ -23,6 +23,21 @@ def ballot_answer(rule: Rule, candidates: int) -> dict[str, Any]:
     return {FIELDS[rule]: {"type": "array", "items": number, "minItems": 0, "maxItems": candidates}}
 
 
+def letter_answer(letters: Sequence[str]) -> dict[str, Any]:
+    """Return the properties of an answer that is a vote for one of what letters stand for."""
+    return {FIELDS["plurality"]: {"type": "string", "enum": list(letters)}}
+
+
+@reading
+def letter_in(text: str, letters: Sequence[str]) -> float:
+    """Return the place, from 0, of the letter that a text votes for."""
+    said = value_in(text, FIELDS["plurality"])
+    letter = said.strip().upper() if isinstance(said, str) else ""
+    if letter not in letters:
+        raise NoAnswer(f"{letter or said!r:.40} is none of {', '.join(letters)}")
+    return float(letters.index(letter))
+
+
 def read_ballot(text: str, rule: Rule, candidates: int) -> tuple[int, ...] | None:
     """Return what `ballot_in` reads, or None."""
     return ballot_in(text, rule, candidates).value

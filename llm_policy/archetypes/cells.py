@@ -1,4 +1,4 @@
-"""Cells of like people: few of them, none empty, each with somebody who speaks for it."""
+"""Cells of like people: few of them, none empty, each with somebody who is typical of it."""
 
 import heapq
 from typing import NamedTuple
@@ -17,10 +17,13 @@ _AT_ONCE = 2**20
 
 
 class PersonCells(NamedTuple):
-    """The number of each worker's cell, and the worker whose persona speaks for each cell."""
+    """The number of each worker's cell, and the worker who is most typical of each cell.
+
+    That one is asked to choose at which skills its cell is asked.
+    """
 
     of: Int[np.ndarray, " agents"]
-    speaker: Int[np.ndarray, " cells"]
+    typical: Int[np.ndarray, " cells"]
 
 
 class _Split(NamedTuple):
@@ -39,22 +42,22 @@ def person_cells(crowd: PeopledEconomy, most: int) -> PersonCells:
     there, the cell whose people differ most, by weight, is cut in two where that takes most of the
     sum of squares of one feature: usual hours, attitudes, sex, age, education, pay of the
     occupation. All this is of 16,384 people at most, so it does not depend on how many there are.
-    The speaker of a cell is whom its mean describes best.
+    The typical worker of a cell is whom its mean describes best.
     """
     stratum = crowd.stratum
     step = -(-len(stratum) // _POOL)
     pool = np.arange(step // 2, len(stratum), step)
-    x = _features(personas_at(crowd.personas, pool))
+    x = features(personas_at(crowd.personas, pool))
     weight = np.asarray(crowd.economy.population.weight)[pool].astype(float)
     splits = _grown(x, weight, stratum[pool], int(stratum.max()) + 1, most)
     cell = stratum.copy()
     for start in range(0, len(cell), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
-        cell[part] = _sorted_into(splits, _features(personas_at(crowd.personas, part)), cell[part])
-    return PersonCells(cell, _speakers(cell, pool, x, weight))
+        cell[part] = _sorted_into(splits, features(personas_at(crowd.personas, part)), cell[part])
+    return PersonCells(cell, _most_typical(cell, pool, x, weight))
 
 
-def _features(personas: Personas) -> Float[np.ndarray, "people features"]:
+def features(personas: Personas) -> Float[np.ndarray, "people features"]:
     """Return who people are, in numbers of about unit size."""
     return np.column_stack([np.asarray(person_features(personas)), _pay()[personas.occupation]])
 
@@ -124,19 +127,19 @@ def _sorted_into(
     return cell
 
 
-def _speakers(
+def _most_typical(
     cell: Int[np.ndarray, " agents"],
     pool: Int[np.ndarray, " pool"],
     x: Float[np.ndarray, "pool features"],
     weight: Float[np.ndarray, " pool"],
 ) -> Int[np.ndarray, " cells"]:
     """Return, for each cell, the worker of the pool who is nearest to its mean."""
-    speaker = np.zeros(cell.max() + 1, int)
-    for number in range(len(speaker)):
+    typical = np.zeros(cell.max() + 1, int)
+    for number in range(len(typical)):
         here = np.flatnonzero(cell[pool] == number)
         if not len(here):  # a kind of worker that the pool has nobody of
-            speaker[number] = int(np.argmax(cell == number))
+            typical[number] = int(np.argmax(cell == number))
             continue
         mean = weight[here] @ x[here] / weight[here].sum()
-        speaker[number] = pool[here[((x[here] - mean) ** 2).sum(axis=1).argmin()]]
-    return speaker
+        typical[number] = pool[here[((x[here] - mean) ** 2).sum(axis=1).argmin()]]
+    return typical

@@ -53,7 +53,7 @@ class BiasCertificate:
     """What archetypes err by under a schedule, by a sample of workers asked one by one.
 
     The `total` gap in the distribution of hours is parted in `persons`, who answer otherwise than
-    the speakers of their cells in their place, and `skills`, between which is interpolated;
+    those who speak for them in their place, and `skills`, between which is interpolated;
     `sampling` is that of the hours that were drawn for all workers from the chances they had, which
     is known. Of means, what asking everybody would bring more: `labor` in hours a week, `income`
     and `revenue` in money a year, `welfare` its equivalent (None where it is that of the worst off,
@@ -88,7 +88,7 @@ def certify_bias(
 
     The poorest and the richest hundredth of the workers are strata of their own with an eighth of
     the sample each, and asked one and all where they are no more; the others are in strata of equal
-    weight. Each is asked twice a step, with its own persona and with its cell's speaker's, and
+    weight. Each is asked twice a step, with its own persona and with one that speaks for it, and
     remembers what it then did at the rebate that the crowd brings. What a sampled worker's chances
     differ by from those that its hours were drawn from is added up with the weights of the design
     (a difference estimator; Cassel, Särndal and Wretman 1976).
@@ -102,8 +102,8 @@ def certify_bias(
     here = archetypes.crowd.some(sample.place, sample.weight)
     begun_at = society.begin(schedule)
     own = _Witnesses(archetypes.make(here), schedule, begun_at.rebate)
-    spoken = archetypes.speakers(sample.place)._replace(economy=here.economy)
-    cell = _Witnesses(archetypes.make(spoken), schedule, begun_at.rebate)
+    spoken = archetypes.spoken_for(jax.random.fold_in(key, 3), sample.place).personas
+    cell = _Witnesses(archetypes.make(here._replace(personas=spoken)), schedule, begun_at.rebate)
     year = _Year(key, society, sample)
 
     def on_step(number: int, step: CrowdStep, report: Report) -> None:

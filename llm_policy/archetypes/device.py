@@ -76,8 +76,13 @@ def scored(
     if agents <= _EXPECTED:
         chances = Chances(drawn.hours, chances_of(drawn))
         return economy, expected(key, economy, schedule, chances, welfare, **options)
-    keys = jax.random.split(key, max(2, min(_DRAWS, _AT_ONCE // agents)))
+    keys = jax.random.split(key, draws_of(agents))
     return economy, _over_draws(keys, economy, schedule, drawn, welfare, **options)
+
+
+def draws_of(agents: int) -> int:
+    """Return by how many draws a step of so many workers is scored, where it is by draws."""
+    return max(2, min(_DRAWS, _AT_ONCE // agents))
 
 
 @jax.jit

@@ -17,13 +17,13 @@ Ask = Callable[
     [Int[np.ndarray, " n"], Int[np.ndarray, " n"]],
     tuple[Float[np.ndarray, "n options"], Bool[np.ndarray, " n"]],
 ]
-"""Returns how likely the speakers of cells, in the place of workers, find each of the hours on
-offer, and who was understood."""
+"""Returns how likely the typical people of cells, in the place of workers, find each of the hours
+on offer, and who was understood."""
 _EVEN = 0.05  # of an interval's weight, that a kink must have on both sides to divide it
 
 
 class Nodes(NamedTuple):
-    """Archetypes: the cell that each is of, and the worker in whose place its speaker is asked.
+    """Archetypes: the cell that each is of, and the worker in whose place it is asked.
 
     They are in the order of cells, and of skill within.
     """
@@ -35,8 +35,9 @@ class Nodes(NamedTuple):
 class HeldOutError(NamedTuple):
     """How far interpolation lies from what was asked between the nodes, but is none of them.
 
-    Jensen-Shannon divergence in bits: `mean` by weight of the intervals between nodes, each asked
-    in its middle, and the `worst`; `asked` counts them.
+    Jensen-Shannon divergence in bits: `mean` over the intervals between nodes, each asked in its
+    middle, by their shares of people and of earnings, half each, and the `worst`; `asked` counts
+    them.
     """
 
     mean: float
@@ -55,7 +56,11 @@ class ArchetypeLinks(NamedTuple):
 
 
 class _Interval(NamedTuple):
-    """From one node of a cell to the next, as positions among its people; `bound` is its error."""
+    """From one node of a cell to the next, as positions among its people; `bound` is its error.
+
+    Its `weight` is half the share of all people and half the share of what all can earn that are
+    in it: welfare depends on the rebate too, which comes from the few who earn most.
+    """
 
     cell: int
     first: int
@@ -75,11 +80,12 @@ def nodes_of(
 ) -> tuple[Nodes, HeldOutError]:
     """Return where to ask, at most so many nodes, and what interpolation between them errs by.
 
-    A cell's first nodes are its least and most skilled. Between two of them the speaker is asked
-    in the middle: where its distribution is further than `tolerance` (Jensen-Shannon, bits) from
-    the interpolated one it is a node too, and both halves are looked at, the worst by weight first.
-    The middle is on both sides of a skill that earns a threshold of the schedule in 40 hours a
-    week, if there is one, for there budgets and calibrated tastes turn; otherwise the median.
+    A cell's first nodes are its least and most skilled. Between two of them its typical worker is
+    asked in the middle: where its distribution is further than `tolerance` (Jensen-Shannon, bits)
+    from the interpolated one there is a node too, and both halves are looked at, the worst first,
+    by weight of people and of what they can earn. The middle is on both sides of a skill that earns
+    a threshold of the schedule in 40 hours a week, if there is one, for there budgets and
+    calibrated tastes turn; otherwise the median.
     When there are as many nodes as may be, what is left is still asked once, and held out.
     """
     search = _Search(crowd, cells, schedule, ask)
@@ -106,8 +112,8 @@ class _Search:
         self.people = people_by_cell(cells)
         skill = log_skill(crowd)
         self._skill = [skill[members] for members in self.people]
-        weight = np.asarray(crowd.economy.population.weight).astype(float)
-        self._reached = [np.cumsum(weight[members]) for members in self.people]
+        counts = _importance(crowd)
+        self._reached = [np.cumsum(counts[members]) for members in self.people]
         starts = np.asarray(schedule.each_group()[0], float)
         turns = np.unique(starts[starts > 0]) / REFERENCE_HOURS
         self._turns = [np.searchsorted(own, np.log(turns)) for own in self._skill]
@@ -185,6 +191,14 @@ class _Search:
             if least >= _EVEN * interval.weight:
                 return [at - 1, at]
         return [int(np.clip(np.searchsorted(reached, half), first + 1, last - 1))]
+
+
+def _importance(crowd: PeopledEconomy) -> Float[np.ndarray, " agents"]:
+    """Return the mean of each worker's share of all people and of what all can earn."""
+    population = crowd.economy.population
+    weight = np.asarray(population.weight).astype(float)
+    earns = weight * np.asarray(population.skill)
+    return weight / weight.sum() / 2 + earns / max(earns.sum(), np.finfo(float).tiny) / 2
 
 
 def people_by_cell(cells: PersonCells) -> list[Int[np.ndarray, " members"]]:

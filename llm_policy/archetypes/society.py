@@ -19,6 +19,8 @@ from llm_policy.archetypes.crowd import PeopledEconomy, personas_at
 from llm_policy.archetypes.device import Drawn, scored
 from llm_policy.archetypes.lives import FewAnswers, ask, begun, remembering
 from llm_policy.archetypes.nodes import ArchetypeLinks, HeldOutError, Nodes, links_of, nodes_of
+from llm_policy.archetypes.speakers import speakers_of
+from llm_policy.personas.draw import generator
 from llm_policy.prompts.workers import Situation
 from llm_policy.surrogate.recording import RecordedWorkers
 from llm_policy.workers.chances import Chances, Moment
@@ -28,34 +30,44 @@ from llm_policy.workers.society import Society, State, year_report
 
 MakeWorkers = Callable[[PeopledEconomy], RecordedWorkers]
 """Makes language models of people, in the order in which they stand."""
-TOLERANCE = 0.002
-"""Jensen-Shannon divergence in bits above which interpolation between two skills is not enough."""
-_NODES_A_CELL = 4
+TOLERANCE = 0.0
+"""Jensen-Shannon divergence in bits above which interpolation between two skills is not enough: all
+the archetypes that there may be are used. What is missed between skills errs in one direction in
+all cells, so that little of it by worker is much for the mean."""
+_NODES_A_CELL, _FEW_CELLS = 32, 4
+"""Archetypes to a cell, fewer where that leaves fewer cells than a few. What people of a cell
+differ in averages out over its archetypes; what is missed between skills does not."""
 
 
 @dataclass
 class Archetypes:
     """Few language models, and which of them every worker of a crowd is drawn from.
 
-    `workers` are asked in the place of the crowd's workers at `nodes`, with the persona that speaks
-    for their cell. `held_out` says what interpolation between their skills errs by under the
-    schedule that they were chosen for. `decisions` counts hours drawn for the crowd's workers, and
-    `calls` what the models were asked for them, to choose the nodes too.
+    `workers` are asked in the place of the crowd's workers at `nodes`, with the persona of the
+    workers `speaker`, of the same cell (`speakers_of`). `held_out` says what interpolation between
+    skills errs by under the schedule that they were chosen for. `decisions` counts hours drawn for
+    the crowd's workers, and `calls` what the models were asked for them, to choose the nodes too.
     """
 
     crowd: PeopledEconomy
     cells: PersonCells
     nodes: Nodes
     links: ArchetypeLinks
+    speaker: Int[np.ndarray, " rows"]
     workers: RecordedWorkers
     make: MakeWorkers
     held_out: HeldOutError
     decisions: int = 0
     calls: int = 0
 
-    def speakers(self, place: Int[np.ndarray, " n"]) -> PeopledEconomy:
-        """Return workers at some places of the crowd with the personas that speak for them."""
-        return spoken_for(self.crowd, self.cells.of[place], place, self.cells.speaker)
+    def spoken_for(self, key: Key[Array, ""], place: Int[np.ndarray, " n"]) -> PeopledEconomy:
+        """Return workers at some places of the crowd with personas that speak for them.
+
+        Of a worker's two archetypes it is that of the one after with the chance of its share.
+        """
+        luck = generator(key).random(len(place))
+        row = self.links.left[place] + (luck < self.links.share[place])
+        return spoken_for(self.crowd, place, self.speaker[row])
 
     def drawn(self, answers: FewAnswers) -> Drawn:
         """Return of which chances everybody's hours are drawn."""
@@ -80,16 +92,18 @@ def archetypes_of(
 ) -> Archetypes:
     """Choose at most so many archetypes for a crowd, by asking them under a schedule.
 
-    There is a cell of like people for every four of them (`person_cells`, if `cells` are not given)
-    and the nodes of skill are where interpolation errs most (`nodes_of`). How often models are
-    asked does not depend on the number of workers.
+    There is a cell of like people for every 32 of them, and 4 at least if that leaves 8 for each
+    (`person_cells`, if `cells` are not given),
+    the nodes of skill are where interpolation errs most (`nodes_of`), and at each another person
+    speaks (`speakers_of`). How often models are asked does not depend on the number of workers.
 
     Raises:
         ValueError: fewer archetypes than twice the cells, or a tolerance that is no share.
         EngineError: too many answers could not be read, or the engine cannot answer.
     """
-    cells = person_cells(crowd, max(1, most // _NODES_A_CELL)) if cells is None else cells
-    count = len(cells.speaker)
+    few = max(1, min(_FEW_CELLS, most // 8))
+    cells = person_cells(crowd, max(few, most // _NODES_A_CELL)) if cells is None else cells
+    count = len(cells.typical)
     if most < min(2 * count, crowd.economy.population.agents) or not 0 <= tolerance <= 1:
         raise ValueError(
             f"{count} cells of people have at least {2 * count} archetypes, and an error from 0 to "
@@ -99,12 +113,15 @@ def archetypes_of(
     nodes, held_out = nodes_of(crowd, cells, schedule, question, most=most, tolerance=tolerance)
     links = links_of(crowd, cells, nodes)
     weight = _weights(crowd, links, len(nodes.cell))
-    workers = make(spoken_for(crowd, nodes.cell, nodes.place, cells.speaker, weight))
-    return Archetypes(crowd, cells, nodes, links, workers, make, held_out, calls=question.calls)
+    speaker = speakers_of(crowd, cells, nodes, links)
+    workers = make(spoken_for(crowd, nodes.place, speaker, weight))
+    return Archetypes(
+        crowd, cells, nodes, links, speaker, workers, make, held_out, calls=question.calls
+    )
 
 
 class _Question:
-    """Asks the speakers of cells in the place of workers, in batches of one size.
+    """Asks the typical people of cells in the place of workers, in batches of one size.
 
     What a batch lacks stands in it with fixed hours, and is not asked: so programs are compiled
     once.
@@ -138,7 +155,7 @@ class _Question:
     def _batch(self, cell: Int[np.ndarray, " n"], place: Int[np.ndarray, " n"]):
         count, lacks = len(cell), self._size - len(cell)
         cell, place = (np.pad(each, (0, lacks), mode="edge") for each in (cell, place))
-        some = spoken_for(self._crowd, cell, place, self._cells.speaker)
+        some = spoken_for(self._crowd, place, self._cells.typical[cell])
         fixed = np.full(self._size, np.nan) if some.fixed is None else some.fixed
         fixed = np.where(np.arange(self._size) < count, fixed, 0.0)
         workers = self._make(some._replace(fixed=fixed))
@@ -150,14 +167,13 @@ class _Question:
 
 def spoken_for(
     crowd: PeopledEconomy,
-    cell: Int[np.ndarray, " n"],
     place: Int[np.ndarray, " n"],
-    speaker: Int[np.ndarray, " cells"],
+    speaker: Int[np.ndarray, " n"],
     weight: Float[np.ndarray, " n"] | None = None,
 ) -> PeopledEconomy:
-    """Return workers at some places, each with the persona that speaks for a cell."""
+    """Return workers at some places, each with the persona of another one, its speaker."""
     some = crowd.some(place, weight)
-    people = personas_at(crowd.personas, speaker[cell])
+    people = personas_at(crowd.personas, speaker)
     return some._replace(personas=replace(people, skill=some.personas.skill))
 
 
@@ -205,7 +221,7 @@ class ArchetypeSociety:
         subsistence: float | None = SUBSISTENCE,
     ):
         self.archetypes, self.welfare, self.subsistence = archetypes, welfare, subsistence
-        self.economy = archetypes.crowd.economy
+        self.economy, self.answering = archetypes.crowd.economy, archetypes.workers
         Society(archetypes.workers, welfare, subsistence=subsistence)  # checks all of them
 
     def begin(self, schedule: BracketSchedule) -> State:

@@ -165,6 +165,32 @@ class Telling(Protocol):
     hear: Hear | None
 
 
+@runtime_checkable
+class Renewable(Protocol):
+    """An engine in this process that several runs may ask, one after the other."""
+
+    def renew(self, seed: int) -> None:
+        """Answer from now on as an engine that has just been started with this seed."""
+        ...
+
+
+JournalRows = tuple[str, Sequence[tuple[Any, ...]]]
+"""A table of a journal, and rows of it."""
+
+
+@runtime_checkable
+class Posting(Protocol):
+    """An engine that takes every row which a journal of it writes, so as to keep it elsewhere."""
+
+    def post(self, written: Sequence[JournalRows]) -> None:
+        """Take rows that were written together; no answer among them has been given yet.
+
+        Raises:
+            EngineError: they cannot be kept.
+        """
+        ...
+
+
 class EngineError(RuntimeError):
     """An engine cannot answer at all; the message names the engine and the remedy."""
 
@@ -183,6 +209,10 @@ class Interrupted(EngineError):
         self.done = list(done)
         self.answers = answers
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what it is made of again, in another process."""
+        return type(self), (str(self), self.done, self.answers)
+
 
 class Unread(EngineError):
     """Too many answers could not be read: the last `times` to each of `prompts`."""
@@ -191,3 +221,7 @@ class Unread(EngineError):
         super().__init__(message)
         self.prompts = list(prompts)
         self.times = times
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what it is made of again, in another process."""
+        return type(self), (str(self), self.prompts, self.times)

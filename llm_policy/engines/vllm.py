@@ -211,6 +211,9 @@ class VLLMEngine:
             **taught_entries(self._config.model),
         )
 
+    def renew(self, seed: int) -> None:
+        """Do nothing: no seed is sent, and nothing that was asked changes what is answered."""
+
     def close(self) -> None:
         """End the child process and free its memory. No call may follow."""
         self._llm.llm_engine.engine_core.shutdown(

@@ -57,6 +57,20 @@ def vote_probabilities(
     return weight / weight.sum(axis=1, keepdims=True)
 
 
+def reform_probabilities(
+    income: Float[np.ndarray, " voters"],
+    thresholds: Float[np.ndarray, " brackets"],
+    current: Float[np.ndarray, " brackets"],
+    proposed: Float[np.ndarray, " brackets"],
+) -> Float[np.ndarray, " voters"]:
+    """Return the chances of votes for proposed rates, where nobody stands and nobody abstains."""
+    nobody = np.full(income.shape, -1)
+    values = candidate_values(
+        income, thresholds, current, proposed[None], own=nobody, served=np.zeros(1, bool)
+    )
+    return 1 / (1 + np.exp(-values[:, 0]))
+
+
 def sample_rankings(
     rng: np.random.Generator, values: Float[np.ndarray, "voters candidates"]
 ) -> Int[np.ndarray, "voters candidates"]:

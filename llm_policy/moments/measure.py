@@ -87,8 +87,8 @@ def measure(
     `LUMP_SUM` more of rebate. Elasticities are arcs between the first two, of means: of hours of
     those at work, of the share at work, of income. The compensated one of hours is by Slutsky: the
     uncompensated one less the net-of-tax rate (mean by income) times what a dollar beside work does
-    to income. A class of hours that no option lies in has no estimate. Draws have the same keys in
-    all three situations.
+    to income. Mean hours, the share at work and its elasticity are of each group too. A class of
+    hours that no option lies in has no estimate. Draws have the same keys in all three situations.
 
     Raises:
         ValueError: no sample, or workers of whom only some give probabilities.
@@ -146,11 +146,12 @@ def moments_of(
             found.append(moment(name, ALL, everybody, plain))
         else:
             found.append(MeasuredMoment(name, ALL, MomentEstimate(0)))
-    for group, who in {ALL: everybody, **(groups or {})}.items():
-        found.append(moment("mean_hours", group, who, plain))
+    every = {ALL: everybody, **(groups or {})}
+    found += [moment("mean_hours", group, who, plain) for group, who in every.items()]
+    found += [moment("at_work", group, who, plain) for group, who in every.items()]
     found.append(moment("hours", ALL, everybody, plain, less))
     found.append(moment("hicksian_hours", ALL, everybody, plain, less, lump))
-    found.append(moment("participation", ALL, everybody, plain, less))
+    found += [moment("participation", group, who, plain, less) for group, who in every.items()]
     for group, who in {ALL: everybody, HIGH: rich, LOW: ~rich}.items():
         found.append(moment("income", group, who, plain, less))
     found.append(moment("propensity_to_earn", ALL, everybody, plain, lump))
@@ -192,6 +193,7 @@ def _propensity(m: FeatureMeans) -> Float[np.ndarray, "..."]:
 _FIGURES: dict[str, Callable[[FeatureMeans], Float[np.ndarray, "..."]]] = {
     **{name: lambda m, n=name: 100 * m[n] / m["work"] for name in HOURS_CLASSES},
     "mean_hours": lambda m: m["hours"] / m["work"],
+    "at_work": lambda m: 100 * m["work"],
     "hours": _hours_elasticity,
     "hicksian_hours": lambda m: _hours_elasticity(m) - m["kept"] / m["income"] * _propensity(m),
     "participation": lambda m: _arc(m["work"], m["work_less"]),

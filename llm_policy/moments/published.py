@@ -9,6 +9,9 @@ from llm_policy.personas.tables import read_table
 
 MomentVerdict = Literal["agrees", "above", "below", "undecided"]
 
+OF_NOUGHT = 0.1
+"""How far from a published elasticity of 0 an interval may reach that agrees with it."""
+
 
 @dataclass(frozen=True)
 class PublishedMoment:
@@ -44,12 +47,13 @@ class PublishedMoment:
         """Tell how an interval of workers lies to what is published.
 
         It agrees if it overlaps the range and reaches beyond it by no more than half of the value
-        (a bound: not at all); one that overlaps and reaches further is undecided.
+        (a bound: not at all, a nought: by `OF_NOUGHT`); one that overlaps and reaches further is
+        undecided.
         """
         least, most = self.range
         if low > most or high < least:
             return "above" if low > most else "below"
-        room = 0.0 if self.value is None else abs(self.value) / 2
+        room = 0.0 if self.value is None else abs(self.value) / 2 or OF_NOUGHT
         near = low >= least - room and high <= most + room
         return "agrees" if near else "undecided"
 

@@ -2,9 +2,10 @@
 
     python -m tests.helpers.kills --kills 200
 
-Five kinds of runs and four signals take turns, with the engine of `improvising`. It prints how many
-answers that were recorded before a kill were lost, how many replays were identical, and how long a
-process took at most to end; the exit code is 1 if anything was lost or differed.
+Seven kinds of runs and four signals take turns, with the engine of `improvising`. It prints how
+many answers, and chunks of sweeps, that were recorded before a kill were lost, how many replays
+were identical, and how long a process took at most to end; the exit code is 1 if anything was lost
+or differed.
 """
 
 import argparse
@@ -24,17 +25,42 @@ import traceback
 from pathlib import Path
 from typing import NamedTuple
 
+from experiments.sweep import plan
+
 HEAVY = "equinox flax.linen jax.numpy matplotlib.pyplot httpx2 optax"
 """Modules without native threads, so that each process is a fork which has them already."""
 SMALL = ("--agents", "6", "--tax-years", "3", "--tax-year", "4", "--brackets", "three")
 TABLE = ("--workers", "llm", "--agents", "6", "--evaluations", "3", "--welfare", "rawlsian")
 TABLE = (*TABLE, "--planners", "federal", "llm", "--no-uninformed", "--repetitions", "2")
+STUDY = """
+title = "Two lengths of a tax year"
+
+[[runs]]
+command = "simulate"
+seeds = 2
+choices = { agents = 4, tax_years = 2, planner = "fixed", mode = "text" }
+vary = { tax-year = [2, 4] }
+"""
+SWEEP = """
+[incomes]
+agents = 200
+
+[sweep]
+seeds = 200
+
+[vary]
+"preferences.elasticity" = [0.25, 0.5]
+"""
+WORKERS_OF_A_CHUNK = 400
+"""Of a sweep, which has many chunks then."""
 RUNS = {
     "simulate, choice": ("simulate", "--mode", "choice", *SMALL),
     "simulate, text": ("simulate", "--mode", "text", *SMALL),
     "simulate, democratic": ("simulate", "--scenario", "democratic", "--mode", "text", *SMALL),
     "compare, choice": ("compare", "--mode", "choice", *TABLE),
     "compare, text": ("compare", "--mode", "text", *TABLE),
+    "study": ("study", "study.toml"),
+    "sweep": ("sweep", "sweep.toml"),
 }
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGKILL")
 MOST_LINES = 10
@@ -95,10 +121,15 @@ class Case:
         self.path, self.kept = self.home / "runs" / place, {}
 
     def _go_on(self) -> int:
-        if self.path.exists():
+        if self.path.exists() and self.kind != "study":
             return start("resume", str(self.path), log=self._log)
         where = ("--runs", str(self.path.parent), "--name", self.path.name)
         return start(*RUNS[self.kind], *where, log=self._log)
+
+    @property
+    def _again(self) -> str:
+        """What a killed run says of how to go on."""
+        return "econjax study" if self.kind == "study" else f"econjax resume {self.path}"
 
     @property
     def _log(self) -> Path:
@@ -127,7 +158,7 @@ class Case:
             self.faults.append(f"code {ended.code}: {ended.said[-300:]}")
         if "Traceback" in ended.said or len(ended.said.splitlines()) > MOST_LINES:
             self.faults.append(ended.said[-1000:])
-        self.told += f"econjax resume {self.path}" in ended.said
+        self.told += self._again in ended.said
         kept = answers(self.path, self.home)
         lost = max(before - len(kept), len(self.kept.items() - kept.items()))
         self.lost += lost
@@ -139,15 +170,21 @@ class Case:
         if ended.code != 0:
             self.faults.append(f"ended with {ended.code}: {ended.said[-300:]}")
         else:
-            self.lost += len(self.kept.items() - answers(self.path, self.home).items())
-            process = start("replay", str(self.path), log=self._log)
-            again = self._wait(process, LONGEST) or Ended(-1, LONGEST, self._hangs(process))
-            same = again.code == 0 and "is identical" in again.said
-            self.replays += 1
-            self.differ += not same
-            if not same:
-                self.faults.append(f"replay of {self.path.name}: {again}")
+            kept = {key: said for key, said in self.kept.items() if key[0] != PARTS}
+            self.lost += len(kept.items() - answers(self.path, self.home).items())
+            for metrics in sorted(self.path.rglob("metrics.parquet")):
+                self._replay(metrics.parent)
         self._begin()
+
+    def _replay(self, path: Path) -> None:
+        """Replay a run: of a sweep, solve all anew."""
+        process = start("replay", str(path), log=self._log)
+        again = self._wait(process, LONGEST) or Ended(-1, LONGEST, self._hangs(process))
+        same = again.code == 0 and "is identical" in again.said
+        self.replays += 1
+        self.differ += not same
+        if not same:
+            self.faults.append(f"replay of {path.name}: {again}")
 
 
 def start(*arguments: str, log: Path) -> int:
@@ -190,20 +227,34 @@ def start(*arguments: str, log: Path) -> int:
 
 def recorded(path: Path) -> int:
     """Return how many answers a run says it has recorded, while it writes."""
-    count = path / "journal.sqlite-count"
-    with contextlib.suppress(OSError, ValueError):
-        return int(count.read_bytes().split()[0])
-    return 0
+    found = len(list(path.glob(f"{PARTS}/[0-9]*.parquet")))
+    for count in path.rglob("journal.sqlite-count"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            found += int(count.read_bytes().split()[0])
+    return found
 
 
-def answers(path: Path, home: Path) -> dict[bytes, object]:
-    """Return what the journal of a run holds, by key, from a copy: whoever opens it mends it."""
+PARTS = "parts"
+"""The folder of a sweep with its chunks."""
+
+
+def answers(path: Path, home: Path) -> dict[tuple[str, bytes], object]:
+    """Return what the journals of a run, or of a study's, hold, by key, and chunks of a sweep.
+
+    From a copy: whoever opens a journal mends it.
+    """
     if not path.exists():
         return {}
     copy = Path(tempfile.mkdtemp(dir=home))
     shutil.copytree(path, copy, dirs_exist_ok=True)
-    with contextlib.closing(sqlite3.connect(copy / "journal.sqlite")) as journal:
-        found = dict(journal.execute("SELECT key, answer FROM calls"))
+    found: dict[tuple[str, bytes], object] = {}
+    for file in copy.rglob("journal.sqlite"):
+        place = file.parent.relative_to(copy).as_posix()
+        with contextlib.closing(sqlite3.connect(file)) as journal:
+            calls = journal.execute("SELECT key, answer FROM calls").fetchall()
+        found |= {(place, key): answer for key, answer in calls}
+    for part in copy.glob(f"{PARTS}/[0-9]*.parquet"):
+        found[PARTS, part.name.encode()] = part.read_bytes()
     shutil.rmtree(copy)
     return found
 
@@ -213,11 +264,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--kinds", type=int, default=len(RUNS), help="kinds of runs, the first")
+    parser.add_argument("--kinds", nargs="+", choices=RUNS, default=[*RUNS], help="kinds of runs")
     choices = parser.parse_args()
-    draw, kinds = random.Random(choices.seed), [*RUNS][: choices.kinds]
+    draw, kinds = random.Random(choices.seed), choices.kinds
+    plan._WORKERS_OF_A_CHUNK = WORKERS_OF_A_CHUNK
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
+        os.chdir(home)
+        for name, text in (("study.toml", STUDY), ("sweep.toml", SWEEP)):
+            Path(name).write_text(text, "utf-8")
         usual = {kind: seconds_of(kind, home, draw) for kind in kinds}
         cases = [Case(kind, name, home, draw) for kind in kinds for name in SIGNALS]
         draw.shuffle(cases)

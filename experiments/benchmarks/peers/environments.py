@@ -40,19 +40,34 @@ def environment_of(
     Raises:
         Mistake: it cannot be made; the message ends with pip's own last line.
     """
-    calls = REQUIREMENTS[peer]
+    return make_environment(peer, REQUIREMENTS[peer], home, on_start)
+
+
+def make_environment(
+    name: str,
+    calls: Sequence[Sequence[str]],
+    home: Path,
+    on_start: Callable[[str], None] = lambda what: None,
+) -> Path:
+    """Return the interpreter of an environment with what pip is told, call by call.
+
+    It is made in `home` if it is not there, where it appears whole or not at all.
+
+    Raises:
+        Mistake: it cannot be made; the message ends with pip's own last line.
+    """
     wanted = f"{sys.version_info[:2]} {calls}"
-    place = home / f"{peer}-{hashlib.sha256(wanted.encode()).hexdigest()[:12]}"
+    place = home / f"{name}-{hashlib.sha256(wanted.encode()).hexdigest()[:12]}"
     python = place / "bin" / "python"
     if (place / _WHOLE).is_file():
         return python
-    on_start(f"{peer}: making an environment for it, once")
+    on_start(f"{name}: making an environment for it, once")
     home.mkdir(parents=True, exist_ok=True)
     # An environment holds its own path, so it is made where it stays, marked at the end.
     with tempfile.TemporaryDirectory() as empty:
-        _run(peer, [sys.executable, "-m", "venv", "--clear", str(place)], empty)
+        _run(name, [sys.executable, "-m", "venv", "--clear", str(place)], empty)
         for arguments in calls:
-            _run(peer, [str(python), "-m", "pip", "install", "--quiet", *arguments], empty)
+            _run(name, [str(python), "-m", "pip", "install", "--quiet", *arguments], empty)
     (place / _WHOLE).touch()
     return python
 
@@ -60,14 +75,14 @@ def environment_of(
 _WHOLE = ".whole"
 
 
-def _run(peer: str, command: Sequence[str], folder: str) -> None:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+def _run(name: str, command: Sequence[str], folder: str) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     ran = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
     if ran.returncode:
         last = (ran.stderr or ran.stdout).strip().splitlines()[-1:] or ["nothing was said"]
         raise Mistake(
-            f"No environment for {peer}: {last[0]}. It is installed from a package index: see "
-            "that pip reaches one, or leave it out of --peers."
+            f"No environment for {name}: {last[0]}. It is installed from a package index: see "
+            "that pip reaches one, or leave it out."
         )

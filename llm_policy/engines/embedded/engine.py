@@ -208,6 +208,12 @@ class EmbeddedEngine:
             **taught_entries(self._folder),
         )
 
+    def renew(self, seed: int) -> None:
+        """Answer from now on as an engine that has just been started with this seed."""
+        self.seed = seed
+        self._written.clear()
+        self._known.forget()
+
     def close(self) -> None:
         """Free the weights and what was read. No call may follow."""
         self._weights = {}

@@ -41,6 +41,16 @@ class Usage:
             *(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True))
         )
 
+    @property
+    def tokens(self) -> int:
+        """Tokens read and written."""
+        return self.prompt_tokens + self.answer_tokens
+
+    @property
+    def seconds_a_prompt(self) -> float:
+        """How long a prompt took, 0 if there was none."""
+        return self.seconds / self.prompts if self.prompts else 0.0
+
     def __str__(self) -> str:
         price = f"${self.dollars:,.2f}, " if self.dollars else ""
         duration = "time unknown" if math.isnan(self.seconds) else f"{self.seconds:,.1f} s"
@@ -64,7 +74,7 @@ def estimate(
     Tokens are the engine's count of the texts; a chat template adds a few to each prompt. `prices`
     are as in `Budget`. Nothing is asked of a model.
     """
-    read = batches * _prompt_tokens(engine, prompts)
+    read = batches * prompt_tokens(engine, prompts)
     written = batches * len(prompts) * answer_tokens
     return Usage(
         prompts=batches * len(prompts),
@@ -138,29 +148,16 @@ class Budget(Wrapper):
         prompts, written = request.prompts, request.most_written
         at_most = sum(len(text.encode()) for prompt in prompts for text in prompt)
         if self._passes(len(prompts), at_most, written):
-            passed = self._passes(len(prompts), _prompt_tokens(self._engine, prompts), written)
+            passed = self._passes(len(prompts), prompt_tokens(self._engine, prompts), written)
             if passed:
                 raise BudgetError(passed)
 
     def _passes(self, prompts: int, read: int, written: int) -> str:
         """Say which limit a batch would pass, or nothing."""
-        own = self.spent
         spent = sum((budget.spent for budget in self._purse), Usage())
-        rate = own.seconds / own.prompts if own.prompts else 0.0
-        forecast = {
-            "tokens": (spent.prompt_tokens + spent.answer_tokens, read + written),
-            "dollars": (spent.dollars, price_of(self._prices, read, written)),
-            "seconds": (spent.seconds, prompts * rate),
-        }
-        for unit, (so_far, more) in forecast.items():
-            limit = self._limits[unit]
-            if limit is not None and so_far + more > limit:
-                return (
-                    f"The next {prompts:,} prompts would take about {more:,.10g} {unit}, and "
-                    f"{so_far:,.10g} of {limit:,.10g} are spent ({spent}): resume the run with a "
-                    "higher limit."
-                )
-        return ""
+        price = price_of(self._prices, read, written)
+        more = Usage(prompts, read, 0, written, price, prompts * self.spent.seconds_a_prompt)
+        return limit_passed(self._limits, spent, more)
 
     def _usage(self, answers: Sequence[Completion] | Choices, seconds: float) -> Usage:
         if isinstance(answers, Choices):
@@ -173,12 +170,25 @@ class Budget(Wrapper):
         return Usage(prompts, read, cached, written, price_of(self._prices, read, written), seconds)
 
 
+def limit_passed(limits: Mapping[str, float | None], spent: Usage, more: Usage) -> str:
+    """Say which limit of "tokens", "dollars" or "seconds" a batch would pass, or nothing."""
+    for unit, limit in limits.items():
+        so_far, next_ones = getattr(spent, unit), getattr(more, unit)
+        if limit is not None and so_far + next_ones > limit:
+            return (
+                f"The next {more.prompts:,} prompts would take about {next_ones:,.10g} {unit}, and "
+                f"{so_far:,.10g} of {limit:,.10g} are spent ({spent}): resume the run with a "
+                "higher limit."
+            )
+    return ""
+
+
 def price_of(prices: tuple[float, float], read: int, written: int) -> float:
     """Return what tokens cost, in dollars, at `prices` per million read and per million written."""
     return (prices[0] * read + prices[1] * written) / 1e6
 
 
-def _prompt_tokens(engine: Engine, prompts: Sequence[Prompt]) -> int:
+def prompt_tokens(engine: Engine, prompts: Sequence[Prompt]) -> int:
     """Return how many tokens the prompts have; a shared text is counted by the engine once."""
     times = Counter(text for prompt in prompts for text in prompt)
     tokens = engine.count(list(times))

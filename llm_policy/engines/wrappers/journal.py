@@ -19,6 +19,7 @@ from llm_policy.engines.base import (
     EngineInfo,
     Hear,
     Interrupted,
+    Posting,
     Prompt,
     Telling,
 )
@@ -53,6 +54,7 @@ class Journal(Answering):
     killed loses at most what it was waiting for, and leaves files `-wal` and `-count` that belong
     to the journal. What an engine answered before it failed is recorded too, and goes on in an
     `Interrupted`; its batch counts as not asked, so that asking it again asks only for the rest.
+    An engine that is `Posting` is told of all that the file is given.
 
     `calls` (prompts), the tokens and `seconds` (inside the engine) count the answers given since
     construction, replayed ones at their recorded cost; a choice costs one answer token. `asked`
@@ -79,7 +81,8 @@ class Journal(Answering):
         self._path = Path(path)
         self._chunk = chunk
         self._asked: Counter[bytes] = Counter()
-        self._store = Store(self._path, None if engine is None else engine.describe)
+        posting = {"post": engine.post} if isinstance(engine, Posting) else {}
+        self._store = Store(self._path, None if engine is None else engine.describe, **posting)
         self._not_given = len(self._store)
         if engine is not None:
             try:

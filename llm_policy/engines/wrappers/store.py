@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from llm_policy.engines.base import EngineError, EngineInfo, Prompt
+from llm_policy.engines.base import EngineError, EngineInfo, JournalRows, Prompt
 from llm_policy.engines.requests import Recorded
 from llm_policy.engines.wrappers.sealing import (
     Witness,
@@ -66,7 +66,7 @@ class Store:
 
     What is written appears whole or not at all, and stays when the process is killed. Beside the
     file another, `count_path`, holds how many answers were recorded. Without a description nothing
-    is written.
+    is written. `post` is told of all rows that were written together, in order.
 
     Raises:
         Damaged: a row does not match its checksum, the file cannot be read to its end, or it holds
@@ -74,8 +74,15 @@ class Store:
         EngineError: there is no journal and no description, or it is not one of this format.
     """
 
-    def __init__(self, path: Path, description: Callable[[], EngineInfo] | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        description: Callable[[], EngineInfo] | None,
+        *,
+        post: Callable[[Sequence[JournalRows]], None] = lambda written: None,
+    ) -> None:
         self.path = path
+        self._post, self._written = post, list[JournalRows]()
         if path.is_symlink() or count_path(path).is_symlink():
             raise EngineError(f"The journal {path} is a symbolic link: put the file itself there.")
         if not path.is_file():
@@ -121,21 +128,21 @@ class Store:
         """Write numbers of tokens, all or none."""
         with self._writing() as database:
             rows = (sealed(key, int(tokens)) for key, tokens in counts)
-            _insert(database, "counts", rows)
+            self._insert(database, "counts", rows)
 
     def add(
         self, verb: str, parameters: str, calls: Sequence[tuple[bytes, Prompt, Recorded]]
     ) -> None:
         """Write answers with their keys and prompts, all or none."""
         with self._writing() as database:
-            asked = _text_id(database, parameters)
+            asked = self._text_id(database, parameters)
             texts = dict.fromkeys(prompt.shared for _, prompt, _ in calls)
-            ids = {text: _text_id(database, text) for text in texts}
+            ids = {text: self._text_id(database, text) for text in texts}
             rows = (
                 sealed(key, verb, asked, ids[prompt.shared], prompt.personal, *answer)
                 for key, prompt, answer in calls
             )
-            _insert(database, "calls", rows)
+            self._insert(database, "calls", rows)
         self._count(self._held + len(calls))
 
     def mark_unread(self, prompts: Iterable[Prompt], times: int) -> None:
@@ -143,7 +150,8 @@ class Store:
         with self._writing() as database:
             for prompt in dict.fromkeys(prompts):
                 keys = database.execute(_LATEST, [*prompt, times]).fetchall()
-                _insert(database, "unread", (sealed(*key) for key in keys), or_ignore=True)
+                rows = (sealed(*key) for key in keys)
+                self._insert(database, "unread", rows, or_ignore=True)
 
     def drop_unread(self) -> int:
         """Forget the answers that are marked as unread, and return how many these were."""
@@ -158,9 +166,11 @@ class Store:
     def take(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
         """Write rows of another store's table as they are."""
         with self._writing() as database:
-            _insert(database, table, rows, or_ignore=True)
-            (held,) = database.execute("SELECT count(*) FROM calls").fetchone()
-        self._count(held)
+            before = database.total_changes
+            self._insert(database, table, rows, or_ignore=True)
+            more = database.total_changes - before
+        if table == "calls":
+            self._count(self._held + more)
 
     def finish(self) -> None:
         """Take away the count of answers: the file is complete, and says so by itself."""
@@ -192,7 +202,8 @@ class Store:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Keep what is written within, all or none."""
+        """Keep what is written within, all or none, and tell of it."""
+        self._written = []
         try:
             with self._database:
                 yield self._database
@@ -201,6 +212,36 @@ class Store:
             raise EngineError(
                 f"Cannot write to the journal {self.path} ({error}): {remedy}."
             ) from error
+        if self._written:
+            self._post(self._written)
+
+    def _insert(
+        self,
+        database: sqlite3.Connection,
+        table: str,
+        rows: Iterable[tuple[Any, ...]],
+        *,
+        or_ignore: bool = False,
+    ) -> None:
+        """Add rows to a table, whatever its columns."""
+        if rows := list(rows):
+            _insert(database, table, rows, or_ignore=or_ignore)
+            self._written.append((table, rows))
+
+    def _text_id(self, database: sqlite3.Connection, text: str) -> int:
+        """Return the number of a text that many calls share, stored once."""
+        known = database.execute("SELECT id FROM texts WHERE text = ?", [text]).fetchone()
+        if known is not None:
+            return known[0]
+        (last,) = database.execute("SELECT coalesce(max(id), 0) FROM texts").fetchone()
+        self._insert(database, "texts", [sealed(last + 1, text)])
+        return last + 1
+
+
+def cost_of(calls: Sequence[tuple[Any, ...]]) -> Recorded:
+    """Return what rows of `calls` took together, without what they say."""
+    cost = [sum(column) for column in zip(*(row[6:10] for row in calls), strict=True)]
+    return Recorded("", *cost)
 
 
 def mend(path: Path, description: Callable[[], EngineInfo]) -> int:
@@ -282,23 +323,11 @@ def _described(database: sqlite3.Connection) -> dict[str, str | int | float | bo
 def _insert(
     database: sqlite3.Connection,
     table: str,
-    rows: Iterable[tuple[Any, ...]],
+    rows: Sequence[tuple[Any, ...]],
     *,
     or_ignore: bool = False,
 ) -> None:
     """Add rows to a table, whatever its columns."""
-    rows = list(rows)
-    if rows:
-        places = ", ".join("?" * len(rows[0]))
-        verb = "INSERT OR IGNORE" if or_ignore else "INSERT"
-        database.executemany(f"{verb} INTO {table} VALUES ({places})", rows)
-
-
-def _text_id(database: sqlite3.Connection, text: str) -> int:
-    """Return the number of a text that many calls share, stored once."""
-    known = database.execute("SELECT id FROM texts WHERE text = ?", [text]).fetchone()
-    if known is not None:
-        return known[0]
-    (last,) = database.execute("SELECT coalesce(max(id), 0) FROM texts").fetchone()
-    _insert(database, "texts", [sealed(last + 1, text)])
-    return last + 1
+    places = ", ".join("?" * len(rows[0]))
+    verb = "INSERT OR IGNORE" if or_ignore else "INSERT"
+    database.executemany(f"{verb} INTO {table} VALUES ({places})", rows)

@@ -50,7 +50,7 @@ def test_what_they_took_and_err_by_stands_below_the_table(comparison):
     print_compared(Compared(comparison, {}, 1, 15_060.0), console)
     printed = " ".join(console.export_text().split())
     few = comparison.stand_ins[TITLE]
-    assert f"{few.archetypes} archetypes in 8 cells" in printed
+    assert f"{few.archetypes} archetypes in 4 cells" in printed
     assert "a second" in printed
     assert f"{few.certificate.asked} workers asked one by one" in printed
     assert "the equivalent $" in printed
@@ -73,7 +73,6 @@ def test_figures_are_ready_for_json(comparison):
         ({"archetypes": 4}, "--archetypes must be at least 16"),
         ({"archetype_error": 2.0}, "--archetype-error is from 0 to 1"),
         ({"audited": 5}, "--audited must be at least 32"),
-        ({"planners": ("surrogate",)}, "leave out --archetypes, or that planner"),
     ],
 )
 def test_archetypes_that_make_no_sense_are_refused(choices, message):

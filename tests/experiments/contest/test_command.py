@@ -36,6 +36,21 @@ def rows():
     return {row.planner: row for row in compete(None, SMALL)}
 
 
+def test_workers_may_be_drawn_from_archetypes(brief_fits):
+    config = ContestConfig(
+        workers="formula", agents=400, archetypes=16, evaluations=2, seeds=2, welfare=("atkinson",)
+    )
+    config.check()
+    with brief_fits():
+        surrogate, law = compete(None, config, entrants=[SURROGATE, REGISTRY["federal"]])
+    assert surrogate.queries == 2 * law.queries
+    assert law.queries <= 16
+    assert "16 archetypes at most" in " ".join(config.notes())
+    assert config.questions < ContestConfig(workers="formula", agents=400).questions
+    with pytest.raises(ValueError, match="of 16 --agents ask each: leave out --archetypes"):
+        ContestConfig(agents=16, archetypes=16).check()
+
+
 @pytest.mark.long
 def test_everyone_gets_the_same_number_of_answers(rows):
     assert rows[SURROGATE.name].queries == rows[RANDOM].queries == SMALL.agents * SMALL.evaluations

@@ -173,7 +173,7 @@ def test_every_command_takes_its_choices_from_the_file_and_flags_override_them(c
 def test_the_commands_with_an_economy_are_these():
     assert set(WITH_ECONOMY) == {
         *("compare", "simulate", "contest", "scoreboard", "optimum", "transfer", "audit", "reform"),
-        "people",
+        *("people", "sense", "sense-tasks"),
     }
 
 

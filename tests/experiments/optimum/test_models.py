@@ -9,8 +9,11 @@ import pytest
 
 from econjax import us_federal
 from experiments.core.economy import EconomyConfig
+from experiments.core.workforce import workforce_of
 from experiments.optimum import models as optimum_models
+from experiments.optimum.config import OptimumConfig
 from experiments.optimum.models import Search, bands, find_model_optimum
+from llm_policy.engines.wrappers.tally import Tally
 from llm_policy.people import people
 from llm_policy.prompts.welfare import welfare_aim
 from llm_policy.workers.society import Society
@@ -49,6 +52,22 @@ def test_every_answer_is_counted(found):
     assert found.answers == AGENTS * SEARCH.steps * (
         SEARCH.tries + SEARCH.climbs + SEARCH.checks * len(found.candidates)
     )
+
+
+def test_workers_may_be_drawn_from_archetypes_and_these_alone_are_asked(brief_fits):
+    """The surrogate learns from archetypes as from workers who are asked one by one."""
+    config = OptimumConfig(agents=300, archetypes=16, workers="llm")
+    tally = Tally()
+    with float64(), brief_fits():
+        crew = workforce_of(config, config.economy(), None, jax.random.key(0), tally=tally)
+        society = crew.society(welfare_aim("atkinson").welfare, config.subsistence)
+        few, before = len(crew.archetypes.nodes.cell), tally.asked
+        brief = Search(tries=2, climbs=2, finalists=1, checks=2, steps=1)
+        found = find_model_optimum(jax.random.key(1), society, us_federal(2024), brief)
+    assert few <= 16
+    assert "gradient on a surrogate" in {candidate.name for candidate in found.candidates}
+    assert found.answers == tally.asked - before == few * (2 + 2 + 2 * len(found.candidates))
+    assert all(np.isfinite(candidate.mean) for candidate in found.candidates)
 
 
 def test_what_years_have_in_common_cancels_in_differences():

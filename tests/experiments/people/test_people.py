@@ -10,7 +10,8 @@ import pytest
 from experiments.people.command import hold_against_people
 from experiments.people.config import PeopleConfig
 from experiments.people.found import PeopleLine
-from llm_policy.engines.wrappers.tally import Tally
+from llm_policy.engines.scripted import ScriptedEngine
+from llm_policy.engines.wrappers.tally import Tallied, Tally
 from llm_policy.moments.estimates import MomentEstimate
 from llm_policy.moments.published import published_moments
 from tests.experiments.conftest import told
@@ -54,6 +55,53 @@ def test_best_hours_stand_beside_and_are_those_of_rational_workers(formula):
     for line, ideal in zip(formula.lines, rational.lines, strict=True):
         assert line.best == ideal.best == ideal.estimate.value
     assert by_name(rational)["hours_40", "all"].estimate.value == 100
+
+
+def test_known_workers_bunch_as_their_elasticity_says_and_vote_by_their_taxes(formula):
+    lines = by_name(formula)
+    everybody, hours = lines["bunching", "all"].estimate, lines["hours", "all"].estimate
+    assert everybody.low < hours.value < everybody.high
+    kinds = [lines["bunching", group] for group in ("wage earners", "self-employed")]
+    assert sum(line.estimate.workers for line in kinds) == 60
+    assert kinds[0].verdict == "above"  # people's is 0
+    assert lines["in_favor", "earning below $100000"].estimate.value == pytest.approx(50)
+    assert lines["in_favor", "who gains"].best == pytest.approx(100)
+    assert lines["in_favor", "earning $100000 and more"].estimate.high < 50
+    assert lines["fairness_effect", "all"].estimate.value == 0
+
+
+class Voters(ScriptedEngine):
+    """Work 40 hours or 50, and vote for higher top rates more often after an argument for them."""
+
+    def __init__(self):
+        self.read = []
+        super().__init__(lambda prompt: "", likelihood=self.likes)
+
+    def likes(self, prompt, option):
+        if option not in "AB":
+            return 8.0 if option == "40" else 1.0
+        self.read.append(prompt)
+        first, second = prompt.shared.split("Tax B, by")
+        raised = "A" if "47 %" in first else "B"
+        assert ("47 %" in second) == (raised == "B")
+        chance = 0.7 if "argues for" in prompt.shared or "speaker for" in prompt.shared else 0.5
+        return chance if option == raised else 1 - chance
+
+
+def test_models_are_asked_in_every_way_and_an_argument_moves_those_it_moves():
+    engine, tally = Voters(), Tally()
+    config = PeopleConfig(agents=6, mode="choice")
+    found = hold_against_people(config, Tallied(engine, tally), tally)
+    lines = by_name(found)
+    assert tally.asked == tally.read == config.questions
+    effect = lines["fairness_effect", "all"]
+    assert effect.estimate.value == pytest.approx(20)
+    assert effect.spread == pytest.approx((20, 20))
+    assert lines["in_favor", "all"].estimate.value == pytest.approx(50)
+    assert lines["efficiency_effect", "all"].estimate.value == pytest.approx(0, abs=1e-9)
+    assert any("crowns" in prompt.shared for prompt in engine.read)
+    assert not any("employer" in prompt.personal for prompt in engine.read)
+    assert found.unvoted == ""
 
 
 def test_a_correction_meets_what_it_is_fitted_to_and_says_what_is_left():
@@ -101,7 +149,10 @@ def test_the_command_asks_a_model_prints_and_is_replayed(econjax, tmp_path):
     ran = econjax("people", "--agents", 5, "--no-ways", *place)
     assert ran.code == 0, ran.err
     assert "at work 40 hours, %" in ran.out
-    assert "Answers understood: 15 of 15" in ran.out
+    # Hours in three situations, without a kink and under four; no vote of the first five is read.
+    assert "Answers understood: 40 of 45" in ran.out
+    assert "WARNING, no votes: 100% of the voters' answers could not be read" in ran.out
+    assert "NOT TAUGHT TO ANSWER SO AS VOTERS ON A REFORM" in ran.out.replace("\n", " ")
     rows = pq.read_table(tmp_path / "one" / "metrics.parquet").to_pylist()
     assert {row["moment"] for row in rows} >= {"hours_40", "hicksian_hours", "participation"}
     assert {row["worker_model"] for row in rows} == {"econjax-small"}

@@ -27,6 +27,7 @@ RUNS = {
     "simulate": (*FEW, "--tax-years", 2, "--tax-year", 2),
     "audit": (*FEW, "--samples", 1, "--elections", 1),
     "people": (*FEW, "--samples", 1),
+    "sense": (*FEW, "--cases", 2),
     "scoreboard": (*FEW, *PLANNERS, *YEAR, "--populations", 2, "--economies", "acs"),
     "contest": (*FEW, *YEAR, "--seeds", 2),
     "transfer": (
@@ -109,7 +110,7 @@ def _check_rows(path, *, nested):
     assert {row["version"] for row in rows} == {manifest["versions"]["econjax"]}
     assert len({row["run"] for row in rows}) == 1
     if not nested:
-        of_none = manifest["command"] == "people"  # whose moments are of no welfare function
+        of_none = manifest["command"] in ("people", "sense")  # figures of no welfare function
         assert {row["welfare"] for row in rows} <= ({None} if of_none else {"rawlsian", "atkinson"})
     models = {row[who] for row in rows for who in ("planner_model", "worker_model")}
     assert models <= {None, "improviser"} != {None}

@@ -65,6 +65,16 @@ def test_equivalents_are_per_head(found, improviser, brief_fits):
         assert np.isclose(one.on["rational"].value, other.on["rational"].value, rtol=0.2)
 
 
+def test_schedules_may_be_made_for_a_crowd_that_is_drawn_from_archetypes(improviser):
+    drawn = TransferConfig(
+        **{**vars(SMALL), "agents": 200, "archetypes": 16, "planners": ("federal",)}
+    )
+    found = transfer(drawn, improviser())
+    assert [one.learned_from for one in found] == list(SMALL.workers)
+    assert all(np.isfinite(one.on["llm"].value) for one in found)
+    assert drawn.questions < TransferConfig(**{**vars(drawn), "archetypes": None}).questions
+
+
 def test_the_command_prints_tables_and_json(play, improviser, econjax, runs):
     play(improviser())
     options = [

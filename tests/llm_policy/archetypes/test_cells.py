@@ -52,9 +52,9 @@ def test_blocks_of_people_have_the_shares_of_all(crowd, monkeypatch):
 
 def test_no_cell_is_empty_and_speakers_are_of_their_cells(crowd):
     cells = person_cells(crowd, 24)
-    assert len(cells.speaker) == 24
+    assert len(cells.typical) == 24
     assert np.bincount(cells.of).min() > 0
-    np.testing.assert_array_equal(cells.of[cells.speaker], np.arange(24))
+    np.testing.assert_array_equal(cells.of[cells.typical], np.arange(24))
 
 
 def test_more_cells_hold_people_who_are_more_alike(crowd):
@@ -88,10 +88,10 @@ def test_nobody_shares_a_cell_with_another_group_credit_or_who_is_not_asked():
     fixed = np.where(np.arange(count) < 20, 0.0, np.nan)
     crowd = crowd_of(KEY, economy_of(population), fixed)
     cells = person_cells(crowd, 12)
-    for number in range(len(cells.speaker)):
+    for number in range(len(cells.typical)):
         here = cells.of == number
         assert len(set(zip(group[here], kind[here], np.isnan(fixed[here]), strict=True))) == 1
-    assert len(person_cells(crowd, 1).speaker) == 8  # one of each kind at least
+    assert len(person_cells(crowd, 1).typical) == 8  # one of each kind at least
 
 
 def test_some_keep_all_that_they_are():

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from llm_policy.archetypes.certificate import certify_bias
 from llm_policy.archetypes.crowd import crowd_of
 from llm_policy.archetypes.lives import begun
 from llm_policy.archetypes.sampling import replicates, sample_of
-from llm_policy.archetypes.society import ArchetypeSociety, archetypes_of
+from llm_policy.archetypes.society import ArchetypeSociety, archetypes_of, spoken_for
 from llm_policy.audit.variation import jensen_shannon
 from llm_policy.people import makes_models
 
@@ -116,7 +118,10 @@ def test_parts_of_the_error_are_told_apart():
     assert exact.welfare is None  # no sample knows the worst off
     assert exact.persons.divergence.value < 1e-9
     together = PersonCells(np.zeros(60, int), np.array([30]))
-    alike = archetypes_of(crowd, by_formula, LAW, most=60, tolerance=0.0, cells=together)
+    all_skills = archetypes_of(crowd, by_formula, LAW, most=64, cells=together)
+    typical = np.full(60, 30)
+    workers = by_formula(spoken_for(crowd, all_skills.nodes.place, typical))
+    alike = replace(all_skills, speaker=typical, workers=workers)
     other = certify_bias(KEY, ArchetypeSociety(alike, Rawlsian()), LAW, steps=1, audited=60)
     assert other.skills.divergence.value < 1e-9
     assert other.persons.divergence.value > 1e-4

@@ -8,6 +8,7 @@ from llm_policy.formula.voters import (
     approval_probabilities,
     candidate_values,
     promise_probabilities,
+    reform_probabilities,
     sample_rankings,
     stand_probabilities,
     tax_share,
@@ -41,6 +42,16 @@ def test_everyone_prefers_whoever_takes_less_of_their_own_income():
     for poor in (0, 1):
         assert probabilities[poor, 1] > probabilities[poor, 3] > probabilities[poor, 2]
     assert probabilities[3, 2] > probabilities[3, 3] > probabilities[3, 1]
+
+
+def test_two_schedules_share_the_votes_and_who_pays_less_is_for_it():
+    proposed = PLATFORMS[0]  # lower at the bottom, higher at the top
+    favor = reform_probabilities(INCOME, THRESHOLDS, CURRENT, proposed)
+    against = reform_probabilities(INCOME, THRESHOLDS, proposed, CURRENT)
+    np.testing.assert_allclose(favor + against, 1)
+    assert favor[1] > 0.5 > favor[3]
+    # 10 points less of 15,000: the odds are those of the value of a tenth of the income.
+    assert favor[1] == pytest.approx(1 / (1 + np.exp(-1.5)))
 
 
 def test_a_candidate_who_changes_nothing_is_worth_nothing_more_or_less():

@@ -13,6 +13,7 @@ from llm_policy.engines.base import EngineError
 from llm_policy.memory.workers import nothing
 from llm_policy.moments.estimates import jackknifed
 from llm_policy.moments.hours import ask_hours
+from llm_policy.moments.kinks import ask_kinks, bunching_moments, with_own_schedules
 from llm_policy.moments.measure import (
     ALL,
     HIGH,
@@ -84,6 +85,7 @@ def truths():
     return {
         **{(name, ALL): value for name, value in shares.items()},
         ("mean_hours", ALL): mean,
+        ("at_work", ALL): 100 * WORK,
         ("hours", ALL): arc(KEPT**HOURS_ELASTICITY),
         ("participation", ALL): arc(worked),
         ("income", ALL): arc(worked * KEPT**HOURS_ELASTICITY),
@@ -117,6 +119,8 @@ def test_groups_have_moments_of_their_own():
     young = people.hours < 40
     found = {(m.moment, m.group): m.estimate for m in people.moments(groups={"young": young})}
     assert found["mean_hours", "young"].high < 40 < found["mean_hours", ALL].high
+    assert {group for name, group in found if name == "at_work"} == {ALL, "young"}
+    assert found["participation", "young"].workers == young.sum()
     assert found["income", HIGH].workers + found["income", LOW].workers == N
 
 
@@ -253,6 +257,11 @@ def test_every_published_moment_is_measured():
     people = Planted(6)
     groups = {row.group for row in published_moments() if row.moment == "mean_hours"} - {ALL}
     found = people.moments(groups=dict.fromkeys(groups, people.hours > 0))
+    said = ask_kinks(
+        KEY, people.economy, rational_workers(with_own_schedules(people.economy)), rebate=0.0
+    )
+    kinds = dict.fromkeys(("wage earners", "self-employed"), people.hours > 0)
+    found += bunching_moments(people.economy, said, groups=kinds)
     assert {(row.moment, row.group) for row in published_moments()} <= {
         (m.moment, m.group) for m in found
     }
@@ -270,6 +279,9 @@ def test_every_published_moment_is_measured():
         (0.33, None, None, (0.34, 0.4), "above"),
         (-0.11, None, None, (-0.15, -0.1), "agrees"),
         (-0.11, None, None, (-1.0, 1.0), "undecided"),
+        (0.0, None, None, (-0.02, 0.1), "agrees"),
+        (0.0, None, None, (-0.02, 0.11), "undecided"),
+        (0.0, None, None, (0.01, 0.02), "above"),
         (None, None, 0.19, (-1.0, 0.1), "agrees"),
         (None, None, 0.19, (0.1, 0.3), "undecided"),
         (None, None, 0.19, (0.2, 0.3), "above"),

@@ -413,3 +413,14 @@ def test_nothing_but_jax_is_needed(small_llama):
         timeout=300,
     )
     assert result.stdout == "(1, 2) 1\n", result.stderr
+
+
+def test_a_renewed_engine_answers_as_one_that_has_just_been_started(small_llama):
+    used, new = EmbeddedEngine(small_llama), EmbeddedEngine(small_llama, seed=5)
+    used.complete(PROMPTS, DIGIT)
+    used.choose(PROMPTS[::2], DIGITS)
+    used.renew(5)
+    assert used.complete(PROMPTS, DIGIT, samples=2) == new.complete(PROMPTS, DIGIT, samples=2)
+    again, first = used.choose(PROMPTS, DIGITS), new.choose(PROMPTS, DIGITS)
+    assert all(np.array_equal(vars(again)[name], vars(first)[name]) for name in vars(first))
+    assert used.describe() == new.describe()

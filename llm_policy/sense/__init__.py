@@ -1,0 +1,1 @@
+"""Questions about taxes with known answers, and how answers to them are scored."""
