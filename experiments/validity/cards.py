@@ -210,7 +210,10 @@ def _may_not(asked: AskedWorkers, cited: CitedCertificate | None) -> tuple[str, 
                 f"Speak of people where these moments matter, which were not theirs: {off}."
             )
         if unknown := _named(cited, asked, ("undecided", "-")):
-            said.append(f"Rely on moments that were not decided or not measured: {unknown}.")
+            said.append(
+                "Rely on moments that were not decided, not measured, or have no figure of people: "
+                f"{unknown}."
+            )
         said += [f"Take the certificate as it stands: {one}." for one in cited.differs]
     if asked.corrected is not None:
         said.append(

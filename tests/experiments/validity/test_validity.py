@@ -116,8 +116,17 @@ def test_refused_and_missing_corrections_modes_and_names_are_told(econjax, write
     told(econjax(*OF_FORMULA, *both), "Two corrections are both called measured")
     told(econjax(*FEW, "--workers", "elves"), "takes some of rational, llm and corrected:")
     told(econjax("transfer", "--workers", "llm"), "between two kinds of --workers at least")
-    archetypes = ("--archetypes", 16, "--agents", 100)
-    told(econjax(*OF_FORMULA, "--workers", write(), *archetypes), "Archetypes are of answers as")
+
+
+@pytest.mark.parametrize("command", ["compare", "contest", "transfer", "optimum"])
+def test_nobody_is_corrected_who_is_drawn_from_archetypes(econjax, write, runs, command):
+    workers = [write()]
+    if command in ("compare", "transfer"):
+        workers.insert(0, "rational")
+    drawn = ("--archetypes", 16, "--agents", 100, "--runs", runs)
+    ran = econjax(command, "--workers", *workers, *drawn)
+    told(ran, f"answers as they are: leave out --archetypes, or {workers[-1]}")
+    assert not list(runs.glob("*")), "a mistake leaves no run"
 
 
 def test_corrected_workers_stand_beside_raw_ones_and_are_replayed(
@@ -154,7 +163,7 @@ def test_a_card_without_a_certificate_says_that_nothing_was_measured(certificate
     own = replace(certificate, of=replace(certificate.of, worker_model="m", mode="text"))
     [card] = card_of(config, [asked_workers(model, "choice")], [certificate, own]).workers
     assert card.certificate.differs == ("measured with mode text, here choice",)
-    assert sum(card.certificate.verdicts.values()) == 16
+    assert sum(card.certificate.verdicts.values()) == 16 + 2  # of labor supply, and of bunching
     alike = [one.moment for one in own.moments if one.verdict == "agrees"]
     assert all(name in " ".join(card.may) for name in alike)
     [noise] = card_of(config, [asked_workers(replace(model, noise=True), "choice")], []).workers
