@@ -12,6 +12,7 @@ from llm_policy.archetypes.society import MakeWorkers
 from llm_policy.engines.base import Engine
 from llm_policy.engines.wrappers.tally import Tally
 from llm_policy.formula.policy import taught_workers
+from llm_policy.moments.correction import Correction
 from llm_policy.personas.draw import Personas, describe, draw_personas
 from llm_policy.prompts.workers import Mode, Style
 from llm_policy.surrogate.recording import RecordedWorkers, person_features
@@ -49,21 +50,31 @@ def models_of(
     most_leaked: float = MOST_LEAKED,
     statuses: tuple[str, ...] = (),
     fixed: np.ndarray | None = None,
+    correction: Correction | None = None,
 ) -> RecordedWorkers:
     """Return language models as the workers of an economy, who are these people.
 
     They are recorded. Without an engine they are the formula itself, whose answers count in
     `tally`. `statuses` are the names of their groups, and nobody is asked who has `fixed` hours,
-    not NaN.
+    not NaN. A `correction` tilts their chances of hours.
+
+    Raises:
+        ValueError: a correction of texts, whose chances are not known.
     """
+    if correction is not None and mode == "text":
+        raise ValueError(
+            "A correction tilts known chances of the hours on offer, and of hours in a text none "
+            "are known: ask in choice mode."
+        )
     options: dict[str, Any] = {"style": Style(mode=mode, statuses=statuses), "fixed": fixed}
     if engine is None:
-        return taught_workers(economy, personas, tally=tally, **options)
+        return taught_workers(economy, personas, tally=tally, correction=correction, **options)
     return RecordedWorkers(
         engine,
         economy,
         describe(personas),
         person=person_features(personas),
         most_leaked=most_leaked,
+        correction=correction,
         **options,
     )

@@ -10,8 +10,9 @@ from econjax import BracketSchedule
 from econjax.laws import save_schedule
 from experiments.compare.archetypes import as_dict
 from experiments.compare.config import CompareConfig
-from experiments.compare.crews import Players
+from experiments.compare.crews import Players, check_crews
 from experiments.compare.figures import plot_schedules, plot_welfare
+from experiments.compare.rankings import ranking_changes
 from experiments.compare.rows import Comparison
 from experiments.compare.run import compare
 from experiments.compare.seeds import over_seeds
@@ -21,12 +22,14 @@ from experiments.core.session import Session
 from experiments.report.console import progress_bar
 from experiments.report.plain import plain
 from experiments.runs.result import Result
+from experiments.validity.cards import card_of
 from llm_policy.engines.wrappers.tally import Tally
 
 
 def run_compare(config: CompareConfig, path: Path, session: Session | None) -> Result:
     """Compare, and write what is recommended into the run directory, as figures and schedules."""
     players = _players(config, session)
+    check_crews(config, players)
     every = [
         _with_progress(dataclasses.replace(config, seed=config.seed + one), players)
         for one in range(config.seeds)
@@ -38,8 +41,9 @@ def run_compare(config: CompareConfig, path: Path, session: Session | None) -> R
     plot_welfare(comparison, path / "welfare.png", symbol=symbol)
     _save_schedules(comparison, law, path / "schedules")
     pooled = over_seeds(every) if config.seeds > 1 else {}
+    rankings, asked = ranking_changes(every), comparison.cards
     return Result(
-        Compared(comparison, pooled, config.seeds, config.subsistence),
+        Compared(comparison, pooled, config.seeds, config.subsistence, rankings),
         {
             "run": str(path),
             "engine": session and session.describe().asdict(),
@@ -47,10 +51,12 @@ def run_compare(config: CompareConfig, path: Path, session: Session | None) -> R
         }
         | {"tables": _as_dicts(comparison.tables)}
         | ({"seeds": _as_dicts(pooled)} if pooled else {})
+        | ({"rankings": [dataclasses.asdict(one) for one in rankings]} if rankings else {})
         | ({"archetypes": stand_ins} if (stand_ins := _stand_ins(comparison)) else {}),
         [row for one in every for row in one.metrics],
         timings=[row for one in every for row in _timings(one)],
         remarks=_remarks(config, every, session),
+        card=card_of(config, asked, config.certificates()) if asked else None,
     )
 
 
@@ -111,7 +117,7 @@ def _remarks(
     """Return remarks on comparisons, one for each seed."""
     comparison = every[0]
     remarks = [f"{config.source.words()} Seed {config.seed}."]
-    if "llm" in config.workers:
+    if config.models_work:
         remarks.append(
             "Language-model workers: ± is the standard error of the mean of "
             f"{config.repetitions} independent tax years; they have no gradient, so the gradient "
@@ -122,7 +128,7 @@ def _remarks(
             "Workers of the formula choose with the probabilities that econjax-small was taught: "
             "an assumption to measure with, and no claim about people."
         )
-    if "llm" in config.workers and config.keep_memory:
+    if config.models_work and config.keep_memory:
         remarks.append(
             "Workers kept their memory from year to year: the order of a planner's schedules is "
             "part of its result, and its recommendation was lived by workers who remember them."

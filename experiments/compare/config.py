@@ -13,23 +13,30 @@ from experiments.core.config import (
     QUESTIONS_OF_A_PLANNER,
     AnsweringConfig,
     AskedModel,
+    KindOfWorkers,
     ModeName,
     PlannerName,
     WelfareName,
-    WorkersName,
     check_planners,
     with_uninformed,
 )
 from experiments.report.disclosure import SHIPPED
+from experiments.validity.config import (
+    CertifiedConfig,
+    are_models,
+    is_corrected,
+    require_workers,
+)
 
 
 @dataclass(frozen=True)
-class CompareConfig(AnsweringConfig, WorkforceConfig):
+class CompareConfig(CertifiedConfig, AnsweringConfig, WorkforceConfig):
     """Compare planners on the same economy, with the same seed and number of evaluations."""
 
-    workers: tuple[WorkersName, ...] = get_args(WorkersName)
-    """Who works, in tables of their own: exact best responses, and language models that read
-    personas."""
+    workers: tuple[str, ...] = get_args(KindOfWorkers)
+    """Who works, in tables of their own: rational (exact best responses), llm (language models that
+    read personas), and corrected:RUN, those whose chances of hours are tilted by the correction of
+    a run of econjax people (or its certificate.json)."""
     agents: int | None = None
     """Workers on the quantile grid; if not given 20 language models, and 10,000 rational ones or
     every record of a data file."""
@@ -76,18 +83,18 @@ class CompareConfig(AnsweringConfig, WorkforceConfig):
     def _check(self) -> None:
         for name in ("evaluations", "tax_year", "repetitions", "seeds"):
             require_at_least(1, name, getattr(self, name))
-        require_some("workers", self.workers, get_args(WorkersName))
+        require_workers(self.workers, get_args(KindOfWorkers))
         require_some("welfare", self.welfare, get_args(WelfareName))
         require_some("planners", self.planners, get_args(PlannerName))
         nobody_left = self.planners == ("surrogate",) and "rational" in self.workers
-        if "surrogate" in self.planners and ("llm" not in self.workers or nobody_left):
+        if "surrogate" in self.planners and (not self.models_work or nobody_left):
             raise ValueError(
                 "The planner surrogate plans for language models: give --workers llm, and another "
                 "planner as well if others work."
             )
 
-        asked = self.agents or (self.among("llm").agents if "llm" in self.workers else None)
-        self.check_archetypes(asked, self.mode, models_work="llm" in self.workers)
+        asked = self.agents or (self.among("llm").agents if self.models_work else None)
+        self.check_archetypes(asked, self.mode, models_work=self.models_work)
         if self.audited:
             require_at_least(LEAST_AUDITED, "audited", self.audited)
         self._check_models()
@@ -109,7 +116,9 @@ class CompareConfig(AnsweringConfig, WorkforceConfig):
         """About how many questions the models are asked, in choice mode."""
         tables, rows = len(self.welfare), len(self.roster)
         models = len(set(self.roster) & set(MODEL_PLANNERS))
-        works = len(self.who_works) * tables * rows * self.tax_year
+        crews = len(self.who_works) * ("llm" in self.workers)
+        crews += sum(map(is_corrected, self.workers))
+        works = crews * tables * rows * self.tax_year
         llm, kinds = self.among("llm"), [self.among(kind) for kind in self.workers]
         evaluations = sum(some.evaluations or 0 for some in kinds)
         years = (llm.evaluations or 0) + self.repetitions
@@ -117,6 +126,11 @@ class CompareConfig(AnsweringConfig, WorkforceConfig):
             works * years * self.answering(llm.size)
             + tables * models * evaluations * QUESTIONS_OF_A_PLANNER
         )
+
+    @property
+    def models_work(self) -> bool:
+        """Whether language models work, corrected or as they are."""
+        return any(map(are_models, self.workers))
 
     @property
     def model_plans(self) -> bool:
@@ -131,7 +145,7 @@ class CompareConfig(AnsweringConfig, WorkforceConfig):
     @property
     def who_works(self) -> tuple[AskedModel, ...]:
         """The models that work, `FORMULA` among them."""
-        return self._seats(self.worker_model, self.worker_server) if "llm" in self.workers else ()
+        return self._seats(self.worker_model, self.worker_server) if self.models_work else ()
 
     @property
     def who_plans(self) -> tuple[AskedModel, ...]:
@@ -195,9 +209,9 @@ class CompareConfig(AnsweringConfig, WorkforceConfig):
                 "another --planner-model, or leave llm out of --planners."
             )
 
-    def among(self, workers: WorkersName) -> "CompareConfig":
+    def among(self, workers: str) -> "CompareConfig":
         """Return the comparison among workers of one kind, with its numbers filled in."""
-        agents, evaluations = _NUMBERS[workers]
+        agents, evaluations = _NUMBERS["llm" if are_models(workers) else "rational"]
         return dataclasses.replace(
             self,
             workers=(workers,),
@@ -205,7 +219,7 @@ class CompareConfig(AnsweringConfig, WorkforceConfig):
             evaluations=self.evaluations or evaluations,
         )
 
-    def _takes_all(self, workers: WorkersName) -> bool:
+    def _takes_all(self, workers: str) -> bool:
         """Whether there are as many workers as a data file has records."""
         return workers == "rational" and self.has_own_incomes
 
@@ -219,5 +233,5 @@ class CompareConfig(AnsweringConfig, WorkforceConfig):
 LEAST_AUDITED = 32
 MOST_RATES = 14
 """Of so many rates of groups the small model was seen to answer, of 28 not."""
-_NUMBERS: dict[WorkersName, tuple[int, int]] = {"rational": (10_000, 40), "llm": (20, 6)}
+_NUMBERS: dict[KindOfWorkers, tuple[int, int]] = {"rational": (10_000, 40), "llm": (20, 6)}
 """Workers, and evaluations of a planner, if not given."""

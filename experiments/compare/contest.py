@@ -97,7 +97,7 @@ class PlannersTable:
         recorded = self.setting.workers is not None
         rows = []
         for entry in (REGISTRY[name] for name in self.config.roster):
-            if recorded or not entry.needs_choices:
+            if recorded or not entry.needs_models:
                 who = self.planners if entry.is_model else (self.setting.engine,)
                 rows += [self._planner(entry, engine) for engine in who]
         if self.crew.workforce is None:

@@ -12,6 +12,9 @@ from experiments.core.config import FORMULA
 from experiments.core.modes import mode_for
 from experiments.core.workforce import Workforce, workforce_of
 from experiments.report.disclosure import nature
+from experiments.validity.cards import AskedWorkers, asked_workers
+from experiments.validity.certificates import SavedCertificate
+from experiments.validity.checks import check_certificates
 from llm_policy.archetypes.society import Archetypes
 from llm_policy.audit.probe import probe_planner, probe_workers
 from llm_policy.engines.base import Engine
@@ -35,11 +38,15 @@ class Players:
 
 
 class Crew(NamedTuple):
-    """Who works, if not the rational: with the words for a title, and the model's name."""
+    """Who works, if not the rational: with the words for a title, and the model's name.
+
+    `card` says who they are where they answer as language models do.
+    """
 
     workforce: Workforce | None = None
     words: str = ""
     model: str | None = None
+    card: AskedWorkers | None = None
 
     @property
     def archetypes(self) -> Archetypes | None:
@@ -57,7 +64,7 @@ def cast_of(config: CompareConfig, players: Players | Engine | None, tally: Tall
         engines = () if players is None else (players,)
         players = Players(engines, engines)
     if (config.model_plans and not players.planners) or (
-        "llm" in config.workers and not players.workers
+        config.models_work and not players.workers
     ):
         raise ValueError("Language models take part and there is no engine to ask.")
     return Players(
@@ -66,14 +73,25 @@ def cast_of(config: CompareConfig, players: Players | Engine | None, tally: Tall
     )
 
 
+def check_crews(config: CompareConfig, players: Players) -> None:
+    """Check that corrections and certificates are of models that work here, and of hours on offer.
+
+    Raises:
+        Mistake: one is not.
+    """
+    if config.models_work:
+        who = [None if engine is None else engine.describe() for engine in players.workers]
+        check_certificates(config, who, config.among("llm").economy())
+
+
 def modes_of(
     config: CompareConfig, cast: Players, law: BracketSchedule, key: Key[Array, ""]
 ) -> dict[str, Mode]:
     """Return in which mode those answer who are language models, workers and planner."""
     goal, modes = config.aim(config.welfare[0]).words, {}
-    if "llm" in config.workers and config.archetypes:
+    if config.models_work and (config.archetypes or config.kinds != config.plain):
         modes["workers"] = "choice"
-    elif "llm" in config.workers:
+    elif config.models_work:
         economy = config.among("llm").economy()
         texts = describe(draw_personas(key, economy.population))
         works = [engine for engine in cast.workers if engine is not None]
@@ -115,22 +133,37 @@ def crews_of(
     tally: Tally,
 ) -> list[Crew]:
     """Return the crews of workers of the kind that `config` names: the same people, each model."""
-    if config.workers == ("rational",):
+    [kind] = config.workers
+    if kind == "rational":
         return [Crew()]
+    corrected, crews = config.correction_of(kind), []
     options: dict[str, Any] = {
         "tally": tally,
         "mode": asked["workers"],
         "most_leaked": config.most_leaked,
+        "correction": corrected and corrected.as_correction(),
     }
-    crews = []
-    for engine in cast.workers:
-        words, model = "workers of the formula", FORMULA
+    for engine in _who_works(corrected, cast.workers):
+        words, model, described = "workers of the formula", FORMULA, None
         if engine is not None:
             described = engine.describe()
             words, model = nature(described, asked).workers, described.model
             words = with_model(words, model, cast.workers)
-        crews.append(Crew(workforce_of(config, economy, engine, key, **options), words, model))
+        words += f", corrected by {corrected.of.name}" if corrected else ""
+        card = asked_workers(described, asked["workers"], corrected)
+        workforce = workforce_of(config, economy, engine, key, **options)
+        crews.append(Crew(workforce, words, model, card))
     return crews
+
+
+def _who_works(
+    corrected: SavedCertificate | None, engines: Sequence[Engine | None]
+) -> Sequence[Engine | None]:
+    """Return the engines that answer for workers of a kind: of corrected ones, their model's."""
+    if corrected is None:
+        return engines
+    models = [FORMULA if engine is None else engine.describe().model for engine in engines]
+    return [engines[models.index(corrected.of.worker_model)]]
 
 
 def with_model(words: str, model: str, engines: Sequence[Engine | None]) -> str:

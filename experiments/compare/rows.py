@@ -10,6 +10,7 @@ import numpy as np
 from experiments.compare.archetypes import StandIn
 from experiments.report.intervals import mean_of
 from experiments.report.rates import Rates
+from experiments.validity.cards import AskedWorkers
 from llm_policy.engines.wrappers.tally import Tally
 from llm_policy.prompts.workers import Mode
 from llm_policy.workers.llm import LLMWorkers
@@ -78,7 +79,8 @@ class Comparison:
     A table holds one welfare function and workers of one kind. `workers` are the language models
     who worked, if any, and `asked` says in which mode workers and planners who are models answered.
     `tally` counts the answers, and why some could not be read. `stand_ins` are the archetypes of
-    tables whose workers were drawn from some.
+    tables whose workers were drawn from some. `aims` are the welfare functions of tables, by title,
+    and `cards` say who worked but for the rational.
     """
 
     tables: dict[str, list[ComparisonRow]]
@@ -88,6 +90,8 @@ class Comparison:
     asked: Mapping[str, Mode] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
     stand_ins: dict[str, StandIn] = field(default_factory=dict)
+    aims: dict[str, str] = field(default_factory=dict)
+    cards: list[AskedWorkers] = field(default_factory=list)
 
 
 def cannot_be_told_apart(best: ComparisonRow, row: ComparisonRow) -> bool:

@@ -38,9 +38,11 @@ def compare(
         some = config.among(kind)
         economy = some.economy()
         for crew in crews_of(some, economy, cast, asked, jax.random.fold_in(key, 0), tally):
-            if kind == "llm" and done.workers is None:
-                done = replace(done, workers=crew.workforce and crew.workforce.workers.models)
-            recorded = crew.workforce and crew.workforce.recorded
+            if crew.card is not None:
+                done.cards.append(crew.card)
+            if crew.workforce is not None and done.workers is None:
+                done = replace(done, workers=crew.workforce.workers.models)
+            recorded = crew.workforce and crew.workforce.workers
             for name in config.welfare:
                 setting = PlanningContext(
                     law=law,
@@ -61,6 +63,7 @@ def compare(
                 )
                 done.tables[contest.title] = contest.rows()
                 done.sizes[contest.title] = contest.size
+                done.aims[contest.title] = setting.aim.name
                 if contest.stand_in is not None:
                     done.stand_ins[contest.title] = contest.stand_in
                 done.metrics.extend(contest.metrics)

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from econjax.bounds import USUAL_BOUNDS
 from experiments.compare.archetypes import stand_in_lines
+from experiments.compare.rankings import RankingChange
 from experiments.compare.rows import Comparison, ComparisonRow
 from experiments.compare.seeds import SeedsRow, print_seeds
 from experiments.report.rates import rates_text
@@ -16,12 +17,16 @@ from llm_policy.workers.lived import SUBSISTENCE
 
 
 class Compared(NamedTuple):
-    """A comparison, the rows over `seeds` where there are several, and the least a year counts."""
+    """A comparison, the rows over `seeds` where there are several, and the least a year counts.
+
+    `rankings` say how planners change places from one kind of workers to another.
+    """
 
     comparison: Comparison
     over_seeds: Mapping[str, Sequence[SeedsRow]]
     seeds: int
     subsistence: float
+    rankings: Sequence[RankingChange] = ()
 
 
 def print_compared(found: Compared, console: Console) -> None:
@@ -50,6 +55,8 @@ def print_compared(found: Compared, console: Console) -> None:
     for remark in (*_LEGEND, *(_legend_of_models(found.subsistence) if models else ())):
         console.print(remark)
     print_seeds(found.over_seeds, found.seeds, console)
+    for change in found.rankings:
+        console.print(change.line)
 
 
 def _table(rows: Sequence[ComparisonRow]) -> Table:

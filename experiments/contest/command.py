@@ -14,6 +14,8 @@ from experiments.report.console import NOTES
 from experiments.report.disclosure import BY_CHOICE, nature
 from experiments.runs.result import Result
 from experiments.runs.rows import Row, rate_columns, welfare_columns
+from experiments.validity.cards import asked_workers, card_of
+from experiments.validity.checks import check_certificates
 from llm_policy.engines.wrappers.tally import Tallied
 
 
@@ -28,6 +30,12 @@ def run_contest(config: ContestConfig, path: Path, session: Session | None) -> R
         if session
         else "workers of the formula that econjax-small was taught"
     )
+    info = session and session.describe()
+    check_certificates(config, [info], config.economy())
+    corrected = config.correction_of(config.workers)
+    if corrected is not None:
+        who += f", corrected by {corrected.of.name},"
+    card = card_of(config, [asked_workers(info, "choice", corrected)], config.certificates())
     engine = Tallied(session.engine) if session else None
     rows = compete(engine, config, progress=NOTES.print)
     sizes = f"{config.evaluations} tax years of {config.steps} questions for every planner"
@@ -43,6 +51,7 @@ def run_contest(config: ContestConfig, path: Path, session: Session | None) -> R
             *(session.remarks(BY_CHOICE) if session else ()),
             *([engine.tally.words] if engine else ()),
         ],
+        card=card,
     )
 
 

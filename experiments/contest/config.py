@@ -1,23 +1,22 @@
 """What is chosen of a contest. Light, for the command line."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import get_args
 
 from experiments.core.archetypes import WorkforceConfig
 from experiments.core.checks import require_at_least, require_some
-from experiments.core.config import WelfareName
-
-if TYPE_CHECKING:
-    pass
+from experiments.core.config import FORMULA, WelfareName
+from experiments.validity.config import CertifiedConfig, require_workers
 
 
 @dataclass(frozen=True)
-class ContestConfig(WorkforceConfig):
+class ContestConfig(CertifiedConfig, WorkforceConfig):
     """Let planners ask the same language-model workers equally often, one by surrogate gradient."""
 
-    workers: Literal["llm", "formula"] = "llm"
-    """Who works: language models that read personas, or the formula that econjax-small was
-    taught (then no model is asked, and none plans)."""
+    workers: str = "llm"
+    """Who works: llm (language models that read personas), formula (which econjax-small was
+    taught; then no model is asked, and none plans), or corrected:RUN, those of the two whose
+    chances of hours are tilted by the correction of a run of econjax people."""
     agents: int | None = 40
     """Workers, each asked once in a step."""
     evaluations: int = 12
@@ -33,7 +32,7 @@ class ContestConfig(WorkforceConfig):
     @property
     def asks_a_model(self) -> bool:
         """Whether the workers are language models."""
-        return self.workers == "llm"
+        return self.model_works(self.workers)
 
     @property
     def questions(self) -> int:
@@ -44,5 +43,6 @@ class ContestConfig(WorkforceConfig):
     def _check(self) -> None:
         for name, least in {"evaluations": 1, "steps": 1, "seeds": 2}.items():
             require_at_least(least, name, getattr(self, name))
+        require_workers(self.kinds, ("llm", FORMULA))
         require_some("welfare", self.welfare, get_args(WelfareName))
         self.check_archetypes(self.size, "choice", models_work=True)

@@ -105,8 +105,10 @@ def _run(
     key = jax.random.key(seed)
     people_key, plan_key, search_key, final_key = jax.random.split(key, 4)
     economy, floor = config.economy(), config.subsistence
-    workforce = workforce_of(config, economy, engine, people_key)
-    workers, society = workforce.recorded, workforce.society(aim.welfare, floor)
+    corrected = config.correction_of(config.workers)
+    correction = corrected and corrected.as_correction()
+    workforce = workforce_of(config, economy, engine, people_key, correction=correction)
+    workers, society = workforce.workers, workforce.society(aim.welfare, floor)
     assert workers is not None, "they choose"
     asked, started = None if engine is None else Tallied(engine), time.perf_counter()
     setting = PlanningContext(

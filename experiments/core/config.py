@@ -28,7 +28,8 @@ from experiments.report.disclosure import SHIPPED
 FORMULA = "formula"
 """Names, as a model of workers, the formula that econjax-small was taught, with no model."""
 WelfareName = Literal["atkinson", "rawlsian", "utilitarian"]
-WorkersName = Literal["rational", "llm"]
+KindOfWorkers = Literal["rational", "llm"]
+"""Who works but for those who are corrected."""
 PlannerName = Literal[
     "laissez-faire",
     "federal",

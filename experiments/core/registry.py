@@ -72,14 +72,14 @@ class PlannerSpec:
     What it observes of an evaluation it declares itself. One that is `told_elasticity` is told the
     workers' true one before it begins; no other reads it from the context. `evaluations` is how
     many it takes, if not as many as others do. `training` counts evaluations of other economies
-    that it learned from before. One who `needs_choices` plans for recorded language models only.
+    that it learned from before. One who `needs_models` plans for language models only.
     """
 
     name: str
     make: Callable[[PlanningContext], Planner]
     told_elasticity: bool = False
     is_model: bool = False
-    needs_choices: bool = False
+    needs_models: bool = False
     evaluations: int | None = None
     training: int = 0
 
@@ -237,7 +237,7 @@ REGISTRY: dict[PlannerName, PlannerSpec] = {
     "surrogate": PlannerSpec(
         "gradient on a surrogate",
         _surrogate,
-        needs_choices=True,
+        needs_models=True,
     ),
     "ramp": PlannerSpec(
         "ramp, 10 points up each time", lambda s: RampPlanner(s.law, bounds=s.bounds)

@@ -13,7 +13,6 @@ from llm_policy.archetypes.society import Archetypes, ArchetypeSociety, archetyp
 from llm_policy.engines.base import Engine
 from llm_policy.people import makes_models, people
 from llm_policy.surrogate.recording import RecordedWorkers
-from llm_policy.workers.llm import LLMWorkers
 from llm_policy.workers.society import Society
 
 
@@ -21,13 +20,8 @@ from llm_policy.workers.society import Society
 class Workforce:
     """The `workers` who are asked, and what stands for all others if those are `archetypes`."""
 
-    workers: LLMWorkers | RecordedWorkers
+    workers: RecordedWorkers
     archetypes: Archetypes | None = None
-
-    @property
-    def recorded(self) -> RecordedWorkers | None:
-        """Those who are asked, if their choices are recorded, as a surrogate needs them."""
-        return self.workers if isinstance(self.workers, RecordedWorkers) else None
 
     def society(
         self, welfare: AbstractWelfare, subsistence: float | None

@@ -14,6 +14,9 @@ from experiments.report.console import NOTES
 from experiments.report.disclosure import BY_CHOICE
 from experiments.runs.result import Result
 from experiments.runs.rows import Row, numbered, rate_columns, welfare_columns
+from experiments.validity.cards import asked_workers, card_of
+from experiments.validity.checks import check_certificates
+from experiments.validity.config import are_models
 from llm_policy.engines.wrappers.tally import Tallied
 
 
@@ -23,18 +26,33 @@ def run_optimum(config: OptimumConfig, path: Path, session: Session | None) -> R
     Raises:
         EngineError: the engine cannot answer, or too few of its answers can be read.
     """
-    if session is None:
-        with NOTES.status("searching with gradients, then without"):
-            found = find_optimum(config)
-        rows, lines, remarks = optimum_rows(config, found), lines_of(found), []
-    else:
-        engine = Tallied(session.engine)
-        with NOTES.status("") as status:
-            found = models.search_models(config, engine, models.SEARCH, status.update)
-        rows = list(candidate_rows(config, found, session))
-        lines = lines_of_models(found, models.SEARCH, config.size)
-        remarks = [*session.remarks(BY_CHOICE), engine.tally.words]
-    return Result(lines, dataclasses.asdict(found), rows, remarks=[*config.notes(), *remarks])
+    if are_models(config.workers):
+        return _among_models(config, session)
+    with NOTES.status("searching with gradients, then without"):
+        found = find_optimum(config)
+    rows, lines = optimum_rows(config, found), lines_of(found)
+    return Result(lines, dataclasses.asdict(found), rows, remarks=config.notes())
+
+
+def _among_models(config: OptimumConfig, session: Session | None) -> Result:
+    """Search among language models, or without a session among workers of the formula."""
+    info, corrected = session and session.describe(), config.correction_of(config.workers)
+    check_certificates(config, [info], config.economy())
+    engine = Tallied(session.engine) if session else None
+    with NOTES.status("") as status:
+        found = models.search_models(config, engine, models.SEARCH, status.update)
+    asked = asked_workers(info, "choice", corrected)
+    lines = lines_of_models(found, models.SEARCH, config.size)
+    if corrected is not None:
+        lines.append(f"The workers are corrected by {corrected.of.name}.")
+    said = [*session.remarks(BY_CHOICE)] if session else []
+    return Result(
+        lines,
+        dataclasses.asdict(found),
+        list(candidate_rows(config, found, asked.model)),
+        remarks=[*config.notes(), *said, *([engine.tally.words] if engine else ())],
+        card=card_of(config, [asked], config.certificates()),
+    )
 
 
 def optimum_rows(config: OptimumConfig, found: Optimum) -> list[Row]:
@@ -60,10 +78,10 @@ def optimum_rows(config: OptimumConfig, found: Optimum) -> list[Row]:
     return [first | row for row in rows]
 
 
-def candidate_rows(config: OptimumConfig, found: ModelOptimum, session: Session) -> Iterator[Row]:
+def candidate_rows(config: OptimumConfig, found: ModelOptimum, model: str) -> Iterator[Row]:
     """Yield a row for each candidate and each of the further tax years that it was enacted in."""
     first = welfare_columns(config.aim(config.welfare))
-    first |= {"seed": config.seed, "worker_model": session.describe().model}
+    first |= {"seed": config.seed, "worker_model": model}
     for candidate in found.candidates:
         columns = first | {"schedule": candidate.name}
         for check, equivalent in enumerate(candidate.equivalents, start=1):

@@ -155,18 +155,19 @@ def bands(
 
 def search_models(
     config: OptimumConfig,
-    engine: Engine,
+    engine: Engine | None,
     search: Search,
     progress: Callable[[str], None] = lambda what: None,
 ) -> ModelOptimum:
-    """Search among language models with personas, by `find_model_optimum`.
+    """Search among language models with personas, by `find_model_optimum`; or among the formula's.
 
     Raises:
         EngineError: the engine cannot answer, or too few of its answers can be read.
     """
     people_key, key = jax.random.split(jax.random.key(config.seed))
-    economy = config.economy()
-    workforce = workforce_of(config, economy, engine, people_key)
+    economy, corrected = config.economy(), config.correction_of(config.workers)
+    correction = corrected and corrected.as_correction()
+    workforce = workforce_of(config, economy, engine, people_key, correction=correction)
     return find_model_optimum(
         key,
         workforce.society(config.function, config.subsistence),

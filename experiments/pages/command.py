@@ -10,7 +10,13 @@ from experiments.pages.comparisons import comparison_sections
 from experiments.pages.config import ReportConfig
 from experiments.pages.document import Page, PageSection, Prose, charts_in, tables_in
 from experiments.pages.drawing import save_chart
-from experiments.pages.facts import costs_section, disclosures, economy_words, facts_section
+from experiments.pages.facts import (
+    costs_section,
+    disclosures,
+    economy_words,
+    facts_section,
+    validity_section,
+)
 from experiments.pages.latex import save_table
 from experiments.pages.record import RunRecord, is_run, read_run
 from experiments.pages.rendering import render
@@ -22,6 +28,7 @@ from experiments.report.console import NOTES, mistakes
 from experiments.report.files import whole
 from experiments.report.plain import one_line
 from experiments.report.speakers import KnownWorkers
+from experiments.validity.cards import read_card
 from llm_policy.engines.base import EngineError
 from llm_policy.personas.files import load_personas
 
@@ -92,6 +99,7 @@ def run_page(run: RunRecord, *, transcripts: int = 400) -> Page:
         sections.append(_not_shown(run, error))
     if recording.kept:
         sections.append(PageSection("Transcript", (transcript_of(recording),)))
+    sections += _validity(run)
     sections += [costs_section(run, recording, trouble), facts_section(run)]
     return Page(f"{run.path.resolve().name}: econjax {run.command}", _lead(run), tuple(sections))
 
@@ -115,6 +123,15 @@ def _found(run: RunRecord) -> list[PageSection]:
     if sections is None or (run.command == "sweep" and run.config is None):
         return pooled_sections(found_in([run.path])[0])
     return sections(run)
+
+
+def _validity(run: RunRecord) -> list[PageSection]:
+    """Return what a run's workers may and may not stand for, where it says so."""
+    try:
+        card = read_card(run.path)
+    except ValueError as error:
+        return [PageSection("Validity", (Prose((one_line(error),), warning=True),))]
+    return [] if card is None else [validity_section(card)]
 
 
 def _not_shown(run: RunRecord, error: Exception) -> PageSection:

@@ -10,7 +10,9 @@ from experiments.pages.document import Block, DataTable, PageSection, Prose
 from experiments.pages.record import RunRecord
 from experiments.pages.transcripts import Proceedings
 from experiments.report.disclosure import nature
+from experiments.validity.cards import CitedCertificate, ValidityCard, WorkersCard
 from llm_policy.engines.base import EngineInfo
+from llm_policy.moments.estimates import MomentEstimate
 
 
 def disclosures(run: RunRecord, recording: Proceedings) -> tuple[str, ...]:
@@ -26,6 +28,47 @@ def economy_words(run: RunRecord) -> tuple[str, ...]:
     if run.config is None or not hasattr(run.config, "source"):
         return ()
     return (run.config.source.words(), *run.config.notes())
+
+
+def validity_section(card: ValidityCard) -> PageSection:
+    """Return what a run's workers may and may not stand for, with what was measured of them."""
+    blocks: list[Block] = []
+    for workers in card.workers:
+        blocks.append(Prose((workers.line,)))
+        said = [("may", one) for one in workers.may] + [("may not", one) for one in workers.may_not]
+        blocks.append(DataTable(f"What {workers.model} stands for", ("use", "what"), tuple(said)))
+        if workers.certificate is not None:
+            blocks.append(_moments_table(workers, workers.certificate))
+    return PageSection("Validity", tuple(blocks))
+
+
+def _moments_table(workers: WorkersCard, cited: CitedCertificate) -> DataTable:
+    """Return the moments of a certificate, those after a correction where one was applied."""
+    after = workers.corrected_by is not None
+    rows = (
+        (
+            one.moment,
+            one.group,
+            *_estimated(one.corrected if after and one.corrected else one.workers),
+            "-" if one.people is None else f"{one.people:.4g}",
+            one.then if after else one.verdict,
+        )
+        for one in cited.moments
+    )
+    words = "corrected, as measured when it was fitted" if after else "as answered"
+    return DataTable(
+        f"{workers.model} beside people",
+        ("moment", "of", "workers", "99 % interval", "people", "verdict"),
+        tuple(rows),
+        note=f"Certificate {cited.name}: {cited.workers:,} workers, {words}; people are "
+        f"{cited.people}.",
+    )
+
+
+def _estimated(found: MomentEstimate) -> tuple[str, str]:
+    if found.value is None or found.low is None or found.high is None:
+        return "-", "-"
+    return f"{found.value:.4g}", f"{found.low:.4g} to {found.high:.4g}"
 
 
 def facts_section(run: RunRecord) -> PageSection:

@@ -21,6 +21,7 @@ from llm_policy.engines.wrappers.tally import Tallied, Tally, tallied
 from llm_policy.formula.policy import taught_workers
 from llm_policy.formula.voters import reform_probabilities
 from llm_policy.moments.hours import HoursShares
+from llm_policy.moments.humans import age_groups
 from llm_policy.moments.kinks import (
     KinkAnswers,
     ask_kinks,
@@ -214,11 +215,4 @@ class AskedPeople:
 
 def published_groups(personas: Personas) -> dict[str, Bool[np.ndarray, " agents"]]:
     """Return who is in each group of the published table."""
-    age = personas.age
-    return {
-        "men": ~personas.woman,
-        "women": personas.woman,
-        "aged 20 to 24": (age >= 20) & (age < 25),
-        "aged 25 to 54": (age >= 25) & (age < 55),
-        "aged 55 and over": age >= 55,
-    }
+    return {"men": ~personas.woman, "women": personas.woman} | age_groups(personas.age)

@@ -1,7 +1,7 @@
 """Hold workers against people: each moment beside what is published, and what best hours give."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,66 +11,19 @@ from experiments.core.config import FORMULA
 from experiments.core.session import Session
 from experiments.people.asking import AskedPeople, published_groups, ways_of
 from experiments.people.config import PeopleConfig
-from experiments.report.console import NOTES
+from experiments.people.found import PeopleCertificate, PeopleLine, certificate_of
+from experiments.report.console import NOTES, mistakes
 from experiments.runs.result import Result
 from experiments.runs.rows import Row
+from experiments.validity.cards import asked_workers, card_of
+from experiments.validity.certificates import save_certificate
 from llm_policy.engines.base import Engine
 from llm_policy.engines.wrappers.tally import Tallied, Tally
 from llm_policy.moments.correction import FittedCorrection, fit_correction
-from llm_policy.moments.estimates import MomentEstimate
-from llm_policy.moments.measure import MeasuredMoment
+from llm_policy.moments.measure import HOURS_CLASSES, MeasuredMoment
 from llm_policy.moments.published import PublishedMoment, published_moments
-from llm_policy.prompts.workers import Mode
-
-
-@dataclass(frozen=True)
-class PeopleLine:
-    """One moment: of the workers, of the same people at their best hours, and as published.
-
-    `spread` are the least and the greatest value over the ways of asking, None where there is one
-    way or no value; `published` is None where nothing is, and `corrected` where no correction was
-    fitted.
-    """
-
-    moment: str
-    group: str
-    estimate: MomentEstimate
-    best: float | None
-    spread: tuple[float, float] | None
-    published: PublishedMoment | None
-    corrected: MomentEstimate | None = None
-
-    @property
-    def verdict(self) -> str:
-        """How the workers' interval lies to what is published."""
-        return self._verdict(self.estimate)
-
-    @property
-    def then(self) -> str:
-        """The verdict after the correction."""
-        return "-" if self.corrected is None else self._verdict(self.corrected)
-
-    def _verdict(self, estimate: MomentEstimate) -> str:
-        low, high, published = estimate.low, estimate.high, self.published
-        if published is None or low is None or high is None:
-            return "-"
-        return published.verdict(low, high)
-
-
-@dataclass(frozen=True)
-class PeopleCertificate:
-    """How far workers are from people, moment by moment; `who` says in words who they are.
-
-    `fit` says what a correction is made of, by name, and `refused` why there is none: empty where
-    none was asked for; `unvoted` says why no votes could be read, empty if some could.
-    """
-
-    who: str
-    mode: Mode
-    lines: tuple[PeopleLine, ...]
-    fit: dict[str, Any] = field(default_factory=dict)
-    refused: str = ""
-    unvoted: str = ""
+from llm_policy.moments.targets import require_reachable
+from llm_policy.workers.llm import hours_on_offer
 
 
 def run_people(config: PeopleConfig, path: Path, session: Session | None) -> Result:
@@ -84,11 +37,17 @@ def run_people(config: PeopleConfig, path: Path, session: Session | None) -> Res
     with NOTES.status("") as status:
         found = hold_against_people(config, engine, tally, status.update)
     model = session.describe().model if session else config.workers
-    remarks = [*config.notes()]
+    certificate = certificate_of(config, found, model, path.resolve().name)
+    save_certificate(path, certificate)
+    remarks, card = [*config.notes()], None
+    if config.workers != "rational":
+        asked = asked_workers(session and session.describe(), found.mode)
+        card = card_of(config, [asked], [certificate])
     if session is not None:
         remarks += session.remarks({"workers": found.mode, "voters on a reform": found.mode})
         remarks.append(tally.words)
-    return Result(found, asdict(found), list(people_rows(config, found, model)), remarks=remarks)
+    rows = list(people_rows(config, found, model))
+    return Result(found, asdict(found), rows, remarks=remarks, card=card)
 
 
 def people_rows(config: PeopleConfig, found: PeopleCertificate, model: str) -> Iterator[Row]:
@@ -123,25 +82,29 @@ def hold_against_people(
         EngineError: the engine cannot answer, or too few of its answers can be read.
     """
     config.check()
-    people = AskedPeople(config, engine, tally)
+    people, (published, targets) = AskedPeople(config, engine, tally), _published(config)
     best, mode, found = people.at_best(), "choice", []
     if config.workers == "rational":
         found.append(best)
     else:
         mode = people.mode()
+        if config.correct and mode == "choice":
+            with mistakes():
+                require_reachable(targets, np.array(hours_on_offer(people.economy), float))
         renames = engine is not None and config.currency.name == "dollars"
         for name, way in ways_of(mode, every=config.ways, renames=renames).items():
             on_stage(f"asking {config.size:,} workers{name}")
             found.append(people.said(way))
     first = found[0]
-    lines = _lines([people.moments(one) for one in found], people.moments(best))
-    plain = PeopleCertificate(_WHO[config.workers], mode, lines, unvoted=first.unvoted)
+    offered = None if first.values is None else tuple(first.values.tolist())
+    lines = _lines([people.moments(one) for one in found], people.moments(best), published)
+    plain = PeopleCertificate(_WHO[config.workers], mode, lines, offered, unvoted=first.unvoted)
     if not config.correct:
         return plain
     groups = published_groups(people.personas)
     try:
         fitted = fit_correction(
-            people.economy, people.law, first.hours, _TARGETS, values=first.values, groups=groups
+            people.economy, people.law, first.hours, targets, values=first.values, groups=groups
         )
     except ValueError as error:
         return replace(plain, refused=str(error))
@@ -149,7 +112,7 @@ def hold_against_people(
     corrected = [
         replace(line, corrected=after.get((line.moment, line.group))) for line in plain.lines
     ]
-    return replace(plain, lines=tuple(corrected), fit=_fit(fitted))
+    return replace(plain, lines=tuple(corrected), fit=_fit(fitted, targets))
 
 
 _TARGETS = {
@@ -157,12 +120,21 @@ _TARGETS = {
 }
 
 
-def _fit(fitted: FittedCorrection) -> dict[str, Any]:
+def _published(config: PeopleConfig) -> tuple[Sequence[PublishedMoment], dict[str, float]]:
+    """Return the moments of people, and those to fit to: of a file's people where there is one."""
+    people, humans = published_moments(), config.humans()
+    if humans is None:
+        return people, _TARGETS
+    others = [row for row in people if row.moment not in ("mean_hours", *HOURS_CLASSES)]
+    return (*humans.held_out, *others), _TARGETS | humans.targets
+
+
+def _fit(fitted: FittedCorrection, targets: dict[str, float]) -> dict[str, Any]:
     """Return a correction ready for JSON."""
     correction = fitted.correction
     tilt = dict(zip(correction.names, np.asarray(correction.tilt, float).tolist(), strict=True))
     return {
-        "targets": _TARGETS,
+        "targets": targets,
         "tilt": tilt,
         "response": float(correction.response),
         "left": fitted.left,
@@ -177,10 +149,12 @@ _WHO = {
 
 
 def _lines(
-    found: Sequence[Sequence[MeasuredMoment]], best: Sequence[MeasuredMoment]
+    found: Sequence[Sequence[MeasuredMoment]],
+    best: Sequence[MeasuredMoment],
+    people: Sequence[PublishedMoment],
 ) -> tuple[PeopleLine, ...]:
     """Return a line for each moment, of those who were asked in one way after the other."""
-    published = {(row.moment, row.group): row for row in published_moments()}
+    published = {(row.moment, row.group): row for row in people}
     ideal, *every = (
         {(one.moment, one.group): one.estimate for one in moments} for moments in (best, *found)
     )

@@ -1,10 +1,18 @@
 """What is chosen of a comparison with people. Light, for the command line."""
 
+import dataclasses
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
 
 from experiments.core.checks import require_at_least
 from experiments.core.config import AnsweringConfig
+
+if TYPE_CHECKING:
+    from llm_policy.moments.humans import HumanSplit
+
+_KEPT = "humans.csv"
+"""The file of people's hours that a run keeps."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +31,14 @@ class PeopleConfig(AnsweringConfig):
     currency too, and print how far the figures spread."""
     correct: bool = False
     """Tilt the answers so that they have the moments that are marked as fitted in the published
-    table, and print what that does to all others."""
+    table, print what that does to all others, and keep the correction in certificate.json, which
+    other commands take: --workers corrected:RUN."""
+    human: str | None = None
+    """A CSV file of people's weekly hours, in place of the published ones: a column hours, and
+    maybe weight, sex (man or woman) and age. Corrections are fitted to a share of these people, and
+    the table shows the rest. Elasticities are as published."""
+    human_share: float = 0.5
+    """The share of the people of --human that a correction is fitted to; the rest is held out."""
     most_unread: float = 0.2
     """Stop when more than this share of the workers' answers cannot be read."""
 
@@ -51,6 +66,9 @@ class PeopleConfig(AnsweringConfig):
         require_at_least(1, "samples", self.samples)
         if not 0 <= self.most_unread <= 1:
             raise ValueError(f"--most-unread is a share from 0 to 1; got {self.most_unread}.")
+        if not 0 < self.human_share < 1:
+            raise ValueError(f"--human-share lies between 0 and 1; got {self.human_share}.")
+        self.humans()
         if self.workers != "llm" and self.mode == "text":
             raise ValueError(
                 f"Workers who are {self.workers} write no texts: leave out --mode text."
@@ -60,3 +78,28 @@ class PeopleConfig(AnsweringConfig):
                 "Moments are of people under one schedule, not of groups that have their own: give "
                 "--status."
             )
+
+    def humans(self) -> "HumanSplit | None":
+        """Return the moments of the people of a file, to fit to and to test on, if there is one.
+
+        Raises:
+            ValueError: it cannot be read, or holds too few people.
+        """
+        if self.human is None:
+            return None
+        from llm_policy.moments.humans import read_humans, split_humans
+
+        path = Path(self.human).expanduser()
+        people, share = read_humans(path), self.human_share
+        return split_humans(people, name=path.name, share=share, seed=self.seed)
+
+    def carried(self) -> dict[str, bytes]:
+        """Return the files that a run keeps of the economy, and of people's hours."""
+        own = {} if self.human is None else {_KEPT: Path(self.human).expanduser().read_bytes()}
+        return super().carried() | own
+
+    def of_run(self, path: Path) -> Self:
+        """Return the choices with the hours of people that a run kept, where it was given some."""
+        kept, own = path / _KEPT, super().of_run(path)
+        taken = own.human is not None and kept.is_file()
+        return dataclasses.replace(own, human=str(kept)) if taken else own

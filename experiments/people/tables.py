@@ -4,7 +4,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from experiments.people.command import PeopleCertificate, PeopleLine
+from experiments.people.found import PeopleCertificate, PeopleLine
 from llm_policy.moments.kinks import ABOVE, BELOW, KINKS
 from llm_policy.moments.measure import ALL, HIGH_INCOME, KEPT, LUMP_SUM
 from llm_policy.moments.published import PublishedMoment
@@ -131,4 +131,5 @@ def _range(ends: tuple[float | None, float | None] | None) -> str:
 def _sources(found: PeopleCertificate) -> list[str]:
     """Return the sources of what is published, each once."""
     rows = [line.published for line in found.lines if line.published is not None]
-    return [f"People: {source}." for source in dict.fromkeys(f"{r.source}, {r.year}" for r in rows)]
+    said = (r.source if r.year is None else f"{r.source}, {r.year}" for r in rows)
+    return [f"People: {source}." for source in dict.fromkeys(said)]

@@ -33,6 +33,7 @@ from experiments.runs.directory import (
 from experiments.runs.result import Result
 from experiments.runs.rows import in_columns, run_columns
 from experiments.runs.sessions import close_all, journal_of, open_session, start_engines
+from experiments.validity.cards import save_card
 from llm_policy.engines.base import Engine, EngineError, Unread
 from llm_policy.engines.wrappers.store import Store
 
@@ -161,6 +162,8 @@ def _work(command: str, config: RunChoices, path: Path, session: Session | None)
     """Do a run, end its directory with its metrics, and tell what came of it."""
     began, own = time.perf_counter(), COMMANDS[command]
     done: Result = own.load_run()(config, path, session)
+    if done.card is not None:
+        save_card(path, done.card)
     if done.timings:
         write_table(path / "timings.parquet", in_columns(done.timings))
     if done.metrics is not None:
@@ -172,7 +175,7 @@ def _work(command: str, config: RunChoices, path: Path, session: Session | None)
         return
     console = results(config.words())
     own.load_tables()(done.found, console)
-    for remark in done.remarks:
+    for remark in (*done.remarks, *(done.card.lines if done.card else ())):
         console.print(remark)
     console.print(f"{time.perf_counter() - began:.0f} s. Run directory: {path}")
 

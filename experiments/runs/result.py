@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from experiments.runs.rows import Row
+from experiments.validity.cards import ValidityCard
 
 
 class Result(NamedTuple):
@@ -12,7 +13,7 @@ class Result(NamedTuple):
     `found` is what the command's tables print, and `said` is it ready for JSON. `metrics` are the
     rows that pooling needs, without those columns that are the same of all of a run, or None if the
     run wrote them as it went; `timings` are rows that a replay changes, and `remarks` lines below
-    the tables.
+    the tables. `card` says what workers who are language models may stand for.
     """
 
     found: Any
@@ -20,3 +21,4 @@ class Result(NamedTuple):
     metrics: Sequence[Row] | None
     timings: Sequence[Row] = ()
     remarks: Sequence[str] = ()
+    card: ValidityCard | None = None

@@ -15,6 +15,7 @@ import pyarrow as pa
 from econjax import BracketSchedule
 from experiments.economies.kept import digest_of, digests_of
 from experiments.report.rates import Rates
+from experiments.validity.config import CORRECTED, is_corrected
 from llm_policy.prompts.welfare import WelfareSpec
 
 Row = dict[str, Any]
@@ -40,11 +41,22 @@ def identity(choices: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str
     Ready for JSON.
     """
     said = {name: value for name, value in choices.items() if name not in FILE_CHOICES}
+    if "workers" in said:
+        said["workers"] = _without_files(said["workers"])
     return {"config": json.loads(json.dumps(said)), "files": digests_of(files)}
 
 
-FILE_CHOICES = ("economy_file", "file", "population")
+FILE_CHOICES = ("economy_file", "file", "population", "human", "certificate")
 """Choices that say where a file is of which the run keeps a copy."""
+
+
+def _without_files(workers: str | Sequence[str]) -> Any:
+    """Return who works, without saying where the corrections are that the run keeps."""
+    if not isinstance(workers, str):
+        return [_without_files(one) for one in workers]
+    return CORRECTED if is_corrected(workers) else workers
+
+
 MAY_CHANGE = ("most_unread",)
 """What a run may be finished or repeated under instead: its figures do not depend on it."""
 

@@ -21,6 +21,8 @@ from experiments.simulate.figures import plot_simulation
 from experiments.simulate.run import Setup, Simulation, foresee, prepare, run_years
 from experiments.simulate.seeds import years_over_seeds
 from experiments.simulate.tables import Simulated
+from experiments.validity.cards import asked_workers, card_of
+from experiments.validity.checks import check_certificates
 from llm_policy.engines.base import Engine
 from llm_policy.engines.wrappers.budget import Usage
 from llm_policy.engines.wrappers.tally import Tally
@@ -30,6 +32,8 @@ from llm_policy.personas.files import save_personas
 def run_simulate(config: SimulateConfig, path: Path, session: Session | None) -> Result:
     """Simulate; write people, workers, elections and a figure into the run directory."""
     assert session is not None, "a simulation asks a model"
+    info = session.describe()
+    check_certificates(config, [info], config.economy())
     lives = _live(config, path, session.engine)
     setup, done = lives[0].setup, lives[0].done
     _write_files(lives, path, symbol=config.currency.symbol)
@@ -43,7 +47,7 @@ def run_simulate(config: SimulateConfig, path: Path, session: Session | None) ->
         "tax_years": years[0],
         "government": done.government,
     }
-    models = _models(config, session)
+    models, asked = _models(config, session), asked_workers(info, setup.config.style().mode)
     return Result(
         Simulated(years[0], over_seeds, seeds, scores, config.elects),
         said | ({"seeds": [dataclasses.asdict(year) for year in over_seeds]} if over_seeds else {}),
@@ -54,6 +58,7 @@ def run_simulate(config: SimulateConfig, path: Path, session: Session | None) ->
             *_remarks(setup, [life.done for life in lives]),
             *session.remarks(setup.config.asked, setup.society.workers),
         ],
+        card=card_of(config, [asked], config.certificates()),
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from experiments.core.checks import COSTS, require_at_least, require_some
 from experiments.core.config import AnsweringConfig, WelfareName
+from experiments.validity.config import CertifiedConfig
 
 if TYPE_CHECKING:
     from econjax import BracketSchedule
@@ -27,7 +28,7 @@ _THRESHOLDS = {"flat": (0.0,), "three": (0.0, 90_000.0, 159_100.0)}
 
 
 @dataclass(frozen=True)
-class SimulateConfig(AnsweringConfig):
+class SimulateConfig(CertifiedConfig, AnsweringConfig):
     """Let language-model workers live through tax years, under a planner or elected leaders."""
 
     agents: int | None = None

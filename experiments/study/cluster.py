@@ -163,6 +163,7 @@ class _Here:
         """Return files of the run's directory that speak of its sources where they are."""
         manifest = json.loads(files[MANIFEST])
         said = json.loads(json.dumps(self._errand.run.config.asdict()))
-        manifest["config"] |= {name: said[name] for name in FILE_CHOICES if name in said}
+        sources = (*FILE_CHOICES, "workers")
+        manifest["config"] |= {name: said[name] for name in sources if name in said}
         text = json.dumps(manifest, indent=2) + "\n"
         return {**files, **self._errand.files, MANIFEST: text.encode()}

@@ -1,25 +1,30 @@
 """What is chosen of a transfer. Light, for the command line."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 from experiments.core.archetypes import WorkforceConfig
 from experiments.core.checks import require_at_least, require_some
 from experiments.core.config import (
     COMPARED,
+    MODEL_PLANNERS,
+    KindOfWorkers,
     PlannerName,
     WelfareName,
     check_planners,
     with_uninformed,
 )
-
-if TYPE_CHECKING:
-    pass
+from experiments.validity.config import CertifiedConfig, are_models, require_workers
 
 
 @dataclass(frozen=True)
-class TransferConfig(WorkforceConfig):
+class TransferConfig(CertifiedConfig, WorkforceConfig):
     """Let planners learn from rational workers and from language models, and set taxes for both."""
+
+    workers: tuple[str, ...] = get_args(KindOfWorkers)
+    """Whom planners learn from, and set taxes for: two or more of rational, llm, and corrected:RUN,
+    language models whose chances of hours are tilted by the correction of a run of econjax
+    people."""
 
     agents: int | None = 100
     """Workers on the quantile grid: the same people, once rational and once language models."""
@@ -46,14 +51,29 @@ class TransferConfig(WorkforceConfig):
     @property
     def questions(self) -> int:
         """About how many questions the model is asked as workers."""
-        years = 2 * len(self.roster) * (self.evaluations[1] + self.checks)
+        models = sum(map(are_models, self.workers))
+        learning = self.evaluations[1] + len(self.workers) * self.checks
+        years = models * len(self.roster) * learning
         return self.seeds * len(self.welfare) * years * self.tax_year * self.answering(self.size)
+
+    @property
+    def asks_a_model(self) -> bool:
+        """Whether anyone is a language model."""
+        plans = not set(self.planners).isdisjoint(MODEL_PLANNERS)
+        return plans or any(map(self.model_works, self.workers))
 
     def _check(self) -> None:
         for name, least in (("seeds", 2), ("checks", 1), ("tax_year", 1)):
             require_at_least(least, name, getattr(self, name))
         require_at_least(1, "evaluations", min(self.evaluations))
+        require_workers(self.workers, get_args(KindOfWorkers))
+        if len(self.workers) < 2:
+            raise ValueError(
+                "A transfer is between two kinds of --workers at least; got "
+                f"{' '.join(self.workers)}."
+            )
         require_some("welfare", self.welfare, get_args(WelfareName))
         require_some("planners", self.planners, get_args(PlannerName))
         check_planners(self, self.planners)
-        self.check_archetypes(self.size, "choice", models_work=True)
+        models_work = any(map(are_models, self.workers))
+        self.check_archetypes(self.size, "choice", models_work=models_work)

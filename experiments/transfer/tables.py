@@ -1,49 +1,48 @@
 """What schedules are worth to other workers, in tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from experiments.core.config import WorkersName
 from experiments.transfer.config import TransferConfig
-from experiments.transfer.run import KINDS, Transfer
+from experiments.transfer.run import Transfer
 
 
 class Transferred(NamedTuple):
-    """What was found, what the workers who are models are called, and how much was asked."""
+    """What was found, what each kind of workers is called, and how much was asked."""
 
     transfers: Sequence[Transfer]
-    models: str
+    names: Mapping[str, str]
     config: TransferConfig
 
 
 def print_transfer(found: Transferred, console: Console) -> None:
     """Print a table for each welfare function."""
-    transfers, models, config = found
-    names = dict(zip(KINDS, ("rational workers", models), strict=True))
+    transfers, names, config = found
+    kinds = [config.label(workers) for workers in config.workers]
     for welfare in dict.fromkeys(one.welfare for one in transfers):
         table = Table(title=welfare, box=box.SIMPLE_HEAD, title_justify="left")
         for column in ("planner", "learned from"):
             table.add_column(column, no_wrap=True)
-        for kind in KINDS:
+        for kind in kinds:
             table.add_column(f"$ on {names[kind]}", justify="right")
             table.add_column("lost by not learning from them, 95 % interval", justify="right")
         for one in transfers:
             if one.welfare == welfare:
                 cells = [
                     cell
-                    for kind in KINDS
+                    for kind in kinds
                     for cell in (f"{one.on[kind].value:,.2f}", _lost(one, kind))
                 ]
                 table.add_row(one.planner, names[one.learned_from], *cells)
         console.print(table)
     rational, model = config.evaluations
     console.print(
-        f"Dollars a year of equivalent per head: {config.size:,} people, the same ones rational "
-        f"and as language models, so that both are on one scale; {config.seeds} seeds. "
+        f"Dollars a year of equivalent per head: {config.size:,} people, the same ones of "
+        f"each kind, so that all are on one scale; {config.seeds} seeds. "
         f"Evaluations: {rational} among rational workers, {model} tax years of {config.tax_year} "
         "steps among language models. What a schedule brings among language models is the mean of "
         f"{config.checks} further tax years, the same draws for all. They have no gradient: the "
@@ -51,7 +50,7 @@ def print_transfer(found: Transferred, console: Console) -> None:
     )
 
 
-def _lost(one: Transfer, kind: WorkersName) -> str:
+def _lost(one: Transfer, kind: str) -> str:
     if one.learned_from == kind or kind not in one.lost:
         return "-"
     lost = one.lost[kind]

@@ -137,27 +137,50 @@ def corrected_hours(
     Raises:
         ValueError: at a call, workers who give no probabilities, or not all of them.
     """
-    agents = economy.population.agents
-    hours = jnp.tile(jnp.asarray(values, float), (agents, 1))
 
     def corrected(key: Key[Array, ""], situation: Situation, memory: Memory) -> Answers:
         answers = choose(key, situation, memory)
         shape = None if answers.probabilities is None else answers.probabilities.shape
-        if answers.probabilities is None or shape != hours.shape:
+        if shape != (economy.population.agents, len(values)):
             raise ValueError(
                 f"A correction is of probabilities of {len(values)} hours, of every worker; got "
                 f"{'none' if shape is None else f'shape {shape}'}: ask in choice mode."
             )
-        given = jnp.asarray(answers.probabilities)
-        share = correction(given, hours, economy.population, situation.schedule)
-        keys = jax.vmap(jax.random.fold_in, (None, 0))(
-            jax.random.fold_in(key, _DRAWN_ANEW), jnp.arange(agents)
-        )
-        place = jax.vmap(jax.random.categorical)(keys, jnp.log(share))
-        labor = jnp.where(answers.understood, hours[0][place], 0)
-        return answers._replace(labor=labor, probabilities=np.asarray(share))
+        return redrawn(key, correction, answers, economy, situation.schedule, values)
 
     return corrected
+
+
+def redrawn(
+    key: Key[Array, ""],
+    correction: Correction,
+    answers: Answers,
+    economy: Economy,
+    schedule: BracketSchedule,
+    values: Float[np.ndarray, " n"],
+) -> Answers:
+    """Return answers of everybody with corrected probabilities, and hours drawn from these."""
+    hours, labor = jnp.asarray(values, answers.labor.dtype), answers.labor
+    given = jnp.asarray(answers.probabilities, labor.dtype)
+    share, drawn = _redrawn(key, correction, given, economy.population, schedule, hours)
+    return answers._replace(
+        labor=jnp.where(answers.understood, drawn, 0), probabilities=np.asarray(share)
+    )
+
+
+@eqx.filter_jit
+def _redrawn(
+    key: Key[Array, ""],
+    correction: Correction,
+    given: Float[Array, "agents options"],
+    population: Population,
+    schedule: BracketSchedule,
+    hours: Float[Array, " options"],
+) -> tuple[Float[Array, "agents options"], Float[Array, " agents"]]:
+    share = correction(given, jnp.broadcast_to(hours, given.shape), population, schedule)
+    draw = jax.random.fold_in(key, _DRAWN_ANEW)
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(draw, jnp.arange(len(given)))
+    return share, hours[jax.vmap(jax.random.categorical)(keys, jnp.log(share))]
 
 
 _DRAWN_ANEW = 5

@@ -19,7 +19,8 @@ class PublishedMoment:
 
     `value` is None where the source gives a bound alone, and `low` and `high` are the ends of the
     source's own interval, None where it has none. `fitted` marks the moments that a correction may
-    be fitted to; all others are held out. `page` is where in the source the figure stands.
+    be fitted to; all others are held out. `page` is where in the source the figure stands, `year`
+    that of the source, None of a file of people.
     """
 
     moment: str
@@ -31,7 +32,7 @@ class PublishedMoment:
     fitted: bool
     definition: str
     population: str
-    year: int
+    year: int | None
     source: str
     page: str
 

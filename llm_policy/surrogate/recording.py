@@ -16,6 +16,7 @@ from econjax.population import REFERENCE_HOURS
 from econjax.schedule import AbstractSchedule
 from llm_policy.engines.base import Engine
 from llm_policy.memory.workers import Memory, latest, nudge
+from llm_policy.moments.correction import Correction, redrawn
 from llm_policy.personas.draw import Personas
 from llm_policy.prompts.disutility import effort_cost, prices
 from llm_policy.prompts.workers import Situation, Style
@@ -128,7 +129,8 @@ class RecordedWorkers:
 
     `queries` counts the questions for hours. A tax year begins where a society does, with workers
     who remember one step, and with a year's number. Of `fixed` hours there may be those on offer:
-    their chance is 1, and they teach nothing. `told` is told what they are about to be asked.
+    their chance is 1, and they teach nothing. `told` is told what they are about to be asked. With
+    a `correction` the chances are corrected ones, and hours are drawn from these.
 
     Raises:
         ValueError: as `LLMWorkers`, fixed hours that are not on offer, or features of other people.
@@ -143,6 +145,7 @@ class RecordedWorkers:
         person: Float[Array, "agents features"],
         style: Style | None = None,
         told: Callable[[Situation, Memory], None] = lambda situation, memory: None,
+        correction: Correction | None = None,
         **options: Any,
     ):
         """Hold the workers, their features `person` in numbers, and `options` of `LLMWorkers`."""
@@ -159,7 +162,7 @@ class RecordedWorkers:
         self.person, self.queries = person, 0
         self.hours = jnp.asarray(offered, economy.population.skill.dtype)
         self.years: list[list[Heard]] = []
-        self._told = told
+        self._told, self._correction = told, correction
         self._tax_year = -1
 
     @property
@@ -177,7 +180,7 @@ class RecordedWorkers:
     def labor(self, key: Key[Array, ""], situation: Situation, memory: Memory) -> Answers:
         """Ask every worker for its next hours, and keep the chances."""
         self._told(situation, memory)
-        answers = self.models.labor(key, situation, memory)
+        answers = self._answers(key, situation, memory)
         seen = see(
             self.economy, self.person, situation.schedule, remembered(memory, situation), self.hours
         )
@@ -190,6 +193,20 @@ class RecordedWorkers:
         )
         self.queries += len(self.models.asked)
         return answers
+
+    def _answers(self, key: Key[Array, ""], situation: Situation, memory: Memory) -> Answers:
+        """Return the models' answers, or with a correction everybody's, corrected."""
+        answers = self.models.labor(key, situation, memory)
+        if self._correction is None:
+            return answers
+        return redrawn(
+            key,
+            self._correction,
+            answers._replace(probabilities=self._of_everyone(answers)),
+            self.economy,
+            situation.schedule,
+            np.asarray(self.hours),
+        )
 
     def _of_everyone(self, answers: Answers) -> Float[np.ndarray, "agents options"]:
         """Return everybody's chances of hours; who has fixed ones surely works these."""

@@ -115,7 +115,7 @@ class LLMWorkers:
         check_personas(scenario, personas, agents)
         self.economy, self.scenario, self.style = economy, scenario, style or Style()
         self.asker = Asker(tallied(engine), attempts, most_unread, most_leaked)
-        self.most = float(min(economy.max_labor, 100))
+        self.most = _most_hours(economy)
         self.aims = checked_aims(aims, agents, welfare)
         self.fixed = checked_hours(fixed, agents, self.most)
         self.asks_satisfaction = asks_satisfaction
@@ -253,7 +253,7 @@ class LLMWorkers:
         return worker_lines(personas, aims, skill, effort, fixed_cost, means)
 
     def _menu(self) -> ChoiceSet:
-        hours = [value for value in HOURS if value <= self.most]
+        hours = hours_on_offer(self.economy)
         if self.style.mode == "text" or self.engine.describe().is_exact:
             return numbers(hours)
         choice_set = letters(self.economy.population.agents, hours)
@@ -270,6 +270,15 @@ class LLMWorkers:
             situation, self.lines, memory, unit=self.unit, form=form, group=self.group
         )
         return joined([questions[i] for i in asked])
+
+
+def hours_on_offer(economy: Economy) -> list[int]:
+    """Return the weekly hours that workers of an economy choose from in choice mode."""
+    return [value for value in HOURS if value <= _most_hours(economy)]
+
+
+def _most_hours(economy: Economy) -> float:
+    return float(min(economy.max_labor, 100))
 
 
 NOBODY = "Nobody is left in this step: no answer could be read. Use a model that follows a schema."

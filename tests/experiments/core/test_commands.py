@@ -146,9 +146,9 @@ def test_completions_know_the_options_of_every_command(capsys):
 def test_names_and_numbers_that_the_choices_repeat_are_those_of_what_they_choose():
     assert tuple(ECONOMIES) == ECONOMY_NAMES
     assert tuple(WELFARE) == get_args(WelfareName)
-    assert tuple(name for name, entry in REGISTRY.items() if not entry.needs_choices) == RATIONAL
+    assert tuple(name for name, entry in REGISTRY.items() if not entry.needs_models) == RATIONAL
     for name, entry in REGISTRY.items():
-        if not entry.needs_choices:
+        if not entry.needs_models:
             assert ScoreboardConfig(planners=(name,)).asks_a_model == entry.is_model
     learning = LearningBenchmarkConfig()
     assert learning.two_level == TwoLevel()

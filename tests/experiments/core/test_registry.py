@@ -58,7 +58,7 @@ def test_a_surrogate_needs_workers_who_are_recorded():
         REGISTRY["surrogate"].planner(setting())
 
 
-NAMES = [name for name, spec in REGISTRY.items() if not spec.needs_choices]
+NAMES = [name for name, spec in REGISTRY.items() if not spec.needs_models]
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if REGISTRY[name].evaluations != 1])

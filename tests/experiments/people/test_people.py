@@ -3,11 +3,13 @@
 import dataclasses
 import json
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from experiments.people.command import PeopleLine, hold_against_people
+from experiments.people.command import hold_against_people
 from experiments.people.config import PeopleConfig
+from experiments.people.found import PeopleLine
 from llm_policy.engines.scripted import ScriptedEngine
 from llm_policy.engines.wrappers.tally import Tallied, Tally
 from llm_policy.moments.estimates import MomentEstimate
@@ -179,3 +181,27 @@ def test_the_command_needs_no_model_for_the_formula_and_speaks_json(econjax, tmp
 )
 def test_what_cannot_be_compared_is_told_in_one_line(econjax, wrong, says):
     told(econjax("people", *wrong), says)
+
+
+def test_people_of_a_file_are_fitted_to_in_part_and_the_rest_is_held_out(econjax, tmp_path):
+    draw = np.random.default_rng(0)
+    hours = draw.choice([0, 20, 40, 50, 60], 600, p=[0.1, 0.2, 0.4, 0.2, 0.1])
+    file = tmp_path / "hours.csv"
+    file.write_text("\n".join(["hours", *map(str, hours)]) + "\n")
+    few = ("--workers", "formula", "--correct", "--no-ways", "--agents", 60)
+    place = ("--human", file, "--runs", tmp_path, "--name", "one")
+    ran = econjax("people", *few, *place)
+    assert ran.code == 0, ran.err
+    assert "People: hours.csv, the share that was held out." in ran.out
+    made = json.loads((tmp_path / "one" / "certificate.json").read_text())
+    assert made["of"]["people"] == "hours.csv, 50% of whom were held out"
+    moments = {(one["moment"], one["group"]): one for one in made["moments"]}
+    spike = moments["hours_40", "all"]
+    assert spike["corrected"]["value"] == pytest.approx(made["correction"]["targets"]["hours_40"])
+    assert spike["people"] != pytest.approx(made["correction"]["targets"]["hours_40"])
+    assert spike["low"] < 100 * 0.4 / 0.9 < spike["high"]
+    assert moments["income", "all"]["people"] == 0.25
+    again = econjax("replay", tmp_path / "one")
+    assert (again.code, "is identical" in again.err) == (0, True), again.err
+    file.write_text("\n".join(["hours", *map(str, [40] * 90 + [60] * 90)]) + "\n")
+    told(econjax("people", *few, *place[:-1], "two"), "These moments contradict each other")

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from experiments.report.intervals import Measured
-from experiments.transfer.run import KINDS, TransferConfig, transfer
+from experiments.transfer.config import TransferConfig
+from experiments.transfer.run import transfer
 from tests.helpers.laboratory import float64
 
 SMALL = TransferConfig(
@@ -29,13 +30,15 @@ def found(improviser, brief_fits):
 def test_every_planner_learns_from_both_and_is_measured_on_both(found):
     *both, last = found
     assert [(one.planner, one.learned_from) for one in both] == [
-        (planner, kind) for planner in ("US federal", "flat, best by search") for kind in KINDS
+        (planner, kind)
+        for planner in ("US federal", "flat, best by search")
+        for kind in SMALL.workers
     ]
     for one in both:
-        assert set(one.on) == set(one.lost) == set(KINDS)
+        assert set(one.on) == set(one.lost) == set(SMALL.workers)
     # There is no surrogate of workers who respond exactly.
     assert (last.planner, last.learned_from) == ("gradient on a surrogate", "llm")
-    assert (set(last.on), set(last.lost)) == (set(KINDS), {"llm"})
+    assert (set(last.on), set(last.lost)) == (set(SMALL.workers), {"llm"})
 
 
 def test_nothing_is_lost_by_those_who_learned_from_the_workers_themselves(found):
@@ -67,7 +70,7 @@ def test_schedules_may_be_made_for_a_crowd_that_is_drawn_from_archetypes(improvi
         **{**vars(SMALL), "agents": 200, "archetypes": 16, "planners": ("federal",)}
     )
     found = transfer(drawn, improviser())
-    assert [one.learned_from for one in found] == list(KINDS)
+    assert [one.learned_from for one in found] == list(SMALL.workers)
     assert all(np.isfinite(one.on["llm"].value) for one in found)
     assert drawn.questions < TransferConfig(**{**vars(drawn), "archetypes": None}).questions
 
@@ -94,7 +97,7 @@ def test_the_command_prints_tables_and_json(play, improviser, econjax, runs):
     assert "10 people, the same ones" in " ".join(ran.out.split())
     assert "Answers understood: " in ran.out
     (one, other) = json.loads(econjax("transfer", *options, "--evaluations", 2, 2, "--json").out)
-    assert {one["learned_from"], other["learned_from"]} == set(KINDS)
+    assert {one["learned_from"], other["learned_from"]} == set(SMALL.workers)
 
 
 def test_bad_choices_are_told_in_one_line(play, econjax, assert_told):

@@ -1,0 +1,1 @@
+"""What language-model workers may stand for: certificates beside people, and cards."""
