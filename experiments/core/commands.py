@@ -100,7 +100,7 @@ COMMANDS = {
         leaves_run=True,
     ),
     "people": Command(
-        "Hold workers against published moments of people: hours, elasticities, participation.",
+        "Hold workers against published moments of people: hours, elasticities, bunching, votes.",
         "experiments.people.config:PeopleConfig",
         "experiments.people.command:run_people",
         "experiments.people.tables:print_certificate",
