@@ -78,9 +78,9 @@ def start_engine(options: EngineOptions) -> Engine:
 
 def _start_vllm(model: str, **options: Any) -> Engine:
     """Return a model that vLLM answers for in this process."""
-    NOTES.print(f"Starting vLLM with the model {model}: half a minute, or more if it is large.")
     try:
         folder = _folder(model)
+        NOTES.print(f"Starting vLLM with the model {model}: half a minute, or more if it is large.")
         from llm_policy.engines.vllm import VLLMEngine
     except ImportError as error:
         raise EngineError(

@@ -154,7 +154,7 @@ class RecordedWorkers:
         )
         offered, fixed = self.models.choice_set.values, self.models.fixed
         if not np.isin(fixed[~np.isnan(fixed)], offered).all():
-            raise ValueError("Recorded workers' fixed hours are among those on offer.")
+            raise ValueError("Recorded workers work fixed hours that are on offer, or none.")
         if person.shape[0] != economy.population.agents:
             raise ValueError(
                 f"There are {economy.population.agents} workers and features of {person.shape[0]}."

@@ -108,6 +108,7 @@ def test_the_run_directory_holds_every_prompt_and_answer(run):
         "manifest.json",
         "journal.sqlite",
         "government.json",
+        "validity.json",
         "welfare.png",
     }
     calls = run.calls()
