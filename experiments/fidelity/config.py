@@ -3,12 +3,8 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from experiments.core.choices import CommandChoices
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)

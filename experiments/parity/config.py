@@ -1,10 +1,6 @@
 """What is chosen of a check of parity. Light, for the command line."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)

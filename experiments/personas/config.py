@@ -1,12 +1,8 @@
 """What is chosen of a look at personas. Light, for the command line."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from experiments.core.choices import CommandChoices
-
-if TYPE_CHECKING:
-    pass
 
 _FEWEST = 10_000
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 from experiments.core.checks import require_at_least, require_some
 from experiments.core.config import (
@@ -15,9 +15,6 @@ from experiments.core.config import (
     check_planners,
 )
 from experiments.core.economy import EconomyConfig
-
-if TYPE_CHECKING:
-    pass
 
 ECONOMY_NAMES = ("acs", "elastic", "lognormal", "thick-tail", "mixed")
 """The economies of the scoreboard."""
