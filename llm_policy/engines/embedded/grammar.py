@@ -1,7 +1,9 @@
 """What may come next in an answer under a JSON schema, in a model's tokens."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int32
@@ -31,7 +33,7 @@ class Grammars:
             EngineError: the schema says what the grammar cannot.
         """
         grammar = LLMatcher.grammar_from_json_schema(
-            json.dumps(schema),
+            json.dumps(_with_round_numbers(schema)),
             overrides={"item_separator": ", ", "key_separator": ": ", "whitespace_flexible": False},
         )
         matcher = LLMatcher(self._tokens, grammar, log_level=0)
@@ -92,3 +94,33 @@ class Draft:
             raise EngineError(f"The grammar of the answers has failed: {self.matcher.get_error()}")
         del self.tokens[self.max_tokens :]
         self.done = len(self.tokens) == self.max_tokens or self.matcher.is_stopped()
+
+
+def _with_round_numbers(schema: Any) -> Any:
+    """Return what allows the same numbers as a schema, those that a bound begins with too.
+
+    llguidance 1.7.6 to 1.9.1 takes 0.36 and 0.37 under a maximum of 0.37, and not 0.3: under a
+    maximum of 0.3 it does.
+    """
+    if isinstance(schema, Mapping):
+        inner = {name: _with_round_numbers(part) for name, part in schema.items()}
+        shorter = list(_with_shorter_bounds(inner)) if inner.get("type") == "number" else []
+        return {"anyOf": [inner, *shorter]} if shorter else inner
+    if isinstance(schema, Sequence) and not isinstance(schema, str):
+        return [_with_round_numbers(part) for part in schema]
+    return schema
+
+
+def _with_shorter_bounds(number: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the schema of a number with one bound cut to fewer decimals, each way to cut one."""
+    open_ends = (number.get("exclusiveMinimum", -np.inf), number.get("exclusiveMaximum", np.inf))
+    least = max(number.get("minimum", -np.inf), open_ends[0])
+    most = min(number.get("maximum", np.inf), open_ends[1])
+    for end, value in (("minimum", least), ("maximum", most)):
+        if not np.isfinite(value) or (value > 0) != (end == "maximum"):
+            continue
+        whole, _, decimals = f"{Decimal(str(value)):f}".partition(".")
+        cuts = {float(f"{whole}.{decimals[:places]}") for places in range(1, len(decimals))}
+        others = {name: part for name, part in number.items() if not name.lower().endswith(end)}
+        within = sorted(cut for cut in cuts.difference(open_ends) if least <= cut <= most)
+        yield from (others | {end: cut} for cut in within)
