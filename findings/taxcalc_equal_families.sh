@@ -4,8 +4,8 @@
 # Expected: records that differ in their number alone owe the same; a microsimulation of current law pays a credit that the law gives
 # (Internal Revenue Code, section 32), or is told by the user who claims it.
 # Seen: a credit is claimed with a probability of 1.03 times the larger of 0.4 and its share of the largest credit, and each record's draw
-# depends on its row alone. Of 12 single parents of one child with wages of $45,000 in 2025, four get $868 and eight get nothing. Turn the file
-# round and the same rows win; a column `credit_claim_urn` of the user's own is overwritten; a family computed alone (row 1) loses its
+# depends on its row alone. Of 12 single parents of one child with wages of $45,000 in 2025, four get $868 and eight get nothing. Turn the
+# file round and the same rows win; a column `credit_claim_urn` of the user's own is overwritten; a family computed alone (row 1) loses its
 # credit. A budget line drawn from rows of rising wages has holes: the credit falls to 0 and comes back, again and again, and marginal rates
 # between its rows mean nothing. The additional child tax credit is drawn for in the same way. No warning is given.
 # Remedy: a reform that sets eitc_claim_prob_scale and actc_claim_prob_scale to 9e99.

@@ -2,8 +2,8 @@
 # Tax-Calculator 6.8.0 leaves out what married people who file separately add to income under the alternative minimum tax.
 #
 # The law (Internal Revenue Code, section 55(d)(3), last sentence; form 6251 of 2025, line 4 and its instructions): who files separately and
-# has more alternative minimum taxable income than that which the exemption is gone at ($900,350 in 2025) adds a quarter of the excess, $68,500 at
-# most, so that a couple gains nothing by filing apart.
+# has more alternative minimum taxable income than that at which the exemption is gone ($900,350 in 2025) adds a quarter of the excess,
+# $68,500 at most, so that a couple gains nothing by filing apart.
 # Expected: a separate filer with $1,100,000 of long-term gains in 2025 and nothing else owes 20 % of the $15,750 that the standard
 # deduction took off, and 26 % of (1,100,000 - 900,350) / 4: $3,150 + $12,977.25 = $16,127.25 of alternative minimum tax.
 # Seen: $3,150. The parameter for it, AMT_em_pe, holds $900,350, and where income is above it the exemption is set to 0, which it
