@@ -22,6 +22,7 @@ def check_who_works(config: "SimulateConfig") -> None:
         "--population": config.population is not None,
         "--altruistic": config.altruistic > 0,
         "--adversarial": config.adversarial > 0,
+        "--one-model": config.one_model,
         "--satisfaction-counts": config.satisfaction_counts,
         "--mode text": config.mode == "text",
         "--scenario rational": config.scenario == "rational" and config.workers == "formula",
