@@ -27,6 +27,8 @@ from experiments.study.results import (
     among_words,
     claims_table,
     effects_table,
+    figure_text,
+    interval_text,
     study_results,
 )
 
@@ -263,7 +265,7 @@ def _effect_chart(pooled: PooledMeasure, factor: str, some: Sequence[LevelEffect
     )
     title = f"{pooled.measure} by {factor}, {pooled.runs}"
     rows = tuple(
-        (label, one.level, f"{one.mean:,.4g}", _in_four_digits(one.interval), str(one.seeds))
+        (label, one.level, figure_text(one.mean), interval_text(one.interval), str(one.seeds))
         for label, own in shown
         for one in own
     )
@@ -272,7 +274,7 @@ def _effect_chart(pooled: PooledMeasure, factor: str, some: Sequence[LevelEffect
     return Chart(
         title,
         f"Means over seeds, the other factors averaged, with 95 % bootstrap intervals.{rest}",
-        f"Means go from {min(means):,.4g} to {max(means):,.4g}.",
+        f"Means go from {figure_text(min(means))} to {figure_text(max(means))}.",
         factor,
         pooled.measure,
         curves,
@@ -314,7 +316,3 @@ def _effect_curve(
 
 def _in_page(table: ResultTable, note: str) -> DataTable:
     return DataTable(table.title, table.columns, tuple(table.rows), note=note)
-
-
-def _in_four_digits(one: Measured | None) -> str:
-    return "-" if one is None else f"{one.low:,.4g} to {one.high:,.4g}"

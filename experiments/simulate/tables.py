@@ -73,17 +73,29 @@ def _table(found: Simulated) -> Table:
     return table
 
 
-def _reform_table(reforms: Sequence[Mapping[str, float | None]]) -> Table:
-    """Return elasticities about a reform: means over seeds, with intervals where there are some."""
-    title = "Elasticity to the net-of-tax rate about the reform"
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
-    table.add_column("of")
+def reform_cells(
+    reforms: Sequence[Mapping[str, Any]],
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return columns and rows of elasticities about a reform, means over seeds with intervals."""
     wide = ["95 % interval"] if len(reforms) > 1 else []
-    for name in (column for outcome in OUTCOMES for column in (outcome, *wide)):
-        table.add_column(name, justify="right", no_wrap=True)
+    columns = (column for outcome in OUTCOMES for column in (outcome, *wide))
+    rows = []
     for name, words in REFORM_ELASTICITIES.items():
         known = [[reform[column_of(outcome, name)] for reform in reforms] for outcome in OUTCOMES]
-        table.add_row(words, *(cell for values in known for cell in _mean_cells(values)))
+        rows.append((words, *(cell for values in known for cell in _mean_cells(values))))
+    return ("of", *columns), rows
+
+
+REFORM_TITLE = "Elasticity to the net-of-tax rate about the reform"
+
+
+def _reform_table(reforms: Sequence[Mapping[str, Any]]) -> Table:
+    columns, rows = reform_cells(reforms)
+    table = Table(box=box.SIMPLE_HEAD, title=REFORM_TITLE, title_justify="left")
+    for name in columns:
+        table.add_column(name, justify="left" if name == "of" else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

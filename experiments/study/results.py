@@ -128,10 +128,10 @@ def effects_table(pooled: PooledMeasure) -> ResultTable:
                 one.factor or "-",
                 one.level or "-",
                 str(one.seeds),
-                _figure(one.mean),
-                _between(one.interval),
-                "-" if apart is None else _figure(apart.mean, sign=True),
-                _between(one.ends),
+                figure_text(one.mean),
+                interval_text(one.interval),
+                "-" if apart is None else figure_text(apart.mean, sign=True),
+                interval_text(one.ends),
                 "-" if one.per_cent is None else f"{one.per_cent:+.2f}",
                 "-" if apart is None or apart.pairs == 1 else _chance(apart.p),
             )
@@ -150,6 +150,19 @@ def among_words(effect: LevelEffect, alike: Collection[tuple[str, str]]) -> str:
     return ", ".join(_words([item for item in effect.among if item not in alike]))
 
 
+def figure_text(value: float | None, *, sign: bool = False) -> str:
+    """Return a figure of a study in a few digits, "-" for none."""
+    if value is None:
+        return "-"
+    form = ",.2f" if abs(value) >= 100 else ".4g"
+    return format(value, f"{'+' * sign}{form}")
+
+
+def interval_text(one: Measured | None) -> str:
+    """Return the ends of an interval, "-" for none."""
+    return "-" if one is None else f"{figure_text(one.low)} to {figure_text(one.high)}"
+
+
 _WIDE = "95 % interval"
 
 
@@ -166,10 +179,10 @@ def claims_table(claims: Sequence[JudgedClaim]) -> ResultTable:
             (
                 one.claim.text,
                 one.verdict + f" ({one.why})" * bool(one.why) + _share(one),
-                _figure(one.here),
-                _figure(one.there),
-                _figure(apart, sign=True),
-                _between(one.apart),
+                figure_text(one.here),
+                figure_text(one.there),
+                figure_text(apart, sign=True),
+                interval_text(one.apart),
                 "-" if one.per_cent is None else f"{one.per_cent:+.2f}",
                 "-" if one.p is None else _chance(one.p),
                 str(one.seeds),
@@ -197,17 +210,6 @@ def _share(one: JudgedClaim) -> str:
     (low, high), (least, most) = one.share, one.claim.published
     unit = " %" if one.claim.per_cent else ""
     return f"; {100 * low:.0f} to {100 * high:.0f} % of the published {least:g} to {most:g}{unit}"
-
-
-def _figure(value: float | None, *, sign: bool = False) -> str:
-    if value is None:
-        return "-"
-    form = ",.2f" if abs(value) >= 100 else ".4g"
-    return format(value, f"{'+' * sign}{form}")
-
-
-def _between(one: Measured | None) -> str:
-    return "-" if one is None else f"{_figure(one.low)} to {_figure(one.high)}"
 
 
 def _chance(p: float) -> str:

@@ -58,7 +58,9 @@ def column(steps, name):
 @pytest.mark.parametrize("fraction", [1.0, 0.3])
 @pytest.mark.parametrize("kind", ["quasilinear", "isoelastic"])
 def test_best_workers_who_adapt_live_as_the_core_s_rational_ones_who_lag(fraction, kind):
-    economy = economy_of(Isoelastic(0.5, exponent=3.0, scale=1e-4, unit=1_000.0) if kind == "isoelastic" else None)
+    economy = economy_of(
+        Isoelastic(0.5, exponent=3.0, scale=1e-4, unit=1_000.0) if kind == "isoelastic" else None
+    )
     workers = AdaptingWorkers(BestWorkers(economy), fraction)
     steps, report = lived(workers)
     law = BracketSchedule(THRESHOLDS, RATES)
