@@ -274,7 +274,7 @@ class SimulateConfig(CertifiedConfig, AnsweringConfig):
 
         return Style(
             mode="text" if self.mode == "auto" else self.mode,
-            think=self.think,
+            think=self.think and self.workers == "llm",
             history=self.history,
             best=self.best,
             nudges=self.nudges,

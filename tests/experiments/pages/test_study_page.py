@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments.pages.command import study_page
-from experiments.pages.record import read_run
+from experiments.pages.command import study_page, write_page
+from experiments.pages.config import ReportConfig
+from experiments.pages.record import is_run, read_run
 from experiments.pages.rendering import render
 from experiments.study.recorded import INDEX, recorded_study
 from experiments.study.results import figure_text
@@ -50,9 +51,13 @@ def study(tmp_path_factory, econjax):
     (home / "habits.toml").write_text(FILE, "utf-8")
     ran = econjax("study", home / "habits.toml", "--runs", home / "runs")
     assert ran.code == 0, ran.err
-    ran = econjax("report", home / "runs" / "habits", "--figures", "--latex")
-    assert ran.code == 0, ran.err
-    return home / "runs" / "habits"
+    folder = home / "runs" / "habits"
+    write_page(study_page(folder, runs_in(folder)), folder, ReportConfig((), figures=True))
+    return folder
+
+
+def runs_in(folder):
+    return [read_run(path) for path in sorted(folder.iterdir()) if is_run(path)]
 
 
 @pytest.fixture(scope="module")
@@ -129,38 +134,31 @@ def test_a_quick_study_is_remembered_in_its_form(study, econjax):
 @pytest.mark.parametrize("damage", ["no study", "strange"])
 def test_a_folder_that_does_not_say_its_study_is_pooled_as_it_is(study, tmp_path, damage):
     said = json.loads((study / INDEX).read_text("utf-8"))
-    runs = [
-        read_run(path)
-        for path in sorted(study.iterdir())
-        if path.is_dir() and path.name in said["runs"]
-    ]
     if damage == "no study":
         del said["study"]
     else:
         said["study"]["runs"][0]["seeds"] = "many"
     (tmp_path / INDEX).write_text(json.dumps(said), "utf-8")
-    text = render(study_page(tmp_path, runs))
+    text = render(study_page(tmp_path, runs_in(study)))
     assert "Worth by what was chosen, simulate" in text
     assert ("is not what this version writes" in text) == (damage == "strange")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
-def test_a_browser_complains_of_nothing(study, width, scheme):
+def test_a_browser_complains_of_nothing(study):
     program = browser_path()
     if program is None:
         pytest.skip("there is no Chromium on the PATH: apt-get install chromium")
-    axe = importlib.util.find_spec("axe_core_python")
+    axe, place = importlib.util.find_spec("axe_core_python"), study / "report.html"
     with opened_browser(program, seconds=90) as tab:
-        preference = {"name": "prefers-color-scheme", "value": scheme}
-        tab.call("Emulation.setEmulatedMedia", features=[preference])
-        place = study / "report.html"
-        tab.open(place, width=width)
-        assert tab.requests() == [place.resolve().as_uri()]
-        assert tab.complaints() == []
-        assert tab.value("document.documentElement.scrollWidth") <= width
-        if axe is not None and axe.origin is not None:
-            script = Path(axe.origin).with_name("axe.min.js").read_text(encoding="utf-8")
-            tab.value(f"{script}; 0")
-            told = "said.violations.map(one => one.id + ': ' + one.nodes[0].html)"
-            assert tab.value(f"axe.run().then(said => {told})") == []
+        for width, scheme in ((360, "light"), (1280, "dark")):
+            preference = {"name": "prefers-color-scheme", "value": scheme}
+            tab.call("Emulation.setEmulatedMedia", features=[preference])
+            tab.open(place, width=width)
+            assert tab.requests() == [place.resolve().as_uri()]
+            assert tab.complaints() == []
+            assert tab.value("document.documentElement.scrollWidth") <= width
+            if axe is not None and axe.origin is not None:
+                script = Path(axe.origin).with_name("axe.min.js").read_text(encoding="utf-8")
+                tab.value(f"{script}; 0")
+                told = "said.violations.map(one => one.id + ': ' + one.nodes[0].html)"
+                assert tab.value(f"axe.run().then(said => {told})") == []

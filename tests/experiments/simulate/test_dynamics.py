@@ -168,3 +168,18 @@ def test_what_makes_no_sense_is_refused_in_a_line(said, words, econjax, play, ru
     planner = () if "--planner" in arguments else ("--planner", "fixed")
     assert_told(econjax("simulate", *planner, *arguments, "--runs", runs), words)
     assert not runs.exists()
+
+
+@pytest.mark.parametrize("workers", ["rational", "formula"])
+def test_a_language_model_plans_for_workers_who_are_none(workers, econjax, play, runs):
+    engine = play(Steadfast())
+    choices = ("--agents", 6, "--tax-years", 3, "--tax-year", 1, "--think", *MOVING)
+    ran = econjax("simulate", *choices, "--workers", workers, "--runs", runs, "--name", "one")
+    assert ran.code == 0, ran.err
+    assert engine.answered == 2  # after a tax year of warm-up
+    works = None if workers == "rational" else "formula"
+    who = {(row["planner_model"], row["worker_model"]) for row in rows(runs / "one")}
+    assert who == {("improviser", works)}
+    play(None)
+    ran = econjax("replay", runs / "one")
+    assert "is identical" in ran.err, ran.err
