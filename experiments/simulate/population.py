@@ -100,7 +100,7 @@ def cast_all(
     `keys` are those of people and of aims; the formula's answers count in `tally`.
     """
     people_key, key = keys
-    own, fixed = _own_hours(config, economy, key), None
+    own = own_hours(config, economy, key)
     leader = np.arange(economy.population.agents)
     if config.stand_for > 1:
         leader = leaders(np.asarray(economy.population.skill, float), config.stand_for, own)
@@ -119,6 +119,22 @@ def cast_all(
     if config.adapt < 1:
         living = AdaptingWorkers(living, config.adapt, fixed=own)
     return Cast(choosing, living)
+
+
+def own_hours(
+    config: SimulateConfig, economy: Economy, key: Key[Array, ""]
+) -> Float[np.ndarray, " agents"] | None:
+    """Return the hours of those who do not choose any, NaN of the others; None: all choose.
+
+    With `one_model` that are all but one worker of middle skill.
+    """
+    if not config.one_model:
+        return config.fixed_hours(economy)
+    agents, (low, high) = economy.population.agents, _FIXED_HOURS
+    drawn = jax.random.randint(jax.random.split(key)[1], (agents,), low, high + 1)
+    hours = np.asarray(drawn, float)
+    hours[agents // 2] = np.nan
+    return hours
 
 
 def cast_models(
@@ -153,22 +169,6 @@ def cast_models(
         most_leaked=config.most_leaked,
         **options,
     )
-
-
-def _own_hours(
-    config: SimulateConfig, economy: Economy, key: Key[Array, ""]
-) -> Float[np.ndarray, " agents"] | None:
-    """Return the hours of those who do not choose any, NaN of the others; None: all choose.
-
-    With `one_model` that are all but one worker of middle skill.
-    """
-    if not config.one_model:
-        return config.fixed_hours(economy)
-    agents, (low, high) = economy.population.agents, _FIXED_HOURS
-    drawn = jax.random.randint(jax.random.split(key)[1], (agents,), low, high + 1)
-    hours = np.asarray(drawn, float)
-    hours[agents // 2] = np.nan
-    return hours
 
 
 _FOLLOWS = 0.0

@@ -17,7 +17,7 @@ from experiments.core.modes import mode_for
 from experiments.simulate.config import SimulateConfig
 from experiments.simulate.context import REMEDY
 from experiments.simulate.government import Government, form_government
-from experiments.simulate.population import Cast, cast_all, cast_models, cast_people
+from experiments.simulate.population import Cast, cast_all, cast_models, cast_people, own_hours
 from experiments.simulate.reform import ReformRecord, YearMeans, reformed
 from llm_policy.audit.probe import Probe, probe_workers
 from llm_policy.engines.base import Engine, EngineError
@@ -119,7 +119,8 @@ def _mode(
     choosing = replace(config, mode="choice")
 
     def probe(engine: Engine) -> Probe:
-        workers = cast_models(choosing, economy, people, engine, key)
+        fixed = own_hours(config, economy, key)
+        workers = cast_models(choosing, economy, people, engine, key, fixed=fixed)
         return probe_workers(workers, config.schedule())
 
     return mode_for("workers", config.mode, [engine], probe, most_leaked=config.most_leaked)

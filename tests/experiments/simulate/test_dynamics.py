@@ -28,9 +28,12 @@ def elasticities(path):
     return {name: last[name] for name in COLUMNS}
 
 
-@pytest.mark.parametrize("workers", KINDS)
-def test_a_run_is_cut_short_finished_and_replayed(workers, econjax, play, runs):
-    choices = (*SMALL, *MOVING, *REFORM, "--stand-for", 2, "--workers", workers, "--runs", runs)
+@pytest.mark.parametrize(
+    ("workers", "mode"), [*((kind, "choice") for kind in KINDS), ("llm", "text")]
+)
+def test_a_run_is_cut_short_finished_and_replayed(workers, mode, econjax, play, runs):
+    small = [mode if said == "choice" else said for said in SMALL]
+    choices = (*small, *MOVING, *REFORM, "--stand-for", 2, "--workers", workers, "--runs", runs)
     engine = play(Steadfast()) if workers == "llm" else play(None)
     ran = econjax(*choices, "--name", "whole")
     assert ran.code == 0, ran.err
