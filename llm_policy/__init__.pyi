@@ -29,13 +29,17 @@ from .prompts.workers import Style
 from .surrogate.network import Surrogate, distil, fit
 from .surrogate.recording import RecordedWorkers
 from .surrogate.refit import SurrogateRefit
+from .workers.best import BestWorkers
 from .workers.evaluator import ModelEvaluator
+from .workers.habits import AdaptingWorkers, FollowingWorkers
 from .workers.llm import LLMWorkers
-from .workers.society import Society
+from .workers.society import MovingSkills, Society
 
 __all__ = [
     "WELFARE",
+    "AdaptingWorkers",
     "ArchetypePolicy",
+    "BestWorkers",
     "Budget",
     "ChoicePlanner",
     "Choices",
@@ -47,10 +51,12 @@ __all__ = [
     "Engine",
     "EngineError",
     "EngineInfo",
+    "FollowingWorkers",
     "Journal",
     "LLMPlanner",
     "LLMWorkers",
     "ModelEvaluator",
+    "MovingSkills",
     "OpenAIEngine",
     "Parallel",
     "Personas",

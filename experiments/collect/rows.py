@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from experiments.collect.sources import CollectedRun
-from experiments.core.config import WelfareName
+from experiments.core.config import FORMULA, WelfareName
 
 _TEXT, _WHOLE, _NUMBER = pa.string(), pa.int64(), pa.float64()
 KNOWN = {
@@ -208,10 +208,11 @@ def _of_simulation(run: CollectedRun) -> dict[str, Any]:
     """Return who worked, planned and was aimed at in a simulation, whose rows do not say it."""
     choices, engine = run.choices, run.manifest["engine"] or {}
     model = engine.get("model")
+    works = {"llm": model, "formula": FORMULA}.get(choices.get("workers", "llm"))
     plans = choices.get("planner") == "llm" or choices.get("scenario") == "democratic"
     who = "elected" if choices.get("scenario") == "democratic" else choices.get("planner")
     return {
-        "worker_model": model,
+        "worker_model": works,
         "planner_model": model if plans else None,
         "planner": who,
         "welfare": choices.get("welfare"),

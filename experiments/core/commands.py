@@ -68,7 +68,7 @@ COMMANDS = {
         leaves_run=True,
     ),
     "simulate": Command(
-        "Let language-model workers live through tax years, under a planner or elected leaders.",
+        "Let workers live through tax years, under a planner or elected leaders.",
         "experiments.simulate.config:SimulateConfig",
         "experiments.simulate.command:run_simulate",
         "experiments.simulate.tables:print_simulated",

@@ -21,13 +21,19 @@ from experiments.pages.latex import save_table
 from experiments.pages.record import RunRecord, is_run, read_run
 from experiments.pages.rendering import render
 from experiments.pages.simulations import simulation_sections
-from experiments.pages.studies import left_out_section, pooled_sections, runs_section
+from experiments.pages.studies import (
+    left_out_section,
+    pooled_sections,
+    result_sections,
+    runs_section,
+)
 from experiments.pages.sweeps import sweep_sections
 from experiments.pages.transcripts import Proceedings, recording_of, transcript_of
 from experiments.report.console import NOTES, mistakes
 from experiments.report.files import whole
 from experiments.report.plain import one_line
 from experiments.report.speakers import KnownWorkers
+from experiments.study.recorded import RecordedStudy, recorded_study
 from experiments.validity.cards import read_card
 from llm_policy.engines.base import EngineError
 from llm_policy.personas.files import load_personas
@@ -105,12 +111,26 @@ def run_page(run: RunRecord, *, transcripts: int = 400) -> Page:
 
 
 def study_page(folder: Path, runs: Sequence[RunRecord]) -> Page:
-    """Return the page of several runs in a folder, of which those that are finished are pooled."""
+    """Return the page of several runs in a folder, of which those that are finished are pooled.
+
+    Where it holds a study, its effects and the verdicts on its claims come first.
+    """
     sources, left_out = found_in([run.path for run in runs])
-    sections = [runs_section(runs, REPORT), *left_out_section(left_out), *pooled_sections(sources)]
+    study, trouble = _study_of(folder)
+    results = result_sections(folder, study, runs) if study else pooled_sections(sources)
+    sections = [*trouble, *results, runs_section(runs, REPORT), *left_out_section(left_out)]
     done = sum(run.finished for run in runs)
-    lead = f"{len(runs):,} runs, {done:,} of them finished."
+    lead = f"{study.document.title}. " if study else ""
+    lead += f"{len(runs):,} runs, {done:,} of them finished."
     return Page(f"{folder.resolve().name}: runs of econjax", lead, tuple(sections))
+
+
+def _study_of(folder: Path) -> tuple[RecordedStudy | None, list[PageSection]]:
+    """Return the study of a folder, if there is one, and why it cannot be read."""
+    try:
+        return recorded_study(folder), []
+    except ValueError as error:
+        return None, [PageSection("Study", (Prose((one_line(error),), warning=True),))]
 
 
 def _found(run: RunRecord) -> list[PageSection]:

@@ -133,7 +133,9 @@ def _add(axes: Axes, curve: Curve, bars: Sequence[Curve]) -> None:
         axes.plot(
             x, y, color=color, linestyle=_pattern(curve.look.dash), drawstyle=style, label=label
         )
-    if len(curve.low):
+    if len(curve.low) and curve.kind == "dots":
+        axes.vlines(x, curve.low, curve.high, color=color, linewidth=1)
+    elif len(curve.low):
         axes.fill_between(x, curve.low, curve.high, color=color, alpha=0.14, linewidth=0)
 
 

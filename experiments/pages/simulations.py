@@ -26,6 +26,7 @@ from experiments.pages.record import RunRecord
 from experiments.pages.schedules import schedule_charts
 from experiments.report.intervals import mean_of
 from experiments.report.rates import rates_text
+from experiments.simulate.tables import REFORM_TITLE, reform_cells
 
 _MOST_SCHEDULES = 8
 _STEPPED = (
@@ -49,6 +50,8 @@ def simulation_sections(run: RunRecord) -> list[PageSection]:
     ]
     steps += [step_chart(run, *what) for what in _STEPPED if _known(rows, what[0])]
     sections = [PageSection("Step by step", (years_table(run, scores), *steps))]
+    if run.manifest["config"].get("reform_year") is not None:
+        sections.append(PageSection("The reform", (_reform_table(run),)))
     if run.config is not None:
         sections.append(PageSection("Schedules and people", tuple(_people(run, size))))
     government = run.path / "government.json"
@@ -138,6 +141,13 @@ def years_table(run: RunRecord, scores: Sequence[str]) -> DataTable:
     return DataTable("Tax years", columns, tuple(lines), note=note)
 
 
+def _reform_table(run: RunRecord) -> DataTable:
+    """Return elasticities about the reform, which the last row of each seed holds."""
+    last = {row.get("seed"): row for row in run.rows}
+    columns, rows = reform_cells(list(last.values()))
+    return DataTable(REFORM_TITLE, columns, tuple(rows), note=f"{_size(run)}.")
+
+
 def _people(run: RunRecord, size: str) -> list[Block]:
     """Return the schedules, and the people of the last tax year as they lived and at their best."""
     config, years = run.config, _years(_first_seed(run))
@@ -156,6 +166,8 @@ def _people(run: RunRecord, size: str) -> list[Block]:
         f"Dots: what workers did in tax year {len(years)}, on average {off:.1f} hours from the "
         "best response to the rebate that they lived with. "
     )
+    if run.manifest["config"].get("skill_sigma"):
+        words += "Skills moved; here they are everybody's own, about which they moved. "
     return [
         *_schedules(run, years, size),
         _with_lived(lorenz_chart(reform, effects), run, len(years)),

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +15,22 @@ from experiments.pages.document import Block, Chart, Curve, DataTable, Links, Pa
 from experiments.pages.drawing import look_at
 from experiments.pages.record import RunRecord
 from experiments.report.intervals import Measured, mean_of
+from experiments.study.effects import LevelEffect
+from experiments.study.plan import PlannedRun
+from experiments.study.recorded import RecordedStudy
+from experiments.study.results import (
+    CLAIMS_EXPLAINED,
+    EFFECTS_EXPLAINED,
+    PooledMeasure,
+    ResultTable,
+    alike_in,
+    among_words,
+    claims_table,
+    effects_table,
+    figure_text,
+    interval_text,
+    study_results,
+)
 
 _WORTH = "equivalent"
 """The measure that pages pool."""
@@ -67,6 +84,38 @@ def left_out_section(left_out: Mapping[str, str]) -> list[PageSection]:
     if not left_out:
         return []
     return [PageSection("Left out", (Prose(tuple(left_out.values()), warning=True),))]
+
+
+def result_sections(
+    folder: Path, study: RecordedStudy, runs: Sequence[RunRecord]
+) -> list[PageSection]:
+    """Return what `econjax study --results` prints, in tables and figures; none of no result."""
+    configs = {run.path.name: run.config for run in runs}
+    planned = [
+        PlannedRun(name=name, config=configs[name], **said)
+        for name, said in study.runs.items()
+        if name in configs
+    ]
+    found = study_results(study.document, folder, planned)
+    sections = []
+    if found.claims:
+        table = _in_page(claims_table(found.claims), CLAIMS_EXPLAINED)
+        sections.append(PageSection("Claims", (table,)))
+    for pooled in found.pooled:
+        title = f"{pooled.measure}, {pooled.runs}"
+        blocks: list[Block] = [_in_page(effects_table(pooled), ""), *effect_charts(pooled)]
+        sections.append(PageSection(f"Effects on {title}", tuple(blocks)))
+    if found.pooled:
+        sections.append(PageSection("How effects are measured", (Prose((EFFECTS_EXPLAINED,)),)))
+    return sections
+
+
+def effect_charts(pooled: PooledMeasure) -> list[Chart]:
+    """Return a figure for each factor: means over seeds with their intervals, by level."""
+    by_factor: dict[str, list[LevelEffect]] = {}
+    for one in pooled.effects:
+        by_factor.setdefault(one.factor, []).append(one)
+    return [_effect_chart(pooled, factor, some) for factor, some in by_factor.items() if factor]
 
 
 def pooled_sections(sources: Sequence[CollectedRun]) -> list[PageSection]:
@@ -201,3 +250,69 @@ def _said(value: Any) -> str:
     if isinstance(value, list | tuple):
         return " ".join(map(str, value)) or "none"
     return "not given" if value is None else str(value)
+
+
+def _effect_chart(pooled: PooledMeasure, factor: str, some: Sequence[LevelEffect]) -> Chart:
+    alike, lines = alike_in(pooled), dict[str, list[LevelEffect]]()
+    for one in some:
+        lines.setdefault(among_words(one, alike) or "all", []).append(one)
+    levels = list(dict.fromkeys(one.level for one in some))
+    places, ticks = _level_places(levels)
+    shown = list(lines.items())[:_MOST_LINES]
+    curves = tuple(
+        _effect_curve(label, own, places, look, loose=bool(ticks))
+        for look, (label, own) in enumerate(shown)
+    )
+    title = f"{pooled.measure} by {factor}, {pooled.runs}"
+    rows = tuple(
+        (label, one.level, figure_text(one.mean), interval_text(one.interval), str(one.seeds))
+        for label, own in shown
+        for one in own
+    )
+    rest = f" {_MOST_LINES} of {len(lines)} lines." if len(lines) > _MOST_LINES else ""
+    means = [one.mean for one in some]
+    return Chart(
+        title,
+        f"Means over seeds, the other factors averaged, with 95 % bootstrap intervals.{rest}",
+        f"Means go from {figure_text(min(means))} to {figure_text(max(means))}.",
+        factor,
+        pooled.measure,
+        curves,
+        DataTable(title, ("among", factor, "mean", "95 % interval", "seeds"), rows),
+        ticks=ticks,
+    )
+
+
+def _level_places(levels: Sequence[str]) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Return where levels stand on an axis, and their names where some are no numbers."""
+    try:
+        return {level: float(level) for level in levels}, ()
+    except ValueError:
+        return {level: float(place) for place, level in enumerate(levels)}, tuple(levels)
+
+
+def _effect_curve(
+    label: str,
+    some: Sequence[LevelEffect],
+    places: Mapping[str, float],
+    look: int,
+    *,
+    loose: bool,
+) -> Curve:
+    """Return a line, or dots of levels that are no numbers, with intervals where all have one."""
+    ordered = sorted(some, key=lambda one: places[one.level])
+    known = [one.interval for one in ordered if one.interval is not None]
+    whole = len(known) == len(ordered)
+    return Curve(
+        label,
+        [places[one.level] for one in ordered],
+        [one.mean for one in ordered],
+        [one.low for one in known] if whole else (),
+        [one.high for one in known] if whole else (),
+        "dots" if loose else "line",
+        look_at(look),
+    )
+
+
+def _in_page(table: ResultTable, note: str) -> DataTable:
+    return DataTable(table.title, table.columns, tuple(table.rows), note=note)

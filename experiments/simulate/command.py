@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from experiments.core.config import FORMULA
 from experiments.core.session import Session
 from experiments.report.console import NOTES, mistakes, progress_bar
 from experiments.report.files import whole
@@ -31,10 +32,10 @@ from llm_policy.personas.files import save_personas
 
 def run_simulate(config: SimulateConfig, path: Path, session: Session | None) -> Result:
     """Simulate; write people, workers, elections and a figure into the run directory."""
-    assert session is not None, "a simulation asks a model"
-    info = session.describe()
-    check_certificates(config, [info], config.economy())
-    lives = _live(config, path, session.engine)
+    info = session.describe() if session is not None and config.workers == "llm" else None
+    if config.workers != "rational":
+        check_certificates(config, [info], config.economy())
+    lives = _live(config, path, None if session is None else session.engine)
     setup, done = lives[0].setup, lives[0].done
     _write_files(lives, path, symbol=config.currency.symbol)
     years, scores, seeds = [life.years() for life in lives], config.scores, len(lives)
@@ -42,24 +43,36 @@ def run_simulate(config: SimulateConfig, path: Path, session: Session | None) ->
     over_seeds = years_over_seeds(years, figures) if seeds > 1 else []
     said = {
         "run": str(path),
-        "engine": session.describe().asdict(),
-        "spent": dataclasses.asdict(session.budget.spent),
+        "engine": None if session is None else session.describe().asdict(),
+        "spent": dataclasses.asdict(Usage() if session is None else session.budget.spent),
         "tax_years": years[0],
         "government": done.government,
     }
-    models, asked = _models(config, session), asked_workers(info, setup.config.style().mode)
+    reforms = [life.done.reform for life in lives if life.done.reform]
+    if reforms:
+        said["reform"] = reforms
+    models, mode = _models(config, session), setup.config.style().mode
+    asked = [] if config.workers == "rational" else [asked_workers(info, mode)]
     return Result(
-        Simulated(years[0], over_seeds, seeds, scores, config.elects),
+        Simulated(years[0], over_seeds, seeds, scores, config.elects, reforms),
         said | ({"seeds": [dataclasses.asdict(year) for year in over_seeds]} if over_seeds else {}),
         [models | row for life in lives for row in life.done.metrics],
         timings=[row for life in lives for row in life.timings()],
         remarks=[
             *config.notes(),
             *_remarks(setup, [life.done for life in lives]),
-            *session.remarks(setup.config.asked, setup.society.workers),
+            *_of_models(session, setup),
         ],
-        card=card_of(config, [asked], config.certificates()),
+        card=card_of(config, asked, config.certificates()) if asked else None,
     )
+
+
+def _of_models(session: Session | None, setup: Setup) -> list[str]:
+    """Return what a reader should know of the answers of models, if any was asked."""
+    if session is None:
+        return []
+    models = setup.society.workers if setup.config.workers == "llm" else None
+    return session.remarks(setup.config.asked, models)
 
 
 def _write_files(lives: Sequence["_Life"], path: Path, *, symbol: str) -> None:
@@ -77,10 +90,11 @@ def _write_files(lives: Sequence["_Life"], path: Path, *, symbol: str) -> None:
         file.write_text(json.dumps(government, indent=2) + "\n", encoding="utf-8")
 
 
-def _models(config: SimulateConfig, session: Session) -> dict[str, str | None]:
-    """Return who works and who sets the taxes, where that is a model."""
-    model = session.describe().model
-    return {"planner_model": model if config.model_plans else None, "worker_model": model}
+def _models(config: SimulateConfig, session: Session | None) -> dict[str, str | None]:
+    """Return who works and who sets the taxes, where that is a model, or the formula."""
+    model = None if session is None else session.describe().model
+    works = {"llm": model, "formula": FORMULA}.get(config.workers)
+    return {"planner_model": model if config.model_plans else None, "worker_model": works}
 
 
 class _Life(NamedTuple):
@@ -101,7 +115,7 @@ class _Life(NamedTuple):
         return [{"seed": seed, "step": n + 1, "seconds": s} for n, s in enumerate(self.seconds)]
 
 
-def _live(config: SimulateConfig, path: Path, engine: Engine) -> list[_Life]:
+def _live(config: SimulateConfig, path: Path, engine: Engine | None) -> list[_Life]:
     """Return what came of each seed; all answer in the mode that is right for the first.
 
     A seed's people are kept as it begins, in a file with the seed in its name after the first.
@@ -115,7 +129,7 @@ def _live(config: SimulateConfig, path: Path, engine: Engine) -> list[_Life]:
             name = PEOPLE if first else PEOPLE.replace(".", f"-{seed}.")
             with whole(path / name) as file:
                 save_personas(file, setup.people)
-        if first:
+        if first and engine is not None and config.workers == "llm":
             usage = sum([foresee(setup, engine, config.prices)] * config.seeds, Usage())
             NOTES.print(
                 f"The workers' answers, with full memories and none asked again, will take {usage}."
@@ -156,20 +170,20 @@ def _year(config: SimulateConfig, done: Simulation, number: int) -> dict[str, An
 
 
 def _remarks(setup: Setup, done: Sequence[Simulation]) -> list[str]:
-    config, asked = setup.config, len(setup.society.workers.asked)
+    config, tally = setup.config, Tally.of_all(one.tally for one in done)
     remarks = [
-        f"{asked:,} language-model workers ({config.scenario}), answers in {config.mode} mode, "
-        f"{config.tax_year} steps a tax year; equivalents in dollars a year under each welfare "
-        f"function, ± the standard error under {config.welfare}, steps taken as dependent.",
+        f"{_who(setup)}, {config.tax_year} steps a tax year; equivalents in dollars a year under "
+        f"each welfare function, ± the standard error under {config.welfare}, steps taken as "
+        "dependent.",
         "off best: hours a week between what workers did and their own best at that rebate, on "
         "average; errors: the dollars a year that this costs them.",
-        Tally.of_all(one.tally for one in done).words,
+        *([tally.words] if tally.asked else []),
     ]
     if setup.people is not None and config.people == "written":
         remarks.append(
             f"Personas in the model's own words: {setup.people.written.sum():,} of {config.size:,}."
         )
-    if config.mode == "choice":
+    if config.mode == "choice" and config.workers == "llm":
         leaked = np.mean([row["leaked"] for one in done for row in one.metrics])
         remarks.append(
             f"Probability that workers' models gave to none of the hours offered: {leaked:.1%}."
@@ -192,3 +206,24 @@ def _remarks(setup: Setup, done: Sequence[Simulation]) -> list[str]:
 
 def _known(value: float | None, form: str) -> str:
     return "unknown" if value is None else format(value, form)
+
+
+def _who(setup: Setup) -> str:
+    """Return in words who works, and how they come to their hours."""
+    config, asked = setup.config, len(setup.society.workers.asked)
+    words = {
+        "llm": f"{asked:,} language-model workers ({config.scenario}), answers in {config.mode} "
+        "mode",
+        "formula": f"{asked:,} workers of the formula",
+        "rational": f"{config.size:,} workers who choose best",
+    }[config.workers]
+    if config.stand_for > 1:
+        words += f", each hours decided for {config.stand_for} of neighbouring skills"
+    if config.adapt < 1:
+        words += f", who go {config.adapt:.0%} of the way to chosen hours in a step"
+    if config.skill_sigma:
+        words += (
+            f", log skills moving by {config.skill_sigma:g} a step with persistence "
+            f"{config.skill_persistence:g}"
+        )
+    return words

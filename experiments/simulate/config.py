@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from llm_policy.prompts.workers import Style
 
 Scenario = Literal["rational", "bounded", "democratic"]
+WhoWorks = Literal["llm", "formula", "rational"]
 GovernmentName = Literal["llm", "fixed", "laissez-faire", "flat", "random", "saez", "gradient"]
 
 PEOPLE = "people.csv"
@@ -29,10 +30,13 @@ _THRESHOLDS = {"flat": (0.0,), "three": (0.0, 90_000.0, 159_100.0)}
 
 @dataclass(frozen=True)
 class SimulateConfig(CertifiedConfig, AnsweringConfig):
-    """Let language-model workers live through tax years, under a planner or elected leaders."""
+    """Let workers live through tax years, under a planner or elected leaders."""
 
     agents: int | None = None
     """Workers on the quantile grid; 20 if not given."""
+    workers: WhoWorks = "llm"
+    """Who works: language models, the formula that econjax-small was taught, or people who choose
+    best for the schedule and the last rebate (no model is asked of these two)."""
     scenario: Scenario = "bounded"
     """rational: workers are told their utility; bounded: they have personas and say whether
     taxes satisfy them; democratic: bounded, and they elect who sets the taxes."""
@@ -83,6 +87,23 @@ class SimulateConfig(CertifiedConfig, AnsweringConfig):
     """Best steps that a worker rereads."""
     nudges: bool = True
     """Tell workers which way their last change of hours points."""
+    adapt: float = 1.0
+    """Share of the way from their last hours to those that they choose that workers go in a step:
+    1 is all of it. They are not told, and remember the hours that they worked."""
+    skill_sigma: float = 0.0
+    """Standard deviation of the shocks to log skills in each step; 0: skills stay. Workers know
+    their own skill."""
+    skill_persistence: float = 0.9
+    """What is left of the log deviation of skills in the next step, between -1 and 1."""
+    stand_for: int = 1
+    """Let one worker decide for so many of neighbouring skills, who work the same hours: so many
+    times fewer are asked."""
+    reform_year: int | None = None
+    """Tax year from which on a reform is in force, 2 or later, with --planner fixed. A table then
+    sets elasticities of hours and income to the net-of-tax rate beside each other: of the same
+    workers asked under both laws, before and after, and beside themselves without the reform."""
+    reform_keep: float = 0.8
+    """Share of every net-of-tax rate, 1 less the rate, that the reform leaves."""
     most_unread: float = 0.2
     """Stop when more than this share of the answers of workers, voters or a planner cannot be
     read."""
@@ -127,9 +148,31 @@ class SimulateConfig(CertifiedConfig, AnsweringConfig):
     @property
     def questions(self) -> int:
         """About how many questions the models are asked."""
-        return self.seeds * (self.size * self.tax_years * (self.tax_year + 1) + self.tax_years)
+        workers = -(-self.size // self.stand_for) if self.workers == "llm" else 0
+        return self.seeds * (workers * (self.tax_years + self.asked_steps) + self.tax_years)
+
+    @property
+    def lived_steps(self) -> int:
+        """Steps of labor that are lived, those of twins without a reform included."""
+        twins = 0 if self.reform_year is None else self.tax_years - self.reform_year + 1
+        return self.steps + twins * self.tax_year
+
+    @property
+    def asked_steps(self) -> int:
+        """How often each worker is asked for hours: about a reform four times beside its life."""
+        return self.lived_steps + 4 * (self.reform_year is not None)
+
+    @property
+    def asks_a_model(self) -> bool:
+        """Whether anyone in the run is a language model."""
+        return self.workers == "llm" or self.model_plans
 
     def _check(self) -> None:
+        from experiments.simulate.checks import check_dynamics, check_reform, check_who_works
+
+        check_who_works(self)
+        check_dynamics(self)
+        check_reform(self)
         for name in ("tax_years", "tax_year", "seeds", "term", "candidates", "term_limit"):
             require_at_least(1, name, getattr(self, name))
         for name in ("warmup", "queries"):
@@ -194,7 +237,8 @@ class SimulateConfig(CertifiedConfig, AnsweringConfig):
     def asked(self) -> dict[str, str]:
         """Who is a language model, and how it answers: leaders and voters always in words."""
         takes_part: dict[str, bool] = {"planner": self.model_plans, "voters": self.elects}
-        return {"workers": self.mode} | {who: "text" for who, does in takes_part.items() if does}
+        works: dict[str, str] = {"workers": self.mode} if self.workers == "llm" else {}
+        return works | {who: "text" for who, does in takes_part.items() if does}
 
     def carried(self) -> dict[str, bytes]:
         """Return the files that a run keeps of the economy, and of people whom it takes over."""
@@ -230,7 +274,7 @@ class SimulateConfig(CertifiedConfig, AnsweringConfig):
 
         return Style(
             mode="text" if self.mode == "auto" else self.mode,
-            think=self.think,
+            think=self.think and self.workers == "llm",
             history=self.history,
             best=self.best,
             nudges=self.nudges,

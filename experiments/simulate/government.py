@@ -14,6 +14,7 @@ from econjax.planning import Planner, RationalEvaluator, Report, hear
 from experiments.core.registry import REGISTRY, PlanningContext
 from experiments.simulate.config import SimulateConfig
 from experiments.simulate.context import longest_in_democracy
+from experiments.simulate.reform import reformed
 from llm_policy.elections.democracy import Democracy
 from llm_policy.elections.state import DemocracyState, exploitation, turnover
 from llm_policy.engines.base import Engine
@@ -59,7 +60,7 @@ class Government(Protocol):
         ...
 
 
-def form_government(config: SimulateConfig, engine: Engine, society: Society) -> Government:
+def form_government(config: SimulateConfig, engine: Engine | None, society: Society) -> Government:
     """Return the planner or the democracy that `config` asks for."""
     start, aim = config.schedule(), config.aim(config.welfare)
     asked: dict[str, Any] = {
@@ -68,11 +69,16 @@ def form_government(config: SimulateConfig, engine: Engine, society: Society) ->
         "most_unread": config.most_unread,
     }
     if config.elects:
+        assert engine is not None, "voters are language models"
         return _Elected(Democracy(engine, start, rules=config.rules(), **asked))
     rational = RationalEvaluator(society.workers.economy, society.welfare)
+    if config.reform_year is not None:
+        later = reformed(start, config.reform_keep)
+        return _Reforming(FixedPlanner(start), rational, later, config.reform_year)
     if config.planner == "fixed":
         return _Planned(FixedPlanner(start), rational)
     if config.planner == "llm":
+        assert engine is not None, "a language model plans"
         what_if = rational.what_if if config.queries else None
         options = {"warmup": config.warmup, "queries": config.queries, "what_if": what_if}
         return _PlannedByModel(LLMPlanner(engine, start, **asked, **options), rational)
@@ -121,6 +127,20 @@ class _Planned:
 
     def longest(self, society: Society, report: Report) -> list[LongestQuestion]:
         return []
+
+
+@dataclass(frozen=True)
+class _Reforming(_Planned):
+    """Whoever keeps the first schedule, and from a tax year on has another one."""
+
+    later: BracketSchedule
+    year: int
+
+    def decide(
+        self, key: Key[Array, ""], state: Any, society: Society, now: State
+    ) -> tuple[BracketSchedule, Any]:
+        schedule, state = self.planner.ask(key, state)
+        return schedule if now.tax_year + 1 < self.year else self.later, state
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -11,6 +12,8 @@ from econjax import Economy, Population
 from experiments.simulate.config import SimulateConfig
 from llm_policy.engines.base import Engine, Unread
 from llm_policy.engines.wrappers.currency import rename
+from llm_policy.engines.wrappers.tally import Tally
+from llm_policy.formula.policy import FormulaWorkers
 from llm_policy.personas.draw import draw_personas
 from llm_policy.personas.files import load_personas
 from llm_policy.personas.text import (
@@ -23,13 +26,22 @@ from llm_policy.personas.text import (
     written,
 )
 from llm_policy.prompts.objectives import Objective, mix
-from llm_policy.workers.llm import LLMWorkers
+from llm_policy.workers.best import BestWorkers
+from llm_policy.workers.habits import AdaptingWorkers, FollowingWorkers, leaders
+from llm_policy.workers.llm import LLMWorkers, SkilledWorkers
 
 _FIXED_HOURS = (40, 60)
 
 
+class Cast(NamedTuple):
+    """Who chooses hours, and all workers as they live: with habits, and who follows whom."""
+
+    choosing: SkilledWorkers
+    living: SkilledWorkers
+
+
 def cast_people(
-    config: SimulateConfig, economy: Economy, engine: Engine, key: Key[Array, ""]
+    config: SimulateConfig, economy: Economy, engine: Engine | None, key: Key[Array, ""]
 ) -> People | None:
     """Return one person per worker, or None where workers have no personas.
 
@@ -39,7 +51,7 @@ def cast_people(
         ValueError: a saved population does not fit the economy.
         EngineError: the engine that writes personas cannot answer.
     """
-    if config.scenario == "rational":
+    if config.scenario == "rational" or config.workers == "rational":
         return None
     people = _people(config, economy.population, engine, key)
     currency = config.currency_of_prompts()
@@ -49,7 +61,7 @@ def cast_people(
 
 
 def _people(
-    config: SimulateConfig, population: Population, engine: Engine, key: Key[Array, ""]
+    config: SimulateConfig, population: Population, engine: Engine | None, key: Key[Array, ""]
 ) -> People:
     if config.population is not None:
         return load_personas(Path(config.population), population)
@@ -60,6 +72,7 @@ def _people(
     personas = draw_personas(key, population)
     if config.people == "template":
         return templated(personas)
+    assert engine is not None, "a language model writes them"
     people = written(engine, personas)
     unread = 1 - people.written.mean()
     if unread > config.most_unread:
@@ -73,16 +86,70 @@ def _people(
     return people
 
 
-def cast_workers(
+def cast_all(
+    config: SimulateConfig,
+    economy: Economy,
+    people: People | None,
+    engine: Engine | None,
+    keys: tuple[Key[Array, ""], Key[Array, ""]],
+    *,
+    tally: Tally,
+) -> Cast:
+    """Return the workers that `config` asks for: who chooses, and how all live by that.
+
+    `keys` are those of people and of aims; the formula's answers count in `tally`.
+    """
+    people_key, key = keys
+    own = own_hours(config, economy, key)
+    leader = np.arange(economy.population.agents)
+    if config.stand_for > 1:
+        leader = leaders(np.asarray(economy.population.skill, float), config.stand_for, own)
+    if config.workers == "rational":
+        choosing: SkilledWorkers = BestWorkers(economy, fixed=own)
+    else:
+        fixed = np.full(len(leader), np.nan) if own is None else own
+        fixed = np.where(leader == np.arange(len(leader)), fixed, _FOLLOWS)
+        if config.workers == "formula":
+            personas, style = draw_personas(people_key, economy.population), config.style()
+            choosing = FormulaWorkers(economy, personas, tally=tally, style=style, fixed=fixed)
+        else:
+            assert engine is not None, "a language model works"
+            choosing = cast_models(config, economy, people, engine, key, fixed=fixed)
+    living = choosing if config.stand_for == 1 else FollowingWorkers(choosing, leader)
+    if config.adapt < 1:
+        living = AdaptingWorkers(living, config.adapt, fixed=own)
+    return Cast(choosing, living)
+
+
+def own_hours(
+    config: SimulateConfig, economy: Economy, key: Key[Array, ""]
+) -> Float[np.ndarray, " agents"] | None:
+    """Return the hours of those who do not choose any, NaN of the others; None: all choose.
+
+    With `one_model` that are all but one worker of middle skill.
+    """
+    if not config.one_model:
+        return config.fixed_hours(economy)
+    agents, (low, high) = economy.population.agents, _FIXED_HOURS
+    drawn = jax.random.randint(jax.random.split(key)[1], (agents,), low, high + 1)
+    hours = np.asarray(drawn, float)
+    hours[agents // 2] = np.nan
+    return hours
+
+
+def cast_models(
     config: SimulateConfig,
     economy: Economy,
     people: People | None,
     engine: Engine,
     key: Key[Array, ""],
+    **options: Any,
 ) -> LLMWorkers:
-    """Return the workers, with the aims and the fixed hours that `config` asks for."""
-    mix_key, hours_key = jax.random.split(key)
-    agents = economy.population.agents
+    """Return language models as the workers, with the aims that `config` asks for.
+
+    `options` are further ones of `LLMWorkers`.
+    """
+    mix_key, _ = jax.random.split(key)
     others = config.altruistic + config.adversarial
     shares: dict[Objective, float] = {
         "egotistical": 1 - others,
@@ -95,18 +162,14 @@ def cast_workers(
         None if people is None else people.texts,
         scenario="rational" if people is None else "bounded",
         style=config.style(),
-        aims=mix(mix_key, agents, shares),
+        aims=mix(mix_key, economy.population.agents, shares),
         welfare=config.aim(config.welfare).definition,
         asks_satisfaction=people is not None,
-        fixed=_fixed_hours(hours_key, agents) if config.one_model else config.fixed_hours(economy),
         most_unread=config.most_unread,
         most_leaked=config.most_leaked,
+        **options,
     )
 
 
-def _fixed_hours(key: Key[Array, ""], agents: int) -> Float[np.ndarray, " agents"]:
-    """Return hours for all but one worker of middle skill, who is left to the model."""
-    low, high = _FIXED_HOURS
-    hours = np.asarray(jax.random.randint(key, (agents,), low, high + 1), float)
-    hours[agents // 2] = np.nan
-    return hours
+_FOLLOWS = 0.0
+"""Hours that stand for those of a worker for whom another one decides."""

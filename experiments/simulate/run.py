@@ -1,4 +1,4 @@
-"""Language-model workers through tax years, under a planner, or under leaders whom they elect."""
+"""Workers through tax years, under a planner, or under leaders whom they elect."""
 
 import math
 from collections.abc import Callable
@@ -11,12 +11,14 @@ import pyarrow as pa
 from jaxtyping import Array, Float, Key
 
 from econjax import BracketSchedule, Economy
+from econjax.dynamics.simulation import Ar1Skills
 from econjax.planning import Report
 from experiments.core.modes import mode_for
 from experiments.simulate.config import SimulateConfig
 from experiments.simulate.context import REMEDY
 from experiments.simulate.government import Government, form_government
-from experiments.simulate.population import cast_people, cast_workers
+from experiments.simulate.population import Cast, cast_all, cast_models, cast_people, own_hours
+from experiments.simulate.reform import ReformRecord, YearMeans, reformed
 from llm_policy.audit.probe import Probe, probe_workers
 from llm_policy.engines.base import Engine, EngineError
 from llm_policy.engines.wrappers.budget import Usage, estimate
@@ -24,7 +26,7 @@ from llm_policy.engines.wrappers.tally import Tally, tallied
 from llm_policy.personas.text import People
 from llm_policy.prompts.workers import Mode
 from llm_policy.workers.context import check_context, longest_question, worst_case
-from llm_policy.workers.society import Society, State, Step
+from llm_policy.workers.society import MovingSkills, Society, State, Step
 
 EXPLOITED_SHARE = 0.1
 """The last share of a run in which workers are told to stop trying."""
@@ -43,7 +45,8 @@ class Year(NamedTuple):
 class Simulation:
     """What came of a simulation: tax years, a row per step, a table of workers per step.
 
-    `government` says how elections went, or what the planner recommends.
+    `government` says how elections went, or what the planner recommends, and `reform` the
+    elasticities about a reform by column.
     """
 
     years: list[Year] = field(default_factory=list)
@@ -51,6 +54,7 @@ class Simulation:
     workers: list[pa.Table] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
     government: dict[str, Any] = field(default_factory=dict)
+    reform: dict[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,10 @@ class Setup:
     beginning: State
     tally: Tally
     key: Key[Array, ""]
+    cast: Cast
 
 
-def prepare(config: SimulateConfig, engine: Engine) -> Setup:
+def prepare(config: SimulateConfig, engine: Engine | None) -> Setup:
     """Return the society and government that `config` asks for, after checking that prompts fit.
 
     Figures are as exact as JAX's default precision: enable float64 for cents.
@@ -77,36 +82,45 @@ def prepare(config: SimulateConfig, engine: Engine) -> Setup:
     """
     config.check()
     people_key, cast_key, key = jax.random.split(jax.random.key(config.seed), 3)
-    economy, engine = config.economy(), tallied(engine)
+    economy, engine = config.economy(), None if engine is None else tallied(engine)
+    tally = Tally() if engine is None else engine.tally
     people = cast_people(config, economy, engine, people_key)
     config = replace(config, mode=_mode(config, economy, people, engine, cast_key))
-    workers = cast_workers(config, economy, people, engine, cast_key)
+    cast = cast_all(config, economy, people, engine, (people_key, cast_key), tally=tally)
+    process = Ar1Skills(config.skill_persistence, config.skill_sigma)
     society = Society(
-        workers,
+        cast.living,
         config.aim(config.welfare).welfare,
         satisfaction_counts=config.satisfaction_counts,
         subsistence=None,  # scores are welfare of the utilities in workers.parquet, as they are
+        skills=MovingSkills(process, cast.living) if config.skill_sigma else None,
     )
     start, government = config.schedule(), form_government(config, engine, society)
-    longest = government.longest(society, society.usual(start)[1])
-    check_context(engine, [longest_question(workers, start), *longest], remedy=REMEDY)
-    return Setup(config, people, society, government, society.begin(start), engine.tally, key)
+    longest = list(government.longest(society, society.usual(start)[1]))
+    if config.workers == "llm":
+        longest.insert(0, longest_question(society.workers, start))
+    if engine is not None:
+        check_context(engine, longest, remedy=REMEDY)
+    return Setup(config, people, society, government, society.begin(start), tally, key, cast)
 
 
 def _mode(
     config: SimulateConfig,
     economy: Economy,
     people: People | None,
-    engine: Engine,
+    engine: Engine | None,
     key: Key[Array, ""],
 ) -> Mode:
     """Return the mode in which workers answer; those who think first write."""
+    if engine is None or config.workers != "llm":
+        return "choice"
     if config.mode == "auto" and config.think:
         return "text"
     choosing = replace(config, mode="choice")
 
     def probe(engine: Engine) -> Probe:
-        workers = cast_workers(choosing, economy, people, engine, key)
+        fixed = own_hours(config, economy, key)
+        workers = cast_models(choosing, economy, people, engine, key, fixed=fixed)
         return probe_workers(workers, config.schedule())
 
     return mode_for("workers", config.mode, [engine], probe, most_leaked=config.most_leaked)
@@ -126,25 +140,54 @@ def run_years(setup: Setup, progress: Callable[[int], None] = lambda steps: None
     )
     rule_key, live_key = jax.random.split(setup.key)
     rule, done = government.init(rule_key), Simulation(tally=setup.tally)
+    reform, means = _reform_of(setup), YearMeans()
     for year in range(config.tax_years):
         schedule, rule = government.decide(jax.random.fold_in(rule_key, year), rule, society, now)
         leader = government.leader(rule)
-        record = _Recorder(config, society, schedule, leader, year + 1, done, progress)
+        means = YearMeans()
+        record = _Recorder(config, society, schedule, leader, year + 1, done, progress, means)
+        if reform is not None:
+            reform.begin(year + 1, now)
+            reform.live(live_key, _late(config))
         report, now = society.tax_year(
             live_key, now, schedule, steps=config.tax_year, exploit=_late(config), on_step=record
         )
+        if reform is not None:
+            reform.end(year + 1, means)
         rule = government.tell(rule, schedule, report, record.utility())
         done.years.append(Year(leader, schedule, report, record.satisfied()))
     done.government.update(government.summary(rule))
+    if reform is not None:
+        reform.finish(now, means)
+        done.reform.update(reform.found)
+        done.metrics[-1] |= reform.found
     return done
+
+
+def _reform_of(setup: Setup) -> ReformRecord | None:
+    """Return what will be known about the reform, if there is one."""
+    config, old = setup.config, setup.config.schedule()
+    if config.reform_year is None:
+        return None
+    return ReformRecord(
+        setup.society,
+        setup.cast.choosing,
+        old,
+        reformed(old, config.reform_keep),
+        config.reform_keep,
+        steps=config.tax_year,
+        year=config.reform_year,
+        key=setup.key,
+    )
 
 
 def foresee(setup: Setup, engine: Engine, prices: tuple[float, float]) -> Usage:
     """Return what the workers' answers take, memories full, none asked again; from a sample."""
-    workers, steps = setup.society.workers, setup.config.steps
+    workers, config = setup.society.workers, setup.config
     prompts = workers.prompts(*worst_case(workers, setup.config.schedule()))
     sample = [prompts[i] for i in workers.asked[:: -(-len(workers.asked) // _SAMPLE)]]
-    batches = math.ceil(steps * len(workers.asked) / len(sample)) * (1 + workers.asks_satisfaction)
+    times = config.asked_steps + workers.asks_satisfaction * config.lived_steps
+    batches = math.ceil(times * len(workers.asked) / len(sample))
     return estimate(
         engine, sample, batches=batches, answer_tokens=workers.answer_tokens, prices=prices
     )
@@ -168,6 +211,7 @@ class _Recorder:
     year: int
     done: Simulation
     progress: Callable[[int], None]
+    means: YearMeans
     utilities: list[Float[np.ndarray, " agents"]] = field(default_factory=list)
     opinions: list[Float[np.ndarray, " agents"]] = field(default_factory=list)
 
@@ -196,6 +240,7 @@ class _Recorder:
             | {"leaked": float(np.mean(leaked)), "satisfied": _share(step.satisfied)}
         )
         self._remember(number, step)
+        self.means(number, step, report)
         self.progress(number)
 
     def utility(self) -> Float[np.ndarray, " agents"]:

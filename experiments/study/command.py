@@ -16,12 +16,12 @@ from experiments.study.config import StudyConfig
 from experiments.study.document import StudyDocument, find_study, shipped_studies
 from experiments.study.forecast import forecasts
 from experiments.study.plan import PlannedRun, planned_runs
+from experiments.study.recorded import record_runs
 from experiments.study.results import print_results, results_as_json, study_results
 from experiments.study.run import (
     RunOutcome,
     do_runs,
     is_complete,
-    record_runs,
     require_unchanged,
 )
 from llm_policy.engines.base import EngineError
@@ -50,7 +50,7 @@ def run_study(config: StudyConfig) -> None:
         return _foresee(study.document.title, runs, folder, config)
     folder.mkdir(parents=True, exist_ok=True)
     with alone_in(folder):
-        record_runs(folder, runs)
+        record_runs(folder, study.document, runs, quick=config.quick)
         outcomes = _done(folder, runs, config)
     _tell(study.document, outcomes, folder, config)
     if short := [one for one in outcomes if one.status in ("failed", "left")]:

@@ -96,6 +96,10 @@ class StudyDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     runs: list[RunList]
     claims: list[Claim] = msgspec.field(default_factory=list)
 
+    def quickly(self) -> "StudyDocument":
+        """Return the quick form of all lists of runs."""
+        return msgspec.structs.replace(self, runs=[some.quickly() for some in self.runs])
+
     def part_of(self, claim: Claim) -> int | None:
         """Return the place of the list of runs that a claim is about; None if there is none."""
         names = [some.called for some in self.runs]

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,7 +40,7 @@ def study_results(
 ) -> StudyResults:
     """Return effects and verdicts from the runs of a study that are finished."""
     sources = finished(folder, runs)
-    forms = [some.quickly() if quick else some for some in document.runs]
+    forms = (document.quickly() if quick else document).runs
     by_part = [[run for run in runs if run.part == place] for place in range(len(forms))]
     known: dict[tuple[int, str], list[StudyCell]] = {}
 
@@ -69,12 +69,12 @@ def study_results(
 def print_results(found: StudyResults, console: Console) -> None:
     """Print a table for each measure, and one of verdicts."""
     for pooled in found.pooled:
-        console.print(_effects_table(pooled))
+        console.print(_printed(effects_table(pooled)))
     if found.pooled:
-        console.print(_EXPLAINED)
+        console.print(EFFECTS_EXPLAINED)
     if found.claims:
-        console.print(_claims_table(found.claims))
-        console.print(_JUDGED)
+        console.print(_printed(claims_table(found.claims)))
+        console.print(CLAIMS_EXPLAINED)
 
 
 def results_as_json(found: StudyResults) -> dict[str, Any]:
@@ -95,40 +95,72 @@ def results_as_json(found: StudyResults) -> dict[str, Any]:
     }
 
 
-_EXPLAINED = (
+EFFECTS_EXPLAINED = (
     "Means over seeds, and paired differences from the baseline, the first level if none is "
     "stated, with 95 % bootstrap intervals; of fewer than 5 seeds these are too narrow. p: paired "
     "t test, corrected for all differences of the table (Holm)."
 )
-_JUDGED = (
+CLAIMS_EXPLAINED = (
     "Supported or not: the paired t test at 5 % over all claims together (Holm). seeds to decide: "
     "with a chance of 80 %, if what was seen goes on."
 )
 
 
-def _effects_table(pooled: PooledMeasure) -> Table:
-    alike = set.intersection(*(set(one.among) for one in pooled.effects))
+class ResultTable(NamedTuple):
+    """A table of texts: its title, its columns, of which the first few hold words, its rows."""
+
+    title: str
+    columns: tuple[str, ...]
+    words: int
+    rows: list[tuple[str, ...]]
+
+
+def effects_table(pooled: PooledMeasure) -> ResultTable:
+    """Return the effects on a measure, a row for each level."""
+    alike = alike_in(pooled)
     title = ", ".join([f"{pooled.runs}: {pooled.measure}", *_words(sorted(alike))])
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
-    for name in ("among", "factor", "level"):
-        table.add_column(name)
-    for name in ("seeds", "mean", _WIDE, "difference", f"{_WIDE} ", "%", "p"):
-        table.add_column(name, justify="right", no_wrap=True)
+    rows = []
     for one in pooled.effects:
-        among, apart = _words([item for item in one.among if item not in alike]), one.difference
-        table.add_row(
-            ", ".join(among) or "all",
-            one.factor or "-",
-            one.level or "-",
-            str(one.seeds),
-            _figure(one.mean),
-            _between(one.interval),
-            "-" if apart is None else _figure(apart.mean, sign=True),
-            _between(one.ends),
-            "-" if one.per_cent is None else f"{one.per_cent:+.2f}",
-            "-" if apart is None or apart.pairs == 1 else _chance(apart.p),
+        apart = one.difference
+        rows.append(
+            (
+                among_words(one, alike) or "all",
+                one.factor or "-",
+                one.level or "-",
+                str(one.seeds),
+                figure_text(one.mean),
+                interval_text(one.interval),
+                "-" if apart is None else figure_text(apart.mean, sign=True),
+                interval_text(one.ends),
+                "-" if one.per_cent is None else f"{one.per_cent:+.2f}",
+                "-" if apart is None or apart.pairs == 1 else _chance(apart.p),
+            )
         )
-    return table
+    numbers = ("seeds", "mean", _WIDE, "difference", f"{_WIDE} ", "%", "p")
+    return ResultTable(title, ("among", "factor", "level", *numbers), 3, rows)
+
+
+def alike_in(pooled: PooledMeasure) -> set[tuple[str, str]]:
+    """Return what is alike among all effects on a measure."""
+    return set.intersection(*(set(one.among) for one in pooled.effects))
+
+
+def among_words(effect: LevelEffect, alike: Collection[tuple[str, str]]) -> str:
+    """Return in words among what an effect is, but for what is alike among all."""
+    return ", ".join(_words([item for item in effect.among if item not in alike]))
+
+
+def figure_text(value: float | None, *, sign: bool = False) -> str:
+    """Return a figure of a study in a few digits, "-" for none."""
+    if value is None:
+        return "-"
+    form = ",.2f" if abs(value) >= 100 else ".4g"
+    return format(value, f"{'+' * sign}{form}")
+
+
+def interval_text(one: Measured | None) -> str:
+    """Return the ends of an interval, "-" for none."""
+    return "-" if one is None else f"{figure_text(one.low)} to {figure_text(one.high)}"
 
 
 _WIDE = "95 % interval"
@@ -138,27 +170,37 @@ def _words(place: Sequence[tuple[str, str]]) -> list[str]:
     return [f"{name} {said}" for name, said in place]
 
 
-def _claims_table(claims: Sequence[JudgedClaim]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title="Claims", title_justify="left")
-    table.add_column("claim")
-    table.add_column("verdict")
-    for name in ("here", "there", "difference", _WIDE, "%", "p", "seeds", "seeds to decide"):
-        table.add_column(name, justify="right", no_wrap=True)
+def claims_table(claims: Sequence[JudgedClaim]) -> ResultTable:
+    """Return the verdicts, a row for each claim."""
+    rows = []
     for one in claims:
         apart = None if one.here is None or one.there is None else one.here - one.there
-        table.add_row(
-            one.claim.text,
-            one.verdict + f" ({one.why})" * bool(one.why) + _share(one),
-            _figure(one.here),
-            _figure(one.there),
-            _figure(apart, sign=True),
-            _between(one.apart),
-            "-" if one.per_cent is None else f"{one.per_cent:+.2f}",
-            "-" if one.p is None else _chance(one.p),
-            str(one.seeds),
-            "-" if one.needed is None else f"{one.needed:,}",
+        rows.append(
+            (
+                one.claim.text,
+                one.verdict + f" ({one.why})" * bool(one.why) + _share(one),
+                figure_text(one.here),
+                figure_text(one.there),
+                figure_text(apart, sign=True),
+                interval_text(one.apart),
+                "-" if one.per_cent is None else f"{one.per_cent:+.2f}",
+                "-" if one.p is None else _chance(one.p),
+                str(one.seeds),
+                "-" if one.needed is None else f"{one.needed:,}",
+            )
         )
-    return table
+    numbers = ("here", "there", "difference", _WIDE, "%", "p", "seeds", "seeds to decide")
+    return ResultTable("Claims", ("claim", "verdict", *numbers), 2, rows)
+
+
+def _printed(table: ResultTable) -> Table:
+    made = Table(box=box.SIMPLE_HEAD, title=table.title, title_justify="left")
+    for place, name in enumerate(table.columns):
+        right = place >= table.words
+        made.add_column(name, justify="right" if right else "left", no_wrap=right)
+    for row in table.rows:
+        made.add_row(*row)
+    return made
 
 
 def _share(one: JudgedClaim) -> str:
@@ -168,17 +210,6 @@ def _share(one: JudgedClaim) -> str:
     (low, high), (least, most) = one.share, one.claim.published
     unit = " %" if one.claim.per_cent else ""
     return f"; {100 * low:.0f} to {100 * high:.0f} % of the published {least:g} to {most:g}{unit}"
-
-
-def _figure(value: float | None, *, sign: bool = False) -> str:
-    if value is None:
-        return "-"
-    form = ",.2f" if abs(value) >= 100 else ".4g"
-    return format(value, f"{'+' * sign}{form}")
-
-
-def _between(one: Measured | None) -> str:
-    return "-" if one is None else f"{_figure(one.low)} to {_figure(one.high)}"
 
 
 def _chance(p: float) -> str:

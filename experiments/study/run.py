@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,19 +10,16 @@ from typing import Any, Literal, NamedTuple, TextIO
 from experiments.core.config import SERVERS
 from experiments.core.signals import advising
 from experiments.report.console import NOTES
-from experiments.report.files import whole
 from experiments.report.plain import one_line
 from experiments.runs.config import ResumeConfig
-from experiments.runs.directory import MANIFEST, METRICS, read_manifest
+from experiments.runs.directory import MANIFEST, METRICS
 from experiments.runs.lifecycle import Starting, resume, start
-from experiments.runs.rows import MAY_CHANGE
 from experiments.runs.spending import spent_by
 from experiments.study.config import StudyConfig
 from experiments.study.plan import PlannedRun
+from experiments.study.recorded import recorded_identities
 from llm_policy.engines.wrappers.budget import BudgetError, Usage
 
-INDEX = "study.json"
-"""The file in a study's folder that says what each of its runs is."""
 Status = Literal["complete", "done", "failed", "left"]
 """Was complete before, is now, could not be done, or was left because the budget is spent."""
 
@@ -45,7 +41,7 @@ def require_unchanged(folder: Path, runs: Sequence[PlannedRun]) -> None:
         ValueError: a run of the folder is none of the study any more, or has other choices.
     """
     planned = {run.name: run.identity() for run in runs}
-    for name, old in _recorded(folder).items():
+    for name, old in recorded_identities(folder).items():
         if name not in planned:
             raise ValueError(
                 f"{folder} holds the run {name}, which the study does not have any more: put it "
@@ -56,13 +52,6 @@ def require_unchanged(folder: Path, runs: Sequence[PlannedRun]) -> None:
                 f"The run {name} in {folder} was begun with other choices ({differ}): put them "
                 "back, or give the study another --name."
             )
-
-
-def record_runs(folder: Path, runs: Sequence[PlannedRun]) -> None:
-    """Write what each run of a study is into its folder."""
-    said = {"runs": {run.name: run.identity() for run in runs}}
-    with whole(folder / INDEX) as file:
-        file.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
 
 
 def do_runs(
@@ -160,22 +149,6 @@ def _limits_left(
         name: None if limit is None else limit - taken[name]
         for name, limit in config.limits().items()
     }
-
-
-def _recorded(folder: Path) -> dict[str, Any]:
-    """Return what the runs are that a folder holds or was to hold, by name."""
-    if not (folder / INDEX).is_file():
-        return {}
-    recorded = json.loads((folder / INDEX).read_text("utf-8"))["runs"]
-    for name, identity in recorded.items():
-        if (folder / name / MANIFEST).is_file():
-            manifest = read_manifest(folder / name)
-            identity["config"] |= {
-                name: said
-                for name, said in manifest["config"].items()
-                if name in identity["config"] and name not in MAY_CHANGE
-            }
-    return recorded
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> str:

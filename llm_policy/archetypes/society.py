@@ -26,7 +26,8 @@ from llm_policy.surrogate.recording import RecordedWorkers
 from llm_policy.workers.chances import Chances, Moment
 from llm_policy.workers.lived import SUBSISTENCE, LivedStep
 from llm_policy.workers.llm import present
-from llm_policy.workers.society import Society, State, year_report
+from llm_policy.workers.reports import year_report
+from llm_policy.workers.society import Society, State
 
 MakeWorkers = Callable[[PeopledEconomy], RecordedWorkers]
 """Makes language models of people, in the order in which they stand."""
@@ -257,8 +258,8 @@ class ArchetypeSociety:
             on_step(number, step, step.lived.report)
             reports.append(step.lived.report)
             moments.append(moment)
-        asked = self.archetypes.workers.models.asked
-        options = {"subsistence": self.subsistence, "asked": asked}
+        deciding = self.archetypes.workers.deciding
+        options = {"subsistence": self.subsistence, "deciding": deciding}
         return year_report(schedule, reports, moments, self.welfare, **options), state
 
     def _step(

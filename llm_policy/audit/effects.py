@@ -160,18 +160,22 @@ def _response(hours: Sequence[_Hours], best: Sequence[Float[np.ndarray, " n"]]) 
     """Return the response of hours to the first two laws."""
     plain, other = (asked.mean for asked in hours[:2])
     both = np.isfinite(plain) & np.isfinite(other)
-    elasticity, error = _elasticity(plain[both], other[both])
-    at_best, _ = _elasticity(*best)
+    elasticity, error = elasticity_of_means(plain[both], other[both])
+    at_best, _ = elasticity_of_means(*best)
     return TaxResponse(elasticity, error, at_best or 0.0)
 
 
-def _elasticity(
-    plain: Float[np.ndarray, " n"], other: Float[np.ndarray, " n"]
+def elasticity_of_means(
+    plain: Float[np.ndarray, " n"], other: Float[np.ndarray, " n"], *, left: float = LESS
 ) -> tuple[float | None, float | None]:
-    """Return the arc elasticity of mean hours, and its error by the delta method."""
+    """Return the arc elasticity of a mean to the net-of-tax rate, and its error (delta method).
+
+    The same workers stand in both, and `left` is what is left of every net-of-tax rate in `other`.
+    None of fewer than 2 workers, or where nothing is earned or worked.
+    """
     if len(plain) < 2 or not (level := (plain + other).mean() / 2) > 0:
         return None, None
-    change = (other - plain) / np.log(LESS)
+    change = (other - plain) / np.log(left)
     value = change.mean() / level
     return float(value), _error((change - value * (plain + other) / 2) / level)
 

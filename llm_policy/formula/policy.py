@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Array, Int, Key
 
 from econjax import Economy
 from llm_policy.engines.base import (
@@ -23,6 +23,7 @@ from llm_policy.personas.draw import Personas, describe
 from llm_policy.prompts.disutility import price_of_an_hour
 from llm_policy.prompts.workers import Situation
 from llm_policy.surrogate.recording import RecordedWorkers, person_features
+from llm_policy.workers.llm import Answers, LLMWorkers
 
 
 def taught_workers(
@@ -44,6 +45,41 @@ def taught_workers(
     )
     formula.asked = workers.models.asked
     return workers
+
+
+class FormulaWorkers:
+    """Workers of the formula whose skills may change; what they chose from is not kept.
+
+    They are counted in `tally`; `options` are those of `LLMWorkers`.
+    """
+
+    def __init__(
+        self, economy: Economy, personas: Personas, *, tally: Tally | None = None, **options: Any
+    ):
+        self._formula, self._personas = _Formula(economy, personas), personas
+        self._options = {"tally": tally, **options}
+        engine = Tallied(self._formula, tally)
+        self.models = LLMWorkers(engine, economy, describe(personas), **options)
+        self._formula.asked = self.models.asked
+
+    @property
+    def chances(self) -> None:
+        """Nothing: nobody keeps them."""
+        return None
+
+    @property
+    def deciding(self) -> Int[np.ndarray, " agents"]:
+        """Themselves, -1 where hours are fixed."""
+        return self.models.deciding
+
+    def at(self, economy: Economy) -> "FormulaWorkers":
+        """Return the same people in an economy in which they have other skills."""
+        return FormulaWorkers(economy, self._personas, **self._options)
+
+    def labor(self, key: Key[Array, ""], situation: Situation, memory: Memory) -> Answers:
+        """Return hours that are drawn as the formula says."""
+        self._formula.hear(situation, memory)
+        return self.models.labor(key, situation, memory)
 
 
 class _Formula:

@@ -177,6 +177,11 @@ class RecordedWorkers:
             return None
         return Chances(self.hours, self.years[-1][-1].probabilities)
 
+    @property
+    def deciding(self) -> Int[np.ndarray, " agents"]:
+        """Themselves, -1 where hours are fixed."""
+        return self.models.deciding
+
     def labor(self, key: Key[Array, ""], situation: Situation, memory: Memory) -> Answers:
         """Ask every worker for its next hours, and keep the chances."""
         self._told(situation, memory)

@@ -91,7 +91,7 @@ def year_error(
     welfare: AbstractWelfare,
     *,
     subsistence: float | None,
-    asked: Int[np.ndarray, " asked"],
+    deciding: Int[np.ndarray, " agents"],
 ) -> float:
     """Return a standard error of a tax year's mean equivalent that holds for steps that depend.
 
@@ -102,9 +102,10 @@ def year_error(
     others or, where chances are known, by the worker's own chances in the first step, before it
     remembers any draw. A worker's steps may depend on each other in any way; that all hear of one
     rebate is left out. Rather too large than too small, for workers also differ by what is no luck.
-    Of many workers groups are replaced. The error that draws leave is added.
+    Of many workers groups are replaced, and those who share the luck of one together: `deciding` is
+    its place, -1 of who has none. The error that draws leave is added.
     """
-    groups = _groups(asked, len(year[0].labor))
+    groups = _groups(deciding)
     if not len(groups):
         return 0.0
     steps = len(year)
@@ -116,10 +117,13 @@ def year_error(
     return float(np.sqrt(np.sum(np.square(moved)) + left) / steps)
 
 
-def _groups(asked: Int[np.ndarray, " asked"], agents: int) -> Bool[np.ndarray, "groups agents"]:
-    count = min(_GROUPS, len(asked))
-    groups = np.zeros((count, agents), bool)
-    groups[np.arange(len(asked)) % max(count, 1), asked] = True
+def _groups(deciding: Int[np.ndarray, " agents"]) -> Bool[np.ndarray, "groups agents"]:
+    """Return who is replaced together."""
+    lucky = np.flatnonzero(deciding >= 0)
+    lots, own = np.unique(deciding[lucky], return_inverse=True)
+    count = min(_GROUPS, len(lots))
+    groups = np.zeros((count, len(deciding)), bool)
+    groups[own % max(count, 1), lucky] = True
     return groups
 
 

@@ -12,7 +12,8 @@ from econjax import BracketSchedule, Economy
 from econjax.planning import RationalEvaluator, Report, no_counts
 from econjax.welfare import AbstractWelfare
 from llm_policy.workers.lived import LivedStep
-from llm_policy.workers.society import State, mean_report
+from llm_policy.workers.reports import mean_report
+from llm_policy.workers.society import State
 
 _COSTLIEST = 0.1  # of workers, whose part in the cost of errors is told
 

@@ -1,5 +1,6 @@
 """Workers who are language models: memory and prompts in, an array of weekly hours out."""
 
+import copy
 import functools
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
@@ -64,12 +65,25 @@ class Workers(Protocol):
         """The chances of hours that the last answers were drawn from; None: nobody kept them."""
         ...
 
+    @property
+    def deciding(self) -> Int[np.ndarray, " agents"]:
+        """The place of the worker whose luck each one's hours depend on, -1 where none."""
+        ...
+
     def labor(self, key: Key[Array, ""], situation: Situation, memory: Memory) -> Answers:
         """Return everybody's next hours.
 
         Raises:
             EngineError: too many answers could not be read, or the engine cannot answer.
         """
+        ...
+
+
+class SkilledWorkers(Workers, Protocol):
+    """Workers whose skills may change."""
+
+    def at(self, economy: Economy) -> "SkilledWorkers":
+        """Return the same people in an economy in which they have other skills."""
         ...
 
 
@@ -123,6 +137,7 @@ class LLMWorkers:
         self.group = None if group is None else np.asarray(group)
         self.unit = "$" if economy.preferences.utility_in_dollars else "utils"
         self.asked = np.flatnonzero(np.isnan(self.fixed))
+        self._told = personas, welfare
         self.lines = self._lines(personas, welfare)
         self.choice_set = self._menu()
 
@@ -140,6 +155,18 @@ class LLMWorkers:
     def chances(self) -> None:
         """Nothing: nobody keeps them."""
         return None
+
+    @property
+    def deciding(self) -> Int[np.ndarray, " agents"]:
+        """Themselves, -1 where hours are fixed."""
+        return np.where(np.isnan(self.fixed), np.arange(len(self.fixed)), -1)
+
+    def at(self, economy: Economy) -> "LLMWorkers":
+        """Return the same people in an economy in which they have other skills."""
+        moved = copy.copy(self)
+        moved.economy = economy
+        moved.lines = moved._lines(*self._told)
+        return moved
 
     def begin(self) -> Memory:
         """Return the memory of workers who have seen nothing."""

@@ -1,6 +1,6 @@
 """A society of language-model workers, by step: they answer, the economy settles, they remember."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -8,9 +8,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Key
 
 from econjax import BracketSchedule, Economy, Outcome, settle
+from econjax.dynamics.simulation import Ar1Skills, with_skills
 from econjax.planning import Report
 from econjax.population import REFERENCE_HOURS
 from econjax.welfare import AbstractWelfare, require_dollars
@@ -18,20 +19,33 @@ from llm_policy.engines.base import EngineError
 from llm_policy.memory.workers import Memory, Records, remember
 from llm_policy.prompts.objectives import objective_results
 from llm_policy.prompts.workers import Phase, Situation, economy_text, memory_lines
-from llm_policy.workers.chances import Chances, Moment, expected, year_error
+from llm_policy.workers.chances import Chances, Moment, expected
 from llm_policy.workers.lived import SUBSISTENCE, LivedStep, felt, lived, own_best, standing
-from llm_policy.workers.llm import MOST_LAWS, NOBODY, Answers, Workers, present, settle_answers
+from llm_policy.workers.llm import (
+    MOST_LAWS,
+    NOBODY,
+    Answers,
+    SkilledWorkers,
+    Workers,
+    present,
+    settle_answers,
+)
+from llm_policy.workers.reports import year_report
 
 
 @dataclass(frozen=True)
 class State:
-    """Where a society stands: what its workers remember, the laws by tax year, the last rebate."""
+    """Where a society stands: what its workers remember, the laws by tax year, the last rebate.
+
+    `deviation` is by how much everybody's log skill is above their own; None: not at all.
+    """
 
     memory: Memory
     rebate: float
     laws: Mapping[int, BracketSchedule]
     step: int = 0
     tax_year: int = 0
+    deviation: Float[Array, " agents"] | None = None
 
     def next_year(self, schedule: BracketSchedule) -> "State":
         """Return the state at the start of a tax year under a schedule."""
@@ -61,6 +75,13 @@ class Step(NamedTuple):
     lived: LivedStep | None = None
 
 
+class MovingSkills(NamedTuple):
+    """How log skills move about everybody's own before each step, and the workers who have them."""
+
+    process: Ar1Skills
+    workers: SkilledWorkers
+
+
 ChooseHours = Callable[[Key[Array, ""], Situation, Memory], Answers]
 """Says everybody's hours of a step, as `LLMWorkers.labor` does."""
 
@@ -78,6 +99,8 @@ class Society:
     the workers' answers are known, and satisfaction does not count, it is the one expected of them
     (`chances.expected`); what workers remember are always the hours that were drawn. With `labor`
     the workers live and remember as otherwise, but it says their hours, and no model is asked.
+    With `skills` these move before each step, by draws that do not depend on what workers do, and
+    each is told its own.
 
     Raises:
         ValueError: a welfare function of dollars, and preferences whose utility is not in dollars;
@@ -92,6 +115,7 @@ class Society:
         satisfaction_counts: bool = False,
         subsistence: float | None = SUBSISTENCE,
         labor: ChooseHours | None = None,
+        skills: MovingSkills | None = None,
     ):
         require_dollars(workers.models.economy, welfare)
         if satisfaction_counts and not workers.models.asks_satisfaction:
@@ -104,12 +128,18 @@ class Society:
             )
         self.workers, self.answering, self.welfare = workers.models, workers, welfare
         self.satisfaction_counts, self.subsistence = satisfaction_counts, subsistence
-        self._labor = labor
+        self._labor, self._skills = labor, skills
 
     @property
     def economy(self) -> Economy:
-        """The economy that the workers are of."""
+        """The economy that the workers are of, with their own skills."""
         return self.workers.economy
+
+    def standing_at(self, state: State) -> Workers:
+        """Return the workers with the skills that they have in a state."""
+        if self._skills is None or state.deviation is None:
+            return self.answering
+        return self._skills.workers.at(with_skills(self.economy, state.deviation))
 
     def begin(self, schedule: BracketSchedule) -> State:
         """Return the state after a step 0 in which everybody works 40 hours under `schedule`."""
@@ -165,19 +195,21 @@ class Society:
             on_step(number, step, report)
             reports.append(report)
             moments.append(self._moment(step, counts))
-        asked, options = self.workers.asked, {"subsistence": self.subsistence}
-        return year_report(schedule, reports, moments, self.welfare, asked=asked, **options), state
+        options = {"deciding": self.answering.deciding, "subsistence": self.subsistence}
+        return year_report(schedule, reports, moments, self.welfare, **options), state
 
     def voters(self, state: State) -> tuple[str, list[str]]:
         """Return how the economy stands, in words, and each worker's own situation.
 
         Neither holds a question.
         """
-        return self.voters_of(state.situation(), state.memory)
+        return self.voters_of(state.situation(), state.memory, self.standing_at(state))
 
-    def voters_of(self, situation: Situation, memory: Memory) -> tuple[str, list[str]]:
-        """Return the same of any situation and memory."""
-        workers = self.workers
+    def voters_of(
+        self, situation: Situation, memory: Memory, who: Workers | None = None
+    ) -> tuple[str, list[str]]:
+        """Return the same of any situation and memory, of `who` or workers of their own skills."""
+        workers = (who or self.answering).models
         told = memory_lines(workers.style, memory, unit=workers.unit)
         own = [f"{worker}\n{lines}" for worker, lines in zip(workers.lines, told, strict=True)]
         return economy_text(situation, workers.style.statuses), own
@@ -222,16 +254,18 @@ class Society:
     def _step(self, key: Key[Array, ""], state: State, phase: Phase) -> tuple[Step, State]:
         """Ask, settle and ask for satisfaction; return the step and state but for its memory."""
         labor_key, satisfaction_key = jax.random.split(key)
-        choose = self.answering.labor if self._labor is None else self._labor
+        state = self._moved(jax.random.fold_in(key, _SKILLS_KEY), state)
+        who = self.standing_at(state)
+        choose = who.labor if self._labor is None else self._labor
         answers = choose(labor_key, state.situation(phase), state.memory)
-        economy, outcome = _settle(self.workers.economy, state.laws[state.tax_year], answers)
+        economy, outcome = _settle(who.models.economy, state.laws[state.tax_year], answers)
         state = replace(state, step=state.step + 1, rebate=float(outcome.rebate))
         unasked = np.full(answers.labor.shape, np.nan)
         draw_key = jax.random.fold_in(key, _DRAWS_KEY)
-        chances = self.answering.chances if self._labor is None else None
+        chances = who.chances if self._labor is None else None
         step = Step(economy, outcome, answers, unasked, draw_key, chances)
         if self.workers.asks_satisfaction:
-            satisfied = self.workers.satisfied(
+            satisfied = who.models.satisfied(
                 satisfaction_key,
                 state.situation(phase),
                 remember(state.memory, step_records(state, step.outcome, step.answers.understood)),
@@ -248,6 +282,14 @@ class Society:
                 if not known.any():
                     raise EngineError(NOBODY)
         return step, state
+
+    def _moved(self, key: Key[Array, ""], state: State) -> State:
+        """Return the state with the skills of the next step."""
+        if self._skills is None:
+            return state
+        before = state.deviation
+        before = jnp.zeros_like(self.economy.population.skill) if before is None else before
+        return replace(state, deviation=self._skills.process(key, before))
 
     def _remember(
         self, state: State, step: Step, own: Float[np.ndarray, " agents"], report: Report
@@ -285,45 +327,7 @@ class Society:
         return np.isnan(workers.fixed) & workers.asks_satisfaction & np.isnan(step.satisfied)
 
 
-def year_report(
-    schedule: BracketSchedule,
-    reports: Sequence[Report],
-    moments: Sequence[Moment],
-    welfare: AbstractWelfare,
-    *,
-    subsistence: float | None,
-    asked: Int[np.ndarray, " asked"],
-) -> Report:
-    """Return the mean report of a year's steps with its error, NaN if the mean is infinite."""
-    mean, error = _mean(reports), np.nan
-    if np.isfinite(float(mean.equivalent)):
-        error = year_error(schedule, moments, welfare, subsistence=subsistence, asked=asked)
-    return _with_error(mean, error)
-
-
-def mean_report(reports: Sequence[Report]) -> Report:
-    """Return the mean report on independent years, with the standard error of its equivalent.
-
-    The error is that of their spread, NaN if one is infinite; a single year keeps its own.
-    """
-    mean = _mean(reports)
-    if len(reports) == 1:
-        return mean
-    values = np.array([float(report.equivalent) for report in reports])
-    finite = np.isfinite(values).all()
-    return _with_error(mean, np.std(values, ddof=1) / len(values) ** 0.5 if finite else np.nan)
-
-
-def _mean(reports: Sequence[Report]) -> Report:
-    return jax.tree.map(lambda *values: jnp.mean(jnp.stack(values), axis=0), *reports)
-
-
-def _with_error(report: Report, error: float) -> Report:
-    error_ = jnp.asarray(error, report.equivalent.dtype)
-    return eqx.tree_at(lambda r: r.standard_error, report, error_)
-
-
-_DRAWS_KEY = 2  # beside the two keys of a step's questions
+_DRAWS_KEY, _SKILLS_KEY = 2, 3  # beside the two keys of a step's questions
 _settle = eqx.filter_jit(settle_answers)
 
 

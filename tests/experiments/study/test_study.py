@@ -9,10 +9,10 @@ import pytest
 
 from experiments.core.commands import COMMANDS
 from experiments.runs.spending import spent_by
-from experiments.study import run as study
 from experiments.study.config import StudyConfig
 from experiments.study.document import commands_of_runs, find_study
 from experiments.study.plan import planned_runs
+from experiments.study.recorded import INDEX
 from llm_policy.engines.base import EngineError
 from tests.helpers.steadfast import Steadfast
 
@@ -228,4 +228,4 @@ REHEARSED = "a rehearsal, and a probe of the model's speed"
 
 def test_the_commands_of_a_study_are_those_that_leave_runs():
     assert set(commands_of_runs()) == {name for name, one in COMMANDS.items() if one.leaves_run}
-    assert study.INDEX == "study.json"
+    assert INDEX == "study.json"

@@ -23,7 +23,8 @@ from llm_policy.prompts.workers import Style
 from llm_policy.surrogate.recording import RecordedWorkers
 from llm_policy.workers.chances import Chances, drawn_hours, expected
 from llm_policy.workers.llm import LLMWorkers
-from llm_policy.workers.society import Society, mean_report
+from llm_policy.workers.reports import mean_report
+from llm_policy.workers.society import Society
 from tests.helpers.laboratory import settled
 
 N, YEARS = 20, 80

@@ -25,7 +25,8 @@ from llm_policy.prompts.objectives import OBJECTIVES
 from llm_policy.prompts.workers import Style
 from llm_policy.workers.context import check_context, longest_question
 from llm_policy.workers.llm import LLMWorkers
-from llm_policy.workers.society import Society, mean_report
+from llm_policy.workers.reports import mean_report
+from llm_policy.workers.society import Society
 from tests.helpers.laboratory import settled
 
 N = 10
