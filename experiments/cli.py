@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from experiments.core.commands import EVERY_COMMAND, Command, parse
+from experiments.core.commands import EVERY_COMMAND, Command
+from experiments.core.parsing import parse
 from experiments.core.signals import leave, stop_behind, stoppable
 
 

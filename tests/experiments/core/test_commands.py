@@ -13,8 +13,9 @@ from baselines.learned.training import TrainingOptions
 from baselines.learned.two_level import TwoLevel
 from experiments.benchmarks.config import LearningBenchmarkConfig
 from experiments.core.choices import RunChoices
-from experiments.core.commands import COMMANDS, GROUPS, parse
+from experiments.core.commands import COMMANDS, GROUPS
 from experiments.core.config import WelfareName
+from experiments.core.parsing import parse
 from experiments.core.registry import REGISTRY
 from experiments.scoreboard.config import ECONOMY_NAMES, RATIONAL, ScoreboardConfig
 from experiments.scoreboard.economies import ECONOMIES

@@ -15,8 +15,9 @@ from econjax.laws import save_schedule
 from econjax.measures import reform_effects
 from experiments.compare.config import CompareConfig
 from experiments.core import engines
-from experiments.core.commands import COMMANDS, parse
+from experiments.core.commands import COMMANDS
 from experiments.core.economy import EconomyConfig
+from experiments.core.parsing import parse
 from experiments.economies.sections import Document
 from experiments.reform.command import incomes_by_schedule
 from experiments.reform.config import ReformConfig

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rich import box
 from rich.table import Table
 
-from experiments.core.commands import parse
+from experiments.core.parsing import parse
 from experiments.report import console as consoles
 from experiments.report.config import TableConfig
 from experiments.report.console import PlainConsole
