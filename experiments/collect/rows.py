@@ -7,41 +7,19 @@ from typing import Any, get_args
 import numpy as np
 import pyarrow as pa
 
+from experiments.collect.columns import (
+    KNOWN,
+    MEASURE,
+    NUMBER,
+    OF_FILE,
+    TEXT,
+    TITLE,
+    VALUE,
+    WHOLE,
+)
 from experiments.collect.sources import CollectedRun
 from experiments.core.config import FORMULA, WelfareName
 
-_TEXT, _WHOLE, _NUMBER = pa.string(), pa.int64(), pa.float64()
-KNOWN = {
-    "run": _TEXT,
-    "command": _TEXT,
-    "version": _TEXT,
-    "planner_model": _TEXT,
-    "worker_model": _TEXT,
-    "economy": _TEXT,
-    "agents": _WHOLE,
-    "incomes": _TEXT,
-    "elasticity": _NUMBER,
-    "law": _TEXT,
-    "year": _WHOLE,
-    "status": _TEXT,
-    "spending": _TEXT,
-    "welfare": _TEXT,
-    "aversion": _NUMBER,
-    "seed": _WHOLE,
-    "planner": _TEXT,
-    "schedule": _TEXT,
-    "kind": _TEXT,
-    "point": _WHOLE,
-    "tax_year": _WHOLE,
-    "step": _WHOLE,
-    "row": _WHOLE,
-}
-"""Columns that every collection has, with their types, before those that runs have of their own."""
-MEASURE, VALUE = "measure", "value"
-TITLE = "title"
-"""The column of a comparison's tables, each of a welfare function and a kind of workers."""
-OF_FILE = "file."
-"""What the column of an economy file's key begins with."""
 _OF_SWEEP = ("sweep.", "vary.")
 """Tables of a sweep file that are not of the economy."""
 _FROM_VARIED = {"preferences.elasticity": "elasticity", "welfare.aversion": "aversion"}
@@ -54,15 +32,15 @@ def collected_schema(runs: Sequence[CollectedRun]) -> pa.Schema:
     A column of a name has the same type in every collection.
     """
     texts = {
-        name: _TEXT
+        name: TEXT
         for run in runs
         for name, kind in zip(run.metrics.column_names, run.metrics.schema.types, strict=True)
         if pa.types.is_string(kind) and name not in KNOWN
     }
     if any(run.manifest["command"] == "compare" for run in runs):
-        texts[TITLE] = _TEXT
-    more = dict(sorted(texts.items())) | {f"{OF_FILE}{key}": _TEXT for key in _differing(runs)}
-    return pa.schema([*(KNOWN | more).items(), (MEASURE, _TEXT), (VALUE, _NUMBER)])
+        texts[TITLE] = TEXT
+    more = dict(sorted(texts.items())) | {f"{OF_FILE}{key}": TEXT for key in _differing(runs)}
+    return pa.schema([*(KNOWN | more).items(), (MEASURE, TEXT), (VALUE, NUMBER)])
 
 
 def _differing(runs: Sequence[CollectedRun]) -> list[str]:
@@ -99,15 +77,15 @@ def _measures(metrics: pa.Table, command: str) -> Iterator[tuple[str | None, str
         if name in KNOWN or name in _FROM_VARIED:
             continue
         if command == "simulate" and name in _SCORES:
-            yield name, "equivalent", column.cast(_NUMBER)
+            yield name, "equivalent", column.cast(NUMBER)
         elif pa.types.is_list(column.type):
             for place, values in _unpacked(column):
                 single = name.removesuffix("s") if name.endswith("s") else name
                 yield None, f"{single}_{place}", values
         elif pa.types.is_boolean(column.type):
-            yield None, name, column.cast(pa.int8()).cast(_NUMBER)
+            yield None, name, column.cast(pa.int8()).cast(NUMBER)
         elif pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-            yield None, name, column.cast(_NUMBER)
+            yield None, name, column.cast(NUMBER)
 
 
 def _unpacked(column: pa.Array) -> Iterator[tuple[str, pa.Array]]:
@@ -119,7 +97,7 @@ def _unpacked(column: pa.Array) -> Iterator[tuple[str, pa.Array]]:
             inside = _unpacked(pa.array(values, column.type.value_type))
             yield from ((f"{place + 1}_{inner}", own) for inner, own in inside)
         else:
-            yield str(place + 1), pa.array(values, _NUMBER)
+            yield str(place + 1), pa.array(values, NUMBER)
 
 
 def _measured(
@@ -135,7 +113,7 @@ def _measured(
         for field in schema
         if field.name not in (MEASURE, VALUE)
     ]
-    columns += [pa.array([measure] * len(here), _TEXT), values.take(pa.array(here))]
+    columns += [pa.array([measure] * len(here), TEXT), values.take(pa.array(here))]
     return pa.Table.from_arrays(columns, schema=schema)
 
 
@@ -147,8 +125,8 @@ def _with_names(run: CollectedRun) -> pa.Table:
     titles = metrics["welfare"].to_pylist()
     names = [re.split(r"[, (]", title, maxsplit=1)[0].lower() for title in titles]
     place = metrics.column_names.index("welfare")
-    named = metrics.set_column(place, "welfare", pa.array(names, _TEXT))
-    return named.append_column(TITLE, pa.array(titles, _TEXT))
+    named = metrics.set_column(place, "welfare", pa.array(names, TEXT))
+    return named.append_column(TITLE, pa.array(titles, TEXT))
 
 
 def _column(
@@ -160,12 +138,12 @@ def _column(
 ) -> pa.Array:
     """Return a column of some rows; an aversion is that of Atkinson welfare alone."""
     if field.name == "row":
-        return pa.array(here, _WHOLE)
+        return pa.array(here, WHOLE)
     if field.name == "aversion":
-        welfare = _said(run, some, pa.field("welfare", _TEXT), alone).to_pylist()
+        welfare = _said(run, some, pa.field("welfare", TEXT), alone).to_pylist()
         values = _said(run, some, field, alone).to_pylist()
         known = zip(values, welfare, strict=True)
-        return pa.array([a if name == "atkinson" else None for a, name in known], _NUMBER)
+        return pa.array([a if name == "atkinson" else None for a, name in known], NUMBER)
     return _said(run, some, field, alone)
 
 
@@ -174,10 +152,17 @@ def _said(run: CollectedRun, some: pa.Table, field: pa.Field, alone: Mapping[str
     names = [field.name, *(old for old, new in _FROM_VARIED.items() if new == field.name)]
     own = next((name for name in names if name in some.column_names), None)
     said = alone.get(field.name)
-    if own is not None and field.name not in _OF_DIRECTORY:
+    if own is not None and _is_column(field.name, some.schema.field(own).type):
         column = some[own].combine_chunks().cast(field.type)
         return column if said is None else column.fill_null(said)
     return pa.array([said] * len(some), field.type)
+
+
+def _is_column(name: str, kind: pa.DataType) -> bool:
+    """Whether what rows have of a name stays a column: numbers of other names are measures."""
+    if name in KNOWN:
+        return name not in _OF_DIRECTORY
+    return pa.types.is_string(kind) or pa.types.is_null(kind)
 
 
 _OF_DIRECTORY = ("run", "command", "version")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from experiments.collect.rows import MEASURE, TITLE, VALUE
+from experiments.collect.columns import MEASURE, TITLE, VALUE
 from experiments.report.console import Mistake
 
 _WHOSE = ("planner", "schedule", "kind", "seed", "point")

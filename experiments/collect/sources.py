@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from experiments.collect.columns import renamed
 from experiments.core.commands import COMMANDS
 from experiments.economies.kept import (
     ECONOMY,
@@ -26,7 +27,7 @@ from experiments.sweep.design import points_of
 
 @dataclass(frozen=True)
 class CollectedRun:
-    """A finished run: its directory, the name it goes by, its manifest and its metrics."""
+    """A finished run: its directory, the name it goes by, its manifest and its renamed metrics."""
 
     path: Path
     name: str
@@ -101,7 +102,7 @@ def _read(path: Path) -> tuple[Mapping[str, Any], pa.Table]:
         raise ValueError(f"{path} was made by econjax {manifest['command']}, not known here.")
     if not (path / METRICS).is_file():
         raise ValueError(f"{path} has no {METRICS}: it did not finish. econjax resume does that.")
-    return manifest, pq.read_table(path / METRICS)
+    return manifest, renamed(pq.read_table(path / METRICS))
 
 
 def _names(paths: Sequence[Path]) -> dict[Path, str]:

@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 import numpy as np
 
-from experiments.collect.rows import TITLE, VALUE, collected_schema, final_rows, long_rows
+from experiments.collect.columns import TITLE, VALUE
+from experiments.collect.rows import collected_schema, final_rows, long_rows
 from experiments.collect.sources import CollectedRun
 from experiments.pages.document import Block, Chart, Curve, DataTable, Links, PageSection, Prose
 from experiments.pages.drawing import look_at

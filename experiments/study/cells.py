@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from experiments.collect.rows import KNOWN, MEASURE, TITLE, collected_schema, final_rows, long_rows
+from experiments.collect.columns import KNOWN, MEASURE, TITLE
+from experiments.collect.rows import collected_schema, final_rows, long_rows
 from experiments.collect.sources import CollectedRun, found_in
 from experiments.core.registry import REGISTRY
 from experiments.report.disclosure import MODEL

@@ -14,7 +14,8 @@ import pytest
 from pyarrow import csv
 
 from experiments.collect import command
-from experiments.collect.rows import KNOWN, collected_schema, long_rows
+from experiments.collect.columns import KNOWN
+from experiments.collect.rows import collected_schema, long_rows
 from experiments.collect.sources import found_in
 from experiments.compare.config import CompareConfig
 from experiments.simulate.config import SimulateConfig
@@ -148,6 +149,40 @@ def test_a_column_has_one_type_in_every_subset(runs):
     assert set(KNOWN) < set(types)
     assert types["economy_name"] == pa.string()
     assert not any(pa.types.is_nested(kind) for kind in types.values())
+
+
+@pytest.mark.parametrize("name", [*KNOWN, "measure", "value", "title", "file.law.year"])
+@pytest.mark.parametrize("value", ["tall", 2.5, [0.5, 1.5]], ids=["text", "number", "list"])
+def test_a_column_of_a_runs_own_may_have_any_name(runs, name, value):
+    """It is told under its name or another, beside all else, which stays as it was."""
+    write_run(runs / "text", "optimum", CompareConfig(), [OTHERS[0] | {name: "wide"}])
+    plain = write_run(runs / "plain", "optimum", CompareConfig(), OTHERS)
+    own = write_run(
+        runs / "own", "optimum", CompareConfig(), [row | {name: value} for row in OTHERS]
+    )
+    rows = {
+        run: [row for row in joined([runs]).to_pylist() if row["run"] == run.name]
+        for run in (plain, own)
+    }
+    names = {row["measure"] for row in rows[plain]}
+    for before, after in zip(
+        rows[plain], (row for row in rows[own] if row["measure"] in names), strict=True
+    ):
+        changed = {key for key in before if before[key] != after[key]}
+        assert changed <= {"run", name, f"own_{name}"}
+    if name not in ("run", "command", "version", "aversion"):  # which nothing else may say
+        told = {
+            row[key] for row in rows[own] for key in (name, f"own_{name}", "value") if key in row
+        }
+        assert told >= (set(value) if isinstance(value, list) else {value})
+
+
+def test_a_folder_with_a_column_called_measure_has_its_file_and_its_page(runs, econjax):
+    write_run(
+        runs / "own", "optimum", CompareConfig(), [row | {"measure": "tall"} for row in OTHERS]
+    )
+    assert econjax("collect", runs, "--out", runs.parent / "all.csv").code == 0
+    assert econjax("report", runs).code == 0
 
 
 def test_an_economy_file_gives_columns_where_files_differ(runs):

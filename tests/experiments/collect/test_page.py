@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from experiments.collect.rows import KNOWN
+from experiments.collect.columns import KNOWN
 
 PAGE = Path(__file__).parents[3] / "docs" / "collecting.md"
 PLANNERS = ("US federal", "random search")
