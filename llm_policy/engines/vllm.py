@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from llm_policy.engines._chat import Chat
+from llm_policy.engines._lifeline import Lifeline
 from llm_policy.engines._options import option_tree
 from llm_policy.engines._scores import choices
 from llm_policy.engines.base import (
@@ -307,6 +308,7 @@ def _start(model: str, **options: Any) -> LLM:
             tokenizer_mode="hf",  # the tokenizers of mistral_common have no template to render
             enable_prefix_caching=True,
             use_tqdm_on_load=False,
+            additional_config={"econjax": Lifeline("ends with its parent")},
             **options,
         )
     except Exception as error:

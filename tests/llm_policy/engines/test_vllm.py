@@ -188,9 +188,9 @@ def test_a_model_the_hub_cannot_give_is_named(monkeypatch):
     assert error.value.__cause__ is not None
 
 
-def left_of(group):
-    """Return a group's processes that still run; they get 10 seconds to end after their parent."""
-    deadline = time.monotonic() + 10
+def left_of(group, seconds=10):
+    """Return a group's processes that still run; they get some time to end after their parent."""
+    deadline = time.monotonic() + seconds
     while (left := running_in(group)) and time.monotonic() < deadline:
         time.sleep(0.05)
     return left
@@ -266,3 +266,27 @@ def test_the_command_line_asks_a_real_model_and_repeats_the_run_without_one(tiny
     assert all(0 < row["understood"] <= 1 for row in rows)
     _, _, told = run(tmp_path, WITHOUT_VLLM, "replay", "runs/one")
     assert "identical" in told
+
+
+STARTED = """
+from llm_policy.engines.vllm import VLLMEngine
+
+if __name__ == "__main__":
+    VLLMEngine({model!r}, max_model_len=2048)
+"""
+
+
+def test_nothing_is_left_of_a_command_that_is_killed_while_vllm_starts(tiny_model, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(STARTED.format(model=str(tiny_model)))
+    with open(tmp_path / "said.txt", "w") as said:
+        process = subprocess.Popen(
+            [sys.executable, str(script)], stdout=said, stderr=said, start_new_session=True
+        )
+    others = 2  # vLLM's engine, and Python's tracker of what processes share
+    while len(running_in(process.pid)) < 1 + others:
+        assert process.poll() is None, (tmp_path / "said.txt").read_text()
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
+    assert left_of(process.pid, seconds=60) == []
