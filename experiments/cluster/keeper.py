@@ -1,6 +1,7 @@
 """Who keeps what runs in other processes write, in one folder, and the budget that all share."""
 
 import contextlib
+import itertools
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -124,8 +125,11 @@ class Keeper:
                 shutil.rmtree(path, ignore_errors=True)
             return
         if METRICS in files:
-            for store in self._stores.get(run, {}).values():
-                store.finish()
+            places = itertools.takewhile(
+                lambda place: journal_of(path, place).is_file(), itertools.count()
+            )
+            for place in places:  # those too to which nothing came since another command was killed
+                self._store(run, place).finish()
         unpack(files, path)
         self.leave(run)
 

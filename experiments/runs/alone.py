@@ -2,7 +2,8 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from experiments.report.console import Mistake
@@ -39,3 +40,19 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+_ENDING_SECONDS = 15.0
+
+
+def wait_for_others(folders: Iterable[Path]) -> None:
+    """Wait until nobody is at work in some folders, or for so long that whoever is does not end.
+
+    Processes on a cluster end a moment after the command of theirs that is killed.
+    """
+    deadline = time.monotonic() + _ENDING_SECONDS
+    for folder in folders:
+        while time.monotonic() < deadline:
+            with contextlib.suppress(Mistake), alone_in(folder):
+                break
+            time.sleep(0.1)

@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 
 from experiments.report.console import NOTES, Mistake, mistakes, results
-from experiments.runs.alone import alone_in
+from experiments.runs.alone import alone_in, wait_for_others
 from experiments.runs.spending import spent_by
 from experiments.study.config import StudyConfig
 from experiments.study.document import StudyDocument, find_study, shipped_studies
@@ -50,6 +50,7 @@ def run_study(config: StudyConfig) -> None:
         return _foresee(study.document.title, runs, folder, config)
     folder.mkdir(parents=True, exist_ok=True)
     with alone_in(folder):
+        wait_for_others(folder / run.name for run in runs)
         record_runs(folder, study.document, runs, quick=config.quick)
         outcomes = _done(folder, runs, config)
     _tell(study.document, outcomes, folder, config)

@@ -98,6 +98,18 @@ def test_a_run_whose_process_is_lost_goes_on_with_all_its_answers(laboratory):
         assert len(replay.complete(prompts("a", "b", "c"), SCHEMA)) == 3
 
 
+def test_a_run_that_asks_nothing_more_ends_as_complete_as_any(laboratory):
+    killed = laboratory()
+    killed.journal("one", Steadfast()).complete(prompts("a"), SCHEMA)
+    killed.keeper.leave("one")
+    here, engine = laboratory(), Steadfast()
+    here.journal("one", engine).complete(prompts("a"), SCHEMA)
+    assert engine.answered == 0
+    (here.path / METRICS).write_bytes(b"metrics")
+    here.account.end("")
+    assert set(files_in(here.folder / "one")) == {MANIFEST, METRICS, "journal.sqlite"}
+
+
 def test_nobody_else_writes_into_a_run_that_goes_on(laboratory):
     here = laboratory()
     here.journal("one", Steadfast()).complete(prompts("a"), SCHEMA)

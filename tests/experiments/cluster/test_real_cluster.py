@@ -3,8 +3,12 @@
 import json
 import os
 import re
+import shutil
 import signal
+import subprocess
+import sys
 import threading
+import time
 import warnings
 import zlib
 from collections import Counter
@@ -14,6 +18,7 @@ import psutil
 import pytest
 
 from tests.helpers.fake_server import fake_server, reply
+from tests.helpers.kills import recorded
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'econjax[ray]'")
 ROOT = Path(__file__).parents[3]
@@ -76,6 +81,22 @@ def kill(handler):
     process.wait(10)
 
 
+def asking(url):
+    """Return the flags that say who answers."""
+    return ("--server", url, "--model", "small")
+
+
+def same_runs(one, other):
+    """Return the runs of a study, after looking whether another's have the same bytes and files."""
+    runs = [path.parent for path in sorted(Path("runs", one).glob("*/metrics.parquet"))]
+    assert len(runs) == 3
+    others = [Path("runs", other, here.name) for here in runs]
+    for here, there in zip(runs, others, strict=True):
+        assert (there / "metrics.parquet").read_bytes() == (here / "metrics.parquet").read_bytes()
+        assert {path.name for path in there.iterdir()} == {path.name for path in here.iterdir()}
+    return others
+
+
 @pytest.fixture(scope="module")
 def cluster():
     """Return the address of a cluster with two workers, whose processes run this tree."""
@@ -102,8 +123,7 @@ def test_a_study_loses_nothing_and_asks_nothing_twice(cluster, econjax, tmp_path
     alone, together = Server(kills=False), Server(kills=True)
     for name, server, more in (("alone", alone, ()), ("together", together, ("--ray", cluster))):
         with fake_server(server) as url:
-            choices = ("--name", name, "--server", url, "--model", "small", *more)
-            ran = econjax("study", "lengths.toml", *choices)
+            ran = econjax("study", "lengths.toml", "--name", name, *asking(url), *more)
         assert ran.code == 0, ran.err
     [kept] = map(int, re.findall(r"(?m): Answers kept: (\d+)\.$", ran.err))
     assert kept in (2, 3)  # two workers' first step, and perhaps one of the second
@@ -111,14 +131,64 @@ def test_a_study_loses_nothing_and_asks_nothing_twice(cluster, econjax, tmp_path
     twice = together.asked - alone.asked
     assert 1 <= twice.total() <= 4 - kept  # what was being answered when the process was killed
     assert all(SECOND in said for said in twice)
-    names = [path.parent.name for path in sorted(Path("runs/alone").glob("*/metrics.parquet"))]
-    assert len(names) == 3
-    for name in names:
-        here, there = (Path("runs", which, name) for which in ("alone", "together"))
-        assert (there / "metrics.parquet").read_bytes() == (here / "metrics.parquet").read_bytes()
-        assert {path.name for path in there.iterdir()} == {path.name for path in here.iterdir()}
+    for there in same_runs("alone", "together"):
         assert there.with_suffix(".txt").is_file()
         assert "is identical" in econjax("replay", there).err
+
+
+def test_a_study_whose_command_is_killed_is_finished_here_or_on_a_cluster(
+    cluster, econjax, tmp_path, monkeypatch
+):
+    """The machine ends the command, as for want of memory, while its runs are being answered."""
+    monkeypatch.chdir(tmp_path)
+    Path("lengths.toml").write_text(STUDY)
+    alone, cut = Server(kills=False), Server(kills=False)
+    began: list[subprocess.Popen] = []
+
+    def killing(body, headers):
+        if SECOND in json.dumps(body["messages"]):
+            began[0].kill()
+        return cut(body, headers)
+
+    with fake_server(alone) as url:
+        assert econjax("study", "lengths.toml", "--name", "alone", *asking(url)).code == 0
+    with fake_server(killing) as url, Path("said.txt").open("w") as said:
+        choices = ("study", "lengths.toml", "--name", "cut", *asking(url), "--ray", cluster)
+        command = [sys.executable, "-m", "experiments.cli", *choices]
+        began.append(subprocess.Popen(command, stdout=said, stderr=said, cwd=tmp_path))
+        assert began[0].wait(120) == -signal.SIGKILL, Path("said.txt").read_text()
+        shutil.copytree("runs/cut", "runs/moved")
+        kept = recorded(Path("runs/moved"))
+        assert kept >= 2
+    for name, more in (("cut", ()), ("moved", ("--ray", cluster))):
+        server = Server(kills=False)
+        with fake_server(server) as url:
+            ran = econjax("study", "lengths.toml", "--name", name, *asking(url), *more)
+        assert ran.code == 0, ran.err
+        assert server.asked.total() <= alone.asked.total() - kept
+        assert same_runs("alone", name)
+
+
+def test_an_engine_that_is_killed_is_asked_again(cluster, econjax, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("lengths.toml").write_text(STUDY.replace('"text"', '"choice"'))
+    killed: list[int] = []
+
+    def kill_once():
+        while not killed:
+            for process in psutil.process_iter(["cmdline"]):
+                if "ray::EngineHost.answer" in (process.info["cmdline"] or [""])[0]:
+                    process.kill()
+                    killed.append(process.pid)
+                    return
+            time.sleep(0.02)
+
+    assert econjax("study", "lengths.toml", "--name", "alone").code == 0
+    killer = threading.Thread(target=kill_once, daemon=True)
+    killer.start()
+    ran = econjax("study", "lengths.toml", "--name", "together", "--ray", cluster)
+    assert (ran.code, len(killed)) == (0, 1), ran.err
+    assert same_runs("alone", "together")
 
 
 def test_a_sweep_has_the_bytes_of_one_without_a_cluster(cluster, econjax, tmp_path, monkeypatch):
