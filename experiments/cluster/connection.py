@@ -5,6 +5,7 @@ import importlib
 import logging
 import os
 import signal
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -74,6 +75,17 @@ class Cluster:
     def end(self, process: Any) -> None:
         """End a process."""
         self._ray.kill(process)
+
+    def has_lost(self, process: Any) -> bool:
+        """Whether a process was lost so often that it is not started anew any more."""
+        errors = self._ray.exceptions
+        try:
+            self._ray.get(process.__ray_ready__.remote(), timeout=1.0)
+        except errors.ActorDiedError:
+            return True
+        except errors.RayError:  # at work still, or just being started anew
+            return False
+        return False
 
     def first(self, references: list[Any]) -> Any:
         """Return the reference of the task that is the first to end."""
@@ -168,6 +180,19 @@ def stream(process: Any, method: str, *arguments: Any) -> Iterator[Any]:
     with _found_again(ray):
         for reference in streaming.remote(*arguments):
             yield ray.get(reference)
+
+
+def await_again(process: Any) -> None:
+    """Wait until a process that was lost has been started anew; not if it never will be."""
+    ray = _ray()
+    while True:
+        try:
+            ray.get(process.__ray_ready__.remote())
+            return
+        except ray.exceptions.ActorUnavailableError:
+            time.sleep(0.5)
+        except ray.exceptions.RayError:
+            return
 
 
 class LostProcess(EngineError):

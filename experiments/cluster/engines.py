@@ -6,7 +6,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from experiments.cluster.connection import RETRIES, Cluster, LostProcess, call, stream
+from experiments.cluster.connection import (
+    RETRIES,
+    Cluster,
+    LostProcess,
+    await_again,
+    call,
+    stream,
+)
 from experiments.cluster.tasks import prepare_process
 from experiments.core.choices import EngineOptions, EngineOrder
 from experiments.core.engines import start_engine
@@ -129,7 +136,7 @@ class HostedEngine(Answering):
             try:
                 return ask()
             except LostProcess:
-                continue
+                await_again(self._host)
         return ask()
 
 
@@ -168,9 +175,11 @@ class EnginePool:
 
     def _host(self, options: EngineOptions, most: int) -> Any:
         """Return a process for such an engine: an idle one, or a new one in place of others."""
-        if self._idle[options]:
-            host = self._idle[options].pop()
-        else:
+        alike = self._idle[options]
+        host = alike.pop() if alike else None
+        while host is not None and self._cluster.has_lost(host):
+            host = alike.pop() if alike else None
+        if host is None:
             others = [(kind, host) for kind, some in self._idle.items() for host in some]
             many = len(self._leased) + len(others) + 1 - most
             for kind, host in others[: max(0, many)]:

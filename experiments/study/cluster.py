@@ -46,7 +46,8 @@ def do_runs_on(
     on = f"What was done and answered is kept; to go on: {again}"
     try:
         with advising(on):
-            for outcome in _Study(cluster, keeper, runs, config).outcomes(skip=ended):
+            study = _Study(cluster, keeper, folder, runs, config)
+            for outcome in study.outcomes(skip=ended):
                 ended[outcome.run.name] = outcome
     except LostProcess as error:
         raise EngineError(f"{error} {on}") from error
@@ -57,9 +58,14 @@ class _Study:
     """Runs that wait for a place on a cluster, and those that have one."""
 
     def __init__(
-        self, cluster: Cluster, keeper: Any, runs: Sequence[PlannedRun], config: StudyConfig
+        self,
+        cluster: Cluster,
+        keeper: Any,
+        folder: Path,
+        runs: Sequence[PlannedRun],
+        config: StudyConfig,
     ) -> None:
-        self._cluster, self._keeper, self._runs = cluster, keeper, runs
+        self._cluster, self._keeper, self._folder, self._runs = cluster, keeper, folder, runs
         self._limited = any(most is not None for most in config.limits().values())
         self._engines = EnginePool(cluster)
         self._tasks = Tasks[tuple[PlannedRun, list[Any]]](cluster)
@@ -87,7 +93,7 @@ class _Study:
         for order in run.config.orders():
             for bill in bills(order):
                 NOTES.print(bill)
-        errand = _Errand(run, run.config.carried(), self._limited)
+        errand = _Errand(run, run.config.carried(), self._limited, str(self._folder))
         self._tasks.add((run, hosts), self._cluster.task(_do, self._keeper, errand, hosts))
 
     def _heard(self, run: PlannedRun, said: Any) -> RunOutcome:
@@ -100,11 +106,12 @@ class _Study:
 
 
 class _Errand(NamedTuple):
-    """A run for a process elsewhere, with the files that it is given."""
+    """A run for a process elsewhere, with the files that it is given, and the study's folder."""
 
     run: PlannedRun
     files: Files
     limited: bool
+    folder: str
 
 
 class _Said(NamedTuple):
@@ -120,8 +127,12 @@ def _do(keeper: Any, errand: _Errand, hosts: Sequence[Any]) -> _Said:
     with tempfile.TemporaryDirectory(prefix="econjax-") as home, overheard() as (printed, noted):
         here = _Here(errand, Path(home), partial(call, keeper))
         outcome = attempted(errand.run, printed, partial(here.do, hosts))
-        here.account.end(printed.getvalue())
-    return _Said(outcome, noted.getvalue())
+
+        def told(text: str) -> str:
+            return text.replace(home, errand.folder)  # where the run is kept when it has ended
+
+        here.account.end(told(printed.getvalue()))
+    return _Said(outcome._replace(why=told(outcome.why)), told(noted.getvalue()))
 
 
 class _Here:

@@ -109,9 +109,12 @@ def test_what_is_asked_of_a_lost_process_is_asked_again(started, monkeypatch):
             raise LostProcess("A process of the cluster is lost.")
         return getattr(process, method)(*arguments)
 
+    waited = []
     monkeypatch.setattr(engines, "stream", stream)
+    monkeypatch.setattr(engines, "await_again", waited.append)
     hosted = HostedEngine(host, EngineLease("one", 0))
     assert len(hosted.complete(PROMPTS, SCHEMA)) == 3
+    assert waited == [host, host]
     left[0] = 100
     with pytest.raises(EngineError, match="is lost"):
         hosted.complete(PROMPTS, SCHEMA)
@@ -124,6 +127,7 @@ class Machines:
         self.slots, self.gpus = slots, gpus
         self.began: list[tuple[str, float]] = []
         self.ended: list[object] = []
+        self.lost: list[object] = []
 
     def process(self, kind, options, *, gpus):
         self.began.append((options.model, gpus))
@@ -131,6 +135,9 @@ class Machines:
 
     def end(self, process):
         self.ended.append(process)
+
+    def has_lost(self, process):
+        return process in self.lost
 
 
 def order(model, seed=0, server=None, **options):
@@ -158,6 +165,14 @@ def test_an_idle_engine_makes_room_for_one_of_another_model():
         pool.give_back(pool.lease([order(model)]))
     assert pool.lease([order("b"), order("c")]) == ["b 2", "c 3"]
     assert machines.ended == ["a 1"]
+
+
+def test_an_engine_that_is_lost_for_good_answers_no_other_run():
+    machines = Machines(slots=2)
+    pool = EnginePool(machines)
+    pool.give_back(pool.lease([order("a"), order("a")]))
+    machines.lost = ["a 2"]
+    assert pool.lease([order("a"), order("a")]) == ["a 1", "a 3"]
 
 
 def test_there_are_no_more_engines_than_gpus_hold():

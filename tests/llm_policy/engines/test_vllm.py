@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -14,6 +15,7 @@ from llm_policy.engines.embedded.engine import SHIPPED_FOLDER, EmbeddedEngine
 from llm_policy.engines.wrappers.parallel import Parallel
 
 pytestmark = pytest.mark.vllm
+ROOT = Path(__file__).parents[3]
 
 PROMPTS = [
     Prompt("You are a worker.", f"Your skill is {skill}. How many hours?") for skill in range(5)
@@ -281,7 +283,11 @@ def test_nothing_is_left_of_a_command_that_is_killed_while_vllm_starts(tiny_mode
     script.write_text(STARTED.format(model=str(tiny_model)))
     with open(tmp_path / "said.txt", "w") as said:
         process = subprocess.Popen(
-            [sys.executable, str(script)], stdout=said, stderr=said, start_new_session=True
+            [sys.executable, str(script)],
+            stdout=said,
+            stderr=said,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            start_new_session=True,
         )
     others = 2  # vLLM's engine, and Python's tracker of what processes share
     while len(running_in(process.pid)) < 1 + others:
