@@ -38,12 +38,12 @@ jax.config.update("jax_debug_nans", False)
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True, max_examples=60)
 hypothesis.settings.load_profile("tests")
 
-MAPS, MOST_MAPS = Path("/proc/self/maps"), 20_000
+MAPS, MOST_MAPS = Path("/proc/self/maps"), 40_000
 """Pieces of memory that a process has mapped, beyond which compiled programs are dropped.
 
-Each program is a few. Linux ends a process that has 65,530, and 20,000 are about 3 GB.
+Each program is a few. Linux ends a process that has 65,530.
 """
-RESIDENT, MOST_PAGES = Path("/proc/self/statm"), 800_000
+RESIDENT, MOST_PAGES = Path("/proc/self/statm"), 1_000_000
 """Pages of memory that a process holds, of 4 kB, beyond which it lets go of what it can."""
 
 # Tracing makes millions of objects that live on: to look through them again and again is a tenth of

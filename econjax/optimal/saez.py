@@ -155,15 +155,15 @@ def converged_saez(
 ) -> SaezFixedPoint:
     """Return the fixed point of `saez_rates`, with the welfare function's own marginal weights.
 
-    Each step solves the equilibrium, counts those who jump, and goes half of the way, in log
-    net-of-tax rates, to the implied rates; a bracket that overshoots halves its steps, which then
-    grow again. At the fixed point every bracket's first-order condition of `welfare` holds. It is
-    sought until the gap is at most `tolerance` (a share of a dollar), with at most `most_steps`
-    equilibria; the best rates seen are returned. `elasticity` is what the planner believes, of all
-    workers; without it each step takes the workers' own, `BracketStatistics.elasticity`. The
-    thresholds are those of `start`, and so is the rate of a bracket that moves nothing. May be
-    compiled and batched, and differentiated in forward mode; not in reverse, as the loop's length
-    is not known.
+    Each step solves the equilibrium, counts those who jump, and goes part of the way, in log
+    net-of-tax rates, to the implied rates: half at first, then as far as the last two steps of the
+    bracket tell by the secant, with care once it has overshot. At the fixed point every bracket's
+    first-order condition of `welfare` holds. It is sought until the gap is at most `tolerance` (a
+    share of a dollar), with at most `most_steps` equilibria; the best rates seen are returned.
+    `elasticity` is what the planner believes, of all workers; without it each step takes the
+    workers' own, `BracketStatistics.elasticity`. The thresholds are those of `start`, and so is the
+    rate of a bracket that moves nothing. May be compiled and batched, and differentiated in forward
+    mode; not in reverse, as the loop's length is not known.
 
     Raises:
         ValueError: an elasticity or tolerance that is not positive, preferences with income
@@ -201,11 +201,12 @@ def _converged(
         turned = off * (state.target - state.rates) < 0
         gap = jnp.abs(off)
         gap = jnp.max(jnp.where(turned, jnp.minimum(gap, jnp.abs(rates - state.rates)), gap))
-        better = gap < state.best_gap
+        better, overshot = gap < state.best_gap, state.overshot | turned
         return _Search(
             rates,
             target,
-            jnp.where(turned, state.share / 2, jnp.minimum(1.1 * state.share, 0.5)),
+            _next_share(state, _log_way(rates, target), overshot),
+            overshot,
             jnp.where(better, rates, state.best),
             jnp.where(better, gap, state.best_gap),
             state.steps + 1,
@@ -213,9 +214,8 @@ def _converged(
 
     rates = jnp.clip(start.rates, -1, 1 - _LEAST_KEPT)
     half, far = jnp.full_like(rates, 0.5), jnp.full_like(economy.spending, jnp.inf)
-    found = jax.lax.while_loop(
-        should_continue, step, _Search(rates, rates, half, rates, far, jnp.zeros((), int))
-    )
+    begin = _Search(rates, rates, half, half > 1, rates, far, jnp.zeros((), int))
+    found = jax.lax.while_loop(should_continue, step, begin)
     best = BracketSchedule(start.thresholds, found.best)
     return SaezFixedPoint(best, found.best_gap, found.steps, found.best_gap <= tolerance)
 
@@ -237,15 +237,39 @@ def _evaluation(
 
 
 _LEAST_KEPT = 1e-3
+_LEAST_WENT = 1e-4
 
 
 class _Search(NamedTuple):
     rates: Float[Array, "*groups brackets"]
     target: Float[Array, "*groups brackets"]
     share: Float[Array, "*groups brackets"]
+    overshot: Bool[Array, "*groups brackets"]
     best: Float[Array, "*groups brackets"]
     best_gap: Float[Array, ""]
     steps: Int[Array, ""]
+
+
+def _next_share(
+    state: _Search, way: Float[Array, "*groups brackets"], overshot: Bool[Array, "*groups brackets"]
+) -> Float[Array, "*groups brackets"]:
+    """Return the share of the `way` to go next: by the secant of the last two, none is left then.
+
+    At most twice the last share, or 1.1 times where the bracket has overshot, as at a kink.
+    """
+    before = _log_way(state.rates, state.target)
+    went, fell = state.share * jnp.abs(before), (before - way) * jnp.sign(before)
+    known = (fell > 0) & (went > _LEAST_WENT)
+    secant = jnp.where(known, went / jnp.where(known, fell, 1), state.share)
+    growth, most = jnp.where(overshot, 1.1, 2), jnp.where(overshot, 0.7, 1)
+    return jnp.clip(secant, state.share / 2, jnp.minimum(growth * state.share, most))
+
+
+def _log_way(
+    rates: Float[Array, "*groups brackets"], target: Float[Array, "*groups brackets"]
+) -> Float[Array, "*groups brackets"]:
+    kept, aim = (jnp.clip(1 - r, _LEAST_KEPT, 2) for r in (rates, target))
+    return jnp.log(aim / kept)
 
 
 def _believed(statistics: BracketStatistics, elasticity: ArrayLike | None) -> Float[Array, "..."]:

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from econjax._arrays import in_order
+from econjax._arrays import in_order, running_sum
 from econjax.economy import Economy, Outcome
 from econjax.schedule import BracketSchedule
 from econjax.welfare.functions import AbstractWelfare
@@ -141,7 +141,7 @@ def _spread_out(values: Float[Array, " agents"], weight: Float[Array, " agents"]
     mean = jnp.sum(jnp.where(counts, weight * values, 0))
     spread = jnp.sqrt(jnp.sum(jnp.where(counts, weight * (values - mean) ** 2, 0)))
     ranked, weight = in_order(jnp.where(counts, values, jnp.inf), weight)
-    reached, rounding = jnp.cumsum(weight), 32 * jnp.finfo(weight.dtype).eps
+    reached, rounding = running_sum(weight), 32 * jnp.finfo(weight.dtype).eps
     shares = jnp.arange(1, 10, dtype=weight.dtype) / 10
     low, high = (
         ranked[jnp.searchsorted(reached, at)] for at in (shares - rounding, shares + rounding)

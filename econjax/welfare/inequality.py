@@ -22,6 +22,7 @@ from econjax._arrays import (
     require,
     require_scalar,
     rise,
+    running_sum,
     seen,
 )
 from econjax._compiled import compiled_to_nan
@@ -62,7 +63,7 @@ def lorenz(
     """
     values, weight = per_worker(weight, values=values)
     _, *parts = in_order(values, weight, weight * _ratios_to_mean(values, weight))
-    people, dollars = (jnp.append(0, jnp.cumsum(part)) for part in parts)
+    people, dollars = (jnp.append(0, running_sum(part)) for part in parts)
     return people / people[-1], dollars / dollars[-1]
 
 
@@ -84,7 +85,7 @@ def top_share(
     top = require(top, (top >= 0) & (top <= 1), "top is a share of people: the top 1 % is 0.01.")
     _, *parts = in_order(values, _ratios_to_mean(values, weight), weight)
     ratio, weight = (part[::-1] for part in parts)
-    counted = jnp.clip(top - (jnp.cumsum(weight) - weight), 0, weight)
+    counted = jnp.clip(top - (running_sum(weight) - weight), 0, weight)
     return jnp.sum(counted * ratio)
 
 
@@ -185,7 +186,7 @@ def _position(
 def _position_in_order(
     ranked: Float[Array, " agents"], weight: Float[Array, " agents"]
 ) -> Float[Array, " agents"]:
-    reached = jnp.cumsum(weight)
+    reached = running_sum(weight)
     begins = jnp.append(True, ranked[1:] != ranked[:-1])
     ends = jnp.append(begins[1:], True)
     below = jax.lax.cummax(jnp.where(begins, jnp.append(0, reached[:-1]), 0))

@@ -45,7 +45,8 @@ def ask(
     points = (start + _GOLDEN * np.arange(len(understood))) % 1
     reached = np.cumsum(probabilities, axis=1)
     place = (points[:, None] * reached[:, -1:] >= reached[:, :-1]).sum(axis=1)
-    return FewAnswers(probabilities, understood, chances.hours[place])
+    labor = jax.device_put(np.asarray(chances.hours)[place])
+    return FewAnswers(probabilities, understood, labor)
 
 
 def begun(workers: RecordedWorkers, schedule: BracketSchedule, rebate: Float[Array, ""]) -> State:

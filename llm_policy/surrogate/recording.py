@@ -94,9 +94,10 @@ def person_features(personas: Personas) -> Float[Array, "agents 6"]:
         (personas.age - 42.0) / 15,
         (personas.education - 2.5) / 2,
     ]
-    return jnp.asarray(np.stack(columns, axis=1), float)
+    return jax.device_put(np.stack(columns, axis=1).astype(float))
 
 
+@eqx.filter_jit
 def see(
     economy: Economy,
     person: Float[Array, "agents features"],

@@ -1,9 +1,5 @@
 """Commands with real models: the one that comes with the project, random weights in real vLLM."""
 
-import os
-import subprocess
-import sys
-
 import pyarrow.parquet as pq
 import pytest
 
@@ -49,26 +45,3 @@ def test_it_lives_through_tax_years_and_says_the_same_to_the_same_seed(econjax, 
         assert "MAKES NO CLAIM ABOUT PEOPLE" in ran.out
     one, two = (runs / name / "metrics.parquet" for name in ("one", "two"))
     assert one.read_bytes() == two.read_bytes()
-
-
-@pytest.mark.vllm
-def test_vllm_answers_a_command_from_the_shell(tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "experiments.cli",
-        "compare",
-        "--model",
-        "tiny",
-        "--name",
-        "one",
-    ]
-    command += map(str, (*FEW, "--workers", "llm", "--mode", "text", "--context", 2048))
-    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path), "VLLM_CPU_KVCACHE_SPACE": "1"}
-    ran = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
-    assert ran.returncode == 0, ran.stderr
-    assert "Rawlsian (workers are noise)" in ran.stdout
-    assert "language model (noise)" in ran.stdout
-    assert "ITS ANSWERS ARE NOISE" in ran.stdout

@@ -236,38 +236,24 @@ if __name__ == "__main__":
 WITHOUT_VLLM = "import sys; sys.modules['vllm'] = None" + WITH_VLLM
 
 
-def test_the_command_line_asks_a_real_model_and_repeats_the_run_without_one(tiny_model, tmp_path):
-    choices = (
-        "--workers",
-        "llm",
-        "--agents",
-        20,
-        "--evaluations",
-        2,
-        "--tax-year",
-        2,
-        "--context",
-        4096,
-    )
+def test_the_command_line_asks_a_real_model_and_repeats_the_run_without_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    size = ("--agents", 20, "--evaluations", 2, "--tax-year", 2, "--welfare", "rawlsian")
+    how = ("--workers", "llm", "--mode", "text", "--model", "tiny", "--context", 4096)
     planners = ("--planners", "federal", "llm", "--no-uninformed")
-    who = (*planners, "--welfare", "atkinson", "--model", tiny_model)
-    process, output, _ = run(
-        tmp_path, WITH_VLLM, "compare", *choices, *who, "--name", "one", "--json"
-    )
+    process, told, _ = run(tmp_path, WITH_VLLM, "compare", *size, *how, *planners, "--name", "one")
     assert left_of(process.pid) == []
-    result = json.loads(output)
+    assert "Rawlsian (workers are noise)" in told
+    assert "ITS ANSWERS ARE NOISE" in told
+    _, again, notes = run(tmp_path, WITHOUT_VLLM, "replay", "runs/one", "--json")
+    assert "is identical" in notes
+    result = json.loads(again)
     assert result["engine"]["noise"] is True
-    [(title, rows)] = result["tables"].items()
-    assert "noise" in title
+    [rows] = result["tables"].values()
     assert [row["planner"] for row in rows] == ["US federal", "language model (noise)"]
-    evaluations = (
-        2,
-        3,
-    )  # the last one is of the schedule recommended; one that never changes has one before
-    assert all(row["calls"] >= 20 * 2 * n for row, n in zip(rows, evaluations, strict=True))
+    # The last evaluation is of the schedule recommended; one that never changes has one before.
+    assert all(row["calls"] >= 20 * 2 * n for row, n in zip(rows, (2, 3), strict=True))
     assert all(0 < row["understood"] <= 1 for row in rows)
-    _, _, told = run(tmp_path, WITHOUT_VLLM, "replay", "runs/one")
-    assert "identical" in told
 
 
 STARTED = """
