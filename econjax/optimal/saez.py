@@ -261,8 +261,8 @@ def _next_share(
     went, fell = state.share * jnp.abs(before), (before - way) * jnp.sign(before)
     known = (fell > 0) & (went > _LEAST_WENT)
     secant = jnp.where(known, went / jnp.where(known, fell, 1), state.share)
-    growth, most = jnp.where(overshot, 1.1, 2), jnp.where(overshot, 0.7, 1)
-    return jnp.clip(secant, state.share / 2, jnp.minimum(growth * state.share, most))
+    most = jnp.minimum(jnp.where(overshot, 1.1, 2) * state.share, 1)
+    return jnp.clip(secant, state.share / 2, most)
 
 
 def _log_way(
