@@ -103,7 +103,14 @@ def _owed_jvp(primals, tangents):
     return _owed(*primals), jax.lax.scan(add, moved + by_rates[0] * jax.nn.relu(income), rows)[0]
 
 
-owed = compiled(_owed)
+@compiled
+def owed(
+    income: Float[Array, "*shape"],
+    thresholds: Float[Array, " brackets"],
+    rates: Float[Array, " brackets"],
+) -> Float[Array, "*shape"]:
+    """Return the tax on incomes, of which inf is the largest number there is."""
+    return _owed(jnp.minimum(income, jnp.finfo(income.dtype).max), thresholds, rates)
 
 
 @compiled

@@ -182,7 +182,7 @@ class BracketSchedule(AbstractSchedule):
         At a threshold the derivative is the rate of the bracket below, at 0 that of the first.
         """
         _require_one_group(self)
-        return owed(_finite(income), self.thresholds, self.rates)
+        return owed(as_float(income), self.thresholds, self.rates)
 
     def marginal_rate(self, income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return the tax on the next dollar; at a threshold, the rate of the bracket above it."""
