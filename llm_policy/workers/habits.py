@@ -10,7 +10,23 @@ from llm_policy.prompts.workers import Situation
 from llm_policy.workers.llm import Answers, LLMWorkers, SkilledWorkers
 
 
-class AdaptingWorkers:
+class _Changed:
+    """Workers whose hours are made of those that others say."""
+
+    _workers: SkilledWorkers
+
+    @property
+    def models(self) -> LLMWorkers:
+        """The language models."""
+        return self._workers.models
+
+    @property
+    def chances(self) -> None:
+        """Nothing: the hours are not drawn from those on offer, worker by worker."""
+        return None
+
+
+class AdaptingWorkers(_Changed):
     """Workers who go a `fraction` of the way from their last hours to those that they choose.
 
     It is what `dynamics.Lagged` does: nobody tells them; they remember the hours that they worked.
@@ -34,16 +50,6 @@ class AdaptingWorkers:
         self._workers, self._fraction, self._fixed = workers, fraction, fixed
 
     @property
-    def models(self) -> LLMWorkers:
-        """The language models."""
-        return self._workers.models
-
-    @property
-    def chances(self) -> None:
-        """Nothing: the hours are not those on offer."""
-        return None
-
-    @property
     def deciding(self) -> Int[np.ndarray, " agents"]:
         """Whose luck each one's hours depend on."""
         return self._workers.deciding
@@ -65,21 +71,11 @@ class AdaptingWorkers:
         return answers._replace(labor=hours, probabilities=None)
 
 
-class FollowingWorkers:
+class FollowingWorkers(_Changed):
     """Workers who work the hours that others decide: `leader` is the place of whose, by worker."""
 
     def __init__(self, workers: SkilledWorkers, leader: Int[np.ndarray, " agents"]):
         self._workers, self._leader = workers, leader
-
-    @property
-    def models(self) -> LLMWorkers:
-        """The language models."""
-        return self._workers.models
-
-    @property
-    def chances(self) -> None:
-        """Nothing: workers do not draw one by one."""
-        return None
 
     @property
     def deciding(self) -> Int[np.ndarray, " agents"]:
