@@ -21,7 +21,8 @@ class LevelEffect:
 
     `interval` and `ends` are 95 % bootstrap intervals of the mean and of the difference, None of
     one seed alone. `difference` is None of the baseline itself and where no seed has both; its `p`
-    is corrected for all differences of the measure. `per_cent` is of the baseline's mean.
+    is corrected for all differences of the measure. `per_cent` is of the baseline's mean, None
+    where that is not told apart from 0.
     """
 
     among: CellPlace
@@ -110,12 +111,13 @@ def _effect(
     here, there = paired_values(some, base, [factor])
     if not len(here):
         return alone
-    apart, mean = here - there, abs(float(there.mean()))
+    apart, mean, known = here - there, abs(float(there.mean())), resampled(there)
+    is_some = mean > 0 and (known is None or known.low > 0 or known.high < 0)
     return replace(
         alone,
         difference=difference_of(apart),
         ends=resampled(apart),
-        per_cent=100 * float(apart.mean()) / mean if mean else None,
+        per_cent=100 * float(apart.mean()) / mean if is_some else None,
     )
 
 

@@ -52,6 +52,13 @@ def test_a_factor_is_averaged_over_the_others_and_paired_by_seed():
     assert len([one for one in found if one.factor == "planner"]) == 2 * 2 * 2
 
 
+@pytest.mark.parametrize(("less", "unknown"), [(0, False), (1000, True)])
+def test_nothing_is_a_share_of_what_may_be_0(less, unknown):
+    some = [one._replace(value=one.value - less) for one in cells(noise=0.0)]
+    found = [one for one in level_effects(VARIED, some) if one.difference is not None]
+    assert {one.per_cent is None for one in found} == {unknown}
+
+
 def test_a_stated_baseline_is_what_others_are_compared_with():
     some = RunList(command="compare", vary={"length": [1, 2]}, baseline={"length": 2})
     alike = [one for one in cells(noise=0.0) if one.where["rule"] == "a"]
