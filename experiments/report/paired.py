@@ -53,6 +53,16 @@ def resampled(values: Float[np.ndarray, " n"]) -> Measured | None:
     return Measured(float(np.mean(values)), float(low), float(high))
 
 
+def per_cent_of(
+    apart: Float[np.ndarray, " pairs"], base: Float[np.ndarray, " pairs"]
+) -> float | None:
+    """Return a mean difference in per cent of a mean, None where that is not told apart from 0."""
+    mean, known = float(np.mean(base)), resampled(base)
+    if mean == 0 or (known is not None and known.low <= 0 <= known.high):
+        return None
+    return 100 * float(np.mean(apart)) / abs(mean)
+
+
 def ends_of_mean(
     values: Float[np.ndarray, "*samples n"], *, draws: int = DRAWS
 ) -> tuple[Float[np.ndarray, "*samples"], Float[np.ndarray, "*samples"]]:

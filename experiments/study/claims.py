@@ -14,6 +14,7 @@ from experiments.report.paired import (
     difference_of,
     holm,
     pairs_to_decide,
+    per_cent_of,
     resampled,
 )
 from experiments.study.cells import StudyCell
@@ -28,10 +29,11 @@ class JudgedClaim:
     """A claim and its verdict.
 
     `here` and `there` are the means that it compares, `apart` the bootstrap interval of their
-    difference, `per_cent` that of the mean there. `p` is of the paired t test of whether the claim
-    holds by just `by`, corrected for the other claims of the study. Where the verdict is undecided,
-    `needed` seeds decide it with a chance of 80 % if the figures go on as they are; None where
-    nobody knows. `share` is how much of the published figures is found, of the most and the least.
+    difference, `per_cent` that of the mean there, None where it may be 0. `p` is of the paired t
+    test of whether the claim holds by just `by`, corrected for the other claims of the study. Where
+    the verdict is undecided, `needed` seeds decide it with a chance of 80 % if the figures go on as
+    they are; None where nobody knows. `share` is how much of the published figures is found, of the
+    most and the least.
     """
 
     claim: Claim
@@ -114,7 +116,7 @@ def _verdict(claim: Claim, one: _Evidence, p: float | None, claims: int) -> Judg
 def _sizes(claim: Claim, one: _Evidence) -> dict[str, Any]:
     """Return what was found, in the units of the measure and in per cent."""
     here, there = float(one.here.mean()), float(one.there.mean())
-    per_cent = 100 * (here - there) / abs(there) if claim.against and there else None
+    per_cent = per_cent_of(one.here - one.there, one.there) if claim.against else None
     size = per_cent if claim.per_cent else here - there
     share = None
     if claim.published and size is not None:

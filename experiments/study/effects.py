@@ -8,7 +8,13 @@ import numpy as np
 from jaxtyping import Float
 
 from experiments.report.intervals import Measured
-from experiments.report.paired import PairedDifference, difference_of, holm, resampled
+from experiments.report.paired import (
+    PairedDifference,
+    difference_of,
+    holm,
+    per_cent_of,
+    resampled,
+)
 from experiments.study.cells import CASE, CellPlace, StudyCell, word
 from experiments.study.document import FlagValues, RunList
 
@@ -111,13 +117,12 @@ def _effect(
     here, there = paired_values(some, base, [factor])
     if not len(here):
         return alone
-    apart, mean, known = here - there, abs(float(there.mean())), resampled(there)
-    is_some = mean > 0 and (known is None or known.low > 0 or known.high < 0)
+    apart = here - there
     return replace(
         alone,
         difference=difference_of(apart),
         ends=resampled(apart),
-        per_cent=100 * float(apart.mean()) / mean if is_some else None,
+        per_cent=per_cent_of(apart, there),
     )
 
 

@@ -5,6 +5,7 @@ It is driven by the DevTools protocol through a pipe.
 
 import base64
 import contextlib
+import importlib.util
 import json
 import os
 import select
@@ -16,6 +17,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 """What a browser of this family is called."""
@@ -108,6 +111,29 @@ class Tab:
             self._rest += some
         first, self._rest = self._rest.split(b"\0", 1)
         return json.loads(first)
+
+
+@contextlib.contextmanager
+def any_browser(*, seconds: float) -> Iterator[Tab]:
+    """Open a browser for so long at most; the test is skipped where there is none."""
+    program = browser_path()
+    if program is None:
+        pytest.skip("there is no Chromium on the PATH: apt-get install chromium")
+    with opened_browser(program, seconds=seconds) as tab:
+        yield tab
+
+
+def violations(tab: Tab) -> list[str]:
+    """Return what an accessibility checker finds in the open page; skipped where there is none.
+
+    It is axe-core, which the package axe-core-python carries: a script that is run in the page.
+    """
+    found = importlib.util.find_spec("axe_core_python")
+    if found is None or found.origin is None:
+        pytest.skip("there is no axe: pip install axe-core-python")
+    tab.value(Path(found.origin).with_name("axe.min.js").read_text(encoding="utf-8") + "; 0")
+    told = "said.violations.map(one => one.id + ': ' + one.nodes[0].html)"
+    return tab.value(f"axe.run().then(said => {told})")
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 import hashlib
 import html
 import html.parser
-import importlib.util
 import io
 import json
 import re
@@ -11,7 +10,6 @@ import shutil
 import sqlite3
 from collections import Counter
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -30,7 +28,7 @@ from experiments.pages.people import lorenz_curve
 from experiments.pages.record import read_run
 from experiments.pages.rendering import render
 from experiments.pages.transcripts import recording_of
-from tests.helpers.browser import browser_path, opened_browser
+from tests.helpers.browser import any_browser, violations
 from tests.helpers.laboratory import float64
 
 HOSTILE = '</script><script>document.title="taken"</script><img src="http://192.0.2.1/x.png">'
@@ -349,10 +347,7 @@ def test_latex_sets_special_letters_as_they_are():
 
 @pytest.fixture(scope="module")
 def tab():
-    program = browser_path()
-    if program is None:
-        pytest.skip("there is no Chromium on the PATH: apt-get install chromium")
-    with opened_browser(program, seconds=90) as opened:
+    with any_browser(seconds=90) as opened:
         yield opened
 
 
@@ -372,21 +367,12 @@ def test_a_browser_complains_of_nothing_and_asks_for_nothing(runs, pages, tab, w
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_an_accessibility_checker_finds_no_error(runs, pages, tab, scheme):
-    """By axe-core, which the package axe-core-python carries: a script that is run in the page."""
-    found = importlib.util.find_spec("axe_core_python")
-    if found is None or found.origin is None:
-        pytest.skip("there is no axe: pip install axe-core-python")
-    script = Path(found.origin).with_name("axe.min.js").read_text(encoding="utf-8")
     tab.call(
         "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
     )
     for name in pages:
         tab.open(runs / name / "report.html", width=1280)
-        tab.value(f"{script}; 0")
-        violations = tab.value(
-            "axe.run().then(said => said.violations.map(one => one.id + ': ' + one.nodes[0].html))"
-        )
-        assert violations == [], name
+        assert violations(tab) == [], name
         assert tab.value("axe.run().then(said => said.passes.length)") > 10
 
 

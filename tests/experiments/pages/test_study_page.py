@@ -1,10 +1,8 @@
 """The page of a study: what `--results` prints stands there, as tables, and as figures."""
 
 import html
-import importlib.util
 import json
 import re
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +12,7 @@ from experiments.pages.record import is_run, read_run
 from experiments.pages.rendering import render
 from experiments.study.recorded import INDEX, recorded_study
 from experiments.study.results import figure_text
-from tests.helpers.browser import browser_path, opened_browser
+from tests.helpers.browser import any_browser, violations
 
 FILE = """
 title = "What habits <b>do</b> to workers of two kinds"
@@ -145,11 +143,8 @@ def test_a_folder_that_does_not_say_its_study_is_pooled_as_it_is(study, tmp_path
 
 
 def test_a_browser_complains_of_nothing(study):
-    program = browser_path()
-    if program is None:
-        pytest.skip("there is no Chromium on the PATH: apt-get install chromium")
-    axe, place = importlib.util.find_spec("axe_core_python"), study / "report.html"
-    with opened_browser(program, seconds=90) as tab:
+    place = study / "report.html"
+    with any_browser(seconds=90) as tab:
         for width, scheme in ((360, "light"), (1280, "dark")):
             preference = {"name": "prefers-color-scheme", "value": scheme}
             tab.call("Emulation.setEmulatedMedia", features=[preference])
@@ -157,8 +152,4 @@ def test_a_browser_complains_of_nothing(study):
             assert tab.requests() == [place.resolve().as_uri()]
             assert tab.complaints() == []
             assert tab.value("document.documentElement.scrollWidth") <= width
-            if axe is not None and axe.origin is not None:
-                script = Path(axe.origin).with_name("axe.min.js").read_text(encoding="utf-8")
-                tab.value(f"{script}; 0")
-                told = "said.violations.map(one => one.id + ': ' + one.nodes[0].html)"
-                assert tab.value(f"axe.run().then(said => {told})") == []
+            assert violations(tab) == []
