@@ -6,6 +6,7 @@ from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float, require, require_scalar, seen
+from econjax._compiled import compiled
 from econjax.population import Population
 from econjax.schedule import AbstractSchedule
 from econjax.utility import AbstractPreferences
@@ -67,6 +68,7 @@ class Outcome(eqx.Module):
     floored: Float[Array, ""]
 
 
+@compiled
 def settle(
     economy: Economy,
     schedule: AbstractSchedule,

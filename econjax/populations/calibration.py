@@ -7,6 +7,7 @@ from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 from econjax._arrays import is_concrete, require_scalar, seen
+from econjax._compiled import compiled
 from econjax.economy import Economy, income_and_tax
 from econjax.population import REFERENCE_HOURS, Population
 from econjax.preferences import AbstractPreferences, Quasilinear
@@ -36,23 +37,36 @@ def calibrate(
             a fixed cost of working at which someone would rather stay home, or one without
             `preferences`.
     """
-    works, hours = population.skill > 0, jnp.full_like(population.skill, REFERENCE_HOURS)
-    income, tax = income_and_tax(population, law, hours)
-    marginal_rate = law.of(population).marginal_rate(jnp.where(works, income, 1))
-    net_rate = jnp.where(works, 1 - marginal_rate, 1)
+    rebate = require_scalar("rebate", rebate)
+    wants = Quasilinear(1.0) if preferences is None else preferences
+    taste, net_rate, consumption = _revealed(population, law, wants, rebate)
     if is_concrete(net_rate) and not (seen(net_rate) > 0).all():
         raise ValueError(
             f"Nobody's work is explained by a law with a marginal rate of "
-            f"{1 - float(jnp.min(net_rate)):.0%}: use rates below 100 %."
+            f"{1 - float(seen(net_rate).min()):.0%}: use rates below 100 %."
         )
-    cost = 0.0 if population.fixed_cost is None else population.fixed_cost
-    consumption = income - tax + require_scalar("rebate", rebate) - cost
-    wants = Quasilinear(1.0) if preferences is None else preferences
-    taste = jnp.where(works, wants.revealed_taste(net_rate, consumption, hours, population), 1)
     found = eqx.tree_at(lambda p: p.taste, population, taste)
     if is_concrete(taste):
         _check(found, law, preferences, rebate, consumption)
     return found
+
+
+@compiled
+def _revealed(
+    population: Population,
+    law: AbstractSchedule,
+    preferences: AbstractPreferences,
+    rebate: Float[Array, ""],
+) -> tuple[Float[Array, " agents"], Float[Array, " agents"], Float[Array, " agents"]]:
+    """Return the tastes that 40 hours reveal, the net-of-tax rates there, and consumption."""
+    works, hours = population.skill > 0, jnp.full_like(population.skill, REFERENCE_HOURS)
+    income, tax = income_and_tax(population, law, hours)
+    marginal_rate = law.of(population).marginal_rate(jnp.where(works, income, 1))
+    net_rate = jnp.where(works, 1 - marginal_rate, 1)
+    cost = 0.0 if population.fixed_cost is None else population.fixed_cost
+    consumption = income - tax + rebate - cost
+    taste = preferences.revealed_taste(net_rate, consumption, hours, population)
+    return jnp.where(works, taste, 1), net_rate, consumption
 
 
 def _check(
