@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import equinox as eqx
+import jax
 import numpy as np
-from jaxtyping import Array
 
-from econjax._arrays import is_concrete
+from econjax._arrays import as_float, is_concrete
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -37,19 +37,26 @@ def compiled(function: Callable[Arguments, Result]) -> Callable[Arguments, Resul
     return call
 
 
-def compiled_to_nan(function: Callable[Arguments, Array]) -> Callable[Arguments, Array]:
-    """Return a function of arrays as one program, where illegal values are those that give nan.
+def compiled_to_nan(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Return a function of numbers as one program, where illegal values are those that give nan.
+
+    Whatever is no `bool` and not None is made an array of floats.
 
     Raises:
         Exception: what the function raises by itself for these values, where they are known.
     """
-    program = eqx.filter_jit(function)
+    program: Callable[..., Result] = compiled(function)
 
     @wraps(function)
-    def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Array:
-        found = program(*args, **kwargs)
-        if is_concrete(found) and np.isnan(found).any():
+    def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        numbers = {name: _as_number(value) for name, value in kwargs.items()}
+        found = program(*map(_as_number, args), **numbers)
+        if any(is_concrete(part) and np.isnan(part).any() for part in jax.tree.leaves(found)):
             return function(*args, **kwargs)
         return found
 
     return call
+
+
+def _as_number(value: Any) -> Any:
+    return value if value is None or isinstance(value, bool) else as_float(value)

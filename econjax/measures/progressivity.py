@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 from econjax._arrays import is_concrete, require
+from econjax._compiled import compiled_to_nan
 from econjax.welfare.inequality import concentration, gini, per_worker, position
 
 
@@ -29,6 +30,7 @@ class Redistribution(eqx.Module):
     reranking: Float[Array, ""]
 
 
+@compiled_to_nan
 def reynolds_smolensky(
     income: ArrayLike, tax: ArrayLike, weight: ArrayLike | None = None
 ) -> Redistribution:
@@ -48,6 +50,7 @@ def reynolds_smolensky(
     return Redistribution(vertical - reranking, vertical, reranking)
 
 
+@compiled_to_nan
 def kakwani(income: ArrayLike, tax: ArrayLike, weight: ArrayLike | None = None) -> Float[Array, ""]:
     """Return the concentration of taxes less the Gini of incomes: 0 if proportional (Kakwani 1977).
 
@@ -60,6 +63,7 @@ def kakwani(income: ArrayLike, tax: ArrayLike, weight: ArrayLike | None = None) 
     return jnp.sum((taxed - earned) * position(income, weight))
 
 
+@compiled_to_nan
 def suits(income: ArrayLike, tax: ArrayLike, weight: ArrayLike | None = None) -> Float[Array, ""]:
     """Return the Suits (1977) index, in which taxes cumulate over dollars of income, not people.
 

@@ -128,6 +128,7 @@ def effects_by(
     )
 
 
+@compiled
 def quantile_groups(
     values: Float[Array, " agents"], weight: Float[Array, " agents"], *, groups: int = 10
 ) -> Int[Array, " agents"]:

@@ -5,7 +5,7 @@ stands for, in any unit; equally many if not given. Neither the order of workers
 values matters. If all have the same, nothing is unequal; otherwise the mean must be above 0, by
 more than rounding. Arrays that are not flat and of one length raise a ValueError; so do, where they
 are known, illegal weights, a mean that is not positive, and negative values in the indices that
-take logs or powers. Inside `jit` the first two give nan.
+take logs or powers. Inside `jit` these give nan.
 """
 
 import math
@@ -28,6 +28,7 @@ from econjax._arrays import (
 from econjax._compiled import compiled_to_nan
 
 
+@compiled_to_nan
 def gini(
     values: ArrayLike, weight: ArrayLike | None = None, *, sample: bool = False
 ) -> Float[Array, ""]:
@@ -39,9 +40,13 @@ def gini(
     unit: an entry of weight 2 is one entry. A single entry has 0 in both forms. At ties, where the
     Gini is not smooth, the derivative is that of tied workers who stay tied.
     """
-    return _gini(as_float(values), None if weight is None else as_float(weight), sample=sample)
+    values, weight = per_worker(weight, values=values)
+    coefficient = _concentration(values, values, weight)
+    distinct = 1 - jnp.sum(weight**2) if sample else jnp.ones_like(coefficient)
+    return coefficient / jnp.where(distinct == 0, 1, distinct)
 
 
+@compiled_to_nan
 def concentration(
     values: ArrayLike, by: ArrayLike, weight: ArrayLike | None = None
 ) -> Float[Array, ""]:
@@ -53,6 +58,7 @@ def concentration(
     return _concentration(*per_worker(weight, values=values, by=by))
 
 
+@compiled_to_nan
 def lorenz(
     values: ArrayLike, weight: ArrayLike | None = None
 ) -> tuple[Float[Array, " points"], Float[Array, " points"]]:
@@ -67,6 +73,7 @@ def lorenz(
     return people / people[-1], dollars / dollars[-1]
 
 
+@compiled_to_nan
 def top_share(
     values: ArrayLike, weight: ArrayLike | None = None, *, top: ArrayLike
 ) -> Float[Array, ""]:
@@ -89,6 +96,7 @@ def top_share(
     return jnp.sum(counted * ratio)
 
 
+@compiled_to_nan
 def theil_t(values: ArrayLike, weight: ArrayLike | None = None) -> Float[Array, ""]:
     """Return Theil's T (1967), the mean of r log r, r = x / mean; a worker without a dollar adds 0.
 
@@ -99,6 +107,7 @@ def theil_t(values: ArrayLike, weight: ArrayLike | None = None) -> Float[Array, 
     return jnp.sum(weight * ratio * jnp.log(jnp.where(ratio == 0, 1, ratio)))
 
 
+@compiled_to_nan
 def theil_l(values: ArrayLike, weight: ArrayLike | None = None) -> Float[Array, ""]:
     """Return Theil's L, the mean of -log r, r = x / mean (Theil 1967).
 
@@ -109,6 +118,7 @@ def theil_l(values: ArrayLike, weight: ArrayLike | None = None) -> Float[Array, 
     return jnp.where(jnp.any(ratio == 0), jnp.inf, mean)
 
 
+@compiled_to_nan
 def atkinson_index(
     values: ArrayLike, weight: ArrayLike | None = None, *, aversion: ArrayLike
 ) -> Float[Array, ""]:
@@ -122,7 +132,8 @@ def atkinson_index(
         ValueError: the aversion is negative or infinite.
     """
     ratio, weight = _nonnegative_ratios(values, weight)
-    return 1 - equally_distributed_equivalent(ratio, weight, require_aversion(aversion))
+    index = 1 - equally_distributed_equivalent(ratio, weight, require_aversion(aversion))
+    return jnp.where(jnp.any(jnp.isnan(ratio)), jnp.nan, index)
 
 
 def require_aversion(aversion: ArrayLike) -> Float[Array, ""]:
@@ -233,16 +244,6 @@ def _shares_of_people(weight: Float[Array, " agents"]) -> Float[Array, " agents"
     return weight / jnp.where(legal, total, jnp.nan)
 
 
-@compiled_to_nan
-def _gini(
-    values: Float[Array, "..."], weight: Float[Array, "..."] | None, *, sample: bool
-) -> Float[Array, ""]:
-    values, weight = per_worker(weight, values=values)
-    coefficient = _concentration(values, values, weight)
-    distinct = 1 - jnp.sum(weight**2) if sample else jnp.ones_like(coefficient)
-    return coefficient / jnp.where(distinct == 0, 1, distinct)
-
-
 def _concentration(
     values: Float[Array, " agents"], by: Float[Array, " agents"], weight: Float[Array, " agents"]
 ) -> Float[Array, ""]:
@@ -278,7 +279,7 @@ def _nonnegative_ratios(
         raise ValueError(
             f"This index is of values that are 0 or more; the least is {jnp.min(values)}."
         )
-    return _ratios_to_mean(values, weight), weight
+    return jnp.where(legal, _ratios_to_mean(values, weight), jnp.nan), weight
 
 
 def _near_zero(
