@@ -155,9 +155,13 @@ class AskedPeople:
         )
         if said.votes is None:
             return found
-        attitude = personas.tax_attitude - len(TAX_ATTITUDES) // 2
-        groups = voting_groups(self.reform, personas.income, attitude)
-        return found + vote_moments(np.asarray(economy.population.weight), said.votes, groups)
+        weight = np.asarray(economy.population.weight)
+        return found + vote_moments(weight, said.votes, self.voters())
+
+    def voters(self) -> dict[str, Bool[np.ndarray, " agents"]]:
+        """Return who is in each group of voters."""
+        attitude = self.personas.tax_attitude - len(TAX_ATTITUDES) // 2
+        return voting_groups(self.reform, self.personas.income, attitude)
 
     def _said(self, asked: AskedHours, at_kinks: AskedHours, cast: CastVotes | None) -> Said:
         key, rebate = self.key, self.rebate

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from llm_policy.moments.estimates import MomentEstimate, jackknifed
+from llm_policy.moments.estimates import PER_CENT, MomentEstimate, jackknifed
 from llm_policy.moments.measure import ALL, AT_WORK, HOURS_CLASSES
 from llm_policy.moments.published import PublishedMoment
 
@@ -146,12 +146,13 @@ def _moment(
 
 def _estimate(people: HumanHours, moment: str, who: Bool[np.ndarray, " people"]) -> MomentEstimate:
     """Return a moment of those at work among some."""
+    there = who & _at_work(people)
     if moment == "mean_hours":
-        what = people.hours
+        what, limits = people.hours, None
     else:
         least, end = HOURS_CLASSES[moment]
-        what = 100.0 * ((people.hours >= least) & (people.hours < end))
-    return jackknifed({"x": what}, people.weight, who & _at_work(people), lambda mean: mean["x"])
+        what, limits = 100.0 * ((people.hours >= least) & (people.hours < end)), PER_CENT
+    return jackknifed({"x": what}, people.weight, there, lambda mean: mean["x"], limits=limits)
 
 
 def _at_work(people: HumanHours) -> Bool[np.ndarray, " people"]:

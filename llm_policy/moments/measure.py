@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Key
 
 from econjax import BracketSchedule, Economy
 from llm_policy.memory.workers import Memory, nothing
-from llm_policy.moments.estimates import FeatureMeans, MomentEstimate, jackknifed
+from llm_policy.moments.estimates import PER_CENT, FeatureMeans, MomentEstimate, jackknifed
 from llm_policy.moments.hours import HoursShares, ask_hours, rational_hours
 from llm_policy.prompts.workers import Situation
 from llm_policy.workers.society import ChooseHours
@@ -135,10 +135,16 @@ def moments_of(
     everybody = np.ones(weight.shape, bool)
     features = _features(economy, law, said)
     rich = features["income"] >= HIGH_INCOME
+    limits = dict.fromkeys(("at_work", *HOURS_CLASSES), PER_CENT)
+    at_work = plain.known & (features["work"] > 0)
+    if at_work.any():
+        own = features["hours"][at_work] / features["work"][at_work]
+        limits["mean_hours"] = own.min(), own.max()
 
     def moment(name: str, group: str, who, *needed: HoursShares) -> MeasuredMoment:
         known = who & np.logical_and.reduce([one.known for one in needed])
-        return MeasuredMoment(name, group, jackknifed(features, weight, known, _FIGURES[name]))
+        found = jackknifed(features, weight, known, _FIGURES[name], limits=limits.get(name))
+        return MeasuredMoment(name, group, found)
 
     found = []
     for name, hours in HOURS_CLASSES.items():

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from econjax import BracketSchedule, Economy, settle
-from llm_policy.moments.estimates import FeatureMeans, jackknifed
+from llm_policy.moments.estimates import PER_CENT, FeatureMeans, jackknifed
 from llm_policy.moments.measure import ALL, HIGH, HIGH_INCOME, LOW, MeasuredMoment
 from llm_policy.moments.referendum import VoteShares
 from llm_policy.prompts.referendum import Argument, Referendum
@@ -70,7 +70,9 @@ def vote_moments(
     known = {argument: shares.known for argument, shares in votes.items()}
     found = [
         MeasuredMoment(
-            "in_favor", group, jackknifed(features, weight, who & known["none"], _in_favor)
+            "in_favor",
+            group,
+            jackknifed(features, weight, who & known["none"], _in_favor, limits=PER_CENT),
         )
         for group, who in groups.items()
     ]

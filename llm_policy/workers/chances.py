@@ -233,4 +233,7 @@ def _expected_rebate(
 def _over_draws(
     function: Callable[[Float[Array, " agents"]], Any], labor: Float[Array, "draws agents"]
 ) -> Any:
-    return jax.lax.map(function, labor, batch_size=max(1, _AT_ONCE // labor.shape[1]))
+    draws, agents = labor.shape
+    most = max(1, _AT_ONCE // agents)
+    together = max(size for size in range(1, min(draws, most) + 1) if draws % size == 0)
+    return jax.lax.map(function, labor, batch_size=together)  # a remainder would compile again
