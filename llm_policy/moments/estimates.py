@@ -41,9 +41,9 @@ def jackknifed(
     Its error is the jackknife's: each worker left out in turn. The interval takes Student's
     quantile, for fewer degrees of freedom where a few workers make most of the error (as many as
     give the variance of such squares: Satterthwaite), and reaches further to the side where few
-    workers add much (Hall 1992). With `limits`, between which everybody has the figure, it reaches
-    as far as a kind of people at a limit may move it of whom there is nobody among as many (Clopper
-    and Pearson 1934): where none of 200 are at work for 60 hours, 2.6 % may be.
+    workers add much (Johnson 1978). With `limits`, between which everybody has the figure, it
+    reaches as far as a kind of people at a limit may move it of whom there is nobody among as many
+    (Clopper and Pearson 1934): where none of 200 say 60 hours, 2.6 % of people may.
     """
     weight = np.where(known & (weight > 0), weight, 0.0)
     workers, total = int(np.sum(weight > 0)), weight.sum()
@@ -66,10 +66,11 @@ def jackknifed(
     error = float(np.sqrt((workers - 1) / workers * np.sum(own**2)))
     spread = workers * np.sum(own**4) / np.sum(own**2) ** 2 - 1 if error else 0.0
     freedom = min(workers - 1, max(2 * workers / spread, 1)) if spread > 0 else workers - 1
-    reach = float(stats.t.ppf(0.5 + _COVERED / 2, freedom))
-    ends = [(-reach, reach), _skewed(own, reach)] if error else [(0.0, 0.0)]
-    low = value + error * min(low for low, _ in ends)
-    high = value + error * max(high for _, high in ends)
+    heavy, reach = (float(stats.t.ppf(0.5 + _COVERED / 2, k)) for k in (freedom, workers - 1))
+    skew = float(np.mean(own**3) / np.mean(own**2) ** 1.5) if error else 0.0
+    aside = skew * (1 + 2 * reach**2) / (6 * workers**0.5)
+    low = value + error * min(-heavy, aside - reach)
+    high = value + error * max(heavy, aside + reach)
     if limits is not None:
         alike = total**2 / np.sum(weight**2)  # so many workers of equal weight know as much
         unseen = 1 - (0.5 - _COVERED / 2) ** (1 / alike)
@@ -78,23 +79,15 @@ def jackknifed(
     return MomentEstimate(workers, value, error, float(low), float(high))
 
 
-def _skewed(own: Float[np.ndarray, " workers"], reach: float) -> tuple[float, float]:
-    """Return the ends of an interval in standard errors, by the skewness of what workers add.
+def limits_of(own: Float[np.ndarray, " workers"]) -> tuple[float, float]:
+    """Return between which limits shares lie, in per cent, if `own` are those of some workers.
 
-    The cubic transformation of Hall (1992): a sample with few of those who add much finds too
-    little, and too small an error.
+    Those of the workers, or 0 and 100 where somebody's is one of these: then it is an answer, and
+    no chance of one.
     """
-    root = own.size**0.5
-    skew = float(np.mean(own**3) / np.mean(own**2) ** 1.5)
-    if abs(skew) < 1e-6:
-        return -reach, reach
-    low, high = (
-        -3 * root / skew * (np.cbrt(1 + skew * (side / root - skew / (6 * own.size))) - 1)
-        for side in (reach, -reach)
-    )
-    return float(low), float(high)
+    if own.size == 0 or own.min() <= 0 or own.max() >= 100:
+        return 0.0, 100.0
+    return float(own.min()), float(own.max())
 
 
-PER_CENT = 0.0, 100.0
-"""The limits of a share."""
 _COVERED = 0.99

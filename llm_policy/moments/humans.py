@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from llm_policy.moments.estimates import PER_CENT, MomentEstimate, jackknifed
+from llm_policy.moments.estimates import MomentEstimate, jackknifed
 from llm_policy.moments.measure import ALL, AT_WORK, HOURS_CLASSES
 from llm_policy.moments.published import PublishedMoment
 
@@ -151,7 +151,7 @@ def _estimate(people: HumanHours, moment: str, who: Bool[np.ndarray, " people"])
         what, limits = people.hours, None
     else:
         least, end = HOURS_CLASSES[moment]
-        what, limits = 100.0 * ((people.hours >= least) & (people.hours < end)), PER_CENT
+        what, limits = 100.0 * ((people.hours >= least) & (people.hours < end)), (0.0, 100.0)
     return jackknifed({"x": what}, people.weight, there, lambda mean: mean["x"], limits=limits)
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Key
 
 from econjax import BracketSchedule, Economy
 from llm_policy.memory.workers import Memory, nothing
-from llm_policy.moments.estimates import PER_CENT, FeatureMeans, MomentEstimate, jackknifed
+from llm_policy.moments.estimates import FeatureMeans, MomentEstimate, jackknifed, limits_of
 from llm_policy.moments.hours import HoursShares, ask_hours, rational_hours
 from llm_policy.prompts.workers import Situation
 from llm_policy.workers.society import ChooseHours
@@ -135,11 +135,7 @@ def moments_of(
     everybody = np.ones(weight.shape, bool)
     features = _features(economy, law, said)
     rich = features["income"] >= HIGH_INCOME
-    limits = dict.fromkeys(("at_work", *HOURS_CLASSES), PER_CENT)
-    at_work = plain.known & (features["work"] > 0)
-    if at_work.any():
-        own = features["hours"][at_work] / features["work"][at_work]
-        limits["mean_hours"] = own.min(), own.max()
+    limits = _limits(features, plain.known)
 
     def moment(name: str, group: str, who, *needed: HoursShares) -> MeasuredMoment:
         known = who & np.logical_and.reduce([one.known for one in needed])
@@ -162,6 +158,21 @@ def moments_of(
         found.append(moment("income", group, who, plain, less))
     found.append(moment("propensity_to_earn", ALL, everybody, plain, lump))
     return found
+
+
+def _limits(
+    features: Mapping[str, Float[np.ndarray, " agents"]], known: Bool[np.ndarray, " agents"]
+) -> dict[str, tuple[float, float]]:
+    """Return between which limits the workers' own shares and hours lie."""
+    work = features["work"]
+    there = known & (work > 0)
+    if not there.any():
+        return {}
+    own = {name: 100 * features[name][there] / work[there] for name in HOURS_CLASSES}
+    own["at_work"] = 100 * work[known]
+    hours = features["hours"][there] / work[there]
+    found = {name: limits_of(shares) for name, shares in own.items()}
+    return found | {"mean_hours": (float(hours.min()), float(hours.max()))}
 
 
 def _features(

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from econjax import BracketSchedule, Economy, settle
-from llm_policy.moments.estimates import PER_CENT, FeatureMeans, jackknifed
+from llm_policy.moments.estimates import FeatureMeans, jackknifed, limits_of
 from llm_policy.moments.measure import ALL, HIGH, HIGH_INCOME, LOW, MeasuredMoment
 from llm_policy.moments.referendum import VoteShares
 from llm_policy.prompts.referendum import Argument, Referendum
@@ -68,11 +68,12 @@ def vote_moments(
     """
     features = {argument: 100 * shares.favor for argument, shares in votes.items()}
     known = {argument: shares.known for argument, shares in votes.items()}
+    limits = limits_of(features["none"][known["none"]])
     found = [
         MeasuredMoment(
             "in_favor",
             group,
-            jackknifed(features, weight, who & known["none"], _in_favor, limits=PER_CENT),
+            jackknifed(features, weight, who & known["none"], _in_favor, limits=limits),
         )
         for group, who in groups.items()
     ]
