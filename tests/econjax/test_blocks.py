@@ -11,12 +11,12 @@ from econjax import (
     Isoelastic,
     Population,
     Quasilinear,
+    _blocks,
     best_response,
     equilibrium,
 )
-from econjax._blocks import BLOCK
 
-FEW = 500
+FEW, BLOCK = 500, 1024
 TIMES = {"divisible": 2 * BLOCK // FEW + 1, "odd": (2 * BLOCK + 21) / FEW}
 RISING, FALLING = [0.1, 0.3, 0.5], [0.5, 0.2, 0.4]
 ISOELASTIC = Isoelastic(2.0, exponent=3.0, scale=1.0417e-6, unit=1e4)
@@ -28,6 +28,19 @@ KINDS = {
     "fixed costs": (ISOELASTIC, {"fixed_cost": np.linspace(0.0, 5e3, FEW)}),
     "groups": (ISOELASTIC, {"group": np.arange(FEW) % 2}),
 }
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    """Divide populations that no other test has, whose programs would know blocks of full size."""
+    monkeypatch.setattr(_blocks, "BLOCK", BLOCK)
+    traced = []
+    over_blocks = _blocks._over_blocks
+    monkeypatch.setattr(
+        _blocks, "_over_blocks", lambda *given: traced.append(given) or over_blocks(*given)
+    )
+    yield
+    assert traced, "nobody was divided into blocks"
 
 
 def economies(kind, times):
@@ -59,7 +72,6 @@ def test_best_hours_are_those_of_a_few(kind, times):
         np.testing.assert_array_equal(np.asarray(one)[who], other)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("kind", ["quasi-linear", "isoelastic"])
 def test_equilibrium_and_gradient_are_those_of_a_few(x64, kind):
     _, few, many = economies(kind, TIMES["odd"])

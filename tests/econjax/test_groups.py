@@ -37,6 +37,8 @@ FALLING = np.array([[0.5, 0.3, 0.45], [0.6, 0.35, 0.2], [0.3, 0.5, 0.4]])
 THRESHOLDS = np.array([[0.0, 20000, 80000], [0.0, 35000, 150000], [0.0, 25000, 60000]])
 DOLLARS = Quasilinear(0.4)
 EFFECTS = Isoelastic(1.2, exponent=3.0, scale=1e-5, unit=20_000.0)
+MANY = 20_000
+"""Workers enough for slopes; one number of them in `solved`, so that it compiles once."""
 PREFERENCES = pytest.mark.parametrize("preferences", [DOLLARS, EFFECTS], ids=["none", "effects"])
 
 
@@ -62,13 +64,17 @@ def taken(population, order, **more):
 
 
 @eqx.filter_jit
-def equivalent_and_slope(economy, thresholds, rates):
+def solved(economy, thresholds, rates):
+    """Return the equivalent, its slopes in thresholds and rates, and the outcome."""
+
     def equivalent(thresholds, rates):
         outcome = equilibrium(economy, BracketSchedule(thresholds, rates)).outcome
         welfare = WELFARE if economy.preferences.utility_in_dollars else Utilitarian()
-        return welfare.equivalent(economy.population, outcome)
+        return welfare.equivalent(economy.population, outcome), outcome
 
-    return jax.value_and_grad(equivalent, argnums=(0, 1))(thresholds, rates)
+    both = jax.value_and_grad(equivalent, argnums=(0, 1), has_aux=True)
+    (value, outcome), slopes = both(thresholds, rates)
+    return value, slopes, outcome
 
 
 @PREFERENCES
@@ -89,9 +95,9 @@ def test_each_group_works_as_if_alone_under_its_schedule(x64, preferences):
 
 @PREFERENCES
 def test_the_budget_balances_over_groups(x64, preferences):
-    economy = economy_of(preferences=preferences)
-    found = equilibrium(economy, BracketSchedule(THRESHOLDS, FALLING))
-    kept = found.outcome.income - found.outcome.consumption
+    economy = economy_of(MANY, preferences=preferences)
+    *_, found = solved(economy, THRESHOLDS, FALLING)
+    kept = found.income - found.consumption
     spent = jnp.sum(economy.population.weight * kept)
     assert spent == pytest.approx(1000.0, abs=1e-8)
 
@@ -99,12 +105,12 @@ def test_the_budget_balances_over_groups(x64, preferences):
 @pytest.mark.parametrize("rates", [RISING, FALLING], ids=["rising", "falling"])
 @PREFERENCES
 def test_the_order_of_people_does_not_matter(x64, preferences, rates):
-    economy = economy_of(preferences=preferences)
+    economy = economy_of(MANY, preferences=preferences)
     order = np.random.default_rng(0).permutation(economy.population.agents)
     shuffled = eqx.tree_at(lambda e: e.population, economy, taken(economy.population, order))
     chex.assert_trees_all_close(
-        equivalent_and_slope(economy, THRESHOLDS, rates),
-        equivalent_and_slope(shuffled, THRESHOLDS, rates),
+        solved(economy, THRESHOLDS, rates)[:2],
+        solved(shuffled, THRESHOLDS, rates)[:2],
         rtol=1e-8,
         atol=1e-7,
     )
@@ -125,9 +131,9 @@ def test_a_record_split_in_two_changes_nothing(x64):
 @pytest.mark.parametrize("rates", [RISING, FALLING], ids=["rising", "falling"])
 @PREFERENCES
 def test_merging_equal_groups_changes_nothing(x64, preferences, rates):
-    economy = economy_of(preferences=preferences)
-    three = equivalent_and_slope(economy, np.tile(THRESHOLDS[0], (3, 1)), np.tile(rates[1], (3, 1)))
-    merged = equivalent_and_slope(economy, THRESHOLDS[0], rates[1])
+    economy = economy_of(MANY, preferences=preferences)
+    three = solved(economy, np.tile(THRESHOLDS[0], (3, 1)), np.tile(rates[1], (3, 1)))
+    merged = solved(economy, THRESHOLDS[0], rates[1])
     assert three[0] == pytest.approx(float(merged[0]), rel=1e-12)
     for by_three, by_one in zip(three[1], merged[1], strict=True):
         largest = float(jnp.max(jnp.abs(by_one)))
@@ -135,16 +141,16 @@ def test_merging_equal_groups_changes_nothing(x64, preferences, rates):
 
 
 def test_rates_in_common_have_the_sum_of_the_groups_slopes(x64):
-    economy = economy_of()
-    _, (_, common) = equivalent_and_slope(economy, THRESHOLDS, FALLING[1])
-    _, (_, own) = equivalent_and_slope(economy, THRESHOLDS, np.tile(FALLING[1], (3, 1)))
+    economy = economy_of(MANY)
+    _, (_, common), _ = solved(economy, THRESHOLDS, FALLING[1])
+    _, (_, own), _ = solved(economy, THRESHOLDS, np.tile(FALLING[1], (3, 1)))
     np.testing.assert_allclose(common, jnp.sum(own, axis=0), rtol=1e-9)
 
 
-@pytest.mark.parametrize("preferences", [DOLLARS, EFFECTS], ids=["none", "effects"])
+@PREFERENCES
 def test_slopes_are_finite_differences_where_rates_rise(x64, preferences):
-    economy = economy_of(6000, preferences=preferences)
-    _, slopes = equivalent_and_slope(economy, THRESHOLDS, RISING)
+    economy = economy_of(MANY, preferences=preferences)
+    _, slopes, _ = solved(economy, THRESHOLDS, RISING)
     rng = np.random.default_rng(0)
     for which, size in ((0, 20.0), (1, 1e-3)):
         step = size * rng.normal(size=(3, 3)) * ((np.arange(3) > 0) if which == 0 else 1)
@@ -153,7 +159,7 @@ def test_slopes_are_finite_differences_where_rates_rise(x64, preferences):
         for sign in (1, -1):
             moved = list(at)
             moved[which] = at[which] + sign * step
-            ends.append(equivalent_and_slope(economy, *moved)[0])
+            ends.append(solved(economy, *moved)[0])
         size_of_slope = float(jnp.linalg.norm(slopes[which]) * np.linalg.norm(step))
         assert (ends[0] - ends[1]) / 2 == pytest.approx(
             float(jnp.sum(slopes[which] * step)), abs=3e-3 * size_of_slope
@@ -163,13 +169,13 @@ def test_slopes_are_finite_differences_where_rates_rise(x64, preferences):
 @PREFERENCES
 def test_slopes_count_those_who_jump_in_each_group(x64, preferences):
     # The mean over wide steps of a fine population stands for the continuum.
-    economy = economy_of(20_000, preferences=preferences)
-    _, (_, slope) = equivalent_and_slope(economy, THRESHOLDS, FALLING)
+    economy = economy_of(MANY, preferences=preferences)
+    _, (_, slope), _ = solved(economy, THRESHOLDS, FALLING)
     wanted = np.zeros((3, 3))
     for at in np.ndindex(3, 3):
         step = np.zeros((3, 3))
         step[at] = 2e-2
-        ends = [equivalent_and_slope(economy, THRESHOLDS, FALLING + s * step)[0] for s in (1, -1)]
+        ends = [solved(economy, THRESHOLDS, FALLING + s * step)[0] for s in (1, -1)]
         wanted[at] = (ends[0] - ends[1]) / 4e-2
     np.testing.assert_allclose(slope, wanted, atol=2e-2 * np.abs(wanted).max())
 
@@ -178,15 +184,17 @@ def test_slopes_in_skill_count_those_who_jump(x64):
     economy = economy_of(30_000)
     schedule = BracketSchedule(THRESHOLDS, FALLING)
 
-    @eqx.filter_jit
-    def rebate(log_growth):
+    @jax.jit
+    @jax.value_and_grad
+    def rebate_and_slope(log_growth):
         grown = eqx.tree_at(
             lambda e: e.population.skill, economy, economy.population.skill * jnp.exp(log_growth)
         )
         return equilibrium(grown, schedule).rebate
 
-    slope = jax.grad(rebate)(0.0)
-    assert (rebate(0.02) - rebate(-0.02)) / 0.04 == pytest.approx(float(slope), rel=1e-2)
+    _, slope = rebate_and_slope(0.0)
+    up, down = (rebate_and_slope(growth)[0] for growth in (0.02, -0.02))
+    assert (up - down) / 0.04 == pytest.approx(float(slope), rel=1e-2)
 
 
 def test_workers_with_elasticities_of_their_own(x64):

@@ -105,7 +105,7 @@ def test_a_recipe_that_does_not_exist_or_fit(recipe, elasticity, said):
 
 
 def test_elasticities_by_bracket_are_those_of_the_formula():
-    report = evaluator(grid("GB2", 300), 0.25, Atkinson(1.0)).value(law())
+    report = evaluator(grid("GB2", 1000), 0.25, Atkinson(1.0)).value(law())
     elasticity = np.linspace(0.1, 0.9, 7)
     found = saez_rates(report.brackets, elasticity=elasticity, current=law().rates)
     for j, e in enumerate(elasticity):
@@ -116,7 +116,7 @@ def test_elasticities_by_bracket_are_those_of_the_formula():
 
 
 def test_the_static_planner_applies_the_formula_once():
-    evaluate = evaluator(grid("GB2", 300), 0.25, Atkinson(1.0))
+    evaluate = evaluator(grid("GB2", 1000), 0.25, Atkinson(1.0))
     found = plan(KEY, StaticSaezPlanner(law(), 0.4), evaluate, steps=4)
     implied = saez_rates(found.reports[0].brackets, elasticity=0.4, current=law().rates)
     np.testing.assert_array_equal(found.schedules[0].rates, law().rates)
@@ -137,9 +137,9 @@ def test_once_is_enough_at_the_fixed_point_only():
     assert np.abs(moves.rates - fixed.rates).max() > 0.05
 
 
-def known(name, elasticity, rates, calibrated=False, n=2000):
+def known(name, elasticity, rates, calibrated=False):
     """Return an economy, a schedule and what a planner hears of it."""
-    population = Population(grid(name, n) / 40)
+    population = Population(grid(name, 2000) / 40)
     population = calibrate(population, law()) if calibrated else population
     economy = Economy(population=population, preferences=Quasilinear(elasticity))
     schedule = BracketSchedule(THRESHOLDS, rates)
@@ -172,12 +172,12 @@ def test_the_inferred_jump_is_the_revenue_of_those_who_jump(name, elasticity, ca
 
 
 def test_nobody_jumps_where_rates_rise():
-    _, schedule, report = known("GB2", 0.25, US_2024, n=300)
+    _, schedule, report = known("GB2", 0.25, US_2024)
     np.testing.assert_array_equal(inferred_jump(schedule, report, 0.25), 0)
 
 
 def test_a_report_that_says_nothing_infers_nobody():
-    _, schedule, report = known("GB2", 0.25, FALLING, n=300)
+    _, schedule, report = known("GB2", 0.25, FALLING)
     empty = replace(report, income_deciles=jnp.zeros(9))
     empty = eqx.tree_at(lambda r: r.brackets.share, empty, jnp.eye(7)[0])
     assert inferred_population(schedule, empty, 0.25) is None
@@ -280,7 +280,7 @@ def test_each_bracket_has_the_elasticity_of_its_own_workers():
 
 @pytest.mark.parametrize("welfare", [Atkinson(1.0), Rawlsian()], ids=["atkinson", "rawls"])
 def test_measuring_the_elasticity_ends_where_being_told_it_does(welfare):
-    evaluate = evaluator(grid("GB2", 400), 0.25, welfare)
+    evaluate = evaluator(grid("GB2", 1000), 0.25, welfare)
     measured = plan(
         KEY, EmpiricalSaezPlanner(law(), size=0.02), evaluate, steps=14 + 26
     ).recommended
