@@ -75,7 +75,7 @@ def brief_fits() -> Callable[[], contextlib.AbstractContextManager]:
     """Return a context where planners fit surrogates briefly, for what no fit has a part in."""
 
     def brief() -> contextlib.AbstractContextManager:
-        return mock.patch.multiple(refit, _FIRST_STEPS=20, _REFIT_STEPS=20)
+        return mock.patch.multiple(refit, _FIRST_STEPS=2, _REFIT_STEPS=2)
 
     return brief
 
