@@ -36,7 +36,7 @@ from tests.helpers.laboratory import float64, settled
 AGENTS = 120
 LAW = us_federal(2024)
 KEY = jax.random.key(0)
-seen_by, worth, foreseen = map(eqx.filter_jit, (see, expected_equivalent, forecast))
+seen_by, worth, foreseen = (eqx.filter_jit(f) for f in (see, expected_equivalent, forecast))
 
 
 def economy_and_people(agents=AGENTS):
