@@ -18,6 +18,7 @@ FEW = (
 )
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("brief_search")
 def test_a_comparison_without_a_choice_of_model_is_that_of_the_model_that_comes_along(
     econjax, play, runs
@@ -35,6 +36,7 @@ def test_a_comparison_without_a_choice_of_model_is_that_of_the_model_that_comes_
     assert (again.code, "is identical" in again.err) == (0, True), again.err
 
 
+@pytest.mark.long
 def test_it_lives_through_tax_years_and_says_the_same_to_the_same_seed(econjax, runs):
     choices = ("--agents", 3, "--tax-years", 2, "--tax-year", 1, "--mode", "choice", "--runs", runs)
     for name in ("one", "two"):

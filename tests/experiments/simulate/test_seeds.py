@@ -9,7 +9,7 @@ import pytest
 
 from tests.helpers.steadfast import Steadfast
 
-SMALL = ("simulate", "--agents", 8, "--tax-years", 2, "--tax-year", 2, "--mode", "text")
+SMALL = ("simulate", "--agents", 4, "--tax-years", 2, "--tax-year", 2, "--mode", "text")
 ELECT = ("--scenario", "democratic", "--brackets", "three")
 SEEDS = 3
 
