@@ -11,9 +11,12 @@ from unittest import mock
 import jax
 import pytest
 
+from baselines import optimum as optima
 from experiments import cli
 from experiments.compare import contest as compare
 from experiments.core import engines
+from experiments.optimum import run as optimum
+from experiments.scoreboard import run as scoreboard
 from llm_policy.surrogate import refit
 from tests.helpers.improviser import Improviser
 
@@ -75,15 +78,20 @@ def brief_fits() -> Callable[[], contextlib.AbstractContextManager]:
     """Return a context where planners fit surrogates briefly, for what no fit has a part in."""
 
     def brief() -> contextlib.AbstractContextManager:
-        return mock.patch.multiple(refit, _FIRST_STEPS=20, _REFIT_STEPS=20)
+        return mock.patch.multiple(refit, _FIRST_STEPS=2, _REFIT_STEPS=2)
 
     return brief
 
 
 @pytest.fixture
 def brief_search(monkeypatch) -> None:
-    """Let comparisons in this process search briefly, where the best need not be good."""
-    monkeypatch.setattr(compare, "best_found", partial(compare.best_found, steps=4, most=20))
+    """Let commands in this process search briefly, where the best need not be good."""
+    whole = optima.simplex
+    monkeypatch.setattr(
+        optima, "simplex", lambda *where, most, bounds: whole(*where, most=20, bounds=bounds)
+    )
+    for command in (compare, optimum, scoreboard):
+        monkeypatch.setattr(command, "best_found", partial(optima.best_found, steps=4))
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 from experiments.sweep import plan
 
-HEAVY = "equinox flax.linen jax.numpy matplotlib.pyplot httpx2 optax"
+HEAVY = "equinox flax.linen jax.numpy matplotlib.pyplot httpx2 optax scipy.optimize scipy.stats"
 """Modules without native threads, so that each process is a fork which has them already."""
 SMALL = ("--agents", "6", "--tax-years", "3", "--tax-year", "4", "--brackets", "three")
 TABLE = ("--workers", "llm", "--agents", "6", "--evaluations", "3", "--welfare", "rawlsian")

@@ -80,7 +80,6 @@ def taught(engine, economy, seed):
     return taught_workers(economy, draw_personas(jax.random.key(seed), economy.population))
 
 
-@pytest.mark.long
 def test_a_surrogate_knows_what_workers_of_a_formula_say_under_other_laws(improviser, monkeypatch):
     monkeypatch.setattr(surrogate, "engine_of", lambda config: improviser())
     monkeypatch.setattr(surrogate, "_workers", taught)

@@ -27,7 +27,7 @@ from llm_policy.engines.provenance import taught_entries
 from llm_policy.engines.scripted import ScriptedEngine
 from tests.helpers.laboratory import float64
 
-AGENTS, EVALUATIONS = 300, 6
+AGENTS, FEWER, EVALUATIONS = 300, 60, 6
 WELFARE = {"Atkinson, aversion 1": Atkinson(1.0), "Rawlsian": Rawlsian()}
 FIXED = {entry.name for entry in REGISTRY.values() if entry.evaluations == 1}
 RANDOM, GRADIENT, MODEL = REGISTRY["random"].name, REGISTRY["gradient"].name, REGISTRY["llm"].name
@@ -63,7 +63,8 @@ def comparison(heard, improviser):
 @pytest.fixture(scope="module")
 def modelled(improviser):
     """Workers who are language models, and every planner."""
-    return run(improviser(), workers=("llm",), evaluations=2, mode="text", welfare=("rawlsian",))
+    choices = dict(agents=FEWER, evaluations=2, mode="text", welfare=("rawlsian",))
+    return run(improviser(), workers=("llm",), **choices)
 
 
 def by_name(rows):
@@ -230,7 +231,7 @@ def test_only_models_are_called_and_understood(comparison):
 
 
 def test_workers_who_are_models_are_asked_in_every_evaluation(modelled):
-    asked = AGENTS * 2  # workers and steps of a tax year
+    asked = FEWER * 2  # workers and steps of a tax year
     for rows in modelled.tables.values():
         assert OPTIMISER not in by_name(rows)
         for row in rows:
@@ -255,6 +256,7 @@ def test_the_planner_on_a_surrogate_plans_for_models_and_for_nobody_else(
         found = run(
             improviser(),
             workers=("rational", "llm"),
+            agents=6,
             evaluations=2,
             planners=("federal", "surrogate"),
             welfare=("rawlsian",),
@@ -275,7 +277,7 @@ def test_noise_is_called_noise(improviser):
 
 
 def test_noisy_workers_are_called_noise(improviser):
-    choices = dict(workers=("llm",), agents=5, evaluations=1, tax_year=1, welfare=("rawlsian",))
+    choices = dict(workers=("llm",), agents=6, evaluations=1, tax_year=1, welfare=("rawlsian",))
     noisy = run(improviser(noise=True), planners=("federal", "llm"), **choices)
     [(title, rows)] = noisy.tables.items()
     assert title == "Rawlsian (workers are noise)"
@@ -319,7 +321,7 @@ def test_the_model_that_comes_with_the_project_imitates_a_formula_where_it_was_t
 ):
     engine, taught = improviser(), taught_entries(SHIPPED_FOLDER)
     engine.describe = lambda: replace(improviser.describe(engine), model=SHIPPED, **taught)
-    choices = dict(agents=5, evaluations=1, tax_year=1, welfare=("rawlsian",), mode=mode)
+    choices = dict(agents=6, evaluations=1, tax_year=1, welfare=("rawlsian",), mode=mode)
     [(title, rows)] = run(
         engine, workers=("llm",), planners=("federal", "llm"), **choices
     ).tables.items()
@@ -451,7 +453,7 @@ def tied(rows):
 
 def test_errors_are_told_apart_from_what_a_planner_does(modelled):
     """What the same people would bring if all chose best, and what their errors cost."""
-    law, economy = us_federal(2024), CompareConfig(agents=AGENTS).economy()
+    law, economy = us_federal(2024), CompareConfig(agents=FEWER).economy()
     [rows] = modelled.tables.values()
     for row in rows:
         schedule = type(law)(law.thresholds, list(row.rates))
@@ -494,7 +496,7 @@ class Names(ScriptedEngine):
         return replace(super().describe(), model=self.name)
 
 
-FEW = dict(agents=4, evaluations=2, tax_year=1, welfare=("rawlsian",), workers=("llm",))
+FEW = dict(agents=6, evaluations=2, tax_year=1, welfare=("rawlsian",), workers=("llm",))
 
 
 def test_planner_models_have_rows_and_worker_models_tables_of_their_own():
@@ -514,8 +516,8 @@ def test_planner_models_have_rows_and_worker_models_tables_of_their_own():
             if record["welfare"] == title
         }
         assert kept == {(row.planner, row.planner_model, engine.name) for row in rows.values()}
-        # Four people, asked in the years of each row: its evaluations and two more.
-        assert len(engine.asked) == 4 * (3 + 4 + 4)
+        # Six people, asked in the years of each row: its evaluations and two more.
+        assert len(engine.asked) == 6 * (3 + 4 + 4)
     for engine in planners:
         assert len(engine.asked) == 2 * 35  # in each table, of seven rates in five orders
 

@@ -11,7 +11,7 @@ from experiments.runs.directory import read_manifest
 from llm_policy.engines.base import EngineError
 from llm_policy.engines.scripted import ScriptedEngine
 
-AGENTS = 4
+AGENTS = 6
 FEW = ("compare", "--workers", "llm", "--agents", AGENTS, "--evaluations", 2, "--tax-year", 1)
 FEW += ("--repetitions", 2, "--welfare", "rawlsian", "--planners", "federal", "llm")
 APART = ("--planner-model", "one", "two", "--worker-model", "three")

@@ -38,7 +38,7 @@ def rows():
 
 def test_workers_may_be_drawn_from_archetypes(brief_fits):
     config = ContestConfig(
-        workers="formula", agents=400, archetypes=16, evaluations=2, seeds=2, welfare=("atkinson",)
+        workers="formula", agents=200, archetypes=16, evaluations=2, seeds=2, welfare=("atkinson",)
     )
     config.check()
     with brief_fits():
@@ -46,7 +46,7 @@ def test_workers_may_be_drawn_from_archetypes(brief_fits):
     assert surrogate.queries == 2 * law.queries
     assert law.queries <= 16
     assert "16 archetypes at most" in " ".join(config.notes())
-    assert config.questions < ContestConfig(workers="formula", agents=400).questions
+    assert config.questions < ContestConfig(workers="formula", agents=200).questions
     with pytest.raises(ValueError, match="of 16 --agents ask each: leave out --archetypes"):
         ContestConfig(agents=16, archetypes=16).check()
 
@@ -118,7 +118,7 @@ def test_the_command_prints_a_table_and_json(econjax, improviser, brief_fits, pl
         "--runs",
         runs,
         "--agents",
-        SMALL.agents,
+        6,
         "--evaluations",
         2,
         "--seeds",
@@ -134,9 +134,7 @@ def test_the_command_prints_a_table_and_json(econjax, improviser, brief_fits, pl
     read, asked = re.search(r"Answers understood: ([\d,]+) of ([\d,]+)\.\n", ran.out).groups()
     assert read == asked
     rows = {row["planner"]: row for row in json.loads(listed.out)}
-    assert {row["queries"] for name, row in rows.items() if name != "US federal"} == {
-        2 * SMALL.agents
-    }
+    assert {row["queries"] for name, row in rows.items() if name != "US federal"} == {2 * 6}
     # the first year is under the law, which has 7 brackets, each asked with 5 orders of letters
     assert rows["language model"]["proposals"] == 5 * 7
 

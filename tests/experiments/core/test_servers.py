@@ -14,8 +14,8 @@ from llm_policy.engines.models import PAID, PROVIDERS
 from tests.helpers.fake_server import REFUSALS, Strict, fake_server, reply
 
 KEY = "sk-proj-Zq81nVbR5xw0aLmT"
-SIMULATE = ("simulate", "--agents", 4, "--tax-years", 2, "--tax-year", 2, "--warmup", 1)
-COMPARE = ("compare", "--workers", "llm", "--agents", 3, "--evaluations", 1, "--tax-year", 1)
+SIMULATE = ("simulate", "--agents", 6, "--tax-years", 2, "--tax-year", 2, "--warmup", 1)
+COMPARE = ("compare", "--workers", "llm", "--agents", 6, "--evaluations", 1, "--tax-year", 1)
 COMPARE += ("--repetitions", 2, "--welfare", "rawlsian", "--planners", "llm", "federal")
 
 

@@ -26,9 +26,9 @@ rates = [0.0, 0.15, 0.28, 0.38, 0.45]
 [welfare]
 functions = ["atkinson"]
 """
-SWEEP = '[incomes]\nagents = 8\n[sweep]\nseeds = 2\n[vary]\n"preferences.elasticity" = [0.3, 0.5]\n'
-COMPARE = "--workers llm --agents 4 --evaluations 2 --repetitions 2 --planners federal llm ramp"
-LIVES = "--agents 4 --tax-years 2 --tax-year 2 --scenario democratic --people"
+SWEEP = '[incomes]\nagents = 6\n[sweep]\nseeds = 2\n[vary]\n"preferences.elasticity" = [0.3, 0.5]\n'
+COMPARE = "--workers llm --agents 6 --evaluations 2 --repetitions 2 --planners federal llm ramp"
+LIVES = "--agents 6 --tax-years 2 --tax-year 2 --scenario democratic --people"
 MODEL = "--mode text --model any"
 RUNS = {
     "compare": f"compare {COMPARE} {MODEL}",

@@ -19,7 +19,7 @@ from llm_policy.prompts.welfare import welfare_aim
 from llm_policy.workers.society import Society
 from tests.helpers.laboratory import float64
 
-AGENTS = 12
+AGENTS = 6
 SEARCH = Search(tries=6, climbs=2, finalists=2, checks=3, steps=1)
 
 
@@ -56,7 +56,7 @@ def test_every_answer_is_counted(found):
 
 def test_workers_may_be_drawn_from_archetypes_and_these_alone_are_asked(brief_fits):
     """The surrogate learns from archetypes as from workers who are asked one by one."""
-    config = OptimumConfig(agents=300, archetypes=16, workers="llm")
+    config = OptimumConfig(agents=200, archetypes=16, workers="llm")
     tally = Tally()
     with float64(), brief_fits():
         crew = workforce_of(config, config.economy(), None, jax.random.key(0), tally=tally)

@@ -105,7 +105,7 @@ def test_models_are_asked_in_every_way_and_an_argument_moves_those_it_moves():
 
 
 def test_a_correction_meets_what_it_is_fitted_to_and_says_what_is_left():
-    config = PeopleConfig(workers="formula", agents=200, ways=False, correct=True)
+    config = PeopleConfig(workers="formula", agents=60, ways=False, correct=True)
     found = hold_against_people(config, None, Tally())
     lines = by_name(found)
     for name, value in found.fit["targets"].items():
@@ -119,10 +119,10 @@ def test_a_correction_meets_what_it_is_fitted_to_and_says_what_is_left():
 
 
 def test_who_always_says_40_is_not_corrected(econjax, tmp_path):
-    ran = econjax("people", "--workers", "rational", "--correct", "--agents", 9, "--runs", tmp_path)
+    ran = econjax("people", "--workers", "rational", "--correct", "--agents", 6, "--runs", tmp_path)
     assert ran.code == 0, ran.err
     assert "WARNING, no correction: No tilt of these answers" in ran.out
-    ran = econjax("people", "--workers", "formula", "--correct", "--agents", 9, "--runs", tmp_path)
+    ran = econjax("people", "--workers", "formula", "--correct", "--agents", 6, "--runs", tmp_path)
     assert "of the answers is left" in ran.out.replace("\n", " ")
 
 
@@ -161,11 +161,11 @@ def test_the_command_asks_a_model_prints_and_is_replayed(econjax, tmp_path):
 
 
 def test_the_command_needs_no_model_for_the_formula_and_speaks_json(econjax, tmp_path):
-    ran = econjax("people", "--workers", "formula", "--agents", 8, "--json", "--runs", tmp_path)
+    ran = econjax("people", "--workers", "formula", "--agents", 6, "--json", "--runs", tmp_path)
     assert ran.code == 0, ran.err
     assert len(json.loads(ran.out)["lines"]) == len(
         hold_against_people(
-            PeopleConfig(workers="formula", agents=8, ways=False), None, Tally()
+            PeopleConfig(workers="formula", agents=6, ways=False), None, Tally()
         ).lines
     )
 

@@ -74,7 +74,7 @@ def test_every_command_that_prints_tables_takes_the_flags(command):
 @pytest.mark.usefixtures("brief_search")
 def test_a_comparison_fits_80_columns(econjax, runs, monkeypatch):
     monkeypatch.setattr("experiments.report.console.FILE_WIDTH", 80)
-    sizes = ("--agents", 8, "--evaluations", 2, "--runs", runs)
+    sizes = ("--agents", 6, "--evaluations", 2, "--runs", runs)
     ran = econjax("compare", "--workers", "rational", "--planners", "flat", *sizes)
     assert ran.code == 0, ran.err
     lines = [line for line in ran.out.splitlines() if "flat" in line or "US federal" in line]

@@ -20,7 +20,7 @@ from experiments.simulate.config import SimulateConfig
 from tests.helpers.steadfast import Steadfast
 
 PLANNERS = ("--planners", "federal", "llm")
-FEW = ("--agents", 4)
+FEW = ("--agents", 6)
 YEAR = ("--evaluations", 2, "--welfare", "rawlsian")
 RUNS = {
     "compare": (*FEW, *PLANNERS, *YEAR, "--no-uninformed", "--workers", "llm"),

@@ -25,7 +25,8 @@ QUICK = (
     "federal",
     "random",
 )
-LLM_WORKERS = ("--workers", "llm", "--mode", "text", "--agents", 20, "--evaluations", 2)
+FEW = ("--agents", 20, "--evaluations", 2, "--repetitions", 2, "--welfare", "rawlsian")
+LLM_WORKERS = ("--workers", "llm", "--mode", "text", *FEW)
 
 
 def shell(*arguments, cwd):
@@ -183,7 +184,7 @@ def test_a_mistake_in_the_shell_ends_with_code_2(tmp_path):
     [
         pytest.param(LLM_WORKERS, id="workers and planner"),
         pytest.param(("--workers", "rational", *SMALL), id="planner"),
-        pytest.param((*SMALL, "--welfare", "rawlsian"), id="both kinds of workers"),
+        pytest.param(FEW, id="both kinds of workers"),
     ],
 )
 @pytest.mark.usefixtures("brief_search")
@@ -285,8 +286,6 @@ def test_a_run_cut_short_keeps_its_answers_and_is_finished_from_there(
         "--planners",
         "federal",
         "llm",
-        "--welfare",
-        "rawlsian",
         "--runs",
         runs,
     )

@@ -11,7 +11,7 @@ from experiments.transfer.run import transfer
 from tests.helpers.laboratory import float64
 
 SMALL = TransferConfig(
-    agents=12,
+    agents=6,
     seeds=2,
     planners=("federal", "flat", "surrogate"),
     welfare=("atkinson",),
@@ -60,7 +60,7 @@ def test_the_best_flat_rate_for_rational_workers_is_best_for_them(found):
 def test_equivalents_are_per_head(found, improviser, brief_fits):
     """Twice the people bring about the same dollars: nothing is a total."""
     with float64(), brief_fits():
-        more = transfer(TransferConfig(**{**vars(SMALL), "agents": 24}), improviser())
+        more = transfer(TransferConfig(**{**vars(SMALL), "agents": 12}), improviser())
     for one, other in zip(found, more, strict=True):
         assert np.isclose(one.on["rational"].value, other.on["rational"].value, rtol=0.2)
 
@@ -81,7 +81,7 @@ def test_the_command_prints_tables_and_json(play, improviser, econjax, runs):
         "--runs",
         runs,
         "--agents",
-        10,
+        6,
         "--seeds",
         2,
         "--planners",
@@ -94,7 +94,7 @@ def test_the_command_prints_tables_and_json(play, improviser, econjax, runs):
     ran = econjax("transfer", *options, "--evaluations", 2, 2)
     assert ran.code == 0, ran.err
     assert "Rawlsian" in ran.out
-    assert "10 people, the same ones" in " ".join(ran.out.split())
+    assert "6 people, the same ones" in " ".join(ran.out.split())
     assert "Answers understood: " in ran.out
     (one, other) = json.loads(econjax("transfer", *options, "--evaluations", 2, 2, "--json").out)
     assert {one["learned_from"], other["learned_from"]} == set(SMALL.workers)

@@ -31,11 +31,12 @@ from llm_policy.surrogate.network import SurrogatePolicy, calibration, distil, f
 from llm_policy.surrogate.recording import RecordedWorkers, Remembered, person_features, record, see
 from llm_policy.workers.llm import LLMWorkers
 from llm_policy.workers.society import Society
-from tests.helpers.laboratory import float64
+from tests.helpers.laboratory import float64, settled
 
 AGENTS = 120
 LAW = us_federal(2024)
 KEY = jax.random.key(0)
+seen_by, worth, foreseen = (eqx.filter_jit(f) for f in (see, expected_equivalent, forecast))
 
 
 def economy_and_people(agents=AGENTS):
@@ -66,7 +67,7 @@ def lesson():
 def first_step(workers, schedule):
     one = jnp.ones(AGENTS)
     memory = Remembered(40 * one, 0 * one, 0 * one, one)
-    return see(workers.economy, workers.person, schedule, memory, workers.hours)
+    return seen_by(workers.economy, workers.person, schedule, memory, workers.hours)
 
 
 @pytest.mark.long
@@ -319,9 +320,9 @@ def test_the_expected_lowest_utility_is_the_mean_over_draws():
         lowest += chance * (min(offered[i, o] for i, o in enumerate(places)) + paid)
         rebate += chance * paid
     options = {"subsistence": None}
-    found = expected_equivalent(economy, Rawlsian(), law, probabilities, hours, **options)
+    found = worth(economy, Rawlsian(), law, probabilities, hours, **options)
     assert float(found) == pytest.approx(float(lowest), rel=1e-4)
-    utilitarian = expected_equivalent(economy, Utilitarian(), law, probabilities, hours, **options)
+    utilitarian = worth(economy, Utilitarian(), law, probabilities, hours, **options)
     mean = weight @ (np.asarray(probabilities, float) * offered).sum(axis=1) + rebate
     assert float(utilitarian) == pytest.approx(float(mean), rel=1e-4)
 
@@ -330,10 +331,10 @@ def test_certain_hours_are_worth_what_settling_them_brings():
     economy, _ = economy_and_people(20)
     hours = jnp.array([30.0, 40.0])
     probabilities = jnp.tile(jnp.array([[0.0, 1.0]]), (20, 1))
-    outcome = settle(economy, LAW, jnp.full(20, 40.0))
+    outcome = settled(economy, LAW, jnp.full(20, 40.0))
     for welfare in (Atkinson(1.0), Rawlsian(), Rawlsian(500.0), Utilitarian()):
         expected = welfare.equivalent(economy.population, outcome)
-        found = expected_equivalent(economy, welfare, LAW, probabilities, hours)
+        found = worth(economy, welfare, LAW, probabilities, hours)
         assert float(found) == pytest.approx(float(expected), rel=1e-4)
 
 
@@ -381,5 +382,5 @@ def test_the_forecast_of_several_steps_is_the_mean_of_many_lives(lesson):
         return jnp.mean(jnp.stack(values))
 
     found = np.asarray(jax.lax.map(live, jax.random.split(KEY, lives)), float)
-    expected = float(forecast(surrogate, workers.person, economy, Utilitarian(), LAW, steps=steps))
+    expected = float(foreseen(surrogate, workers.person, economy, Utilitarian(), LAW, steps=steps))
     assert expected == pytest.approx(found.mean(), abs=3.5 * found.std() / np.sqrt(lives) + 1)

@@ -1,5 +1,6 @@
 """Years scored by chances, and errors that hold: a schedule lived again lies within them."""
 
+import functools
 import re
 
 import jax
@@ -33,10 +34,14 @@ PEOPLE = [f"You are person {i}." for i in range(N)]
 WELFARE = {"atkinson": Atkinson(1.0), "rawlsian": Rawlsian(), "utilitarian": Utilitarian()}
 
 
-@pytest.fixture
-def economy(x64):
+def some_people():
     population = Population(np.geomspace(200.0, 3_000.0, N), taste=np.linspace(0.6, 0.9, N))
     return Economy(population=population, preferences=Quasilinear(0.25))
+
+
+@pytest.fixture
+def economy(x64):
+    return some_people()
 
 
 def person(prompt: Prompt) -> int:
@@ -92,21 +97,23 @@ def societies(economy, mode, habit, welfare):
     return society
 
 
-def years(economy, mode, habit, welfare, *, steps=2, count=YEARS):
-    """Return so many years of the same schedule and people, as mean equivalents with errors."""
-    society = societies(economy, mode, habit, welfare)
+@functools.cache
+def years(mode, habit):
+    """Return `YEARS` years of the same schedule and people, as mean equivalents with errors."""
+    society = societies(some_people(), mode, habit, WELFARE["atkinson"])
     reports = []
-    for number in range(count):
+    for number in range(YEARS):
         alive, key = society(number), jax.random.key(number)
-        reports.append(alive.tax_year(key, alive.begin(LAW), LAW, steps=steps)[0])
+        reports.append(alive.tax_year(key, alive.begin(LAW), LAW, steps=2)[0])
     return reports
 
 
+@pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("habit", [0.0, 0.9], ids=["forgetful", "habitual"])
 @pytest.mark.parametrize("mode", ["text", "choice"])
-def test_a_schedule_lived_again_lies_within_two_errors(economy, mode, habit):
+def test_a_schedule_lived_again_lies_within_two_errors(mode, habit):
     """At least 95 of 100 times, less what chance may take; and the error is not far too large."""
-    found = years(economy, mode, habit, WELFARE["atkinson"])
+    found = years(mode, habit)
     values = np.array([float(report.equivalent) for report in found])
     errors = np.array([float(report.standard_error) for report in found])
     within = np.abs(values[::2] - values[1::2]) <= 2 * np.hypot(errors[::2], errors[1::2])
@@ -133,11 +140,12 @@ def test_steps_taken_as_independent_would_not_hold(economy):
     assert within.mean() < 0.9
 
 
+@pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("mode", ["text", "choice"])
-def test_two_half_samples_of_seeds_agree_within_students_intervals(economy, mode):
-    found = years(economy, mode, 0.9, WELFARE["atkinson"], count=80)
+def test_two_half_samples_of_seeds_agree_within_students_intervals(mode):
+    found = years(mode, 0.9)
     agree = 0
-    for start in range(0, 80, 8):
+    for start in range(0, YEARS, 8):
         one, other = (mean_report(found[start + at : start + at + 4]) for at in (0, 4))
         apart = abs(float(one.equivalent - other.equivalent))
         error = np.hypot(float(one.standard_error), float(other.standard_error))

@@ -179,8 +179,7 @@ def test_what_was_not_read_to_the_end_is_forgotten(small_llama, monkeypatch):
     np.testing.assert_array_equal(found.cached_tokens, expected.cached_tokens)
 
 
-def test_transformers_finds_the_same_scores_after_the_same_tokens(engine, small_llama):
-    import torch
+def test_transformers_finds_the_same_scores_after_the_same_tokens(engine, small_llama, torch):
     from transformers import AutoTokenizer, LlamaForCausalLM
 
     tokenizer = AutoTokenizer.from_pretrained(small_llama)
@@ -222,8 +221,9 @@ def bytes_llama(tmp_path_factory):
     return folder
 
 
-def test_all_numbers_of_up_to_three_digits_have_the_chance_that_transformers_finds(bytes_llama):
-    import torch
+def test_all_numbers_of_up_to_three_digits_have_the_chance_that_transformers_finds(
+    bytes_llama, torch
+):
     from transformers import AutoTokenizer, LlamaForCausalLM
 
     digits = "0123456789"
