@@ -22,6 +22,7 @@ os.environ.setdefault(
 # There is a test process for every core: threads of their own would only wait for each other.
 os.environ.setdefault("NPROC", "1")  # XLA's
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # PyTorch's, vLLM's too
 
 import hypothesis
 import jax

@@ -12,7 +12,6 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -52,15 +51,6 @@ class Server:
                 self.process.wait(timeout=20)
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(timeout=20)
-
-
-@pytest.fixture(scope="session")
-def torch() -> ModuleType:
-    """PyTorch on one thread: on busy cores its threads wait for each other without sleeping."""
-    import torch
-
-    torch.set_num_threads(1)
-    return torch
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,8 @@ HOURS = {
 }
 
 
-def test_three_ways_to_serve_the_same_weights_give_the_same_scores(vllm_engine, torch):
+def test_three_ways_to_serve_the_same_weights_give_the_same_scores(vllm_engine):
+    import torch
     from transformers import AutoTokenizer, LlamaForCausalLM
 
     tokenizer = AutoTokenizer.from_pretrained(SHIPPED_FOLDER)
@@ -52,7 +53,8 @@ def test_three_ways_to_serve_the_same_weights_give_the_same_scores(vllm_engine, 
             assert engine.prompt_tokens[row] == tokens.shape[1]
 
 
-def test_answers_of_several_tokens_have_the_chance_that_transformers_finds(vllm_engine, torch):
+def test_answers_of_several_tokens_have_the_chance_that_transformers_finds(vllm_engine):
+    import torch
     from transformers import AutoTokenizer, LlamaForCausalLM
 
     options = ["4", "41", "41 hours", "no hours at all", "forty"]

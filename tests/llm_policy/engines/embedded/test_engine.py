@@ -179,7 +179,8 @@ def test_what_was_not_read_to_the_end_is_forgotten(small_llama, monkeypatch):
     np.testing.assert_array_equal(found.cached_tokens, expected.cached_tokens)
 
 
-def test_transformers_finds_the_same_scores_after_the_same_tokens(engine, small_llama, torch):
+def test_transformers_finds_the_same_scores_after_the_same_tokens(engine, small_llama):
+    import torch
     from transformers import AutoTokenizer, LlamaForCausalLM
 
     tokenizer = AutoTokenizer.from_pretrained(small_llama)
@@ -221,9 +222,8 @@ def bytes_llama(tmp_path_factory):
     return folder
 
 
-def test_all_numbers_of_up_to_three_digits_have_the_chance_that_transformers_finds(
-    bytes_llama, torch
-):
+def test_all_numbers_of_up_to_three_digits_have_the_chance_that_transformers_finds(bytes_llama):
+    import torch
     from transformers import AutoTokenizer, LlamaForCausalLM
 
     digits = "0123456789"

@@ -65,7 +65,8 @@ PARAMETERS = {  # as the published weights count them, an embedding that is also
 
 
 @pytest.mark.parametrize("shape", PARAMETERS)
-def test_a_shape_has_as_many_parameters_as_the_model_it_is_named_after(shape, tmp_path, torch):
+def test_a_shape_has_as_many_parameters_as_the_model_it_is_named_after(shape, tmp_path):
+    import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     folder = build_shape(tmp_path / shape_name(shape), shape)

@@ -73,9 +73,8 @@ def test_sixteen_bits_stay_as_they_are(numbers, kept, converted):
 
 @pytest.mark.parametrize("kind", ["grouped", "qwen2"])
 @pytest.mark.parametrize("numbers", ["F32", "Q8_0", "Q4_1"])
-def test_transformers_finds_the_same_scores_in_the_file_itself(
-    kind, numbers, converted, tmp_path, torch
-):
+def test_transformers_finds_the_same_scores_in_the_file_itself(kind, numbers, converted, tmp_path):
+    import torch
     from transformers import AutoModelForCausalLM
 
     folder = converted(FAMILY[kind], numbers=numbers)

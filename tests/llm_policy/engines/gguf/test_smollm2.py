@@ -43,8 +43,9 @@ def engine(folder):
 
 
 @pytest.fixture(scope="module")
-def other(torch):
+def other():
     """The model and the tokenizer that transformers finds in the GGUF file."""
+    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     file = packaged_file("smollm2-135m")
@@ -99,7 +100,9 @@ def test_every_digit_is_a_token_and_no_space_joins_it(engine):
 
 
 @pytest.mark.long
-def test_transformers_finds_the_same_scores(engine, other, prompts, torch):
+def test_transformers_finds_the_same_scores(engine, other, prompts):
+    import torch
+
     choices = engine.choose(prompts, LETTERS)
     found = choices.logprob + np.log1p(-choices.leaked)[:, None]
     letters = [other[1].encode(letter)[0] for letter in LETTERS]
