@@ -1,4 +1,4 @@
-"""A thousand workers asked one by one, and drawn from archetypes: the same hours and ranking."""
+"""Two thousand workers asked one by one, and drawn from archetypes: the same hours and ranking."""
 
 from functools import partial
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from llm_policy.audit.variation import jensen_shannon
 from llm_policy.engines.embedded.engine import EmbeddedEngine
 from llm_policy.prompts.welfare import welfare_aim
 
-AGENTS, ARCHETYPES, TIMES, EACH = 1_000, 128, 400, 2
+AGENTS, ARCHETYPES, TIMES = 2_000, 128, 400
 KEY = jax.random.key(0)
 PLANNERS = ("laissez-faire", "federal", "uniform")
 """Planners who recommend what they begin with, so that a tax year of each ranks them."""
@@ -64,13 +64,10 @@ def lived(engine, archetypes=None) -> Lived:
 
 
 def hours_drawn(rng, chances):
-    """Return the share who work each of the hours, in each of some draws of everybody's.
-
-    Everybody draws as often as `EACH` says: the fewer hours are drawn, the less is told apart.
-    """
-    reached = np.tile(np.cumsum(chances, axis=1)[:, :-1], (EACH, 1))
-    place = [(rng.random((len(reached), 1)) >= reached).sum(axis=1) for _ in range(TIMES)]
-    return np.stack([np.bincount(one, minlength=11) for one in place]) / len(reached)
+    """Return how many work each of the hours, in each of some draws of everybody's."""
+    reached = np.cumsum(chances, axis=1)[:, :-1]
+    place = [(rng.random((AGENTS, 1)) >= reached).sum(axis=1) for _ in range(TIMES)]
+    return np.stack([np.bincount(one, minlength=11) for one in place]) / AGENTS
 
 
 @pytest.fixture(
