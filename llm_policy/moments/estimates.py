@@ -41,9 +41,9 @@ def jackknifed(
     Its error is the jackknife's: each worker left out in turn. The interval takes Student's
     quantile, for fewer degrees of freedom where a few workers make most of the error (as many as
     give the variance of such squares: Satterthwaite), and reaches further to the side where few
-    workers add much (Johnson 1978). With `limits`, between which everybody has the figure, it
-    reaches as far as a kind of people at a limit may move it of whom there is nobody among as many
-    (Clopper and Pearson 1934): where none of 200 say 60 hours, 2.6 % of people may.
+    workers add much (Johnson 1978). With `limits`, between which everybody has a figure of 0 to
+    100, it reaches as far as a kind of people at a limit may move it of whom there is nobody among
+    as many (Clopper and Pearson 1934): where none of 200 say 60 hours, 2.6 % of people may.
     """
     weight = np.where(known & (weight > 0), weight, 0.0)
     workers, total = int(np.sum(weight > 0)), weight.sum()
@@ -74,8 +74,8 @@ def jackknifed(
     if limits is not None:
         alike = total**2 / np.sum(weight**2)  # so many workers of equal weight know as much
         unseen = 1 - (0.5 - _COVERED / 2) ** (1 / alike)
-        low = min(low, value - unseen * max(value - limits[0], 0))
-        high = max(high, value + unseen * max(limits[1] - value, 0))
+        low = max(0.0, min(low, value - unseen * max(value - limits[0], 0)))
+        high = min(100.0, max(high, value + unseen * max(limits[1] - value, 0)))
     return MomentEstimate(workers, value, error, float(low), float(high))
 
 
