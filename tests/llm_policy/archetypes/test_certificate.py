@@ -7,9 +7,9 @@ import pytest
 from econjax import Atkinson, Economy, Quasilinear, Rawlsian, calibrate, gb2, us_federal
 from experiments.tools.archetype_truth import formula_chances
 from llm_policy.archetypes.cells import PersonCells
-from llm_policy.archetypes.certificate import certify_bias
+from llm_policy.archetypes.certificate import certify_bias, mixed_chances
 from llm_policy.archetypes.crowd import crowd_of
-from llm_policy.archetypes.lives import begun
+from llm_policy.archetypes.lives import FewAnswers, begun
 from llm_policy.archetypes.sampling import replicates, sample_of
 from llm_policy.archetypes.society import ArchetypeSociety, archetypes_of, spoken_for
 from llm_policy.audit.variation import jensen_shannon
@@ -35,6 +35,15 @@ def test_the_formula_computed_for_all_is_what_its_workers_answer():
     np.testing.assert_allclose(
         workers.chances.probabilities, formula_chances(crowd, LAW), rtol=1e-3, atol=1e-6
     )
+
+
+def test_chances_between_two_archetypes_are_mixed_by_how_near_each_is():
+    probabilities = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.5, 0.5, 0.0]])
+    understood = np.array([True, True, True, False])
+    answers = FewAnswers(probabilities, understood, np.zeros(4))
+    found = mixed_chances(answers, np.array([0, 1, 1, 2, 2]), np.array([0.25, 0, 1, 0.25, 0]))
+    own = [[0.75, 0.25, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1], [0, 0, 1]]
+    np.testing.assert_allclose(found, own)  # who was not understood is none to be mixed with
 
 
 def test_a_sample_is_of_all_strata_and_its_weights_are_those_of_the_crowd():
