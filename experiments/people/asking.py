@@ -7,9 +7,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
-from econjax import Economy, Utilitarian, settle
+from econjax import Economy, Population, Utilitarian, settle
 from econjax.population import REFERENCE_HOURS
 from experiments.core.modes import mode_for
 from experiments.people.config import PeopleConfig
@@ -71,6 +71,23 @@ class Said(NamedTuple):
     kinks: KinkAnswers
     votes: dict[Argument, VoteShares] | None
     unvoted: str = ""
+
+    def of(self, rows: Int[np.ndarray, " sample"]) -> "Said":
+        """Return what those in some rows said."""
+
+        def some(one: HoursShares) -> HoursShares:
+            return HoursShares(one.hours[rows], one.share[rows], one.known[rows])
+
+        flat, kinked, kinks = self.kinks
+        votes = self.votes and {
+            argument: VoteShares(one.favor[rows], one.known[rows])
+            for argument, one in self.votes.items()
+        }
+        return self._replace(
+            hours=[some(one) for one in self.hours],
+            kinks=KinkAnswers(some(flat), tuple(map(some, kinked)), kinks[:, rows]),
+            votes=votes,
+        )
 
 
 def ways_of(mode: Mode, *, every: bool, renames: bool) -> dict[str, Way]:
@@ -143,22 +160,29 @@ class AskedPeople:
         config = self.config
         return mode_for("workers", config.mode, [engine], probe, most_leaked=config.most_leaked)
 
-    def moments(self, said: Said) -> list[MeasuredMoment]:
-        """Return all moments of what was said."""
-        personas, economy = self.personas, self.economy
-        found = moments_of(
-            economy, self.law, said.hours, values=said.values, groups=published_groups(personas)
-        )
-        own = self.self_employed
-        found += bunching_moments(
-            economy, said.kinks, groups={"wage earners": ~own, "self-employed": own}
-        )
+    def moments(
+        self, said: Said, rows: Int[np.ndarray, " sample"] | None = None
+    ) -> list[MeasuredMoment]:
+        """Return all moments of what was said, by everybody or by those in `rows`.
+
+        These count equally; somebody may be in several rows.
+        """
+        here = np.arange(self.personas.age.size) if rows is None else rows
+        economy, own = self.economy, self.self_employed[here]
+        if rows is not None:
+            said = said.of(rows)
+            skill = np.asarray(economy.population.skill)[rows]
+            economy = Economy(population=Population(skill), preferences=economy.preferences)
+        groups = {name: who[here] for name, who in published_groups(self.personas).items()}
+        found = moments_of(economy, self.law, said.hours, values=said.values, groups=groups)
+        jobs = {"wage earners": ~own, "self-employed": own}
+        found += bunching_moments(economy, said.kinks, groups=jobs)
         if said.votes is None:
             return found
-        weight = np.asarray(economy.population.weight)
-        return found + vote_moments(weight, said.votes, self.voters())
+        voters = {name: who[here] for name, who in self._voters().items()}
+        return found + vote_moments(np.asarray(economy.population.weight), said.votes, voters)
 
-    def voters(self) -> dict[str, Bool[np.ndarray, " agents"]]:
+    def _voters(self) -> dict[str, Bool[np.ndarray, " agents"]]:
         """Return who is in each group of voters."""
         attitude = self.personas.tax_attitude - len(TAX_ATTITUDES) // 2
         return voting_groups(self.reform, self.personas.income, attitude)

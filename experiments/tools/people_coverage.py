@@ -9,25 +9,19 @@ Nobody is asked again, so that a hundred samples cost no more than one populatio
 import argparse
 import json
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
 
-from econjax import Economy, Population
 from experiments.core.choices import EngineOptions
 from experiments.core.config import FORMULA
 from experiments.core.engines import start_engine
-from experiments.people.asking import AskedPeople, Said, published_groups, ways_of
+from experiments.people.asking import AskedPeople, ways_of
 from experiments.people.config import PeopleConfig
 from llm_policy.engines.wrappers.tally import Tally
 from llm_policy.moments.estimates import MomentEstimate
-from llm_policy.moments.hours import HoursShares
-from llm_policy.moments.kinks import KinkAnswers, bunching_moments
-from llm_policy.moments.measure import moments_of
-from llm_policy.moments.referendum import VoteShares
-from llm_policy.moments.votes import vote_moments
-from llm_policy.prompts.referendum import Argument
+from llm_policy.moments.measure import MeasuredMoment
 
 
 def main() -> None:
@@ -61,13 +55,13 @@ def coverage(people: AskedPeople, *, sample: int, seeds: int) -> list[dict[str, 
     """
     [way] = ways_of(people.mode(), every=False, renames=False).values()
     said, rng = people.said(way), np.random.default_rng(people.config.seed)
-    everybody = np.arange(people.config.size)
-    strata = np.array_split(everybody, sample)  # the grid ascends
-    truth = _estimates(people, said, everybody)
+    strata = np.array_split(np.arange(people.config.size), sample)  # the grid ascends
+    truth = _by_name(people.moments(said))
     held: Counter[_Name] = Counter()
     measured: Counter[_Name] = Counter()
     for _ in range(seeds):
-        found = _estimates(people, said, np.array([rng.choice(stratum) for stratum in strata]))
+        rows = np.array([rng.choice(stratum) for stratum in strata])
+        found = _by_name(people.moments(said, rows))
         for name, known in truth.items():
             one = found[name]
             if known.value is not None and one.low is not None and one.high is not None:
@@ -89,42 +83,8 @@ def coverage(people: AskedPeople, *, sample: int, seeds: int) -> list[dict[str, 
 _Name = tuple[str, str]
 
 
-def _estimates(
-    people: AskedPeople, said: Said, rows: Int[np.ndarray, " sample"]
-) -> dict[_Name, MomentEstimate]:
-    """Return all moments of the people in these rows, each of whom counts as one, by name."""
-    weight = np.full(rows.size, 1 / rows.size)
-    skill = np.asarray(people.economy.population.skill)[rows]
-    economy = Economy(
-        population=Population(skill, weight=weight), preferences=people.economy.preferences
-    )
-    own, kinks, personas = people.self_employed[rows], said.kinks, people.personas
-    at_kinks = KinkAnswers(
-        _of_rows(kinks.flat, rows),
-        tuple(_of_rows(one, rows) for one in kinks.kinked),
-        kinks.kinks[:, rows],
-    )
-    found = moments_of(
-        economy,
-        people.law,
-        [_of_rows(one, rows) for one in said.hours],
-        values=said.values,
-        groups={name: who[rows] for name, who in published_groups(personas).items()},
-    )
-    jobs = {"wage earners": ~own, "self-employed": own}
-    found += bunching_moments(economy, at_kinks, groups=jobs)
-    if said.votes is not None:
-        votes: dict[Argument, VoteShares] = {
-            argument: VoteShares(one.favor[rows], one.known[rows])
-            for argument, one in said.votes.items()
-        }
-        groups = {name: who[rows] for name, who in people.voters().items()}
-        found += vote_moments(weight, votes, groups)
-    return {(one.moment, one.group): one.estimate for one in found}
-
-
-def _of_rows(said: HoursShares, rows: Int[np.ndarray, " sample"]) -> HoursShares:
-    return HoursShares(said.hours[rows], said.share[rows], said.known[rows])
+def _by_name(moments: Sequence[MeasuredMoment]) -> dict[_Name, MomentEstimate]:
+    return {(one.moment, one.group): one.estimate for one in moments}
 
 
 if __name__ == "__main__":

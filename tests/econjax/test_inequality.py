@@ -387,3 +387,8 @@ def test_an_error_names_what_is_wrong(name):
     call, message = BAD[name]
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("index", [theil_t, theil_l, lambda v: atkinson_index(v, aversion=2.0)])
+def test_indices_of_negative_values_are_nan_inside_jit(index):
+    assert jnp.isnan(jax.jit(index)(jnp.array([-1.0, 2.0, 3.0])))

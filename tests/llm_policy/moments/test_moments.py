@@ -11,7 +11,7 @@ import pytest
 from econjax import BracketSchedule, Economy, Isoelastic, Population, Quasilinear, us_federal
 from llm_policy.engines.base import EngineError
 from llm_policy.memory.workers import nothing
-from llm_policy.moments.estimates import jackknifed
+from llm_policy.moments.estimates import jackknifed, limits_of
 from llm_policy.moments.hours import ask_hours
 from llm_policy.moments.kinks import ask_kinks, bunching_moments, with_own_schedules
 from llm_policy.moments.measure import (
@@ -290,3 +290,17 @@ def test_every_published_moment_is_measured():
 def test_an_interval_agrees_where_it_overlaps_and_is_not_wide(value, low, high, interval, verdict):
     row = dataclasses.replace(published_moments()[0], value=value, low=low, high=high)
     assert row.verdict(*interval) == verdict
+
+
+def test_a_share_that_nobody_has_may_be_of_a_kind_that_was_not_drawn():
+    nobody, everybody = np.zeros(200), np.ones(200, bool)
+    found = jackknifed(
+        {"x": nobody}, np.ones(200), everybody, lambda m: m["x"], limits=limits_of(nobody)
+    )
+    # Clopper and Pearson: 0 of 200, 99 %
+    assert (found.low, found.high) == (0, pytest.approx(100 * (1 - 0.005 ** (1 / 200))))
+    alike = np.full(200, 30.0)
+    found = jackknifed(
+        {"x": alike}, np.ones(200), everybody, lambda m: m["x"], limits=limits_of(alike)
+    )
+    assert (found.low, found.high) == (30, 30)  # chances, of which none is apart
