@@ -46,7 +46,7 @@ def run_sense(config: SenseConfig, path: Path, session: Session | None) -> Resul
     tally = Tally()
     with mistakes():
         items = items_of(config)
-    answers = ask_items(Tallied(session.engine, tally), items, config.mode)
+    answers = ask_items(Tallied(session.engine, tally), items, config.mode, held=config.schema)
     _write_answers(path / ANSWERS, items, answers)
     found = report_on(items, answers, session.describe().model, config.mode)
     rows = list(sense_rows(config, found))

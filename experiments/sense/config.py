@@ -45,8 +45,15 @@ class SenseConfig(QuestionsConfig, RunConfig):
     mode: Literal["choice", "text"] = "choice"
     """How it answers: choice takes the letter that the model finds likeliest, text reads one from
     JSON."""
+    schema: bool = True
+    """In mode text, hold answers to JSON with one of the letters, where the engine or the server
+    can; with --no-schema a model writes what it likes, as in other harnesses."""
     temperature: float | None = 0.0
     """Sampling temperature of texts."""
+
+    def _check(self) -> None:
+        if self.mode == "choice" and not self.schema:
+            raise ValueError("--no-schema is about --mode text: a choice writes nothing.")
 
     @property
     def questions(self) -> int:

@@ -108,9 +108,14 @@ class Engine(Protocol):
     """Batch in, batch out, in order. Wrappers (journal, dedupe, budget, parallel) speak it too."""
 
     def complete(
-        self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
+        self,
+        prompts: Sequence[Prompt],
+        schema: Schema | None,
+        *,
+        samples: int = 1,
+        max_tokens: int = 64,
     ) -> list[Completion]:
-        """Return `samples` texts under a JSON schema for every prompt.
+        """Return `samples` texts under a JSON schema for every prompt; under None, any text.
 
         A text may be cut at `max_tokens` and then be no JSON: reading it is the caller's business.
 

@@ -99,9 +99,12 @@ class Request(abc.ABC, Generic[Reply]):
 
 @dataclass(frozen=True)
 class TextRequest(Request[list[Completion]]):
-    """A request for `samples` texts a prompt under a schema, of up to `max_tokens` tokens each."""
+    """A request for `samples` texts a prompt, of up to `max_tokens` tokens each.
 
-    schema: Schema
+    They come under a schema, or under None as the model likes.
+    """
+
+    schema: Schema | None
     samples: int = 1
     max_tokens: int = 64
 

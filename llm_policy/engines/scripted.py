@@ -27,7 +27,12 @@ class ScriptedEngine:
         self._likelihood = likelihood
 
     def complete(
-        self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
+        self,
+        prompts: Sequence[Prompt],
+        schema: Schema | None,
+        *,
+        samples: int = 1,
+        max_tokens: int = 64,
     ) -> list[Completion]:
         """Return the scripted texts whole: neither `schema` nor `max_tokens` is enforced."""
         answers = [tuple(self._answer(prompt) for _ in range(samples)) for prompt in prompts]

@@ -116,7 +116,12 @@ class VLLMEngine:
         self._noise = load_format == "dummy" or is_noise(self._config.model)
 
     def complete(
-        self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
+        self,
+        prompts: Sequence[Prompt],
+        schema: Schema | None,
+        *,
+        samples: int = 1,
+        max_tokens: int = 64,
     ) -> list[Completion]:
         """Return `samples` compact JSON texts a prompt under `schema`, at the engine's temperature.
 
@@ -140,7 +145,9 @@ class VLLMEngine:
             n=samples,
             max_tokens=max_tokens,
             temperature=self.temperature,
-            structured_outputs=StructuredOutputsParams(json=json.dumps(schema)),
+            structured_outputs=None
+            if schema is None
+            else StructuredOutputsParams(json=json.dumps(schema)),
         )
         return self._generate(prompts, [_Question(params)], read)
 

@@ -107,7 +107,12 @@ class _Formula:
         return Choices(np.log(np.maximum(found, 1e-300)), np.zeros(len(prompts)), none, none)
 
     def complete(
-        self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
+        self,
+        prompts: Sequence[Prompt],
+        schema: Schema | None,
+        *,
+        samples: int = 1,
+        max_tokens: int = 64,
     ) -> list[Completion]:
         return self._script.complete(prompts, schema, samples=samples, max_tokens=max_tokens)
 

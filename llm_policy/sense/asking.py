@@ -28,10 +28,13 @@ class SenseAnswer(NamedTuple):
     probabilities: tuple[float, ...] | None = None
 
 
-def ask_items(engine: Tallied, items: Sequence[SenseItem], mode: Mode) -> list[SenseAnswer]:
+def ask_items(
+    engine: Tallied, items: Sequence[SenseItem], mode: Mode, *, held: bool = True
+) -> list[SenseAnswer]:
     """Return one answer to each question, in order: the likeliest letter, or the one written.
 
-    Probabilities are compared among the options, however much of them is on none.
+    Probabilities are compared among the options, however much of them is on none. Texts are `held`
+    to a schema, or the model writes what it likes.
 
     Raises:
         EngineError: the engine cannot answer.
@@ -39,8 +42,11 @@ def ask_items(engine: Tallied, items: Sequence[SenseItem], mode: Mode) -> list[S
     answers: dict[int, SenseAnswer] = {}
     for letters in dict.fromkeys(item.letters for item in items):
         places = [place for place, item in enumerate(items) if item.letters == letters]
-        ask = _chosen if mode == "choice" else _written
-        some = ask(engine, [items[place] for place in places], letters)
+        asked = [items[place] for place in places]
+        if mode == "choice":
+            some = _chosen(engine, asked, letters)
+        else:
+            some = _written(engine, asked, letters, held=held)
         answers |= dict(zip(places, some, strict=True))
     return [answers[place] for place in range(len(items))]
 
@@ -57,8 +63,10 @@ def _chosen(engine: Tallied, items: Sequence[SenseItem], letters: str) -> list[S
     ]
 
 
-def _written(engine: Tallied, items: Sequence[SenseItem], letters: str) -> list[SenseAnswer]:
-    form = schema({"answer": {"type": "string", "enum": list(letters)}})
+def _written(
+    engine: Tallied, items: Sequence[SenseItem], letters: str, *, held: bool
+) -> list[SenseAnswer]:
+    form = schema({"answer": {"type": "string", "enum": list(letters)}}) if held else None
     request = TextRequest([item.prompt("text") for item in items], form, max_tokens=MOST_WRITTEN)
     texts = [completion.texts[0] for completion in request.ask(engine)]
     chosen = [read_letter(text, len(letters)) for text in texts]

@@ -133,7 +133,12 @@ class EmbeddedEngine:
         )
 
     def complete(
-        self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
+        self,
+        prompts: Sequence[Prompt],
+        schema: Schema | None,
+        *,
+        samples: int = 1,
+        max_tokens: int = 64,
     ) -> list[Completion]:
         """Return `samples` compact JSON texts a prompt under `schema`, at the engine's temperature.
 

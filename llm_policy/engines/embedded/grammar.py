@@ -26,17 +26,15 @@ class Grammars:
         self._words = -(-vocabulary // 32)
         self._executor = LLExecutor()
 
-    def drafts(self, schema: Schema, *, count: int, max_tokens: int) -> "list[Draft]":
+    def drafts(self, schema: Schema | None, *, count: int, max_tokens: int) -> "list[Draft]":
         """Return `count` answers under `schema` yet to be written, of at most `max_tokens`.
+
+        None allows any text.
 
         Raises:
             EngineError: the schema says what the grammar cannot.
         """
-        grammar = LLMatcher.grammar_from_json_schema(
-            json.dumps(_with_round_numbers(schema)),
-            overrides={"item_separator": ", ", "key_separator": ": ", "whitespace_flexible": False},
-        )
-        matcher = LLMatcher(self._tokens, grammar, log_level=0)
+        matcher = LLMatcher(self._tokens, _grammar_of(schema), log_level=0)
         if matcher.is_error():
             raise EngineError(
                 f"The embedded engine cannot write under this schema ({matcher.get_error()}): use "
@@ -94,6 +92,15 @@ class Draft:
             raise EngineError(f"The grammar of the answers has failed: {self.matcher.get_error()}")
         del self.tokens[self.max_tokens :]
         self.done = len(self.tokens) == self.max_tokens or self.matcher.is_stopped()
+
+
+def _grammar_of(schema: Schema | None) -> str:
+    if schema is None:
+        return LLMatcher.grammar_from_regex("(?s:.*)")
+    return LLMatcher.grammar_from_json_schema(
+        json.dumps(_with_round_numbers(schema)),
+        overrides={"item_separator": ", ", "key_separator": ": ", "whitespace_flexible": False},
+    )
 
 
 def _with_round_numbers(schema: Any) -> Any:

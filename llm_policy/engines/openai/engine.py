@@ -112,7 +112,12 @@ class OpenAIEngine:
         self._served = ServedTokens(self._tokenize, self._server.template)
 
     def complete(
-        self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
+        self,
+        prompts: Sequence[Prompt],
+        schema: Schema | None,
+        *,
+        samples: int = 1,
+        max_tokens: int = 64,
     ) -> list[Completion]:
         """Return `samples` texts under `schema` for every prompt; a refusal is an empty text.
 
@@ -122,12 +127,10 @@ class OpenAIEngine:
         Raises:
             EngineError: the server fails for good; `Interrupted` if it answered some.
         """
-        answer = {"name": "answer", "strict": True, "schema": dict(schema)}
-        body = {
-            "response_format": {"type": "json_schema", "json_schema": answer},
-            "max_tokens": max_tokens,
-            "temperature": self.temperature,
-        }
+        body: dict[str, Any] = {"max_tokens": max_tokens, "temperature": self.temperature}
+        if schema is not None:
+            answer = {"name": "answer", "strict": True, "schema": dict(schema)}
+            body["response_format"] = {"type": "json_schema", "json_schema": answer}
 
         async def ask(prompt: Prompt) -> Completion:
             parts: list[Completion] = []

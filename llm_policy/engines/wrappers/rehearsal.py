@@ -97,12 +97,15 @@ class _Guesser:
         self.count, self.describe, self.close = engine.count, engine.describe, engine.close
 
     def complete(
-        self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
+        self,
+        prompts: Sequence[Prompt],
+        schema: Schema | None,
+        *,
+        samples: int = 1,
+        max_tokens: int = 64,
     ) -> list[Completion]:
         """Return texts that the schema allows."""
-        texts = [
-            tuple(json.dumps(_allowed(schema, self._draw)) for _ in range(samples)) for _ in prompts
-        ]
+        texts = [tuple(_text(schema, self._draw) for _ in range(samples)) for _ in prompts]
         written = self.count([text for own in texts for text in own])
         sums = np.array(written, int).reshape(len(prompts), samples).sum(axis=1).tolist()
         read = self._read(prompts)
@@ -122,6 +125,10 @@ class _Guesser:
         texts = list(Counter(text for prompt in prompts for text in prompt))
         tokens = dict(zip(texts, self.count(texts), strict=True))
         return [tokens[prompt.shared] + tokens[prompt.personal] for prompt in prompts]
+
+
+def _text(schema: Schema | None, draw: random.Random) -> str:
+    return _TEXT if schema is None else json.dumps(_allowed(schema, draw))
 
 
 def _allowed(schema: Schema, draw: random.Random) -> Any:

@@ -15,7 +15,12 @@ class Answering(abc.ABC):
         """Return the answers to a request."""
 
     def complete(
-        self, prompts: Sequence[Prompt], schema: Schema, *, samples: int = 1, max_tokens: int = 64
+        self,
+        prompts: Sequence[Prompt],
+        schema: Schema | None,
+        *,
+        samples: int = 1,
+        max_tokens: int = 64,
     ) -> list[Completion]:
         """Return `samples` texts under a schema for every prompt: see `answer`.
 

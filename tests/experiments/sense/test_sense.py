@@ -98,6 +98,27 @@ def test_who_says_nothing_that_can_be_read_fails(econjax, play, tmp_path):
     assert {each["read"] for each in found.values()} == {0}
 
 
+@pytest.mark.parametrize("held", [True, False])
+def test_texts_are_held_to_a_schema_or_to_nothing(held, items, econjax, play, tmp_path):
+    asked = []
+
+    class Engine(ScriptedEngine):
+        def complete(self, prompts, schema, **kinds):
+            asked.append(schema)
+            return super().complete(prompts, schema, **kinds)
+
+    play(Engine(lambda prompt: 'I would say {"answer": "A"}.'))
+    choices = () if held else ("--no-schema",)
+    ran = econjax("sense", *SIZE, "--mode", "text", *choices, "--runs", tmp_path, "--json")
+    assert ran.code == 0, ran.err
+    assert {each["read"] for each in json.loads(ran.out)["scores"]} == {1}
+    if held:
+        letters = {"".join(schema["properties"]["answer"]["enum"]) for schema in asked}
+        assert letters == {item.letters for item in items}
+    else:
+        assert set(asked) == {None}
+
+
 def test_a_run_has_a_row_for_each_score_an_answer_for_each_question_and_a_table(
     items, econjax, play, tmp_path
 ):
@@ -228,3 +249,8 @@ def test_choices_that_make_no_questions_are_told(command, choices, words, econja
     where = ("--runs", tmp_path) if command == "sense" else (tmp_path / "tasks",)
     told(econjax(command, *where, *choices), words)
     assert list(Path(tmp_path).iterdir()) == []
+
+
+def test_a_choice_writes_nothing_that_a_schema_could_hold(econjax, play, tmp_path):
+    play(ScriptedEngine(lambda prompt: "A"))
+    told(econjax("sense", "--no-schema", "--runs", tmp_path), "--no-schema is about --mode text")

@@ -122,6 +122,16 @@ def test_texts_are_json_under_the_schema_one_per_sample(engine):
         assert all(len(answer.texts) == samples for answer in answers)
 
 
+def test_without_a_schema_a_text_is_what_the_model_likes(engine):
+    for samples in (1, 3):
+        answers = engine.complete(PROMPTS, None, samples=samples, max_tokens=8)
+        assert [len(answer.texts) for answer in answers] == [samples] * len(PROMPTS)
+        assert all(answer.answer_tokens > 0 for answer in answers)
+        texts = {text for answer in answers for text in answer.texts}
+        assert len(texts) > 1
+        assert engine.describe().engine == "scripted" or not all("hours" in text for text in texts)
+
+
 def test_probabilities_sum_to_one_and_the_leak_is_a_share(engine):
     choices = engine.choose(PROMPTS, OPTIONS)
     assert choices.logprob.shape == (len(PROMPTS), len(OPTIONS))

@@ -170,7 +170,9 @@ def test_the_request_is_what_the_protocol_says():
     with fake_engine(chat, temperature=0.3) as engine:
         assert engine.complete(PROMPTS[:1], schema, samples=2, max_tokens=9)[0].texts == ("", "")
         engine.choose(PROMPTS[:1], ["A", "B"])
-    complete, choose = seen
+        engine.complete(PROMPTS[:1], None)
+    complete, choose, free = seen
+    assert "response_format" not in free
     assert complete["messages"] == [
         {"role": "system", "content": "You work."},
         {"role": "user", "content": "Your skill is 0."},
