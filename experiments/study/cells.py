@@ -1,7 +1,5 @@
 """The figures of a study's runs: each one's place among what varies, its seed, and its value."""
 
-import itertools
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,11 +15,9 @@ from experiments.collect.sources import CollectedRun, found_in
 from experiments.core.registry import REGISTRY
 from experiments.report.disclosure import MODEL
 from experiments.study.document import FlagValues, RunList
+from experiments.study.lived import lived_measures
 from experiments.study.plan import PlannedRun
 
-GOVERNMENT = "government.json"
-IMPROVING = "improving_turnover"
-"""The share of leaders who follow another under whom welfare is more than in the year before."""
 CASE = "case"
 """The factor whose levels are the cases of a list of runs."""
 CellPlace = tuple[tuple[str, str], ...]
@@ -79,16 +75,16 @@ def cells_of(
 def measures_of(source: CollectedRun) -> list[str]:
     """Return what can be pooled of a run."""
     names = long_rows(source, collected_schema([source]))[MEASURE].unique().to_pylist()
-    return sorted({*names, *_governed(source)})
+    return sorted({*names, *lived_measures(source)})
 
 
 def _figures(
     run: PlannedRun, source: CollectedRun, schema: pa.Schema, measure: str
 ) -> Iterator[tuple[dict[str, str], int, float]]:
     """Yield of what a figure of a run is, its seed, and its value."""
-    governed = _governed(source)
-    if measure in governed:
-        if (value := governed[measure]) is not None:
+    lived = lived_measures(source)
+    if measure in lived:
+        if (value := lived[measure]) is not None:
             yield {}, run.seed or 0, value
         return
     rows = list(final_rows(long_rows(source, schema), measure))
@@ -131,30 +127,3 @@ def _varied(some: RunList, run: PlannedRun) -> dict[str, str]:
 
 def _sorted(where: Mapping[str, str]) -> CellPlace:
     return tuple(sorted(where.items()))
-
-
-def _governed(source: CollectedRun) -> dict[str, float | None]:
-    """Return what the government of a simulation came to: None where it does not say."""
-    path = source.path / GOVERNMENT
-    if source.manifest["command"] != "simulate" or not path.is_file():
-        return {}
-    said = json.loads(path.read_text("utf-8"))
-    if "turnover" not in said:
-        return {}
-    names = ("turnover", "leader_advantage", "minority_ratio")
-    return {name: said[name] for name in names} | {IMPROVING: _improving(source)}
-
-
-def _improving(source: CollectedRun) -> float | None:
-    """Return how many of the leaders who follow another bring more welfare than the year before."""
-    years: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
-    for row in source.metrics.to_pylist():
-        years[row["tax_year"]].append(row)
-    aim = source.choices["welfare"]
-    lived = [(some[0]["leader"], np.mean([row[aim] for row in some])) for some in years.values()]
-    changes = [
-        worth > before
-        for (old, before), (leader, worth) in itertools.pairwise(lived)
-        if leader != old
-    ]
-    return float(np.mean(changes)) if changes else None
