@@ -26,7 +26,8 @@ def lived_measures(source: CollectedRun) -> dict[str, float | None]:
     years = _years(source)
     path = source.path / GOVERNMENT
     said = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    found = dict(zip((DRIFT, DRIFT_ERROR), _drift(years), strict=True))
+    drift, error = _drift(years)
+    found = {DRIFT: drift, DRIFT_ERROR: error}
     if "turnover" not in said:
         return found
     names = ("turnover", "leader_advantage", "minority_ratio")
