@@ -55,7 +55,7 @@ def test_the_list_has_a_line_for_each(econjax):
     assert all(name in printed for name in NAMES)
 
 
-@pytest.mark.parametrize("tag", ["E1", "E2"])
+@pytest.mark.parametrize("tag", ["E1", "E2", "E5"])
 def test_the_people_of_the_reference_are_those_of_its_code(tag):
     file = find_study("reference").path.parent / "reference" / f"{tag.lower()}.csv"
     with file.open() as lines:
