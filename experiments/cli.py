@@ -1,5 +1,6 @@
 """The command line: one command per experiment, with nothing imported that it does not need."""
 
+import errno
 import json
 import os
 import signal
@@ -45,10 +46,20 @@ def _main(arguments: Sequence[str]) -> None:
     try:
         _run(name, config)
     except (Mistake, EngineError, OSError) as error:
-        NOTES.print(f"econjax: {one_line(error)}", style="red")
+        NOTES.print(f"econjax: {one_line(error)}{_remedy(error)}", style="red")
         sys.exit(2)
     finally:
         TABLE_CHOICES.pop()
+
+
+def _remedy(error: Exception) -> str:
+    """Return what to do about a full disk, which no library's message says."""
+    if not isinstance(error, OSError) or error.errno != errno.ENOSPC:
+        return ""
+    return (
+        ". Make room: what is written stays. `econjax resume` ends a run or a sweep, "
+        "and the same command a study."
+    )
 
 
 def _run(name: str, config: Any) -> None:

@@ -57,8 +57,9 @@ def study_results(
             if found := level_effects(some, cells(part, measure)):
                 pooled.append(PooledMeasure(some.called, measure, found))
             elif done:
-                there = ", ".join(measures_of(sources[done[0]]))
-                NOTES.print(f"The runs {some.called} have no {measure}; they have {there}.")
+                there = measures_of(sources[done[0]])
+                why = "no value of" if measure in there else f"only {', '.join(there)}, not"
+                NOTES.print(f"The runs {some.called} have {why} {measure}.")
     claims = judged(
         document.claims,
         [cells(document.part_of(claim) or 0, claim.measure) for claim in document.claims],

@@ -1,6 +1,7 @@
 """Text from outside is printed, drawn and written as it is, and followed by nobody."""
 
 import csv
+import errno
 import io
 import string
 from dataclasses import replace
@@ -112,6 +113,17 @@ def test_an_error_is_one_line(econjax, monkeypatch, text):
     assert len(ran.err.splitlines()) == 1
     assert ran.err.startswith("econjax: The server says:")
     assert not set(ran.err) & MEANT_FOR_TERMINALS
+
+
+def test_a_full_disk_is_told_with_what_to_do(econjax, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "journal.sqlite")
+
+    monkeypatch.setattr("experiments.cli._run", fail)
+    ran = econjax("parity")
+    assert ran.code == 2
+    assert len(ran.err.splitlines()) == 1
+    assert "No space left on device: 'journal.sqlite'. Make room: what is written stays." in ran.err
 
 
 def test_hostile_names_are_drawn(tmp_path):
