@@ -35,8 +35,9 @@ def lived_measures(source: CollectedRun) -> dict[str, float | None]:
 
 
 class _Year(NamedTuple):
-    """Who led in a tax year, and welfare in its steps."""
+    """A tax year of a seed: who led, and welfare in its steps."""
 
+    seed: int
     leader: str | None
     welfare: list[float]
 
@@ -47,7 +48,7 @@ def _years(source: CollectedRun) -> list[_Year]:
     rows, aim = source.metrics.to_pylist(), source.choices["welfare"]
     for row in sorted(rows, key=lambda row: (row["seed"], row["step"])):
         place = row["seed"], row["tax_year"]
-        years.setdefault(place, _Year(row.get("leader"), [])).welfare.append(row[aim])
+        years.setdefault(place, _Year(row["seed"], row.get("leader"), [])).welfare.append(row[aim])
     return list(years.values())
 
 
@@ -65,6 +66,6 @@ def _improving(years: Sequence[_Year]) -> float | None:
     changes = [
         np.mean(now.welfare) > np.mean(before.welfare)
         for before, now in itertools.pairwise(years)
-        if now.leader != before.leader
+        if now.seed == before.seed and now.leader != before.leader
     ]
     return float(np.mean(changes)) if changes else None

@@ -12,10 +12,17 @@ from experiments.study.lived import lived_measures
 STEPS = 40
 
 
-def source(folder, welfare, leaders, *, command="simulate"):
+def source(folder, welfare, leaders, *, seeds=(0,), command="simulate"):
     """Return a run with a welfare for each tax year and step, under a leader for each year."""
     rows = [
-        {"seed": 0, "step": year * len(steps) + step, "tax_year": year, "leader": who, "worth": w}
+        {
+            "seed": seed,
+            "step": year * len(steps) + step,
+            "tax_year": year,
+            "leader": who,
+            "worth": w,
+        }
+        for seed in seeds
         for year, (steps, who) in enumerate(zip(welfare, leaders, strict=True))
         for step, w in enumerate(steps)
     ]
@@ -64,6 +71,7 @@ def test_improving_turnover_counts_new_leaders_under_whom_welfare_is_more(leader
     elected = {"turnover": 0.4, "leader_advantage": 1.0, "minority_ratio": None}
     (tmp_path / "government.json").write_text(json.dumps(elected))
     welfare = [[10.0, 10.0], [11.0, 13.0], [9.0, 9.0], [30.0, 2.0], [1.0, 1.0]]
-    found = lived_measures(source(tmp_path, welfare, leaders))
-    assert found.items() >= elected.items()
-    assert found["improving_turnover"] == share
+    for seeds in ([0], [0, 1]):  # nobody follows a leader of another seed
+        found = lived_measures(source(tmp_path, welfare, leaders, seeds=seeds))
+        assert found.items() >= elected.items()
+        assert found["improving_turnover"] == share
