@@ -16,6 +16,7 @@ from econjax import (
     Population,
     Quasilinear,
     best_response,
+    equilibrium,
     settle,
 )
 from tests.helpers.laboratory import economy_of, hours_of, rebate_and_gradients, solve
@@ -93,6 +94,19 @@ def test_no_cost_changes_nothing(x64):
         solve(e, schedule).outcome for e in (with_costs(N[::200], 0.0), economy_of(N[::200], E))
     )
     np.testing.assert_allclose(free.utility, plain.utility, rtol=1e-13)
+
+
+def test_a_cost_that_keeps_nobody_home_changes_no_derivative(x64):
+    # Also at borders where rates rise: there nobody jumps, whatever the lead of one side is.
+    edges, rates = jnp.array([0.0, 30_000, 90_000]), jnp.array([0.1, 0.3, 0.5])
+    able = N[::200][20:]
+
+    @eqx.filter_jit
+    def slopes(economy):
+        return jax.jacfwd(lambda r: equilibrium(economy, BracketSchedule(edges, r)).rebate)(rates)
+
+    paid, free = slopes(with_costs(able, 100.0)), slopes(economy_of(able, E))
+    np.testing.assert_allclose(paid, free, rtol=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.optimize import isotonic_regression, minimize
 
 from baselines.gradient.ascent import GradientPlanner, MultiStart, adam, lbfgs
+from baselines.gradient.loop import climbed
 from baselines.gradient.parametrisation import LogNetRates, PlainRates, Squashed
 from econjax import Atkinson, BracketSchedule, Rawlsian
 from econjax.bounds import RateBounds, nearest
@@ -183,6 +184,16 @@ def test_every_ascent_ends_at_the_same_equivalent(x64, name):
     evaluate = evaluator()
     found = best(GradientPlanner(law(), **ASCENTS[name]), steps=40, evaluate=evaluate)
     assert worth(found.recommended.rates) >= simplex() - 1
+
+
+def test_a_compiled_climb_tells_the_slope_that_remains(x64):
+    # In -log(1 - rate), of the log equivalent: its slope in the rate, times 1 - rate.
+    found = jax.jit(lambda: climbed(economy_of(N, 0.25), law(), Atkinson(1.0), steps=1))()
+    rates, step = np.asarray(law().rates), 1e-4
+    ends = [[np.log(worth(rates + s * d)) for s in (1, -1)] for d in step * np.eye(4)]
+    slopes = [(up - down) / (2 * step) for up, down in ends] * (1 - rates)
+    assert found.equivalent == pytest.approx(worth(rates), rel=1e-9)
+    assert found.slope == pytest.approx(np.abs(slopes).max(), rel=0.01)
 
 
 def test_a_limit_that_does_not_bind_changes_nothing():

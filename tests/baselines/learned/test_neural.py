@@ -8,7 +8,7 @@ import pytest
 
 from baselines.learned.economy_prior import AnyAversion, draw_skills, draw_world
 from baselines.learned.neural import AmortisedPlanner
-from baselines.learned.training import TrainingOptions, held_out, train_network
+from baselines.learned.training import HeldOut, TrainingOptions, held_out, train_network
 from econjax import Atkinson, BracketSchedule, Population, Rawlsian
 from econjax.bounds import RateBounds
 from econjax.planning import RationalEvaluator, plan
@@ -81,6 +81,14 @@ def test_brief_training_covers_most_of_the_distance_in_unseen_worlds(trained):
     assert np.mean(held.proposed > held.law) > 0.85
 
 
+def test_the_share_is_of_the_way_to_the_best_of_the_four():
+    # 10 of 20 dollars in one world, whose best is the climb, 15 of 30 where it is the flat rate,
+    # and all of 20 where it is the proposal itself.
+    law, proposed = np.array([80.0, 100, 50]), np.array([90.0, 115, 70])
+    flat, climbed = np.array([85.0, 130, 60]), np.array([100.0, 110, 65])
+    assert HeldOut(law, proposed, flat, climbed).share == pytest.approx((10 + 15 + 20) / 70)
+
+
 def test_training_counts_what_it_asked(trained):
     assert trained.losses.shape == (250,)
     assert trained.evaluations == {"gradient": 250 * 24, "value": 250 * 24 + 256}
@@ -138,6 +146,13 @@ def test_any_aversion_is_atkinson_or_rawls(aversion):
         assert value == pytest.approx(float(exact.equivalent(population, outcome)), rel=1e-6)
         slopes.append(slope)
     np.testing.assert_allclose(*slopes, rtol=1e-5)
+
+
+def test_half_the_populations_of_each_family_are_grids_and_half_are_draws():
+    # The families alternate; a quantile grid rises, draws do not.
+    skills = np.asarray(draw_skills(jax.random.key(3), populations=12, agents=20))
+    rises = np.all(np.diff(skills, axis=1) >= 0, axis=1)
+    assert rises[::2].mean() == rises[1::2].mean() == 0.5
 
 
 def test_worlds_are_what_they_are_said_to_be():

@@ -10,7 +10,7 @@ import pytest
 from baselines.learned.one_step import hours, observe, play, worker_steps_per_second
 from baselines.learned.ppo import PPOPlanner, clipped_objective, log_chance, standardised
 from baselines.learned.two_level import TwoLevel, judge_two_level, learned_hours, train_two_level
-from econjax import Atkinson, BracketSchedule, Population, Quasilinear, Rawlsian
+from econjax import Atkinson, BracketSchedule, Isoelastic, Population, Quasilinear, Rawlsian
 from econjax.planning import RationalEvaluator, plan
 from tests.helpers.laboratory import economy_of, hours_of, settled
 from tests.helpers.reference import THRESHOLDS, US_2024, cost, grid, tax
@@ -84,6 +84,24 @@ def test_a_workers_reward_is_its_own_utility(x64, schedule):
     expected = (utility(potential / 40 * labor) - utility(potential)) / potential
     got = played(economy, Atkinson(1.0), schedule, jnp.asarray(labor), rebate=jnp.asarray(9000.0))
     np.testing.assert_allclose(got.gain, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_with_income_effects_a_workers_reward_is_at_the_rebate_that_it_saw(x64):
+    # Log utility: a dollar is worth 1 / consumption at 40 hours.
+    skill, labor = grid("LN", 60) / 40, np.linspace(15.0, 65.0, 60)
+    economy = replace(workers(), preferences=Isoelastic(1.0, exponent=3.0, scale=5e-6))
+    rates, rebate = np.asarray(LAW.rates), 9000.0
+
+    def choice(hours):
+        income = skill * hours
+        kept = income - tax(THRESHOLDS, rates, income) + rebate
+        return kept, np.log(kept) - 5e-6 * hours**3
+
+    (_, utility), (usual, at_40) = choice(labor), choice(np.full(60, 40.0))
+    got = played(economy, Rawlsian(), LAW, jnp.asarray(labor), rebate=jnp.asarray(rebate))
+    np.testing.assert_allclose(
+        got.gain, usual * (utility - at_40) / (40 * skill), rtol=1e-9, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("schedule", [LAW, FALLING], ids=["rising", "falling"])

@@ -149,7 +149,12 @@ def known(name, elasticity, rates, calibrated=False):
 FALLING = np.array([0.95, 0.83, 0.70, 0.66, 0.64, 0.63, 0.62])
 
 
-@pytest.mark.parametrize("rates", [US_2024, FALLING], ids=["rising", "falling"])
+BUNCHING = np.array([0.0, 0.0, 0.5, 0.5, 0.5, 0.5, 0.5])
+
+
+@pytest.mark.parametrize(
+    "rates", [US_2024, FALLING, BUNCHING], ids=["rising", "falling", "bunching"]
+)
 @pytest.mark.parametrize("name", ["GB2", "LN"])
 def test_the_inferred_workers_are_those_who_were_reported(name, rates):
     economy, schedule, report = known(name, 0.25, rates)
@@ -261,6 +266,18 @@ def test_the_elasticity_of_rational_workers_is_measured(name, elasticity):
     assert state.measured is not None
     assert np.all(state.measured.own)
     np.testing.assert_allclose(state.measured.elasticity, elasticity, rtol=0.05)
+
+
+def test_the_measured_elasticity_errs_by_the_square_of_the_size_alone():
+    # At a flat rate t workers of elasticity 1 earn n (1 - t): two incomes whose logs are L apart
+    # differ by 2 tanh(L / 2) of their mean.
+    planner = EmpiricalSaezPlanner(BracketSchedule([0.0], [0.5]), size=0.1)
+    evaluate, state = evaluator(grid("GB2", 400), 1.0, Atkinson(1.0)), planner.init(KEY)
+    for _ in range(2):
+        schedule, state = planner.ask(KEY, state)
+        state = planner.tell(state, schedule, evaluate.value(schedule))
+    apart = np.log(0.6 / 0.4)
+    np.testing.assert_allclose(state.measured.elasticity, 2 * np.tanh(apart / 2) / apart, rtol=1e-4)
 
 
 def test_each_bracket_has_the_elasticity_of_its_own_workers():

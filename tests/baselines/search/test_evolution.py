@@ -63,6 +63,16 @@ def test_only_the_order_of_equivalents_counts():
     np.testing.assert_array_equal(runs[0].tried, runs[1].tried)
 
 
+def test_a_search_from_scratch_is_its_seed():
+    def tried(seed):
+        evaluate = Valued(bowl(np.full(3, 0.3)))
+        adapt(evaluate, EDGES, seed=seed, evaluations=8, most=1)
+        return np.array(evaluate.tried)
+
+    np.testing.assert_array_equal(tried(1), tried(1))
+    assert not np.any(tried(0)[:8] == tried(1)[:8])
+
+
 def test_telling_leaves_earlier_states_as_they_were():
     planner, evaluate = EvolutionPlanner(flat(EDGES)), Valued(bowl(np.array([0.5, 0.3, 0.6])))
     states, state = [], planner.init(KEY)

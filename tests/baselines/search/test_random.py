@@ -6,9 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 
 from baselines.search.coordinate import CoordinateSearch
 from baselines.search.grid import REFERENCE_RATES, even_grid, factorial_grid, reference_grid
+from baselines.search.random import RandomSearch
 from econjax import Atkinson, BracketSchedule
 from econjax.bounds import RateBounds
 from econjax.planning import RationalEvaluator, plan
@@ -35,6 +37,13 @@ def test_an_even_grid_spreads_every_rate_evenly():
     assert np.abs(np.corrcoef(rates.T) - np.eye(7)).max() < 0.4
     other = even_grid(law(), tries=49, bounds=RateBounds(0.2, 0.8), seed=1).rates
     assert not np.array_equal(rates, other)
+
+
+def test_draws_are_even_between_the_bounds_of_every_rate():
+    evaluate, floor = Valued(bowl(np.full(7, 0.5))), np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7])
+    plan(KEY, RandomSearch(law(), RateBounds(tuple(floor.tolist()), 0.8)), evaluate, steps=40)
+    share = (np.array(evaluate.tried) - floor) / (0.8 - floor)
+    assert stats.kstest(share.ravel(), "uniform").pvalue > 0.01
 
 
 def test_every_combination_is_tried_and_the_best_is_recommended():

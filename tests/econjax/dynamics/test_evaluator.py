@@ -103,6 +103,23 @@ def test_the_gradient_counts_who_jumps_on_the_way(x64):
     np.testing.assert_allclose(heard, expected, atol=0.02 * np.abs(expected).max())
 
 
+def test_from_its_own_equilibrium_a_year_has_the_same_part_of_every_response(x64):
+    # In step t hours have moved 1 - (1 - fraction)^t of the way, and with them those who jump: the
+    # slope is linear in the mean of that.
+    economy, fractions = economy_of(grid("GB2", 200), 0.25), np.array([0.1, 0.25, 1.0])
+
+    def slope(fraction):
+        year = SimulatedEvaluator(
+            economy, Atkinson(1.0), before=law(FALLING), fraction=fraction, steps=5
+        )
+        return year.value_and_grad(law(FALLING)).gradient
+
+    least, some, whole = map(slope, fractions)
+    moved = 1 - ((1 - fractions[:, None]) ** np.arange(1, 6)).mean(axis=1)
+    part = (moved[1] - moved[0]) / (moved[2] - moved[0])
+    np.testing.assert_allclose(some, least + part * (whole - least), rtol=1e-8, atol=1e-4)
+
+
 @pytest.mark.long
 def test_a_plan_for_the_year_beats_one_for_the_end_and_becomes_it(x64):
     n, planner = grid("GB2", 200), GradientPlanner(law())

@@ -111,6 +111,16 @@ def test_groups_add_up_to_all_and_splitting_a_record_changes_nothing():
             np.testing.assert_allclose(one, other, rtol=1e-9)
 
 
+@pytest.mark.parametrize(("tolerance", "beyond"), [(0.0, 20), (5.0, 15), (5.5, 14)])
+def test_who_gains_or_loses_the_tolerance_or_less_counts_for_neither(tolerance, beyond):
+    gains = jnp.arange(40) - 19.5
+    found = eqx.tree_at(lambda effects: effects.gain, moved(economy_of()), gains)
+    all_people = jnp.zeros(40, int)
+    groups = effects_by(found, jnp.asarray(WEIGHT), all_people, groups=1, tolerance=tolerance)
+    losing, gaining = WEIGHT[:beyond].sum() / WEIGHT.sum(), WEIGHT[-beyond:].sum() / WEIGHT.sum()
+    np.testing.assert_allclose([groups.losing[0], groups.gaining[0]], [losing, gaining], rtol=1e-5)
+
+
 def test_order_does_not_matter_and_equals_stay_together():
     values, weight = jnp.array([3.0, 1.0, 2.0, 2.0, 9.0]), jnp.full(5, 0.2)
     found = quantile_groups(values, weight, groups=5)

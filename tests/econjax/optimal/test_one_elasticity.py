@@ -38,10 +38,11 @@ AIMS = (Atkinson(1.0), Atkinson(2.0, floor=20_000.0), Rawlsian(), Utilitarian(),
 @pytest.fixture
 def economy(x64):
     workers = calibrate(gb2(300, jax.random.key(1)), us_federal(2024, LAW))
+    # Somebody is idle, and somebody of high skill counts for nothing.
     idle = Population(
-        jnp.append(workers.skill, 0.0),
-        taste=jnp.append(workers.taste, 1.0),
-        weight=jnp.append(jnp.full(300, 0.9 / 300), 0.1),
+        jnp.append(workers.skill, jnp.array([0.0, 1e6])),
+        taste=jnp.append(workers.taste, jnp.ones(2)),
+        weight=jnp.append(jnp.full(300, 0.9 / 300), jnp.array([0.1, 0.0])),
     )
 
     def of(elasticity: float, max_labor: float = 100.0, floor: float = 15_000.0) -> Economy:

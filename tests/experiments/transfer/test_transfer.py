@@ -2,12 +2,15 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 
 from experiments.report.intervals import Measured
+from experiments.transfer import run
 from experiments.transfer.config import TransferConfig
 from experiments.transfer.run import transfer
+from llm_policy.workers.evaluator import ModelEvaluator
 from tests.helpers.laboratory import float64
 
 SMALL = TransferConfig(
@@ -63,6 +66,24 @@ def test_equivalents_are_per_head(found, improviser, brief_fits):
         more = transfer(TransferConfig(**{**vars(SMALL), "agents": 12}), improviser())
     for one, other in zip(found, more, strict=True):
         assert np.isclose(one.on["rational"].value, other.on["rational"].value, rtol=0.2)
+
+
+def test_schedules_are_compared_on_the_same_draws_and_none_that_they_were_made_on(
+    improviser, monkeypatch
+):
+    keys = []
+
+    class Noting(ModelEvaluator):
+        def __init__(self, society, *, key, **options):
+            keys.append(jax.random.key_data(key).tolist())
+            super().__init__(society, key=key, **options)
+
+    monkeypatch.setattr(run, "ModelEvaluator", Noting)
+    transfer(TransferConfig(**{**vars(SMALL), "planners": ("federal",)}), improviser())
+    # By seed: what was made for rational workers is checked; what is made for models, and checked.
+    for checked, made, again in (keys[:3], keys[3:]):
+        assert checked == again != made
+    assert keys[0] != keys[3]
 
 
 def test_schedules_may_be_made_for_a_crowd_that_is_drawn_from_archetypes(improviser):

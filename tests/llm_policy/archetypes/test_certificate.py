@@ -70,10 +70,11 @@ def test_tails_that_are_small_are_asked_one_and_all():
         sample_of(KEY, crowd_with(1_000), 10)
 
 
-def test_replicates_vary_as_samples_do():
-    crowd = crowd_with(20_000)
-    values = np.random.default_rng(0).normal(size=20_000)
-    samples = [sample_of(jax.random.key(seed), crowd, 120) for seed in range(200)]
+@pytest.mark.parametrize(("agents", "size"), [(20_000, 120), (400, 200)], ids=["few", "half"])
+def test_replicates_vary_as_samples_do(agents, size):
+    crowd = crowd_with(agents)
+    values = np.random.default_rng(0).normal(size=agents)
+    samples = [sample_of(jax.random.key(seed), crowd, size) for seed in range(200)]
     spread = np.std([one.weight @ values[one.place] for one in samples])
     again = [np.std(replicates(KEY, one, 200) @ values[one.place]) for one in samples[:20]]
     assert np.mean(again) == pytest.approx(spread, rel=0.15)

@@ -304,3 +304,11 @@ def test_a_share_that_nobody_has_may_be_of_a_kind_that_was_not_drawn():
         {"x": alike}, np.ones(200), everybody, lambda m: m["x"], limits=limits_of(alike)
     )
     assert (found.low, found.high) == (30, 30)  # chances, of which none is apart
+
+
+def test_workers_of_unequal_weight_tell_of_who_was_not_drawn_as_fewer_alike():
+    # Kish (1965): 100 of weight 1 and 100 of weight 3 are (100 + 300)^2 / (100 + 900) = 160 alike.
+    nobody, everybody = np.zeros(200), np.ones(200, bool)
+    weight = np.repeat([1.0, 3.0], 100)
+    found = jackknifed({"x": nobody}, weight, everybody, lambda m: m["x"], limits=(0.0, 100.0))
+    assert found.high == pytest.approx(100 * (1 - 0.005 ** (1 / 160)))

@@ -135,6 +135,14 @@ def test_every_evaluation_has_keys_of_its_own_that_are_the_runs(economy, law):
     assert dicing(economy, jax.random.key(1)).value(law).labor != first.labor
 
 
+def test_a_year_s_luck_is_its_place_whether_or_not_its_gradient_is_asked_for(economy, law):
+    plain, climbs = dicing(economy), dicing(economy)
+    years = [plain.value(law).labor for _ in range(3)]
+    asked = (climbs.value_and_grad, climbs.value_and_grad, climbs.value)
+    assert [ask(law).labor for ask in asked] == years
+    assert len({float(labor) for labor in years}) == 3
+
+
 def test_a_question_changes_no_later_evaluation(economy, law):
     """Planners that ask and planners that do not meet the same luck in each of their tax years."""
     asks, silent = dicing(economy), dicing(economy)

@@ -134,6 +134,25 @@ def test_taxes_at_all_hours_are_those_of_settling(rates, x64):
     np.testing.assert_allclose(own, tax, rtol=1e-12)
 
 
+def test_workers_of_the_formula_choose_under_the_own_schedule(x64):
+    law, economy = law_of(OWN), economy_of()
+    people = economy.population
+    personas = draw_personas(jax.random.key(0), people)
+    own = {"taste": people.taste, "other_income": people.other_income, "credit": people.credit}
+    alone = Economy(population=Population(people.skill, **own), preferences=Quasilinear(0.25))
+
+    def chances(economy, schedule):
+        workers = taught_workers(economy, personas)
+        return record(jax.random.key(1), workers, [schedule], steps=1).probabilities
+
+    found = chances(economy, law)
+    for group in (0, 1):
+        some = group == GROUP
+        np.testing.assert_allclose(
+            found[some], chances(alone, law.of_group(group))[some], rtol=1e-9
+        )
+
+
 def test_what_workers_see_leaves_out_what_they_have_without_work(x64):
     rich, poor = economy_of(other_income=[0.0, 7_000, 0, 0]), economy_of(other_income=np.zeros(4))
     hours, same = jnp.array([0.0, 40]), np.array([0, 2, 3])
