@@ -25,6 +25,15 @@ GovernmentName = Literal["llm", "fixed", "laissez-faire", "flat", "random", "sae
 
 PEOPLE = "people.csv"
 """The file of a run's people, which another run can take over."""
+_AT_LEAST_1 = (
+    "tax_years",
+    "tax_year",
+    "seeds",
+    "term",
+    "candidates",
+    "term_limit",
+    "planner_shown",
+)
 _THRESHOLDS = {"flat": (0.0,), "three": (0.0, 90_000.0, 159_100.0)}
 
 
@@ -85,6 +94,8 @@ class SimulateConfig(CertifiedConfig, AnsweringConfig):
     """Latest steps that a worker rereads."""
     best: int = 5
     """Best steps that a worker rereads."""
+    averages: bool = True
+    """Tell workers their mean hours and result so far."""
     nudges: bool = True
     """Tell workers which way their last change of hours points."""
     adapt: float = 1.0
@@ -119,6 +130,11 @@ class SimulateConfig(CertifiedConfig, AnsweringConfig):
     """Tell a planner how the last schedule compares with the one before."""
     observe: bool = True
     """Show a planner the distribution of incomes and utilities."""
+    planner_history: Literal["kept", "none", "shuffled"] = "kept"
+    """What a planner or leader rereads of the tax years before: all that is shown, none, or each
+    schedule with the result of another."""
+    planner_shown: int = 5
+    """Best schedules that it rereads, and as many of the latest tax years."""
     queries: int = 0
     """What-if questions to the exact core that a planner may ask each tax year."""
 
@@ -173,7 +189,7 @@ class SimulateConfig(CertifiedConfig, AnsweringConfig):
         check_who_works(self)
         check_dynamics(self)
         check_reform(self)
-        for name in ("tax_years", "tax_year", "seeds", "term", "candidates", "term_limit"):
+        for name in _AT_LEAST_1:
             require_at_least(1, name, getattr(self, name))
         for name in ("warmup", "queries"):
             require_at_least(0, name, getattr(self, name))
@@ -277,6 +293,7 @@ class SimulateConfig(CertifiedConfig, AnsweringConfig):
             think=self.think and self.workers == "llm",
             history=self.history,
             best=self.best,
+            averages=self.averages,
             nudges=self.nudges,
             explore=self.explore,
             statuses=self.statuses,
@@ -294,6 +311,8 @@ class SimulateConfig(CertifiedConfig, AnsweringConfig):
             reflect=self.reflect,
             observe=self.observe,
             statuses=self.statuses,
+            shown=self.planner_shown,
+            history=self.planner_history,
         )
 
     def rules(self) -> "ElectionRules":

@@ -37,12 +37,12 @@ CASES = {
     "bounded": "--altruistic 0.25 --adversarial 0.25 --satisfaction-counts --most-unread 0.6 "
     "--tax-years 3 --brackets three --answer rates --think",
     "asks what if": "--mode text --queries 2 --people traits --brackets three --warmup 0 "
-    "--tax-years 2",
+    "--tax-years 2 --planner-history none",
     "one model": "--one-model --mode choice --people roles --planner saez --tax-years 2",
     "gradient": "--mode text --people written --planner gradient --tax-years 2 --brackets three "
     "--spending federal",
-    "law": "--planner fixed --mode text --tax-years 2 --welfare rawlsian --no-nudges --no-explore "
-    "--history 2 --best 0",
+    "law": "--planner fixed --mode text --tax-years 2 --welfare rawlsian --no-nudges --no-averages "
+    "--no-explore --history 2 --best 0",
     "democratic": "--scenario democratic --mode text --brackets three --tax-years 3 --candidates 3",
     "terms": "--scenario democratic --brackets three --mode choice --no-platforms --rule borda "
     "--term 2 --term-limit 1 --leader society --tax-years 3",
@@ -459,3 +459,11 @@ def test_who_was_not_taught_to_answer_so_is_named_and_the_others_imitate():
     [unlearned] = nature(engine, {"workers": "text"}).remarks
     assert "NOT TAUGHT TO ANSWER SO AS WORKERS:" in unlearned
     assert nature(EngineInfo(engine="embedded", model="other")).remarks == ()
+
+
+def test_workers_and_planners_reread_what_was_chosen(run):
+    texts = ["\n".join((shared, own)) for shared, own, *_ in run.calls()]
+    assert any("On average you chose" in text for text in texts) == run.config.averages
+    if run.config.planner == "llm" and run.config.scenario != "democratic":
+        reread = any("The latest tax years, latest last:" in text for text in texts)
+        assert reread == (run.config.planner_history == "kept")
