@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TextIO
 
@@ -35,19 +35,20 @@ class RunOutcome(NamedTuple):
 def require_unchanged(folder: Path, runs: Sequence[PlannedRun]) -> None:
     """Check that what a study's folder holds are runs of the study as it is now.
 
-    New runs may have come to it.
+    New runs may have come to it, and a choice that another version did not have, as it is if
+    nothing is said.
 
     Raises:
         ValueError: a run of the folder is none of the study any more, or has other choices.
     """
-    planned = {run.name: run.identity() for run in runs}
+    planned = {run.name: run for run in runs}
     for name, old in recorded_identities(folder).items():
         if name not in planned:
             raise ValueError(
                 f"{folder} holds the run {name}, which the study does not have any more: put it "
                 "back into the file, or give the study another --name."
             )
-        if differ := _differences(old, planned[name]):
+        if differ := _differences(old, planned[name].identity(), _unsaid(planned[name].config)):
             raise ValueError(
                 f"The run {name} in {folder} was begun with other choices ({differ}): put them "
                 "back, or give the study another --name."
@@ -151,7 +152,13 @@ def _limits_left(
     }
 
 
-def _differences(old: dict[str, Any], new: dict[str, Any]) -> str:
+def _unsaid(config: Any) -> dict[str, Any]:
+    """Return the choices of a command where nothing is said, as JSON has them."""
+    defaults = {field.name: field.default for field in dataclasses.fields(config)}
+    return {name: list(x) if isinstance(x, tuple) else x for name, x in defaults.items()}
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any], unsaid: Mapping[str, Any]) -> str:
     """Return in words in what two runs differ, or nothing."""
     if old["command"] != new["command"]:
         return f"command: {old['command']} then, {new['command']} now"
@@ -159,7 +166,7 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> str:
     words = [
         f"{name}: {before.get(name)!r} then, {now.get(name)!r} now"
         for name in {**before, **now}
-        if before.get(name) != now.get(name)
+        if before.get(name, unsaid.get(name)) != now.get(name)
     ]
     files = [f"the file {name}" for name in {**old["files"], **new["files"]}]
     changed = [name for name in files if old["files"] != new["files"]]

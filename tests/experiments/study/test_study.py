@@ -229,3 +229,21 @@ REHEARSED = "a rehearsal, and a probe of the model's speed"
 def test_the_commands_of_a_study_are_those_that_leave_runs():
     assert set(commands_of_runs()) == {name for name, one in COMMANDS.items() if one.leaves_run}
     assert INDEX == "study.json"
+
+
+def test_a_choice_of_a_later_version_is_as_it_was_where_nothing_is_said(
+    home, econjax, play, assert_told, whole
+):
+    shutil.copytree(whole, home / "runs" / "lengths")
+    index = home / "runs" / "lengths" / "study.json"
+    told = json.loads(index.read_text())
+    for run in told["runs"].values():
+        del run["config"]["nudges"], run["config"]["score"]
+    index.write_text(json.dumps(told))
+    play(Steadfast())
+    ran = json.loads(econjax("study", "lengths.toml", "--json").out)
+    assert {run["status"] for run in ran["runs"]} == {"complete"}
+    index.write_text(json.dumps(told))
+    changed = FILE.replace("choices = {", "choices = { nudges = false,", 1)
+    (home / "lengths.toml").write_text(changed)
+    assert_told(econjax("study", "lengths.toml"), "nudges: None then, False now")
