@@ -36,14 +36,15 @@ class Preset:
     economy: Economy
     welfare: Callable[[Population, Outcome], Float[Array, ""]]
     summed: bool = True
-    """Whether its code adds workers up, or takes their mean."""
+    """Whether its code adds workers up, or takes a mean of logs, of which per cents say nothing."""
 
 
 def run_parity(config: ParityConfig) -> None:
     """Print the welfare of each economy, beside what the reference prints."""
     for tag, origin in _ORIGINS.items():
-        federal, half = (reference_welfare(preset(tag), rate=rate) for rate in (None, 0.5))
-        gain = f"{half - federal:+.3f}" if tag == "E5" else f"{half / federal - 1:+.1%}"
+        economy = preset(tag)
+        federal, half = (reference_welfare(economy, rate=rate) for rate in (None, 0.5))
+        gain = f"{half / federal - 1:+.1%}" if economy.summed else f"{half - federal:+.3f}"
         print(f"{tag}: {_WELFARE.get(tag, 'inverse-income welfare')} {federal:.3f} ({origin})")
         print(f"    with 50 % in every bracket, its start: {half:.3f}, {gain}")
 

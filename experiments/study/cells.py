@@ -15,7 +15,7 @@ from experiments.collect.sources import CollectedRun, found_in
 from experiments.core.registry import REGISTRY
 from experiments.report.disclosure import MODEL
 from experiments.study.document import FlagValues, RunList
-from experiments.study.lived import lived_measures
+from experiments.study.lived import LIVED, lived_measures
 from experiments.study.plan import PlannedRun
 
 CASE = "case"
@@ -82,7 +82,7 @@ def _figures(
     run: PlannedRun, source: CollectedRun, schema: pa.Schema, measure: str
 ) -> Iterator[tuple[dict[str, str], int, float]]:
     """Yield of what a figure of a run is, its seed, and its value."""
-    lived = lived_measures(source)
+    lived = lived_measures(source) if measure in LIVED else {}
     if measure in lived:
         if (value := lived[measure]) is not None:
             yield {}, run.seed or 0, value

@@ -17,6 +17,9 @@ DRIFT = "drift"
 """The slope of welfare over the steps of a tax year's later half, a mean over the tax years."""
 DRIFT_ERROR = "drift_error"
 """The standard error that least squares give each of these slopes, a mean over the tax years."""
+_ELECTED = ("turnover", "leader_advantage", "minority_ratio")
+LIVED = (DRIFT, DRIFT_ERROR, *_ELECTED, IMPROVING)
+"""All that `lived_measures` may return."""
 
 
 def lived_measures(source: CollectedRun) -> dict[str, float | None]:
@@ -30,8 +33,7 @@ def lived_measures(source: CollectedRun) -> dict[str, float | None]:
     found = {DRIFT: drift, DRIFT_ERROR: error}
     if "turnover" not in said:
         return found
-    names = ("turnover", "leader_advantage", "minority_ratio")
-    return found | {name: said[name] for name in names} | {IMPROVING: _improving(years)}
+    return found | {name: said[name] for name in _ELECTED} | {IMPROVING: _improving(years)}
 
 
 class _Year(NamedTuple):
@@ -45,8 +47,11 @@ class _Year(NamedTuple):
 def _years(source: CollectedRun) -> list[_Year]:
     """Return the tax years of a simulation, in order, each seed's after another's."""
     years: dict[Any, _Year] = {}
-    rows, aim = source.metrics.to_pylist(), source.choices["welfare"]
-    for row in sorted(rows, key=lambda row: (row["seed"], row["step"])):
+    aim, there = source.choices["welfare"], source.metrics.column_names
+    columns = [name for name in ("seed", "step", "tax_year", "leader", aim) if name in there]
+    for row in sorted(
+        source.metrics.select(columns).to_pylist(), key=lambda row: (row["seed"], row["step"])
+    ):
         place = row["seed"], row["tax_year"]
         years.setdefault(place, _Year(row["seed"], row.get("leader"), [])).welfare.append(row[aim])
     return list(years.values())
