@@ -3,8 +3,9 @@
 Run `python -m experiments.tools.archetype_truth --agents 1000000`. The formula is asked as an
 engine, of few, and computed for everybody, a block of workers after the other. With `--model
 econjax-small --agents 20000` everybody is asked, which takes as many calls a schedule. One step
-under each of three schedules: calls against decisions, the distribution of hours, welfare, and
-whether the certificate's intervals cover the truth.
+under each of five schedules: calls against decisions, the distribution of hours and a test of
+whether it is the same, welfare, the order of the schedules by it, and whether the certificate's
+intervals cover the truth.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
+from scipy.stats import chi2
 
 from econjax import (
     Atkinson,
@@ -34,6 +36,7 @@ from experiments.core.choices import EngineOptions
 from experiments.core.config import FORMULA
 from experiments.core.engines import start_engine
 from experiments.report.disclosure import SHIPPED
+from llm_policy.answers.elicitation import MOST_LEAKED
 from llm_policy.archetypes.certificate import BiasCertificate, certify_bias, mixed_chances
 from llm_policy.archetypes.crowd import PeopledEconomy, crowd_of
 from llm_policy.archetypes.lives import FewAnswers, ask, begun
@@ -70,6 +73,7 @@ def main() -> None:
     parser.add_argument("--audited", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--model", default=FORMULA)
+    parser.add_argument("--most-unread", type=float, default=MOST_LEAKED)
     print(json.dumps(against_truth(parser.parse_args()), indent=1))
 
 
@@ -78,13 +82,19 @@ def against_truth(chosen: argparse.Namespace) -> dict[str, Any]:
     law, key, started = us_federal(2024), jax.random.key(chosen.seed), time.perf_counter()
     population = calibrate(gb2(chosen.agents), law)
     crowd = crowd_of(key, Economy(population=population, preferences=Quasilinear(0.25)))
-    make = makes_models(_engine(chosen.model))
+    make = makes_models(_engine(chosen.model), most_leaked=chosen.most_unread)
     few = archetypes_of(crowd, make, law, most=chosen.archetypes, tolerance=chosen.error)
     chosen_in, steep = time.perf_counter() - started, jnp.minimum(1.6 * law.rates, 0.8)
-    schedules = {"law": law.rates, "flat 30 %": 0.3 + 0 * law.rates, "steep": steep}
+    flat = jnp.zeros_like(law.rates)
+    schedules = {"law": law.rates, "flat 30 %": 0.3 + flat, "steep": steep}
+    schedules |= {"no tax": flat, "flat 60 %": 0.6 + flat}
     found = {
         name: _under(key, few, BracketSchedule(law.thresholds, rates), chosen)
         for name, rates in schedules.items()
+    }
+    by_worth = {
+        whose: sorted(found, key=lambda name: -found[name][whose])
+        for whose in ("equivalent", "true_equivalent")
     }
     audits = sum(one["audit_calls"] for one in found.values())
     decisions = len(schedules) * chosen.agents
@@ -102,6 +112,8 @@ def against_truth(chosen: argparse.Namespace) -> dict[str, Any]:
         "fewer_with_audit": decisions / (calls + audits),
         "seconds_to_choose": chosen_in,
         "peak_gigabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+        "best_first": by_worth["equivalent"],
+        "truly_best_first": by_worth["true_equivalent"],
         "schedules": found,
     }
 
@@ -162,13 +174,14 @@ def _under(key, few: Archetypes, schedule: BracketSchedule, chosen: Any) -> dict
     if chosen.model != FORMULA:
         rebate = society.begin(schedule).rebate
         chances = partial(asked_chances, schedule=schedule, few=few, rebate=rebate)
-    hours, apart, truth = _truth(few, schedule, steps[0].answers, chances)
+    hours, apart, same, truth = _truth(few, schedule, steps[0].answers, chances)
     worth, drawn = float(truth.equivalent), float(report.equivalent)
     return {
         "seconds": seconds,
         "divergence": float(jensen_shannon(certificate.hours, hours)),
         "variation": float(total_variation(certificate.hours, hours)),
         "divergence_by_worker": apart,
+        "same_distribution": same,
         "equivalent": drawn,
         "true_equivalent": worth,
         "relative_error": drawn / worth - 1,
@@ -196,9 +209,11 @@ def _covered(certificate: BiasCertificate, hours, report, truth) -> dict[str, bo
 
 
 def _truth(few: Archetypes, schedule: BracketSchedule, answers: FewAnswers, chances_of: Any):
-    """Return the distribution of hours, how far each worker's chances are from it, the report.
+    """Return the distribution of hours, how far each worker's chances are from it, a test, a report.
 
-    The report is the mean over draws of everybody's hours, of which there are the more, the fewer
+    The test is of hours drawn once with the chances that workers state and once with those of
+    their archetypes: Wald's statistic of the difference between the two counts of each option, whose
+    covariance is known, is chi-squared if both are drawn from the same. The report is the mean over draws of everybody's hours, of which there are the more, the fewer
     workers there are.
     """
     economy, agents = few.crowd.economy, few.crowd.economy.population.agents
@@ -206,18 +221,28 @@ def _truth(few: Archetypes, schedule: BracketSchedule, answers: FewAnswers, chan
     draws = max(1, min(_MOST_DRAWS, _DRAWN // agents))
     rng, labor = np.random.default_rng(0), np.empty((draws, agents), np.float32)
     hours, apart = np.zeros(len(_HOURS)), 0.0
+    counts, covariance = np.zeros(len(_HOURS)), np.zeros((len(_HOURS), len(_HOURS)))
     for start in range(0, agents, _BLOCK):
         here = np.arange(start, min(start + _BLOCK, agents))
         chances = chances_of(few.crowd.some(here))
         drawn = mixed_chances(answers, *(part[here] for part in few.links))
         hours += weight[here] @ chances
         apart += weight[here] @ jensen_shannon(chances, drawn)
-        reached = np.cumsum(chances, axis=1)[:, :-1]
+        for sign, ones in ((1, chances), (-1, drawn)):
+            counts += sign * np.bincount(_drawn(rng, ones), minlength=len(_HOURS))
+            covariance += np.diag(ones.sum(axis=0)) - ones.T @ ones
         for one in labor:
-            one[here] = _HOURS[(rng.random((len(here), 1)) >= reached).sum(axis=1)]
+            one[here] = _HOURS[_drawn(rng, chances)]
     reports = [_settled(economy, schedule, one) for one in labor]
     report = jax.tree.map(lambda *values: sum(values) / draws, *reports)
-    return hours / weight.sum(), float(apart / weight.sum()), report
+    wald, degrees = counts @ np.linalg.pinv(covariance) @ counts, (hours > 0).sum() - 1
+    same = {"statistic": wald, "degrees": int(degrees), "p": float(chi2.sf(wald, degrees))}
+    return hours / weight.sum(), float(apart / weight.sum()), same, report
+
+
+def _drawn(rng: np.random.Generator, chances: Float[np.ndarray, "n options"]) -> np.ndarray:
+    """Return the place of an option drawn for each row."""
+    return (rng.random((len(chances), 1)) >= np.cumsum(chances, axis=1)[:, :-1]).sum(axis=1)
 
 
 def _settled(economy: Economy, schedule: BracketSchedule, labor: Float[np.ndarray, " agents"]):
