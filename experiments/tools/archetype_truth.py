@@ -209,12 +209,12 @@ def _covered(certificate: BiasCertificate, hours, report, truth) -> dict[str, bo
 
 
 def _truth(few: Archetypes, schedule: BracketSchedule, answers: FewAnswers, chances_of: Any):
-    """Return the distribution of hours, how far each worker's chances are from it, a test, a report.
+    """Return the distribution of hours, each worker's distance from it, a test, the mean report.
 
     The test is of hours drawn once with the chances that workers state and once with those of
-    their archetypes: Wald's statistic of the difference between the two counts of each option, whose
-    covariance is known, is chi-squared if both are drawn from the same. The report is the mean over draws of everybody's hours, of which there are the more, the fewer
-    workers there are.
+    their archetypes: Wald's statistic of the difference between the two counts of each option,
+    whose covariance is known, is chi-squared if both are drawn from the same. The report is the
+    mean over draws of everybody's hours, of which there are the more, the fewer workers there are.
     """
     economy, agents = few.crowd.economy, few.crowd.economy.population.agents
     weight = np.asarray(economy.population.weight).astype(float)
