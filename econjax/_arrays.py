@@ -42,6 +42,23 @@ def dot(a: Array, b: Array) -> Array:
     return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
 
 
+def at_least(
+    values: Float[Array, "..."], least: Float[Array, "..."] | np.floating
+) -> Float[Array, "..."]:
+    """Return the values, or what they are least, whose equals keep all of their derivative.
+
+    `jnp.maximum` gives these half of it, and takes an array of shares to do so.
+    """
+    return jnp.where(values < least, least, values)
+
+
+def at_most(
+    values: Float[Array, "..."], most: Float[Array, "..."] | np.floating
+) -> Float[Array, "..."]:
+    """Return the values, or what they are at most, as `at_least` does."""
+    return jnp.where(values > most, most, values)
+
+
 def running_sum(values: Float[Array, " agents"]) -> Float[Array, " agents"]:
     """Return the sum of the entries up to each.
 

@@ -7,7 +7,7 @@ large, and bound the memory that such arrays take.
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -28,8 +28,8 @@ ON_ACCELERATORS = 2**24
 H200 (JAX 0.11.2)."""
 
 
-def in_blocks(function: Callable[[Economy], Result], economy: Economy) -> Result:
-    """Return function(economy) of arrays with an entry for each worker, block by block.
+def in_blocks(function: Callable[..., Result], economy: Economy, *given: Any) -> Result:
+    """Return function(economy, *given) of arrays with an entry for each worker, block by block.
 
     The population's credits that depend on income are `None`. A block takes as many workers from
     every device, from equal shares in their order, so that nothing moves between devices.
@@ -37,23 +37,28 @@ def in_blocks(function: Callable[[Economy], Result], economy: Economy) -> Result
     agents = economy.population.agents
     cut = _cut(agents)
     if cut is None:
-        return function(economy)
-    found = _over_blocks(function, economy, cut)
+        return function(economy, *given)
+    found = _over_blocks(function, economy, given, cut)
     return jax.tree.map(lambda values: _joined(values, cut, agents), found)
 
 
-def sum_of_blocks(function: Callable[[Economy], Result], economy: Economy) -> Result:
-    """Return function(economy) of sums over workers by weight, each the sum over blocks."""
+def sum_of_blocks(function: Callable[..., Result], economy: Economy, *given: Any) -> Result:
+    """Return function(economy, *given) of sums over workers by weight, each the sum over blocks."""
     cut = _cut(economy.population.agents)
     if cut is None:
-        return function(economy)
-    return jax.tree.map(lambda sums: jnp.sum(sums, axis=0), _over_blocks(function, economy, cut))
+        return function(economy, *given)
+    found = _over_blocks(function, economy, given, cut)
+    return jax.tree.map(lambda sums: jnp.sum(sums, axis=0), found)
 
 
 def _over_blocks(
-    function: Callable[[Economy], Result], economy: Economy, cut: tuple[int, int, int]
+    function: Callable[..., Result], economy: Economy, given: tuple, cut: tuple[int, int, int]
 ) -> Result:
-    """Return the results for all blocks, stacked; what fills up the last one has no weight."""
+    """Return the results for all blocks, stacked; what fills up the last one has no weight.
+
+    What is the same in every block is handed to each anew. Otherwise XLA spreads each number of it
+    over a block's workers before the loop, and reads these arrays again in every block.
+    """
     lanes, blocks, size = cut
     filled = lanes * blocks * size - economy.population.agents
 
@@ -70,12 +75,17 @@ def _over_blocks(
         divided(workers.weight, mode="constant"),
     )
 
-    @partial(jax.checkpoint, policy=_KEPT, prevent_cse=False)
-    def of_block(part) -> Result:
-        own = jax.tree.map(lambda values: values.reshape(lanes * size), part)
-        return function(eqx.tree_at(lambda e: e.population, economy, own))
+    rest = (eqx.tree_at(lambda e: e.population, economy, None), given)
+    shared = jax.tree.map(lambda v: jnp.broadcast_to(v, (blocks, *jnp.shape(v))), rest)
 
-    return jax.lax.map(of_block, parts)
+    @partial(jax.checkpoint, policy=_KEPT, prevent_cse=False)
+    def of_block(block) -> Result:
+        part, (alike, given) = block
+        own = jax.tree.map(lambda values: values.reshape(lanes * size), part)
+        whole = eqx.tree_at(lambda e: e.population, alike, own, is_leaf=lambda x: x is None)
+        return function(whole, *given)
+
+    return jax.lax.map(of_block, (parts, shared))
 
 
 def _cut(agents: int) -> tuple[int, int, int] | None:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float, Int
 
-from econjax._arrays import UNROLLED, fold
+from econjax._arrays import UNROLLED, at_least, at_most, fold
 from econjax._groups import row_of, spread, summed
 from econjax.economy import Economy, income_and_tax
 from econjax.population import Population
@@ -165,8 +165,9 @@ def optimum(economy: Economy, bracket: Bracket, rebate: Float[Array, ""]) -> Poi
     if workers.other_income is not None:
         at_zero = at_zero + (1 - bracket.rate) * workers.other_income
     hours = economy.preferences.linear_labor(bracket.log_net_rate, at_zero, workers)
-    unlimited = jnp.clip(_in_all(workers, _earned(economy, hours)), bracket.start, bracket.end)
-    income = jnp.minimum(unlimited, _in_all(workers, reach(economy)))
+    earned = _earned(economy, hours)
+    unlimited = at_most(at_least(_in_all(workers, earned), bracket.start), bracket.end)
+    income = at_most(unlimited, _in_all(workers, reach(economy)))
     return _point(economy, income, bracket.owed + bracket.rate * (income - bracket.start), rebate)
 
 
@@ -226,7 +227,7 @@ def _in_all(workers: Population, earned: Float[Array, " agents"]) -> Float[Array
 
 def _earned(economy: Economy, hours: Float[Array, " agents"]) -> Float[Array, " agents"]:
     skill = economy.population.skill
-    return jnp.where(skill > 0, skill * jnp.minimum(hours, economy.max_labor), 0)
+    return jnp.where(skill > 0, skill * at_most(hours, economy.max_labor), 0)
 
 
 def reach(economy: Economy) -> Float[Array, " agents"]:
@@ -261,22 +262,20 @@ def _select(table: Bracket, chosen: Int[Array, "*shape"]) -> Bracket:
 
 @partial(_select.defjvp, symbolic_zeros=True)
 def _select_jvp(primals, tangents):
-    """As a sum of steps, whose transpose is a masked sum per bracket of all that moves at once."""
+    """As a product with who is in which bracket, whose transpose is one too: no kernel a sum."""
     table, chosen = primals
-    moving = [t for t in tangents[0] if not isinstance(t, SymbolicZero)]
     own = _select(table, chosen)
+    moving = [t for t in tangents[0] if not isinstance(t, SymbolicZero)]
     if not moving:
         return own, jax.tree.map(jnp.zeros_like, own)
 
     @partial(jax.checkpoint, prevent_cse=False)
-    def add(
-        moves: list[Float[Array, "*shape"]], row: tuple[list[Float[Array, ""]], Int[Array, ""]]
-    ):
-        above = chosen >= row[1]
-        return [move + step * above for move, step in zip(moves, row[0], strict=True)], None
+    def moved(rows: list[Float[Array, " brackets"]]) -> list[Float[Array, "*shape"]]:
+        number = jnp.arange(rows[0].size).reshape(-1, *(1 for _ in chosen.shape))
+        held = (chosen[None] == number).astype(rows[0].dtype)
+        return [jnp.tensordot(row, held, 1, precision="highest") for row in rows]
 
-    rows = ([jnp.diff(t) for t in moving], jnp.arange(1, table.rate.shape[0]))
-    moves = iter(jax.lax.scan(add, [jnp.broadcast_to(t[0], chosen.shape) for t in moving], rows)[0])
+    moves = iter(moved(moving))
     still = jnp.zeros(chosen.shape, table.rate.dtype)
     return own, Bracket(
         *(still if isinstance(t, SymbolicZero) else next(moves) for t in tangents[0])

@@ -204,9 +204,9 @@ def _choose(
 ) -> Int[Array, " agents"]:
     """Return the number of the bracket that holds each worker's best point.
 
-    Workers of one type need only compare it with the types that enter each bracket, but for those
-    whom the longest week keeps from earning what their type would: where rates fall, all points are
-    compared.
+    Workers of one type need only compare it with the types that enter each bracket, and the income
+    of the longest week with where it starts, but for those whom that week keeps from earning what
+    their type would: where rates fall, all points are compared.
     """
     lowest = jnp.zeros(economy.population.skill.shape, int)
     if schedule.rates.shape[-1] == 1:
@@ -216,13 +216,20 @@ def _choose(
     log_type = economy.preferences.log_type(economy.population)
     group = schedule.group_of(economy.population)
 
-    def passes(entry: Float[Array, " _"]) -> Bool[Array, " agents"]:
-        return log_type > (entry[0] if group is None else spread(entry, group))
+    def passes(values: Float[Array, " agents"], border: Float[Array, " _"]):
+        return values > (border[0] if group is None else spread(border, group))
 
-    chosen = fold(lambda passed, entry: passed + passes(entry), lowest, entries)
+    most, starts = reach(economy), _border_starts(one_worker(economy, schedule), schedule)
+    chosen = fold(
+        lambda passed, row: passed + (passes(log_type, row[0]) & passes(most, row[1])),
+        lowest,
+        (entries, starts),
+    )
 
     def mend(chosen: Int[Array, " agents"]) -> Int[Array, " agents"]:
-        own = pick(economy, schedule, chosen)
+        none = jnp.minimum(chosen, 0)
+        wanted = fold(lambda passed, entry: passed + passes(log_type, entry), none, entries)
+        own = pick(economy, schedule, wanted)
         free = eqx.tree_at(
             lambda e: e.max_labor, economy, jnp.full_like(economy.max_labor, jnp.inf)
         )

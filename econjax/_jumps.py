@@ -91,14 +91,14 @@ def _arriving_revenue_jvp(primals, tangents):
     counted = exists & last & (slope > 0)
     moved = jnp.zeros_like(at) if lift is None else lift / jnp.where(counted, slope, 1)
     gain = jnp.where(counted, high.tax - low.tax, 0)
-    types, type_moves = eqx.filter_jvp(log_types, (economy,), tangents[:1])
+    _, type_moves = eqx.filter_jvp(log_types, (economy,), tangents[:1])
     group = _group_met(economy, schedule)
     borders = _Borders(at, counted)
-    total = _arriving(economy, types, bandwidth, borders, gain * moved, group)
+    total = _arriving(economy, bandwidth, borders, gain * moved, group)
     if type_moves is None:
         return zero, total
     borders, gain = jax.tree.map(lambda values: spread(values, group), (borders, gain))
-    return zero, total + _arriving(economy, types, bandwidth, borders, gain * type_moves[None])
+    return zero, total + _arriving(economy, bandwidth, borders, gain * type_moves[None])
 
 
 def _slope_and_lift(
@@ -128,7 +128,6 @@ class _Borders(NamedTuple):
 
 def _arriving(
     economy: Economy,
-    types: Float[Array, " agents"],
     bandwidth: Float[Array, ""] | None,
     borders: _Borders,
     brought: Float[Array, "borders _"],
@@ -141,15 +140,16 @@ def _arriving(
     """
     weight, (at, counted) = economy.population.weight, borders
 
-    def kernel() -> tuple[Float[Array, ""], Float[Array, "borders met"]]:
+    def kernel() -> tuple[Float[Array, " agents"], Float[Array, ""], Float[Array, "borders met"]]:
+        types = jax.lax.stop_gradient(log_types(economy))
         reach = default_bandwidth(economy) if bandwidth is None else bandwidth
         counts = (weight > 0) & jnp.isfinite(types)
         lowest = jnp.min(jnp.where(counts, types, jnp.inf))
         highest = jnp.max(jnp.where(counts, types, -jnp.inf))
-        return reach, peak(at, reach, (lowest, highest))
+        return types, reach, peak(at, reach, (lowest, highest))
 
     def masses() -> Float[Array, "borders met"]:
-        reach, height = kernel()
+        types, reach, height = kernel()
 
         def mass(border: tuple[Float[Array, " met"], Float[Array, " met"]]):
             own_at, own_height = (spread(values, group) for values in border)
@@ -161,7 +161,7 @@ def _arriving(
     if group is not None or brought.shape[1] == 1:
         mass = jax.lax.cond(jnp.any(counted), masses, lambda: jnp.zeros_like(at))
         return jnp.sum(mass * brought)
-    reach, height = kernel()
+    types, reach, height = kernel()
 
     @partial(jax.checkpoint, prevent_cse=False)
     def add(total: Float[Array, ""], border: tuple[Float[Array, " #met"], ...]):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Bool, Float, Int
 
-from econjax._arrays import fold
+from econjax._arrays import at_most, fold
 from econjax._compiled import compiled
 from econjax._groups import row_of, spread
 
@@ -110,7 +110,7 @@ def owed(
     rates: Float[Array, " brackets"],
 ) -> Float[Array, "*shape"]:
     """Return the tax on incomes, of which inf is the largest number there is."""
-    return _owed(jnp.minimum(income, jnp.finfo(income.dtype).max), thresholds, rates)
+    return _owed(at_most(income, jnp.finfo(income.dtype).max), thresholds, rates)
 
 
 @compiled

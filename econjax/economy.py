@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, require, require_scalar, seen
+from econjax._arrays import as_float, at_least, require, require_scalar, seen
 from econjax._compiled import compiled
 from econjax.population import Population
 from econjax.schedule import AbstractSchedule
@@ -140,7 +140,7 @@ def utility_of(
     economy: Economy, consumption: Float[Array, " agents"], labor: Float[Array, " agents"]
 ) -> Float[Array, " agents"]:
     """Return everybody's utility, in utils, of consumption less what working costs, floored."""
-    seen = jnp.maximum(spendable(economy, consumption, labor), economy.consumption_floor)
+    seen = at_least(spendable(economy, consumption, labor), economy.consumption_floor)
     return economy.preferences.utility(seen, labor, economy.population)
 
 

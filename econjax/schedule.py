@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, require, require_scalar, seen
+from econjax._arrays import as_float, at_most, require, require_scalar, seen
 from econjax._groups import row_of
 from econjax._taxes import owed, owed_by_group, rate_above, row_passed
 from econjax.population import Population
@@ -325,4 +325,4 @@ def _require_one_group(schedule: BracketSchedule) -> None:
 def _finite(income: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Return incomes with inf as the largest number there is."""
     income = as_float(income)
-    return jnp.minimum(income, jnp.finfo(income.dtype).max)
+    return at_most(income, jnp.finfo(income.dtype).max)

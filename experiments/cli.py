@@ -67,7 +67,9 @@ def _run(name: str, config: Any) -> None:
     import jax
 
     from experiments.core.compilations import keep_compilations
+    from experiments.core.memory import keep_memory
 
+    keep_memory()
     command = EVERY_COMMAND[name]
     own = "float64" if command.leaves_run else getattr(config, "precision", "float64")
     jax.config.update("jax_enable_x64", own == "float64")

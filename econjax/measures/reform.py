@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float
 from econjax._compiled import compiled
-from econjax.economy import Economy, Outcome, settle, spendable
+from econjax.economy import Economy, Outcome, income_and_tax, spendable
 from econjax.response import equilibrium
 from econjax.schedule import AbstractSchedule
 from econjax.welfare.inequality import position
@@ -74,17 +74,22 @@ def reform_effects(
         TypeError: a schedule to which `best_response` knows no answer.
     """
     before, after = (equilibrium(economy, schedule).outcome for schedule in (base, reform))
-    unchanged = settle(economy, reform, before.labor)
+    # All by hours, so that what does not change is 0 to the last digit.
+    workers = economy.population
+    law, old, new = (
+        income_and_tax(workers, schedule, outcome.labor)[1]
+        for schedule, outcome in ((base, before), (reform, before), (reform, after))
+    )
     own = [(spendable(economy, o.consumption, o.labor), o.labor) for o in (before, after)]
-    gain = economy.preferences.advantage(*own[1], own[0], economy.population)
+    gain = economy.preferences.advantage(*own[1], own[0], workers)
     return ReformEffects(
         before=before,
         after=after,
         gain=gain,
-        mechanical=unchanged.tax - before.tax,
-        behavioural=after.tax - unchanged.tax,
-        marginal_before=base.of(economy.population).marginal_rate(before.income),
-        marginal_after=reform.of(economy.population).marginal_rate(after.income),
+        mechanical=old - law,
+        behavioural=new - old,
+        marginal_before=base.of(workers).marginal_rate(before.income),
+        marginal_after=reform.of(workers).marginal_rate(after.income),
     )
 
 

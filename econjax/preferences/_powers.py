@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from econjax._arrays import at_most
 from econjax.population import Population
 from econjax.utility import Agents
 
@@ -31,12 +32,12 @@ def power(
     """
     positive = base > 0
     log = jnp.log(jnp.where(positive, base, 1))
-    return jnp.where(positive, jnp.exp(jnp.minimum(exponent * log, most)), 0)
+    return jnp.where(positive, jnp.exp(at_most(exponent * log, most)), 0)
 
 
 def hours_of(log_hours: Float[Array, "..."]) -> Float[Array, "..."]:
     """Return hours, cut where nobody has so many, so that no gradient is 0 * inf."""
-    return jnp.exp(jnp.minimum(log_hours, 0.5 * jnp.log(jnp.finfo(log_hours.dtype).max)))
+    return jnp.exp(at_most(log_hours, 0.5 * jnp.log(jnp.finfo(log_hours.dtype).max)))
 
 
 def log_skill_of(workers: Population) -> tuple[Agents, Bool[Array, " agents"]]:

@@ -9,7 +9,7 @@ from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
-from econjax._arrays import require, require_scalar
+from econjax._arrays import at_most, require, require_scalar
 from econjax.population import Population
 from econjax.preferences._powers import (
     TOO_REGRESSIVE,
@@ -229,7 +229,7 @@ def _log_root_jvp(primals, tangents):
     larger = jnp.maximum(log_x, log_sum)
     whole, part = jnp.exp(log_sum - larger), jnp.exp(log_x - larger)
     most = 0.5 * jnp.log(jnp.finfo(log_x.dtype).max)
-    per_shift = second * jnp.exp(jnp.minimum(-larger, most))
+    per_shift = second * jnp.exp(at_most(-larger, most))
     excess = (by_first * log_x + by_second * log_sum - by_known) * whole + by_shift * per_shift
     return log_x, -excess / (first * whole + second * part)
 

@@ -1,5 +1,7 @@
 """Exact best responses, and the equilibrium they form."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -8,11 +10,11 @@ from numpy.typing import ArrayLike
 
 from econjax._arrays import as_float, is_concrete, require_scalar, split_moving
 from econjax._blocks import in_blocks, sum_of_blocks
-from econjax._budget import advantage, best_point, home, with_credits
+from econjax._budget import Point, advantage, best_point, home, with_credits
 from econjax._choices import choices, shared_entries
 from econjax._compiled import compiled
 from econjax._jumps import arriving_revenue
-from econjax.economy import Economy, Outcome, income_and_tax, paid_out
+from econjax.economy import Economy, Outcome, paid_out
 from econjax.schedule import AbstractSchedule
 
 
@@ -46,7 +48,7 @@ def _best_response(
 ) -> Float[Array, " agents"]:
     economy, schedule = with_credits(economy, schedule)
     entries = shared_entries(economy, schedule, rebate)
-    return in_blocks(lambda part: _best_hours(part, schedule, rebate, entries), economy)
+    return in_blocks(_best_hours, economy, schedule, rebate, entries)
 
 
 def _best_hours(
@@ -56,12 +58,23 @@ def _best_hours(
     entries: Float[Array, "borders _"] | None,
 ) -> Float[Array, " agents"]:
     """Return the best hours of few workers, of whom `entries` are the shared ones."""
+    return _best_points(economy, schedule, rebate, entries).labor
+
+
+def _best_points(
+    economy: Economy,
+    schedule: AbstractSchedule,
+    rebate: Float[Array, ""],
+    entries: Float[Array, "borders _"] | None,
+) -> Point:
+    """Return the best points of few workers, at work or at home."""
     chosen = choices(economy, schedule, rebate, entries)
     point = best_point(economy, schedule, rebate, chosen)
     if economy.population.fixed_cost is None:
-        return point.labor
-    goes = advantage(economy, point, home(economy, schedule, rebate)) > 0
-    return jnp.where(jax.lax.stop_gradient(goes), point.labor, 0)
+        return point
+    at_home = home(economy, schedule, rebate)
+    goes = jax.lax.stop_gradient(advantage(economy, point, at_home) > 0)
+    return jax.tree.map(lambda work, rest: jnp.where(goes, work, rest), point, at_home)
 
 
 class Equilibrium(eqx.Module):
@@ -155,12 +168,13 @@ def _round(
     """Return what follows when every worker expects a rebate."""
     entries = shared_entries(economy, schedule, expected)
 
-    def chosen(part: Economy) -> tuple[Float[Array, " agents"], ...]:
-        labor = _best_hours(part, schedule, expected, entries)
-        return labor, *income_and_tax(part.population, schedule, labor)
+    def chosen(part: Economy, *given: Any) -> tuple[Float[Array, " agents"], ...]:
+        point = _best_points(part, *given)
+        return point.labor, point.income, point.tax
 
     arriving = arriving_revenue(economy, schedule, expected, bandwidth, entries)
-    return paid_out(economy, *in_blocks(chosen, economy), arriving=arriving)
+    found = in_blocks(chosen, economy, schedule, expected, entries)
+    return paid_out(economy, *found, arriving=arriving)
 
 
 @eqx.filter_custom_jvp
@@ -209,12 +223,11 @@ def _paid_and_expected(
     def surplus(expected: Float[Array, ""]) -> Float[Array, ""]:
         entries = shared_entries(economy, schedule, expected)
 
-        def collected(part: Economy) -> Float[Array, ""]:
-            labor = _best_hours(part, schedule, expected, entries)
-            tax = income_and_tax(part.population, schedule, labor)[1]
-            return jnp.sum(part.population.weight * tax)
+        def collected(part: Economy, *given: Any) -> Float[Array, ""]:
+            return jnp.sum(part.population.weight * _best_points(part, *given).tax)
 
-        return sum_of_blocks(collected, economy) - economy.spending - expected
+        found = sum_of_blocks(collected, economy, schedule, expected, entries)
+        return found - economy.spending - expected
 
     def should_continue(state):
         a, _, b, at_b, calls = state

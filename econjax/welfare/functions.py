@@ -1,15 +1,17 @@
 """Welfare: what a planner maximises, and its equally-distributed equivalent in dollars."""
 
 import abc
+from functools import partial
 from typing import ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, is_concrete, require, require_scalar
+from econjax._arrays import as_float, at_least, is_concrete, require, require_scalar
 from econjax._compiled import compiled
 from econjax.economy import Economy, Outcome
 from econjax.population import Population
@@ -107,12 +109,12 @@ class Atkinson(AbstractWelfare):
         As a function of the aversion it jumps at 1, where the power goes over into the log, and its
         digits are few in float32: compare outcomes, and aversions, by `equivalent`.
         """
-        utility = jnp.maximum(_utility(population, outcome), self.floor)
+        utility = at_least(_utility(population, outcome), self.floor)
         return _mean_of_power(population.weight, jnp.log(utility), 1 - self.aversion)
 
     def equivalent(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return the equally-distributed equivalent, in dollars a year, smooth in the aversion."""
-        utility = jnp.maximum(_utility(population, outcome), self.floor)
+        utility = at_least(_utility(population, outcome), self.floor)
         return equally_distributed_equivalent(utility, population.weight, self.aversion)
 
     def floored(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
@@ -220,7 +222,7 @@ class InverseIncome(AbstractWelfare):
 
     def __call__(self, population: Population, outcome: Outcome) -> Float[Array, ""]:
         """Return mean utility per dollar of own income."""
-        income = jnp.maximum(outcome.income, self.floor)
+        income = at_least(outcome.income, self.floor)
         utility = _utility(population, outcome)
         ratio = jnp.where(income > 0, utility / jnp.where(income > 0, income, 1), 0)
         return _mean(population.weight, ratio)
@@ -284,6 +286,7 @@ def require_dollars(economy: Economy, welfare: AbstractWelfare) -> None:
         )
 
 
+@jax.custom_jvp
 @compiled
 def _mean_of_power(
     weight: Float[Array, " agents"], log: Float[Array, " agents"], power: Float[Array, ""]
@@ -295,6 +298,22 @@ def _mean_of_power(
         lambda: jnp.sum(weight * log),
         lambda: jnp.sum(weight * jnp.exp(safe * log)) / safe,
     )
+
+
+@partial(_mean_of_power.defjvp, symbolic_zeros=True)
+def _mean_of_power_jvp(primals, tangents):
+    """Without the conditional's own, which copies everybody's numbers from one to the next."""
+    weight, log, power = primals
+    safe, raised = jnp.where(power == 0, 1, power), jnp.exp(power * log)
+    by_weight = jnp.where(power == 0, log, raised / safe)
+    by_power = jnp.where(power == 0, 0, (log * raised - raised / safe) / safe)
+    slopes = (by_weight, weight * raised, weight * by_power)
+    parts = [
+        jnp.sum(slope * moved)
+        for slope, moved in zip(slopes, tangents, strict=True)
+        if not isinstance(moved, SymbolicZero)
+    ]
+    return _mean_of_power(*primals), sum(parts, jnp.zeros_like(power))
 
 
 def _utility(population: Population, outcome: Outcome) -> Float[Array, " agents"]:

@@ -85,15 +85,10 @@ def measure_core(
 ) -> CoreBenchmark:
     """Measure every operation at every size, in JAX's default precision.
 
-    `on_start` hears what is about to be measured.
+    `on_start` hears what is about to be compiled, and how much memory it will take before it runs.
     """
-    rows = []
-    for size in config.sizes:
-        for case in cases(size):
-            on_start(f"{case.operation}: {size:,} workers")
-            rows.append(_row(case, config))
-    on_start("many schedules at once")
-    rows.append(_row(many_schedules(*config.batch), config))
+    rows = [_row(case, config, on_start) for size in config.sizes for case in cases(size)]
+    rows.append(_row(many_schedules(*config.batch), config, on_start))
     return CoreBenchmark(machine(), rows, judge_core(rows))
 
 
@@ -113,8 +108,12 @@ def judge_core(rows: list[TimedRow]) -> list[CoreVerdict]:
     return verdicts
 
 
-def _row(case: Case, config: CoreBenchmarkConfig) -> TimedRow:
+def _row(case: Case, config: CoreBenchmarkConfig, on_start: Callable[[str], None]) -> TimedRow:
+    what = f"{case.operation}: {case.workers:,} workers"
+    on_start(what)
     ours = compile_for(case.function, *case.arguments)
+    if ours.held is not None:
+        on_start(f"{what}, {ours.held / 1e6:,.0f} MB")
     sides = {_OURS: ours.run} | {
         name: run
         for name, run in case.references.items()

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 import jax
 
 from experiments.core.compilations import keep_compilations
+from experiments.core.memory import keep_memory
 
 
 def prepare_process() -> None:
     """Compute as a command does: in double precision, with what was compiled before."""
     jax.config.update("jax_enable_x64", True)
+    keep_memory()
     keep_compilations()
 
 

@@ -4,9 +4,6 @@ Its formulas say how likely each answer is, and the model learns these chances, 
 probes help (see `losses`). A run that was cut short goes on where its last checkpoint stood.
 Matrices are trained by Muon (Jordan et al. 2024), all else by Adam (Kingma and Ba 2015); steps
 shrink linearly to nothing.
-
-On a CPU a quarter of the time goes into memory that the system hands out anew at every step, unless
-malloc is one that keeps it (`LD_PRELOAD` of tcmalloc or jemalloc).
 """
 
 import itertools
@@ -30,6 +27,7 @@ import tyro
 from jaxtyping import Array
 from tokenizers import Tokenizer
 
+from experiments.core.memory import keep_memory
 from experiments.training.batches import Batch, batches
 from experiments.training.curriculum import EVERYTHING, Mix, example_mix, examples, texts
 from experiments.training.encoding import Encoded, Encoder, save_tokenizer, train_tokenizer
@@ -288,4 +286,5 @@ def _log(
 
 
 if __name__ == "__main__":
+    keep_memory()
     train(tyro.cli(TrainConfig))

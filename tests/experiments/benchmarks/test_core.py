@@ -89,8 +89,12 @@ def test_a_share_of_bandwidth_is_that_of_a_copy_which_takes_as_long(benchmark):
 
 def test_numpy_can_be_left_out():
     config = CoreBenchmarkConfig(sizes=(50,), batch=(2, 20), repeats=1, numpy=False)
-    rows = measure_core(config).rows
+    told: list[str] = []
+    rows = measure_core(config, told.append).rows
     assert {name for row in rows for name in row.ratios} == LIMITS | {"by hand"}
+    for row in rows:  # what memory it takes is known before it runs
+        what = f"{row.operation}: {row.workers:,} workers"
+        assert {what, f"{what}, {row.bytes_per_worker * row.workers / 1e6:,.0f} MB"} <= {*told}
 
 
 def test_bytes_are_those_of_the_arrays_that_go_in_and_come_out(benchmark):
