@@ -262,21 +262,33 @@ def _select(table: Bracket, chosen: Int[Array, "*shape"]) -> Bracket:
 
 @partial(_select.defjvp, symbolic_zeros=True)
 def _select_jvp(primals, tangents):
-    """As a product with who is in which bracket, whose transpose is one too: no kernel a sum."""
+    """As a product with who is in which bracket, whose transpose is one too: no kernel a sum.
+
+    The log of what is kept moves with the rate.
+    """
     table, chosen = primals
-    own = _select(table, chosen)
-    moving = [t for t in tangents[0] if not isinstance(t, SymbolicZero)]
+    own, moves = _select(table, chosen), tangents[0]._replace(log_net_rate=None)
+    moving = {
+        name: moved
+        for name, moved in moves._asdict().items()
+        if moved is not None and not isinstance(moved, SymbolicZero)
+    }
+    still = jax.tree.map(jnp.zeros_like, own)
     if not moving:
-        return own, jax.tree.map(jnp.zeros_like, own)
+        return own, still
 
     @partial(jax.checkpoint, prevent_cse=False)
-    def moved(rows: list[Float[Array, " brackets"]]) -> list[Float[Array, "*shape"]]:
-        number = jnp.arange(rows[0].size).reshape(-1, *(1 for _ in chosen.shape))
-        held = (chosen[None] == number).astype(rows[0].dtype)
-        return [jnp.tensordot(row, held, 1, precision="highest") for row in rows]
+    def own_moves(rows: dict[str, Float[Array, " brackets"]]) -> dict[str, Float[Array, "*shape"]]:
+        number = jnp.arange(table.rate.size).reshape(-1, *(1 for _ in chosen.shape))
+        held = (chosen[None] == number).astype(table.rate.dtype)
+        return {
+            name: jnp.tensordot(row, held, 1, precision="highest") for name, row in rows.items()
+        }
 
-    moves = iter(moved(moving))
-    still = jnp.zeros(chosen.shape, table.rate.dtype)
-    return own, Bracket(
-        *(still if isinstance(t, SymbolicZero) else next(moves) for t in tangents[0])
-    )
+    found = own_moves(moving)
+    if "rate" in found:
+        keeps = own.rate < 1
+        found["log_net_rate"] = jnp.where(
+            keeps, -found["rate"] / jnp.where(keeps, 1 - own.rate, 1), 0
+        )
+    return own, still._replace(**found)

@@ -128,12 +128,17 @@ def income_and_tax(
 
     The tax of a loss is that of no income.
     """
-    income = taxed = population.skill * labor
+    income = taxed = income_of(population, labor)
     if population.other_income is not None:
-        income = income + population.other_income
         taxed = jnp.where(income < 0, 0, income)
     tax = schedule.of(population).tax(taxed)
     return income, tax if population.credit is None else tax - population.credit
+
+
+def income_of(population: Population, labor: Float[Array, " agents"]) -> Float[Array, " agents"]:
+    """Return everybody's income, what labor does not bring included."""
+    income = population.skill * labor
+    return income if population.other_income is None else income + population.other_income
 
 
 def utility_of(

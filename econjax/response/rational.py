@@ -14,7 +14,7 @@ from econjax._budget import Point, advantage, best_point, home, with_credits
 from econjax._choices import choices, shared_entries
 from econjax._compiled import compiled
 from econjax._jumps import arriving_revenue
-from econjax.economy import Economy, Outcome, paid_out
+from econjax.economy import Economy, Outcome, income_of, paid_out
 from econjax.schedule import AbstractSchedule
 
 
@@ -170,11 +170,12 @@ def _round(
 
     def chosen(part: Economy, *given: Any) -> tuple[Float[Array, " agents"], ...]:
         point = _best_points(part, *given)
-        return point.labor, point.income, point.tax
+        return point.labor, point.tax
 
     arriving = arriving_revenue(economy, schedule, expected, bandwidth, entries)
-    found = in_blocks(chosen, economy, schedule, expected, entries)
-    return paid_out(economy, *found, arriving=arriving)
+    labor, tax = in_blocks(chosen, economy, schedule, expected, entries)
+    income = income_of(economy.population, labor)
+    return paid_out(economy, labor, income, tax, arriving=arriving)
 
 
 @eqx.filter_custom_jvp
