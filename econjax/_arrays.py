@@ -43,7 +43,7 @@ def dot(a: Array, b: Array) -> Array:
 
 
 def at_least(
-    values: Float[Array, "..."], least: Float[Array, "..."] | np.floating
+    values: Float[Array, "..."], least: Float[Array, "..."] | np.floating | float
 ) -> Float[Array, "..."]:
     """Return the values, or what they are least, whose equals keep all of their derivative.
 
@@ -53,7 +53,7 @@ def at_least(
 
 
 def at_most(
-    values: Float[Array, "..."], most: Float[Array, "..."] | np.floating
+    values: Float[Array, "..."], most: Float[Array, "..."] | np.floating | float
 ) -> Float[Array, "..."]:
     """Return the values, or what they are at most, as `at_least` does."""
     return jnp.where(values > most, most, values)
