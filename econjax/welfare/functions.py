@@ -302,7 +302,7 @@ def _mean_of_power(
 
 @partial(_mean_of_power.defjvp, symbolic_zeros=True)
 def _mean_of_power_jvp(primals, tangents):
-    """Without the conditional's own, which copies everybody's numbers from one to the next."""
+    """Without the conditional, which copies everybody's numbers from one program to the next."""
     weight, log, power = primals
     safe, raised = jnp.where(power == 0, 1, power), jnp.exp(power * log)
     by_weight = jnp.where(power == 0, log, raised / safe)
@@ -313,7 +313,7 @@ def _mean_of_power_jvp(primals, tangents):
         for slope, moved in zip(slopes, tangents, strict=True)
         if not isinstance(moved, SymbolicZero)
     ]
-    return _mean_of_power(*primals), sum(parts, jnp.zeros_like(power))
+    return jnp.sum(weight * by_weight), sum(parts, jnp.zeros_like(power))
 
 
 def _utility(population: Population, outcome: Outcome) -> Float[Array, " agents"]:

@@ -3,9 +3,9 @@
 Run `python -m experiments.tools.archetype_truth --agents 1000000`. The formula is asked as an
 engine, of few, and computed for everybody, a block of workers after the other. With `--model
 econjax-small --agents 20000` everybody is asked, which takes as many calls a schedule. One step
-under each of five schedules: calls against decisions, the distribution of hours and a test of
-whether it is the same, welfare, the order of the schedules by it, and whether the certificate's
-intervals cover the truth.
+under each of five schedules, or the first `--schedules` of them: calls against decisions, the
+distribution of hours and a test of whether it is the same, welfare, the order of the schedules by
+it, and whether the certificate's intervals cover the truth.
 """
 
 import argparse
@@ -73,6 +73,7 @@ def main() -> None:
     parser.add_argument("--audited", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--model", default=FORMULA)
+    parser.add_argument("--schedules", type=int, default=5)
     parser.add_argument("--most-unread", type=float, default=MOST_LEAKED)
     print(json.dumps(against_truth(parser.parse_args()), indent=1))
 
@@ -88,6 +89,7 @@ def against_truth(chosen: argparse.Namespace) -> dict[str, Any]:
     flat = jnp.zeros_like(law.rates)
     schedules = {"law": law.rates, "flat 30 %": 0.3 + flat, "steep": steep}
     schedules |= {"no tax": flat, "flat 60 %": 0.6 + flat}
+    schedules = dict(list(schedules.items())[: chosen.schedules])
     found = {
         name: _under(key, few, BracketSchedule(law.thresholds, rates), chosen)
         for name, rates in schedules.items()
