@@ -11,6 +11,7 @@ from econjax.optimal.saez import SaezFixedPoint
 from experiments.benchmarks.cases import Case, cases, many_schedules, saez
 from experiments.benchmarks.config import CoreBenchmarkConfig
 from experiments.benchmarks.timing import Ratio, compile_for, machine, ratio, take_turns
+from experiments.report.console import NOTES
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,10 @@ BARS = (
 """Set for float32 on two CPU cores."""
 
 
+_LARGE = 1e9
+"""Bytes from which on what is to be held is printed before it is, for who has not so much."""
+
+
 def measure_core(
     config: CoreBenchmarkConfig, on_start: Callable[[str], None] = lambda what: None
 ) -> CoreBenchmark:
@@ -113,7 +118,9 @@ def _row(case: Case, config: CoreBenchmarkConfig, on_start: Callable[[str], None
     on_start(what)
     ours = compile_for(case.function, *case.arguments)
     if ours.held is not None:
-        on_start(f"{what}, {ours.held / 1e6:,.0f} MB")
+        on_start(told := f"{what}, {ours.held / 1e6:,.0f} MB")
+        if ours.held >= _LARGE:
+            NOTES.print(f"{told}.")
     sides = {_OURS: ours.run} | {
         name: run
         for name, run in case.references.items()

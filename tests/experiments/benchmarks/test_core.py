@@ -87,14 +87,17 @@ def test_a_share_of_bandwidth_is_that_of_a_copy_which_takes_as_long(benchmark):
             assert row.bandwidth == pytest.approx(1 / copies, rel=0.1)
 
 
-def test_numpy_can_be_left_out():
+def test_numpy_can_be_left_out_and_memory_is_known_before(monkeypatch, capsys):
+    monkeypatch.setattr(core, "_LARGE", 2_000)
     config = CoreBenchmarkConfig(sizes=(50,), batch=(2, 20), repeats=1, numpy=False)
     told: list[str] = []
     rows = measure_core(config, told.append).rows
     assert {name for row in rows for name in row.ratios} == LIMITS | {"by hand"}
-    for row in rows:  # what memory it takes is known before it runs
-        what = f"{row.operation}: {row.workers:,} workers"
-        assert {what, f"{what}, {row.bytes_per_worker * row.workers / 1e6:,.0f} MB"} <= {*told}
+    large = capsys.readouterr().err
+    for row in rows:
+        what, held = f"{row.operation}: {row.workers:,} workers", row.bytes_per_worker * row.workers
+        assert {what, said := f"{what}, {held / 1e6:,.0f} MB"} <= {*told}
+        assert (f"{said}." in large) is (held >= 2_000)
 
 
 def test_bytes_are_those_of_the_arrays_that_go_in_and_come_out(benchmark):
