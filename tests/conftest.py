@@ -33,7 +33,7 @@ import pytest
 
 from tests.helpers import typecheck
 
-keep_memory()  # 4 % of all CPU seconds: XLA's compiler, too, frees much in one piece
+keep_memory()  # XLA's compiler, too, frees much in one piece
 # Before anything imports econjax; jaxtyping 0.3.11 finds the checker only if it is imported.
 jaxtyping.install_import_hook(["econjax"], f"{typecheck.__name__}.check")
 jax.config.update("jax_numpy_rank_promotion", "raise")
