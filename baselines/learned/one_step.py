@@ -54,7 +54,8 @@ def observe(
     full = jnp.maximum(REFERENCE_HOURS * population.skill, 1)
     kept = jnp.broadcast_to(_log_kept(schedule.rates), (full.size, schedule.rates.size))
     off = jnp.clip(jnp.log(schedule.thresholds[1:])[None] - jnp.log(full)[:, None], -2, 2)
-    around = _log_kept(schedule.marginal_rate(full[:, None] * jnp.exp(_AROUND)[None]))
+    hours = jnp.exp(jnp.asarray(_AROUND, full.dtype))
+    around = _log_kept(schedule.marginal_rate(full[:, None] * hours[None]))
     own = jnp.stack(
         [
             jnp.clip(jnp.log(full / 50_000), -4, 4),
