@@ -76,11 +76,13 @@ def _over_blocks(
     )
 
     rest = (eqx.tree_at(lambda e: e.population, economy, None), given)
-    shared = jax.tree.map(lambda v: jnp.broadcast_to(v, (blocks, *jnp.shape(v))), rest)
+    numbers, others = eqx.partition(rest, eqx.is_array)
+    shared = jax.tree.map(lambda v: jnp.broadcast_to(v, (blocks, *v.shape)), numbers)
 
     @partial(jax.checkpoint, policy=_KEPT, prevent_cse=False)
     def of_block(block) -> Result:
-        part, (alike, given) = block
+        part, alike = block
+        alike, given = eqx.combine(alike, others)
         own = jax.tree.map(lambda values: values.reshape(lanes * size), part)
         whole = eqx.tree_at(lambda e: e.population, alike, own, is_leaf=lambda x: x is None)
         return function(whole, *given)

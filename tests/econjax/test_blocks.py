@@ -1,5 +1,8 @@
 """Many workers are worked on in blocks: everybody counted often is everybody counted by weight."""
 
+import math
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,11 +24,19 @@ TIMES = {"divisible": 2 * BLOCK // FEW + 1, "odd": (2 * BLOCK + 21) / FEW}
 RISING, FALLING = [0.1, 0.3, 0.5], [0.5, 0.2, 0.4]
 ISOELASTIC = Isoelastic(2.0, exponent=3.0, scale=1.0417e-6, unit=1e4)
 
+
+class Noted(Quasilinear):
+    """Preferences that hold what is no number, too."""
+
+    note: Callable = math.log
+
+
 KINDS = {
     "quasi-linear": (Quasilinear(0.3), {}),
     "isoelastic": (ISOELASTIC, {}),
     "elasticities": (Quasilinear(0.3), {"elasticity": np.linspace(0.1, 0.6, FEW)}),
     "fixed costs": (ISOELASTIC, {"fixed_cost": np.linspace(0.0, 5e3, FEW)}),
+    "a function": (Noted(0.3), {}),
     "groups": (ISOELASTIC, {"group": np.arange(FEW) % 2}),
 }
 
