@@ -48,17 +48,11 @@ def _best_response(
 ) -> Float[Array, " agents"]:
     economy, schedule = with_credits(economy, schedule)
     entries = shared_entries(economy, schedule, rebate)
-    return in_blocks(_best_hours, economy, schedule, rebate, entries)
 
+    def hours(part: Economy, *given: Any) -> Float[Array, " agents"]:
+        return _best_points(part, *given).labor
 
-def _best_hours(
-    economy: Economy,
-    schedule: AbstractSchedule,
-    rebate: Float[Array, ""],
-    entries: Float[Array, "borders _"] | None,
-) -> Float[Array, " agents"]:
-    """Return the best hours of few workers, of whom `entries` are the shared ones."""
-    return _best_points(economy, schedule, rebate, entries).labor
+    return in_blocks(hours, economy, schedule, rebate, entries)
 
 
 def _best_points(
@@ -67,7 +61,7 @@ def _best_points(
     rebate: Float[Array, ""],
     entries: Float[Array, "borders _"] | None,
 ) -> Point:
-    """Return the best points of few workers, at work or at home."""
+    """Return the best points of few workers, of whom `entries` are the shared ones."""
     chosen = choices(economy, schedule, rebate, entries)
     point = best_point(economy, schedule, rebate, chosen)
     if economy.population.fixed_cost is None:
