@@ -216,7 +216,9 @@ def _choose(
     log_type = economy.preferences.log_type(economy.population)
     group = schedule.group_of(economy.population)
 
-    def passes(values: Float[Array, " agents"], border: Float[Array, " _"]):
+    def passes(
+        values: Float[Array, " agents"], border: Float[Array, " _"]
+    ) -> Bool[Array, " agents"]:
         return values > (border[0] if group is None else spread(border, group))
 
     most, starts = reach(economy), _border_starts(one_worker(economy, schedule), schedule)

@@ -18,6 +18,7 @@ from econjax import (
     best_response,
     equilibrium,
     gini,
+    settle,
 )
 from tests.helpers.laboratory import (
     economy_of,
@@ -384,3 +385,34 @@ def test_the_second_call_does_not_compile_again(compilations):
     with compilations() as seen:
         solve(economy, schedule)
     assert not seen
+
+
+KINDS = {
+    "one law": {},
+    "groups": {"group": np.arange(60) % 2},
+    "other income": {"other_income": np.linspace(-5e3, 8e4, 60)},
+    "fixed costs": {"fixed_cost": np.linspace(0.0, 2e4, 60)},
+    "credits": {"credit": np.linspace(0.0, 3e3, 60)},
+    "elasticities": {"elasticity": np.linspace(0.1, 0.9, 60)},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rates", [[0.1, 0.3, 0.5], [0.5, 0.2, 0.4], [0.3, 0.3, 0.3]])
+@pytest.mark.parametrize("cap", [25.0, 35.0, np.inf])
+def test_taxes_of_an_equilibrium_are_those_that_its_hours_owe(kind, rates, cap, x64):
+    # Those whom the longest week binds earn less than their type would, in a lower bracket.
+    starts = [0.0, 30_000.0, 90_000.0]
+    thresholds = [starts, [0.0, 40_000.0, 80_000.0]] if kind == "groups" else starts
+    skill, taste = np.geomspace(100.0, 6_000.0, 60), 0.5 + (np.arange(60) % 4) / 3
+    economy = Economy(
+        population=Population(skill, taste=taste, **KINDS[kind]),
+        preferences=Quasilinear(0.25),
+        max_labor=cap,
+    )
+    schedule = BracketSchedule(thresholds, rates)
+    found = equilibrium(economy, schedule).outcome
+    owed = settle(economy, schedule, found.labor)
+    np.testing.assert_allclose(found.tax, owed.tax, rtol=1e-12, atol=1e-9)
+    np.testing.assert_allclose(found.utility, owed.utility, rtol=1e-12)
+    assert np.isclose(found.labor.max(), cap) == np.isfinite(cap)
