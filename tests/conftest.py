@@ -24,6 +24,7 @@ os.environ.setdefault(
 os.environ.setdefault("NPROC", "1")  # XLA's
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # PyTorch's, vLLM's too
+os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")  # GiB
 
 import hypothesis
 import jax

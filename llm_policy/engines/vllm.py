@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from llm_policy.engines._chat import Chat
+from llm_policy.engines._host import cache_bytes
 from llm_policy.engines._lifeline import Lifeline
 from llm_policy.engines._options import option_tree
 from llm_policy.engines._scores import choices
@@ -26,7 +27,9 @@ from llm_policy.engines.provenance import is_noise, model_folder, taught_entries
 from llm_policy.engines.requests import Reply
 
 os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")  # a fork would copy JAX's threads
-os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")  # GiB; read on a machine without a GPU only
+os.environ.setdefault(  # GiB; read on a machine without a GPU only
+    "VLLM_CPU_KVCACHE_SPACE", str(max(1, cache_bytes() >> 30))
+)
 os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
 os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
@@ -55,8 +58,9 @@ class VLLMEngine:
     vLLM takes: leave room for JAX (`XLA_PYTHON_CLIENT_MEM_FRACTION`). `name` is what the engine
     calls its model: `model`, if not given. Every other option is vLLM's own; `load_format="dummy"`
     draws the weights at random instead of reading them. On a machine without a GPU the model runs
-    eagerly, in bfloat16 unless `dtype` says otherwise. Answers are not repeatable, for no seed is
-    sent: record them in a journal.
+    eagerly, in bfloat16 unless `dtype` says otherwise, and keeps what it has read in a quarter of
+    the memory, at most 4 GiB (`VLLM_CPU_KVCACHE_SPACE`, in GiB, says otherwise). Answers are
+    not repeatable, for no seed is sent: record them in a journal.
 
     Raises:
         EngineError: the model does not exist, vLLM cannot start with it, or its chat template takes

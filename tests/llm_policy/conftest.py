@@ -93,7 +93,6 @@ def starting_server(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) 
         *("--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}'),
     ]
     environment = os.environ | {
-        "VLLM_CPU_KVCACHE_SPACE": "1",
         "VLLM_NO_USAGE_STATS": "1",
         "TORCH_COMPILE_DISABLE": "1",
     }

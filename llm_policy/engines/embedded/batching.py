@@ -1,5 +1,6 @@
 """How what is to be read is laid out for forward passes of few sizes."""
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -8,43 +9,58 @@ import jax
 import numpy as np
 from jaxtyping import Int
 
+from llm_policy.engines.embedded.attention import TOGETHER
 from llm_policy.engines.embedded.prefixes import BLOCK, Span, blocks_of
 
 SPANS = (32, 96)
 """Tokens that a pass reads of each row: few, for which little is padding, or many, for which
 little is read twice."""
-_TOGETHER = {"cpu": 1 << 10, "gpu": 1 << 14}
-"""Tokens of all rows of a pass: a core's cache on a CPU, some memory of a GPU."""
+_ROWS_READ = {"cpu": 8, "gpu": 128}
+"""Rows of a pass: a core's cache on a CPU, some memory of a GPU."""
 _ROWS = {"cpu": (8, 32), "gpu": (8, 512)}
 """Answers that are written side by side: few or many."""
-_PAGES = 8
-"""The number of pages of a row is a multiple of this."""
+
+
+class PageTable(NamedTuple):
+    """The blocks that rows follow, as in `Pages`: those in common, then each row's own."""
+
+    common: Int[np.ndarray, " most"]
+    common_length: Int[np.ndarray, ""]
+    places: Int[np.ndarray, "rows most"]
+    length: Int[np.ndarray, " rows"]
 
 
 class Pass(NamedTuple):
     """Rows that are read together; `length` is 0 for rows that are padding.
 
-    Each row follows the first `before` tokens in the blocks at `pages`; its own blocks go to the
-    places `into` (-1 for none), and the state after its last token goes to `end`.
+    Each row follows the tokens `before`; its own blocks go to the places `into` (-1 for none), and
+    the state after its last token goes to `end`.
     """
 
     tokens: Int[np.ndarray, "rows tokens"]
     length: Int[np.ndarray, " rows"]
-    pages: Int[np.ndarray, "rows most"]
-    before: Int[np.ndarray, " rows"]
+    before: PageTable
     into: Int[np.ndarray, "rows blocks"]
     end: Int[np.ndarray, " rows"]
 
 
-def passes(spans: Sequence[Span], *, context: int) -> Iterator[Pass]:
-    """Yield passes over spans of prompts of up to `context` tokens, by wave, like beside like."""
-    waves: dict[tuple[int, int], list[Span]] = defaultdict(list)
+def passes(spans: Sequence[Span], *, context: int) -> Iterator[list[Pass]]:
+    """Yield the passes over spans of prompts of up to `context` tokens, by wave.
+
+    Like is beside like. The passes of a wave follow only earlier waves.
+    """
+    waves: dict[int, list[Span]] = defaultdict(list)
     for span in spans:
-        waves[span.wave, len(span.into) * BLOCK > SPANS[0]].append(span)
-    for _, long in sorted(waves):
-        left = sorted(waves[_, long], key=lambda span: len(span.before))
-        tokens = SPANS[long]
-        rows = _TOGETHER[_kind()] // SPANS[-1]
+        waves[span.wave].append(span)
+    for _, wave in sorted(waves.items()):
+        yield list(_passes_of_wave(wave, context))
+
+
+def _passes_of_wave(spans: Sequence[Span], context: int) -> Iterator[Pass]:
+    rows = _ROWS_READ[_kind()]
+    for tokens in SPANS:
+        left = [span for span in spans if _size(span) == tokens]
+        left.sort(key=lambda span: len(span.before))
         while left:
             alone = 4 * len(left) <= rows
             now, left = left[: 1 if alone else rows], left[1 if alone else rows :]
@@ -52,25 +68,39 @@ def passes(spans: Sequence[Span], *, context: int) -> Iterator[Pass]:
             yield _pass(now, *shape, context)
 
 
+def _size(span: Span) -> int:
+    """Return the number of tokens, padding included, as which a span is read."""
+    return next(tokens for tokens in SPANS if len(span.into) * BLOCK <= tokens)
+
+
 def _pass(spans: Sequence[Span], rows: int, tokens: int, context: int) -> Pass:
     end = [span.end for span in spans]
     return Pass(
         *padded([span.tokens for span in spans], shape=(rows, tokens)),
-        place_table([span.before for span in spans], rows=rows, context=context),
-        np.pad(
-            np.array([len(span.before) * BLOCK for span in spans], np.int32), (0, rows - len(spans))
+        page_table(
+            [(span.before, len(span.before) * BLOCK) for span in spans], rows=rows, context=context
         ),
         _filled([span.into for span in spans], (rows, tokens // BLOCK), -1),
         np.pad(np.array(end, np.int32), (0, rows - len(spans)), constant_values=-1),
     )
 
 
-def place_table(
-    places: Sequence[Sequence[int]], *, rows: int, context: int
-) -> Int[np.ndarray, "rows most"]:
-    """Return the places of each row's pages, 0 where it has no more."""
-    most = -(-blocks_of(context) // _PAGES) * _PAGES
-    return _filled(places, (rows, most), 0)
+def page_table(
+    followed: Sequence[tuple[Sequence[int], int]], *, rows: int, context: int
+) -> PageTable:
+    """Return what rows follow: of each the places of its blocks, and the tokens in them."""
+    most = rounded(blocks_of(context), TOGETHER)
+    full = (places[: tokens // BLOCK] for places, tokens in followed)
+    alike = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*full, strict=False))
+    common = [place for place, *_ in alike]
+    common = common[: len(common) // TOGETHER * TOGETHER]
+    length = np.array([tokens for _, tokens in followed], np.int32)
+    return PageTable(
+        _filled([common], (1, most), 0)[0],
+        np.array(len(common) * BLOCK, np.int32),
+        _filled([places[len(common) :] for places, _ in followed], (rows, most), 0),
+        np.pad(length, (0, rows - len(followed))),
+    )
 
 
 def padded(

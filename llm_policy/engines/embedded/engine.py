@@ -1,10 +1,12 @@
 """The small model that comes with the project, and its like, in JAX: no server, no torch."""
 
+import functools
 import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +32,7 @@ try:
     from llm_policy.engines.embedded.batching import (
         answers_together,
         padded,
-        place_table,
+        page_table,
         rounded,
     )
     from llm_policy.engines.embedded.checkpoint import (
@@ -52,6 +54,7 @@ try:
     from llm_policy.engines.embedded.known import KnownTexts
     from llm_policy.engines.embedded.llama import Branches
     from llm_policy.engines.embedded.prefixes import FoundBlocks, packed, tokens_in
+    from llm_policy.engines.embedded.threads import side_by_side
     from llm_policy.engines.embedded.tokenizer import Tokens
 except ImportError as error:
     raise ImportError(
@@ -64,6 +67,14 @@ _OPTIONS = 16  # tokens and nodes to a multiple of
 _TOKENS = 4  # of each answer that are read in one pass
 _ROOM = 32
 _FILES = ("config.json", WEIGHTS_FILE, "tokenizer.json", "tokenizer_config.json")
+
+
+class _Turn(NamedTuple):
+    """Answers that are written together: blocks and tokens of each one's prompt, draft, seed."""
+
+    asked: Sequence[tuple[list[int], int]]
+    drafts: Sequence[Draft]
+    seeds: UInt32[np.ndarray, "answers 2"]
 
 
 class EmbeddedEngine:
@@ -156,10 +167,12 @@ class EmbeddedEngine:
             rows = [(place, row) for place in range(len(texts)) for row in range(samples)]
             rows.sort(key=lambda row: len(texts[row[0]]))
             together = answers_together(len(rows))
+            turns = []
             for turn in (rows[start : start + together] for start in range(0, len(rows), together)):
                 places = [(first + place) * samples + row for place, row in turn]
                 asked = [(found[place].places, tokens_in(texts[place])) for place, _ in turn]
-                self._write(asked, [drafts[place] for place in places], seeds[places], together)
+                turns.append(_Turn(asked, [drafts[place] for place in places], seeds[places]))
+            side_by_side(functools.partial(self._write, rows=together), turns)
             answers += [
                 self._completion(drafts[at * samples : (at + 1) * samples], len(encoded[at]), text)
                 for at, text in enumerate(found, start=first)
@@ -279,33 +292,24 @@ class EmbeddedEngine:
                 ends = np.pad(np.array([text.places[-1] for text in some], np.int32), more)
                 scores = next_scores(self._weights, self._known.pool, ends, asked)[:, None]
                 if len(tokens):
-                    before = np.pad(length[start : start + together], more)
-                    rows = [text.places for text in some]
-                    places = place_table(rows, rows=together, context=context)
-                    pages = self._known.pool.pages(places, before)
+                    read = length[start : start + together].tolist()
+                    followed = [(text.places, many) for text, many in zip(some, read, strict=True)]
+                    table = page_table(followed, rows=together, context=context)
+                    pages = self._known.pool.pages(table)
                     below = tree_scores(self._weights, self._sizes, pages, tokens, branches, asked)
                     scores = jnp.concatenate([scores, below], axis=1)
                 yield scores[: len(some), : len(tree.tokens) + 1, :count]
 
-    def _write(
-        self,
-        asked: Sequence[tuple[list[int], int]],
-        drafts: Sequence[Draft],
-        seeds: UInt32[np.ndarray, "answers 2"],
-        rows: int,
-    ) -> None:
-        """Finish answers side by side, in `rows` rows.
-
-        `asked` are each one's blocks and number of tokens.
-        """
+    def _write(self, turn: _Turn, *, rows: int) -> None:
+        """Finish the answers of a turn, in `rows` rows."""
+        asked, drafts, seeds = turn
         if all(draft.done for draft in drafts):
             return
         more = rows - len(drafts)
         seeds = np.pad(seeds, ((0, more), (0, 0)))
-        places, before = zip(*asked, strict=True)
-        table = place_table(places, rows=rows, context=self._sizes.max_position_embeddings)
-        pages = self._known.pool.pages(table, np.pad(np.array(before, np.int32), (0, more)))
-        ends = np.pad(np.array([each[-1] for each in places], np.int32), (0, more))
+        table = page_table(asked, rows=rows, context=self._sizes.max_position_embeddings)
+        pages = self._known.pool.pages(table)
+        ends = np.pad(np.array([places[-1] for places, _ in asked], np.int32), (0, more))
         room = rounded(drafts[0].max_tokens + _TOKENS, _ROOM)
         with jax.enable_x64(False):
             answers = begin_decoding(self._sizes, self._known.pool, ends, room=room)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Int32, UInt32
 
 from llm_policy.engines.embedded.attention import Pages
-from llm_policy.engines.embedded.batching import Pass
+from llm_policy.engines.embedded.batching import PageTable, Pass
 from llm_policy.engines.embedded.llama import (
     Branches,
     Llama,
@@ -30,9 +30,9 @@ class Pool(NamedTuple):
     values: Float[Array, "heads blocks_of_layers numbers"]
     states: Float[Array, "blocks width"]
 
-    def pages(self, places: _Numbers, length: _Numbers) -> Pages:
-        """Return what rows follow: so many of the first tokens in the blocks at `places`."""
-        return Pages(self.keys, self.values, jnp.asarray(places), jnp.asarray(length))
+    def pages(self, table: PageTable) -> Pages:
+        """Return what rows follow."""
+        return Pages(self.keys, self.values, *map(jnp.asarray, table))
 
 
 class Decoding(NamedTuple):
@@ -76,7 +76,7 @@ def grown(sizes: Sizes, pool: Pool, *, blocks: int) -> Pool:
 @partial(jax.jit, static_argnames="sizes")
 def read(weights: Weights, sizes: Sizes, pool: Pool, rows: Pass) -> Pool:
     """Return the blocks that some rows say; `lay` puts those of each row where they belong."""
-    pages = pool.pages(rows.pages, rows.before)
+    pages = pool.pages(rows.before)
     states, past = _read(weights, sizes, rows.tokens, rows.length, pages, None)
 
     def split(new: Float[Array, "layers 1 rows tokens heads size"]) -> Array:
@@ -187,9 +187,9 @@ def _read(
     own: Past | None,
 ) -> tuple[Float[Array, "rows width"], Past]:
     """Return the state after each row's last token, and the past of all rows."""
-    states, past = _states(weights, sizes, tokens, length, pages, own=own)
-    last = jnp.maximum(length - 1, 0).reshape(-1, 1, 1)
-    return jnp.take_along_axis(states, last, axis=1)[:, 0], past
+    last = jnp.maximum(length - 1, 0).reshape(1, -1, 1)
+    states, past = _states(weights, sizes, tokens, length, pages, own=own, places=last)
+    return states[:, 0], past
 
 
 def _states(
@@ -200,15 +200,17 @@ def _states(
     pages: Pages,
     *,
     own: Past | None = None,
+    places: Int[Array, "1 rows wanted"] | None = None,
     branches: Branches | None = None,
-) -> tuple[Float[Array, "rows tokens width"], Past]:
-    """Return the state after each token of each row, and the past of all rows."""
+) -> tuple[Float[Array, "rows wanted width"], Past]:
+    """Return the state after each token of each row, or those at `places`, and all rows' past."""
     with jax.default_matmul_precision("float32"):
         result = Llama(sizes).apply(
             {"params": weights},
             jnp.asarray(tokens)[None],
             jnp.asarray(length)[None],
             own=own,
+            places=places,
             pages=pages,
             branches=branches,
         )

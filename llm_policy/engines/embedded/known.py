@@ -1,18 +1,19 @@
 """What an engine has read, kept on the device between calls."""
 
-import os
+import functools
 from collections.abc import Iterator, Sequence
 
 import jax
 
+from llm_policy.engines._host import cache_bytes
 from llm_policy.engines.embedded.batching import SPANS, passes
 from llm_policy.engines.embedded.forward import Pool, blank, block_bytes, grown, lay, read
 from llm_policy.engines.embedded.llama import Sizes, Weights
 from llm_policy.engines.embedded.prefixes import FoundBlocks, Prefixes, blocks_of, tokens_in
+from llm_policy.engines.embedded.threads import side_by_side
 
 _FIRST_BLOCKS = 1 << 12
 _FIRST_BYTES = 400 << 20
-_MOST_ON_CPU = 4 << 30
 _TOLD = 64  # prompts whose answers are told of together
 
 
@@ -69,9 +70,10 @@ class KnownTexts:
                 pool = blank(self._sizes, blocks=blocks) if pool is None else pool
                 if len(pool.states) < blocks:
                     pool = grown(self._sizes, pool, blocks=blocks)
-                for rows in passes(spans, context=self._sizes.max_position_embeddings):
-                    new = read(weights, self._sizes, pool, rows)
-                    pool = lay(self._sizes, pool, new, rows)
+                for wave in passes(spans, context=self._sizes.max_position_embeddings):
+                    said = side_by_side(functools.partial(read, weights, self._sizes, pool), wave)
+                    for rows, new in zip(wave, said, strict=True):
+                        pool = lay(self._sizes, pool, new, rows)
             self._pool = pool
         except BaseException:  # what counts as read was not
             self.forget()
@@ -84,5 +86,4 @@ def _cache_bytes() -> int:
     stats = jax.devices()[0].memory_stats() or {}
     if "bytes_limit" in stats:
         return stats["bytes_limit"] // 4
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min(memory // 4, _MOST_ON_CPU)
+    return cache_bytes()

@@ -21,9 +21,7 @@ from llm_policy.engines.embedded.attention import (
     attend,
     attend_pages,
     attend_together,
-    fold_heads,
     mean_of_parts,
-    unfold_heads,
 )
 from llm_policy.engines.embedded.rotary import Stretch, rotate, rotation
 
@@ -116,11 +114,11 @@ class Llama(nn.Module):
             1, 1, -1
         )  # of each token within its row
         room = tokens.shape[-1] if own is None else own.keys.shape[-3]
-        visible = jnp.arange(room).reshape(1, 1, 1, -1) <= place[..., None]
+        visible = jnp.arange(room).reshape(1, 1, -1, 1) <= place[:, :, None]
         turn = place
         if branches is not None:
             turn = begin[..., None] + branches.depth[None, None]
-            visible = jnp.broadcast_to(branches.above, visible.shape)
+            visible = jnp.broadcast_to(branches.above.T, visible.shape)
         before = 0 if shared is None else shared.length[:, None, None]
         before = before if pages is None else before + pages.length[None, :, None]
         start = nn.initializers.normal(0.02)
@@ -173,7 +171,7 @@ class _View(NamedTuple):
     rotation: tuple[
         Float[Array, "groups rows tokens 1 half"], Float[Array, "groups rows tokens 1 half"]
     ]
-    visible: Bool[Array, "groups rows tokens room"]
+    visible: Bool[Array, "groups rows room tokens"]
     place: Int[Array, "groups rows tokens"]
     shared_length: Int[Array, " groups"] | None
 
@@ -181,8 +179,11 @@ class _View(NamedTuple):
         """Return the view of some of the tokens, of all where `wanted` is None."""
         if wanted is None:
             return self
-        rotation, visible, place = jax.tree.map(lambda array: _some(array, wanted), self[:3])
-        return _View(rotation, visible, place, self.shared_length)
+        rotation, visible, place = jax.tree.map(
+            lambda array: _some(array, wanted),
+            (self.rotation, self.visible.swapaxes(-1, -2), self.place),
+        )
+        return _View(rotation, visible.swapaxes(-1, -2), place, self.shared_length)
 
 
 class _Layer(nn.Module):
@@ -240,32 +241,35 @@ class _Attention(nn.Module):
                 old.at[group, row, view.place].set(new)
                 for old, new in zip(own, (key, value), strict=True)
             )
-        query, keys, values = (jnp.moveaxis(array, -2, 1) for array in (scale * query, key, value))
+        keys, values = (jnp.moveaxis(array, -2, 1) for array in (key, value))
+        # heads that ask the same keys are to these as if they were further tokens of one head
+        query = (scale * query).reshape(*query.shape[:3], sizes.key_value_heads, together, -1)
+        query = jnp.transpose(query, (0, 3, 1, 5, 4, 2))
         before: list[Callable[[Array], Mixed]] = []
         if shared is not None and view.shared_length is not None:
             known = jnp.arange(shared[0].shape[1])[None] < view.shared_length[:, None]
             old_keys, old_values = (jnp.moveaxis(array, -2, 1) for array in shared)
-            old = {"keys": old_keys, "values": old_values, "seen": known[:, None, None]}
+            old = {"keys": old_keys, "values": old_values, "seen": known[:, None, :, None]}
             before.append(functools.partial(attend_together, **old))
         if pages is not None:
             before.append(functools.partial(attend_pages, of_layer=pages))
         in_order = own is None and wanted is None
-        step = _BLOCK if in_order else query.shape[-2]
+        step = _BLOCK if in_order else query.shape[-1]
         mixed = []
-        for start in range(0, query.shape[-2], step):
+        for start in range(0, query.shape[-1], step):
             now = slice(start, start + step)
             so_far = slice(start + step) if in_order else slice(None)  # no token sees a later one
-            seen = jnp.tile(asked.visible[:, None, :, now, so_far], (1, 1, 1, together, 1))
-            some = fold_heads(query[..., now, :], together)
-            part = attend(some, keys[..., so_far, :], values[..., so_far, :], seen)
-            mixed.append(
-                unfold_heads(mean_of_parts([part, *(attend(some) for attend in before)]), together)
-            )
-        mixed = jnp.moveaxis(jnp.concatenate(mixed, axis=-2), 1, -2)
+            seen = jnp.tile(asked.visible[:, None, :, so_far, now], (1, 1, 1, 1, together))
+            some = query[..., now]
+            flat = some.reshape(*some.shape[:4], -1)
+            part = attend(flat, keys[..., so_far, :], values[..., so_far, :], seen)
+            mean = mean_of_parts([part, *(attend(flat) for attend in before)])
+            mixed.append(mean.reshape(some.shape))
+        mixed = jnp.transpose(jnp.concatenate(mixed, axis=-1), (0, 2, 5, 1, 4, 3))
         dense = _Dense(
             sizes.hidden_size, sizes.num_hidden_layers, bias=sizes.output_bias, name="output"
         )
-        return dense(mixed.reshape(*mixed.shape[:-2], -1)), (key, value)
+        return dense(mixed.reshape(*mixed.shape[:3], -1)), (key, value)
 
 
 class _FeedForward(nn.Module):

@@ -83,10 +83,14 @@ def test_every_span_is_read_once_after_what_comes_before_it():
     for texts in memories(rng, steps=3, people=60):
         _, spans = prefixes.lay(texts, sizes=SPANS)
         wave = {}
-        for number, rows in enumerate(passes(spans, context=1024)):
+        waves = enumerate(passes(spans, context=1024))
+        for number, rows in ((number, rows) for number, some in waves for rows in some):
             shapes.add(rows.tokens.shape)
             for row in np.flatnonzero(rows.length):
-                pages = rows.pages[row, : rows.before[row] // BLOCK].tolist()
+                before = rows.before
+                common = before.common[: before.common_length // BLOCK].tolist()
+                own = before.places[row, : before.length[row] // BLOCK - len(common)].tolist()
+                pages = common + own
                 key = rows.tokens[row, : rows.length[row]].tobytes(), tuple(pages)
                 assert key not in wave
                 wave[key] = number, rows.into[row][rows.into[row] >= 0].tolist()

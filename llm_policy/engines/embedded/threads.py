@@ -1,0 +1,27 @@
+"""What does not depend on each other, side by side: a pass alone leaves a CPU's cores half idle."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import jax
+
+from llm_policy.engines._host import cores
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+def side_by_side(function: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
+    """Return what `function` makes of each item, in float32: on a CPU on all of its cores."""
+
+    def alone(item: _Item) -> _Result:
+        with jax.enable_x64(False):  # a thread has settings of its own
+            return jax.block_until_ready(function(item))
+
+    items = list(items)
+    threads = min(len(items), cores()) if jax.default_backend() == "cpu" else 1
+    if threads <= 1:
+        return list(map(alone, items))
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(alone, items))
