@@ -43,6 +43,7 @@ class Chat:
         self.system_role = self._takes_system()
         self._lines = Lines(self.tokens)
         self._frame = lru_cache(maxsize=64)(self._make_frame)
+        self._answers = lru_cache(maxsize=64)(self._make_answers)
 
     @property
     def digest(self) -> str:
@@ -77,6 +78,9 @@ class Chat:
         A tokenizer may begin a text otherwise than within a prompt, and a template may begin
         answers with a space. Where it would join a text to the prompt, these are the text's own.
         """
+        return self._answers(tuple(texts))
+
+    def _make_answers(self, texts: tuple[str, ...]) -> list[list[int]]:
         (prompt,) = self._render([Prompt(_SHARED, _MARK)])
         tail = prompt.rpartition(_MARK)[2]
         lead = self._lead(prompt)

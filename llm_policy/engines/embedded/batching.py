@@ -15,8 +15,8 @@ from llm_policy.engines.embedded.prefixes import BLOCK, Span, blocks_of
 SPANS = (32, 96)
 """Tokens that a pass reads of each row: few, for which little is padding, or many, for which
 little is read twice."""
-_ROWS_READ = {"cpu": 8, "gpu": 128}
-"""Rows of a pass: a core's cache on a CPU, some memory of a GPU."""
+_ROWS_READ = {"cpu": (10, 5), "gpu": (128, 128)}
+"""Rows of a pass over spans of each size: what keeps a CPU's cores equally busy, a GPU full."""
 _ROWS = {"cpu": (8, 32), "gpu": (8, 512)}
 """Answers that are written side by side: few or many."""
 
@@ -57,8 +57,7 @@ def passes(spans: Sequence[Span], *, context: int) -> Iterator[list[Pass]]:
 
 
 def _passes_of_wave(spans: Sequence[Span], context: int) -> Iterator[Pass]:
-    rows = _ROWS_READ[_kind()]
-    for tokens in SPANS:
+    for tokens, rows in zip(SPANS, _ROWS_READ[_kind()], strict=True):
         left = [span for span in spans if _size(span) == tokens]
         left.sort(key=lambda span: len(span.before))
         while left:

@@ -14,7 +14,7 @@ from llm_policy.engines.embedded.threads import side_by_side
 
 _FIRST_BLOCKS = 1 << 12
 _FIRST_BYTES = 400 << 20
-_TOLD = 64  # prompts whose answers are told of together
+_TOLD = 60  # prompts whose answers are told of together
 
 
 class KnownTexts:
