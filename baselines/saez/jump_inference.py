@@ -54,7 +54,7 @@ def _of_one(
     if workers is None:
         return jnp.zeros_like(schedule.rates)
     economy = Economy(population=workers, preferences=Quasilinear(elasticity), max_labor=jnp.inf)
-    return _jump_revenue(economy, schedule)
+    return jump_revenue(economy, schedule, bandwidth=_BANDWIDTH)
 
 
 def inferred_population(
@@ -84,10 +84,6 @@ def inferred_population(
 _REACH, _WORKERS = 10.0, 400  # log odds, and workers spread evenly over them
 _APART = 0.1  # of log odds: points that are nearer say more of single workers than of the density
 _BANDWIDTH = 0.25  # of log potential income
-
-_jump_revenue = eqx.filter_jit(
-    lambda economy, schedule: jump_revenue(economy, schedule, bandwidth=_BANDWIDTH)
-)
 
 
 def _known(

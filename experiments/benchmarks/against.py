@@ -209,13 +209,26 @@ def _help(side: Side) -> Sample:
     return Sample({"econjax --help, CPU seconds": ran.processor_seconds})
 
 
+_FEWER = ("--no-uninformed", "--repetitions", "1")
+"""What a comparison is told to ask no more than before it had uninformed planners and years."""
+
+
 def _compare(side: Side) -> Sample:
+    """Compare as everybody does, and by the questions that both sides ask."""
+    everything = _compare_twice(side)
+    helped = _python(side, *_CLI, "compare", "--help").out
+    same = _compare_twice(side, *_FEWER) if _FEWER[0] in helped else everything
+    figures = {f"{name}, the same questions": value for name, value in same.figures.items()}
+    return Sample({**everything.figures, **figures}, same.tables)
+
+
+def _compare_twice(side: Side, *told: str) -> Sample:
     """Compare twice, first with nothing kept, then with what the first has kept."""
     figures, tables = {}, {}
     with tempfile.TemporaryDirectory() as home:
         for which in ("first", "second"):
             place = ("--runs", f"{home}/runs", "--name", which)
-            ran = _python(side, *_CLI, "compare", "--json", *place, cache=f"{home}/cache")
+            ran = _python(side, *_CLI, "compare", "--json", *told, *place, cache=f"{home}/cache")
             figures[f"{which} run, seconds"] = ran.seconds
             figures[f"{which} run, CPU seconds"] = ran.processor_seconds
             tables = json.loads(ran.out)["tables"]
