@@ -72,6 +72,27 @@ def test_tables_differ_by_a_cent_or_by_who_is_in_them():
     assert "Rawlsian, saez, regret: only the other side" in lines
 
 
+@pytest.mark.parametrize("helped", ["--uninformed, --no-uninformed", "--planners"])
+def test_sides_are_also_asked_the_questions_that_both_ask(monkeypatch, helped):
+    ran = []
+
+    def python(side, *arguments, cache="off"):
+        if "--help" in arguments:
+            return against._Ran(helped, 1.0, 1.0)
+        ran.append((arguments, cache))
+        return against._Ran(json.dumps({"tables": len(ran)}), float(len(ran)), 0.5)
+
+    monkeypatch.setattr(against, "_python", python)
+    sample = against._compare(Side("this", HERE))
+    same = {name: value for name, value in sample.figures.items() if "same" in name}
+    assert len(same) == len(sample.figures) - len(same) == 4
+    fewer = [bool(set(against._FEWER) & set(arguments)) for arguments, _ in ran]
+    assert fewer == [False, False, True, True][: len(ran)]
+    assert len({cache for _, cache in ran}) == len(ran) / 2  # what a first run keeps, for one
+    assert list(same.values())[::2] == [len(ran) - 1.0, float(len(ran))]
+    assert sample.tables == len(ran) == (4 if "no-uninformed" in helped else 2)
+
+
 def test_the_command_prints_a_table_or_json(econjax, scripted):
     arguments = ("benchmark", "against", HERE, "--rows", "compare", "help", "--turns", 2)
     ran = econjax(*arguments)
