@@ -311,27 +311,22 @@ class EmbeddedEngine:
         pages = self._known.pool.pages(table)
         ends = np.pad(np.array([places[-1] for places, _ in asked], np.int32), (0, more))
         room = rounded(drafts[0].max_tokens + _TOKENS, _ROOM)
-        with jax.enable_x64(False):
-            answers = begin_decoding(self._sizes, self._known.pool, ends, room=room)
-            while True:
-                allowed = self._grammars.allowed(drafts, rows=rows)
-                written = np.zeros(rows, np.int32)
-                written[: len(drafts)] = [len(draft.tokens) for draft in drafts]
-                drawn = draw(
-                    self._weights, answers.states, allowed, seeds, written, self.temperature
+        answers = begin_decoding(self._sizes, self._known.pool, ends, room=room)
+        while True:
+            allowed = self._grammars.allowed(drafts, rows=rows)
+            written = np.zeros(rows, np.int32)
+            written[: len(drafts)] = [len(draft.tokens) for draft in drafts]
+            drawn = draw(self._weights, answers.states, allowed, seeds, written, self.temperature)
+            new = [draft.take(token) for draft, token in zip(drafts, drawn.tolist(), strict=False)]
+            if not any(new):
+                return
+            while any(new):
+                some, new = (
+                    [tokens[:_TOKENS] for tokens in new],
+                    [tokens[_TOKENS:] for tokens in new],
                 )
-                new = [
-                    draft.take(token) for draft, token in zip(drafts, drawn.tolist(), strict=False)
-                ]
-                if not any(new):
-                    return
-                while any(new):
-                    some, new = (
-                        [tokens[:_TOKENS] for tokens in new],
-                        [tokens[_TOKENS:] for tokens in new],
-                    )
-                    tokens, length = padded(some, shape=(rows, _TOKENS))
-                    answers = go_on(self._weights, self._sizes, pages, answers, tokens, length)
+                tokens, length = padded(some, shape=(rows, _TOKENS))
+                answers = go_on(self._weights, self._sizes, pages, answers, tokens, length)
 
 
 def _padded_tree(tree: OptionTree) -> tuple[Int32[np.ndarray, " nodes"], Branches]:

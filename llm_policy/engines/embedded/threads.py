@@ -17,11 +17,11 @@ def side_by_side(function: Callable[[_Item], _Result], items: Iterable[_Item]) -
 
     def alone(item: _Item) -> _Result:
         with jax.enable_x64(False):  # a thread has settings of its own
-            return jax.block_until_ready(function(item))
+            return function(item)
 
     items = list(items)
     threads = min(len(items), cores()) if jax.default_backend() == "cpu" else 1
     if threads <= 1:
         return list(map(alone, items))
     with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(alone, items))
+        return list(pool.map(lambda item: jax.block_until_ready(alone(item)), items))
