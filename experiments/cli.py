@@ -67,9 +67,10 @@ def _run(name: str, config: Any) -> None:
     import jax
 
     from experiments.core.compilations import keep_compilations
-    from experiments.core.memory import keep_memory
+    from experiments.core.memory import collect_seldom, keep_memory
 
     keep_memory()
+    collect_seldom()
     command = EVERY_COMMAND[name]
     own = "float64" if command.leaves_run else getattr(config, "precision", "float64")
     jax.config.update("jax_enable_x64", own == "float64")

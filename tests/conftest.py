@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from experiments.core.memory import keep_memory
+from experiments.core.memory import collect_seldom, keep_memory
 from tests.helpers.versions import HAS_EMITTERS
 
 # Most programs here run for a moment: without optimisation they compile in a third of the time. Set
@@ -35,6 +35,7 @@ import pytest
 from tests.helpers import typecheck
 
 keep_memory()  # XLA's compiler, too, frees much in one piece
+collect_seldom()
 # Before anything imports econjax; jaxtyping 0.3.11 finds the checker only if it is imported.
 jaxtyping.install_import_hook(["econjax"], f"{typecheck.__name__}.check")
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -49,10 +50,6 @@ Each program is a few. Linux ends a process that has 65,530.
 """
 RESIDENT, MOST_SHARE = Path("/proc/self/statm"), 0.25
 """Share of the machine's memory that a process holds, beyond which it lets go of what it can."""
-
-# Tracing makes millions of objects that live on: to look through them again and again is a tenth of
-# all time.
-gc.set_threshold(200_000, 20, 50)
 
 _compilations: list[str] = []
 

@@ -113,7 +113,7 @@ def _jump_revenue(
     economy: Economy, schedule: BracketSchedule, bandwidth: Float[Array, ""] | None
 ) -> Float[Array, "*groups brackets"]:
     def arriving(rates: Float[Array, "*groups brackets"]) -> Float[Array, ""]:
-        at = BracketSchedule(schedule.thresholds, rates)
+        at = eqx.tree_at(lambda law: law.rates, schedule, rates)
         return arriving_revenue(economy, at, jnp.zeros_like(economy.spending), bandwidth, None)
 
     return jax.grad(arriving)(schedule.rates)

@@ -1,5 +1,6 @@
 """What does not depend on each other, side by side: a pass alone leaves a CPU's cores half idle."""
 
+import functools
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -20,8 +21,12 @@ def side_by_side(function: Callable[[_Item], _Result], items: Iterable[_Item]) -
             return function(item)
 
     items = list(items)
-    threads = min(len(items), cores()) if jax.default_backend() == "cpu" else 1
-    if threads <= 1:
+    if len(items) == 1 or cores() == 1 or jax.default_backend() != "cpu":
         return list(map(alone, items))
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(lambda item: jax.block_until_ready(alone(item)), items))
+    return list(_threads().map(lambda item: jax.block_until_ready(alone(item)), items))
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    """Return a thread for each core."""
+    return ThreadPoolExecutor(cores(), thread_name_prefix="econjax-embedded")
