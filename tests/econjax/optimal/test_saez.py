@@ -211,6 +211,17 @@ def test_what_jumps_add_to_revenue(x64):
     np.testing.assert_allclose(rising, 0, atol=1e-8)
 
 
+def test_what_jumps_add_calls_no_python():
+    # JAX 0.10.1 keeps no program that calls Python, as a check within one does: it would compile
+    # in every process.
+    economy, schedule = economy_of(grid("GB2", 50), 0.25), BracketSchedule([0.0, 5e4], [0.5, 0.3])
+
+    def added(rates):
+        return jump_revenue(economy, eqx.tree_at(lambda law: law.rates, schedule, rates))
+
+    assert "callback" not in jax.jit(added).lower(schedule.rates).as_text()
+
+
 def test_jumps_need_preferences_without_income_effects():
     preferences = Isoelastic(1.0, exponent=3.0, scale=1e-6)
     economy = Economy(population=Population([500.0, 900.0]), preferences=preferences)
