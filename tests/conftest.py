@@ -48,8 +48,8 @@ MAPS, MOST_MAPS = Path("/proc/self/maps"), 40_000
 
 Each program is a few. Linux ends a process that has 65,530.
 """
-RESIDENT, MOST_SHARE = Path("/proc/self/statm"), 0.25
-"""Share of the machine's memory that a process holds, beyond which it lets go of what it can."""
+RESIDENT, MOST_PAGES = Path("/proc/self/statm"), 1_000_000
+"""Pages of memory that a process holds, of 4 kB, beyond which it lets go of what it can."""
 
 _compilations: list[str] = []
 
@@ -110,14 +110,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.fixture(autouse=True, scope="module")
 def forget_what_was_compiled() -> Iterator[None]:
-    """Drop compiled programs, and what nobody holds, from memory once they take much.
+    """Drop compiled programs, and what nobody holds, from memory once they take gigabytes.
 
     What was freed glibc keeps for itself, until `malloc_trim` gives it to the system.
     """
     yield
     if MAPS.exists() and (
         MAPS.read_bytes().count(b"\n") > MOST_MAPS
-        or int(RESIDENT.read_text("ascii").split()[1]) > MOST_SHARE * os.sysconf("SC_PHYS_PAGES")
+        or int(RESIDENT.read_text("ascii").split()[1]) > MOST_PAGES
     ):
         jax.clear_caches()
         gc.collect()
