@@ -103,6 +103,12 @@ def advantage(economy: Economy, point: Point, over: Point) -> Float[Array, " age
     )
 
 
+def copies(economy: Economy, number: int) -> Economy:
+    """Return the economy of all workers so many times, one time after another."""
+    many = jax.tree.map(lambda values: jnp.tile(values, number), economy.population)
+    return eqx.tree_at(lambda e: e.population, economy, many)
+
+
 def moved_to(economy: Economy, log_type: Float[Array, " agents"]) -> Economy:
     """Return the economy of workers with the skills that give them these log types."""
     unit = eqx.tree_at(
@@ -138,16 +144,10 @@ def with_brackets(schedule: AbstractSchedule) -> BracketSchedule:
 
 def table_of(schedule: BracketSchedule) -> Bracket:
     """Return the table of brackets."""
-    starts, rates = schedule.thresholds, schedule.rates
-    if schedule.groups is None:
-        return _table(starts, rates, jnp.append(starts[1:], jnp.inf), schedule.tax(starts))
     starts, rates = (values.T for values in schedule.each_group())
-    owed = jnp.cumsum(rates[:-1] * jnp.diff(starts, axis=0), axis=0)
     ends = jnp.concatenate([starts[1:], jnp.full_like(starts[:1], jnp.inf)])
-    return _table(starts, rates, ends, jnp.concatenate([jnp.zeros_like(starts[:1]), owed]))
-
-
-def _table(starts, rates, ends, owed) -> Bracket:
+    owed = jnp.cumsum(rates[:-1] * jnp.diff(starts, axis=0), axis=0)
+    owed = jnp.concatenate([jnp.zeros_like(starts[:1]), owed])
     log_net = jnp.where(rates < 1, jnp.log(jnp.where(rates < 1, 1 - rates, 1)), -jnp.inf)
     return Bracket(rates, log_net, starts, ends, owed)
 
@@ -168,6 +168,28 @@ def optimum(economy: Economy, bracket: Bracket, rebate: Float[Array, ""]) -> Poi
     earned = _earned(economy, hours)
     unlimited = at_most(at_least(_in_all(workers, earned), bracket.start), bracket.end)
     income = at_most(unlimited, _in_all(workers, reach(economy)))
+    return _at_income(economy, bracket, rebate, income)
+
+
+def point_in(
+    economy: Economy,
+    bracket: Bracket,
+    rebate: Float[Array, ""],
+    income: Float[Array, " agents"],
+) -> Point:
+    """Return the point of an income that stays as it is, but where `optimum` is held by an end."""
+    most = _in_all(economy.population, reach(economy))
+    for held in (bracket.start, bracket.end, most):
+        income = jnp.where(income == held, held, income)
+    return _at_income(economy, bracket, rebate, income)
+
+
+def _at_income(
+    economy: Economy,
+    bracket: Bracket,
+    rebate: Float[Array, ""],
+    income: Float[Array, " agents"],
+) -> Point:
     return _point(economy, income, bracket.owed + bracket.rate * (income - bracket.start), rebate)
 
 
@@ -180,7 +202,26 @@ def smooth_optimum(economy: Economy, schedule: AbstractSchedule, rebate: Float[A
         )
     at_zero = rebate - _cost(economy.population)
     hours = schedule.smooth_labor(economy.preferences, at_zero, economy.population)
-    income = _earned(economy, hours)
+    return _on(schedule, economy, rebate, _earned(economy, hours))
+
+
+def smooth_point(
+    economy: Economy,
+    schedule: AbstractSchedule,
+    rebate: Float[Array, ""],
+    income: Float[Array, " agents"],
+) -> Point:
+    """Return the point of an income that stays as it is, but at the end of the longest week."""
+    most = reach(economy)
+    return _on(schedule, economy, rebate, jnp.where(income == most, most, income))
+
+
+def _on(
+    schedule: AbstractSchedule,
+    economy: Economy,
+    rebate: Float[Array, ""],
+    income: Float[Array, " agents"],
+) -> Point:
     return _point(economy, income, schedule.tax(income), rebate)
 
 
@@ -248,8 +289,16 @@ def pick(economy: Economy, schedule: BracketSchedule, chosen: Int[Array, "*shape
     return _select(table, chosen)
 
 
+_FEW = 2**10
+"""So many entries of a table are gathered: as soon as selected, and compiled in less time. In a
+loop more of them take longer (JAX 0.10.1 on a CPU)."""
+
+
 @jax.custom_jvp
 def _select(table: Bracket, chosen: Int[Array, "*shape"]) -> Bracket:
+    if chosen.size <= _FEW:
+        return jax.tree.map(lambda v: v.at[chosen].get(mode="promise_in_bounds"), table)
+
     def select(own: Bracket, row: tuple[Bracket, Int[Array, ""]]) -> Bracket:
         return jax.tree.map(
             lambda below, value: jnp.where(chosen >= row[1], value, below), own, row[0]

@@ -1,7 +1,6 @@
 """Choices among brackets: which of them holds a worker's best point, and who is at its border."""
 
 from collections.abc import Callable
-from functools import partial
 from operator import itemgetter
 
 import equinox as eqx
@@ -16,13 +15,16 @@ from econjax._budget import (
     Point,
     advantage,
     brackets_of,
+    copies,
     home,
     moved_to,
     optimum,
     own_bracket,
     pick,
+    point_in,
     reach,
     smooth_optimum,
+    smooth_point,
     table_of,
     with_brackets,
 )
@@ -115,27 +117,40 @@ def sides(
     Then which options hold them (0: home, 1: the lowest bracket, ...), and the lead of the upper
     one over the lower, in dollars.
     """
-
-    def at_border(border_and_type: tuple[Int[Array, ""], Float[Array, " agents"]]):
-        border, log_type = border_and_type
-        moved = moved_to(economy, log_type)
-        points, reached = _options(moved, schedule, rebate)
-        below = (jnp.arange(reached.shape[0]) <= border)[:, None]
-        both = jnp.stack([reached & below, reached & ~below])
-        best, option = jax.vmap(lambda allowed: _best(moved, points, allowed))(both)
-        low, high = (jax.tree.map(itemgetter(side), best) for side in (0, 1))
-        ahead = jnp.where(jnp.any(both[1], axis=0), advantage(moved, high, low), -jnp.inf)
-        return (low, high), option, ahead
-
-    first = first_border(economy.population)
-    borders = (jnp.arange(first, first + log_types.shape[0]), log_types)
+    numbers = first_border(economy.population) + jnp.arange(log_types.shape[0])
     if log_types.shape[0] <= _AT_ONCE:
-        return jax.vmap(at_border)(borders)
-    return jax.lax.map(at_border, borders)
+        return _sides(economy, schedule, rebate, log_types, numbers)
+
+    def of_one(border: tuple[Float[Array, " agents"], Int[Array, ""]]):
+        return _sides(economy, schedule, rebate, *(values[None] for values in border))
+
+    return jax.tree.map(lambda one: one[:, 0], jax.lax.map(of_one, (log_types, numbers)))
 
 
 _AT_ONCE = 64
 """So many borders are compared with all brackets at once; more, one by one, to save memory."""
+
+
+def _sides(
+    economy: Economy,
+    schedule: AbstractSchedule,
+    rebate: Float[Array, ""],
+    log_types: Float[Array, "borders agents"],
+    numbers: Int[Array, " borders"],
+) -> tuple[
+    tuple[Point, Point], Int[Array, "borders sides=2 agents"], Float[Array, "borders agents"]
+]:
+    """Return `sides` of the borders of these numbers, as if of so many times as many workers."""
+    moved = moved_to(copies(economy, len(numbers)), log_types.reshape(-1))
+    points, reached = _options(moved, schedule, rebate)
+    border = jnp.repeat(numbers, log_types.shape[1])
+    below = jnp.arange(len(reached))[:, None] <= border[None]
+    allowed = jnp.stack([reached & below, reached & ~below], axis=1)
+    best, option = _best(moved, points, allowed)
+    low, high = (jax.tree.map(itemgetter(side), best) for side in (0, 1))
+    ahead = jnp.where(jnp.any(allowed[:, 1], axis=0), advantage(moved, high, low), -jnp.inf)
+    low, high, ahead = jax.tree.map(lambda v: v.reshape(log_types.shape), (low, high, ahead))
+    return (low, high), jnp.moveaxis(option.reshape(2, *log_types.shape), 0, 1), ahead
 
 
 def lead_between(
@@ -143,26 +158,26 @@ def lead_between(
     schedule: AbstractSchedule,
     rebate: Float[Array, ""],
     log_types: Float[Array, "borders agents"],
-    options: Int[Array, "borders sides=2 agents"],
+    found: tuple[Int[Array, "borders sides=2 agents"], Float[Array, "borders sides=2 agents"]],
 ) -> Float[Array, "borders agents"]:
-    """Return the lead in `sides`, where the options that hold the two points are known."""
+    """Return the lead in `sides`, where options and incomes of the two points are known.
 
-    def point(moved: Economy, option: Int[Array, " agents"]) -> Point:
-        if schedule.segments is None:
-            at_work = smooth_optimum(moved, schedule, rebate)
-        else:
-            bracket = pick(moved, with_brackets(schedule), jnp.maximum(option - 1, 0))
-            at_work = optimum(moved, bracket, rebate)
-        at_home = home(economy, schedule, rebate)
-        return jax.tree.map(lambda work, rest: jnp.where(option > 0, work, rest), at_work, at_home)
-
-    def at_border(log_type: Float[Array, " agents"], option: Int[Array, "sides=2 agents"]):
-        moved = moved_to(economy, log_type)
-        both = jax.vmap(lambda held: point(moved, held))(option)
-        low, high = (jax.tree.map(itemgetter(side), both) for side in (0, 1))
-        return advantage(moved, high, low)
-
-    return jax.vmap(at_border)(log_types, options)
+    Incomes stay as they are, but at the end of a bracket or of the longest week: as they are the
+    best, the lead's derivative is the same (envelope theorem).
+    """
+    moved = moved_to(copies(economy, len(log_types)), log_types.reshape(-1))
+    option, income = (jnp.moveaxis(values, 1, 0).reshape(-1) for values in found)
+    twice = copies(moved, 2)
+    if schedule.segments is None:
+        at_work = smooth_point(twice, schedule, rebate, income)
+    else:
+        bracket = pick(twice, with_brackets(schedule), jnp.maximum(option - 1, 0))
+        at_work = point_in(twice, bracket, rebate, income)
+    at_home = home(twice, schedule, rebate)
+    both = jax.tree.map(lambda work, rest: jnp.where(option > 0, work, rest), at_work, at_home)
+    halves = jax.tree.map(lambda values: values.reshape(2, -1), both)
+    low, high = (jax.tree.map(itemgetter(side), halves) for side in (0, 1))
+    return advantage(moved, high, low).reshape(log_types.shape)
 
 
 def first_border(workers: Population) -> int:
@@ -297,11 +312,14 @@ def _options(
         reached = jnp.ones_like(points.income, bool)
     else:
         schedule = with_brackets(schedule)
-        table = jax.vmap(partial(own_bracket, economy, schedule))(table_of(schedule))
-        points = jax.vmap(lambda bracket: optimum(economy, bracket, rebate))(table)
-        reached = jax.vmap(
-            lambda bracket, income, lowest: _reached(economy, bracket, income, lowest=lowest)
-        )(table, points.income, jnp.arange(len(points.income)) == 0)
+        table = own_bracket(economy, schedule, table_of(schedule))
+        shape = (table.rate.shape[0], economy.population.agents)
+        flat = jax.tree.map(lambda v: _each(v, shape).reshape(-1), table)
+        points = optimum(copies(economy, shape[0]), flat, rebate)
+        points = jax.tree.map(lambda v: v.reshape(shape), points)
+        lowest = jnp.arange(shape[0])[:, None] == 0
+        table = jax.tree.map(lambda v: _each(v, shape), table)
+        reached = _reached(economy, table, points.income, lowest=lowest)
     at_home = home(economy, schedule, rebate)
     points = jax.tree.map(lambda one, more: jnp.concatenate([one[None], more]), at_home, points)
     return points, jnp.concatenate([jnp.ones_like(reached[:1]), reached])
@@ -310,10 +328,10 @@ def _options(
 def _reached(
     economy: Economy,
     bracket: Bracket,
-    income: Float[Array, " agents"],
+    income: Float[Array, "*brackets agents"],
     *,
-    lowest: Bool[Array, ""],
-) -> Bool[Array, " agents"]:
+    lowest: Bool[Array, "..."],
+) -> Bool[Array, "*brackets agents"]:
     """Return whose best income in a bracket is within: not at its start, nor past it without work.
 
     Those where a bracket starts belong to the bracket below: either it holds a better one, or the
@@ -322,19 +340,36 @@ def _reached(
     reached, other = lowest | (income > bracket.start), economy.population.other_income
     if other is None:
         return reached
+    other = jnp.broadcast_to(other, income.shape)
     return (reached | (other >= bracket.start)) & (other < bracket.end)
 
 
+def _each(
+    values: Float[Array, "brackets ..."], shape: tuple[int, int]
+) -> Float[Array, "brackets agents"]:
+    """Return entries of brackets for each worker, who may all have the same."""
+    return jnp.broadcast_to(values.reshape(len(values), -1), shape)
+
+
 def _best(
-    economy: Economy, points: Point, allowed: Bool[Array, "options agents"]
-) -> tuple[Point, Int[Array, " agents"]]:
+    economy: Economy, points: Point, allowed: Bool[Array, "options sides agents"]
+) -> tuple[Point, Int[Array, "sides agents"]]:
     """Return the best of the allowed options and its number; the lowest of equals."""
+    options, sides, _ = allowed.shape
 
-    def take(option: Int[Array, " agents"]) -> Point:
-        chosen = jnp.arange(allowed.shape[0])[:, None] == option[None]
-        return jax.tree.map(lambda x: jnp.sum(jnp.where(chosen, x, 0), axis=0), points)
+    def take(values: Float[Array, "options agents"], option: Int[Array, "sides agents"]):
+        chosen = jnp.arange(options)[:, None, None] == option[None]
+        return jnp.sum(jnp.where(chosen, values[:, None], 0), axis=0)
 
-    richest = take(jnp.argmax(jnp.where(allowed, points.consumption, -jnp.inf), axis=0))
-    ahead = jax.vmap(lambda point: advantage(economy, point, richest))(points)
+    def everywhere(values: Float[Array, "... agents"]) -> Float[Array, " all"]:
+        return jnp.broadcast_to(values, allowed.shape).reshape(-1)
+
+    richest = jnp.argmax(jnp.where(allowed, points.consumption[:, None], -jnp.inf), axis=0)
+    ahead = economy.preferences.advantage(
+        everywhere(points.consumption[:, None]),
+        everywhere(points.labor[:, None]),
+        (everywhere(take(points.consumption, richest)), everywhere(take(points.labor, richest))),
+        copies(economy, options * sides).population,
+    ).reshape(allowed.shape)
     option = jnp.argmax(jnp.where(allowed, ahead, -jnp.inf), axis=0)
-    return take(option), option
+    return jax.tree.map(lambda values: take(values, option), points), option

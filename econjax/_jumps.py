@@ -82,7 +82,8 @@ def _arriving_revenue_jvp(primals, tangents):
     exists = falls & jnp.isfinite(at)
     at = jnp.where(exists, at, 0)  # far types overflow
     (low, high), options, _ = sides(*met, at)
-    slope, lift = _slope_and_lift(primals[:3], tangents[:3], at, options)
+    found = options, jnp.stack([low.income, high.income], axis=1)
+    slope, lift = _slope_and_lift(primals[:3], tangents[:3], at, found)
     # Whoever jumps over several borders at once is met at each of them: count the last one only.
     stretch = jnp.cumsum(falls, axis=0)
     arrives = jnp.maximum(options[:, 1] - first_border(economy.population) - 1, 0)
@@ -105,14 +106,14 @@ def _slope_and_lift(
     primals: tuple,
     tangents: tuple,
     at: Float[Array, "borders met"],
-    options: Int[Array, "borders 2 met"],
+    found: tuple[Int[Array, "borders 2 met"], Float[Array, "borders 2 met"]],
 ) -> tuple[Float[Array, "borders met"], Float[Array, "borders met"] | None]:
     """Return what a rise of the log type, and what tangents, add to the upper point's lead."""
     moving, still = split_moving(primals, tangents)
 
     def ahead(moving, at: Float[Array, "borders met"]) -> Float[Array, "borders met"]:
         economy, schedule, rebate = eqx.combine(moving, still)
-        return lead_between(*_met(economy, schedule), rebate, at, options)
+        return lead_between(*_met(economy, schedule), rebate, at, found)
 
     _, tangent = jax.linearize(ahead, moving, at)
     slope = tangent(jax.tree.map(jnp.zeros_like, moving), jnp.ones_like(at))

@@ -9,10 +9,12 @@ take logs or powers. Inside `jit` these give nan.
 """
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jax.custom_derivatives import SymbolicZero
+from jaxtyping import Array, Bool, Float
 from numpy.typing import ArrayLike
 
 from econjax._arrays import (
@@ -159,24 +161,79 @@ def equally_distributed_equivalent(
     more. Smooth in the aversion, through 1; the derivative with respect to a value of 0 is given as
     0.
     """
-    top = jax.lax.stop_gradient(jnp.max(values))
-    values = jnp.where(weight > 0, values, top)
-    positive = values > 0
-    power, share = 1 - aversion, jnp.where(positive, weight, 0)
-    held = jnp.sum(share)  # by those with a positive value, whose power mean comes first
-    held, share = jnp.where(held > 0, held, 1), share / jnp.where(held > 0, held, 1)
-    logs = jnp.log(jnp.where(positive, values / jnp.where(top > 0, top, 1), 1))
-    mean = jnp.sum(share * logs)
-    deviation = logs - mean
-    near = jnp.abs(power) * jax.lax.stop_gradient(jnp.max(jnp.abs(deviation))) < 0.5
+    return _power_mean(values, weight, 1 - aversion)
+
+
+@jax.custom_jvp
+def _power_mean(
+    values: Float[Array, " agents"], weight: Float[Array, " agents"], power: Float[Array, ""]
+) -> Float[Array, ""]:
+    share, held, some_have_none = _holders(values, weight)
+    top = jnp.max(jnp.where(weight > 0, values, 0))
+    logs = jnp.log(jnp.where(share > 0, values / jnp.where(top > 0, top, 1), 1))
+    mean = jnp.sum(share * logs)  # of those with a dollar, whose power mean comes first
+    deviation, lowest, highest = logs - mean, jnp.min(logs) - mean, -mean
+    near = jnp.abs(power) * jnp.maximum(highest, -lowest) < 0.5
     large = jnp.where(near, 1, power)
-    far = jax.nn.logsumexp(large * deviation, b=share) / large
-    excess = jnp.where(near, _near_zero(power, jnp.where(near, deviation, 0), share), far)
+    most = large * jnp.where(large > 0, highest, lowest)
+    raised = jnp.where(near, jnp.expm1(power * deviation), jnp.exp(large * deviation - most))
+    total = jnp.sum(share * raised)
+    close = jnp.log1p(jnp.where(near, total, 0)) / jnp.where(power == 0, 1, power)
+    excess = jnp.where(near, close, (most + jnp.log(jnp.where(near, 1, total))) / large)
     # Those without a dollar bring a positive power mean down to share^(1/power) of the others', or
     # to 0.
-    some_have_none = jnp.any(~positive)
     down = jnp.where(some_have_none, jnp.log(held) / jnp.where(power > 0, power, 1), 0)
     return jnp.where(some_have_none & (power <= 0), 0, top * jnp.exp(mean + excess + down))
+
+
+@partial(_power_mean.defjvp, symbolic_zeros=True)
+def _power_mean_jvp(primals, tangents):
+    """By d, the log of a value over the mean: shares sum exp(power d) to 1.
+
+    Where somebody has no dollar the mean is not of shares but of weights, and its power above 0 or
+    the mean 0.
+    """
+    values, weight, power = primals
+    mean = _power_mean(*primals)
+    share, held, some_have_none = _holders(values, weight)
+    share = jnp.where(mean > 0, share * jnp.where(some_have_none, held, 1), 0)
+    ratio = values / jnp.where(mean > 0, mean, 1)
+    ratio = jnp.where(ratio > 0, ratio, 1)
+    d, above_0 = jnp.log(ratio), jnp.where(power > 0, power, 1)
+    raised = jnp.exp(power * d)
+    by_value, by_weight, by_power = tangents
+    moved = jnp.zeros_like(mean)
+    if not isinstance(by_value, SymbolicZero):
+        moved += jnp.sum(share * raised / ratio * by_value)
+    if not isinstance(by_weight, SymbolicZero):
+        slope = jnp.where(some_have_none, raised / above_0, d * _beyond(power * d, 1) / held)
+        moved += jnp.sum(jnp.where(values > 0, slope, 0) * by_weight) * mean
+    if not isinstance(by_power, SymbolicZero):
+        bent = d**2 * (_beyond(power * d, 1) - _beyond(power * d, 2))
+        moved += jnp.sum(share * jnp.where(some_have_none, raised * d / above_0, bent)) * (
+            mean * by_power
+        )
+    return mean, moved
+
+
+def _holders(
+    values: Float[Array, " agents"], weight: Float[Array, " agents"]
+) -> tuple[Float[Array, " agents"], Float[Array, ""], Bool[Array, ""]]:
+    """Return shares in those with a dollar, what these hold together, and whether others exist."""
+    positive = values > 0
+    share = jnp.where(positive, weight, 0)
+    held = jnp.sum(share)
+    held = jnp.where(held > 0, held, 1)
+    return share / held, held, jnp.any((weight > 0) & ~positive)
+
+
+def _beyond(x: Float[Array, " agents"], terms: int) -> Float[Array, " agents"]:
+    """Return the series of e^x without its first terms, one or two, over x^terms."""
+    near = jnp.abs(x) < 0.5
+    series = _polynomial(x, [1 / math.factorial(k + terms) for k in range(13)])
+    far = jnp.where(near, 1, x)
+    rest = jnp.expm1(far) / far
+    return jnp.where(near, series, rest if terms == 1 else (rest - 1) / far)
 
 
 def position(
@@ -280,29 +337,6 @@ def _nonnegative_ratios(
             f"This index is of values that are 0 or more; the least is {jnp.min(values)}."
         )
     return jnp.where(legal, _ratios_to_mean(values, weight), jnp.nan), weight
-
-
-def _near_zero(
-    power: Float[Array, ""], deviation: Float[Array, " agents"], share: Float[Array, " agents"]
-) -> Float[Array, ""]:
-    """Return log(mean of exp(power d)) / power where the mean of d is 0 and |power d| at most 1/2.
-
-    By series, power * variance / 2 to first order, so that digits and derivatives are kept through
-    0.
-    """
-    # exp(x) = 1 + x + x^2 (1/2! + x/3! + ...), and log(1 + y) = y (1 - y/2 + ...) by that of
-    # artanh.
-    beyond = _polynomial(power * deviation, [1 / math.factorial(k + 2) for k in range(13)])
-    half_variance = jnp.sum(share * deviation**2 * beyond)
-    growth = power**2 * half_variance
-    root = growth / (2 + growth)
-    return (
-        power
-        * half_variance
-        * 2
-        / (2 + growth)
-        * _polynomial(root**2, [1 / (2 * k + 1) for k in range(8)])
-    )
 
 
 def _polynomial(x: Float[Array, "..."], coefficients: list[float]) -> Float[Array, "..."]:
