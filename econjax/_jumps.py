@@ -24,19 +24,40 @@ from econjax.population import Population
 from econjax.schedule import AbstractSchedule
 
 
-def default_bandwidth(economy: Economy) -> Float[Array, ""]:
-    """Return how far the kernel reaches: 6 standard deviations of log type * people^(-1/3).
+class Crowd(NamedTuple):
+    """What says how many workers there are of each log type; those of no weight or skill are none.
+
+    `bandwidth` is how far the kernel reaches, `ends` are the lowest and the highest type.
+    """
+
+    types: Float[Array, " agents"]
+    weight: Float[Array, " agents"]
+    bandwidth: Float[Array, ""]
+    ends: tuple[Float[Array, ""], Float[Array, ""]]
+
+
+def crowd_of(economy: Economy, bandwidth: Float[Array, ""] | None = None) -> Crowd:
+    """Return the crowd; the kernel reaches 6 standard deviations of log type * people^(-1/3).
 
     People count as 1 / sum of weight^2, so that workers of weight 0 do not matter.
     """
-    types, weight = log_types(economy), economy.population.weight
-    weight = jnp.where(jnp.isfinite(types), weight, 0)
-    types = jnp.where(jnp.isfinite(types), types, 0)
+    types, weight = jax.lax.stop_gradient(log_types(economy)), economy.population.weight
+    counts = (weight > 0) & jnp.isfinite(types)
+    weight = jnp.where(counts, weight, 0)
+    highest = jnp.max(jnp.where(counts, types, -jnp.inf))
+    highest = jnp.where(jnp.isfinite(highest), highest, 0)
+    types = jnp.where(counts, types, highest)
+    if bandwidth is None:
+        bandwidth = jax.lax.stop_gradient(_bandwidth(types, weight))
+    return Crowd(types, weight, bandwidth, (jnp.min(types), highest))
+
+
+def _bandwidth(types: Float[Array, " agents"], weight: Float[Array, " agents"]) -> Float[Array, ""]:
     everyone = jnp.maximum(jnp.sum(weight), jnp.finfo(weight.dtype).tiny)
     mean = jnp.sum(weight * types) / everyone
     spread = jnp.sqrt(jnp.sum(weight * (types - mean) ** 2) / everyone)
     people = everyone**2 / jnp.maximum(jnp.sum(weight**2), jnp.finfo(weight.dtype).tiny)
-    return jax.lax.stop_gradient(6 * jnp.maximum(spread, 0.01) * jnp.maximum(people, 1) ** (-1 / 3))
+    return 6 * jnp.maximum(spread, 0.01) * jnp.maximum(people, 1) ** (-1 / 3)
 
 
 def arriving_revenue(
@@ -139,37 +160,28 @@ def _arriving(
     Where they share a type, nobody need be counted unless somebody jumps. With a `group`, those met
     at the borders are one of each.
     """
-    weight, (at, counted) = economy.population.weight, borders
-
-    def kernel() -> tuple[Float[Array, " agents"], Float[Array, ""], Float[Array, "borders met"]]:
-        types = jax.lax.stop_gradient(log_types(economy))
-        reach = default_bandwidth(economy) if bandwidth is None else bandwidth
-        counts = (weight > 0) & jnp.isfinite(types)
-        lowest = jnp.min(jnp.where(counts, types, jnp.inf))
-        highest = jnp.max(jnp.where(counts, types, -jnp.inf))
-        return types, reach, peak(at, reach, (lowest, highest))
+    at, counted = borders
 
     def masses() -> Float[Array, "borders met"]:
-        types, reach, height = kernel()
+        crowd = crowd_of(economy, bandwidth)
 
         def mass(border: tuple[Float[Array, " met"], Float[Array, " met"]]):
             own_at, own_height = (spread(values, group) for values in border)
-            part = density(own_at, own_height, types, weight, reach)
-            return _sums(part, group, at.shape[1])
+            return _sums(density(own_at, own_height, crowd), group, at.shape[1])
 
-        return jax.lax.map(mass, (at, height))
+        return jax.lax.map(mass, (at, peak(at, crowd)))
 
     if group is not None or brought.shape[1] == 1:
         mass = jax.lax.cond(jnp.any(counted), masses, lambda: jnp.zeros_like(at))
         return jnp.sum(mass * brought)
-    types, reach, height = kernel()
+    crowd = crowd_of(economy, bandwidth)
 
     @partial(jax.checkpoint, prevent_cse=False)
     def add(total: Float[Array, ""], border: tuple[Float[Array, " #met"], ...]):
         at, height, brought = border
-        return total + jnp.sum(density(at, height, types, weight, reach) * brought), None
+        return total + jnp.sum(density(at, height, crowd) * brought), None
 
-    return jax.lax.scan(add, jnp.zeros_like(weight[0]), (at, height, brought))[0]
+    return jax.lax.scan(add, jnp.zeros_like(crowd.bandwidth), (at, peak(at, crowd), brought))[0]
 
 
 def _sums(
@@ -260,27 +272,19 @@ def _nodes(
 
 
 def density(
-    at: Float[Array, " #agents"],
-    height: Float[Array, " #agents"],
-    types: Float[Array, " agents"],
-    weight: Float[Array, " agents"],
-    bandwidth: Float[Array, ""],
+    at: Float[Array, " #agents"], height: Float[Array, " #agents"], crowd: Crowd
 ) -> Float[Array, " agents"]:
     """Return each worker's part in the density of log types at a point: a biweight kernel."""
-    return height * weight * jax.nn.relu(1 - ((at - types) / bandwidth) ** 2) ** 2
+    within = jax.nn.relu(1 - ((at - crowd.types) / crowd.bandwidth) ** 2)
+    return height * crowd.weight * within**2
 
 
-def peak(
-    at: Float[Array, "borders met"],
-    bandwidth: Float[Array, ""],
-    ends: tuple[Float[Array, ""], Float[Array, ""]],
-) -> Float[Array, "borders met"]:
+def peak(at: Float[Array, "borders met"], crowd: Crowd) -> Float[Array, "borders met"]:
     """Return how high a biweight kernel is at its middle, of an integral of 1.
 
-    It is cut and rescaled at the lowest and the highest type, the `ends`; there is nobody beyond
-    them.
+    It is cut and rescaled at the lowest and the highest type; there is nobody beyond them.
     """
-    lowest, highest = ends
+    bandwidth, (lowest, highest) = crowd.bandwidth, crowd.ends
 
     def below(distance: Float[Array, "borders met"]) -> Float[Array, "borders met"]:
         u = jnp.clip(distance / bandwidth, -1, 1)

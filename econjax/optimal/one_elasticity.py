@@ -1,7 +1,6 @@
 """Quasi-linear workers of one elasticity: exact responses, and what the bracket formula needs."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -9,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from econjax._arrays import UNROLLED, dot
-from econjax._jumps import default_bandwidth, density, log_types, peak
+from econjax._jumps import Crowd, crowd_of, density, peak
 from econjax.economy import Economy, Outcome
 from econjax.optimal._potential import (
     Brackets,
@@ -58,7 +57,7 @@ def statistics_and_jumps(
 ) -> Evaluate:
     """Return what `bracket_statistics` and `jump_revenue` say of the equilibrium at any rates."""
     elasticity = _elasticity(economy)
-    workers, crowd = potential_of(economy, elasticity), _crowd(economy)
+    workers, crowd = potential_of(economy, elasticity), crowd_of(economy)
 
     def evaluate(
         rates: Float[Array, " brackets"],
@@ -90,22 +89,6 @@ def _elasticity(economy: Economy) -> Float[Array, ""]:
     elasticity = economy.preferences.elasticity_of(economy.population)
     assert elasticity is not None
     return elasticity
-
-
-class _Crowd(NamedTuple):
-    """What says how many workers there are of each log type."""
-
-    types: Float[Array, " agents"]
-    bandwidth: Float[Array, ""]
-    ends: tuple[Float[Array, ""], Float[Array, ""]]
-
-
-def _crowd(economy: Economy) -> _Crowd:
-    types = log_types(economy)
-    counts = (economy.population.weight > 0) & jnp.isfinite(types)
-    lowest = jnp.min(jnp.where(counts, types, jnp.inf))
-    highest = jnp.max(jnp.where(counts, types, -jnp.inf))
-    return _Crowd(types, default_bandwidth(economy), (lowest, highest))
 
 
 def _outcome(economy: Economy, chosen: Chosen) -> Outcome:
@@ -173,7 +156,7 @@ def _marginal(
 
 def _jumps(
     economy: Economy,
-    crowd: _Crowd,
+    crowd: Crowd,
     brackets: Brackets,
     at: Float[Array, " borders"],
     sides: Sides,
@@ -199,7 +182,7 @@ def _jumps(
 
 def _mass(
     economy: Economy,
-    crowd: _Crowd,
+    crowd: Crowd,
     at: Float[Array, " borders"],
     counted: Bool[Array, " borders"],
 ) -> Float[Array, " borders"]:
@@ -210,9 +193,9 @@ def _mass(
         at, height, counted = border
 
         def found() -> Float[Array, ""]:
-            return jnp.sum(density(at, height, crowd.types, weight, crowd.bandwidth))
+            return jnp.sum(density(at, height, crowd))
 
         return jax.lax.cond(counted[0], found, lambda: jnp.zeros_like(weight[0]))
 
     at = at[:, None]
-    return jax.lax.map(mass, (at, peak(at, crowd.bandwidth, crowd.ends), counted[:, None]))
+    return jax.lax.map(mass, (at, peak(at, crowd), counted[:, None]))
