@@ -1,8 +1,10 @@
 """Budgets: the best point of a worker within a bracket, and the tables of brackets."""
 
 import dataclasses
+import math
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
@@ -15,6 +17,8 @@ from econjax._groups import row_of, spread, summed
 from econjax.economy import Economy, income_and_tax
 from econjax.population import Population
 from econjax.schedule import AbstractSchedule, BracketSchedule
+
+Result = TypeVar("Result")
 
 
 class Point(NamedTuple):
@@ -103,19 +107,51 @@ def advantage(economy: Economy, point: Point, over: Point) -> Float[Array, " age
     )
 
 
-def copies(economy: Economy, number: int) -> Economy:
-    """Return the economy of all workers so many times, one time after another."""
-    many = jax.tree.map(lambda values: jnp.tile(values, number), economy.population)
-    return eqx.tree_at(lambda e: e.population, economy, many)
-
-
-def moved_to(economy: Economy, log_type: Float[Array, " agents"]) -> Economy:
-    """Return the economy of workers with the skills that give them these log types."""
+def skill_of(
+    economy: Economy, log_types: Float[Array, "borders agents"]
+) -> Float[Array, "borders agents"]:
+    """Return the skills that give workers these log types."""
     unit = eqx.tree_at(
         lambda e: e.population.skill, economy, jnp.ones_like(economy.population.skill)
     )
-    skill = jnp.exp(log_type - economy.preferences.log_type(unit.population))
-    return eqx.tree_at(lambda e: e.population.skill, economy, skill)
+    return jnp.exp(log_types - economy.preferences.log_type(unit.population)[None])
+
+
+def by_row(
+    function: Callable[..., Result], economy: Economy, skill: Float[Array, "..."], *given: Any
+) -> Result:
+    """Return function(economy, *given) for each row of skills, all arrays [..., agents].
+
+    What has one row along an axis is the same for all, and what follows from that alone is reckoned
+    once. For a few numbers one `vmap` goes over all rows, which takes less to trace.
+    """
+    shape = jnp.broadcast_shapes(skill.shape, *(v.shape for v in jax.tree.leaves(given)))
+
+    def of_row(skill: Float[Array, " agents"], *given: Any) -> Result:
+        return function(eqx.tree_at(lambda e: e.population.skill, economy, skill), *given)
+
+    if math.prod(shape) > _FEW_ROWS:
+        return jax.tree.map(
+            lambda v: jnp.broadcast_to(v, shape), _nested(of_row, (skill, *given), len(shape) - 1)
+        )
+    rows = jax.tree.map(lambda v: jnp.broadcast_to(v, shape).reshape(-1, shape[-1]), (skill, given))
+    found = jax.vmap(lambda skill, given: of_row(skill, *given))(*rows)
+    return jax.tree.map(lambda v: v.reshape(shape), found)
+
+
+_FEW_ROWS = 128
+"""So many numbers are reckoned for each row: seven brackets take 96."""
+
+
+def _nested(function: Callable[..., Result], given: Any, axes: int) -> Result:
+    """Return function(*given) along so many axes, with one row along each where all have one."""
+    if axes == 0:
+        return function(*given)
+    alike = jax.tree.map(lambda values: None if values.shape[0] == 1 else 0, given)
+    own = jax.tree.map(lambda values: values[0] if values.shape[0] == 1 else values, given)
+    if not jax.tree.leaves(alike):
+        return jax.tree.map(lambda values: values[None], _nested(function, own, axes - 1))
+    return jax.vmap(lambda *rows: _nested(function, rows, axes - 1), alike)(*own)
 
 
 def brackets_of(economy: Economy, schedule: AbstractSchedule) -> BracketSchedule:

@@ -15,14 +15,14 @@ from econjax._budget import (
     Point,
     advantage,
     brackets_of,
-    copies,
+    by_row,
     home,
-    moved_to,
     optimum,
     own_bracket,
     pick,
     point_in,
     reach,
+    skill_of,
     smooth_optimum,
     smooth_point,
     table_of,
@@ -140,17 +140,16 @@ def _sides(
 ) -> tuple[
     tuple[Point, Point], Int[Array, "borders sides=2 agents"], Float[Array, "borders agents"]
 ]:
-    """Return `sides` of the borders of these numbers, as if of so many times as many workers."""
-    moved = moved_to(copies(economy, len(numbers)), log_types.reshape(-1))
-    points, reached = _options(moved, schedule, rebate)
-    border = jnp.repeat(numbers, log_types.shape[1])
-    below = jnp.arange(len(reached))[:, None] <= border[None]
+    """Return `sides` of the borders of these numbers."""
+    skill = skill_of(economy, log_types)
+    points, reached = _options(economy, schedule, rebate, skill)
+    below = jnp.arange(reached.shape[1])[None, :, None] <= numbers[:, None, None]
     allowed = jnp.stack([reached & below, reached & ~below], axis=1)
-    best, option = _best(moved, points, allowed)
-    low, high = (jax.tree.map(itemgetter(side), best) for side in (0, 1))
-    ahead = jnp.where(jnp.any(allowed[:, 1], axis=0), advantage(moved, high, low), -jnp.inf)
-    low, high, ahead = jax.tree.map(lambda v: v.reshape(log_types.shape), (low, high, ahead))
-    return (low, high), jnp.moveaxis(option.reshape(2, *log_types.shape), 0, 1), ahead
+    best, option = _best(economy, skill, points, allowed)
+    low, high = (jax.tree.map(itemgetter((slice(None), side)), best) for side in (0, 1))
+    ahead = by_row(advantage, economy, skill, high, low)
+    ahead = jnp.where(jnp.any(allowed[:, 1], axis=1), ahead, -jnp.inf)
+    return (low, high), option, ahead
 
 
 def lead_between(
@@ -165,19 +164,20 @@ def lead_between(
     Incomes stay as they are, but at the end of a bracket or of the longest week: as they are the
     best, the lead's derivative is the same (envelope theorem).
     """
-    moved = moved_to(copies(economy, len(log_types)), log_types.reshape(-1))
-    option, income = (jnp.moveaxis(values, 1, 0).reshape(-1) for values in found)
-    twice = copies(moved, 2)
-    if schedule.segments is None:
-        at_work = smooth_point(twice, schedule, rebate, income)
-    else:
-        bracket = pick(twice, with_brackets(schedule), jnp.maximum(option - 1, 0))
-        at_work = point_in(twice, bracket, rebate, income)
-    at_home = home(twice, schedule, rebate)
-    both = jax.tree.map(lambda work, rest: jnp.where(option > 0, work, rest), at_work, at_home)
-    halves = jax.tree.map(lambda values: values.reshape(2, -1), both)
-    low, high = (jax.tree.map(itemgetter(side), halves) for side in (0, 1))
-    return advantage(moved, high, low).reshape(log_types.shape)
+
+    def point(moved: Economy, option: Int[Array, " agents"], income: Float[Array, " agents"]):
+        if schedule.segments is None:
+            at_work = smooth_point(moved, schedule, rebate, income)
+        else:
+            bracket = pick(moved, with_brackets(schedule), jnp.maximum(option - 1, 0))
+            at_work = point_in(moved, bracket, rebate, income)
+        at_home = home(moved, schedule, rebate)
+        return jax.tree.map(lambda work, rest: jnp.where(option > 0, work, rest), at_work, at_home)
+
+    skill = skill_of(economy, log_types)
+    both = by_row(point, economy, skill[:, None], *found)
+    low, high = (jax.tree.map(itemgetter((slice(None), side)), both) for side in (0, 1))
+    return by_row(advantage, economy, skill, high, low)
 
 
 def first_border(workers: Population) -> int:
@@ -304,34 +304,40 @@ def _minus_one(chosen: Int[Array, " agents"]) -> Int[Array, " agents"]:
 
 
 def _options(
-    economy: Economy, schedule: AbstractSchedule, rebate: Float[Array, ""]
-) -> tuple[Point, Bool[Array, "options agents"]]:
+    economy: Economy,
+    schedule: AbstractSchedule,
+    rebate: Float[Array, ""],
+    skill: Float[Array, "borders agents"],
+) -> tuple[Point, Bool[Array, "borders options agents"]]:
     """Return home and the best point of each bracket, and which points are reached."""
     if schedule.segments is None:
-        points = jax.tree.map(lambda x: x[None], smooth_optimum(economy, schedule, rebate))
-        reached = jnp.ones_like(points.income, bool)
+        best = by_row(
+            lambda moved: smooth_optimum(moved, schedule, rebate), economy, skill[:, None]
+        )
+        reached = jnp.ones_like(best.income, bool)
     else:
-        schedule = with_brackets(schedule)
-        table = own_bracket(economy, schedule, table_of(schedule))
-        shape = (table.rate.shape[0], economy.population.agents)
-        flat = jax.tree.map(lambda v: _each(v, shape).reshape(-1), table)
-        points = optimum(copies(economy, shape[0]), flat, rebate)
-        points = jax.tree.map(lambda v: v.reshape(shape), points)
-        lowest = jnp.arange(shape[0])[:, None] == 0
-        table = jax.tree.map(lambda v: _each(v, shape), table)
-        reached = _reached(economy, table, points.income, lowest=lowest)
-    at_home = home(economy, schedule, rebate)
-    points = jax.tree.map(lambda one, more: jnp.concatenate([one[None], more]), at_home, points)
-    return points, jnp.concatenate([jnp.ones_like(reached[:1]), reached])
+        table = table_of(with_brackets(schedule))
+        own = own_bracket(economy, with_brackets(schedule), table)
+        own = jax.tree.map(lambda values: values.reshape(1, len(values), -1), own)
+
+        def option(moved: Economy, bracket: Bracket, lowest: Bool[Array, " agents"]):
+            point = optimum(moved, bracket, rebate)
+            return point, _reached(moved, bracket, point.income, lowest=lowest)
+
+        lowest = (jnp.arange(len(table.rate)) == 0)[None, :, None]
+        best, reached = by_row(option, economy, skill[:, None], own, lowest)
+    at_home = by_row(lambda moved: home(moved, schedule, rebate), economy, skill[:, None])
+    points = jax.tree.map(lambda one, more: jnp.concatenate([one, more], axis=1), at_home, best)
+    return points, jnp.concatenate([jnp.ones_like(reached[:, :1]), reached], axis=1)
 
 
 def _reached(
     economy: Economy,
     bracket: Bracket,
-    income: Float[Array, "*brackets agents"],
+    income: Float[Array, " agents"],
     *,
     lowest: Bool[Array, "..."],
-) -> Bool[Array, "*brackets agents"]:
+) -> Bool[Array, " agents"]:
     """Return whose best income in a bracket is within: not at its start, nor past it without work.
 
     Those where a bracket starts belong to the bracket below: either it holds a better one, or the
@@ -340,36 +346,25 @@ def _reached(
     reached, other = lowest | (income > bracket.start), economy.population.other_income
     if other is None:
         return reached
-    other = jnp.broadcast_to(other, income.shape)
     return (reached | (other >= bracket.start)) & (other < bracket.end)
 
 
-def _each(
-    values: Float[Array, "brackets ..."], shape: tuple[int, int]
-) -> Float[Array, "brackets agents"]:
-    """Return entries of brackets for each worker, who may all have the same."""
-    return jnp.broadcast_to(values.reshape(len(values), -1), shape)
-
-
 def _best(
-    economy: Economy, points: Point, allowed: Bool[Array, "options sides agents"]
-) -> tuple[Point, Int[Array, "sides agents"]]:
+    economy: Economy,
+    skill: Float[Array, "borders agents"],
+    points: Point,
+    allowed: Bool[Array, "borders sides options agents"],
+) -> tuple[Point, Int[Array, "borders sides agents"]]:
     """Return the best of the allowed options and its number; the lowest of equals."""
-    options, sides, _ = allowed.shape
+    options = jnp.arange(allowed.shape[2])[None, None, :, None]
 
-    def take(values: Float[Array, "options agents"], option: Int[Array, "sides agents"]):
-        chosen = jnp.arange(options)[:, None, None] == option[None]
-        return jnp.sum(jnp.where(chosen, values[:, None], 0), axis=0)
+    def take(option: Int[Array, "borders sides agents"]) -> Point:
+        chosen = options == option[:, :, None]
+        return jax.tree.map(lambda x: jnp.sum(jnp.where(chosen, x[:, None], 0), axis=2), points)
 
-    def everywhere(values: Float[Array, "... agents"]) -> Float[Array, " all"]:
-        return jnp.broadcast_to(values, allowed.shape).reshape(-1)
-
-    richest = jnp.argmax(jnp.where(allowed, points.consumption[:, None], -jnp.inf), axis=0)
-    ahead = economy.preferences.advantage(
-        everywhere(points.consumption[:, None]),
-        everywhere(points.labor[:, None]),
-        (everywhere(take(points.consumption, richest)), everywhere(take(points.labor, richest))),
-        copies(economy, options * sides).population,
-    ).reshape(allowed.shape)
-    option = jnp.argmax(jnp.where(allowed, ahead, -jnp.inf), axis=0)
-    return jax.tree.map(lambda values: take(values, option), points), option
+    richest = take(jnp.argmax(jnp.where(allowed, points.consumption[:, None], -jnp.inf), axis=2))
+    over = jax.tree.map(lambda values: values[:, :, None], richest)
+    against = jax.tree.map(lambda values: values[:, None], points)
+    ahead = by_row(advantage, economy, skill[:, None, None], against, over)
+    option = jnp.argmax(jnp.where(allowed, ahead, -jnp.inf), axis=2)
+    return take(option), option

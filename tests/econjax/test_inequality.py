@@ -14,6 +14,7 @@ from econjax import gini
 from econjax.welfare.inequality import (
     atkinson_index,
     concentration,
+    equally_distributed_equivalent,
     lorenz,
     theil_l,
     theil_t,
@@ -302,6 +303,18 @@ def test_derivatives_where_somebody_has_no_dollar(x64):
     own = jax.jit(jax.jacrev(found))(values)[:, 0]
     by_the_mean = [-0.2 * (found(values)[0] + 1) / 2.3, 0.2 * (0.3 + 2 * 0.5) ** 2 / 2.3**2, 0, 0]
     np.testing.assert_allclose(own, by_the_mean, rtol=1e-12)
+
+
+@pytest.mark.parametrize("poorest", [1.0, 0.0])
+@pytest.mark.parametrize("aversion", [0.3, 1.0, 1 + 1e-7, 3.0])
+def test_slopes_of_the_equivalent_in_dollars_people_and_aversion(x64, aversion, poorest):
+    @jax.jit
+    def found(values, weight, aversion):
+        values, weight = jnp.append(poorest, values), jnp.append(0.2, weight)
+        return equally_distributed_equivalent(values, weight, aversion)
+
+    at = (jnp.array([2.0, 9, 3]), jnp.array([0.1, 0.3, 0.4]), jnp.array(aversion))
+    check_grads(found, at, order=2, modes=["fwd", "rev"], rtol=1e-6, eps=1e-5)
 
 
 @pytest.mark.parametrize("aversion", [0.5, 1 - 1e-7, 1.0, 1 + 1e-7, 1.2, 2.0])
