@@ -1,7 +1,6 @@
 """Budgets: the best point of a worker within a bracket, and the tables of brackets."""
 
 import dataclasses
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -122,36 +121,27 @@ def by_row(
 ) -> Result:
     """Return function(economy, *given) for each row of skills, all arrays [..., agents].
 
-    What has one row along an axis is the same for all, and what follows from that alone is reckoned
-    once. For a few numbers one `vmap` goes over all rows, which takes less to trace.
+    What has one row along an axis is the same for all there, and what follows from it alone is
+    reckoned once.
     """
     shape = jnp.broadcast_shapes(skill.shape, *(v.shape for v in jax.tree.leaves(given)))
 
     def of_row(skill: Float[Array, " agents"], *given: Any) -> Result:
         return function(eqx.tree_at(lambda e: e.population.skill, economy, skill), *given)
 
-    if math.prod(shape) > _FEW_ROWS:
-        return jax.tree.map(
-            lambda v: jnp.broadcast_to(v, shape), _nested(of_row, (skill, *given), len(shape) - 1)
-        )
-    rows = jax.tree.map(lambda v: jnp.broadcast_to(v, shape).reshape(-1, shape[-1]), (skill, given))
-    found = jax.vmap(lambda skill, given: of_row(skill, *given))(*rows)
-    return jax.tree.map(lambda v: v.reshape(shape), found)
+    found = _along(len(shape) - 1, of_row, (skill, *given))
+    return jax.tree.map(lambda values: jnp.broadcast_to(values, shape), found)
 
 
-_FEW_ROWS = 128
-"""So many numbers are reckoned for each row: seven brackets take 96."""
-
-
-def _nested(function: Callable[..., Result], given: Any, axes: int) -> Result:
+def _along(axes: int, function: Callable[..., Result], given: Any) -> Result:
     """Return function(*given) along so many axes, with one row along each where all have one."""
     if axes == 0:
         return function(*given)
-    alike = jax.tree.map(lambda values: None if values.shape[0] == 1 else 0, given)
     own = jax.tree.map(lambda values: values[0] if values.shape[0] == 1 else values, given)
-    if not jax.tree.leaves(alike):
-        return jax.tree.map(lambda values: values[None], _nested(function, own, axes - 1))
-    return jax.vmap(lambda *rows: _nested(function, rows, axes - 1), alike)(*own)
+    rows = jax.tree.map(lambda values: None if values.shape[0] == 1 else 0, given)
+    if not jax.tree.leaves(rows):
+        return jax.tree.map(lambda values: values[None], _along(axes - 1, function, own))
+    return jax.vmap(lambda *one: _along(axes - 1, function, one), rows)(*own)
 
 
 def brackets_of(economy: Economy, schedule: AbstractSchedule) -> BracketSchedule:
