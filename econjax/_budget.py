@@ -228,7 +228,8 @@ def smooth_optimum(economy: Economy, schedule: AbstractSchedule, rebate: Float[A
         )
     at_zero = rebate - _cost(economy.population)
     hours = schedule.smooth_labor(economy.preferences, at_zero, economy.population)
-    return _on(schedule, economy, rebate, _earned(economy, hours))
+    income = _earned(economy, hours)
+    return _point(economy, income, schedule.tax(income), rebate)
 
 
 def smooth_point(
@@ -239,15 +240,7 @@ def smooth_point(
 ) -> Point:
     """Return the point of an income that stays as it is, but at the end of the longest week."""
     most = reach(economy)
-    return _on(schedule, economy, rebate, jnp.where(income == most, most, income))
-
-
-def _on(
-    schedule: AbstractSchedule,
-    economy: Economy,
-    rebate: Float[Array, ""],
-    income: Float[Array, " agents"],
-) -> Point:
+    income = jnp.where(income == most, most, income)
     return _point(economy, income, schedule.tax(income), rebate)
 
 
