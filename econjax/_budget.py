@@ -298,7 +298,10 @@ def reach(economy: Economy) -> Float[Array, " agents"]:
 
 
 def pick(economy: Economy, schedule: BracketSchedule, chosen: Int[Array, "*shape"]) -> Bracket:
-    """Return everybody's bracket: if few, by chains of selections, which fuse unlike a gather."""
+    """Return everybody's bracket: of a few people, or of many brackets, by a gather.
+
+    Otherwise by chains of selections, which fuse unlike that.
+    """
     table = table_of(schedule)
     group = schedule.group_of(economy.population)
     if group is not None:

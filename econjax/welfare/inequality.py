@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 
 from econjax._arrays import (
     as_float,
+    at_most,
     in_order,
     is_concrete,
     require,
@@ -200,19 +201,20 @@ def _power_mean_jvp(primals, tangents):
     ratio = values / jnp.where(mean > 0, mean, 1)
     ratio = jnp.where(ratio > 0, ratio, 1)
     d, above_0 = jnp.log(ratio), jnp.where(power > 0, power, 1)
-    raised = jnp.exp(power * d)
+    # Cut where only people of next to no weight lie, so that no product is 0 * inf.
+    bent = at_most(power * d, 0.75 * math.log(jnp.finfo(d.dtype).max))
+    raised = jnp.exp(bent)
     by_value, by_weight, by_power = tangents
     moved = jnp.zeros_like(mean)
     if not isinstance(by_value, SymbolicZero):
         moved += jnp.sum(share * raised / ratio * by_value)
     if not isinstance(by_weight, SymbolicZero):
-        slope = jnp.where(some_have_none, raised / above_0, d * _beyond(power * d, 1) / held)
+        slope = jnp.where(some_have_none, raised / above_0, d * _beyond(bent, 1) / held)
         moved += jnp.sum(jnp.where(values > 0, slope, 0) * by_weight) * mean
     if not isinstance(by_power, SymbolicZero):
-        bent = d**2 * (_beyond(power * d, 1) - _beyond(power * d, 2))
-        moved += jnp.sum(share * jnp.where(some_have_none, raised * d / above_0, bent)) * (
-            mean * by_power
-        )
+        slope = d**2 * (_beyond(bent, 1) - _beyond(bent, 2))
+        slope = jnp.where(some_have_none, raised * d / above_0, slope)
+        moved += jnp.sum(share * slope) * mean * by_power
     return mean, moved
 
 

@@ -317,6 +317,20 @@ def test_slopes_of_the_equivalent_in_dollars_people_and_aversion(x64, aversion, 
     check_grads(found, at, order=2, modes=["fwd", "rev"], rtol=1e-6, eps=1e-5)
 
 
+@pytest.mark.parametrize("aversion", [0.5, 1.0, 3.0, 20.0])
+@pytest.mark.parametrize("dollars", [1e-30, 1e-3])
+def test_slopes_are_those_of_the_others_where_a_pauper_has_no_weight(aversion, dollars):
+    slopes = jax.jit(jax.grad(equally_distributed_equivalent, (0, 1, 2)))
+    values, weight = np.array([1e4, 4e4, dollars], np.float32), np.array([0.5, 0.5, 0], np.float32)
+    found = slopes(values, weight, np.float32(aversion))
+    others = slopes(values[:2], weight[:2], np.float32(aversion))
+    np.testing.assert_allclose(found[0], [*others[0], 0], rtol=1e-5)
+    np.testing.assert_allclose(found[1][:2], others[1], rtol=1e-5)
+    assert found[1][2] < 0
+    assert np.isfinite(found[1][2])
+    np.testing.assert_allclose(found[2], others[2], rtol=1e-5)
+
+
 @pytest.mark.parametrize("aversion", [0.5, 1 - 1e-7, 1.0, 1 + 1e-7, 1.2, 2.0])
 def test_the_derivative_with_respect_to_aversion(x64, aversion):
     values, weight = jnp.array([3.0, 1, 7, 2, 9]), jnp.array([0.1, 0.3, 0.2, 0.25, 0.15])
