@@ -1,7 +1,6 @@
 """Choices among brackets: which of them holds a worker's best point, and who is at its border."""
 
 from collections.abc import Callable
-from operator import itemgetter
 
 import equinox as eqx
 import jax
@@ -81,11 +80,12 @@ def entry_types(
     centre = jnp.log(jnp.maximum(jnp.maximum(earned, cost[None, :]), 1e-6) / REFERENCE_HOURS)
 
     def is_above(log_types: Float[Array, "borders agents"]) -> Bool[Array, "borders agents"]:
-        (low, high), _, ahead = sides(economy, schedule, rebate, log_types)
+        best, _, ahead = sides(economy, schedule, rebate, log_types)
+        low, high = best.income[:, 0], best.income[:, 1]
         # Next to a border where rates rise the lead is of second order and drowns in rounding;
         # whoever is at the border if confined below it wants more if the upper optimum is beyond
         # it.
-        return (ahead > 0) | ((low.income >= starts) & (high.income > starts) & (starts > least))
+        return (ahead > 0) | ((low >= starts) & (high > starts) & (starts > least))
 
     def halve(_, ends):
         low, high = ends
@@ -109,13 +109,11 @@ def sides(
     schedule: AbstractSchedule,
     rebate: Float[Array, ""],
     log_types: Float[Array, "borders agents"],
-) -> tuple[
-    tuple[Point, Point], Int[Array, "borders sides=2 agents"], Float[Array, "borders agents"]
-]:
-    """Return the best points below and above every border for workers moved to the given log types.
+) -> tuple[Point, Int[Array, "borders sides=2 agents"], Float[Array, "borders agents"]]:
+    """Return the best points [borders, sides, agents] of workers moved to the given log types.
 
-    Then which options hold them (0: home, 1: the lowest bracket, ...), and the lead of the upper
-    one over the lower, in dollars.
+    They are those below and above every border. Then which options hold them (0: home, 1: the
+    lowest bracket, ...), and the lead of the upper one over the lower, in dollars.
     """
     numbers = first_border(economy.population) + jnp.arange(log_types.shape[0])
     if log_types.shape[0] <= _AT_ONCE:
@@ -137,19 +135,28 @@ def _sides(
     rebate: Float[Array, ""],
     log_types: Float[Array, "borders agents"],
     numbers: Int[Array, " borders"],
-) -> tuple[
-    tuple[Point, Point], Int[Array, "borders sides=2 agents"], Float[Array, "borders agents"]
-]:
+) -> tuple[Point, Int[Array, "borders sides=2 agents"], Float[Array, "borders agents"]]:
     """Return `sides` of the borders of these numbers."""
     skill = skill_of(economy, log_types)
     points, reached = _options(economy, schedule, rebate, skill)
-    below = jnp.arange(reached.shape[1])[None, :, None] <= numbers[:, None, None]
+    richest = jnp.max(jnp.where(reached, points.consumption, -jnp.inf), axis=1, keepdims=True)
+    gain = by_row(_gain, economy, skill[:, None], points, richest)
+    options = jnp.arange(reached.shape[1])[None, None, :, None]
+    below = options[:, 0] <= numbers[:, None, None]
     allowed = jnp.stack([reached & below, reached & ~below], axis=1)
-    best, option = _best(economy, skill, points, allowed)
-    low, high = (jax.tree.map(itemgetter((slice(None), side)), best) for side in (0, 1))
-    ahead = by_row(advantage, economy, skill, high, low)
-    ahead = jnp.where(jnp.any(allowed[:, 1], axis=1), ahead, -jnp.inf)
-    return (low, high), option, ahead
+    gain = jnp.where(allowed, gain[:, None], -jnp.inf)
+    option, best = jnp.argmax(gain, axis=2), jnp.max(gain, axis=2)
+    held = options == option[:, :, None]
+    points = jax.tree.map(lambda x: jnp.sum(jnp.where(held, x[:, None], 0), axis=2), points)
+    return points, option, best[:, 1] - best[:, 0]
+
+
+def _gain(
+    economy: Economy, point: Point, consumption: Float[Array, " agents"]
+) -> Float[Array, " agents"]:
+    """Return how much better a point is than a consumption without work, in dollars of that."""
+    idle = consumption, jnp.zeros_like(consumption)
+    return economy.preferences.advantage(point.consumption, point.labor, idle, economy.population)
 
 
 def lead_between(
@@ -175,9 +182,10 @@ def lead_between(
         return jax.tree.map(lambda work, rest: jnp.where(option > 0, work, rest), at_work, at_home)
 
     skill = skill_of(economy, log_types)
-    both = by_row(point, economy, skill[:, None], *found)
-    low, high = (jax.tree.map(itemgetter((slice(None), side)), both) for side in (0, 1))
-    return by_row(advantage, economy, skill, high, low)
+    points = by_row(point, economy, skill[:, None], *found)
+    lower = jax.lax.stop_gradient(points.consumption[:, :1])
+    gain = by_row(_gain, economy, skill[:, None], points, lower)
+    return gain[:, 1] - gain[:, 0]
 
 
 def first_border(workers: Population) -> int:
@@ -347,24 +355,3 @@ def _reached(
     if other is None:
         return reached
     return (reached | (other >= bracket.start)) & (other < bracket.end)
-
-
-def _best(
-    economy: Economy,
-    skill: Float[Array, "borders agents"],
-    points: Point,
-    allowed: Bool[Array, "borders sides options agents"],
-) -> tuple[Point, Int[Array, "borders sides agents"]]:
-    """Return the best of the allowed options and its number; the lowest of equals."""
-    options = jnp.arange(allowed.shape[2])[None, None, :, None]
-
-    def take(option: Int[Array, "borders sides agents"]) -> Point:
-        chosen = options == option[:, :, None]
-        return jax.tree.map(lambda x: jnp.sum(jnp.where(chosen, x[:, None], 0), axis=2), points)
-
-    richest = take(jnp.argmax(jnp.where(allowed, points.consumption[:, None], -jnp.inf), axis=2))
-    over = jax.tree.map(lambda values: values[:, :, None], richest)
-    against = jax.tree.map(lambda values: values[:, None], points)
-    ahead = by_row(advantage, economy, skill[:, None, None], against, over)
-    option = jnp.argmax(jnp.where(allowed, ahead, -jnp.inf), axis=2)
-    return take(option), option

@@ -102,9 +102,8 @@ def _arriving_revenue_jvp(primals, tangents):
     at = _entries(*met) if entries is None else entries
     exists = falls & jnp.isfinite(at)
     at = jnp.where(exists, at, 0)  # far types overflow
-    (low, high), options, _ = sides(*met, at)
-    found = options, jnp.stack([low.income, high.income], axis=1)
-    slope, lift = _slope_and_lift(primals[:3], tangents[:3], at, found)
+    best, options, _ = sides(*met, at)
+    slope, lift = _slope_and_lift(primals[:3], tangents[:3], at, (options, best.income))
     # Whoever jumps over several borders at once is met at each of them: count the last one only.
     stretch = jnp.cumsum(falls, axis=0)
     arrives = jnp.maximum(options[:, 1] - first_border(economy.population) - 1, 0)
@@ -112,7 +111,7 @@ def _arriving_revenue_jvp(primals, tangents):
     last = stretch[arrives, column] == stretch
     counted = exists & last & (slope > 0)
     moved = jnp.zeros_like(at) if lift is None else lift / jnp.where(counted, slope, 1)
-    gain = jnp.where(counted, high.tax - low.tax, 0)
+    gain = jnp.where(counted, best.tax[:, 1] - best.tax[:, 0], 0)
     _, type_moves = eqx.filter_jvp(log_types, (economy,), tangents[:1])
     group = _group_met(economy, schedule)
     borders = _Borders(at, counted)
@@ -136,9 +135,10 @@ def _slope_and_lift(
         economy, schedule, rebate = eqx.combine(moving, still)
         return lead_between(*_met(economy, schedule), rebate, at, found)
 
-    _, tangent = jax.linearize(ahead, moving, at)
-    slope = tangent(jax.tree.map(jnp.zeros_like, moving), jnp.ones_like(at))
-    return slope, tangent(tangents, jnp.zeros_like(at)) if jax.tree.leaves(tangents) else None
+    _, slope = jax.jvp(partial(ahead, moving), (at,), (jnp.ones_like(at),))
+    if not jax.tree.leaves(tangents):
+        return slope, None
+    return slope, jax.jvp(lambda moving: ahead(moving, at), (moving,), (tangents,))[1]
 
 
 class _Borders(NamedTuple):
