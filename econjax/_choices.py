@@ -129,6 +129,7 @@ _AT_ONCE = 64
 """So many borders are compared with all brackets at once; more, one by one, to save memory."""
 
 
+@jax.jit
 def _sides(
     economy: Economy,
     schedule: AbstractSchedule,

@@ -29,7 +29,10 @@ def compiled(function: Callable[Arguments, Result]) -> Callable[Arguments, Resul
     @wraps(function)
     def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         try:
-            return program(*args, **kwargs)
+            # Rules of derivatives are traced under a mesh, be it empty: what is jitted within would
+            # be traced once more for them (JAX 0.10.1).
+            with jax.sharding.use_abstract_mesh(jax.sharding.get_abstract_mesh()):
+                return program(*args, **kwargs)
         except eqx.EquinoxRuntimeError:
             function(*args, **kwargs)
             raise
