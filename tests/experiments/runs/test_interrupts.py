@@ -23,13 +23,14 @@ SIGNALS = {"SIGINT": "interrupted", "SIGTERM": "stopped by SIGTERM", "SIGHUP": "
 
 HEEDING = """
 import os, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
+for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(each, signal.SIG_DFL)
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
 
 
 def begin(*arguments, cwd):
-    """Start the command line in a process that ignores no interrupt."""
+    """Start the command line in a process that ignores no signal, as one under `nohup` does."""
     return subprocess.Popen(
         [sys.executable, "-c", HEEDING, *map(str, arguments)],
         cwd=cwd,
