@@ -5,6 +5,7 @@ The names here are what most programs need. More is in the folders: `optimal` (f
 brackets), `planning` and `dynamics` (years in a row, environments), and in the module `bounds`.
 """
 
+from econjax._arrays import nan_where_illegal
 from econjax.bounds import RateBounds
 from econjax.dynamics.simulation import simulate
 from econjax.economy import Economy, Outcome, settle
@@ -101,6 +102,7 @@ __all__ = [
     "lognormal",
     "lognormal_pareto",
     "mirrlees_bound",
+    "nan_where_illegal",
     "pareto",
     "phased_credit",
     "plan",

@@ -1,6 +1,7 @@
 """Conversion and checks at the door: what enters a constructor becomes a legal float array."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from operator import itemgetter
 from typing import Any, TypeVar
 
@@ -113,13 +114,27 @@ def require(values: Float[Array, "..."], ok: ArrayLike, remedy: str) -> Float[Ar
 
     Raises:
         ValueError: at once, with the values, where they are known. Under `jit` the compiled
-        function raises.
+        function raises, unless it was traced within `nan_where_illegal`.
     """
     if isinstance(ok, Tracer):
-        return eqx.error_if(values, ~ok, remedy)
+        return eqx.error_if(values, ~ok, remedy, on_error=_ON_ERROR.value)
     if not ok:
         raise ValueError(f"{remedy} Got {np.asarray(values).tolist()}.")
     return values
+
+
+def nan_where_illegal() -> AbstractContextManager[None]:
+    """Let what is traced give nan for illegal values, where it would raise when it runs.
+
+    A check that raises is a callback to Python, and JAX keeps no program on disk that has one. Of a
+    program traced within, `jax.jit(f).lower(...).compile()` say, JAX's persistent compilation cache
+    spares the next process the compilation. Values that are known raise as ever.
+    """
+    return _ON_ERROR("nan")
+
+
+_ON_ERROR = jax.make_user_context("raise")
+"""What Equinox does of illegal values; JAX traces anew where it differs."""
 
 
 def split_moving(values: Values, tangents: Any) -> tuple[Values, Values]:

@@ -43,8 +43,11 @@ def climbed(
     where = LogNetRates() if coordinates is None else coordinates
     optimiser = lbfgs()
 
+    def at(rates: Float[Array, " brackets"]) -> BracketSchedule:
+        return eqx.tree_at(lambda law: law.rates, start, rates)
+
     def value(rates: Float[Array, " brackets"]) -> Float[Array, ""]:
-        outcome = equilibrium(economy, BracketSchedule(start.thresholds, rates)).outcome
+        outcome = equilibrium(economy, at(rates)).outcome
         return welfare.equivalent(economy.population, outcome)
 
     def step(state: _State, _: None) -> tuple[_State, None]:
@@ -71,8 +74,7 @@ def climbed(
     lost = jnp.full_like(economy.spending, -jnp.inf)
     first = _State(begin, optimiser.init(begin), begin, lost, -lost)
     end = jax.lax.scan(step, first, None, length=steps)[0]
-    schedule = BracketSchedule(start.thresholds, where.legal_rates(end.best))
-    return Climb(schedule, end.equivalent, end.slope, jnp.asarray(steps))
+    return Climb(at(where.legal_rates(end.best)), end.equivalent, end.slope, jnp.asarray(steps))
 
 
 class _State(NamedTuple):

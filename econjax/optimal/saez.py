@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 from numpy.typing import ArrayLike
 
-from econjax._arrays import as_float, require, require_scalar
+from econjax._arrays import as_float, require, require_scalar, seen
 from econjax._compiled import compiled
 from econjax._jumps import arriving_revenue
 from econjax.economy import Economy
@@ -82,11 +82,20 @@ def damped_step(
     Raises:
         ValueError: the formula implies no rates.
     """
-    remedy = (
-        "The formula implies no rates where nobody's consumption adds to welfare, all being below "
-        "a floor: lower spending or the floor."
-    )
-    implied = require(implied, ~jnp.any(jnp.isnan(implied)), remedy)
+    return _damped_step(rates, require(implied, ~jnp.any(jnp.isnan(implied)), _NO_RATES), step)
+
+
+_NO_RATES = (
+    "The formula implies no rates where nobody's consumption adds to welfare, all being below a "
+    "floor: lower spending or the floor."
+)
+
+
+def _damped_step(
+    rates: Float[Array, "*groups brackets"],
+    implied: Float[Array, "*groups brackets"],
+    step: Float[Array, "*groups brackets"] | float,
+) -> Float[Array, "*groups brackets"]:
     kept, aim = (jnp.clip(1 - r, _LEAST_KEPT, 2) for r in (rates, implied))
     return 1 - kept * (aim / kept) ** step
 
@@ -172,7 +181,10 @@ def converged_saez(
     if elasticity is not None:
         elasticity = require_scalar("elasticity", elasticity, positive=True)
     tolerance = require_scalar("tolerance", tolerance, positive=True)
-    return _converged(economy, start, welfare, elasticity, tolerance, jnp.asarray(most_steps))
+    most = jnp.asarray(most_steps)
+    found = _converged(economy, start, welfare, elasticity, tolerance, most)
+    gap = require(found.gap, seen(found.gap) >= 0, _NO_RATES)
+    return eqx.tree_at(lambda found: found.gap, found, gap)
 
 
 @compiled
@@ -195,13 +207,14 @@ def _converged(
         return (state.best_gap > tolerance) & (state.steps < most_steps)
 
     def step(state: _Search) -> _Search:
-        rates = damped_step(state.rates, state.target, state.share)
+        rates = _damped_step(state.rates, state.target, state.share)
         target = implied(rates)
         off = target - rates
         turned = off * (state.target - state.rates) < 0
         gap = jnp.abs(off)
         gap = jnp.max(jnp.where(turned, jnp.minimum(gap, jnp.abs(rates - state.rates)), gap))
-        better, overshot = gap < state.best_gap, state.overshot | turned
+        # Where the formula implies no rates the gap is nan, which ends the search.
+        better, overshot = ~(gap >= state.best_gap), state.overshot | turned
         return _Search(
             rates,
             target,
@@ -216,7 +229,7 @@ def _converged(
     half, far = jnp.full_like(rates, 0.5), jnp.full_like(economy.spending, jnp.inf)
     begin = _Search(rates, rates, half, half > 1, rates, far, jnp.zeros((), int))
     found = jax.lax.while_loop(should_continue, step, begin)
-    best = BracketSchedule(start.thresholds, found.best)
+    best = eqx.tree_at(lambda law: law.rates, start, found.best)
     return SaezFixedPoint(best, found.best_gap, found.steps, found.best_gap <= tolerance)
 
 
@@ -228,7 +241,7 @@ def _evaluation(
         return statistics_and_jumps(economy, start.thresholds, welfare)
 
     def evaluate(rates: Float[Array, "..."]) -> tuple[BracketStatistics, Float[Array, "..."]]:
-        schedule = BracketSchedule(start.thresholds, rates)
+        schedule = eqx.tree_at(lambda law: law.rates, start, rates)
         outcome = equilibrium(economy, schedule).outcome
         statistics = bracket_statistics(economy, schedule, outcome, welfare)
         return statistics, jump_revenue(economy, schedule)

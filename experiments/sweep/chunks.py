@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import numpy as np
 import pyarrow as pa
 
+from econjax import nan_where_illegal
 from experiments.report.console import NOTES, Mistake
 from experiments.sweep.design import DesignPoint, economy_digest, sweep_digest
 from experiments.sweep.memory import expected_peak, megabytes
@@ -93,21 +95,30 @@ class ChunkSolver:
         if self._program is None or self._program[0] is not group:
             self._program = group, _compile(group, arguments, spent)
         _, program = self._program
-        try:
-            found = jax.tree.map(np.asarray, program(*arguments))
-        except jax.errors.JaxRuntimeError as error:
-            told = re.search("EquinoxRuntimeError: (.+)", str(error))
-            if told is None:
-                raise
-            raise Mistake(told[1]) from error
+        found = jax.tree.map(np.asarray, program(*arguments))
+        if any(np.isnan(part).any() for part in jax.tree.leaves(found)):
+            _tell_mistakes(group, arguments)
         rows = list(_rows(group, group.chunks[own], found, self._file))
         return pa.Table.from_pylist(rows, self._columns)
 
 
+def _tell_mistakes(group: CellGroup, arguments: Any) -> None:
+    """Raise the mistake, if any, for which the group's program gives nan."""
+    try:
+        jax.block_until_ready(eqx.filter_jit(solve_all(group.search, group.batch))(*arguments))
+    except eqx.EquinoxRuntimeError as error:
+        told = re.search("EquinoxRuntimeError: (.+)", str(error))
+        raise Mistake(told[1] if told else str(error)) from error
+
+
 def _compile(group: CellGroup, arguments: Any, spent: Spent) -> jax.stages.Compiled:
-    """Return the group's program, having said how much memory it will take."""
+    """Return the group's program, having said how much memory it will take.
+
+    Illegal values give nan: so it can be kept for the next sweep.
+    """
     began = time.perf_counter()
-    program = jax.jit(solve_all(group.search, group.batch)).lower(*arguments).compile()
+    with nan_where_illegal():
+        program = jax.jit(solve_all(group.search, group.batch)).lower(*arguments).compile()
     spent.compiling += time.perf_counter() - began
     peak = expected_peak(program)
     spent.peak_expected = max(spent.peak_expected, peak.total)

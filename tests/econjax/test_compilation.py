@@ -25,6 +25,7 @@ from econjax import (
     grid_response,
     logit_probabilities,
     logit_response,
+    nan_where_illegal,
     settle,
 )
 from econjax.optimal.saez import jump_revenue
@@ -120,6 +121,25 @@ class Proportional(AbstractSchedule):
 
     def marginal_rate(self, income):
         return jnp.broadcast_to(self.rate, income.shape)
+
+
+def test_illegal_values_of_what_is_traced_raise_or_are_nan(x64):
+    """Whichever came first in a process; with nan there is no callback, which no disk keeps."""
+
+    @jax.jit
+    def tax(rate):
+        return BracketSchedule(jnp.zeros(1), rate[None]).tax(jnp.asarray(100.0))
+
+    for _ in range(2):
+        with nan_where_illegal():
+            assert jnp.isnan(tax(2.0))
+            assert tax(0.5) == 50.0
+            assert "callback" not in tax.lower(2.0).as_text()
+            with pytest.raises(ValueError, match="Rates are shares of a dollar"):
+                BracketSchedule([0.0], [35.0])
+        with pytest.raises(jax.errors.JaxRuntimeError, match="Rates are shares of a dollar"):
+            tax(2.0).block_until_ready()
+        assert "callback" in tax.lower(2.0).as_text()
 
 
 @pytest.mark.parametrize("method", ["tax", "marginal_rate"])

@@ -17,6 +17,7 @@ from econjax import (
     Quasilinear,
     Rawlsian,
     Utilitarian,
+    nan_where_illegal,
 )
 from econjax.optimal.formulas import linear_rate, nonlinear_rate, pareto_index, top_rate
 from econjax.optimal.saez import converged_saez, damped_step, jump_revenue, saez_rates
@@ -447,6 +448,13 @@ def test_where_nobody_counts_no_rate_is_implied(x64):
         damped_step(schedule.rates, rates)
     with pytest.raises(Exception, match="all being below a floor: lower spending"):
         converged(economy, jnp.zeros(1), Atkinson(1.0), jnp.asarray(0.25), jnp.asarray(1e-3))
+    with pytest.raises(ValueError, match=r"all being below a floor: lower spending.*nan"):
+        converged_saez(economy, schedule, Atkinson(1.0))
+    with nan_where_illegal():
+        found = jax.jit(lambda law: converged_saez(economy, law, Atkinson(1.0)))(schedule)
+    assert jnp.isnan(found.gap)
+    assert not found.converged
+    assert found.steps == 1
 
 
 def test_a_bracket_in_which_nobody_responds(x64):

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from baselines import GradientPlanner
-from econjax import Atkinson, converged_saez, equilibrium, us_federal
+from econjax import Atkinson, converged_saez, equilibrium, nan_where_illegal, us_federal
 from econjax.planning import RationalEvaluator
 from econjax.planning import plan as plan_with
 from experiments.report.intervals import mean_of
@@ -249,6 +249,24 @@ def test_a_gradient_planner_climbs_as_one_that_asks_and_tells(file, econjax, run
     assert row["optimal"]["value"] == pytest.approx(best, abs=0.01)
     assert row["gain"]["value"] > 100
     assert row["gain"]["low"] is None
+
+
+@pytest.mark.parametrize("planner", ["saez", "gradient"])
+def test_the_program_can_be_kept_for_the_next_sweep(file, planner):
+    """It holds no callback to Python."""
+    text = GRID.replace("[sweep]", f'[sweep]\nplanner = "{planner}"')
+    with float64(), nan_where_illegal():
+        [group] = groups_of(points_of(file(text)), file(text), memory=1e9)
+        lowered = jax.jit(program.solve_all(group.search, 1)).lower(*group.arguments(0))
+    assert "callback" not in lowered.as_text()
+
+
+def test_an_economy_for_which_the_formula_implies_no_rates_is_told(file, econjax, runs):
+    text = GRID + '"spending.public" = [0, 1_000_000]'
+    ran = econjax("sweep", file(text), "--runs", runs)
+    assert ran.code == 2
+    _, told = ran.err.splitlines()
+    assert told.endswith("all being below a floor: lower spending or the floor.")
 
 
 def test_a_sweep_takes_no_limits_of_models(swept, econjax, runs, assert_told, small_chunks):
