@@ -48,8 +48,8 @@ MAPS, MOST_MAPS = Path("/proc/self/maps"), 40_000
 
 Each program is a few. Linux ends a process that has 65,530.
 """
-RESIDENT, MOST_PAGES = Path("/proc/self/statm"), 1_000_000
-"""Pages of memory that a process holds, of 4 kB, beyond which it lets go of what it can."""
+RESIDENT = Path("/proc/self/statm")
+"""Pages of memory that a process holds; the test processes together, at most half of all."""
 
 _compilations: list[str] = []
 
@@ -115,14 +115,17 @@ def forget_what_was_compiled() -> Iterator[None]:
     What was freed glibc keeps for itself, until `malloc_trim` gives it to the system.
     """
     yield
-    if MAPS.exists() and (
-        MAPS.read_bytes().count(b"\n") > MOST_MAPS
-        or int(RESIDENT.read_text("ascii").split()[1]) > MOST_PAGES
-    ):
+    if MAPS.exists() and (MAPS.read_bytes().count(b"\n") > MOST_MAPS or _hold_half()):
         jax.clear_caches()
         gc.collect()
         if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
             trim(0)
+
+
+def _hold_half() -> bool:
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    held = int(RESIDENT.read_text("ascii").split()[1])
+    return 2 * processes * held > os.sysconf("SC_PHYS_PAGES")
 
 
 @pytest.hookimpl(wrapper=True)
