@@ -17,6 +17,7 @@ from econjax import (
     Quasilinear,
     Rawlsian,
     Utilitarian,
+    _choices,
     best_response,
     bracket_statistics,
     consumption_equivalent_gain,
@@ -103,6 +104,24 @@ def test_welfare_functions_share_the_gradient_of_the_equilibrium(compilations):
     with compilations() as second:
         RationalEvaluator(economy, Rawlsian()).value_and_grad(law)
     assert len(second) < len(first)
+
+
+def test_borders_are_traced_once_for_values_and_derivatives(monkeypatch):
+    """A rule of derivatives has another context than the function, and JAX would trace anew."""
+    traced, options = [], _choices._options
+
+    def counting(*given):
+        traced.append(given)
+        return options(*given)
+
+    def welfare(rates):
+        law = BracketSchedule(jnp.arange(11) * 9_000.0, rates)
+        return equilibrium(economy, law).outcome.rebate
+
+    monkeypatch.setattr(_choices, "_options", counting)
+    economy = ECONOMIES["quasi-linear"]()
+    jax.jit(jax.value_and_grad(welfare)).lower(jnp.linspace(0.5, 0.1, 11))
+    assert len(traced) == 1
 
 
 def test_values_known_at_the_call_raise_at_once():
