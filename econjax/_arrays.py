@@ -133,8 +133,9 @@ def nan_where_illegal() -> AbstractContextManager[None]:
     return _ON_ERROR("nan")
 
 
-_ON_ERROR = jax.make_user_context("raise")
-"""What Equinox does of illegal values; JAX traces anew where it differs."""
+_ON_ERROR = jax.make_user_context("default")
+"""What Equinox does of illegal values, by default what its EQX_ON_ERROR says; JAX traces anew where
+it differs."""
 
 
 def split_moving(values: Values, tangents: Any) -> tuple[Values, Values]:

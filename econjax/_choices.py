@@ -113,7 +113,7 @@ def sides(
     """Return the best points [borders, sides, agents] of workers moved to the given log types.
 
     They are those below and above every border. Then which options hold them (0: home, 1: the
-    lowest bracket, ...), and the lead of the upper one over the lower, in dollars.
+    lowest bracket, ...), and the lead of the upper one over the lower, in dollars of the richest.
     """
     numbers = first_border(economy.population) + jnp.arange(log_types.shape[0])
     if log_types.shape[0] <= _AT_ONCE:
@@ -167,7 +167,7 @@ def lead_between(
     log_types: Float[Array, "borders agents"],
     found: tuple[Int[Array, "borders sides=2 agents"], Float[Array, "borders sides=2 agents"]],
 ) -> Float[Array, "borders agents"]:
-    """Return the lead in `sides`, where options and incomes of the two points are known.
+    """Return the lead, in dollars of the lower point; options and incomes of both are known.
 
     Incomes stay as they are, but at the end of a bracket or of the longest week: as they are the
     best, the lead's derivative is the same (envelope theorem).

@@ -97,7 +97,7 @@ def _damped_step(
     step: Float[Array, "*groups brackets"] | float,
 ) -> Float[Array, "*groups brackets"]:
     kept, aim = (jnp.clip(1 - r, _LEAST_KEPT, 2) for r in (rates, implied))
-    return 1 - kept * (aim / kept) ** step
+    return 1 - jnp.minimum(kept * (aim / kept) ** step, 2)  # a rate of -1 at least, if rounded
 
 
 def jump_revenue(

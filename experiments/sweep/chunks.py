@@ -1,9 +1,10 @@
 """Solve chunks of a sweep in this process: programs, draws ahead of time, and rows."""
 
+import functools
 import importlib.metadata
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from experiments.report.console import NOTES, Mistake
 from experiments.sweep.design import DesignPoint, economy_digest, sweep_digest
 from experiments.sweep.memory import expected_peak, megabytes
 from experiments.sweep.plan import Cell, CellGroup, bracket_rates, chunks_of, compared
-from experiments.sweep.program import Brought, Found, solve_all
+from experiments.sweep.program import Brought, Found, SearchRule, solve_all
 
 OPTIMAL = "optimal"
 """The name of the best schedule among those compared."""
@@ -105,10 +106,16 @@ class ChunkSolver:
 def _tell_mistakes(group: CellGroup, arguments: Any) -> None:
     """Raise the mistake, if any, for which the group's program gives nan."""
     try:
-        jax.block_until_ready(eqx.filter_jit(solve_all(group.search, group.batch))(*arguments))
+        jax.block_until_ready(_checked(group.search, group.batch)(*arguments))
     except eqx.EquinoxRuntimeError as error:
         told = re.search("EquinoxRuntimeError: (.+)", str(error))
         raise Mistake(told[1] if told else str(error)) from error
+
+
+@functools.cache
+def _checked(search: SearchRule, batch: int) -> Callable[..., Found]:
+    """Return `solve_all` as a program that raises for illegal values."""
+    return eqx.filter_jit(solve_all(search, batch))
 
 
 def _compile(group: CellGroup, arguments: Any, spent: Spent) -> jax.stages.Compiled:

@@ -20,6 +20,7 @@ from econjax import (
     grid_response,
     logit_probabilities,
 )
+from econjax.optimal.saez import damped_step
 from econjax.planning import summarise
 from tests.helpers.laboratory import float64
 from tests.helpers.versions import HAS_EMITTERS
@@ -101,3 +102,12 @@ def test_choices_and_smooth_schedules(x64):
         return grid_response(economy, schedule), odds, smooth
 
     agree(follow, ECONOMIES["quasi-linear"](), RISING, FALLING, rtol=1e-10)
+
+
+def test_a_step_all_the_way_to_the_least_rate_does_not_pass_it(eps):
+    """Powers round otherwise as users compile them: no rate is below -1, which no schedule has."""
+    rates = 1 - jax.random.uniform(jax.random.key(0), (100_000,), minval=1e-3, maxval=2.0)
+    given = rates, jnp.full_like(rates, -1.0), jnp.ones_like(rates)
+    reached = jax.jit(damped_step).lower(*given).compile(dict(DEFAULTS))(*given)
+    assert reached.min() == -1
+    np.testing.assert_allclose(reached, -1, atol=4 * eps)
